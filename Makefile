@@ -1,0 +1,49 @@
+# Each target is what its name says; .ci/run calls the same ones a developer does.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
+
+.PHONY: help setup system demo test check bench lock
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+setup: $(READY) ## everything the others need, into .venv
+
+demo: $(READY) ## a demo peer whose scripts answer
+	@$(BIN)/goop2 demo
+
+test: $(READY) ## every test
+	$(BIN)/pytest -q
+
+check: $(READY) ## style, types, import directions, documentation
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_docs.py
+
+bench: $(READY) ## what we claim about speed, into docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+lock: $(READY) ## uv.lock anew, after a change to pyproject.toml
+	$(BIN)/uv lock --default-index https://pypi.org/simple
+
+# --inexact keeps uv itself, which is not in the lock.
+$(READY): $(BIN)/uv pyproject.toml uv.lock
+	@$(MAKE) --no-print-directory system
+	@$(SYNC) --frozen
+	@touch $@
+
+$(BIN)/uv: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "goop2 needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (on Debian: apt-get install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: uv==$(UV_VERSION)
+	@touch $@
+
+# The one place that installs what PyPI does not have. Without it a peer runs too, with a layer of the wall less; `goop2 doctor` says so.
+system: ## libseccomp, when it is missing and we may install it
+	@PYTHON=$(PYTHON) sh tools/system.sh
