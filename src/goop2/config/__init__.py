@@ -1,0 +1,13 @@
+"""goop.json becomes frozen settings. Knows nothing else of goop2.
+
+kinds.py     what a value may be
+settings.py  every setting, declared once: type, default, bounds, reason
+loading.py   a folder and an environment become `Settings`, or one sentence saying what is wrong
+reference.py the same declarations as docs/settings.md
+"""
+
+from goop2.config.kinds import Address
+from goop2.config.loading import Loaded, SettingsError, load
+from goop2.config.settings import Listen, Lua, P2p, Presence, Profile, Settings, Viewer
+
+__all__ = ["Address", "Listen", "Loaded", "Lua", "P2p", "Presence", "Profile", "Settings", "SettingsError", "Viewer", "load"]

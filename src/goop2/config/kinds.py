@@ -1,0 +1,162 @@
+"""What a setting's value may be: read from JSON or from an environment variable, and said in words.
+
+Must not know which settings there are. A kind's `parse` raises `NotAllowedError`; the sentence around it is loading.py's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+HIGHEST_PORT = 65535
+WORDS_FOR_BOOLEAN = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+CONTROL_OR_LONE_SURROGATE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
+
+
+class NotAllowedError(ValueError):
+    """The value is none of what its kind allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """One kind of value."""
+
+    allowed: str
+    """In words, to stand after "allowed is"."""
+    parse: Callable[[object], T]
+    """From what JSON gave; raises `NotAllowedError`."""
+    from_text: Callable[[str], object]
+    """From an environment variable to what JSON would have given."""
+    empty_is_unset: bool = False
+    """An empty string means the default: that is how Goop2 writes a text nobody filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host, in lower case and without brackets, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def boolean() -> Kind[bool]:
+    """true or false; 1, 0, yes, no, on, off as well in the environment."""
+
+    def parse(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise NotAllowedError
+
+    return Kind("true or false", parse, lambda text: WORDS_FOR_BOOLEAN.get(text.strip().lower(), text))
+
+
+def number(low: float, high: float) -> Kind[float]:
+    """A number within bounds, both included."""
+
+    def parse(value: object) -> float:
+        # bool is an int to Python, not to whoever wrote goop.json.
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            return float(value)
+        raise NotAllowedError
+
+    return Kind(f"a number from {low:g} to {high:g}", parse, _json_or_text)
+
+
+def whole(low: int, high: int | None = None) -> Kind[int]:
+    """A number without a fraction, within bounds, both included; no upper one when `high` is None."""
+
+    def parse(value: object) -> int:
+        whole_value = int(value) if isinstance(value, float) and value.is_integer() else value
+        if (
+            isinstance(whole_value, int)
+            and not isinstance(whole_value, bool)
+            and low <= whole_value
+            and (high is None or whole_value <= high)
+        ):
+            return whole_value
+        raise NotAllowedError
+
+    return Kind(f"a whole number from {low}" + ("" if high is None else f" to {high}"), parse, _json_or_text)
+
+
+def line() -> Kind[str]:
+    """Text on one line; labels and paths travel in protocols that end at a newline, or go to the system."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and not CONTROL_OR_LONE_SURROGATE.search(value):
+            return value
+        raise NotAllowedError
+
+    return Kind("text on one line", parse, _as_it_is, empty_is_unset=True)
+
+
+def web_address() -> Kind[str]:
+    """An http:// or https:// URL."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        if _is_web_address(text):
+            return text
+        raise NotAllowedError
+
+    return Kind("an http:// or https:// URL", parse, _as_it_is, empty_is_unset=True)
+
+
+def address(lowest_port: int, default_host: str | None = None) -> Kind[Address]:
+    """`host:port`, an IPv6 host in brackets; `:port` alone where a host is given to stand for it."""
+
+    def parse(value: object) -> Address:
+        match = HOST_AND_PORT.fullmatch(value) if isinstance(value, str) else None
+        host = match and (match["host"].strip("[]").lower() or default_host)
+        if match and host and lowest_port <= int(match["port"]) <= HIGHEST_PORT:
+            return Address(host, int(match["port"]))
+        raise NotAllowedError
+
+    return Kind(f"host:port with a port from {lowest_port} to {HIGHEST_PORT}", parse, _as_it_is, empty_is_unset=True)
+
+
+def list_of(kind: Kind[T], allowed: str) -> Kind[tuple[T, ...]]:
+    """A list of one kind; in the environment JSON, or parts between commas. `allowed` names it in the plural."""
+
+    def parse(value: object) -> tuple[T, ...]:
+        if isinstance(value, list):
+            return tuple(kind.parse(item) for item in value)
+        raise NotAllowedError
+
+    return Kind(f"a list of {allowed}", parse, _list_from_text)
+
+
+def _as_it_is(text: str) -> object:
+    return text
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _list_from_text(text: str) -> object:
+    if text.lstrip().startswith("["):
+        return _json_or_text(text)
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

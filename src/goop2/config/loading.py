@@ -1,0 +1,170 @@
+"""A peer folder's goop.json and the environment become `Settings`, or one sentence saying what is wrong.
+
+Reads only; what Goop2 keeps in goop.json and we do not use stays as it is. Must not know what any one setting means,
+except that scripts live inside the peer folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from goop2.config.kinds import NotAllowedError
+from goop2.config.settings import Setting, Settings, declared, sections
+
+FILE = "goop.json"
+SHOWN_VALUE_CHARACTERS = 80
+OWN_SECTIONS = frozenset({"lua", "listen"})
+"""Sections all of whose keys are known here: any other key is a mistake. In the rest Goop2 has keys of its own."""
+SECTIONS_OF_GOOP2 = frozenset({"identity", "paths"})
+LIKENESS = 0.6
+"""From which difflib calls two names alike: good enough to ask "did you mean"."""
+SLIP_OF_THE_PEN = 0.88
+"""Likeness from which a key in a shared section is a misspelling; Goop2's `rendezvous_only` is 0.83 like `rendezvous_wan`."""
+
+
+class SettingsError(Exception):
+    """The owner's settings do not do; the message says where, what it is and what is allowed, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a peer starts with."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+    """One sentence each, for keys and variables that do nothing."""
+
+
+def load(folder: Path, environment: Mapping[str, str]) -> Loaded:
+    """Settings of the peer in `folder`; `GOOP2_<SECTION>_<KEY>` in `environment` replaces a value. Raises `SettingsError`."""
+    file = folder / FILE
+    document = _document(folder, file)
+    values: dict[str, dict[str, object]] = {name: {} for name in sections()}
+    names: dict[str, str] = {}
+    for setting in declared():
+        for name, value in _values(setting, file, document, environment):
+            values[setting.section][setting.key] = value
+            names[setting.path] = name
+    # Each value has just been parsed by the kind declared on its field.
+    settings = Settings(**{name: section_class(**values[name]) for name, section_class in sections().items()})
+    _check_script_dir(folder, names.get("lua.script_dir", f"{file}: lua.script_dir"), settings)
+    return Loaded(settings, (*_unknown_keys(file, document), *_unknown_variables(environment)))
+
+
+def _document(folder: Path, file: Path) -> dict[str, object]:
+    try:
+        text = _read(folder, file).decode("utf-8-sig")
+        document: object = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except (ValueError, RecursionError):
+        raise SettingsError(f"{file} is not JSON that can be read here: a number is too long or the nesting too deep") from None
+    return _object(file, "", document)
+
+
+def _read(folder: Path, file: Path) -> bytes:
+    remedy = f'"goop2 init {folder}" makes one'
+    try:
+        if not folder.exists():
+            raise SettingsError(f"{folder} does not exist: it should be a peer folder; {remedy}")
+        if not folder.is_dir():
+            raise SettingsError(f"{folder} is not a folder: a peer is a folder with a {FILE} in it")
+        # A pipe or a device would never end.
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise SettingsError(f"{file} is not a regular file: a peer's settings are a JSON file")
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise SettingsError(f"{file} is missing: {folder} is not a peer folder; {remedy}") from None
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}): the user who starts the peer must be able to") from None
+
+
+def _object(file: Path, path: str, value: object) -> dict[str, object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value)
+    raise SettingsError(f"{file}: {path or 'the whole file'} is {_shown(value)}; allowed is an object, {{…}}")
+
+
+def _values(setting: Setting, file: Path, document: dict[str, object], environment: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+    """Who sets it and to what: the file, then the environment. The file is checked even where it is overruled."""
+    section = document.get(setting.section)
+    in_file = None if section is None else _object(file, setting.section, section).get(setting.key)
+    if _is_set(setting, in_file):
+        yield _parsed(setting, f"{file}: {setting.path}", in_file)
+    in_environment = environment.get(setting.variable, "")
+    if in_environment:
+        yield _parsed(setting, setting.variable, setting.kind.from_text(in_environment))
+
+
+def _is_set(setting: Setting, value: object) -> bool:
+    # Goop2 writes null for an empty list and "" for a text nobody filled in.
+    return value is not None and not (value == "" and setting.kind.empty_is_unset)
+
+
+def _parsed(setting: Setting, name: str, value: object) -> tuple[str, object]:
+    try:
+        return name, setting.kind.parse(value)
+    except NotAllowedError:
+        raise SettingsError(f"{name} is {_shown(value)}; allowed is {setting.kind.allowed}") from None
+
+
+def _shown(value: object) -> str:
+    # Escaped, so that a control character in a value cannot play tricks on a terminal.
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN_VALUE_CHARACTERS else text[:SHOWN_VALUE_CHARACTERS] + "…"
+
+
+def _check_script_dir(folder: Path, name: str, settings: Settings) -> None:
+    root = Path(os.path.realpath(folder))
+    real = settings.script_dir(folder)
+    if root not in real.parents:
+        value = _shown(settings.lua.script_dir)
+        raise SettingsError(f"{name} is {value}, which is really {real}; allowed is a folder inside the peer folder {root}")
+
+
+def _unknown_keys(file: Path, document: dict[str, object]) -> Iterator[str]:
+    for name in sorted(document.keys() - sections().keys() - SECTIONS_OF_GOOP2):
+        yield _unknown(f"{file}: {_printable(name)}", _like(name, sections(), LIKENESS))
+    for section in sections():
+        keys = document.get(section)
+        for key in keys if isinstance(keys, dict) else ():
+            yield from _unknown_key(file, section, key)
+
+
+def _unknown_key(file: Path, section: str, key: str) -> Iterator[str]:
+    known = [setting.key for setting in declared() if setting.section == section]
+    if key in known:
+        return
+    own = section in OWN_SECTIONS
+    like = _like(key, known, LIKENESS if own else SLIP_OF_THE_PEN)
+    if own or like:
+        yield _unknown(f"{file}: {section}.{_printable(key)}", like and f"{section}.{like}")
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    known = [setting.variable for setting in declared()]
+    prefixes = tuple(f"GOOP2_{section}_".upper() for section in sections())
+    for name in sorted(environment.keys() - set(known)):
+        if name.startswith(prefixes):
+            yield _unknown(f"environment variable {_printable(name)}", _like(name, known, LIKENESS))
+
+
+def _like(name: str, known: Iterable[str], likeness: float) -> str:
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), "")
+
+
+def _unknown(name: str, like: str) -> str:
+    return f"{name} is not a setting and is ignored" + (f"; did you mean {like}?" if like else "")
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else json.dumps(name)

@@ -1,0 +1,185 @@
+"""Every setting of goop.json: its name, type, default, bounds and reason, once.
+
+The field's name is the key, the class's place in `Settings` the section. Checks, docs/settings.md and the environment variables come
+from here. Must not read a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from goop2.config.kinds import Address, Kind, address, boolean, line, list_of, number, web_address, whole
+
+T = TypeVar("T")
+
+WORKERS_PER_CORE = 4
+WORKERS_BY_DEFAULT_AT_MOST = 32
+
+
+def setting(kind: Kind[T], default: T | Callable[[], T], doc: str, shown_default: str = "") -> T:
+    """A dataclass field that carries its own declaration; `shown_default` says in words what a computed default is."""
+    metadata = {"kind": kind, "doc": doc, "shown_default": shown_default}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def default_workers() -> int:
+    """Workers mostly wait on something, so there are more than cores; each has memory of its own, so not without end."""
+    return min(WORKERS_PER_CORE * (os.cpu_count() or 1), WORKERS_BY_DEFAULT_AT_MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Lua:
+    """The owner's scripts, and what a call of one may cost."""
+
+    enabled: bool = setting(boolean(), False, "Whether scripts answer. Off until the owner says so: strangers can call them.")
+    script_dir: str = setting(
+        line(), "site/lua", "The folder of the scripts, inside the peer folder. It is never served: scripts hold keys and rules."
+    )
+    timeout_seconds: float = setting(
+        number(1, 60), 5.0, "Seconds from accepting a call to its end, waiting for a worker included; then the work is stopped."
+    )
+    max_memory_mb: int = setting(whole(1, 1024), 10, "Megabytes one call's Lua values may take.")
+    rate_limit_per_peer: int = setting(
+        whole(1), 30, "Calls a minute of one caller to one script. `@rate_limit N` in a script replaces it there. The owner is not limited."
+    )
+    rate_limit_global: int = setting(whole(1), 120, "Calls a minute of all callers to all scripts. The owner is not limited.")
+    http_enabled: bool = setting(boolean(), False, "Whether scripts have `goop.http`.")
+    http_allow: tuple[Address, ...] = setting(
+        list_of(address(1), "host:port, each with a port from 1 to 65535"),
+        (),
+        "Addresses scripts may reach although they are private, such as a home-automation box.",
+    )
+    kv_enabled: bool = setting(boolean(), False, "Whether scripts have `goop.kv`.")
+    max_workers: int = setting(
+        whole(1, 256),
+        default_workers,
+        "Worker processes at most: calls that run at the same time. They mostly wait, so there are more than cores; "
+        "each has memory of its own, so not without end.",
+        shown_default="4 × cores, at most 32",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who the owner is, to others."""
+
+    label: str = setting(line(), "", "The name others see. Empty: the peer id.")
+    email: str = setting(line(), "", "The owner's e-mail address, told to other peers. Empty: none.")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The web side."""
+
+    http_addr: Address = setting(  # noqa: RUF009 (a field, not a value)
+        address(0, default_host="127.0.0.1"),
+        Address("127.0.0.1", 8780),
+        "Where the web side listens. Port 0: any free one, printed at start. "
+        "`:port` alone means loopback: opening it to a network is said with a host.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class P2p:
+    """The network."""
+
+    listen_port: int = setting(whole(0, 65535), 0, "TCP port for other peers. 0: any free one.")
+    mdns_tag: str = setting(line(), "goop-mdns", "The name peers of one local network find each other by.")
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Finding peers beyond the local network."""
+
+    rendezvous_wan: str = setting(web_address(), "", "A rendezvous server. Empty: none.")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Listening together."""
+
+    media_dirs: tuple[str, ...] = setting(
+        list_of(line(), "paths"), (), "Folders beside the peer folder whose audio files scripts may load."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a peer, checked."""
+
+    lua: Lua = Lua()
+    profile: Profile = Profile()
+    viewer: Viewer = Viewer()
+    p2p: P2p = P2p()
+    presence: Presence = Presence()
+    listen: Listen = Listen()
+
+    def script_dir(self, folder: Path) -> Path:
+        """The real path of the scripts of the peer in `folder`; it need not exist."""
+        # Not Path.resolve: on Python 3.11 that raises at a link that leads to itself.
+        return Path(os.path.realpath(folder / self.lua.script_dir))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One declaration, as the checks and the documentation want it."""
+
+    section: str
+    key: str
+    kind: Kind[object]
+    doc: str
+    shown_default: str
+
+    @property
+    def path(self) -> str:
+        """As messages name it: `lua.timeout_seconds`."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that replaces it for one start."""
+        return f"GOOP2_{self.section}_{self.key}".upper()
+
+
+@cache
+def sections() -> dict[str, type[Any]]:
+    """Section name → its dataclass, in the order of `Settings`."""
+    return {field.name: type(field.default) for field in dataclasses.fields(Settings)}
+
+
+@cache
+def declared() -> tuple[Setting, ...]:
+    """Every setting, in the order of this file."""
+    return tuple(
+        Setting(
+            section,
+            field.name,
+            cast("Kind[object]", field.metadata["kind"]),
+            str(field.metadata["doc"]),
+            str(field.metadata["shown_default"]) or _shown(field.default),
+        )
+        for section, section_class in sections().items()
+        for field in dataclasses.fields(section_class)
+    )
+
+
+def _shown(default: object) -> str:
+    match default:
+        case bool():
+            return str(default).lower()
+        case float():
+            return f"{default:g}"
+        case ():
+            return "[]"
+        case "":
+            return '""'
+        case _:
+            return str(default)

@@ -1,0 +1,34 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from goop2.config.reference import render
+from goop2.config.settings import declared
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
+SETTING_IN_PROSE = re.compile(
+    r"`(?:lua|profile|viewer|p2p|presence|listen)\.[a-z_]+`|GOOP2_(?:LUA|PROFILE|VIEWER|P2P|PRESENCE|LISTEN)_[A-Z_]+"
+)
+
+
+def test_the_settings_page_is_what_the_declarations_render() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    assert page == render(), "make it anew: .venv/bin/python -m goop2.config.reference > docs/settings.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_spells_settings_as_they_are_declared(page: Path) -> None:
+    known = {f"`{setting.path}`" for setting in declared()} | {setting.variable for setting in declared()}
+    assert set(SETTING_IN_PROSE.findall(page.read_text())) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_links_to_files_that_are_there(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
