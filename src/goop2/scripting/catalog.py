@@ -1,0 +1,330 @@
+"""The scripts of a peer: files → compiled, annotated scripts, always the last good version.
+
+    SourceFolder.read ──► Snapshot ──► _apply: what is gone goes, what is new is compiled ──► _settle: found, told, logged
+
+Reading is quick and done for all files together; compiling is slow (it happens in a worker, under a
+deadline of its own) and done for each file apart, so that a file that takes two seconds to compile
+delays neither another file nor a deletion. A verdict that comes after its file has changed again is
+dropped.
+
+It must not know how sources are compiled, who calls scripts, nor what a run is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from goop2.scripting.annotations import Annotations
+from goop2.scripting.limits import COMPILES_AT_ONCE
+from goop2.scripting.printable import printable
+from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolder
+from goop2.scripting.subscribers import Subscribers
+from goop2.scripting.watch import watch_folders
+
+__all__ = ["Broken", "Catalog", "Change", "Compile", "CompileUnavailable", "Fault", "Kind", "Listed", "Script"]
+
+Compile = Callable[[str, bytes], Awaitable[str]]
+"""Name and source → "" or the compiler's message (`hello:3: …`). May raise `CompileUnavailable`."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
+
+_FAULT_MAX_CHARS = 500
+
+
+class CompileUnavailable(Exception):  # noqa: N818 - named by what is the matter, like its neighbours
+    """Nobody could say whether a source compiles: our fault, or the machine's, not the script's. Asked again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A version of a script that compiles. An invocation that began with it ends with it."""
+
+    kind: Kind
+    name: str
+    path: str
+    """Relative to the peer folder, with `/`, as shown to people."""
+    source: bytes
+    version: bytes
+    """Digest of kind, name and source, 16 bytes."""
+    annotations: Annotations
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why the newest file does not run."""
+
+    line: int | None
+    """None when no line is to blame: the file is too large, not UTF-8, cannot be read."""
+    message: str
+
+    def located(self, name: str) -> str:
+        """With script and line in front, as a caller sees it: `hello:3: unexpected symbol near 'x'`."""
+        return self.message if self.line is None else f"{name}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A script none of whose versions compiled since the peer started."""
+
+    kind: Kind
+    name: str
+    path: str
+    fault: Fault
+
+    @property
+    def line(self) -> int | None:
+        """Line to blame, if one is."""
+        return self.fault.line
+
+    @property
+    def message(self) -> str:
+        """What a caller is told: `hello:3: unexpected symbol near 'x'`."""
+        return self.fault.located(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A script as lists show it."""
+
+    kind: Kind
+    name: str
+    path: str
+    description: str
+    """Of the version that runs; of the file when none does."""
+    rate_limit: int | None
+    state: Literal["ok", "broken"]
+    """Of the newest file."""
+    fault: Fault | None
+    """What is wrong with the newest file; None when its state is ok."""
+    warnings: tuple[str, ...]
+    older_runs: bool
+    """The newest file is broken, and an older good version answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something happened to a script."""
+
+    what: Literal["loaded", "broken", "removed"]
+    kind: Kind
+    name: str
+    path: str
+    fault: Fault | None = None
+    """Given with "broken"."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A file, and what has become of it."""
+
+    file: SourceFile
+    running: Script | None = None
+    fault: Fault | None = None
+    compiling: bytes | None = None
+    """The version being compiled now."""
+    undecided: bool = True
+    """The file's version has no verdict yet."""
+
+    def awaits(self, version: bytes) -> bool:
+        """Is there, or is there coming, a verdict about `version`?"""
+        return self.file.version == version and (self.compiling == version or not self.undecided)
+
+
+class Catalog:
+    """The commands and functions of the peer folder `folder`, read from its `script_dir`.
+
+    Empty until `scan` or `watch` has run. To be used from one event loop.
+    """
+
+    def __init__(self, folder: Path, script_dir: Path, compile: Compile) -> None:
+        self._folder = SourceFolder(folder, script_dir)
+        self._compile = compile
+        self._snapshot = Snapshot({})
+        self._entries: dict[str, _Entry] = {}
+        self._found: dict[Kind, dict[str, Script | Broken]] = {"command": {}, "function": {}}
+        self._commands: tuple[tuple[str, str], ...] = ()
+        self._reading = asyncio.Lock()
+        self._compilers = asyncio.Semaphore(COMPILES_AT_ONCE)
+        self._compilations: set[asyncio.Task[None]] = set()
+        self._subscribers: Subscribers[Change] = Subscribers()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was ignored in the script folder and why. A script's own warnings stand in `listing`."""
+        return self._snapshot.warnings
+
+    def command(self, name: str) -> Script | Broken | None:
+        """The chat command `name`, in whatever case it is written."""
+        return self._found["command"].get(name.lower())
+
+    def function(self, name: str) -> Script | Broken | None:
+        """The data function `name`."""
+        return self._found["function"].get(name)
+
+    def commands(self) -> tuple[tuple[str, str], ...]:
+        """Names and descriptions of the chat commands that answer, by name."""
+        return self._commands
+
+    def listing(self) -> list[Listed]:
+        """Every script, broken or not: commands first, each kind by name."""
+        entries = [entry for entry in self._entries.values() if entry.running or entry.fault]
+        return sorted(map(_listed, entries), key=lambda listed: (listed.kind, listed.name))
+
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `callback` with every change from now on; gives the function that ends it."""
+        return self._subscribers.add(callback)
+
+    async def scan(self) -> None:
+        """Bring everything up to date: when it comes back, every file has its verdict."""
+        await self._refresh()
+        while self._compilations:
+            await asyncio.wait(self._compilations)
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Keep everything up to date until `stop` is set; scans at the start by itself."""
+        try:
+            await watch_folders(lambda: self._folder.places(self._snapshot), self._refresh, stop)
+        finally:
+            for compilation in self._compilations:
+                compilation.cancel()
+
+    async def _refresh(self) -> None:
+        """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""
+        async with self._reading:
+            self._apply(await asyncio.to_thread(self._folder.read, self._snapshot))
+
+    def _apply(self, snapshot: Snapshot) -> None:
+        for warning in snapshot.warnings:
+            if warning not in self._snapshot.warnings:
+                _log.warning("script folder", warning=warning)
+        self._snapshot = snapshot
+        for path in self._entries.keys() - snapshot.files.keys():
+            self._remove(path)
+        for file in snapshot.files.values():
+            self._update(file)
+
+    def _remove(self, path: str) -> None:
+        file = self._entries.pop(path).file
+        self._index()
+        _log.info("script removed", kind=file.kind, script=file.name, path=path)
+        self._tell(Change("removed", file.kind, file.name, path))
+
+    def _update(self, file: SourceFile) -> None:
+        entry = self._entries.setdefault(file.path, _Entry(file))
+        known = entry.awaits(file.version)
+        entry.file = file
+        if known:
+            return
+        entry.undecided = True
+        if file.problem:
+            self._settle(entry, Fault(None, file.problem))
+        elif entry.running is not None and entry.running.version == file.version:
+            self._settle(entry, None)
+        else:
+            self._start_compiling(entry)
+
+    def _start_compiling(self, entry: _Entry) -> None:
+        entry.compiling = entry.file.version
+        compilation = asyncio.create_task(self._compile_file(entry, entry.file))
+        self._compilations.add(compilation)
+        compilation.add_done_callback(self._compilations.discard)
+
+    async def _compile_file(self, entry: _Entry, file: SourceFile) -> None:
+        try:
+            async with self._compilers:
+                message = await self._compile(file.name, file.source)
+        except CompileUnavailable as error:
+            self._postpone(entry, file, error)
+        except Exception:
+            _log.exception("compiling failed", path=file.path)
+            self._postpone(entry, file, CompileUnavailable("an error of ours, see the log"))
+        else:
+            self._decide(entry, file, message)
+        finally:
+            if entry.compiling == file.version:
+                entry.compiling = None
+
+    def _overtaken(self, entry: _Entry, file: SourceFile) -> bool:
+        """Has the file changed, or gone, since this version of it was read?"""
+        return self._entries.get(file.path) is not entry or entry.file.version != file.version
+
+    def _decide(self, entry: _Entry, file: SourceFile, message: str) -> None:
+        if self._overtaken(entry, file):
+            return
+        if not message:
+            entry.running = Script(file.kind, file.name, file.path, file.source, file.version, file.annotations)
+        self._settle(entry, _fault(file.name, message) if message else None)
+
+    def _postpone(self, entry: _Entry, file: SourceFile, error: CompileUnavailable) -> None:
+        """Leave things as they are, say so, and ask again at the next look."""
+        if self._overtaken(entry, file):
+            return
+        fault = Fault(None, f"{Path(file.path).name} could not be compiled: {error}; it is tried again in a few seconds")
+        if fault != entry.fault:
+            self._settle(entry, fault)
+        entry.undecided = True
+
+    def _settle(self, entry: _Entry, fault: Fault | None) -> None:
+        """The file of `entry` has its verdict: `fault`, or that it runs."""
+        entry.fault, entry.undecided = fault, False
+        self._index()
+        file = entry.file
+        for warning in file.annotations.warnings:
+            _log.warning("script annotation", warning=warning)
+        if fault is None:
+            _log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
+            self._tell(Change("loaded", file.kind, file.name, file.path))
+        else:
+            _log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
+            self._tell(Change("broken", file.kind, file.name, file.path, fault))
+
+    def _index(self) -> None:
+        """Make what is looked up from what is known."""
+        self._found = {"command": {}, "function": {}}
+        for entry in self._entries.values():
+            answer = _answer(entry)
+            if answer is not None:
+                self._found[answer.kind][answer.name] = answer
+        scripts = [script for script in self._found["command"].values() if isinstance(script, Script)]
+        self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
+
+    def _tell(self, change: Change) -> None:
+        if self._subscribers:
+            self._subscribers.tell(change)
+
+
+def _answer(entry: _Entry) -> Script | Broken | None:
+    """What a look-up finds; None while the first verdict is awaited."""
+    if entry.running is not None or entry.fault is None:
+        return entry.running
+    return Broken(entry.file.kind, entry.file.name, entry.file.path, entry.fault)
+
+
+def _listed(entry: _Entry) -> Listed:
+    file, fault = entry.file, entry.fault
+    annotations = entry.running.annotations if entry.running is not None else file.annotations
+    return Listed(
+        kind=file.kind,
+        name=file.name,
+        path=file.path,
+        description=annotations.description,
+        rate_limit=annotations.rate_limit,
+        state="ok" if fault is None else "broken",
+        fault=fault,
+        warnings=file.annotations.warnings,
+        older_runs=fault is not None and entry.running is not None,
+    )
+
+
+def _fault(name: str, message: str) -> Fault:
+    """The compiler's message with its line apart."""
+    match = re.fullmatch(rf"{re.escape(name)}:(\d{{1,9}}): (.*)", message, re.DOTALL)
+    line, text = (int(match[1]), match[2]) if match else (None, message)
+    return Fault(line, printable(text, _FAULT_MAX_CHARS))

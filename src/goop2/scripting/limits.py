@@ -1,0 +1,138 @@
+"""Every number of scripting, named with its unit and the reason for its value.
+
+What an owner may set in goop.json is a field of `Limits`, everything else a constant. This file
+knows no settings file: peer.py fills `Limits` from it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+MEGABYTE_BYTES = 1024 * 1024
+"""What "MB" means wherever we write it."""
+
+# What a script is, and what crosses to it and back (behaviour.md, "Data functions", "Chat commands").
+
+SCRIPT_MAX_BYTES = 1 * MEGABYTE_BYTES
+"""A source file. It fits in one frame to the worker; the largest script we have seen is 30 KB."""
+
+PARAMS_MAX_BYTES = 1 * MEGABYTE_BYTES
+"""Parameters of a data function, as JSON."""
+
+RESULT_MAX_BYTES = 1 * MEGABYTE_BYTES
+"""Result of a data function, as JSON."""
+
+REPLY_MAX_BYTES = 4096
+"""Reply of a chat command, before it is cut; a direct message carries no more."""
+
+DESCRIPTION_MAX_CHARS = 200
+"""Description of a script, which goes into lists that strangers read; one line on a wide screen."""
+
+WARNINGS_MAX = 20
+"""Warnings about one script, or about one folder; whoever made more mistakes than that mends these first."""
+
+# Who waits for whom (behaviour.md, "Limits, and what stopping means").
+
+WAITING_MAX = 256
+"""Invocations in the waiting line. At 1 ms each that is a quarter of a second of work."""
+
+CALLER_SHARE_OF_WORKERS = 4
+"""One caller holds at most one part in this many of the workers."""
+
+OWNER_WORKERS = 1
+"""Workers no stranger gets, so that the owner is answered whatever strangers do."""
+
+STOP_SECONDS = 0.25
+"""After the deadline: by then no CPU is spent on the invocation, and its caller has the answer."""
+
+RATE_WINDOW_SECONDS = 60.0
+"""The sliding minute all rates are counted in."""
+
+# Workers.
+
+COMPILE_SECONDS = 2.0
+"""A compiler's own deadline. A megabyte of honest source takes 50 ms; a parse bomb is stopped."""
+
+COMPILES_AT_ONCE = 4
+"""Files compiled side by side; more would keep workers from the invocations of others."""
+
+WARM_WORKERS = 2
+"""Workers that always stand ready. Two keep two callers going at once; more come when somebody waits."""
+
+GROW_AFTER_SECONDS = 0.05
+"""A line that does not move for so long gets one more worker. Work that only computes is done before."""
+
+RESPAWN_SECONDS = 0.1
+"""Pause before the nursery is started again after it ended by itself."""
+
+IDLE_WORKER_SECONDS = 30.0
+"""A worker beyond the warm ones that has had nothing to do for so long is ended: it holds about 10 MB."""
+
+# Hot reload: live within 500 ms, so quiet + pulse + compile must stay below that.
+
+RELOAD_LIVE_SECONDS = 0.5
+"""What is promised (behaviour.md): a saved change runs within this."""
+
+RELOAD_QUIET_MS = 50
+"""No file changed for so long: the editor has finished saving. Truncate-then-write takes less."""
+
+RELOAD_DEBOUNCE_MS = 200
+"""Files that never become quiet are looked at this often all the same."""
+
+RELOAD_PULSE_SECONDS = 0.2
+"""How often we look whether the script folder is still the same folder: no event tells that a parent was renamed."""
+
+RESCAN_SECONDS = 5.0
+"""A look at everything without any event: the kernel's queue may have overflowed, some file systems send none."""
+
+STAT_SETTLED_SECONDS = 2.0
+"""A file younger than this when read is read again at the next scan: its next edit may carry the same
+time stamp. The coarsest file system in use (FAT) counts in 2 s."""
+
+# Runs and their logs (behaviour.md, "goop.log").
+
+LOG_LINES_MAX = 200
+"""Log lines of one run."""
+
+LOG_MAX_BYTES = 64 * 1024
+"""Log of one run, as UTF-8."""
+
+RUNS_KEPT = 1000
+"""Runs in the ring that the console, metrics and `goop2 lua log` show."""
+
+RUNS_MAX_BYTES = 16 * MEGABYTE_BYTES
+"""The ring with its log lines. 1000 runs with full logs would be 64 MB, more than an idle peer."""
+
+
+def cores() -> int:
+    """Processors this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """Four workers a core, at most 32: most scripts wait on something most of the time."""
+    return min(4 * cores(), 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the owner may set, with the defaults of behaviour.md; the values are trusted to be in range."""
+
+    timeout_seconds: float = 5.0
+    """From accepting an invocation to its result, waiting included."""
+    memory_bytes: int = 10 * MEGABYTE_BYTES
+    """What one VM may hold."""
+    rate_per_caller: int = 30
+    """Accepted calls a minute, of one caller to one script."""
+    rate_global: int = 120
+    """Accepted calls a minute, of all callers to all scripts."""
+    workers: int = field(default_factory=default_workers)
+    """The most worker processes at a time."""
+    http_enabled: bool = False
+    kv_enabled: bool = False
+
+    @property
+    def workers_per_caller(self) -> int:
+        """The most workers one caller holds at a time; at least one."""
+        return max(1, self.workers // CALLER_SHARE_OF_WORKERS)

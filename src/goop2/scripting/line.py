@@ -1,0 +1,92 @@
+"""The waiting line: who runs next when no worker is free. No I/O, no clock.
+
+Fairness is between callers, not invocations: a caller's own invocations keep their order, and
+callers take turns. Somebody who asks a hundred times waits behind himself, not before others.
+
+    turns   → A → B → C        take(): A may run, so A1 goes and A steps behind C;
+    A: A1 A2 A3                had A been at its share, it would have kept its place in front
+    B: B1                      and B1 had gone.
+    C: C1 C2
+
+Invariants: a caller stands in `turns` exactly when something of its waits; an item waits once.
+It must not know what an item is, nor why a caller may not run now.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+class FairLine(Generic[Item]):
+    """At most `capacity` waiting items, fair by caller. Items are told apart by hash and equality."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._turns: OrderedDict[str, OrderedDict[Item, None]] = OrderedDict()
+        """Caller → its waiting items, oldest first; callers in the order of their turns."""
+        self._callers: dict[Item, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._callers)
+
+    def __contains__(self, item: Item) -> bool:
+        return item in self._callers
+
+    def waiting(self, caller: str) -> int:
+        """How many items of `caller` wait."""
+        return len(self._turns.get(caller, ()))
+
+    def offer(self, caller: str, item: Item) -> Item | None:
+        """Let `item` wait; gives the item that has no place for it: None, another's that gave up its place, or `item` itself.
+
+        In a full line the caller with the most waiting gives up its newest place to one who has
+        clearly fewer: fewer even after the exchange. Raises ValueError when `item` waits already.
+        """
+        if item in self._callers:
+            raise ValueError(f"{item!r} waits already")
+        evicted = None
+        if len(self._callers) >= self._capacity:
+            evicted = self._make_room(caller)
+            if evicted is None:
+                return item
+        self._turns.setdefault(caller, OrderedDict())[item] = None
+        self._callers[item] = caller
+        return evicted
+
+    def take(self, may_run: Callable[[str], bool]) -> Item | None:
+        """The next item, in fair order, of a caller who may run now; None when there is none.
+
+        Callers who may not keep their place in front, so the cost is one `may_run` for each of them.
+        """
+        caller = next(filter(may_run, self._turns), None)
+        if caller is None:
+            return None
+        item = next(iter(self._turns[caller]))
+        self.remove(item)
+        if caller in self._turns:
+            self._turns.move_to_end(caller)
+        return item
+
+    def remove(self, item: Item) -> bool:
+        """Take `item` out, wherever it stands; False when it does not wait (any more)."""
+        caller = self._callers.pop(item, None)
+        if caller is None:
+            return False
+        items = self._turns[caller]
+        del items[item]
+        if not items:
+            del self._turns[caller]
+        return True
+
+    def _make_room(self, newcomer: str) -> Item | None:
+        """The newest item of the caller with the most, taken out; None when `newcomer` has not clearly fewer."""
+        most = max(self._turns, key=self.waiting, default=newcomer)
+        if self.waiting(most) - self.waiting(newcomer) < 2:
+            return None
+        item = next(reversed(self._turns[most]))
+        self.remove(item)
+        return item

@@ -1,0 +1,177 @@
+"""What happened: one record a run, in a ring that feeds the log, the console, metrics and `goop2 lua log`.
+
+`Runs.add` stands on the path of every invocation, ten thousand a second: a record is a msgspec
+struct (made five times faster than a frozen dataclass), and what nobody reads is not made. It must
+not know how a run came about.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+import structlog
+
+from goop2.sandbox.messages import CallTime
+from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_KEPT, RUNS_MAX_BYTES
+from goop2.scripting.subscribers import Subscribers
+
+Level = Literal["info", "warn", "error"]
+
+OK = "ok"
+"""Status of a run that gave its result."""
+
+_RUN_BYTES = 500
+"""A run without message, host calls and log, strings of its own included, measured and rounded up."""
+_CALL_BYTES = 150
+"""One host call of a run."""
+_LINE_BYTES = 70
+"""One log line beyond its text: a pair and its place in the log."""
+
+_STRUCTLOG_LEVELS: dict[str, int] = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+
+
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """One invocation, from being accepted to its end. Holds no reference that could make a cycle."""
+
+    id: int
+    """Counts from 1 since the peer started."""
+    kind: str
+    """`command` or `function`."""
+    script: str
+    caller: str
+    """The caller's id."""
+    status: str
+    """`ok`, or the error class."""
+    message: str
+    """The error, empty when ok."""
+    line: int | None
+    """Line of the script the error names."""
+    started: float
+    """Wall clock, seconds since 1970."""
+    milliseconds: float
+    """From being accepted to the end, waiting included."""
+    waited_milliseconds: float
+    """Of these, before a worker took it."""
+    memory_bytes: int
+    """What the VM held at the end."""
+    calls: tuple[CallTime, ...] = ()
+    """Host calls in the order they began."""
+    log: tuple[tuple[Level, str], ...] = ()
+    truncated: bool = False
+    """The script logged more than is kept."""
+
+
+class RunLog:
+    """The log lines of one run while it runs: bounded, and the cut is marked."""
+
+    def __init__(self) -> None:
+        self._lines: list[tuple[Level, str]] = []
+        self._room = LOG_MAX_BYTES
+        self.truncated = False
+
+    @property
+    def lines(self) -> tuple[tuple[Level, str], ...]:
+        return tuple(self._lines)
+
+    def append(self, level: Level, text: str) -> None:
+        """Keep a line; the one that does not fit is cut, and nothing is kept after it."""
+        if self.truncated or len(self._lines) == LOG_LINES_MAX:
+            self.truncated = True
+            return
+        encoded = text.encode(errors="replace")
+        self.truncated = len(encoded) > self._room
+        if self.truncated:
+            encoded = encoded[: self._room]
+            text = encoded.decode(errors="ignore")
+        self._room -= len(encoded)
+        self._lines.append((level, text))
+
+
+class Runs:
+    """The last runs, bounded by number and by bytes; the oldest go first."""
+
+    def __init__(self, kept: int = RUNS_KEPT, max_bytes: int = RUNS_MAX_BYTES) -> None:
+        self._kept = kept
+        self._max_bytes = max_bytes
+        self._ring: deque[Run] = deque()
+        self._sizes: deque[int] = deque()
+        self._bytes = 0
+        self._ids = itertools.count(1)
+        self._subscribers: Subscribers[Run] = Subscribers()
+        self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting").bind()
+        """Bound here: finding the settings at every call would cost more than all the rest of `add`."""
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    @property
+    def kept_bytes(self) -> int:
+        """About what the ring holds in memory."""
+        return self._bytes
+
+    def new_id(self) -> int:
+        """The id of the next run."""
+        return next(self._ids)
+
+    def add(self, run: Run) -> None:
+        """Keep a run that ended, log it, and tell who listens."""
+        self._keep(run, _size(run))
+        if run.log:
+            self._log_lines(run)
+        if run.status != OK:
+            self._log_failure(run)
+        elif self._log.is_enabled_for(logging.DEBUG):
+            self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
+        if self._subscribers:
+            self._subscribers.tell(run)
+
+    def recent(
+        self, n: int, script: str | None = None, status: str | None = None, caller: str | None = None, kind: str | None = None
+    ) -> list[Run]:
+        """The last `n` runs, newest first, of this script, status, caller and kind; None means any."""
+        wanted = {"script": script, "status": status, "caller": caller, "kind": kind}
+        asked = {name: value for name, value in wanted.items() if value is not None}
+        return list(itertools.islice(self._matching(asked), max(n, 0)))
+
+    def subscribe(self, callback: Callable[[Run], None]) -> Callable[[], None]:
+        """Call `callback` with every run that ends; gives the function that stops it."""
+        return self._subscribers.add(callback)
+
+    def _matching(self, asked: dict[str, str]) -> Iterator[Run]:
+        for run in reversed(self._ring):
+            if all(getattr(run, name) == value for name, value in asked.items()):
+                yield run
+
+    def _keep(self, run: Run, size: int) -> None:
+        """Put a run into the ring; the newest stays, however large."""
+        self._ring.append(run)
+        self._sizes.append(size)
+        self._bytes += size
+        while len(self._ring) > self._kept or (self._bytes > self._max_bytes and len(self._ring) > 1):
+            self._ring.popleft()
+            self._bytes -= self._sizes.popleft()
+
+    def _log_lines(self, run: Run) -> None:
+        for level, text in run.log:
+            self._log.log(_STRUCTLOG_LEVELS[level], "script log", kind=run.kind, script=run.script, caller=run.caller, text=text)
+        if run.truncated:
+            self._log.warning("script log cut", kind=run.kind, script=run.script, caller=run.caller, kept_lines=len(run.log))
+
+    def _log_failure(self, run: Run) -> None:
+        self._log.warning(
+            "run failed", kind=run.kind, script=run.script, caller=run.caller, status=run.status, message=run.message, line=run.line
+        )
+
+
+def _size(run: Run) -> int:
+    """About what `run` holds, in bytes."""
+    size = _RUN_BYTES + len(run.message) + _CALL_BYTES * len(run.calls)
+    if run.log:
+        size += sum(_LINE_BYTES + sys.getsizeof(text) for _, text in run.log)
+    return size

@@ -1,0 +1,243 @@
+"""The script folder as it is on the disk: which files are scripts, and what they hold, read safely.
+
+Only regular files whose real path lies in the script folder's real path, which itself lies in the
+peer's, are ever opened: a folder may have been unpacked from a stranger's archive, and a link in
+it must not make `!x` out of somebody's private file.
+
+It must not know what compiles, what runs, or what anybody is told about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
+from goop2.scripting.limits import MEGABYTE_BYTES, SCRIPT_MAX_BYTES, STAT_SETTLED_SECONDS, WARNINGS_MAX
+from goop2.scripting.printable import printable
+
+Kind = Literal["command", "function"]
+
+FUNCTIONS_FOLDER = "functions"
+"""The one folder below the script folder that is read."""
+
+_SCRIPT_NAME = re.compile(r"([A-Za-z0-9_-]+)\.lua")
+_NOT_FOR_US = re.compile(r"\..*|.*~|#.*#|\d+|.*\.(bak|orig|part|swp|tmp)", re.DOTALL)
+"""Hidden files, and what editors leave lying for a moment while they save; they deserve no warning."""
+
+_NAME_MAX_CHARS = 80
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Without O_NONBLOCK a pipe that has taken a file's place would hold us for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells that a file has not changed without reading it. A program can set the mtime back, not the ctime."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @staticmethod
+    def of(status: os.stat_result) -> Stamp:
+        return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def settled_at(self, seconds: float) -> bool:
+        """Was the last change so long before `seconds` that another one has a later stamp?"""
+        return max(self.mtime_ns, self.ctime_ns) / 1e9 + STAT_SETTLED_SECONDS < seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A script's file as it was last read."""
+
+    kind: Kind
+    name: str
+    path: str
+    """As shown to people: relative to the peer folder, with `/`."""
+    real_path: Path
+    stamp: Stamp | None
+    """None when the file must be read again, whatever its status says."""
+    version: bytes
+    """Digest of kind, name and source; of the problem where there is one."""
+    source: bytes = b""
+    """UTF-8, without a byte order mark."""
+    annotations: Annotations = NO_ANNOTATIONS
+    problem: str = ""
+    """Why there is no source, as a sentence; empty when there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The script folder at one moment."""
+
+    files: Mapping[str, SourceFile]
+    """By `SourceFile.path`; no two of one kind and name."""
+    warnings: tuple[str, ...] = ()
+    """What was ignored and why, as sentences."""
+
+
+class SourceFolder:
+    """Reads a peer's script folder. Without state: what was read before is given by the caller."""
+
+    def __init__(self, folder: Path, script_dir: Path) -> None:
+        self._folder = folder
+        self._script_dir = folder / script_dir
+        self._shown = _relative(self._script_dir, folder)
+
+    def places(self, snapshot: Snapshot) -> list[Path]:
+        """The folders in which a change may matter, there or not (yet)."""
+        places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
+        return sorted(places | {file.real_path.parent for file in snapshot.files.values()})
+
+    def read(self, before: Snapshot) -> Snapshot:
+        """What is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
+        return _Reading(self._folder, self._script_dir, self._shown, before).snapshot()
+
+
+class _Reading:
+    """One pass over the folder."""
+
+    def __init__(self, folder: Path, script_dir: Path, shown: str, before: Snapshot) -> None:
+        self._folder = folder
+        self._script_dir = script_dir
+        self._shown = shown
+        self._before = before
+        self._warnings: list[str] = []
+        self._root = script_dir
+
+    def snapshot(self) -> Snapshot:
+        files = {file.path: file for file in self._files()}
+        return Snapshot(files, tuple(self._warnings[:WARNINGS_MAX]))
+
+    def _files(self) -> Iterator[SourceFile]:
+        try:
+            self._root = self._script_dir.resolve(strict=True)
+            home = self._folder.resolve(strict=True)
+        except FileNotFoundError:
+            return
+        except (OSError, RuntimeError) as error:
+            self._warnings.append(f"{self._shown} cannot be read: {_reason(error)}; its scripts stay as they were")
+            yield from self._before.files.values()
+            return
+        if not self._root.is_relative_to(home):
+            self._warnings.append(f"{self._shown} leads out of the peer folder, so no script in it is loaded; put a real folder there")
+            return
+        yield from self._scripts("command", self._script_dir, self._shown)
+        yield from self._scripts("function", self._script_dir / FUNCTIONS_FOLDER, f"{self._shown}/{FUNCTIONS_FOLDER}")
+
+    def _scripts(self, kind: Kind, directory: Path, shown: str) -> Iterator[SourceFile]:
+        """The scripts of one kind; where two names differ only in case, the first in sort order."""
+        taken: dict[str, str] = {}
+        for file_name in self._listed(kind, directory, shown):
+            match = _SCRIPT_NAME.fullmatch(file_name)
+            if match is None:
+                self._ignore_odd_name(kind, directory / file_name, shown)
+                continue
+            name = match[1].lower() if kind == "command" else match[1]
+            if name in taken:
+                self._warnings.append(f"{shown}/{file_name} is ignored: !{name} is {shown}/{taken[name]} already; rename one of the two")
+                continue
+            file = self._file(kind, name, directory / file_name, f"{shown}/{file_name}")
+            if file is not None:
+                taken[name] = file_name
+                yield file
+
+    def _listed(self, kind: Kind, directory: Path, shown: str) -> Iterable[str]:
+        """File names in sort order. When the folder cannot be listed for a while, those of before."""
+        try:
+            return sorted(os.listdir(directory))  # noqa: PTH208 - names alone, without a Path for each
+        except FileNotFoundError:
+            return ()
+        except NotADirectoryError:
+            self._warnings.append(f"{shown} is not a folder, so no script is loaded from it")
+            return ()
+        except OSError as error:
+            self._warnings.append(f"{shown} cannot be listed: {_reason(error)}; its scripts stay as they were")
+            return sorted(Path(file.path).name for file in self._before.files.values() if file.kind == kind)
+
+    def _ignore_odd_name(self, kind: Kind, path: Path, shown: str) -> None:
+        name = path.name
+        if _NOT_FOR_US.fullmatch(name) or (kind == "command" and name == FUNCTIONS_FOLDER):
+            return
+        seen = f"{shown}/{printable(name, _NAME_MAX_CHARS)}"
+        if path.is_dir():
+            self._warnings.append(f"{seen} is ignored: scripts lie in {self._shown} and {self._shown}/{FUNCTIONS_FOLDER}, not deeper")
+        else:
+            self._warnings.append(f"{seen} is ignored: a script's name is letters, digits, - and _, then .lua")
+
+    def _file(self, kind: Kind, name: str, path: Path, shown: str) -> SourceFile | None:
+        """The script at `path`; None when it is no file of ours, or gone."""
+        known = self._before.files.get(shown)
+        try:
+            real_path = path.resolve(strict=True)
+            if not real_path.is_relative_to(self._root):
+                self._warnings.append(f"{shown} is ignored: it is a link that leads out of {self._shown}")
+                return None
+            now, status = time.time(), real_path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                self._warnings.append(f"{shown} is ignored: it is not a regular file")
+                return None
+            stamp = Stamp.of(status)
+            if known is not None and known.stamp == stamp and known.real_path == real_path:
+                return known
+            content = _read(real_path)
+        except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError) as error:
+            return _judged(SourceFile(kind, name, shown, path, None, b"", problem=f"{path.name} cannot be read: {_reason(error)}"))
+        settled = stamp if stamp.settled_at(now) else None
+        return _filled(SourceFile(kind, name, shown, real_path, settled, b""), content, status.st_size)
+
+
+def _read(path: Path) -> bytes:
+    """The content, as far as one byte beyond the most a script may have."""
+    descriptor = os.open(path, _OPEN_FLAGS)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, opened with the flags above
+        return file.read(SCRIPT_MAX_BYTES + 1)
+
+
+def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:
+    """`file` with what was read: a source, or the problem with it."""
+    file_name = Path(file.path).name
+    if len(content) > SCRIPT_MAX_BYTES:
+        return _judged(replace(file, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB"))
+    source = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = source.decode()
+    except UnicodeDecodeError as error:
+        offset = error.start + len(content) - len(source)
+        return _judged(replace(file, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8"))
+    return _judged(replace(file, source=source, annotations=parse(text, file.path)))
+
+
+def _judged(file: SourceFile) -> SourceFile:
+    """`file` with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
+    digest = hashlib.blake2b(f"{file.kind}/{file.name}\0{file.problem}\0".encode(), digest_size=16)
+    digest.update(file.source)
+    return replace(file, version=digest.digest())
+
+
+def _megabytes(size: int) -> str:
+    """Rounded up, so that what is too large never looks as if it fitted."""
+    return f"{math.ceil(size / MEGABYTE_BYTES * 10) / 10:.1f} MB"
+
+
+def _reason(error: Exception) -> str:
+    """The system's own words without its path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """`path` as shown to people."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

@@ -1,0 +1,104 @@
+"""Notices that something changed in some folders, and loses no change.
+
+One round: watchers are set up, *then* the caller looks at everything, then we wait for the first
+change, take the watchers down and begin again. So every look is taken under standing watchers:
+what changed before it is seen by it, what changes after it starts the next round. A folder that is
+replaced, appears, or is reached another way gets its watcher in the next round.
+
+What the kernel's watchers cannot tell is asked for: a pulse compares which folders are there (a
+renamed parent sends no event), and now and then a round ends without any change (the event queue
+overflowed; a network file system sends none). Where watchers cannot be had at all — the system's
+number of them is limited — every pulse is a look.
+
+It must not know what the folders hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import structlog
+import watchfiles
+
+from goop2.scripting.limits import RELOAD_DEBOUNCE_MS, RELOAD_PULSE_SECONDS, RELOAD_QUIET_MS, RESCAN_SECONDS
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
+
+_Identities = dict[Path, tuple[int, int] | None]
+
+
+async def watch_folders(places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Call `look` whenever something may have changed in `places()`, until `stop` is set.
+
+    It is called once at the start too, and never twice at a time. Its errors end the watch.
+    """
+    stopping = asyncio.create_task(stop.wait())
+    warned = False
+    try:
+        while not stop.is_set():
+            problem = await _round(places, look, stopping)
+            if problem is not None:
+                if not warned:
+                    _log.warning("changes are looked for instead of being told", reason=str(problem), every_seconds=RELOAD_PULSE_SECONDS)
+                await asyncio.wait({stopping}, timeout=RELOAD_PULSE_SECONDS)
+            warned = problem is not None
+    finally:
+        stopping.cancel()
+
+
+async def _round(
+    places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool]
+) -> Exception | None:
+    """From setting up watchers to the first change; gives the reason when they could not be had."""
+    identities = _identities(places())
+    over = asyncio.Event()
+    change = asyncio.create_task(_first_change([path for path, identity in identities.items() if identity], over))
+    try:
+        await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
+        await look()
+        while not (stopping.done() or change.done()) and _identities(places()) == identities:
+            await asyncio.wait({stopping, change}, timeout=RELOAD_PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        over.set()
+        problem = await change
+    return problem
+
+
+async def _first_change(folders: list[Path], over: asyncio.Event) -> Exception | None:
+    """Comes back at the first change, after RESCAN_SECONDS, when `over` is set, or with what went wrong."""
+    if not folders:
+        await over.wait()
+        return None
+    changes = watchfiles.awatch(
+        *folders,
+        watch_filter=None,
+        debounce=RELOAD_DEBOUNCE_MS,
+        step=RELOAD_QUIET_MS,
+        stop_event=over,
+        rust_timeout=int(RESCAN_SECONDS * 1000),
+        yield_on_timeout=True,
+        recursive=False,
+    )
+    try:
+        async with contextlib.aclosing(changes):
+            await anext(changes, None)
+    except (OSError, RuntimeError, ExceptionGroup) as error:  # a group, when it comes from the thread that waits
+        return error
+    return None
+
+
+def _identities(places: Iterable[Path]) -> _Identities:
+    """Which folder is at each place now; None where none is."""
+    return {place: _identity(place) for place in places}
+
+
+def _identity(place: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(place)  # noqa: PTH116 - asked several times a second
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
