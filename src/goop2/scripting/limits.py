@@ -63,6 +63,9 @@ WARM_WORKERS = 2
 GROW_AFTER_SECONDS = 0.05
 """A line that does not move for so long gets one more worker. Work that only computes is done before."""
 
+START_SECONDS = 10.0
+"""Until the first worker must be ready; it takes a fifth of a second on a busy small machine."""
+
 RESPAWN_SECONDS = 0.1
 """Pause before the nursery is started again after it ended by itself."""
 

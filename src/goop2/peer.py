@@ -1,0 +1,121 @@
+"""The composition root: opens the parts of one peer in order, closes them in reverse.
+
+The only place that knows all of them. What scripts ask of the world (`goop.commands` now; http and
+listen with their parts) is lent to them here, so that `scripting` knows nobody above it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from goop2.config import Settings, load
+from goop2.identity import Identity, load_or_create
+from goop2.sandbox.messages import Setup
+from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api.render import stubs
+from goop2.scripting.catalog import Catalog
+from goop2.scripting.engine import Engine
+from goop2.scripting.invocation import Caller, HostAnswer, Invocation, PeerOperation
+from goop2.scripting.limits import MEGABYTE_BYTES, Limits
+from goop2.scripting.pool import Pool
+from goop2.scripting.runs import Runs
+
+DEFAULT_FLAVOUR = "luajit21"
+PEER_OPERATIONS = ("commands",)
+"""What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer whose parts are open."""
+
+    folder: Path
+    settings: Settings
+    warnings: tuple[str, ...]
+    identity: Identity
+    catalog: Catalog
+    pool: Pool
+    engine: Engine
+    runs: Runs
+    confinement: Mapping[str, str]
+    """Layer of confinement → "" when in force, else why not."""
+
+    @property
+    def owner(self) -> Caller:
+        """The owner, as a caller of the own scripts."""
+        return Caller(self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True)
+
+
+@asynccontextmanager
+async def open_peer(
+    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = DEFAULT_FLAVOUR
+) -> AsyncIterator[Peer]:
+    """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
+
+    Raises `SettingsError` and `IdentityError`, each with a sentence for the owner.
+    """
+    loaded = load(folder, environment)
+    settings = loaded.settings
+    this = load_or_create(folder)
+    limits = limits_of(settings)
+    runs = Runs()
+    operations: dict[str, PeerOperation] = {}
+    pool = Pool(setup_for(settings, this, limits, flavour), limits, operations)
+    catalog = Catalog(folder, settings.script_dir(folder), pool.compile)
+    operations["commands"] = _commands(catalog)
+    stop = asyncio.Event()
+    watching = None
+    try:
+        confinement = await pool.start()
+        await catalog.scan()
+        if watch:
+            watching = asyncio.create_task(catalog.watch(stop))
+        engine = Engine(catalog, pool, limits, runs)
+        yield Peer(folder, settings, tuple(loaded.warnings), this, catalog, pool, engine, runs, confinement)
+    finally:
+        stop.set()
+        if watching is not None:
+            await watching
+        await pool.stop()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits the owner has set."""
+    lua = settings.lua
+    return Limits(
+        timeout_seconds=lua.timeout_seconds,
+        memory_bytes=lua.max_memory_mb * MEGABYTE_BYTES,
+        rate_per_caller=lua.rate_limit_per_peer,
+        rate_global=lua.rate_limit_global,
+        workers=lua.max_workers,
+        http_enabled=lua.http_enabled,
+        kv_enabled=lua.kv_enabled,
+    )
+
+
+def setup_for(settings: Settings, this: Identity, limits: Limits, flavour: str) -> Setup:
+    """What every worker of this peer is told."""
+    return Setup(
+        flavour=flavour,
+        declarations=stubs(FUNCTIONS),
+        self_id=this.peer_id,
+        self_label=settings.profile.label or this.peer_id,
+        memory_bytes=limits.memory_bytes,
+        peer_operations=PEER_OPERATIONS,
+        time_zone=os.environ.get("TZ", ""),
+    )
+
+
+def _commands(catalog: Catalog) -> PeerOperation:
+    async def commands(_invocation: Invocation) -> HostAnswer:
+        listed = catalog.commands()
+        return HostAnswer(b"jj", (msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed))))
+
+    return commands

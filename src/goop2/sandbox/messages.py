@@ -1,0 +1,135 @@
+"""What peer and worker say to each other: one struct a message, msgpack on the wire.
+
+Both sides import this file, so it must know neither. The worker is not trusted: the peer decodes
+its messages against these types and bounds, and anything else is a `ProtocolViolation` (wire.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+UNKNOWN_VERSION = "unknown_version"
+"""Code of a `Done` that asks for the same `Invoke` with its source."""
+
+Scalar = None | bool | int | float | bytes
+
+ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class Setup(msgspec.Struct, array_like=True, frozen=True):
+    """Peer → nursery, once: everything its workers share."""
+
+    flavour: str
+    """Name of the Lua flavour, a key of `vm.FLAVOURS`."""
+    declarations: str
+    """Lua lines that fill the goop table (scripting/api renders them)."""
+    self_id: str
+    self_label: str
+    memory_bytes: int
+    """Allocator limit of one VM."""
+    peer_operations: tuple[str, ...]
+    """Operations of the goop table that the peer answers; the rest of the declared ones are not available."""
+    time_zone: str = ""
+    """The owner's TZ, "" for the system's."""
+    skip_layers: tuple[str, ...] = ()
+    """Confinement layers to leave out; for tests that show what each layer keeps away."""
+
+
+class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
+    """Peer → worker: run this script."""
+
+    kind: str
+    """`command` or `function`."""
+    script: str
+    version: bytes
+    """Digest of the source; the worker keeps compiled versions by it."""
+    source: bytes | None
+    """None when this worker has been sent this version before."""
+    argument: bytes
+    """A command's text; a function's params as JSON."""
+    caller_id: str
+    caller_label: str
+    deadline: float
+    """`time.monotonic()` at which the peer will end this worker."""
+
+
+class Compile(msgspec.Struct, array_like=True, frozen=True, tag=1, gc=False):
+    """Peer → worker: does this source compile?"""
+
+    script: str
+    source: bytes
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True, tag=2, gc=False):
+    """Peer → worker: the result of a `HostCall`, in the shape prelude.lua explains."""
+
+    shape: bytes
+    values: tuple[Scalar, ...]
+
+
+class Ready(msgspec.Struct, array_like=True, frozen=True, tag=3):
+    """Worker → peer, first of all: layer of confinement → "" when in force, else why not."""
+
+    layers: dict[str, ShortText]
+
+
+class CallTime(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One host call of a run, in milliseconds since the run began."""
+
+    operation: ShortText
+    started: float
+    duration: float
+
+
+class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
+    """Worker → peer: the invocation ended; `code` is "ok" or an error class (engine.ErrorCode)."""
+
+    code: Annotated[str, msgspec.Meta(max_length=32)]
+    payload: bytes
+    """The reply, the result as JSON, or the error message."""
+    memory_bytes: int
+    """What the VM held at the end."""
+    calls: Annotated[tuple[CallTime, ...], msgspec.Meta(max_length=1000)] = ()
+
+
+class Compiled(msgspec.Struct, array_like=True, frozen=True, tag=5, gc=False):
+    """Worker → peer: "" when the source compiles, else the compiler's message."""
+
+    message: ShortText
+
+
+class Log(msgspec.Struct, array_like=True, frozen=True, tag=6, gc=False):
+    """Worker → peer: a line of the run's log."""
+
+    level: Literal["info", "warn", "error"]
+    text: str
+
+
+class HostCall(msgspec.Struct, array_like=True, frozen=True, tag=7, gc=False):
+    """Worker → peer: an operation only the peer can do; it is answered by one `Answer`."""
+
+    operation: ShortText
+    arguments: tuple[Scalar, ...]
+
+
+ToWorker = Invoke | Compile | Answer
+FromWorker = Ready | Done | Compiled | Log | HostCall
+
+
+class Spawned(msgspec.Struct, array_like=True, frozen=True, tag=8):
+    """Nursery → peer: a worker was forked; its pidfd comes beside this message."""
+
+    pid: int
+
+
+class Exited(msgspec.Struct, array_like=True, frozen=True, tag=9):
+    """Nursery → peer: a worker is gone and reaped."""
+
+    pid: int
+    status: int
+    """Exit code, or minus the number of the signal that ended it."""
+
+
+FromNursery = Spawned | Exited

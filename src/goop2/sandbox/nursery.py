@@ -1,0 +1,102 @@
+"""The clean, single-threaded parent of all workers: `python -m goop2.sandbox.nursery FD`.
+
+The peer starts it once with an empty environment. It imports what workers need, compiles our Lua
+code, and forks a ready worker in about a millisecond whenever asked. Over the socket FD
+(SOCK_SEQPACKET) the peer sends one `Setup`, then a descriptor for each worker wanted; the nursery
+answers `Spawned` with the worker's pidfd, and `Exited` when it has reaped one.
+It must not read anything a script or a stranger has written.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import socket
+import sys
+import time
+from typing import NoReturn
+
+import msgspec
+import pyseccomp
+
+from goop2.sandbox.confinement import die_with_parent, syscall_filter
+from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
+from goop2.sandbox.vm import Flavour
+from goop2.sandbox.worker import run_worker
+
+SETUP_MAX_BYTES = 1024 * 1024
+
+
+class Nursery:
+    """Forks workers on request and reaps them."""
+
+    def __init__(self, control: socket.socket, setup: Setup) -> None:
+        self._control = control
+        self._setup = setup
+        self._flavour = Flavour(setup.flavour, setup.declarations)
+        self._syscalls: pyseccomp.SyscallFilter = syscall_filter()
+        self._children: dict[int, int] = {}  # pidfd -> pid
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until the peer closes the socket."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor != self._control.fileno():
+                    self._reap(descriptor)
+                elif not self._receive():
+                    return
+
+    def _receive(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self._control, 16, 1)
+        for descriptor in descriptors:
+            self._spawn(socket.socket(fileno=descriptor))
+        return bool(data)
+
+    def _spawn(self, worker_socket: socket.socket) -> None:
+        this = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(worker_socket, this)
+        worker_socket.close()
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = pid
+        self._poll.register(pidfd, select.POLLIN)
+        self._send(Spawned(pid), pidfd)
+
+    def _become_worker(self, worker_socket: socket.socket, parent: int) -> NoReturn:
+        try:
+            run_worker(worker_socket, self._flavour, self._setup, self._syscalls, parent)
+        finally:
+            os._exit(1)
+
+    def _reap(self, pidfd: int) -> None:
+        pid = self._children.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        self._send(Exited(pid, os.waitstatus_to_exitcode(status)))
+
+    def _send(self, message: FromNursery, *descriptors: int) -> None:
+        socket.send_fds(self._control, [msgspec.msgpack.encode(message)], descriptors)
+
+
+def main() -> None:
+    """Entry of `python -m goop2.sandbox.nursery FD PEER_PID`."""
+    descriptor, peer = int(sys.argv[1]), int(sys.argv[2])
+    die_with_parent(peer)
+    control = socket.socket(fileno=descriptor)
+    setup = msgspec.msgpack.decode(control.recv(SETUP_MAX_BYTES), type=Setup)
+    if setup.time_zone:
+        os.environ["TZ"] = setup.time_zone
+        time.tzset()
+    nursery = Nursery(control, setup)
+    gc.collect()
+    gc.freeze()  # what is shared stays shared: the collector of a worker never touches it
+    nursery.serve()
+
+
+if __name__ == "__main__":
+    main()

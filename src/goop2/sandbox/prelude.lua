@@ -1,0 +1,270 @@
+-- The inside of every VM, run once before a script is: takes away what a script must not have, lays
+-- out the goop table, and returns the functions the worker calls (run, compile).
+-- It must not trust anything a script can reach: every library function it uses is a local taken
+-- before the script runs, no metatable is followed, and `host` never leaves an upvalue.
+-- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
+--
+-- Arguments: host(operation, ...) -> shape, value...; calls_chunk, json_chunk: compiled calls.lua and json.lua
+local host, calls_chunk, json_chunk = ...
+
+local error, getmetatable, next, pcall, rawequal, rawget = error, getmetatable, next, pcall, rawequal, rawget
+local select, setfenv, setmetatable, tostring, type, unpack, xpcall = select, setfenv, setmetatable, tostring, type, unpack, xpcall
+local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
+local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
+local compile_never = jit and jit.off
+
+-- Lua 5.1 has no emergency collection: with the default pace an honest script near the limit dies.
+local GC_PAUSE_PERCENT, GC_STEP_PERCENT = 110, 400
+local RESULT_MAX_BYTES = 1048576
+-- A reply is cut at 4096 bytes outside; what is far beyond need not cross the wall.
+local REPLY_CROSSING_BYTES = 8192
+local MESSAGE_MAX_BYTES = 2000
+-- What our own code is called in error messages (vm.py), and the place it leaves in front of one when
+-- the script's own frame was a tail call.
+local OUR_CHUNK, OUR_PLACE = "=[goop]", "^%[goop%]:[%d?]+: "
+local ESCAPE = 27 -- first byte of precompiled code
+
+collectgarbage("stop") -- nothing below is garbage; `run` starts it again
+collectgarbage("setpause", GC_PAUSE_PERCENT)
+collectgarbage("setstepmul", GC_STEP_PERCENT)
+
+-- Machine code must be worth its making (two mprotects and more a trace): hence the late start, and
+-- none at all for our own code, which walks short and varied values.
+if compile_never then
+  jit.opt.start("hotloop=500")
+end
+
+-- ── what a script may see ────────────────────────────────────────────────────────────────────
+
+local GLOBALS = {
+  _G = true, _VERSION = true, assert = true, error = true, ipairs = true, next = true, pairs = true, pcall = true,
+  xpcall = true, rawequal = true, rawget = true, rawset = true, select = true, setmetatable = true,
+  getmetatable = true, tonumber = true, tostring = true, type = true, unpack = true,
+  string = true, table = true, math = true, coroutine = true, bit = true, os = true,
+}
+local OS_FUNCTIONS = { time = true, date = true, clock = true, difftime = true }
+
+local function keep_only(from, allowed)
+  for name in next, from do
+    if not allowed[name] then
+      from[name] = nil
+    end
+  end
+end
+
+local globals = _G
+keep_only(globals, GLOBALS)
+keep_only(os, OS_FUNCTIONS)
+string.dump = nil
+
+function globals.collectgarbage(option)
+  if option ~= "count" then
+    error('only collectgarbage("count") is available', 2)
+  end
+  return collectgarbage("count")
+end
+
+local function read_pieces(reader)
+  local pieces, count = {}, 0
+  while true do
+    local piece = reader()
+    if piece == nil or piece == "" then
+      return concat(pieces)
+    end
+    if type(piece) ~= "string" then
+      error("reader function must return a string", 3)
+    end
+    count = count + 1
+    pieces[count] = piece
+  end
+end
+
+local function load_source(source, name, _, environment)
+  if type(source) == "function" then
+    source = read_pieces(source)
+  elseif type(source) ~= "string" then
+    error(format("bad argument #1 to 'load' (string expected, got %s)", type(source)), 2)
+  end
+  if byte(source, 1) == ESCAPE then
+    return nil, "attempt to load precompiled code: only source text can be loaded"
+  end
+  local loaded, message = load_chunk(source, name ~= nil and tostring(name) or source)
+  if loaded and environment ~= nil then
+    setfenv(loaded, environment)
+  end
+  return loaded, message
+end
+globals.load = load_source
+globals.loadstring = load_source
+
+--@plain-lua-begin: what LuaJIT has and plain Lua 5.1 lacks
+if not globals.bit then
+  function globals.xpcall(run, handler, ...)
+    local arguments, count = { ... }, select("#", ...)
+    return xpcall(function()
+      return run(unpack(arguments, 1, count))
+    end, handler)
+  end
+end
+--@plain-lua-end
+
+-- ── the goop table ───────────────────────────────────────────────────────────────────────────
+
+-- What stands for JSON's null in Lua: a plain table nobody can change, equal only to itself.
+local null = setmetatable({}, {
+  __tostring = function() return "null" end,
+  __newindex = function() error("goop.json.null cannot be changed", 2) end,
+  __metatable = "goop.json.null",
+})
+
+local function load_part(bytecode, ...)
+  local part = load_chunk(bytecode, OUR_CHUNK)
+  if compile_never then
+    compile_never(part, true)
+  end
+  return part(...)
+end
+
+local codec
+
+local function json()
+  if not codec then
+    codec = load_part(json_chunk, null)
+  end
+  return codec
+end
+
+-- Every function of the goop table: checks the arguments by their signature, then does the work in
+-- this VM or asks the host (calls.lua).
+local dispatch
+
+local function call(operation, signature, ...)
+  if not dispatch then
+    dispatch = load_part(calls_chunk, host, json)
+  end
+  local first, second, third = dispatch(operation, signature, ...)
+  return first, second, third -- no tail call: error levels count this frame
+end
+
+local goop = {
+  peer = {},
+  self = {},
+  --@declarations: one stub a function, from scripting/api
+}
+goop.json.null = null
+globals.goop = goop
+
+function globals.print(...)
+  call("print", "a*", ...)
+end
+
+-- ── what the worker calls ────────────────────────────────────────────────────────────────────
+
+-- An error value as one string: whatever the script raised, without following it anywhere unsafe.
+local function describe_error(raised)
+  if type(raised) ~= "string" then
+    local meta = getmetatable(raised)
+    local described, text = pcall(tostring, raised)
+    if not described or type(text) ~= "string" or type(meta) ~= "table" or rawget(meta, "__tostring") == nil then
+      text = format("(error object is a %s value)", type(raised))
+    end
+    raised = text
+  end
+  local _, place = find(raised, OUR_PLACE)
+  return sub(raised, (place or 0) + 1, MESSAGE_MAX_BYTES)
+end
+
+local function reply_text(result)
+  if result == nil then
+    return ""
+  end
+  return sub(tostring(result), 1, REPLY_CROSSING_BYTES)
+end
+
+local function result_json(result)
+  local text, message = json().encode(result, "result")
+  if not text then
+    error(message, 0)
+  end
+  if #text > RESULT_MAX_BYTES then
+    error(format("result is %d bytes of JSON, the most is %d", #text, RESULT_MAX_BYTES), 0)
+  end
+  return text
+end
+
+local function lacks_entry(name, shape, other, hint)
+  local found = rawget(globals, other) ~= nil and format(" (it defines %s: %s)", other, hint) or ""
+  error(format("%s defines no function %s%s", name, shape, found), 0)
+end
+
+local function run_command(chunk, name, text)
+  goop.db, goop.schema, goop.site = nil, nil, nil
+  chunk()
+  local handle = rawget(globals, "handle")
+  if type(handle) ~= "function" then
+    lacks_entry(name, "handle(args)", "call", "data functions belong in the functions folder")
+  end
+  return reply_text((handle(text)))
+end
+
+local function run_function(chunk, name, params)
+  chunk()
+  local entry = rawget(globals, "call")
+  if type(entry) ~= "function" then
+    lacks_entry(name, "call(request)", "handle", "chat commands belong beside the functions folder, not in it")
+  end
+  return result_json((entry({ params = params })))
+end
+
+-- params as JSON -> a table, or nil and why not
+local function decode_params(text)
+  if text == "{}" then
+    return {}
+  end
+  local params, message = json().decode(text)
+  if message then
+    return nil, "params: " .. message
+  elseif rawequal(params, null) then
+    return {}
+  elseif type(params) ~= "table" then
+    return nil, format("params must be an object or an array, not a %s", type(params))
+  end
+  return params
+end
+
+-- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
+local function compile(name, source)
+  if byte(source, 1) == ESCAPE then
+    return nil, name .. ":1: precompiled code is not accepted, only source text"
+  end
+  local chunk, message = load_chunk(source, "=" .. name)
+  if not chunk then
+    return nil, message
+  end
+  return dump(chunk)
+end
+
+-- Runs one invocation -> "ok", text | error class, message
+local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
+  randomseed(seed)
+  goop.peer.id, goop.peer.label = caller_id, caller_label
+  goop.self.id, goop.self.label = self_id, self_label
+  local runner, message = run_command, nil
+  if kind == "function" then
+    runner = run_function
+    argument, message = decode_params(argument)
+    if message then
+      return "bad_request", message
+    end
+  end
+  collectgarbage("restart")
+  local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
+  if done then
+    return "ok", result
+  elseif result == "not enough memory" then
+    return "memory", "memory limit exceeded"
+  end
+  return "script_error", describe_error(result)
+end
+
+return run, compile

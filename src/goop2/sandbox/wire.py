@@ -1,0 +1,78 @@
+"""Frames between peer and worker: bytes in, messages out, no I/O.
+
+A frame is its length (4 bytes, little-endian) and that many bytes of msgpack. The reader never
+holds more than one frame beyond what it has been fed, refuses a frame larger than FRAME_MAX_BYTES
+as soon as its length is known, and gives typed messages only.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Generic, TypeVar
+
+import msgspec
+
+from goop2.sandbox.messages import FromWorker, ToWorker
+
+FRAME_MAX_BYTES = 4 * 1024 * 1024
+"""Source or params (1 MB each, as sent) and an HTTP body fit with room to spare."""
+
+_LENGTH = struct.Struct("<I")
+_encoder = msgspec.msgpack.Encoder()
+
+Message = TypeVar("Message")
+
+
+class ProtocolViolation(Exception):
+    """The other side sent what no message is; it cannot be spoken to any more."""
+
+
+def frame(message: ToWorker | FromWorker) -> bytes:
+    """`message` as one frame, ready to send."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader(Generic[Message]):
+    """Turns a stream of bytes into messages of one direction."""
+
+    def __init__(self, message_type: object) -> None:
+        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(message_type)
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Every message completed by `data`, in order. Raises `ProtocolViolation`."""
+        buffer: bytes | bytearray = data
+        if self._pending:
+            self._pending += data
+            buffer = self._pending
+        messages: list[Message] = []
+        start, available = 0, len(buffer)
+        while available - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(buffer, start)
+            if length > FRAME_MAX_BYTES:
+                raise ProtocolViolation(f"a frame of {length} bytes, the most is {FRAME_MAX_BYTES}")
+            end = start + _LENGTH.size + length
+            if end > available:
+                break
+            messages.append(self._decode(buffer[start + _LENGTH.size : end]))
+            start = end
+        if start < available or self._pending:
+            self._pending = bytearray(buffer[start:]) if start else bytearray(buffer) if buffer is data else self._pending
+        return messages
+
+    def _decode(self, body: bytes | bytearray) -> Message:
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProtocolViolation(f"not a message: {error}") from error
+
+
+def from_worker() -> FrameReader[FromWorker]:
+    """A reader for what a worker sends."""
+    return FrameReader(FromWorker)
+
+
+def to_worker() -> FrameReader[ToWorker]:
+    """A reader for what the peer sends."""
+    return FrameReader(ToWorker)

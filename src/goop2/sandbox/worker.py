@@ -1,0 +1,116 @@
+"""A worker: one process that runs one invocation at a time, each in a fresh VM, behind the wall.
+
+Forked by nursery.py. It confines itself before it reads a single byte from the peer, builds the next
+VM while it is idle, and is killed from outside at the deadline: nothing here has to stop a script.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import deque
+from typing import NoReturn
+
+import pyseccomp
+
+from goop2.sandbox.confinement import Wall, confine, data_bytes
+from goop2.sandbox.host import Host
+from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
+from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
+from goop2.sandbox.wire import frame, to_worker
+
+RECEIVE_BYTES = 65536
+COMPILED_KEPT = 128
+"""Compiled scripts a worker keeps, oldest out first; it asks for a source again when it needs it."""
+
+
+class Channel:
+    """The worker's socket as messages; the end of the peer is the end of the worker."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._reader = to_worker()
+        self._waiting: deque[ToWorker] = deque()
+
+    def send(self, message: FromWorker) -> None:
+        """Send one message whole."""
+        self._socket.sendall(frame(message))
+
+    def receive(self) -> ToWorker:
+        """The next message; exits the process when the peer is gone."""
+        while not self._waiting:
+            data = self._socket.recv(RECEIVE_BYTES)
+            if not data:
+                os._exit(0)
+            self._waiting.extend(self._reader.feed(data))
+        return self._waiting.popleft()
+
+    def receive_answer(self) -> Answer:
+        """The answer to a host call just sent."""
+        answer = self.receive()
+        if not isinstance(answer, Answer):
+            os._exit(1)
+        return answer
+
+
+class Worker:
+    """Runs what comes over `channel`."""
+
+    def __init__(self, channel: Channel, flavour: Flavour, setup: Setup) -> None:
+        self._channel = channel
+        self._flavour = flavour
+        self._memory_bytes = setup.memory_bytes
+        self._this = (setup.self_id, setup.self_label)
+        self._host = Host(channel.send, channel.receive_answer, setup.peer_operations)
+        self._bytecode: dict[bytes, bytes] = {}
+
+    def serve(self) -> NoReturn:
+        """Answer messages until the peer closes the socket."""
+        while True:
+            vm = VirtualMachine(self._flavour, self._host, self._memory_bytes)
+            message = self._channel.receive()
+            if isinstance(message, Invoke):
+                self._channel.send(self._invoke(vm, message))
+            elif isinstance(message, Compile):
+                self._channel.send(Compiled(_compile_message(vm, message)))
+            del vm  # before the next one is built: two would count double
+
+    def _invoke(self, vm: VirtualMachine, invoke: Invoke) -> Done:
+        self._host.begin()
+        try:
+            bytecode = self._compiled(vm, invoke)
+            if bytecode is None:
+                return Done(UNKNOWN_VERSION, b"", 0)
+        except CompileError as error:
+            return Done("script_error", str(error).encode(), 0)
+        outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
+        return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls)
+
+    def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
+        """The script's bytecode; None when neither we nor the message have it."""
+        bytecode = self._bytecode.get(invoke.version)
+        if bytecode is None and invoke.source is not None:
+            bytecode = vm.compile(invoke.script, invoke.source)
+            if len(self._bytecode) >= COMPILED_KEPT:
+                del self._bytecode[next(iter(self._bytecode))]
+            self._bytecode[invoke.version] = bytecode
+        return bytecode
+
+
+def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
+    try:
+        vm.compile(compile_.script, compile_.source)
+    except CompileError as error:
+        return str(error)
+    return ""
+
+
+def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: pyseccomp.SyscallFilter, parent: int) -> NoReturn:
+    """Everything of a forked child: confine, report, serve; never returns."""
+    channel = Channel(sock)
+    worker = Worker(channel, flavour, setup)
+    time.localtime()  # reads the time zone while files can still be opened
+    wall = Wall((sock.fileno(),), setup.memory_bytes, parent, data_bytes(), setup.skip_layers)
+    channel.send(Ready(confine(wall, syscalls)))
+    worker.serve()

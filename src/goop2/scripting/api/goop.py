@@ -1,0 +1,125 @@
+"""Every function of the goop table (manual: "Available APIs"; behaviour.md: "The goop table").
+
+Grouped as the manual groups them; functions of one group stand together. What a function does is
+elsewhere: sandbox/calls.lua (VM), sandbox/host.py (worker), peer.py hands out the peer's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from goop2.scripting.api.declaration import Function, Parameter, Place
+
+_VALUE = Parameter("value", "any")
+_TABLE = Parameter("t", "table")
+_NAME = Parameter("table", "string")
+_ID = Parameter("id", "number")
+_ROW = Parameter("row", "json")
+_SQL = (Parameter("sql", "string"), Parameter("args", "value", repeated=True))
+
+_JSON = (
+    Function("json.encode", (_VALUE,), "string | nil, error", Place.VM, "The value as JSON text."),
+    Function(
+        "json.decode",
+        (Parameter("text", "string"),),
+        "value | nil, error",
+        Place.VM,
+        "The value of a JSON text; an error names line and column. null is an absent key in an object, goop.json.null in an array.",
+    ),
+    Function("json.object", (_TABLE,), "t", Place.VM, "Marks t to be written as a JSON object, even when it is empty or a sequence."),
+    Function("json.array", (_TABLE,), "t", Place.VM, "Marks t to be written as a JSON array; its keys must be 1 to n."),
+)
+
+_LINE = (Parameter("values", "any", repeated=True),)
+_LOG = (
+    Function("log.info", _LINE, "nil", Place.VM, "Writes a line to the run's log; tables are shown as JSON. 200 lines and 64 KB a run."),
+    Function("log.warn", _LINE, "nil", Place.VM, "Like goop.log.info, as a warning."),
+    Function("log.error", _LINE, "nil", Place.VM, "Like goop.log.info, as an error."),
+)
+
+_URL = Parameter("url", "string")
+_OPTIONS = Parameter("opts", "json", optional=True)
+_HTTP = (
+    Function(
+        "http.get",
+        (_URL, _OPTIONS),
+        "body, nil, {status, headers} | nil, error",
+        Place.PEER,
+        "Fetches a public http or https address. 3 requests a call, 1 MB an answer; any status is a body, not an error.",
+    ),
+    Function(
+        "http.post",
+        (_URL, Parameter("body", "json"), _OPTIONS),
+        "body, nil, {status, headers} | nil, error",
+        Place.PEER,
+        "Like goop.http.get, sending body: a table as JSON, a string as it is.",
+    ),
+)
+
+_KEY = Parameter("key", "string")
+_KV = (
+    Function("kv.get", (_KEY,), "value | nil", Place.WORKER, "What was stored under key, nil when nothing was."),
+    Function(
+        "kv.set", (_KEY, Parameter("value", "json")), "nil | error", Place.WORKER, "Stores a JSON-able value. 1000 keys, 64 KB a script."
+    ),
+    Function("kv.del", (_KEY,), "nil | error", Place.WORKER, "Forgets the key."),
+)
+
+_DB = (
+    Function("db.query", _SQL, "rows | nil, error", Place.WORKER, "Rows of one reading statement, column → value. 1000 rows, 1 MB.", True),
+    Function("db.scalar", _SQL, "value | nil, error", Place.WORKER, "First column of the first row, nil when there is none.", True),
+    Function("db.exec", _SQL, "changed rows | nil, error", Place.WORKER, "One INSERT, UPDATE, DELETE or REPLACE.", True),
+    Function(
+        "db.transaction",
+        (Parameter("fn", "function"),),
+        "what fn returns",
+        Place.WORKER,
+        "Runs fn in one transaction of at most a second; an error in fn rolls back and is raised again.",
+        True,
+    ),
+)
+
+_WHERE = Parameter("options", "json", optional=True)
+_SCHEMA = (
+    Function(
+        "schema.create",
+        (_NAME, Parameter("columns", "json"), _OPTIONS),
+        "true | nil, error",
+        Place.WORKER,
+        "Makes a typed table, or adds new optional columns to it.",
+        True,
+    ),
+    Function("schema.insert", (_NAME, _ROW), "id | nil, error", Place.WORKER, "Adds a row owned by the caller.", True),
+    Function("schema.get", (_NAME, _ID), "row | nil", Place.WORKER, "The row with this _id.", True),
+    Function("schema.list", (_NAME, Parameter("limit", "number", optional=True)), "rows", Place.WORKER, "Rows in order of _id.", True),
+    Function(
+        "schema.update", (_NAME, _ID, Parameter("changes", "json")), "true | nil, error", Place.WORKER, "Changes columns of a row.", True
+    ),
+    Function("schema.delete", (_NAME, _ID), "true | nil, error", Place.WORKER, "Removes a row.", True),
+    Function("schema.validate", (_NAME, _ROW), "true | false, error", Place.WORKER, "Whether the row could be inserted.", True),
+    Function("schema.describe", (_NAME,), "{name, columns} | nil, error", Place.WORKER, "The table's declaration.", True),
+    Function("schema.is_orm", (_NAME,), "boolean", Place.WORKER, "Whether the table is a typed one.", True),
+    Function("schema.find", (_NAME, _WHERE), "rows | nil, error", Place.WORKER, "Rows by where, args, order, limit, offset, fields.", True),
+    Function("schema.find_one", (_NAME, _WHERE), "row | nil", Place.WORKER, "The first row of goop.schema.find, or nil.", True),
+)
+
+_SITE = (
+    Function("site.read", (Parameter("path", "string"),), "content | nil, error", Place.PEER, "A file of the site, 1 MB at most.", True),
+)
+
+_LISTEN = (
+    Function("listen.create", (Parameter("name", "string"),), "group | nil, error", Place.PEER, "Opens a listening session."),
+    Function("listen.state", (), "group | nil", Place.PEER, "The session as it is now."),
+    Function("listen.load", (Parameter("path", "string"),), "track | nil, error", Place.PEER, "Loads an audio file."),
+    Function("listen.play", (), "nil | error", Place.PEER, "Plays from the current position."),
+    Function("listen.pause", (), "nil | error", Place.PEER, "Pauses."),
+    Function("listen.seek", (Parameter("seconds", "number"),), "nil | error", Place.PEER, "Moves to a position."),
+    Function("listen.close", (), "nil | error", Place.PEER, "Ends the session."),
+)
+
+_COMMANDS = (
+    Function("commands", (), "names, name → description", Place.PEER, "The loaded chat commands, sorted, and their descriptions."),
+)
+
+FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *_COMMANDS)
+"""All of them, group by group."""

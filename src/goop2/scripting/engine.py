@@ -1,0 +1,168 @@
+"""A command or a call, from name to outcome: the whole policy on one page.
+
+    find the script → is Lua on, may this caller now (rate) → run it on the pool → say how it went
+
+Everyone who lets scripts be called — chat, web, network, command line — comes through here, and only
+here. It knows who is calling but not from where; it knows no protocol.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from goop2.scripting.catalog import Broken, Catalog, Script
+from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
+from goop2.scripting.limits import PARAMS_MAX_BYTES, REPLY_MAX_BYTES, Limits
+from goop2.scripting.pool import Pool
+from goop2.scripting.printable import printable
+from goop2.scripting.rate import RateLimiter
+from goop2.scripting.runs import Run, Runs
+
+TRUNCATED: Final = "... (truncated)"
+RATE_LIMITED_REPLY: Final = "Rate limit exceeded. Try again later."
+NAME_SHOWN_CHARS: Final = 64
+"""How much of a name a stranger made up is said back."""
+_MILLISECONDS = 1000.0
+_PLACE = re.compile(r"[A-Za-z0-9_-]+:(\d+): ")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call gave no result; what the caller is told (behaviour.md, "Data functions")."""
+
+    code: ErrorCode
+    message: str
+    script: str | None = None
+    line: int | None = None
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The result of a data function, as JSON text."""
+
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a chat command answers; `text` is "" when nothing is to be sent."""
+
+    text: str
+    failure: Failure | None = None
+
+
+class Engine:
+    """Runs the scripts of one peer for whoever calls."""
+
+    def __init__(self, catalog: Catalog, pool: Pool, limits: Limits, runs: Runs) -> None:
+        self._catalog = catalog
+        self._pool = pool
+        self._limits = limits
+        self._runs = runs
+        self._rate = RateLimiter(limits.rate_per_caller, limits.rate_global, time.monotonic)
+
+    async def command(self, caller: Caller, message: str) -> Reply:
+        """Answer a direct message that begins with `!` (behaviour.md, "Chat commands")."""
+        name, arguments = _split(message)
+        if not name:
+            return Reply("")
+        script = self._catalog.command(name)
+        if script is None:
+            text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
+            return Reply(text, Failure(ErrorCode.NOT_FOUND, text))
+        answer = await self._run(script, caller, arguments.encode("utf-8", "replace"))
+        if isinstance(answer, Failure):
+            return Reply(_failure_text(answer), answer)
+        return Reply(reply_text(answer))
+
+    async def call(self, caller: Caller, function: str, params: bytes = b"{}") -> Success | Failure:
+        """Call a data function; `params` is JSON text (behaviour.md, "Data functions")."""
+        if len(params) > PARAMS_MAX_BYTES:
+            return Failure(ErrorCode.BAD_REQUEST, f"params are {len(params)} bytes of JSON; the most is {PARAMS_MAX_BYTES}")
+        script = self._catalog.function(function)
+        if script is None:
+            return Failure(ErrorCode.NOT_FOUND, f"unknown function: {printable(function, NAME_SHOWN_CHARS)}")
+        answer = await self._run(script, caller, params)
+        return answer if isinstance(answer, Failure) else Success(answer)
+
+    async def _run(self, script: Script | Broken, caller: Caller, argument: bytes) -> bytes | Failure:
+        if isinstance(script, Broken):
+            return Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
+        refused = self._refuse_rate(script, caller)
+        if refused is not None:
+            return refused
+        begun, accepted = time.time(), time.monotonic()
+        invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds)
+        outcome = await self._pool.run(invocation)
+        failure = None if outcome.code is ErrorCode.OK else _failure(script.name, outcome)
+        self._record(invocation, outcome, failure, begun, time.monotonic() - accepted)
+        return outcome.payload if failure is None else failure
+
+    def _refuse_rate(self, script: Script, caller: Caller) -> Failure | None:
+        if caller.owner:
+            return None
+        wait = self._rate.check(caller.id, f"{script.kind}/{script.name}", script.annotations.rate_limit)
+        if wait is None:
+            return None
+        return Failure(ErrorCode.RATE_LIMITED, "rate limit exceeded; try again later", script.name, retry_after_seconds=wait)
+
+    def _record(self, invocation: Invocation, outcome: Outcome, failure: Failure | None, begun: float, seconds: float) -> None:
+        log = invocation.log
+        self._runs.add(
+            Run(
+                self._runs.new_id(),
+                invocation.script.kind,
+                invocation.script.name,
+                invocation.caller.id,
+                outcome.code,
+                failure.message if failure else "",
+                failure.line if failure else None,
+                begun,
+                seconds * _MILLISECONDS,
+                outcome.waited_seconds * _MILLISECONDS,
+                outcome.memory_bytes,
+                outcome.calls,
+                log.lines if log else (),
+                log.truncated if log else False,
+            )
+        )
+
+
+def _split(message: str) -> tuple[str, str]:
+    """`!Hello  Alice ` → ("hello", "Alice"): name up to the first blank, the rest trimmed."""
+    body = message[1:]
+    if not body or body[0].isspace():
+        return "", ""
+    name, *rest = body.split(None, 1)
+    return name.lower(), rest[0].strip() if rest else ""
+
+
+def reply_text(payload: bytes) -> str:
+    """A reply as it is sent: valid UTF-8, at most REPLY_MAX_BYTES and the mark of a cut."""
+    text = payload.decode("utf-8", "replace")
+    encoded = text.encode()
+    if len(encoded) <= REPLY_MAX_BYTES:
+        return text
+    return encoded[:REPLY_MAX_BYTES].decode("utf-8", "ignore") + TRUNCATED
+
+
+def _failure(script: str, outcome: Outcome) -> Failure:
+    """The outcome as its caller may see it: script and line, never a path."""
+    message = outcome.payload.decode("utf-8", "replace")
+    if outcome.code is not ErrorCode.SCRIPT_ERROR:
+        return Failure(outcome.code, message, script)
+    place = _PLACE.match(message)
+    if place is None:
+        return Failure(outcome.code, message if message.startswith(f"{script} ") else f"{script}: {message}", script)
+    line = int(place[1]) if message.startswith(f"{script}:") else None
+    return Failure(outcome.code, message, script, line)
+
+
+def _failure_text(failure: Failure) -> str:
+    if failure.code is ErrorCode.RATE_LIMITED:
+        return RATE_LIMITED_REPLY
+    return f"Script error: {failure.message}"

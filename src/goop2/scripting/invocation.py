@@ -1,0 +1,74 @@
+"""What is asked of the pool and what comes of it: plain values, shared by engine and pool.
+
+An invocation is one call of one script version by one caller. Nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from goop2.sandbox.messages import CallTime, Scalar
+from goop2.scripting.catalog import Script
+from goop2.scripting.runs import RunLog
+
+
+class ErrorCode(StrEnum):
+    """Error classes of behaviour.md, "Data functions"; `OK` is the absence of one."""
+
+    OK = "ok"
+    NOT_FOUND = "not_found"
+    BAD_REQUEST = "bad_request"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
+    SCRIPT_ERROR = "script_error"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling (behaviour.md, "Who is calling"). `id` is authenticated, `label` is untrusted text."""
+
+    id: str
+    label: str = ""
+    owner: bool = False
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One call on its way. `deadline` is `time.monotonic()`, counted from acceptance, waiting included."""
+
+    script: Script
+    argument: bytes
+    caller: Caller
+    deadline: float
+    log: RunLog | None = None
+    """Made at the first line it logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an invocation ended."""
+
+    code: ErrorCode
+    payload: bytes
+    """Reply text, result as JSON, or the error message."""
+    memory_bytes: int = 0
+    waited_seconds: float = 0.0
+    """From acceptance until a worker took it."""
+    calls: tuple[CallTime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """What a peer operation gives a script: `shape` as calls.lua explains it, one letter a value."""
+
+    shape: bytes
+    values: tuple[Scalar, ...]
+
+
+PeerOperation = Callable[..., Awaitable[HostAnswer]]
+"""async operation(invocation, *arguments) -> HostAnswer; cancelled when the invocation ends first."""

@@ -1,0 +1,366 @@
+"""The pool of workers: lease, deadline, kill, replace; a fair line in front of it.
+
+Three calls make its whole interface for the engine: `run` an invocation, `compile` a source, and
+`start`/`stop`. It knows nothing of files, rate limits or protocols. Whatever happens to a worker,
+the invocation on it gets one outcome, and a new worker takes its place.
+
+A worker is in one of three places: `_workers` (alive), of these `_idle` (ready, without a job) or
+with an entry in `_running`. A job is in `_line` or in `_running`, never in both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
+from goop2.sandbox.wire import ProtocolViolation
+from goop2.scripting.catalog import CompileUnavailable
+from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
+from goop2.scripting.limits import (
+    COMPILE_SECONDS,
+    GROW_AFTER_SECONDS,
+    IDLE_WORKER_SECONDS,
+    OWNER_WORKERS,
+    RESPAWN_SECONDS,
+    START_SECONDS,
+    WAITING_MAX,
+    WARM_WORKERS,
+    Limits,
+)
+from goop2.scripting.line import FairLine
+from goop2.scripting.nursery import Nursery, NurseryLost
+from goop2.scripting.runs import RunLog
+from goop2.scripting.worker import WorkerProcess
+
+log = structlog.get_logger(__name__)
+
+OWNER_LANE = ""
+"""The owner's place in the line and in the counts: all of the owner's calls are one caller."""
+
+TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
+LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
+WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
+STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
+
+
+class PoolError(Exception):
+    """No script can run: the worker processes do not come up."""
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """An invocation or a compilation, from `run` to its outcome."""
+
+    lane: str
+    work: Invocation | Compile
+    outcome: asyncio.Future[Outcome]
+    accepted: float
+    alarm: asyncio.TimerHandle | None = None
+    started: float = 0.0
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
+    """Peer operations under way for it."""
+
+
+class Pool:
+    """Worker processes of one peer."""
+
+    def __init__(self, setup: Setup, limits: Limits, operations: Mapping[str, PeerOperation]) -> None:
+        self._max_workers = limits.workers
+        self._share = limits.workers_per_caller
+        self._warm = min(WARM_WORKERS, limits.workers)
+        self._operations = operations
+        self._nursery = Nursery(setup, self._worker_exited)
+        self._line: FairLine[Job] = FairLine(WAITING_MAX)
+        self._workers: set[WorkerProcess] = set()
+        self._idle: list[WorkerProcess] = []
+        self._running: dict[WorkerProcess, Job] = {}
+        self._held: Counter[str] = Counter()  # lane -> workers it holds
+        self._spawning: set[asyncio.Task[None]] = set()
+        self._growing: asyncio.TimerHandle | None = None
+        self._shrinking: asyncio.TimerHandle | None = None
+        self._first_ready: asyncio.Future[WorkerProcess] | None = None
+        self._stopped = False
+
+    # ── the interface ────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> dict[str, str]:
+        """Start the nursery and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
+        self._first_ready = asyncio.get_running_loop().create_future()
+        self._nursery.start()
+        for _ in range(self._warm):
+            self._spawn()
+        try:
+            return (await asyncio.wait_for(self._first_ready, START_SECONDS)).layers
+        except TimeoutError:
+            raise PoolError(f"no worker process was ready within {START_SECONDS:.0f} s; goop2 doctor says what is missing") from None
+
+    async def run(self, invocation: Invocation) -> Outcome:
+        """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
+        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.id
+        return await self._submit(Job(lane, invocation, _future(), time.monotonic()), invocation.deadline)
+
+    async def compile(self, name: str, source: bytes) -> str:
+        """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
+        now = time.monotonic()
+        outcome = await self._submit(Job(OWNER_LANE, Compile(name, source), _future(), now), now + COMPILE_SECONDS)
+        if outcome.code is ErrorCode.OK:
+            return outcome.payload.decode("utf-8", "replace")
+        if outcome.code is ErrorCode.TIMEOUT:
+            return f"{name}:1: compiling takes longer than {COMPILE_SECONDS} s"
+        raise CompileUnavailable(outcome.payload.decode())
+
+    async def stop(self) -> None:
+        """End every worker and every waiting call. Idempotent."""
+        self._stopped = True
+        for timer in (self._growing, self._shrinking):
+            if timer is not None:
+                timer.cancel()
+        while (job := self._line.take(lambda _: True)) is not None:
+            self._finish(job, STOPPED)
+        for worker in list(self._workers):
+            worker.kill()
+        self._nursery.stop()
+        for task in list(self._spawning):
+            task.cancel()
+        await asyncio.gather(*self._spawning, return_exceptions=True)
+        while self._workers:
+            await asyncio.sleep(0)
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the workers alive, for `doctor`, metrics and tests."""
+        return tuple(worker.pid for worker in self._workers)
+
+    @property
+    def nursery_pid(self) -> int | None:
+        """Process id of the nursery while it runs."""
+        return self._nursery.pid
+
+    # ── jobs ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _submit(self, job: Job, deadline: float) -> Outcome:
+        if self._stopped:
+            return STOPPED
+        loop = asyncio.get_running_loop()
+        job.alarm = loop.call_later(deadline - job.accepted, self._expire, job)
+        if self._idle and self._may_run(job.lane):
+            self._assign(self._idle.pop(), job)
+        else:
+            self._wait(job)
+        try:
+            return await job.outcome
+        except asyncio.CancelledError:
+            self._expire(job)
+            raise
+
+    def _wait(self, job: Job) -> None:
+        turned_away = self._line.offer(job.lane, job)
+        if turned_away is not None:
+            self._finish(turned_away, LINE_FULL)
+        if job.lane == OWNER_LANE:
+            self._grow()
+        elif self._growing is None:
+            self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
+
+    def _may_run(self, lane: str) -> bool:
+        """The owner always; others up to their share, and never on the last worker."""
+        if lane == OWNER_LANE or self._max_workers == 1:
+            return True
+        held_by_others = len(self._running) - self._held[OWNER_LANE]
+        return self._held[lane] < self._share and held_by_others < self._max_workers - OWNER_WORKERS
+
+    def _assign(self, worker: WorkerProcess, job: Job) -> None:
+        self._running[worker] = job
+        self._held[job.lane] += 1
+        job.started = time.monotonic()
+        work = job.work
+        if isinstance(work, Compile):
+            worker.send(work)
+            return
+        script = work.script
+        source = None if worker.knows(script.version) else script.source
+        worker.send(
+            Invoke(
+                script.kind,
+                script.name,
+                script.version,
+                source,
+                work.argument,
+                work.caller.id,
+                work.caller.label or work.caller.id,
+                work.deadline,
+            )
+        )
+
+    def _expire(self, job: Job) -> None:
+        """At the deadline the work stops, not only the wait."""
+        if not self._line.remove(job):
+            for worker, running in self._running.items():
+                if running is job:
+                    worker.kill()
+                    break
+        self._finish(job, TIMED_OUT)
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
+        if job.alarm is not None:
+            job.alarm.cancel()
+        for call in job.calls:
+            call.cancel()
+        if not job.outcome.done():
+            job.outcome.set_result(outcome)
+
+    def _release(self, worker: WorkerProcess) -> Job | None:
+        job = self._running.pop(worker, None)
+        if job is not None:
+            self._held[job.lane] -= 1
+            if not self._held[job.lane]:
+                del self._held[job.lane]
+        return job
+
+    def _feed(self) -> None:
+        """Give idle workers what waits, in fair order."""
+        while self._idle and len(self._line):
+            job = self._line.take(self._may_run)
+            if job is None:
+                return
+            self._assign(self._idle.pop(), job)
+
+    # ── what workers tell (worker.WorkerEvents) ──────────────────────────────────────────────
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        """It joins the idle."""
+        if self._first_ready is not None and not self._first_ready.done():
+            self._first_ready.set_result(worker)
+        self._idle.append(worker)
+        self._feed()
+
+    def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
+        """Its job has an outcome, and the next one begins."""
+        job = self._running.get(worker)
+        if job is None or isinstance(message, Done) != isinstance(job.work, Invocation):
+            raise ProtocolViolation("an outcome nobody waits for")
+        if isinstance(message, Compiled):
+            outcome = Outcome(ErrorCode.OK, message.message.encode())
+        elif message.code == UNKNOWN_VERSION:
+            self._send_again(worker, job)
+            return
+        else:
+            outcome = _outcome(message, job.started - job.accepted)
+        self._release(worker)
+        self._idle.append(worker)
+        self._finish(job, outcome)
+        if len(self._line):
+            self._feed()
+
+    def _send_again(self, worker: WorkerProcess, job: Job) -> None:
+        assert isinstance(job.work, Invocation)
+        worker.forget(job.work.script.version)
+        self._release(worker)
+        self._assign(worker, job)
+
+    def worker_log(self, worker: WorkerProcess, message: Log) -> None:
+        """A line of its run."""
+        job = self._running.get(worker)
+        if job is None or not isinstance(job.work, Invocation):
+            raise ProtocolViolation("a log line without a run")
+        if job.work.log is None:
+            job.work.log = RunLog()
+        job.work.log.append(message.level, message.text)
+
+    def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
+        """An operation of ours, done beside everything else."""
+        job = self._running.get(worker)
+        operation = self._operations.get(message.operation)
+        if job is None or job.calls or operation is None or not isinstance(job.work, Invocation):
+            raise ProtocolViolation("a host call out of place")
+        call = asyncio.get_running_loop().create_task(_answer(worker, operation, job.work, message))
+        job.calls.add(call)
+        call.add_done_callback(job.calls.discard)
+
+    def worker_lost(self, worker: WorkerProcess) -> None:
+        """Fail its job alone, and replace it."""
+        self._workers.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        job = self._release(worker)
+        if job is not None:
+            self._finish(job, WORKER_LOST)
+        if not self._stopped and (len(self._workers) + len(self._spawning) < self._warm or len(self._line)):
+            self._spawn()
+
+    def _worker_exited(self, pid: int, status: int) -> None:
+        if not self._stopped and status not in (0, -9):
+            log.warning("worker ended unexpectedly", pid=pid, status=status)
+
+    # ── how many ─────────────────────────────────────────────────────────────────────────────
+
+    def _grow(self) -> None:
+        """One more worker while somebody who may run has waited too long; asked again until none has."""
+        self._growing = None
+        if self._stopped or not len(self._line) or len(self._workers) + len(self._spawning) >= self._max_workers:
+            return
+        self._spawn()
+        self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
+
+    def _shrink(self) -> None:
+        """End one worker beyond the warm ones after a while without need."""
+        self._shrinking = None
+        if self._stopped or len(self._workers) <= self._warm:
+            return
+        if self._idle and not len(self._line):
+            self._idle[0].kill()
+        self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
+
+    def _spawn(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._bring_up())
+        self._spawning.add(task)
+        task.add_done_callback(self._spawning.discard)
+        if self._shrinking is None and len(self._workers) + len(self._spawning) > self._warm:
+            self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
+
+    async def _bring_up(self) -> None:
+        try:
+            sock, pid, pidfd = await self._nursery.spawn()
+        except NurseryLost as error:
+            await self._restart_nursery(error)
+            return
+        worker = WorkerProcess(self, pid, pidfd)
+        self._workers.add(worker)
+        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock)
+
+    async def _restart_nursery(self, error: NurseryLost) -> None:
+        if self._stopped:
+            return
+        log.error("starting the worker nursery again", cause=str(error))
+        await asyncio.sleep(RESPAWN_SECONDS)
+        if not self._stopped and self._nursery.pid is None:
+            self._nursery.start()
+        if not self._stopped:
+            self._spawn()
+
+
+def _future() -> asyncio.Future[Outcome]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _outcome(message: Done, waited_seconds: float) -> Outcome:
+    try:
+        code = ErrorCode(message.code)
+    except ValueError:
+        raise ProtocolViolation(f"unknown error class {message.code!r}") from None
+    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls)
+
+
+async def _answer(worker: WorkerProcess, operation: PeerOperation, invocation: Invocation, message: HostCall) -> None:
+    try:
+        answer = await operation(invocation, *message.arguments)
+    except Exception:
+        log.exception("host operation failed", operation=message.operation)
+        answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))
+    worker.send(Answer(answer.shape, answer.values))

@@ -1,0 +1,119 @@
+"""One worker process as the peer sees it: a socket that speaks messages.py, a pidfd to end it with.
+
+It knows what is running on the worker and hands every event to the pool; it decides nothing.
+What arrives here was sent by a process that ran a stranger's code: anything but a known message in
+its place ends the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from goop2.sandbox.messages import Answer, Compile, Compiled, Done, FromWorker, HostCall, Invoke, Log, Ready
+from goop2.sandbox.wire import ProtocolViolation, frame, from_worker
+
+VERSIONS_REMEMBERED = 128
+"""Scripts we believe the worker still holds compiled; it asks again when it does not."""
+
+
+class WorkerEvents(Protocol):
+    """What a worker tells its pool. Raising `ProtocolViolation` ends the worker."""
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        """It has confined itself; now it can be given work."""
+
+    def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
+        """Its job ended; it is free again."""
+
+    def worker_log(self, worker: WorkerProcess, message: Log) -> None:
+        """Its script wrote a line."""
+
+    def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
+        """Its script wants something of the peer, and waits."""
+
+    def worker_lost(self, worker: WorkerProcess) -> None:
+        """Its process is gone, by whatever cause."""
+
+
+class WorkerProcess(asyncio.Protocol):
+    """A worker, from fork to end."""
+
+    def __init__(self, events: WorkerEvents, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self.ready = False
+        self.layers: dict[str, str] = {}
+        self._events = events
+        self._pidfd = pidfd
+        self._reader = from_worker()
+        self._transport: asyncio.Transport | None = None
+        self._versions: set[bytes] = set()
+        self._handlers: dict[type, Callable[..., None]] = {
+            Done: events.worker_done,
+            Compiled: events.worker_done,
+            Log: events.worker_log,
+            HostCall: events.worker_call,
+        }
+
+    def knows(self, version: bytes) -> bool:
+        """Whether this script version was sent before; from now on it counts as sent."""
+        if version in self._versions:
+            return True
+        if len(self._versions) >= VERSIONS_REMEMBERED:
+            self._versions.clear()
+        self._versions.add(version)
+        return False
+
+    def forget(self, version: bytes) -> None:
+        """The worker does not hold this version after all."""
+        self._versions.discard(version)
+
+    def send(self, message: Invoke | Compile | Answer) -> None:
+        """Send without waiting."""
+        if self._transport is not None:
+            self._transport.write(frame(message))
+
+    def kill(self) -> None:
+        """End the process now, whatever it does. Idempotent; `worker_lost` follows."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio.Protocol."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio.Protocol."""
+        try:
+            for message in self._reader.feed(data):
+                self._dispatch(message)
+        except ProtocolViolation:
+            self.kill()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio.Protocol."""
+        del exc
+        self._transport = None
+        self.kill()  # a socket can be closed by a process that goes on
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self._events.worker_lost(self)
+
+    def _dispatch(self, message: FromWorker) -> None:
+        if isinstance(message, Ready):
+            if self.ready:
+                raise ProtocolViolation("ready twice")
+            self.ready = True
+            self.layers = dict(message.layers)
+            self._events.worker_ready(self)
+        elif self.ready:
+            self._handlers[type(message)](self, message)
+        else:
+            raise ProtocolViolation("not ready yet")
