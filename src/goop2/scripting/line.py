@@ -84,9 +84,9 @@ class FairLine(Generic[Item]):
 
     def _make_room(self, newcomer: str) -> Item | None:
         """The newest item of the caller with the most, taken out; None when `newcomer` has not clearly fewer."""
-        most = max(self._turns, key=self.waiting, default=newcomer)
-        if self.waiting(most) - self.waiting(newcomer) < 2:
+        most = max(self._turns.values(), key=len, default=None)
+        if most is None or len(most) - self.waiting(newcomer) < 2:
             return None
-        item = next(reversed(self._turns[most]))
+        item = next(reversed(most))
         self.remove(item)
         return item

@@ -133,6 +133,9 @@ class _Reading:
         if not self._root.is_relative_to(home):
             self._warnings.append(f"{self._shown} leads out of the peer folder, so no script in it is loaded; put a real folder there")
             return
+        if not self._root.is_dir():
+            self._warnings.append(f"{self._shown} is not a folder, so no script is loaded from it")
+            return
         yield from self._scripts("command", self._script_dir, self._shown)
         yield from self._scripts("function", self._script_dir / FUNCTIONS_FOLDER, f"{self._shown}/{FUNCTIONS_FOLDER}")
 
