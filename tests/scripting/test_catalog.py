@@ -312,8 +312,15 @@ async def test_a_file_that_is_slow_to_compile_delays_neither_another_nor_a_delet
     assert peer.source("slow") == b"slow"
 
 
-@pytest.mark.parametrize("then", ["edited", "deleted", "deleted and made again"])
-async def test_a_verdict_that_comes_too_late_is_dropped(peer: Peer, then: str) -> None:
+@pytest.mark.parametrize(
+    ("then", "heard"),
+    [
+        ("edited", [("loaded", "hello")]),
+        ("deleted", [("removed", "hello")]),
+        ("deleted and made again", [("removed", "hello"), ("loaded", "hello")]),
+    ],
+)
+async def test_a_verdict_that_comes_too_late_is_dropped(peer: Peer, then: str, heard: list[tuple[str, str]]) -> None:
     peer.compiler.slow[b"slow"] = asyncio.Event()
     path = peer.write("hello.lua", "slow")
     scanning = asyncio.create_task(peer.catalog.scan())
@@ -324,9 +331,11 @@ async def test_a_verdict_that_comes_too_late_is_dropped(peer: Peer, then: str) -
     if then != "deleted":
         peer.write("hello.lua", "new")
         await peer.catalog._refresh()
+        await turn_until(lambda: peer.source("hello") == b"new")
     peer.compiler.slow[b"slow"].set()
     await scanning
     assert peer.source("hello") == (None if then == "deleted" else b"new")
+    assert peer.heard() == heard
 
 
 async def test_a_version_being_compiled_is_not_compiled_a_second_time(peer: Peer) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from goop2.scripting.catalog import Broken, Catalog, Script
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
@@ -29,8 +30,7 @@ _MILLISECONDS = 1000.0
 _PLACE = re.compile(r"[A-Za-z0-9_-]+:(\d+): ")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why a call gave no result; what the caller is told (behaviour.md, "Data functions")."""
 
     code: ErrorCode
@@ -40,15 +40,13 @@ class Failure:
     retry_after_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(msgspec.Struct, frozen=True, gc=False):
     """The result of a data function, as JSON text."""
 
     json: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What a chat command answers; `text` is "" when nothing is to be sent."""
 
     text: str

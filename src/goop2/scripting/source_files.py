@@ -192,7 +192,7 @@ class _Reading:
                 self._warnings.append(f"{shown} is ignored: it is not a regular file")
                 return None
             stamp = Stamp.of(status)
-            if known is not None and known.stamp == stamp and known.real_path == real_path:
+            if known is not None and known.stamp == stamp:
                 return known
             content = _read(real_path)
         except FileNotFoundError:
