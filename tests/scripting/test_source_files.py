@@ -251,6 +251,18 @@ def test_a_peer_folder_reached_through_a_link_is_read(disk: Disk, tmp_path: Path
     assert list(SourceFolder(tmp_path / "link", Path("site/lua")).read(EMPTY).files) == ["site/lua/hello.lua"]
 
 
+@pytest.mark.parametrize("folder", [".", "mysite", "link"])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_paths_are_shown_from_the_peer_folder_however_it_is_named(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, absolute: bool
+) -> None:
+    disk.write("hello.lua")
+    (tmp_path / "link").symlink_to(disk.folder)
+    monkeypatch.chdir(disk.folder if folder == "." else tmp_path)
+    script_dir = disk.scripts.resolve() if absolute else Path("site/lua")
+    assert list(SourceFolder(Path(folder), script_dir).read(EMPTY).files) == ["site/lua/hello.lua"]
+
+
 @pytest.mark.parametrize("target", ["nowhere.lua", "loop.lua"])
 def test_a_link_to_nothing_harms_nobody(disk: Disk, target: str) -> None:
     disk.write("hello.lua")

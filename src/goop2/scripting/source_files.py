@@ -88,7 +88,10 @@ class Snapshot:
 
 
 class SourceFolder:
-    """Reads a peer's script folder. Without state: what was read before is given by the caller."""
+    """Reads a peer's script folder, `script_dir` being relative to `folder` or absolute.
+
+    Without state: what was read before is given by the caller.
+    """
 
     def __init__(self, folder: Path, script_dir: Path) -> None:
         self._folder = folder
@@ -242,5 +245,6 @@ def _reason(error: Exception) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """`path` as shown to people."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    """`path` as shown to people, whichever of the two is a real path."""
+    bases = [folder, folder.absolute(), Path(os.path.realpath(folder))]
+    return next((path.relative_to(base).as_posix() for base in bases if path.is_relative_to(base)), path.name)
