@@ -134,27 +134,30 @@ local function json()
   return codec
 end
 
--- Every function of the goop table: checks the arguments by their signature, then does the work in
--- this VM or asks the host (calls.lua).
-local dispatch
+-- Until something else than peer and self is asked of it, the goop table is empty behind a metatable;
+-- then calls.lua fills it and the metatable goes.
+local goop = { peer = {}, self = {} }
+local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
+local is_command = false
+local call
 
-local function call(operation, signature, ...)
-  if not dispatch then
-    dispatch = load_part(calls_chunk, host, json)
+local function fill()
+  if not call then
+    unfilled.__metatable = nil
+    setmetatable(goop, nil)
+    call = load_part(calls_chunk, host, json, null, goop, is_command)
   end
-  local first, second, third = dispatch(operation, signature, ...)
-  return first, second, third -- no tail call: error levels count this frame
 end
 
-local goop = {
-  peer = {},
-  self = {},
-  --@declarations: one stub a function, from scripting/api
-}
-goop.json.null = null
+function unfilled.__index(_, name)
+  fill()
+  return rawget(goop, name)
+end
+setmetatable(goop, unfilled)
 globals.goop = goop
 
 function globals.print(...)
+  fill()
   call("print", "a*", ...)
 end
 
@@ -198,7 +201,6 @@ local function lacks_entry(name, shape, other, hint)
 end
 
 local function run_command(chunk, name, text)
-  goop.db, goop.schema, goop.site = nil, nil, nil
   chunk()
   local handle = rawget(globals, "handle")
   if type(handle) ~= "function" then
@@ -249,8 +251,9 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   randomseed(seed)
   goop.peer.id, goop.peer.label = caller_id, caller_label
   goop.self.id, goop.self.label = self_id, self_label
+  is_command = kind == "command"
   local runner, message = run_command, nil
-  if kind == "function" then
+  if not is_command then
     runner = run_function
     argument, message = decode_params(argument)
     if message then

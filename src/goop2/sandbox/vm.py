@@ -48,11 +48,10 @@ class Flavour:
 
     def __init__(self, name: str, declarations: str) -> None:
         self._module: Any = importlib.import_module(FLAVOURS[name])
-        prelude = (_HERE / "prelude.lua").read_text("utf-8")
-        before, _, after = prelude.partition(_DECLARATIONS_MARK)
+        before, _, after = (_HERE / "calls.lua").read_text("utf-8").partition(_DECLARATIONS_MARK)
         rest = after.partition("\n")[2]
-        self.prelude = self._bytecode(f"{before}{declarations}\n{rest}".encode())
-        self.calls = self._bytecode((_HERE / "calls.lua").read_bytes())
+        self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
+        self.calls = self._bytecode(f"{before}{declarations}\n{rest}".encode())
         self.codec = self._bytecode((_HERE / "json.lua").read_bytes())
         self.memory_error: type[Exception] = self._module.LuaMemoryError
 
