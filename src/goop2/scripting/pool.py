@@ -181,7 +181,7 @@ class Pool:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
     def _wait(self, job: Job) -> None:
-        turned_away = self._line.offer(job.lane, job)
+        turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
         if job.lane == OWNER_LANE:
