@@ -184,8 +184,8 @@ class Pool:
         turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if job.lane == OWNER_LANE:
-            self._grow()
+        if job.lane == OWNER_LANE and not self._held[OWNER_LANE]:
+            self._grow()  # the owner has no worker at all: one comes now
         elif self._growing is None:
             self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
 
