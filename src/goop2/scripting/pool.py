@@ -334,7 +334,7 @@ class Pool:
         if self._stopped or len(self._workers) <= self._warm:
             return
         if self._idle and not len(self._line):
-            self._idle[0].kill()
+            self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
     def _spawn(self) -> None:
