@@ -9,7 +9,6 @@ import click
 from goop2.cli import logs, output, session
 from goop2.cli.chat import at_a_terminal, converse, say
 from goop2.cli.fault import Fault
-from goop2.config.loading import FILE
 
 DEFAULT_FOLDER = "goop2-demo"
 LABEL = "demo"
@@ -30,6 +29,7 @@ def demo(folder: Path) -> int:
 
 
 def _ensure(folder: Path) -> None:
+    from goop2.config.loading import FILE
     from goop2.folder import create
 
     if (folder / FILE).exists():

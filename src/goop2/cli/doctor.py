@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import platform
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +49,10 @@ class Finding:
 @click.command("doctor")
 @json_option
 def doctor(as_json: bool) -> int:
-    """Say what this machine offers: Python, Lua, each layer of the wall, and how to get what is missing.
+    """Say what this machine offers, and how to get the rest.
 
-    Starts a peer in a temporary folder and calls a script in it. The exit code is 2 when no script can run here.
+    Looks at Python and Lua, then starts a peer in a temporary folder and calls a script in it: so each layer of the wall is
+    reported by a worker that stands behind it. The exit code is 2 when no script can run here.
     """
     findings = list(_findings())
     if as_json:
@@ -66,6 +63,8 @@ def doctor(as_json: bool) -> int:
 
 
 def _findings() -> Iterator[Finding]:
+    import platform
+
     version = platform.python_version()
     yield Finding(
         "Python", sys.version_info >= (3, 11), f"{version} on {platform.system()} {platform.release()}", "needs Python 3.11", True
@@ -77,6 +76,9 @@ def _findings() -> Iterator[Finding]:
 
 
 def _flavours() -> Iterator[Finding]:
+    import importlib.metadata
+    import importlib.util
+
     version = importlib.metadata.version("lupa")
     found = {module: importlib.util.find_spec(module) is not None for module in FLAVOURS}
     for module, there in found.items():
@@ -87,6 +89,8 @@ def _flavours() -> Iterator[Finding]:
 
 def _trial() -> tuple[Mapping[str, str], Finding]:
     """What a really started worker reports of its wall, and whether a script answers behind it."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="goop2-doctor-") as folder:
         try:
             layers, text = session.run(_call(Path(folder) / "peer"))

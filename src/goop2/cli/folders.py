@@ -14,9 +14,9 @@ from goop2.cli.options import folder_argument, json_option
 @folder_argument
 @click.option("--label", metavar="NAME", help="The name others see; without it, the folder's.")
 def init(folder: Path, label: str | None) -> None:
-    """Make a peer folder: settings, a front page, and scripts to start from.
+    """Make a peer folder with scripts to start from.
 
-    Nothing that is there already is touched.
+    Settings, a front page, the scripts of the manual. Nothing that is there already is touched.
     """
     from goop2.folder import create
 
@@ -32,7 +32,10 @@ def init(folder: Path, label: str | None) -> None:
 @folder_argument
 @json_option
 def identity(folder: Path, as_json: bool) -> None:
-    """Print the id of the peer in DIR, by which other peers know it; makes its key when there is none yet."""
+    """Print the id of the peer in DIR.
+
+    Other peers know it by that. Its key is made when there is none yet.
+    """
     from goop2.identity import load_or_create
 
     settings = session.settings_of(folder)
