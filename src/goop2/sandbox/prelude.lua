@@ -4,7 +4,8 @@
 -- before the script runs, no metatable is followed, and `host` never leaves an upvalue.
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
--- Arguments: host(operation, ...) -> shape, value...; calls_chunk, json_chunk: compiled calls.lua and json.lua
+-- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
+-- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua
 local host, calls_chunk, json_chunk = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget = error, getmetatable, next, pcall, rawequal, rawget
@@ -143,9 +144,10 @@ local call
 
 local function fill()
   if not call then
+    local loaded = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
-    call = load_part(calls_chunk, host, json, null, goop, is_command)
+    call = loaded
   end
 end
 
@@ -236,6 +238,7 @@ end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
 local function compile(name, source)
+  host() -- everything is pushed: from here on the memory limit holds
   if byte(source, 1) == ESCAPE then
     return nil, name .. ":1: precompiled code is not accepted, only source text"
   end
@@ -248,6 +251,7 @@ end
 
 -- Runs one invocation -> "ok", text | error class, message
 local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
+  host() -- everything is pushed: from here on the memory limit holds
   randomseed(seed)
   goop.peer.id, goop.peer.label = caller_id, caller_label
   goop.self.id, goop.self.label = self_id, self_label
