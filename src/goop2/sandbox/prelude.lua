@@ -9,7 +9,7 @@
 local host, calls_chunk, json_chunk = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget = error, getmetatable, next, pcall, rawequal, rawget
-local select, setfenv, setmetatable, tostring, type, unpack, xpcall = select, setfenv, setmetatable, tostring, type, unpack, xpcall
+local setfenv, setmetatable, tostring, type = setfenv, setmetatable, tostring, type
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
 local compile_never = jit and jit.off
@@ -97,17 +97,6 @@ local function load_source(source, name, _, environment)
 end
 globals.load = load_source
 globals.loadstring = load_source
-
---@plain-lua-begin: what LuaJIT has and plain Lua 5.1 lacks
-if not globals.bit then
-  function globals.xpcall(run, handler, ...)
-    local arguments, count = { ... }, select("#", ...)
-    return xpcall(function()
-      return run(unpack(arguments, 1, count))
-    end, handler)
-  end
-end
---@plain-lua-end
 
 -- ── the goop table ───────────────────────────────────────────────────────────────────────────
 

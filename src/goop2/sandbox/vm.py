@@ -21,6 +21,9 @@ Host = Callable[..., tuple[Scalar, ...]]
 FLAVOURS: Final = {"luajit21": "lupa.luajit21", "lua51": "lupa.lua51"}
 """Flavour → module. The first is the one we want; the second stands in where LuaJIT is not built."""
 
+SUPPLEMENTS: Final = {"lua51": "lua51.lua"}
+"""Flavour → our Lua code that adds what it lacks."""
+
 OUR_CHUNK: Final = b"=[goop]"
 """Name of our own Lua code in error messages; prelude.lua strips it: a place in it tells an author nothing."""
 
@@ -53,6 +56,7 @@ class Flavour:
         self._module: Any = importlib.import_module(FLAVOURS[name])
         before, _, after = (_HERE / "calls.lua").read_text("utf-8").partition(_DECLARATIONS_MARK)
         rest = after.partition("\n")[2]
+        self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
         self.calls = self._bytecode(f"{before}{declarations}\n{rest}".encode())
         self.codec = self._bytecode((_HERE / "json.lua").read_bytes())
@@ -110,6 +114,8 @@ class VirtualMachine:
         self._runtime = flavour.runtime(memory_bytes)
         self._door = Door(host, memory_bytes, self._runtime)
         self._door.lift()
+        if flavour.supplement is not None:
+            self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
         self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec)
 
