@@ -1,8 +1,9 @@
--- The functions of the goop table at work: arguments checked and converted, then done here or by the host.
--- Loaded at the first goop call of a VM. It must follow no metatable of a script and use no global.
+-- The goop table: fills it, and does its functions: arguments checked and converted, then done here or by the host.
+-- Loaded when a script first uses it. It must follow no metatable of a script and use no global.
 --
--- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua
--- Returns: dispatch(operation, signature, ...) -> up to three results
+-- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
+--            goop, the table to fill; is_command, whether a chat command runs
+-- Returns: call(operation, signature, ...) -> up to three results
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is.
@@ -10,9 +11,9 @@
 --
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json = ...
+local host, json, null, goop, is_command = ...
 
-local error, getmetatable, pcall, select, setmetatable = error, getmetatable, pcall, select, setmetatable
+local error, getmetatable, next, rawget, rawset, select = error, getmetatable, next, rawget, rawset, select
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
 local byte, format, sub = string.byte, string.format, string.sub
@@ -20,6 +21,16 @@ local byte, format, sub = string.byte, string.format, string.sub
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
 local RAISE, PLAIN, JSON = "!", "v", byte("j")
+
+-- host(...) and then host(): the memory limit is off while values are pushed (vm.py, Door).
+local function settled(...)
+  host()
+  return ...
+end
+
+local function ask(...)
+  return settled(host(...))
+end
 
 local TYPE_NAMES = { s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil" }
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
@@ -34,9 +45,9 @@ local function fits(letter, value)
   return TYPE_LETTERS[kind] == letter or (letter == "s" and kind == "number")
 end
 
--- error levels: 1 complain, 2 convert, 3 prepare, 4 dispatch, 5 call, 6 the goop function, 7 the script
+-- error levels: 1 complain, 2 convert, 3 prepare, 4 call, 5 the goop function, 6 the script
 local function complain(name, position, ...)
-  error(format("bad argument #%d to 'goop.%s' (%s)", position, name, format(...)), 7)
+  error(format("bad argument #%d to 'goop.%s' (%s)", position, name, format(...)), 6)
 end
 
 local function convert(name, position, letter, value)
@@ -87,7 +98,7 @@ function here.print(...)
   for index = 1, select("#", ...) do
     parts[index] = tostring((select(index, ...)))
   end
-  host("log", "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES))
+  ask("log", "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES))
 end
 
 local function show(value)
@@ -105,7 +116,7 @@ local function write_line(level, ...)
   for index = 1, select("#", ...) do
     parts[index] = show((select(index, ...)))
   end
-  host("log", level, sub(concat(parts, " "), 1, ARGUMENT_MAX_BYTES))
+  ask("log", level, sub(concat(parts, " "), 1, ARGUMENT_MAX_BYTES))
 end
 
 here["log.info"] = function(...) write_line("info", ...) end
@@ -130,7 +141,7 @@ local function shaped(shape, first, second, third)
   return first, second, third
 end
 
-return function(operation, signature, ...)
+local function call(operation, signature, ...)
   local arguments = { ... }
   local count = prepare(operation, signature, arguments, select("#", ...))
   local work = here[operation]
@@ -138,11 +149,28 @@ return function(operation, signature, ...)
     local first, second = work(unpack(arguments, 1, count))
     return first, second
   end
-  local shape, first, second, third = host(operation, unpack(arguments, 1, count))
+  local shape, first, second, third = ask(operation, unpack(arguments, 1, count))
   if shape == PLAIN then
     return first
   elseif shape == RAISE then
-    error(first, 4) -- 1 dispatch, 2 call, 3 the goop function, 4 the script
+    error(first, 3) -- 1 call, 2 the goop function, 3 the script
   end
   return shaped(shape, first, second, third)
 end
+
+-- ── the table itself ─────────────────────────────────────────────────────────────────────────
+
+local functions = {
+  --@declarations: one stub a function, from scripting/api
+}
+functions.json.null = null
+if is_command then
+  functions.db, functions.schema, functions.site = nil, nil, nil
+end
+for name, member in next, functions do
+  if rawget(goop, name) == nil then
+    rawset(goop, name, member)
+  end
+end
+
+return call

@@ -4,11 +4,12 @@
 -- before the script runs, no metatable is followed, and `host` never leaves an upvalue.
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
--- Arguments: host(operation, ...) -> shape, value...; calls_chunk, json_chunk: compiled calls.lua and json.lua
+-- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
+-- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua
 local host, calls_chunk, json_chunk = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget = error, getmetatable, next, pcall, rawequal, rawget
-local select, setfenv, setmetatable, tostring, type, unpack, xpcall = select, setfenv, setmetatable, tostring, type, unpack, xpcall
+local setfenv, setmetatable, tostring, type = setfenv, setmetatable, tostring, type
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
 local compile_never = jit and jit.off
@@ -97,17 +98,6 @@ end
 globals.load = load_source
 globals.loadstring = load_source
 
---@plain-lua-begin: what LuaJIT has and plain Lua 5.1 lacks
-if not globals.bit then
-  function globals.xpcall(run, handler, ...)
-    local arguments, count = { ... }, select("#", ...)
-    return xpcall(function()
-      return run(unpack(arguments, 1, count))
-    end, handler)
-  end
-end
---@plain-lua-end
-
 -- ── the goop table ───────────────────────────────────────────────────────────────────────────
 
 -- What stands for JSON's null in Lua: a plain table nobody can change, equal only to itself.
@@ -134,27 +124,31 @@ local function json()
   return codec
 end
 
--- Every function of the goop table: checks the arguments by their signature, then does the work in
--- this VM or asks the host (calls.lua).
-local dispatch
+-- Until something else than peer and self is asked of it, the goop table is empty behind a metatable;
+-- then calls.lua fills it and the metatable goes.
+local goop = { peer = {}, self = {} }
+local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
+local is_command = false
+local call
 
-local function call(operation, signature, ...)
-  if not dispatch then
-    dispatch = load_part(calls_chunk, host, json)
+local function fill()
+  if not call then
+    local loaded = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
+    unfilled.__metatable = nil
+    setmetatable(goop, nil)
+    call = loaded
   end
-  local first, second, third = dispatch(operation, signature, ...)
-  return first, second, third -- no tail call: error levels count this frame
 end
 
-local goop = {
-  peer = {},
-  self = {},
-  --@declarations: one stub a function, from scripting/api
-}
-goop.json.null = null
+function unfilled.__index(_, name)
+  fill()
+  return rawget(goop, name)
+end
+setmetatable(goop, unfilled)
 globals.goop = goop
 
 function globals.print(...)
+  fill()
   call("print", "a*", ...)
 end
 
@@ -198,7 +192,6 @@ local function lacks_entry(name, shape, other, hint)
 end
 
 local function run_command(chunk, name, text)
-  goop.db, goop.schema, goop.site = nil, nil, nil
   chunk()
   local handle = rawget(globals, "handle")
   if type(handle) ~= "function" then
@@ -234,6 +227,7 @@ end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
 local function compile(name, source)
+  host() -- everything is pushed: from here on the memory limit holds
   if byte(source, 1) == ESCAPE then
     return nil, name .. ":1: precompiled code is not accepted, only source text"
   end
@@ -246,11 +240,13 @@ end
 
 -- Runs one invocation -> "ok", text | error class, message
 local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
+  host() -- everything is pushed: from here on the memory limit holds
   randomseed(seed)
   goop.peer.id, goop.peer.label = caller_id, caller_label
   goop.self.id, goop.self.label = self_id, self_label
+  is_command = kind == "command"
   local runner, message = run_command, nil
-  if kind == "function" then
+  if not is_command then
     runner = run_function
     argument, message = decode_params(argument)
     if message then

@@ -57,9 +57,15 @@ class FrameReader(Generic[Message]):
                 break
             messages.append(self._decode(buffer[start + _LENGTH.size : end]))
             start = end
-        if start < available or self._pending:
-            self._pending = bytearray(buffer[start:]) if start else bytearray(buffer) if buffer is data else self._pending
+        self._keep(buffer, start)
         return messages
+
+    def _keep(self, buffer: bytes | bytearray, start: int) -> None:
+        """Hold what is no whole frame yet."""
+        if buffer is self._pending:
+            del self._pending[:start]
+        elif start < len(buffer):
+            self._pending = bytearray(buffer[start:])
 
     def _decode(self, body: bytes | bytearray) -> Message:
         try:

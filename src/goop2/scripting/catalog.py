@@ -38,7 +38,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.script
 _FAULT_MAX_CHARS = 500
 
 
-class CompileUnavailable(Exception):  # noqa: N818 - named by what is the matter, like its neighbours
+class CompileUnavailable(Exception):
     """Nobody could say whether a source compiles: our fault, or the machine's, not the script's. Asked again later."""
 
 

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from goop2.sandbox.messages import CallTime, Scalar
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
@@ -37,8 +39,7 @@ class Caller:
     owner: bool = False
 
 
-@dataclass(slots=True)
-class Invocation:
+class Invocation(msgspec.Struct, eq=False):
     """One call on its way. `deadline` is `time.monotonic()`, counted from acceptance, waiting included."""
 
     script: Script
@@ -49,8 +50,7 @@ class Invocation:
     """Made at the first line it logs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How an invocation ended."""
 
     code: ErrorCode

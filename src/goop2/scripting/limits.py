@@ -46,6 +46,9 @@ OWNER_WORKERS = 1
 STOP_SECONDS = 0.25
 """After the deadline: by then no CPU is spent on the invocation, and its caller has the answer."""
 
+TICK_SECONDS = 0.025
+"""How often deadlines are looked at while there are invocations: a tenth of what STOP_SECONDS allows."""
+
 RATE_WINDOW_SECONDS = 60.0
 """The sliding minute all rates are counted in."""
 
@@ -122,6 +125,8 @@ def default_workers() -> int:
 class Limits:
     """What the owner may set, with the defaults of behaviour.md; the values are trusted to be in range."""
 
+    enabled: bool = True
+    """Whether scripts answer at all."""
     timeout_seconds: float = 5.0
     """From accepting an invocation to its result, waiting included."""
     memory_bytes: int = 10 * MEGABYTE_BYTES

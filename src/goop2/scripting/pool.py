@@ -5,17 +5,18 @@ Three calls make its whole interface for the engine: `run` an invocation, `compi
 the invocation on it gets one outcome, and a new worker takes its place.
 
 A worker is in one of three places: `_workers` (alive), of these `_idle` (ready, without a job) or
-with an entry in `_running`. A job is in `_line` or in `_running`, never in both.
+with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_line` or in `_running`,
+never in both. Ten thousand jobs a second pass here: structs instead of dataclasses, and one clock
+that ticks while there are jobs instead of a timer each.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
@@ -29,6 +30,7 @@ from goop2.scripting.limits import (
     OWNER_WORKERS,
     RESPAWN_SECONDS,
     START_SECONDS,
+    TICK_SECONDS,
     WAITING_MAX,
     WARM_WORKERS,
     Limits,
@@ -49,22 +51,24 @@ WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call 
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 
+_CODES = {code.value: code for code in ErrorCode}
+
+
 class PoolError(Exception):
     """No script can run: the worker processes do not come up."""
 
 
-@dataclass(eq=False, slots=True)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """An invocation or a compilation, from `run` to its outcome."""
 
     lane: str
     work: Invocation | Compile
     outcome: asyncio.Future[Outcome]
     accepted: float
-    alarm: asyncio.TimerHandle | None = None
+    deadline: float
     started: float = 0.0
-    calls: set[asyncio.Task[None]] = field(default_factory=set)
-    """Peer operations under way for it."""
+    call: asyncio.Task[None] | None = None
+    """The peer operation under way for it."""
 
 
 class Pool:
@@ -79,13 +83,17 @@ class Pool:
         self._line: FairLine[Job] = FairLine(WAITING_MAX)
         self._workers: set[WorkerProcess] = set()
         self._idle: list[WorkerProcess] = []
+        self._jobs: set[Job] = set()
         self._running: dict[WorkerProcess, Job] = {}
-        self._held: Counter[str] = Counter()  # lane -> workers it holds
+        self._held: dict[str, int] = {OWNER_LANE: 0}
+        """Lane → workers it holds."""
         self._spawning: set[asyncio.Task[None]] = set()
+        self._ticking: asyncio.TimerHandle | None = None
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._first_ready: asyncio.Future[WorkerProcess] | None = None
         self._stopped = False
+        self._all_gone = asyncio.Event()
 
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
@@ -103,12 +111,12 @@ class Pool:
     async def run(self, invocation: Invocation) -> Outcome:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
         lane = OWNER_LANE if invocation.caller.owner else invocation.caller.id
-        return await self._submit(Job(lane, invocation, _future(), time.monotonic()), invocation.deadline)
+        return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
         """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
         now = time.monotonic()
-        outcome = await self._submit(Job(OWNER_LANE, Compile(name, source), _future(), now), now + COMPILE_SECONDS)
+        outcome = await self._submit(OWNER_LANE, Compile(name, source), now, now + COMPILE_SECONDS)
         if outcome.code is ErrorCode.OK:
             return outcome.payload.decode("utf-8", "replace")
         if outcome.code is ErrorCode.TIMEOUT:
@@ -118,10 +126,11 @@ class Pool:
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
         self._stopped = True
-        for timer in (self._growing, self._shrinking):
+        for timer in (self._ticking, self._growing, self._shrinking):
             if timer is not None:
                 timer.cancel()
-        while (job := self._line.take(lambda _: True)) is not None:
+        for job in list(self._jobs):
+            self._line.remove(job)
             self._finish(job, STOPPED)
         for worker in list(self._workers):
             worker.kill()
@@ -129,8 +138,8 @@ class Pool:
         for task in list(self._spawning):
             task.cancel()
         await asyncio.gather(*self._spawning, return_exceptions=True)
-        while self._workers:
-            await asyncio.sleep(0)
+        if self._workers:
+            await self._all_gone.wait()
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
@@ -144,12 +153,15 @@ class Pool:
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _submit(self, job: Job, deadline: float) -> Outcome:
+    async def _submit(self, lane: str, work: Invocation | Compile, now: float, deadline: float) -> Outcome:
         if self._stopped:
             return STOPPED
         loop = asyncio.get_running_loop()
-        job.alarm = loop.call_later(deadline - job.accepted, self._expire, job)
-        if self._idle and self._may_run(job.lane):
+        job = Job(lane, work, loop.create_future(), now, deadline)
+        self._jobs.add(job)
+        if self._ticking is None:
+            self._ticking = loop.call_later(TICK_SECONDS, self._tick)
+        if self._idle and self._may_run(lane):
             self._assign(self._idle.pop(), job)
         else:
             self._wait(job)
@@ -159,12 +171,21 @@ class Pool:
             self._expire(job)
             raise
 
+    def _tick(self) -> None:
+        """End what is past its deadline; look again while there are jobs."""
+        self._ticking = None
+        now = time.monotonic()
+        for job in [job for job in self._jobs if job.deadline <= now]:
+            self._expire(job)
+        if self._jobs:
+            self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+
     def _wait(self, job: Job) -> None:
-        turned_away = self._line.offer(job.lane, job)
+        turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if job.lane == OWNER_LANE:
-            self._grow()
+        if job.lane == OWNER_LANE and not self._held[OWNER_LANE]:
+            self._grow()  # the owner has no worker at all: one comes now
         elif self._growing is None:
             self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
 
@@ -173,11 +194,11 @@ class Pool:
         if lane == OWNER_LANE or self._max_workers == 1:
             return True
         held_by_others = len(self._running) - self._held[OWNER_LANE]
-        return self._held[lane] < self._share and held_by_others < self._max_workers - OWNER_WORKERS
+        return self._held.get(lane, 0) < self._share and held_by_others < self._max_workers - OWNER_WORKERS
 
     def _assign(self, worker: WorkerProcess, job: Job) -> None:
         self._running[worker] = job
-        self._held[job.lane] += 1
+        self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
         work = job.work
         if isinstance(work, Compile):
@@ -208,10 +229,9 @@ class Pool:
         self._finish(job, TIMED_OUT)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
-        if job.alarm is not None:
-            job.alarm.cancel()
-        for call in job.calls:
-            call.cancel()
+        self._jobs.discard(job)
+        if job.call is not None:
+            job.call.cancel()
         if not job.outcome.done():
             job.outcome.set_result(outcome)
 
@@ -219,7 +239,7 @@ class Pool:
         job = self._running.pop(worker, None)
         if job is not None:
             self._held[job.lane] -= 1
-            if not self._held[job.lane]:
+            if not self._held[job.lane] and job.lane != OWNER_LANE:
                 del self._held[job.lane]
         return job
 
@@ -277,15 +297,15 @@ class Pool:
         """An operation of ours, done beside everything else."""
         job = self._running.get(worker)
         operation = self._operations.get(message.operation)
-        if job is None or job.calls or operation is None or not isinstance(job.work, Invocation):
+        if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
             raise ProtocolViolation("a host call out of place")
-        call = asyncio.get_running_loop().create_task(_answer(worker, operation, job.work, message))
-        job.calls.add(call)
-        call.add_done_callback(job.calls.discard)
+        job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Fail its job alone, and replace it."""
         self._workers.discard(worker)
+        if self._stopped and not self._workers:
+            self._all_gone.set()
         if worker in self._idle:
             self._idle.remove(worker)
         job = self._release(worker)
@@ -314,7 +334,7 @@ class Pool:
         if self._stopped or len(self._workers) <= self._warm:
             return
         if self._idle and not len(self._line):
-            self._idle[0].kill()
+            self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
     def _spawn(self) -> None:
@@ -345,22 +365,19 @@ class Pool:
             self._spawn()
 
 
-def _future() -> asyncio.Future[Outcome]:
-    return asyncio.get_running_loop().create_future()
-
-
 def _outcome(message: Done, waited_seconds: float) -> Outcome:
-    try:
-        code = ErrorCode(message.code)
-    except ValueError:
-        raise ProtocolViolation(f"unknown error class {message.code!r}") from None
+    code = _CODES.get(message.code)
+    if code is None:
+        raise ProtocolViolation(f"unknown error class {message.code!r}")
     return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls)
 
 
-async def _answer(worker: WorkerProcess, operation: PeerOperation, invocation: Invocation, message: HostCall) -> None:
+async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
+    assert isinstance(job.work, Invocation)
     try:
-        answer = await operation(invocation, *message.arguments)
+        answer = await operation(job.work, *message.arguments)
     except Exception:
         log.exception("host operation failed", operation=message.operation)
         answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))
+    job.call = None
     worker.send(Answer(answer.shape, answer.values))

@@ -88,7 +88,10 @@ class Snapshot:
 
 
 class SourceFolder:
-    """Reads a peer's script folder. Without state: what was read before is given by the caller."""
+    """Reads a peer's script folder, `script_dir` being relative to `folder` or absolute.
+
+    Without state: what was read before is given by the caller.
+    """
 
     def __init__(self, folder: Path, script_dir: Path) -> None:
         self._folder = folder
@@ -132,6 +135,9 @@ class _Reading:
             return
         if not self._root.is_relative_to(home):
             self._warnings.append(f"{self._shown} leads out of the peer folder, so no script in it is loaded; put a real folder there")
+            return
+        if not self._root.is_dir():
+            self._warnings.append(f"{self._shown} is not a folder, so no script is loaded from it")
             return
         yield from self._scripts("command", self._script_dir, self._shown)
         yield from self._scripts("function", self._script_dir / FUNCTIONS_FOLDER, f"{self._shown}/{FUNCTIONS_FOLDER}")
@@ -189,7 +195,7 @@ class _Reading:
                 self._warnings.append(f"{shown} is ignored: it is not a regular file")
                 return None
             stamp = Stamp.of(status)
-            if known is not None and known.stamp == stamp and known.real_path == real_path:
+            if known is not None and known.stamp == stamp:
                 return known
             content = _read(real_path)
         except FileNotFoundError:
@@ -239,5 +245,6 @@ def _reason(error: Exception) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """`path` as shown to people."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    """`path` as shown to people, whichever of the two is a real path."""
+    bases = [folder, folder.absolute(), Path(os.path.realpath(folder))]
+    return next((path.relative_to(base).as_posix() for base in bases if path.is_relative_to(base)), path.name)

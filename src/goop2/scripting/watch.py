@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 import structlog
@@ -73,7 +73,16 @@ async def _first_change(folders: list[Path], over: asyncio.Event) -> Exception |
     if not folders:
         await over.wait()
         return None
-    changes = watchfiles.awatch(
+    try:
+        async with contextlib.aclosing(_changes(folders, over)) as changes:
+            await anext(changes, None)
+    except (OSError, RuntimeError, ExceptionGroup) as error:  # a group, when it comes from the thread that waits
+        return error
+    return None
+
+
+def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[watchfiles.main.FileChange], None]:
+    return watchfiles.awatch(
         *folders,
         watch_filter=None,
         debounce=RELOAD_DEBOUNCE_MS,
@@ -83,12 +92,6 @@ async def _first_change(folders: list[Path], over: asyncio.Event) -> Exception |
         yield_on_timeout=True,
         recursive=False,
     )
-    try:
-        async with contextlib.aclosing(changes):
-            await anext(changes, None)
-    except (OSError, RuntimeError, ExceptionGroup) as error:  # a group, when it comes from the thread that waits
-        return error
-    return None
 
 
 def _identities(places: Iterable[Path]) -> _Identities:

@@ -1,0 +1,1 @@
+"""What we claim about speed, reproducible with `make bench`. Nothing here is a test."""

@@ -1,0 +1,395 @@
+"""The scripts of a peer: found, compiled, kept at their last good version. Here by hand (`scan`), in test_watch.py by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from goop2.scripting.catalog import Broken, Catalog, Change, CompileUnavailable, Fault, Listed, Script
+from goop2.scripting.limits import COMPILES_AT_ONCE
+
+
+class Compiler:
+    """Finds `???` to be an error, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.unavailable = ""
+        self.slow: dict[bytes, asyncio.Event] = {}
+        """Sources whose verdict comes only when the event is set."""
+        self.at_once = 0
+        self.most_at_once = 0
+
+    async def __call__(self, name: str, source: bytes) -> str:
+        self.asked.append(name)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await (self.slow[source].wait() if source in self.slow else asyncio.sleep(0))
+        finally:
+            self.at_once -= 1
+        if self.unavailable:
+            raise CompileUnavailable(self.unavailable)
+        error = re.search(rb"\?\?\?", source)
+        return f"{name}:{source[: error.start()].count(10) + 1}: unexpected symbol near '?'" if error else ""
+
+
+class Peer:
+    """A peer folder, its catalog, and all it was heard to say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.compiler = Compiler()
+        self.catalog = Catalog(folder, Path("site/lua"), self.compiler)
+        self.changes: list[Change] = []
+        self.catalog.subscribe(self.changes.append)
+
+    def write(self, name: str, content: str | bytes = "return 1") -> Path:
+        path = self.folder / "site/lua" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def source(self, name: str) -> bytes | None:
+        """Of the version of a command that runs."""
+        found = self.catalog.command(name)
+        return found.source if isinstance(found, Script) else None
+
+    def listed(self, name: str) -> Listed:
+        (listed,) = (listed for listed in self.catalog.listing() if listed.name == name)
+        return listed
+
+    def heard(self) -> list[tuple[str, str]]:
+        heard: list[tuple[str, str]] = [(change.what, change.name) for change in self.changes]
+        self.changes.clear()
+        return heard
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Peer:
+    return Peer(tmp_path)
+
+
+async def test_scripts_are_found_by_name_and_kind(peer: Peer) -> None:
+    peer.write("hello.lua", "--- Says hello\n--- @rate_limit 10\nreturn 1")
+    peer.write("functions/hello.lua", "return 2")
+    await peer.catalog.scan()
+    command, function = peer.catalog.command("hello"), peer.catalog.function("hello")
+    assert isinstance(command, Script)
+    assert isinstance(function, Script)
+    assert (command.kind, command.path, command.annotations.rate_limit) == ("command", "site/lua/hello.lua", 10)
+    assert (function.kind, function.path, function.source) == ("function", "site/lua/functions/hello.lua", b"return 2")
+    assert command.version != function.version
+
+
+async def test_a_command_is_found_in_whatever_case_it_is_written_and_a_function_only_as_it_is(peer: Peer) -> None:
+    peer.write("Hello.lua")
+    peer.write("functions/Score.lua")
+    await peer.catalog.scan()
+    assert peer.source("hELLO") == b"return 1"
+    assert peer.catalog.function("Score") is not None
+    assert peer.catalog.function("score") is None
+
+
+async def test_one_kind_is_not_found_as_the_other(peer: Peer) -> None:
+    peer.write("hello.lua")
+    peer.write("functions/score.lua")
+    await peer.catalog.scan()
+    assert peer.catalog.function("hello") is None
+    assert peer.catalog.command("score") is None
+
+
+@pytest.mark.parametrize("name", ["", "nosuch", "../hello", "functions/score", "hello.lua", "\x00", "x" * 10_000])
+async def test_what_is_not_there_is_not_found(peer: Peer, name: str) -> None:
+    peer.write("hello.lua")
+    await peer.catalog.scan()
+    assert peer.catalog.command(name) is None
+    assert peer.catalog.function(name) is None
+
+
+async def test_an_empty_peer_has_an_empty_catalog_that_fills_when_scripts_appear(peer: Peer) -> None:
+    await peer.catalog.scan()
+    assert peer.catalog.listing() == []
+    peer.write("hello.lua")
+    await peer.catalog.scan()
+    assert peer.heard() == [("loaded", "hello")]
+
+
+async def test_the_commands_that_answer_are_told_with_their_descriptions(peer: Peer) -> None:
+    peer.write("weather.lua", "--- Tells the weather")
+    peer.write("hello.lua")
+    peer.write("broken.lua", "???")
+    peer.write("functions/score.lua", "--- Scores")
+    await peer.catalog.scan()
+    assert peer.catalog.commands() == (("hello", ""), ("weather", "Tells the weather"))
+
+
+async def test_the_list_shows_every_script_commands_first(peer: Peer) -> None:
+    peer.write("hello.lua", "--- Says hello\n--- @rate_limit 10\n--- @colour red")
+    peer.write("broken.lua", "\n???")
+    peer.write("functions/api.lua")
+    await peer.catalog.scan()
+    assert [(listed.kind, listed.name, listed.state) for listed in peer.catalog.listing()] == [
+        ("command", "broken", "broken"),
+        ("command", "hello", "ok"),
+        ("function", "api", "ok"),
+    ]
+    hello = peer.listed("hello")
+    assert (hello.path, hello.description, hello.rate_limit) == ("site/lua/hello.lua", "Says hello", 10)
+    assert [warning[:21] for warning in hello.warnings] == ["site/lua/hello.lua:3:"]
+
+
+async def test_what_is_ignored_in_the_folder_is_said(peer: Peer) -> None:
+    peer.write("my script.lua")
+    with capture_logs() as logs:
+        await peer.catalog.scan()
+        await peer.catalog.scan()
+    assert len(peer.catalog.warnings) == 1
+    assert [line["warning"] for line in logs] == list(peer.catalog.warnings)
+
+
+# Broken files and last good versions.
+
+
+async def test_a_file_that_never_compiled_is_listed_as_broken_with_line_and_message(peer: Peer) -> None:
+    peer.write("hello.lua", "--- Says hello\nlocal x\nreturn ???")
+    await peer.catalog.scan()
+    fault = Fault(3, "unexpected symbol near '?'")
+    assert peer.catalog.command("hello") == Broken("command", "hello", "site/lua/hello.lua", fault)
+    assert fault.located("hello") == "hello:3: unexpected symbol near '?'"
+    listed = peer.listed("hello")
+    assert (listed.state, listed.fault, listed.older_runs, listed.description) == ("broken", fault, False, "Says hello")
+
+
+async def test_a_syntax_error_keeps_the_last_good_version_running(peer: Peer) -> None:
+    peer.write("hello.lua", "--- Good\nreturn 'good'")
+    await peer.catalog.scan()
+    peer.write("hello.lua", "--- Bad\n???")
+    with capture_logs() as logs:
+        await peer.catalog.scan()
+    assert peer.source("hello") == b"--- Good\nreturn 'good'"
+    listed = peer.listed("hello")
+    assert (listed.state, listed.older_runs, listed.description) == ("broken", True, "Good")
+    assert listed.fault == Fault(2, "unexpected symbol near '?'")
+    assert peer.catalog.commands() == (("hello", "Good"),)
+    (line,) = logs
+    assert (line["event"], line["path"], line["line"], line["older_runs"]) == ("script broken", "site/lua/hello.lua", 2, True)
+
+
+async def test_a_mended_script_runs_again(peer: Peer) -> None:
+    peer.write("hello.lua", "???")
+    await peer.catalog.scan()
+    peer.write("hello.lua", "return 'mended'")
+    await peer.catalog.scan()
+    assert peer.source("hello") == b"return 'mended'"
+    assert peer.listed("hello").state == "ok"
+    assert peer.heard() == [("broken", "hello"), ("loaded", "hello")]
+
+
+async def test_an_edit_that_is_taken_back_needs_no_compiler(peer: Peer) -> None:
+    for source in ("return 1", "???", "return 1"):
+        peer.write("hello.lua", source)
+        await peer.catalog.scan()
+    assert peer.compiler.asked == ["hello", "hello"]
+    assert peer.listed("hello").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x" * 5 * 1024 * 1024, "hello.lua is 5.0 MB; the most is 1 MB"),
+        (b"\xff", "hello.lua is not UTF-8: byte 0 is 0xff; save it as UTF-8"),
+    ],
+)
+async def test_a_file_that_cannot_be_a_script_is_broken_and_keeps_the_last_good_version(peer: Peer, content: bytes, message: str) -> None:
+    peer.write("hello.lua", content)
+    peer.write("bye.lua")
+    await peer.catalog.scan()
+    broken = peer.catalog.command("hello")
+    assert isinstance(broken, Broken)
+    assert (broken.message, broken.line) == (message, None)
+    peer.write("bye.lua", content)
+    await peer.catalog.scan()
+    assert peer.source("bye") == b"return 1"
+    assert peer.listed("bye").fault == Fault(None, message.replace("hello", "bye"))
+
+
+async def test_a_compilers_message_cannot_command_a_terminal(peer: Peer) -> None:
+    async def compile(name: str, source: bytes) -> str:
+        return f"{name}:1: near '\x1b[2J" + "x" * 10_000
+
+    catalog = Catalog(peer.folder, Path("site/lua"), compile)
+    peer.write("hello.lua")
+    await catalog.scan()
+    broken = catalog.command("hello")
+    assert isinstance(broken, Broken)
+    assert broken.line == 1
+    assert broken.message.isprintable()
+    assert len(broken.message) < 1000
+
+
+async def test_a_deleted_file_is_gone_and_leaves_no_last_good_version(peer: Peer) -> None:
+    path = peer.write("hello.lua")
+    await peer.catalog.scan()
+    path.unlink()
+    await peer.catalog.scan()
+    assert peer.catalog.command("hello") is None
+    assert peer.catalog.commands() == ()
+    path.write_text("???")
+    await peer.catalog.scan()
+    assert isinstance(peer.catalog.command("hello"), Broken)
+    assert peer.heard() == [("loaded", "hello"), ("removed", "hello"), ("broken", "hello")]
+
+
+async def test_whoever_began_with_a_version_ends_with_it(peer: Peer) -> None:
+    path = peer.write("hello.lua", "return 'old'")
+    await peer.catalog.scan()
+    script = peer.catalog.command("hello")
+    path.unlink()
+    await peer.catalog.scan()
+    assert isinstance(script, Script)
+    assert script.source == b"return 'old'"
+
+
+async def test_when_the_winner_of_two_names_goes_the_other_takes_its_place(peer: Peer) -> None:
+    winner = peer.write("Hello.lua", "return 'Hello'")
+    peer.write("hello.lua", "return 'hello'")
+    await peer.catalog.scan()
+    assert peer.source("hello") == b"return 'Hello'"
+    winner.unlink()
+    await peer.catalog.scan()
+    assert peer.source("hello") == b"return 'hello'"
+    assert peer.catalog.warnings == ()
+
+
+# Compiling: side by side, bounded, and without waiting for the slow ones.
+
+
+async def test_nothing_happens_to_what_has_not_changed(peer: Peer) -> None:
+    peer.write("hello.lua")
+    await peer.catalog.scan()
+    peer.heard()
+    peer.write("hello.lua")
+    await peer.catalog.scan()
+    assert peer.compiler.asked == ["hello"]
+    assert peer.heard() == []
+
+
+async def test_files_are_compiled_side_by_side_but_only_a_few_at_once(peer: Peer) -> None:
+    for number in range(20):
+        peer.write(f"s{number}.lua")
+    await peer.catalog.scan()
+    assert peer.compiler.most_at_once == COMPILES_AT_ONCE
+    assert len(peer.catalog.commands()) == 20
+
+
+async def turn_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the catalog is asked from outside
+            await asyncio.sleep(0.001)
+
+
+async def test_a_file_that_is_slow_to_compile_delays_neither_another_nor_a_deletion(peer: Peer) -> None:
+    doomed = peer.write("doomed.lua")
+    await peer.catalog.scan()
+    peer.compiler.slow[b"slow"] = asyncio.Event()
+    peer.write("slow.lua", "slow")
+    scanning = asyncio.create_task(peer.catalog.scan())
+    await turn_until(lambda: peer.compiler.at_once == 1)
+    peer.write("quick.lua")
+    doomed.unlink()
+    second = asyncio.create_task(peer.catalog.scan())
+    await turn_until(lambda: peer.source("quick") is not None)
+    assert peer.catalog.command("doomed") is None
+    assert peer.catalog.command("slow") is None
+    peer.compiler.slow[b"slow"].set()
+    await asyncio.gather(scanning, second)
+    assert peer.source("slow") == b"slow"
+
+
+@pytest.mark.parametrize(
+    ("then", "heard"),
+    [
+        ("edited", [("loaded", "hello")]),
+        ("deleted", [("removed", "hello")]),
+        ("deleted and made again", [("removed", "hello"), ("loaded", "hello")]),
+    ],
+)
+async def test_a_verdict_that_comes_too_late_is_dropped(peer: Peer, then: str, heard: list[tuple[str, str]]) -> None:
+    peer.compiler.slow[b"slow"] = asyncio.Event()
+    path = peer.write("hello.lua", "slow")
+    scanning = asyncio.create_task(peer.catalog.scan())
+    await turn_until(lambda: peer.compiler.at_once == 1)
+    if then != "edited":
+        path.unlink()
+        await peer.catalog._refresh()
+    if then != "deleted":
+        peer.write("hello.lua", "new")
+        await peer.catalog._refresh()
+        await turn_until(lambda: peer.source("hello") == b"new")
+    peer.compiler.slow[b"slow"].set()
+    await scanning
+    assert peer.source("hello") == (None if then == "deleted" else b"new")
+    assert peer.heard() == heard
+
+
+async def test_a_version_being_compiled_is_not_compiled_a_second_time(peer: Peer) -> None:
+    peer.compiler.slow[b"slow"] = asyncio.Event()
+    peer.write("hello.lua", "slow")
+    scans = [asyncio.create_task(peer.catalog.scan()) for _ in range(3)]
+    await turn_until(lambda: peer.compiler.at_once == 1)
+    peer.compiler.slow[b"slow"].set()
+    await asyncio.gather(*scans)
+    assert peer.compiler.asked == ["hello"]
+
+
+async def test_when_nobody_can_compile_the_last_good_version_runs_and_the_list_says_so(peer: Peer) -> None:
+    peer.write("hello.lua", "return 'old'")
+    await peer.catalog.scan()
+    peer.write("hello.lua", "return 'new'")
+    peer.write("bye.lua")
+    peer.compiler.unavailable = "no worker is ready"
+    await peer.catalog.scan()
+    assert peer.source("hello") == b"return 'old'"
+    assert isinstance(peer.catalog.command("bye"), Broken)
+    sentence = "hello.lua could not be compiled: no worker is ready; it is tried again in a few seconds"
+    assert peer.listed("hello").fault == Fault(None, sentence)
+
+
+async def test_what_could_not_be_compiled_is_tried_again_and_told_once(peer: Peer) -> None:
+    peer.write("hello.lua")
+    peer.compiler.unavailable = "no worker is ready"
+    await peer.catalog.scan()
+    await peer.catalog.scan()
+    peer.compiler.unavailable = ""
+    await peer.catalog.scan()
+    assert peer.source("hello") == b"return 1"
+    assert peer.heard() == [("broken", "hello"), ("loaded", "hello")]
+
+
+async def test_an_error_of_the_compiler_itself_is_logged_and_tried_again(peer: Peer) -> None:
+    async def compile(name: str, source: bytes) -> str:
+        raise ZeroDivisionError
+
+    catalog = Catalog(peer.folder, Path("site/lua"), compile)
+    peer.write("hello.lua")
+    with capture_logs() as logs:
+        await catalog.scan()
+    assert isinstance(catalog.command("hello"), Broken)
+    assert "compiling failed" in [line["event"] for line in logs]
+
+
+async def test_a_subscriber_that_fails_does_not_stop_the_catalog(peer: Peer) -> None:
+    def fail(_: Change) -> None:
+        raise LookupError
+
+    peer.catalog.subscribe(fail)
+    peer.write("hello.lua")
+    peer.write("bye.lua")
+    await peer.catalog.scan()
+    assert len(peer.catalog.commands()) == 2
