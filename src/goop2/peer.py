@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ import msgspec
 
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
+from goop2.outbound.client import Client, World
+from goop2.outbound.operations import HttpOperations
 from goop2.sandbox.messages import Setup
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.render import stubs
@@ -28,7 +30,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 
 DEFAULT_FLAVOUR = "luajit21"
-PEER_OPERATIONS = ("commands",)
+PEER_OPERATIONS = ("commands", "http.get", "http.post")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -55,9 +57,16 @@ class Peer:
 
 @asynccontextmanager
 async def open_peer(
-    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = DEFAULT_FLAVOUR
+    folder: Path,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    watch: bool = False,
+    flavour: str = DEFAULT_FLAVOUR,
+    world: Callable[[], World] = World,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
+
+    `world` is what scripts reach by goop.http, made when they may.
 
     Raises `SettingsError` and `IdentityError`, each with a sentence for the owner.
     """
@@ -70,6 +79,7 @@ async def open_peer(
     pool = Pool(setup_for(settings, this, limits, flavour), limits, operations)
     catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
     operations["commands"] = _commands(catalog)
+    operations.update(_http(settings, world).by_name)
     stop = asyncio.Event()
     watching = None
     try:
@@ -112,6 +122,13 @@ def setup_for(settings: Settings, this: Identity, limits: Limits, flavour: str) 
         peer_operations=PEER_OPERATIONS,
         time_zone=os.environ.get("TZ", ""),
     )
+
+
+def _http(settings: Settings, world: Callable[[], World]) -> HttpOperations:
+    lua = settings.lua
+    if not lua.http_enabled:
+        return HttpOperations(None)
+    return HttpOperations(Client(world(), ((address.host, address.port) for address in lua.http_allow)))
 
 
 def _commands(catalog: Catalog) -> PeerOperation:

@@ -6,7 +6,7 @@ An invocation is one call of one script version by one caller. Nothing here does
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
@@ -48,6 +48,8 @@ class Invocation(msgspec.Struct, eq=False):
     deadline: float
     log: RunLog | None = None
     """Made at the first line it logs."""
+    spent: dict[str, int] = field(default_factory=dict)
+    """What operations of the peer count for it, each under its own name."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
