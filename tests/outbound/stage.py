@@ -43,6 +43,7 @@ class Heard:
     body: bytes
 
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Handler = Callable[[Heard, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -156,6 +157,12 @@ class Stage:
         self.names.setdefault(name, [address])
         self.houses[address, port] = listener
         return listener
+
+    async def raw_house(self, name: str, serve: Serve, *, port: int = 80) -> None:
+        """A server for `name` that need not speak HTTP."""
+        self._servers.append(server := await asyncio.start_server(serve, "127.0.0.1", 0))
+        self.names[name] = [PUBLIC]
+        self.houses[PUBLIC, port] = Listener(answering(), server.sockets[0].getsockname()[1])
 
     async def open(self, listener: Listener, sock: socket.socket | None = None, tls: ssl.SSLContext | None = None) -> None:
         """Let `listener` serve on a port of loopback, or on `sock`."""

@@ -79,5 +79,10 @@ def test_an_encoding_nobody_asked_for_is_named(encoding: str) -> None:
 
 
 def test_a_body_in_crumbs_is_refused() -> None:
-    with pytest.raises(OutboundError, match="more than 20000 pieces"):
-        fed(Body(), b"x" * 20001, 1)
+    with pytest.raises(OutboundError, match="more than 10000 pieces"):
+        fed(Body(), b"x" * 10001, 1)
+
+
+def test_gzip_in_crumbs_is_refused() -> None:
+    with pytest.raises(OutboundError, match="more than 10000 pieces"):
+        fed(GzipBody(), gzip.compress(b"") * 10001)

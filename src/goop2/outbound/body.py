@@ -26,9 +26,7 @@ class Body:
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the message."""
-        self._pieces += 1
-        if self._pieces > BODY_PIECES_MAX:
-            raise OutboundError(f"response comes in more than {BODY_PIECES_MAX} pieces")
+        self._count()
         self._decode(piece)
 
     def finish(self) -> bytes:
@@ -37,6 +35,11 @@ class Body:
 
     def _decode(self, piece: bytes) -> None:
         self._keep(piece)
+
+    def _count(self) -> None:
+        self._pieces += 1
+        if self._pieces > BODY_PIECES_MAX:
+            raise OutboundError(f"response comes in more than {BODY_PIECES_MAX} pieces")
 
     def _keep(self, content: bytes) -> None:
         if len(self._content) + len(content) > BODY_MAX_BYTES:
@@ -61,6 +64,7 @@ class GzipBody(Body):
     def _decode(self, piece: bytes) -> None:
         while piece:
             if self._member.eof:
+                self._count()
                 self._member = zlib.decompressobj(_GZIP_WINDOW)
             self._begun = True
             try:

@@ -16,11 +16,12 @@ BODY_MAX_BYTES = 1 * MEGABYTE_BYTES
 RECEIVED_MAX_BYTES = 2 * MEGABYTE_BYTES
 """What may come from the headers on: a whole body and its framing. It ends chunk extensions and trailers without end."""
 
-BODY_PIECES_MAX = 20_000
-"""Pieces a body may come in. Each costs the peer some 20 µs whatever it holds; honest servers send kilobytes at a time."""
+BODY_PIECES_MAX = 10_000
+"""Pieces a body may come in, members of a gzip file among them. Each costs the peer some 50 µs whatever it
+holds; honest servers send kilobytes at a time."""
 
 PIECES_A_TURN = 100
-"""Pieces taken in before others have their turn: 2 ms."""
+"""Pieces taken in before others have their turn: 5 ms."""
 
 READ_BYTES = 16 * 1024
 """Taken from a socket at a time: what is parsed before others have their turn."""

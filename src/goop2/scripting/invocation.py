@@ -6,7 +6,7 @@ An invocation is one call of one script version by one caller. Nothing here does
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -48,7 +48,7 @@ class Invocation(msgspec.Struct, eq=False):
     deadline: float
     log: RunLog | None = None
     """Made at the first line it logs."""
-    spent: dict[str, int] = field(default_factory=dict)
+    spent: dict[str, int] = msgspec.field(default_factory=dict)
     """What operations of the peer count for it, each under its own name."""
 
 
