@@ -39,7 +39,11 @@ def set_up(silent: frozenset[str] = frozenset()) -> None:
         raise structlog.DropEvent
 
     # From info on, because a script's own lines may be that.
-    structlog.configure(processors=[show], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    structlog.configure(
+        processors=[show],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.ReturnLoggerFactory(),  # nothing comes that far; the usual one wants a stdout
+    )
 
 
 def _import_structlog() -> Any:
