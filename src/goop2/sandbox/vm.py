@@ -121,7 +121,7 @@ class VirtualMachine:
         self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec)
 
     def __del__(self) -> None:
-        self._door.runtime = None  # Lua holds the door, the door held Lua: no collector sees that circle
+        self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
 
     def compile(self, name: str, source: bytes) -> bytes:
         """Bytecode of `source`. Raises `CompileError`, also when it takes more memory than allowed."""
