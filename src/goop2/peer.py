@@ -29,7 +29,6 @@ from goop2.scripting.limits import MEGABYTE_BYTES, Limits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 
-DEFAULT_FLAVOUR = "luajit21"
 PEER_OPERATIONS = ("commands", "http.get", "http.post")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
@@ -61,7 +60,7 @@ async def open_peer(
     environment: Mapping[str, str] = os.environ,
     *,
     watch: bool = False,
-    flavour: str = DEFAULT_FLAVOUR,
+    flavour: str = "",
     world: Callable[[], World] = World,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.

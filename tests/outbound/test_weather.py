@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from tests.outbound.peers import peer_with, said
 from tests.outbound.stage import Heard, Stage, answering, server_tls
+
+from goop2 import peer
+from goop2.outbound.operations import HttpOperations
+from goop2.scripting.invocation import HostAnswer, PeerOperation
 
 SERVICE = "api.openweathermap.org"
 

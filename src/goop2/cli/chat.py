@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from goop2.scripting.engine import Reply
     from goop2.scripting.invocation import Caller
 
-NOT_A_COMMAND = "only lines that begin with ! are commands, such as  !hello Alice"
+NOT_A_COMMAND = "only lines that begin with ! are commands, such as !hello Alice"
 
 
 @click.command("chat")

@@ -24,6 +24,8 @@ SILENT: Final = frozenset({"run failed", "script loaded", "script removed"})
 """The reply has said it, or nobody asked."""
 ABOUT_FILES: Final = frozenset({"script broken", "script annotation", "script folder"})
 """What `lua list` and `lua check` put into their answer."""
+ABOUT_OTHER_SCRIPTS: Final = frozenset({"script broken", "script annotation"})
+"""Whoever calls one script is told about that one, in the reply."""
 
 
 def set_up(silent: frozenset[str] = frozenset()) -> None:
@@ -37,7 +39,11 @@ def set_up(silent: frozenset[str] = frozenset()) -> None:
         raise structlog.DropEvent
 
     # From info on, because a script's own lines may be that.
-    structlog.configure(processors=[show], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    structlog.configure(
+        processors=[show],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.ReturnLoggerFactory(),  # nothing comes that far; the usual one wants a stdout
+    )
 
 
 def _import_structlog() -> Any:

@@ -75,7 +75,10 @@ def lua_call(folder: Path, function: str, params: str, stranger: str | None, as_
 @folder_argument
 @json_option
 def lua_list(folder: Path, as_json: bool) -> int:
-    """List commands and functions: what they are for, their limits, and whether they run."""
+    """List commands and functions.
+
+    What they are for, how many calls a minute a stranger has, and whether they run.
+    """
     listed = session.run(_listing(folder))
     if as_json:
         output.answer_json(listed.as_json())
@@ -107,7 +110,7 @@ def unicode(text: str) -> str:
 
 async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
     session.require_lua(folder)
-    logs.set_up()
+    logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     async with session.open_for(folder) as peer:
         reply = await peer.engine.command(session.caller(peer, stranger), message)
         return reply, _function_hint(peer, message) if reply.failure else ""
@@ -122,7 +125,7 @@ def _function_hint(peer: Peer, message: str) -> str:
 
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
     session.require_lua(folder)
-    logs.set_up()
+    logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     async with session.open_for(folder) as peer:
         outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
         other_kind = peer.catalog.function(function) is None and peer.catalog.command(function) is not None

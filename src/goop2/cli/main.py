@@ -41,6 +41,7 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; gives the exit code."""
     try:
+        _open_standard_streams()
         return _flushed(_command(arguments))
     except KeyboardInterrupt:
         return _end_of_output(EXIT_INTERRUPTED)
@@ -48,7 +49,16 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read us has read enough (`| head -1`): nothing failed.
         return _end_of_output(EXIT_OK)
     except OSError as error:
-        return _unwritable(error)
+        return _unusable_stream(error)
+
+
+def _open_standard_streams() -> None:
+    """Where the command was started with one of them closed, the next file or socket would take its number, and its traffic."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
 
 
 def _command(arguments: Sequence[str]) -> int:
@@ -60,7 +70,7 @@ def _command(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:
-        if os.environ.get(TRACEBACK_VARIABLE):
+        if os.environ.get(TRACEBACK_VARIABLE) or _is_of_a_stream(error):
             raise
         return _report(error, "--json" in arguments)
 
@@ -71,7 +81,9 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
     from goop2.cli.commands import goop2
 
     try:
-        code = goop2.main(list(arguments), prog_name="goop2", standalone_mode=False)
+        # Not `goop2.main`: it has an error policy of its own.
+        with goop2.make_context("goop2", list(arguments)) as context:
+            code = goop2.invoke(context)
     except click.exceptions.Exit as end:
         code = end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -97,14 +109,12 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     if isinstance(error, click.UsageError):
         help_command = f'; "{error.ctx.command_path} --help" says how it is used' if error.ctx else ""
         return "usage", error.format_message().rstrip(".") + help_command
-    if isinstance(error, click.Abort):
-        raise KeyboardInterrupt
     kind = type(error)
     code = OWN_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
     if code is not None:
         return code, str(error)
     if isinstance(error, OSError):
-        return "system", f"{error.filename or 'the system'}: {error.strerror or error}"
+        return "system", f"{error.filename}: {error.strerror or error}"
     return "internal", f"goop2 made a mistake of its own, {kind.__name__}: {error}; {TRACEBACK_VARIABLE}=1 shows where, please report it"
 
 
@@ -122,9 +132,14 @@ def _end_of_output(code: int) -> int:
     return code
 
 
-def _unwritable(error: OSError) -> int:
+def _is_of_a_stream(error: Exception) -> bool:
+    """Errors about files name them."""
+    return isinstance(error, OSError) and error.filename is None
+
+
+def _unusable_stream(error: OSError) -> int:
     """The disk behind stdout is full, say."""
     from goop2.cli import output
 
-    output.fail(f"the answer cannot be written: {error.strerror or error}")
+    output.fail(f"stdin cannot be read, or stdout not be written: {error.strerror or error}")
     return _end_of_output(EXIT_FAULT)

@@ -86,6 +86,8 @@ def dim(text: str) -> str:
 
 
 def _complain(prefix: str, colour: str, sentence: str) -> None:
+    if sys.stderr is None:
+        return  # and `print` would take stdout instead
     if colour and is_coloured(sys.stderr):
         prefix = f"{colour}{prefix}{_PLAIN}"
     print(prefix + one_line(sentence), file=sys.stderr, flush=True)

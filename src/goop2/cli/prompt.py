@@ -50,7 +50,7 @@ async def prompt(peer: Peer, caller: Caller) -> None:
     unsubscribe = peer.catalog.subscribe(_tell)
     try:
         while True:
-            with patch_stdout():
+            with patch_stdout(raw=True):  # our colours; what is a stranger's has lost its own
                 line = await session.prompt_async()
             await say(peer, caller, line)
     except EOFError:

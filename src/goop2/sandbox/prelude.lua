@@ -107,8 +107,24 @@ local null = setmetatable({}, {
   __metatable = "goop.json.null",
 })
 
+-- All that calls.lua and json.lua have of the language: what a script replaces does not touch them,
+-- though they are loaded after it.
+local LIBRARY = {
+  error = error, getmetatable = getmetatable, next = next, pcall = pcall, rawequal = rawequal, rawget = rawget, rawset = rawset,
+  select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+  string = {
+    byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
+  },
+  table = { concat = concat },
+  math = { floor = math.floor, huge = math.huge },
+}
+
 local function load_part(bytecode, ...)
-  local part = load_chunk(bytecode, OUR_CHUNK)
+  local part, message = load_chunk(bytecode, OUR_CHUNK)
+  if not part then
+    error(message, 0) -- out of memory
+  end
+  setfenv(part, LIBRARY)
   if compile_never then
     compile_never(part, true)
   end
@@ -172,7 +188,7 @@ local function reply_text(result)
   if result == nil then
     return ""
   end
-  return sub(tostring(result), 1, REPLY_CROSSING_BYTES)
+  return sub(type(result) == "string" and result or tostring(result), 1, REPLY_CROSSING_BYTES)
 end
 
 local function result_json(result)
