@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ STRANGER = Caller("stranger")
 
 @asynccontextmanager
 async def peer_with(
-    folder: Path, world: Callable[[], World], commands: Mapping[str, str], functions: Mapping[str, str] | None = None, **lua: object
+    folder: Path, world: World, commands: Mapping[str, str], functions: Mapping[str, str] | None = None, **lua: object
 ) -> AsyncIterator[Peer]:
     """A peer with these scripts, `lua` in its goop.json, and goop.http unless told otherwise."""
     settings = {"enabled": True, "http_enabled": True, "rate_limit_per_peer": 100_000, "rate_limit_global": 100_000, **lua}

@@ -73,7 +73,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def peer(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Peer]:
-    async with peer_with(tmp_path_factory.mktemp("peer"), stage.world, {"get": ONCE}, SCRIPTS) as ready:
+    async with peer_with(tmp_path_factory.mktemp("peer"), stage.world(), {"get": ONCE}, SCRIPTS) as ready:
         yield ready
 
 
@@ -86,7 +86,7 @@ async def test_a_get_gives_body_no_error_and_what_the_server_said(stage: Stage, 
 async def test_bytes_arrive_as_they_are(stage: Stage, tmp_path: Path) -> None:
     await stage.house("good.example", answering(bytes(range(256))))
     script = "function handle(url) local b = goop.http.get(url) return #b .. ' ' .. b:byte(1) .. ' ' .. b:byte(-1) end"
-    async with peer_with(tmp_path, stage.world, {"bytes": script}) as peer:
+    async with peer_with(tmp_path, stage.world(), {"bytes": script}) as peer:
         assert await said(peer, f"!bytes {URL}") == "256 0 255"
 
 
@@ -197,14 +197,14 @@ async def test_nothing_in_lua_dodges_the_count(stage: Stage, peer: Peer) -> None
 
 async def test_what_is_switched_off_says_so(stage: Stage, tmp_path: Path) -> None:
     house = await stage.house("good.example", answering())
-    async with peer_with(tmp_path, stage.world, {"get": ONCE}, http_enabled=False) as peer:
+    async with peer_with(tmp_path, stage.world(), {"get": ONCE}, http_enabled=False) as peer:
         assert await said(peer, f"!get {URL}") == "http is disabled in goop.json (lua.http_enabled)"
     assert house.connections == 0
 
 
 async def test_what_the_owner_allows_is_reached(stage: Stage, tmp_path: Path) -> None:
     box = await stage.house("box", answering(b"21 degrees"), port=8123, address="192.168.1.5")
-    async with peer_with(tmp_path, stage.world, {"get": ONCE}, http_allow=["192.168.1.5:8123"]) as peer:
+    async with peer_with(tmp_path, stage.world(), {"get": ONCE}, http_allow=["192.168.1.5:8123"]) as peer:
         assert await said(peer, "!get http://192.168.1.5:8123/") == "21 degrees"
         assert await said(peer, "!get http://192.168.1.5:8124/") == "blocked: 192.168.1.5 is a private address"
     assert (box.connections, stage.trap.connections) == (1, 0)
@@ -219,7 +219,7 @@ def never() -> Handler:
 
 async def test_a_script_can_say_that_a_request_took_too_long(stage: Stage, tmp_path: Path) -> None:
     await stage.house("good.example", never())
-    async with peer_with(tmp_path, stage.world, {"get": ONCE}, timeout_seconds=1) as peer:
+    async with peer_with(tmp_path, stage.world(), {"get": ONCE}, timeout_seconds=1) as peer:
         assert await said(peer, f"!get {URL}") == "timed out after 0.8 s"
 
 
@@ -230,7 +230,7 @@ async def test_the_second_request_has_what_the_first_left(stage: Stage, tmp_path
 
     await stage.house("good.example", slow)
     twice = "function handle(u) goop.http.get(u) local _, err = goop.http.get(u .. '2') return err end"
-    async with peer_with(tmp_path, stage.world, {"twice": twice}, timeout_seconds=1) as peer:
+    async with peer_with(tmp_path, stage.world(), {"twice": twice}, timeout_seconds=1) as peer:
         assert await said(peer, f"!twice {URL}") == "timed out after 0.3 s"
 
 
@@ -254,7 +254,7 @@ async def test_when_a_worker_dies_the_request_of_its_script_is_closed(stage: Sta
 
 async def test_when_the_peer_stops_requests_are_closed(stage: Stage, tmp_path: Path) -> None:
     house = await stage.house("good.example", never())
-    async with peer_with(tmp_path, stage.world, {"get": ONCE}) as peer:
+    async with peer_with(tmp_path, stage.world(), {"get": ONCE}) as peer:
         call = asyncio.create_task(said(peer, f"!get {URL}"))
         await asyncio.wait_for(house.arrived.wait(), 5)
     await asyncio.wait_for(house.gone.wait(), 1)

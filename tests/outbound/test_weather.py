@@ -12,6 +12,7 @@ from tests.outbound.peers import peer_with, said
 from tests.outbound.stage import Heard, Stage, answering, server_tls
 
 from goop2 import peer
+from goop2.outbound import operations
 from goop2.outbound.operations import HttpOperations
 from goop2.scripting.invocation import HostAnswer, PeerOperation
 
@@ -64,13 +65,13 @@ class WithKey(HttpOperations):
 def with_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands in for goop.kv."""
     monkeypatch.setattr(peer, "PEER_OPERATIONS", (*peer.PEER_OPERATIONS, "kv.get"))
-    monkeypatch.setattr(peer, "HttpOperations", WithKey)
+    monkeypatch.setattr(operations, "HttpOperations", WithKey)
 
 
 @pytest.mark.usefixtures("with_key")
 async def test_the_weather_command(stage: Stage, tmp_path: Path) -> None:
     house = await stage.house(SERVICE, service, port=443, tls=server_tls(SERVICE))
-    async with peer_with(tmp_path, stage.world, {"weather": WEATHER}) as this:
+    async with peer_with(tmp_path, stage.world(), {"weather": WEATHER}) as this:
         assert await said(this, "!weather Utrecht") == "Utrecht: 21 C, clear sky"
         assert await said(this, "!weather New York") == "New York: 21 C, clear sky"
         assert await said(this, "!weather") == "Usage: !weather <city>"
@@ -81,7 +82,7 @@ async def test_the_weather_command(stage: Stage, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("with_key")
 async def test_the_weather_command_says_what_is_wrong(stage: Stage, tmp_path: Path) -> None:
     await stage.house(SERVICE, service, port=443, tls=server_tls("weather.example"))
-    async with peer_with(tmp_path, stage.world, {"weather": WEATHER}) as this:
+    async with peer_with(tmp_path, stage.world(), {"weather": WEATHER}) as this:
         assert await said(this, "!weather Utrecht") == "Error: certificate does not match host"
         stage.names[SERVICE] = ["10.0.0.5"]
         assert await said(this, "!weather Utrecht") == "Error: blocked: 10.0.0.5 is a private address"

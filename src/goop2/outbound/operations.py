@@ -21,7 +21,6 @@ from goop2.outbound.url import read_url
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
 
-DISABLED: Final = HostAnswer(b"vv", (None, b"http is disabled in goop.json (lua.http_enabled)"))
 TOO_MANY: Final = HostAnswer(b"vv", (None, b"http request limit (%d) exceeded" % REQUESTS_PER_INVOCATION))
 
 SPENT: Final = "http"
@@ -43,9 +42,9 @@ class BadArgument(Exception):
 
 
 class HttpOperations:
-    """The peer's operations of `goop.http`; without a client they say that http is disabled."""
+    """The peer's operations of `goop.http`."""
 
-    def __init__(self, client: Client | None) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     @property
@@ -62,8 +61,6 @@ class HttpOperations:
         return await self._answered(invocation, "post", url, options, body)
 
     async def _answered(self, invocation: Invocation, name: str, url: Scalar, options: Scalar, body: Scalar) -> HostAnswer:
-        if self._client is None:
-            return DISABLED
         spent = invocation.spent.get(SPENT, 0)
         if spent >= REQUESTS_PER_INVOCATION:
             return TOO_MANY
