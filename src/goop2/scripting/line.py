@@ -72,6 +72,10 @@ class FairLine(Generic[Item]):
             self._turns.move_to_end(caller)
         return item
 
+    def may_take(self, may_run: Callable[[str], bool]) -> bool:
+        """Whether `take` would give an item."""
+        return any(map(may_run, self._turns))
+
     def remove(self, item: Item) -> bool:
         """Take `item` out, wherever it stands; False when it does not wait (any more)."""
         caller = self._callers.pop(item, None)
