@@ -90,7 +90,7 @@ class FairLine(Generic[Item]):
     def _make_room(self, newcomer: str, fewer: int) -> Item | None:
         """The newest item of the caller with the most, taken out; None unless `newcomer` has at least `fewer` less."""
         most = max(self._turns.values(), key=len, default=None)
-        if most is None or len(most) - self.waiting(newcomer) < 2:
+        if most is None or len(most) - self.waiting(newcomer) < fewer:
             return None
         item = next(reversed(most))
         self.remove(item)
