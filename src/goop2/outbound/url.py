@@ -115,11 +115,9 @@ def _ascii(host: str) -> str:
     if host.isascii():
         return host
     try:
-        if len(host) <= NAME_MAX_CHARS:
-            return idna.encode(host, uts46=True).decode()
+        return idna.encode(host, uts46=True).decode()
     except UnicodeError:
-        pass
-    raise BlockedError(f"{shown(host)} is no host name")
+        raise BlockedError(f"{shown(host)} is no host name") from None
 
 
 def _ipv4(text: str) -> str:

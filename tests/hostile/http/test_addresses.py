@@ -89,6 +89,7 @@ SPELLINGS = {
     "a blank": "http://127.0.0.1 .example.com/",
     "a zone": "http://[fe80::1%25eth0]/",
     "a zone unescaped": "http://[fe80::1%lo]/",
+    "a zone on a public address": "http://[2606:2800:220:1:248:1893:25c8:1946%1]/",
     "a zone on loopback": "http://[::1%1]/",
     "brackets around IPv4": "http://[127.0.0.1]/",
     "brackets around a name": "http://[localhost]/",
