@@ -3,24 +3,27 @@
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
 --            goop, the table to fill; is_command, whether a chat command runs
--- Returns: call(operation, signature, ...) -> up to three results
+-- Returns: call(operation, signature, ...) -> results
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
--- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is.
--- After it `?` means optional, `*` any number of them.
+-- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is; r, last, a table
+-- of columns and such values, sent as column, value, column, value. After it `?` means optional, `*` any number of them.
 --
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
+-- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
 local host, json, null, goop, is_command = ...
 
-local error, getmetatable, next, rawget, rawset, select = error, getmetatable, next, rawget, rawset, select
+local error, getmetatable, next, rawequal, rawget, rawset, select = error, getmetatable, next, rawequal, rawget, rawset, select
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
+local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
 local byte, format, sub = string.byte, string.format, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
-local RAISE, PLAIN, JSON = "!", "v", byte("j")
+local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
+local HUGE = math.huge
 
 -- host(...) and then host(): the memory limit is off while values are pushed (vm.py, Door).
 local function settled(...)
@@ -28,11 +31,16 @@ local function settled(...)
   return ...
 end
 
+-- `return pass(f())` keeps the frame of the function it stands in, which error levels count; `return f()` would not.
+local function pass(...)
+  return ...
+end
+
 local function ask(...)
   return settled(host(...))
 end
 
-local TYPE_NAMES = { s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil" }
+local TYPE_NAMES = { s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil", r = "table" }
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
 
 local function fits(letter, value)
@@ -42,7 +50,7 @@ local function fits(letter, value)
   elseif letter == "v" then
     return value == nil or kind == "string" or kind == "number" or kind == "boolean"
   end
-  return TYPE_LETTERS[kind] == letter or (letter == "s" and kind == "number")
+  return TYPE_LETTERS[kind] == letter or (letter == "r" and kind == "table") or (letter == "s" and kind == "number")
 end
 
 -- error levels: 1 complain, 2 convert, 3 prepare, 4 call, 5 the goop function, 6 the script
@@ -65,8 +73,36 @@ local function convert(name, position, letter, value)
   end
   if type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
     complain(name, position, "%d bytes, the most is %d", #value, ARGUMENT_MAX_BYTES)
+  elseif letter == "v" and (value ~= value or value == HUGE or value == -HUGE) then
+    complain(name, position, "%s is not a finite number", tostring(value))
   end
   return value
+end
+
+local function column_value(name, position, column, value)
+  if rawequal(value, null) then
+    return nil
+  elseif not fits("v", value) then
+    complain(name, position, "%s cannot hold a %s", column, type(value))
+  elseif value ~= value or value == HUGE or value == -HUGE then
+    complain(name, position, "%s is not a finite number", column)
+  elseif type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
+    complain(name, position, "%s is %d bytes, the most is %d", column, #value, ARGUMENT_MAX_BYTES)
+  end
+  return value
+end
+
+-- A row takes the place of its table and those after it; returns the last place.
+local function flatten(name, position, row, arguments)
+  local last = position - 1
+  for column, value in next, row do
+    if type(column) ~= "string" then
+      complain(name, position, "columns have names, and %s is none", tostring(column))
+    end
+    arguments[last + 1], arguments[last + 2] = column, column_value(name, position, column, value)
+    last = last + 2
+  end
+  return last
 end
 
 -- Checks and converts the arguments in place; returns how many there are to pass on.
@@ -82,6 +118,9 @@ local function prepare(name, signature, arguments, count)
       if not (value == nil and optional) then
         arguments[index] = convert(name, index, letter, value)
       end
+    end
+    if letter == "r" then
+      final = flatten(name, first, arguments[first], arguments)
     end
     position = final
     cursor = cursor + (optional and 2 or 1)
@@ -133,12 +172,74 @@ local function decode(text)
   return (json().decode(text))
 end
 
+-- Appends rows made of `values` to `rows`.
+local function spread(names, values, rows)
+  local width, count, place = #names, #rows, 0
+  for index = 1, width > 0 and values.n / width or 0 do
+    local row = {}
+    for column = 1, width do
+      row[names[column]] = values[place + column]
+    end
+    place = place + width
+    rows[count + index] = row
+  end
+end
+
+local function counted(...)
+  return { n = select("#", ...), ... }
+end
+
+local function more_rows(_, more, ...)
+  return more, counted(...)
+end
+
+local function read_rows(more, width, ...)
+  local names = { unpack({ ... }, 1, width) }
+  local rows = {}
+  spread(names, counted(select(width + 1, ...)), rows)
+  while more do
+    local values
+    more, values = more_rows(ask("db.more"))
+    spread(names, values, rows)
+  end
+  return rows
+end
+
 local function shaped(shape, first, second, third)
   local one, two, three = byte(shape, 1, 3)
   if one == JSON then first = decode(first) end
   if two == JSON then second = decode(second) end
   if three == JSON then third = decode(third) end
-  return first, second, third
+  return unpack({ first, second, third }, 1, #shape)
+end
+
+local function received(shape, ...)
+  if shape == PLAIN then
+    return (...)
+  elseif shape == ROWS then
+    return (read_rows(...))
+  elseif shape == ROW then
+    return read_rows(...)[1]
+  elseif shape == RAISE then
+    error((...), 4) -- 1 received, 2 call, 3 the goop function, 4 the script
+  end
+  return shaped(shape, ...)
+end
+
+-- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it.
+here["db.transaction"] = function(fn)
+  received(ask("db.begin"))
+  local thread = create(fn)
+  local results = counted(resume(thread))
+  if results[1] and status(thread) == "dead" then
+    received(ask("db.commit"))
+    return unpack(results, 2, results.n)
+  end
+  ask("db.rollback")
+  if results[1] then
+    error("attempt to yield out of goop.db.transaction", 4)
+  end
+  error(results[2], 0)
 end
 
 local function call(operation, signature, ...)
@@ -146,16 +247,9 @@ local function call(operation, signature, ...)
   local count = prepare(operation, signature, arguments, select("#", ...))
   local work = here[operation]
   if work then
-    local first, second = work(unpack(arguments, 1, count))
-    return first, second
+    return pass(work(unpack(arguments, 1, count)))
   end
-  local shape, first, second, third = ask(operation, unpack(arguments, 1, count))
-  if shape == PLAIN then
-    return first
-  elseif shape == RAISE then
-    error(first, 3) -- 1 call, 2 the goop function, 3 the script
-  end
-  return shaped(shape, first, second, third)
+  return pass(received(ask(operation, unpack(arguments, 1, count))))
 end
 
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,9 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     """Allocator limit of one VM."""
     peer_operations: tuple[str, ...]
     """Operations of the goop table that the peer answers; the rest of the declared ones are not available."""
+    database: str = ""
+    """Path of data.db; "" gives a worker none."""
+    kv_enabled: bool = False
     time_zone: str = ""
     """The owner's TZ, "" for the system's."""
     skip_layers: tuple[str, ...] = ()
@@ -53,6 +56,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     caller_label: str
     deadline: float
     """`time.monotonic()` at which the peer will end this worker."""
+    caller_email: str = ""
 
 
 class Compile(msgspec.Struct, array_like=True, frozen=True, tag=1, gc=False):

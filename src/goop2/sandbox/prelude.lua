@@ -116,6 +116,7 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = concat },
+  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status },
   math = { floor = math.floor, huge = math.huge },
 }
 

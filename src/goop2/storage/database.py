@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -271,27 +271,34 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
 def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
     values: list[CrossingValue] = []
     names: tuple[str, ...] = ()
-    count, size = 0, 0
-    for row in cursor:
-        if not count:
+    size = 0
+    for number, row in enumerate(cursor, 1):
+        if number == 1:
             names = tuple(column[0] for column in cursor.get_description())
-        count += 1
-        if count > rows_max:
+        elif number > rows_max:
             raise StorageError(f"{role.name}: more than {rows_max} rows; add a LIMIT")
-        for value in row:
-            if value.__class__ is str:
-                value = value.encode()
-                size += len(value)
-            elif value.__class__ is bytes:
-                size += len(value)
-            else:
-                size += NUMBER_BYTES
-                if value.__class__ is int and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-                    value = b"%d" % value
-            values.append(value)
+        size += _cross(row, values)
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")
     return Rows(names, values)
+
+
+def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
+    """Append a row's values as they cross; their bytes. The inner loop of every query, hence one function."""
+    size = 0
+    for value in row:
+        kind = value.__class__
+        if kind is str:
+            value = value.encode()
+            size += len(value)
+        elif kind is bytes:
+            size += len(value)
+        else:
+            size += NUMBER_BYTES
+            if kind is int and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+                value = b"%d" % value
+        values.append(value)
+    return size
 
 
 def open_database(path: Path, *, guarded: bool = True) -> Database:

@@ -131,6 +131,9 @@ _DOING: Final = {
     apsw.SQLITE_RECURSIVE: "use a recursive query",
 }
 """Action → how a refusal says it; what is not here changes the structure of the database."""
+_STRUCTURE: Final = "change tables or indexes; goop.schema.create makes tables"
+_SCHEMA_TABLES: Final = ("sqlite_master", "sqlite_temp_master")
+"""What DDL writes to, as SQLite calls it."""
 
 
 class Guard:
@@ -148,6 +151,6 @@ class Guard:
         check = PERMITTED[role.kind].get(action)
         if check is not None and check(role, first, second, database, inside):
             return apsw.SQLITE_OK
-        doing = _DOING.get(action, "change tables or indexes; goop.schema.create makes tables")
+        doing = _STRUCTURE if first in _SCHEMA_TABLES and action != apsw.SQLITE_READ else _DOING.get(action, _STRUCTURE)
         self.refusal = f"{role.name} may not {doing.format(first=first, second=second)}"
         return apsw.SQLITE_DENY

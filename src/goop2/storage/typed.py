@@ -101,8 +101,8 @@ class TypedTables:
     def _add(self, present: Table, added: Sequence[Column]) -> None:
         extended = Table(present.name, (*present.columns, *added), present.access, present.context)
         for column in added:
-            if column.default in declared.CURRENT.values():
-                raise StorageError(f"{present.name}.{column.name}: a column added later cannot have the default {column.default}")
+            if column.default is not None and column.default == declared.CURRENT.get(column.type):
+                raise StorageError(f"{present.name}.{column.name}: a column added later cannot have the time of its adding as default")
             self._database.rows(f"ALTER TABLE {quoted(present.name)} ADD COLUMN {column.ddl}")
         self._database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (extended.json, present.name))
         self._database.rows("UPDATE _tables SET schema = ? WHERE name = ?", (extended.ddl, present.name))

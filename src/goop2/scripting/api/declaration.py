@@ -26,6 +26,7 @@ LETTERS: Final = {
     "function": "f",
     "value": "v",
     "json": "j",
+    "row": "r",
     "any": "a",
 }
 """Type of a parameter → its letter in a signature, as sandbox/calls.lua reads it."""
@@ -33,7 +34,8 @@ LETTERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON."""
+    """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON;
+    `row`, last of all, a table of columns and values."""
 
     name: str
     type: str
