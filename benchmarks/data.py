@@ -61,9 +61,7 @@ async def run() -> str:
 async def _compare(peer: Peer, workload: Workload) -> list[str]:
     call = caller_of(peer, workload)
     await throughput(call, AT_ONCE, WARM_UP_SECONDS)
-    rounds = [
-        Round(await asyncio.to_thread(_bare, workload), await throughput(call, AT_ONCE, ROUND_SECONDS)) for _ in range(ROUNDS)
-    ]
+    rounds = [Round(await asyncio.to_thread(_bare, workload), await throughput(call, AT_ONCE, ROUND_SECONDS)) for _ in range(ROUNDS)]
 
     def median(figure: Callable[[Round], float]) -> float:
         return statistics.median(map(figure, rounds))

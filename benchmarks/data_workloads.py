@@ -75,4 +75,3 @@ def fill(connection: Connection, rows: int = ROWS) -> None:
 def _posts(rows: int) -> Iterator[tuple[object, ...]]:
     for number in range(rows):
         yield "owner", f"Post number {number}", f"post-{number}", _FILLER * 3, _FILLER[:60], 1, number / 7, "news"
-

@@ -40,11 +40,15 @@ class Host:
         self._peer_operations = frozenset(name.encode() for name in peer_operations)
         self._operations: dict[bytes, Operation] = {b"log": self._log}
         self._entries: dict[bytes, Entry] = data.entries if data else {}
+        self._forget()
 
     def begin(self, invoke: Invoke) -> None:
-        """Forget the last run."""
+        """A run begins, and nothing is left of the last one."""
+        self._forget()
         if self._data is not None:
             self._data.begin(invoke)
+
+    def _forget(self) -> None:
         self._started = time.monotonic()
         self._room_lines = LOG_LINES_MAX
         self._room_bytes = LOG_MAX_BYTES
