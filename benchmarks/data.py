@@ -28,9 +28,9 @@ YARDSTICK = {"move": 3300, "list": 1100}
 BAR_CALLS = 250
 """Calls a second that one mark of the plot stands for."""
 
-INTRODUCTION = f"""*move* is the manual's game move, one SELECT and one UPDATE; *list* gives 50 rows of 10 columns, about 30 kB of JSON. The *bare* loop is
-the same VM and prelude over Python's own sqlite3 in one process. *Ours*: {WORKERS} workers, {AT_ONCE} calls under way, WAL, every
-statement judged by the guard. The yardstick is the Go peer on such a machine."""
+INTRODUCTION = f"""*move* is the manual's game move, one SELECT and one UPDATE; *list* gives 50 rows of 10 columns, about 30 kB of JSON.
+The *bare* loop is the same VM and prelude over Python's own sqlite3 in one process. *Ours*: {WORKERS} workers, {AT_ONCE} calls under
+way, WAL, every statement judged by the guard. The yardstick is the Go peer on such a machine."""
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ TABLES = (
 class Connection(Protocol):
     """What apsw and sqlite3 have in common."""
 
-    def execute(self, statement: str, /) -> object: ...  # noqa: D102
-    def executemany(self, statement: str, rows: Iterator[tuple[object, ...]], /) -> object: ...  # noqa: D102
+    def execute(self, statement: str, /) -> object: ...
+    def executemany(self, statement: str, rows: Iterator[tuple[object, ...]], /) -> object: ...
 
 
 def fill(connection: Connection, rows: int = ROWS) -> None:

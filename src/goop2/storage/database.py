@@ -7,6 +7,7 @@ Knows roles, limits and transactions; it must not know what a table means.
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 import stat
@@ -20,7 +21,7 @@ from typing import Any, Final
 import apsw
 
 from goop2.storage.errors import DatabaseError, StorageError
-from goop2.storage.guard import INTERNAL, SCRIPT_WRITES, Guard, Role
+from goop2.storage.guard import INTERNAL, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
     BUSY_SLEEP_SECONDS,
@@ -31,6 +32,7 @@ from goop2.storage.limits import (
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
+    VISITOR_SECONDS,
 )
 
 FILE: Final = "data.db"
@@ -59,10 +61,14 @@ class Rows:
 
 NO_ROWS: Final = Rows((), [])
 
+STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
+"""Kind of role → how long a statement of it may run; the others may until the deadline."""
+
 _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.InterruptError, "the statement took longer than its time"),
+    (apsw.BindingsError, "the arguments are not as many as the ? in the statement"),
     (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
     (apsw.NoMemError, "the statement needs more memory than it may have"),
     (MemoryError, "the statement needs more memory than it may have"),
@@ -97,6 +103,11 @@ class Database:
         with self._run(role, sql, arguments) as cursor:
             return _collect(cursor, role, rows_max)
 
+    def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
+        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64."""
+        with self._run(role, sql, arguments) as cursor:
+            return _as_records(cursor, role)
+
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         with self._run(role, sql, arguments) as cursor:
@@ -129,8 +140,8 @@ class Database:
         """The statement under way, with every failure as a `StorageError`."""
         self._guard.role = role
         self._guard.refusal = ""
-        writes = role.kind is SCRIPT_WRITES
-        self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS if writes else FOREVER
+        seconds = STATEMENT_SECONDS.get(role.kind)
+        self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         cursor = self._connection.cursor()
         try:
             if role is not INTERNAL:
@@ -281,6 +292,28 @@ def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")
     return Rows(names, values)
+
+
+def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
+    records: list[dict[str, object]] = []
+    crossed: list[CrossingValue] = []
+    size = 0
+    for row in cursor:
+        names = [column[0] for column in cursor.get_description()]
+        size += _cross(row, crossed)
+        crossed.clear()
+        if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
+            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; ask for fewer with limit")
+        records.append(dict(zip(names, map(_for_json, row), strict=True)))
+    return records
+
+
+def _for_json(value: Any) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+        return str(value)
+    return value
 
 
 def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:

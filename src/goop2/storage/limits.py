@@ -23,6 +23,9 @@ HEAP_MAX_BYTES: Final = 32 * MEGABYTE_BYTES
 LOCK_MAX_SECONDS: Final = 1.0
 """How long a script may hold the one write lock: no other part of the peer waits longer than that."""
 
+VISITOR_SECONDS: Final = 1.0
+"""How long a query of a caller from outside may run."""
+
 BUSY_SECONDS: Final = 5.0
 """How long to wait for the lock where no invocation's deadline says otherwise."""
 
@@ -59,6 +62,3 @@ KV_MAX_BYTES: Final = 64 * 1024
 
 COLUMNS_MAX: Final = 100
 """Columns of a typed table."""
-
-LIST_DEFAULT: Final = 50
-"""Rows a caller from outside gets without asking for a number."""
