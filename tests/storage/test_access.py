@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +25,7 @@ POLICIES = ("open", "group", "email", "owner", "local")
 
 
 @pytest.fixture
-def access(database: Database) -> Iterator[Access]:
+def access(database: Database) -> Access:
     """notes: rows are their creators'; diary: local; posts: anyone reads; _chat_messages: the peer's own."""
     typed = TypedTables(database)
     typed.create("notes", TEXT, {"access": NOTES})
@@ -42,7 +41,7 @@ def access(database: Database) -> Iterator[Access]:
     for points in (1, 2, 3):
         typed.insert("posts", {"body": f"post {points}", "points": points}, Owner("owner-id"))
     database.rows("INSERT INTO _py_kv VALUES ('command', 'weather', 'api_key', ?)", (SECRET,))
-    yield Access(database)
+    return Access(database)
 
 
 HOSTILE = (
@@ -191,12 +190,12 @@ def test_hostile_sql_shows_nothing_of_others_and_changes_nothing(access: Access,
         assert answer in ([], 0, False, None) or isinstance(answer, str), answer
         assert SECRET not in json.dumps(answer)
     answer = ask(access, ALICE, "query", table="notes", **{key: text})
-    assert isinstance(answer, str) or [row["_owner"] for row in answer] in ([], ["alice-id"])  # type: ignore[union-attr, attr-defined]
+    assert isinstance(answer, str) or [row["_owner"] for row in answer] in ([], ["alice-id"])  # type: ignore[attr-defined]
     assert SECRET not in json.dumps(answer)
     assert everything(database) == before
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "*", "rowid", "body AS x", 'body" FROM diary --', "diary.body", "_chat_messages", 5, None, ["body"]])
+@pytest.mark.parametrize("name", [*HOSTILE, "*", "rowid", "body AS x", 'body" FROM diary --', "diary.body", "_chat_messages", 5, ["body"]])
 def test_a_column_is_the_name_of_one_or_refused(access: Access, name: object) -> None:
     for request in ({"columns": [name]}, {"column": name}):
         for operation in ("query", "pluck", "distinct"):
@@ -208,9 +207,31 @@ def test_a_column_is_the_name_of_one_or_refused(access: Access, name: object) ->
 
 @pytest.mark.parametrize(
     "name",
-    [*HOSTILE, "diary", "DIARY", "_chat_messages", "_tables", "_py_kv", "sqlite_schema", "sqlite_master", "SQLITE_SEQUENCE", "leak", "unregistered",
-     'notes"; --', "notes n", "main.notes", "notes, diary", "pragma_table_info", "json_each", " notes", "Notes", None, 5, ["notes"]],
-)  # fmt: skip
+    [
+        *HOSTILE,
+        "diary",
+        "DIARY",
+        "_chat_messages",
+        "_tables",
+        "_py_kv",
+        "sqlite_schema",
+        "sqlite_master",
+        "leak",
+        "SQLITE_SEQUENCE",
+        "unregistered",
+        'notes"; --',
+        "notes n",
+        "main.notes",
+        "notes, diary",
+        "pragma_table_info",
+        "json_each",
+        " notes",
+        "Notes",
+        None,
+        5,
+        ["notes"],
+    ],
+)
 def test_a_table_that_is_not_for_strangers_is_not_there(access: Access, name: object) -> None:
     for operation in ("query", "count", "describe", "orm-schema", "insert", "update", "delete"):
         with pytest.raises(AccessError, match="there is no table") as refused:
@@ -223,7 +244,7 @@ def test_an_aggregate_is_of_a_column(access: Access, text: str) -> None:
     assert ask(access, BOB, "aggregate", table="posts", expr=text) == [{"value": {"s": 6, "c": 3, "m": 3}[text[0]]}]
 
 
-@pytest.mark.parametrize("text", ["sum(points), (SELECT content FROM _chat_messages)", "load_extension(x)", "sum((SELECT 1))", "sum(", "x", None])
+@pytest.mark.parametrize("text", ["sum(points), (SELECT 1 FROM diary)", "load_extension(x)", "sum((SELECT 1))", "sum(", "x", None])
 def test_any_other_aggregate_is_refused(access: Access, text: object) -> None:
     assert isinstance(ask(access, BOB, "aggregate", table="posts", expr=text), str)
 
@@ -235,7 +256,7 @@ def test_strangers_are_told_of_open_tables_alone(access: Access) -> None:
 
 def test_a_cte_with_the_name_of_the_view_would_pass_so_the_name_is_random(access: Access, database: Database) -> None:
     ask(access, BOB, "query", table="notes")
-    (name,) = database.rows("SELECT name FROM sqlite_temp_schema")[0]
+    name = str(database.scalar("SELECT name FROM sqlite_temp_schema"))
     forged = f"(WITH {name} AS (SELECT body FROM main.notes) SELECT count(*) FROM {name}) > 1"
     assert ask(access, ALICE, "query", table="notes", where=forged), "the reason why the name must stay secret"
     other = Access.__new__(Access)
@@ -276,7 +297,14 @@ def test_each_policy_opens_what_it_says(database: Database, visitor: Visitor, po
 
 @pytest.mark.parametrize(
     ("policy", "reads", "inserts"),
-    [("owner", True, False), ("open", True, True), ("public", True, True), ("group", True, False), ("email", False, False), ("odd", None, None)],
+    [
+        ("owner", True, False),
+        ("open", True, True),
+        ("public", True, True),
+        ("group", True, False),
+        ("email", False, False),
+        ("odd", None, None),
+    ],
 )
 def test_a_classic_table_has_the_policies_of_its_insert_policy(
     database: Database, policy: str, reads: bool | None, inserts: bool | None
@@ -335,8 +363,12 @@ def test_a_trigger_that_came_with_the_folder_cannot_carry_rows_out(access: Acces
 def test_a_filter_of_the_site_holds_whatever_the_caller_adds(access: Access) -> None:
     rows = access.perform("pluck", BOB, {"table": "posts", "column": "points", "where": "1) OR (1"}, condition="points < 3")
     assert rows == [1, 2]
+    assert access.perform("count", BOB, {"table": "posts"}, condition="_id > 2") == 1
     with pytest.raises(AccessError, match="may not read"):
-        access.perform("query", BOB, {"table": "posts"}, condition="1) UNION SELECT 1,2,3,4,5,content,7 FROM _chat_messages WHERE (1")
+        access.perform("count", BOB, {"table": "posts", "where": "(SELECT count(*) FROM main.posts) = 3"}, condition="_id > 2")
+    stolen = "SELECT _id, _owner, '', '', '', content, 7 FROM leak, (SELECT '' AS _owner, 1 AS _id)"
+    with pytest.raises(AccessError, match="may not read"):
+        access.perform("query", BOB, {"table": "posts"}, condition=f"1) UNION {stolen} WHERE (1")
 
 
 def test_a_query_without_end_is_ended(database: Database) -> None:
@@ -358,14 +390,59 @@ def test_more_rows_than_may_be_given_are_an_error_not_a_cut(database: Database) 
 
 
 _WORDS = (
-    "notes", "main.notes", "posts", "diary", "_chat_messages", "leak", "body", "_owner", "_id", "rowid", "SELECT", "FROM", "WHERE", "UNION ALL",
-    "WITH x AS", "x", "(", ")", ",", "*", "=", "OR", "AND", "NOT", "IN", "EXISTS", "1", "'owner-id'", "--", "/*", ";", "LIMIT", "-1", "ORDER BY",
-    "GROUP BY", "CASE WHEN", "THEN", "END", "count(*)", "group_concat(body)", "json_each", "pragma_table_list", "AS", "JOIN", "ON", "NULL", "\n",
-)  # fmt: skip
+    "notes",
+    "main.notes",
+    "posts",
+    "diary",
+    "_chat_messages",
+    "leak",
+    "body",
+    "_owner",
+    "_id",
+    "rowid",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "UNION ALL",
+    "WITH x AS",
+    "x",
+    "(",
+    ")",
+    ",",
+    "*",
+    "=",
+    "OR",
+    "AND",
+    "NOT",
+    "IN",
+    "EXISTS",
+    "1",
+    "'owner-id'",
+    "--",
+    "/*",
+    ";",
+    "LIMIT",
+    "-1",
+    "ORDER BY",
+    "GROUP BY",
+    "CASE WHEN",
+    "THEN",
+    "END",
+    "count(*)",
+    "group_concat(body)",
+    "json_each",
+    "pragma_table_list",
+    "AS",
+    "JOIN",
+    "ON",
+    "NULL",
+    "\n",
+)
+_SENTENCES = st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(where=st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join), order=st.lists(st.sampled_from(_WORDS), max_size=6).map(" ".join))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=_SENTENCES, order=_SENTENCES)
 def test_whatever_the_words_only_rows_the_policy_allows_come_back(access: Access, database: Database, where: str, order: str) -> None:
     answer = ask(access, ALICE, "query", table="notes", where=where, order=order)
     assert isinstance(answer, str) or all(row in ask(access, ALICE, "query", table="notes") for row in answer)  # type: ignore[attr-defined, operator]

@@ -79,17 +79,15 @@ local function convert(name, position, letter, value)
   return value
 end
 
-local function column_value(name, position, column, value)
-  if rawequal(value, null) then
-    return nil
-  elseif not fits("v", value) then
-    complain(name, position, "%s cannot hold a %s", column, type(value))
+-- nil, or why a column cannot hold the value.
+local function misfit(column, value)
+  if not fits("v", value) then
+    return format("%s cannot hold a %s", column, type(value))
   elseif value ~= value or value == HUGE or value == -HUGE then
-    complain(name, position, "%s is not a finite number", column)
+    return format("%s is not a finite number", column)
   elseif type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
-    complain(name, position, "%s is %d bytes, the most is %d", column, #value, ARGUMENT_MAX_BYTES)
+    return format("%s is %d bytes, the most is %d", column, #value, ARGUMENT_MAX_BYTES)
   end
-  return value
 end
 
 -- A row takes the place of its table and those after it; returns the last place.
@@ -99,7 +97,14 @@ local function flatten(name, position, row, arguments)
     if type(column) ~= "string" then
       complain(name, position, "columns have names, and %s is none", tostring(column))
     end
-    arguments[last + 1], arguments[last + 2] = column, column_value(name, position, column, value)
+    if rawequal(value, null) then
+      value = nil
+    end
+    local message = misfit(column, value)
+    if message then
+      complain(name, position, "%s", message)
+    end
+    arguments[last + 1], arguments[last + 2] = column, value
     last = last + 2
   end
   return last

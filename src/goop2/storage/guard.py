@@ -53,6 +53,8 @@ class Role:
     table: str = ""
     view: str = ""
     """VISITOR: the secret name of the view through which alone the table is read."""
+    whole: bool = False
+    """VISITOR: that view shows every row, so how many the table has is no secret."""
 
 
 QUERY: Final = Role(SCRIPT_READS, "goop.db.query")
@@ -87,10 +89,13 @@ def _the_table(role: Role, table: str | None, _column: str | None, database: str
     return table is not None and table.lower() == role.table.lower() and database in ("main", None)
 
 
-def _through_the_view(role: Role, table: str | None, _column: str | None, database: str | None, inside: str | None) -> bool:
+def _through_the_view(role: Role, table: str | None, column: str | None, database: str | None, inside: str | None) -> bool:
     if table == role.view:
         return database in ("temp", None)
-    return inside == role.view and table is not None and table.lower() == role.table.lower() and database == "main"
+    if table is None or table.lower() != role.table.lower() or database != "main":
+        return False
+    # Rows of which no column but _id is used, as for a count, are asked for without a column and outside of any view.
+    return inside == role.view or (role.whole and column == "")
 
 
 def _harmless_function(_role: Role, _first: str | None, function: str | None, *_rest: str | None) -> bool:
