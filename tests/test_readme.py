@@ -53,3 +53,9 @@ def test_the_make_targets_shown_are_there() -> None:
     assert targets == {"demo", "test"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     assert re.search(r"^demo:.*\n\t@\$\(BIN\)/goop2 demo$", makefile, re.MULTILINE)
+
+
+def test_the_filter_shown_answers(tmp_path: Path) -> None:
+    create(tmp_path / "DIR")
+    assert "`echo '!hello Alice' | goop2 chat DIR`" in README
+    assert goop2("chat", "DIR", cwd=tmp_path, stdin="!hello Alice\n").stdout == "Hello, Alice!\n"

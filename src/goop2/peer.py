@@ -33,7 +33,6 @@ from goop2.storage.start import open_folder
 
 PATH_SHOWN_CHARS = 200
 """How much of a path a script asked for is said back."""
-DEFAULT_FLAVOUR = "luajit21"
 PEER_OPERATIONS = ("commands", "site.read")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
@@ -65,7 +64,7 @@ class Peer:
 
 @asynccontextmanager
 async def open_peer(
-    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = DEFAULT_FLAVOUR
+    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = ""
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 

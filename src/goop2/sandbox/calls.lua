@@ -231,13 +231,19 @@ local function received(shape, ...)
   return shaped(shape, ...)
 end
 
+local function settle(shape, message)
+  if shape == RAISE then
+    error(message, 5) -- 1 settle, 2 the transaction, 3 call, 4 the goop function, 5 the script
+  end
+end
+
 -- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it.
 here["db.transaction"] = function(fn)
-  received(ask("db.begin"))
+  settle(ask("db.begin"))
   local thread = create(fn)
   local results = counted(resume(thread))
   if results[1] and status(thread) == "dead" then
-    received(ask("db.commit"))
+    settle(ask("db.commit"))
     return unpack(results, 2, results.n)
   end
   ask("db.rollback")

@@ -22,7 +22,7 @@ import msgspec
 
 from goop2.sandbox.confinement import die_with_parent, prepare
 from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
-from goop2.sandbox.vm import Flavour
+from goop2.sandbox.vm import Flavour, preferred_flavour
 from goop2.sandbox.worker import run_worker
 
 SETUP_MAX_BYTES = 1024 * 1024
@@ -34,7 +34,7 @@ class Nursery:
     def __init__(self, control: socket.socket, setup: Setup) -> None:
         self._control = control
         self._setup = setup
-        self._flavour = Flavour(setup.flavour, setup.declarations)
+        self._flavour = Flavour(setup.flavour or preferred_flavour(), setup.declarations)
         self._syscalls = prepare()
         self._children: dict[int, int] = {}  # pidfd -> pid
         self._poll = select.poll()

@@ -6,7 +6,7 @@ functions, and the host function answers tuples of scalars, so no Python object 
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +48,11 @@ class Outcome:
     code: str
     payload: bytes
     memory_bytes: int
+
+
+def preferred_flavour() -> str:
+    """The first of `FLAVOURS` this machine has."""
+    return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
 
 
 class Flavour:

@@ -91,6 +91,8 @@ class Pool:
         self._running: dict[WorkerProcess, Job] = {}
         self._lost: dict[int, Job] = {}
         """Worker that is gone → its job, until we hear how it ended."""
+        self._ended: dict[int, int] = {}
+        """Worker that we have heard of so → how it ended, until its socket says it too."""
         self._held: dict[str, int] = {OWNER_LANE: 0}
         """Lane → workers it holds."""
         self._spawning: set[asyncio.Task[None]] = set()
@@ -318,11 +320,15 @@ class Pool:
         job = self._release(worker)
         if job is not None:
             self._finish_lost(worker.pid, job)
+        self._ended.pop(worker.pid, None)
         if not self._stopped and (len(self._workers) + len(self._spawning) < self._warm or len(self._line)):
             self._spawn()
 
     def _finish_lost(self, pid: int, job: Job) -> None:
-        """How its process ended says why; the nursery tells it in a moment, unless it is gone too."""
+        """How its process ended says why; the nursery tells it in a moment, or has told it, unless it is gone too."""
+        if pid in self._ended:
+            self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
+            return
         self._lost[pid] = job
         asyncio.get_running_loop().call_later(EXIT_TOLD_SECONDS, self._worker_exited, pid, 0)
 
@@ -330,7 +336,9 @@ class Pool:
         job = self._lost.pop(pid, None)
         if job is not None:
             self._finish(job, ENDED_BY.get(status, WORKER_LOST))
-        if not self._stopped and status not in (0, -9):
+        elif any(worker.pid == pid for worker in self._workers):
+            self._ended[pid] = status
+        if not self._stopped and status not in (0, -signal.SIGKILL, -signal.SIGALRM):
             log.warning("worker ended unexpectedly", pid=pid, status=status)
 
     # ── how many ─────────────────────────────────────────────────────────────────────────────
@@ -367,7 +375,8 @@ class Pool:
             return
         worker = WorkerProcess(self, pid, pidfd)
         self._workers.add(worker)
-        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock)
+        # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
+        await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
 
     async def _restart_nursery(self, error: NurseryLost) -> None:
         if self._stopped:
