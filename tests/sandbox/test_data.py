@@ -147,7 +147,7 @@ async def test_a_transaction_is_all_or_nothing_and_gives_what_fn_gives(tmp_path:
         False,
         "attempt to yield out of goop.db.transaction",
         False,
-        "goop.db.transaction inside goop.db.transaction",
+        "f:10: goop.db.transaction inside goop.db.transaction",
         False,
         "goop.commands is not available inside goop.db.transaction",
         1,

@@ -31,13 +31,13 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     """Allocator limit of one VM."""
     peer_operations: tuple[str, ...]
     """Operations of the goop table that the peer answers; the rest of the declared ones are not available."""
-    database: str = ""
-    """Path of data.db; "" gives a worker none."""
-    kv_enabled: bool = False
     time_zone: str = ""
     """The owner's TZ, "" for the system's."""
     skip_layers: tuple[str, ...] = ()
     """Confinement layers to leave out; for tests that show what each layer keeps away."""
+    database: str = ""
+    """Path of data.db; "" gives a worker none."""
+    kv_enabled: bool = False
 
 
 class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
