@@ -21,7 +21,7 @@ def function(body: str) -> str:
 
 
 async def result(folder: Path, body: str, **lua: object) -> object:
-    async with peer_with(folder, {"f": function(body)}, **lua) as peer:
+    async with peer_with(folder, {"f": function(body)}, None, **lua) as peer:
         return await call(peer, "f")
 
 
@@ -30,7 +30,8 @@ async def test_a_confined_worker_writes_through_a_checkpoint(tmp_path: Path, lay
     body = (
         TABLE
         + """for round = 1, 12 do
-      local changed, problem = goop.db.exec("INSERT INTO t (_owner, s) WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 100) "
+      local changed, problem = goop.db.exec("INSERT INTO t (_owner, s) "
+        .. "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 100) "
         .. "SELECT 'o', hex(zeroblob(2000)) FROM n")
       if not changed then error(problem) end
     end
@@ -52,8 +53,10 @@ async def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
       local rows = goop.db.query("SELECT n, b, s FROM t ORDER BY _id")
       local max = goop.db.scalar("SELECT ?", 2^53)
       return {rows[1].n, rows[1].b == "\255\0\254", rows[1].s == "a\0b", rows[2].n, rows[2].s, rows[3].n, rows[3].s == nil, max,
-              goop.db.scalar("SELECT 9007199254740993"), goop.db.scalar("SELECT ?", 1e308), goop.db.scalar("SELECT ?", -0.5), goop.db.scalar("SELECT ''"),
-              goop.db.scalar("SELECT typeof(?)", "\255"), goop.db.scalar("SELECT typeof(?)", "ä"), #goop.db.scalar("SELECT ?", ("x"):rep(65536))}"""
+              goop.db.scalar("SELECT 9007199254740993"), goop.db.scalar("SELECT ?", 1e308), goop.db.scalar("SELECT ?", -0.5),
+              goop.db.scalar("SELECT ''"),
+              goop.db.scalar("SELECT typeof(?)", "\255"), goop.db.scalar("SELECT typeof(?)", "ä"),
+              #goop.db.scalar("SELECT ?", ("x"):rep(65536))}"""
     )
     assert await result(tmp_path, body) == [
         "9223372036854775807",
@@ -95,7 +98,7 @@ async def test_a_wrong_argument_raises_in_the_scripts_line(tmp_path: Path, call_
 
 
 async def test_a_thousand_rows_come_and_one_more_is_an_error(tmp_path: Path) -> None:
-    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT %d) SELECT x AS a, x * 2 AS b, NULL AS c, 'y' AS d, x AS e FROM n"
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT %d) SELECT x AS a, x * 2 AS b, NULL AS c, 'y' AS d, x AS e FROM n"  # noqa: E501
     body = f"""local rows = goop.db.query("{numbers % 1000}")
       local none, problem = goop.db.query("{numbers % 1001}")
       local wide, wider = goop.db.query("SELECT hex(zeroblob(600000))")
@@ -149,7 +152,7 @@ async def test_a_transaction_is_all_or_nothing_and_gives_what_fn_gives(tmp_path:
         False,
         "f:10: goop.db.transaction inside goop.db.transaction",
         False,
-        "goop.commands is not available inside goop.db.transaction",
+        "f:11: goop.commands is not available inside goop.db.transaction",
         1,
     ]
 
@@ -182,7 +185,8 @@ async def test_one_statement_has_a_second_too(tmp_path: Path) -> None:
 async def test_an_open_transaction_does_not_outlive_its_run(tmp_path: Path) -> None:
     hungry = (
         TABLE
-        + 'goop.db.transaction(function() goop.schema.insert("t", {n = 1}) local s = {} while true do s[#s + 1] = ("x"):rep(1e5) .. #s end end)'
+        + 'goop.db.transaction(function() goop.schema.insert("t", {n = 1})\n'
+        + 'local s = {} while true do s[#s + 1] = ("x"):rep(1e5) .. #s end end)'
     )
     async with peer_with(tmp_path, {"hungry": function(hungry)}, max_workers=1) as peer:
         assert failed(await call(peer, "hungry"))

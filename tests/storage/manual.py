@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from goop2.peer import Peer, open_peer
 from goop2.scripting.engine import Failure, Success
@@ -60,7 +61,7 @@ async def peer_with(
         yield peer
 
 
-async def call(peer: Peer, name: str, params: object = None, caller: Caller | None = None) -> object:
+async def call(peer: Peer, name: str, params: object = None, caller: Caller | None = None) -> Any:
     """The function's result as JSON holds it, or its failure."""
     answer = await peer.engine.call(caller or peer.owner, name, json.dumps(params or {}).encode())
     return json.loads(answer.json) if isinstance(answer, Success) else answer

@@ -29,7 +29,7 @@ def function(body: str, result: str = "true") -> str:
 async def test_the_scores_table(tmp_path: Path) -> None:
     scores = function(SCORES + 'local updated = goop.schema.get("scores", 1)\n' + SCORES_END, "{row, all, updated, ok, err, info, is_orm}")
     async with peer_with(tmp_path, {"scores": scores.replace("err, info", "err or 'none', info")}) as peer:
-        row, every, updated, valid, error, info, is_orm = await call(peer, "scores", caller=ALICE)  # type: ignore[misc]
+        row, every, updated, valid, error, info, is_orm = await call(peer, "scores", caller=ALICE)
         assert (row["_id"], row["player"], row["points"], row["_owner"]) == (1, "Alice", 100, "alice")
         assert (row["_owner_email"], every, updated["points"], valid, error, is_orm) == (
             "alice@example.org",
@@ -47,7 +47,7 @@ async def test_the_scores_table(tmp_path: Path) -> None:
 
 async def test_the_posts_queries(tmp_path: Path) -> None:
     async with peer_with(tmp_path, {"posts": function(MAKE_POSTS + POSTS, "{rows, row.title}")}) as peer:
-        rows, title = await call(peer, "posts")  # type: ignore[misc]
+        rows, title = await call(peer, "posts")
         assert rows == [{"title": "Post 2", "slug": "second"}, {"title": "Post 1", "slug": "hello-world"}]
         assert title == "Post 1"
 

@@ -24,7 +24,7 @@ GOOD = {
     "time": "23:59",
     "enum": "red",
 }
-BAD = {
+BAD: dict[str, list[object]] = {
     "text": [5, 1.5, True, b"\xff"],
     "integer": [1.5, "5", True, 2**63, b"\xff", "9223372036854775808"],
     "real": ["1", True, float("nan"), float("inf")],
