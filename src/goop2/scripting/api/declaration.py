@@ -28,14 +28,19 @@ LETTERS: Final = {
     "json": "j",
     "row": "r",
     "any": "a",
+    "options": "o",
+    "data": "d",
 }
 """Type of a parameter → its letter in a signature, as sandbox/calls.lua reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON;
-    `row`, last of all, a table of columns and values."""
+    """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON.
+
+    `options` is a table, sent as JSON; `data` a string, sent as it is, or a table, sent as JSON, and told apart;
+    `row`, last of all, a table of columns and values.
+    """
 
     name: str
     type: str

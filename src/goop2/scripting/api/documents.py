@@ -48,6 +48,8 @@ _LUALS_TYPES: Final = {
     "json": "any",
     "row": "table<string, string|number|boolean|nil>",
     "any": "any",
+    "options": "table",
+    "data": "string|table",
 }
 
 
