@@ -50,11 +50,12 @@ async def admit(host: str, port: int) -> list[tuple[str, int]]:
 
 async def reads_until_refused(stream: httpcore.AsyncNetworkStream) -> int:
     count = 0
-    with pytest.raises(OutboundError):
+    try:
         while True:
             await stream.read(65536)
             count += 1
-    return count
+    except OutboundError:
+        return count
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
