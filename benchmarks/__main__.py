@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import outbound, report, scripting
+from benchmarks import data, outbound, report, scripting
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
     "outbound": outbound.run,
+    "data": data.run,
 }
 
 

@@ -11,7 +11,7 @@ import time
 
 from benchmarks.workloads import WORKLOADS, Workload
 from goop2.sandbox.messages import Scalar
-from goop2.sandbox.vm import Flavour, VirtualMachine
+from goop2.sandbox.vm import Flavour, Host, VirtualMachine
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.render import stubs
 
@@ -22,14 +22,14 @@ def _host(_operation: bytes, *_arguments: Scalar) -> tuple[Scalar, ...]:
     return b"v", None
 
 
-def measure(workload: Workload, seconds: float) -> float:
+def measure(workload: Workload, seconds: float, host: Host = _host) -> float:
     """Calls a second of `workload`."""
     flavour = Flavour("luajit21", stubs(FUNCTIONS))
-    bytecode = VirtualMachine(flavour, _host, MEMORY_BYTES).compile(workload.name, workload.source.encode())
+    bytecode = VirtualMachine(flavour, host, MEMORY_BYTES).compile(workload.name, workload.source.encode())
     argument = workload.argument.encode()
     calls, begun = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - begun) < seconds:
-        vm = VirtualMachine(flavour, _host, MEMORY_BYTES)
+        vm = VirtualMachine(flavour, host, MEMORY_BYTES)
         outcome = vm.run(workload.kind, workload.name, bytecode, argument, ("caller", "Caller"), ("self", "Self"))
         assert outcome.code == "ok", outcome
         calls += 1

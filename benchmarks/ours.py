@@ -7,7 +7,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,14 +19,14 @@ Call = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def bench_peer(max_workers: int) -> AsyncIterator[Peer]:
-    """A peer with every workload's script in its folder."""
+async def bench_peer(max_workers: int, workloads: Sequence[Workload] = WORKLOADS) -> AsyncIterator[Peer]:
+    """A peer with the workloads' scripts in its folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         functions = folder / "site/lua/functions"
         functions.mkdir(parents=True)
         (folder / "goop.json").write_text(json.dumps({"lua": {"enabled": True, "max_workers": max_workers}}))
-        for workload in WORKLOADS:
+        for workload in workloads:
             place = functions if workload.kind == "function" else functions.parent
             (place / f"{workload.name}.lua").write_text(workload.source)
         async with open_peer(folder, {}) as peer:

@@ -135,7 +135,7 @@ function goop.schema.create(table, columns, opts) end
 ---Adds a row owned by the caller.
 ---Returns: id | nil, error
 ---@param table string
----@param row any
+---@param row table<string, string|number|boolean|nil>
 ---@return any ...
 function goop.schema.insert(table, row) end
 
@@ -157,7 +157,7 @@ function goop.schema.list(table, limit) end
 ---Returns: true | nil, error
 ---@param table string
 ---@param id number
----@param changes any
+---@param changes table<string, string|number|boolean|nil>
 ---@return any ...
 function goop.schema.update(table, id, changes) end
 
@@ -171,7 +171,7 @@ function goop.schema.delete(table, id) end
 ---Whether the row could be inserted.
 ---Returns: true | false, error
 ---@param table string
----@param row any
+---@param row table<string, string|number|boolean|nil>
 ---@return any ...
 function goop.schema.validate(table, row) end
 

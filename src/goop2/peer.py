@@ -27,12 +27,18 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Caller, HostAnswer, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, Limits
 from goop2.scripting.pool import Pool
+from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
+from goop2.sitefiles import SiteFileError, SiteFiles
+from goop2.storage.database import FILE, Database
+from goop2.storage.start import open_folder
 
 if TYPE_CHECKING:
     from goop2.outbound.client import World
 
-PEER_OPERATIONS = ("commands", "http.get", "http.post")
+PATH_SHOWN_CHARS = 200
+"""How much of a path a script asked for is said back."""
+PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -48,13 +54,17 @@ class Peer:
     pool: Pool
     engine: Engine
     runs: Runs
+    database: Database
+    """The peer's own connection, for its loop's thread or one at a time."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
     @property
     def owner(self) -> Caller:
         """The owner, as a caller of the own scripts."""
-        return Caller(self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True)
+        return Caller(
+            self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
+        )
 
 
 @asynccontextmanager
@@ -70,17 +80,20 @@ async def open_peer(
 
     `world` is what scripts reach by goop.http; by default the real one.
 
-    Raises `SettingsError` and `IdentityError`, each with a sentence for the owner.
+    Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
     """
     loaded = load(folder, environment)
     settings = loaded.settings
     this = load_or_create(folder)
+    script_dir = settings.script_dir(folder)
+    database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
     limits = limits_of(settings)
     runs = Runs()
     operations: dict[str, PeerOperation] = {}
-    pool = Pool(setup_for(settings, this, limits, flavour), limits, operations)
+    pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
     catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
     operations["commands"] = _commands(catalog)
+    operations["site.read"] = _site_read(SiteFiles(folder, script_dir))
     operations.update(_http(settings, world))
     stop = asyncio.Event()
     watching = None
@@ -90,12 +103,13 @@ async def open_peer(
         if watch:
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
-        yield Peer(folder, settings, tuple(loaded.warnings), this, catalog, pool, engine, runs, confinement)
+        yield Peer(folder, settings, (*loaded.warnings, *data_warnings), this, catalog, pool, engine, runs, database, confinement)
     finally:
         stop.set()
         if watching is not None:
             await watching
         await pool.stop()
+        database.close()
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -113,7 +127,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def setup_for(settings: Settings, this: Identity, limits: Limits, flavour: str) -> Setup:
+def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, flavour: str) -> Setup:
     """What every worker of this peer is told."""
     return Setup(
         flavour=flavour,
@@ -122,6 +136,8 @@ def setup_for(settings: Settings, this: Identity, limits: Limits, flavour: str) 
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
         peer_operations=PEER_OPERATIONS,
+        database=str(Path(os.path.realpath(folder)) / FILE),
+        kv_enabled=limits.kv_enabled,
         time_zone=os.environ.get("TZ", ""),
     )
 
@@ -142,3 +158,16 @@ def _commands(catalog: Catalog) -> PeerOperation:
         return HostAnswer(b"jj", (msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed))))
 
     return commands
+
+
+def _site_read(files: SiteFiles) -> PeerOperation:
+    async def read(_invocation: Invocation, path: bytes) -> HostAnswer:
+        shown = path.decode("utf-8", "replace")
+        try:
+            content = await asyncio.to_thread(files.read, path.decode(), MEGABYTE_BYTES)
+        except (SiteFileError, UnicodeDecodeError) as error:
+            reason = error if isinstance(error, SiteFileError) else "not found"
+            return HostAnswer(b"vv", (None, f"{printable(shown, PATH_SHOWN_CHARS)}: {reason}".encode()))
+        return HostAnswer(b"v", (content,))
+
+    return read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goop2.sandbox.host import CALLS_RECORDED_MAX, Host
-from goop2.sandbox.messages import Answer, HostCall, Log
+from goop2.sandbox.messages import Answer, HostCall, Invoke, Log
 
 
 def hosts() -> tuple[Host, list[Log | HostCall]]:
@@ -48,7 +48,7 @@ def test_every_run_begins_anew() -> None:
         host(b"log", b"info", b"x")
     host(b"commands")
     before = len(sent)
-    host.begin()
+    host.begin(Invoke("function", "f", b"", None, b"", "them", "Them", 0.0))
     assert host.calls == ()
     host(b"log", b"warn", b"y")
     assert sent[before:] == [Log("warn", "y")]

@@ -27,6 +27,8 @@ OWN_ERRORS: Final = {
     "goop2.config.loading.SettingsError": "settings",
     "goop2.identity.IdentityError": "identity",
     "goop2.folder.FolderError": "folder",
+    "goop2.storage.errors.DatabaseError": "database",
+    "goop2.storage.errors.SchemaFileError": "schemas",
     "goop2.scripting.pool.PoolError": "unavailable",
     "goop2.cli.fault.Fault": "usage",
 }

@@ -3,29 +3,38 @@
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
 --            goop, the table to fill; is_command, whether a chat command runs
--- Returns: call(operation, signature, ...) -> up to three results
+-- Returns: call(operation, signature, ...) -> results
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
--- as JSON, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON.
+-- as JSON, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON;
+-- r, last, a table of columns and what SQL can hold, sent as column, value, column, value.
 -- After it `?` means optional, `*` any number of them.
 --
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
+-- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
 local host, json, null, goop, is_command = ...
 
-local error, getmetatable, next, rawget, rawset, select = error, getmetatable, next, rawget, rawset, select
+local error, getmetatable, next, rawequal, rawget, rawset, select = error, getmetatable, next, rawequal, rawget, rawset, select
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
+local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
 local byte, format, sub = string.byte, string.format, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
-local RAISE, PLAIN, JSON = "!", "v", byte("j")
+local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
+local HUGE = math.huge
 
 -- host(...) and then host(): the memory limit is off while values are pushed (vm.py, Door).
 local function settled(...)
   host()
+  return ...
+end
+
+-- `return pass(f())` keeps the frame of the function it stands in, which error levels count; `return f()` would not.
+local function pass(...)
   return ...
 end
 
@@ -35,7 +44,7 @@ end
 
 local TYPE_NAMES = {
   s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil",
-  o = "table", d = "string or table",
+  o = "table", r = "table", d = "string or table",
 }
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
 
@@ -45,7 +54,7 @@ local function fits(letter, value)
     return true
   elseif letter == "v" then
     return value == nil or kind == "string" or kind == "number" or kind == "boolean"
-  elseif kind == "table" and (letter == "o" or letter == "d") then
+  elseif kind == "table" and (letter == "o" or letter == "d" or letter == "r") then
     return true
   elseif letter == "d" then
     letter = "s"
@@ -74,11 +83,44 @@ local function convert(name, position, letter, value)
   end
   if letter ~= "a" and type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
     complain(name, position, "%d bytes, the most is %d", #value, ARGUMENT_MAX_BYTES)
+  elseif letter == "v" and (value ~= value or value == HUGE or value == -HUGE) then
+    complain(name, position, "%s is not a finite number", tostring(value))
   end
   if letter == "d" then
     return (is_table and "j" or "s") .. value
   end
   return value
+end
+
+-- nil, or why a column cannot hold the value.
+local function misfit(column, value)
+  if not fits("v", value) then
+    return format("%s cannot hold a %s", column, type(value))
+  elseif value ~= value or value == HUGE or value == -HUGE then
+    return format("%s is not a finite number", column)
+  elseif type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
+    return format("%s is %d bytes, the most is %d", column, #value, ARGUMENT_MAX_BYTES)
+  end
+end
+
+-- A row takes the place of its table and those after it; returns the last place.
+local function flatten(name, position, row, arguments)
+  local last = position - 1
+  for column, value in next, row do
+    if type(column) ~= "string" then
+      complain(name, position, "columns have names, and %s is none", tostring(column))
+    end
+    if rawequal(value, null) then
+      value = nil
+    end
+    local message = misfit(column, value)
+    if message then
+      complain(name, position, "%s", message)
+    end
+    arguments[last + 1], arguments[last + 2] = column, value
+    last = last + 2
+  end
+  return last
 end
 
 -- Checks and converts the arguments in place; returns how many there are to pass on.
@@ -94,6 +136,9 @@ local function prepare(name, signature, arguments, count)
       if not (value == nil and optional) then
         arguments[index] = convert(name, index, letter, value)
       end
+    end
+    if letter == "r" then
+      final = flatten(name, first, arguments[first], arguments)
     end
     position = final
     cursor = cursor + (optional and 2 or 1)
@@ -145,12 +190,80 @@ local function decode(text)
   return (json().decode(text))
 end
 
+-- Appends rows made of `values` to `rows`.
+local function spread(names, values, rows)
+  local width, count, place = #names, #rows, 0
+  for index = 1, width > 0 and values.n / width or 0 do
+    local row = {}
+    for column = 1, width do
+      row[names[column]] = values[place + column]
+    end
+    place = place + width
+    rows[count + index] = row
+  end
+end
+
+local function counted(...)
+  return { n = select("#", ...), ... }
+end
+
+local function more_rows(_, more, ...)
+  return more, counted(...)
+end
+
+local function read_rows(more, width, ...)
+  local names = { unpack({ ... }, 1, width) }
+  local rows = {}
+  spread(names, counted(select(width + 1, ...)), rows)
+  while more do
+    local values
+    more, values = more_rows(ask("db.more"))
+    spread(names, values, rows)
+  end
+  return rows
+end
+
 local function shaped(shape, first, second, third)
   local one, two, three = byte(shape, 1, 3)
   if one == JSON then first = decode(first) end
   if two == JSON then second = decode(second) end
   if three == JSON then third = decode(third) end
-  return first, second, third
+  return unpack({ first, second, third }, 1, #shape)
+end
+
+local function received(shape, ...)
+  if shape == PLAIN then
+    return (...)
+  elseif shape == ROWS then
+    return (read_rows(...))
+  elseif shape == ROW then
+    return read_rows(...)[1]
+  elseif shape == RAISE then
+    error((...), 4) -- 1 received, 2 call, 3 the goop function, 4 the script
+  end
+  return shaped(shape, ...)
+end
+
+local function settle(shape, message)
+  if shape == RAISE then
+    error(message, 5) -- 1 settle, 2 the transaction, 3 call, 4 the goop function, 5 the script
+  end
+end
+
+-- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it.
+here["db.transaction"] = function(fn)
+  settle(ask("db.begin"))
+  local thread = create(fn)
+  local results = counted(resume(thread))
+  if results[1] and status(thread) == "dead" then
+    settle(ask("db.commit"))
+    return unpack(results, 2, results.n)
+  end
+  ask("db.rollback")
+  if results[1] then
+    error("attempt to yield out of goop.db.transaction", 4)
+  end
+  error(results[2], 0)
 end
 
 local function call(operation, signature, ...)
@@ -158,16 +271,9 @@ local function call(operation, signature, ...)
   local count = prepare(operation, signature, arguments, select("#", ...))
   local work = here[operation]
   if work then
-    local first, second = work(unpack(arguments, 1, count))
-    return first, second
+    return pass(work(unpack(arguments, 1, count)))
   end
-  local shape, first, second, third = ask(operation, unpack(arguments, 1, count))
-  if shape == PLAIN then
-    return first
-  elseif shape == RAISE then
-    error(first, 3) -- 1 call, 2 the goop function, 3 the script
-  end
-  return shaped(shape, first, second, third)
+  return pass(received(ask(operation, unpack(arguments, 1, count))))
 end
 
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────

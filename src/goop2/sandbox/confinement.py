@@ -48,6 +48,8 @@ SYSCALLS: Final = (
     # SQLite, on files that are open already
     "pread64", "pwrite64", "fsync", "fdatasync", "ftruncate", "fstat", "newfstatat", "lseek", "fcntl", "close",
     "geteuid", "getpid",
+    # the second a transaction may last
+    "setitimer",
 )  # fmt: skip
 """All a confined worker may call; anything else fails with EPERM."""
 

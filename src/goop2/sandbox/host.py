@@ -2,7 +2,7 @@
 
 Every answer is (shape, value...), as calls.lua explains, and nothing is ever raised: a Python
 exception that crossed would be a Python object in a script's hands. Operations of the peer are
-passed on over the socket; this file knows frames, not what the operations mean.
+passed on over the socket, those of the database are in data.py; this file knows no operation's meaning.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
-from goop2.sandbox.messages import Answer, CallTime, HostCall, Log, Scalar
+from goop2.sandbox.data import Data, Entry
+from goop2.sandbox.messages import Answer, CallTime, HostCall, Invoke, Log, Scalar
 
 LOG_LINES_MAX = 200
 LOG_MAX_BYTES = 64 * 1024
@@ -32,19 +33,31 @@ Operation = Callable[..., tuple[Scalar, ...]]
 class Host:
     """Callable from Lua as host(operation, ...). One per worker; `begin` before each run."""
 
-    def __init__(self, send: Send, receive: Receive, peer_operations: tuple[str, ...]) -> None:
+    def __init__(self, send: Send, receive: Receive, peer_operations: tuple[str, ...], data: Data | None = None) -> None:
+        self._data = data
         self._send = send
         self._receive = receive
         self._peer_operations = frozenset(name.encode() for name in peer_operations)
         self._operations: dict[bytes, Operation] = {b"log": self._log}
-        self.begin()
+        self._entries: dict[bytes, Entry] = data.entries if data else {}
+        self._forget()
 
-    def begin(self) -> None:
-        """Forget the last run."""
+    def begin(self, invoke: Invoke) -> None:
+        """A run begins, and nothing is left of the last one."""
+        self._forget()
+        if self._data is not None:
+            self._data.begin(invoke)
+
+    def _forget(self) -> None:
         self._started = time.monotonic()
         self._room_lines = LOG_LINES_MAX
         self._room_bytes = LOG_MAX_BYTES
         self._calls: list[CallTime] = []
+
+    def end(self) -> None:
+        """The run is over."""
+        if self._data is not None:
+            self._data.end()
 
     @property
     def calls(self) -> tuple[CallTime, ...]:
@@ -57,20 +70,35 @@ class Host:
             local = self._operations.get(operation)
             if local is not None:
                 return local(*arguments)
+            entry = self._entries.get(operation)
+            if entry is not None:
+                return self._stored(operation, entry, arguments)
             if operation in self._peer_operations:
-                return self._timed(operation.decode(), arguments)
+                return self._passed_on(operation.decode(), arguments)
             return RAISE, b"goop.%s is not available" % operation.split(b".")[0]
         except Exception as error:  # the wall: nothing but values may cross
             return RAISE, f"{type(error).__name__} in the host".encode()
 
-    def _timed(self, operation: str, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        assert self._data is not None
+        begun = time.monotonic()
+        answer = self._data(operation, entry, arguments)
+        self._record(operation.decode(), begun)
+        return answer
+
+    def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        if self._data is not None and self._data.transaction:
+            return RAISE, b"goop.%s is not available inside goop.db.transaction" % operation.encode()
         begun = time.monotonic()
         self._send(HostCall(operation, arguments))
         answer = self._receive()
+        self._record(operation, begun)
+        return answer.shape, *answer.values
+
+    def _record(self, operation: str, begun: float) -> None:
         if len(self._calls) < CALLS_RECORDED_MAX:
             milliseconds = 1000.0
             self._calls.append(CallTime(operation, (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds))
-        return answer.shape, *answer.values
 
     def _log(self, level: Scalar, text: Scalar) -> tuple[Scalar, ...]:
         if not isinstance(level, bytes) or not isinstance(text, bytes):

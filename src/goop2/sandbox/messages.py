@@ -35,6 +35,9 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     """The owner's TZ, "" for the system's."""
     skip_layers: tuple[str, ...] = ()
     """Confinement layers to leave out; for tests that show what each layer keeps away."""
+    database: str = ""
+    """Path of data.db; "" gives a worker none."""
+    kv_enabled: bool = False
 
 
 class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
@@ -53,6 +56,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     caller_label: str
     deadline: float
     """`time.monotonic()` at which the peer will end this worker."""
+    caller_email: str = ""
 
 
 class Compile(msgspec.Struct, array_like=True, frozen=True, tag=1, gc=False):

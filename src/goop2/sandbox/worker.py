@@ -10,9 +10,11 @@ import os
 import socket
 import time
 from collections import deque
+from pathlib import Path
 from typing import NoReturn
 
 from goop2.sandbox.confinement import SyscallFilter, Wall, confine, data_bytes
+from goop2.sandbox.data import Data
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
 from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
@@ -60,7 +62,8 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
-        self._host = Host(channel.send, channel.receive_answer, setup.peer_operations)
+        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled) if setup.database else None
+        self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
 
     def serve(self) -> NoReturn:
@@ -75,7 +78,7 @@ class Worker:
             del vm  # before the next one is built: two would count double
 
     def _invoke(self, vm: VirtualMachine, invoke: Invoke) -> Done:
-        self._host.begin()
+        self._host.begin(invoke)
         try:
             bytecode = self._compiled(vm, invoke)
             if bytecode is None:
@@ -83,6 +86,7 @@ class Worker:
         except CompileError as error:
             return Done("script_error", str(error).encode(), 0)
         outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
+        self._host.end()
         return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls)
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
@@ -109,6 +113,7 @@ def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: Sy
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)
     time.localtime()  # reads the time zone while files can still be opened
-    wall = Wall((sock.fileno(),), setup.memory_bytes, parent, data_bytes(), setup.skip_layers)
+    kept = (sock.fileno(), *(worker.data.descriptors if worker.data else ()))
+    wall = Wall(kept, setup.memory_bytes, parent, data_bytes(), setup.skip_layers)
     channel.send(Ready(confine(wall, syscalls)))
     worker.serve()

@@ -37,6 +37,8 @@ class Caller:
     id: str
     label: str = ""
     owner: bool = False
+    email: str = ""
+    """What the caller says it is; "" when it says nothing."""
 
 
 class Invocation(msgspec.Struct, eq=False):

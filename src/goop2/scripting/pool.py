@@ -13,6 +13,7 @@ that ticks while there are jobs instead of a timer each.
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Mapping
 
@@ -25,6 +26,7 @@ from goop2.scripting.catalog import CompileUnavailable
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
+    EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_WORKER_SECONDS,
     OWNER_WORKERS,
@@ -48,6 +50,8 @@ OWNER_LANE = ""
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
 LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
 WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
+ENDED_BY = {-signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db.transaction took longer than a second and was undone")}
+"""Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 
@@ -85,6 +89,10 @@ class Pool:
         self._idle: list[WorkerProcess] = []
         self._jobs: set[Job] = set()
         self._running: dict[WorkerProcess, Job] = {}
+        self._lost: dict[int, Job] = {}
+        """Worker that is gone → its job, until we hear how it ended."""
+        self._ended: dict[int, int] = {}
+        """Worker that we have heard of so → how it ended, until its socket says it too."""
         self._held: dict[str, int] = {OWNER_LANE: 0}
         """Lane → workers it holds."""
         self._spawning: set[asyncio.Task[None]] = set()
@@ -216,6 +224,7 @@ class Pool:
                 work.caller.id,
                 work.caller.label or work.caller.id,
                 work.deadline,
+                work.caller.email,
             )
         )
 
@@ -310,7 +319,8 @@ class Pool:
             self._idle.remove(worker)
         job = self._release(worker)
         if job is not None:
-            self._finish(job, WORKER_LOST)
+            self._finish_lost(worker.pid, job)
+        self._ended.pop(worker.pid, None)
         if self._stopped:
             return
         if len(self._workers) + len(self._spawning) < self._warm:
@@ -319,8 +329,21 @@ class Pool:
         if len(self._line):
             self._grow_later()
 
+    def _finish_lost(self, pid: int, job: Job) -> None:
+        """How its process ended says why; the nursery tells it in a moment, or has told it, unless it is gone too."""
+        if pid in self._ended:
+            self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
+            return
+        self._lost[pid] = job
+        asyncio.get_running_loop().call_later(EXIT_TOLD_SECONDS, self._worker_exited, pid, 0)
+
     def _worker_exited(self, pid: int, status: int) -> None:
-        if not self._stopped and status not in (0, -9):
+        job = self._lost.pop(pid, None)
+        if job is not None:
+            self._finish(job, ENDED_BY.get(status, WORKER_LOST))
+        elif any(worker.pid == pid for worker in self._workers):
+            self._ended[pid] = status
+        if not self._stopped and status not in (0, -signal.SIGKILL, -signal.SIGALRM):
             log.warning("worker ended unexpectedly", pid=pid, status=status)
 
     # ── how many ─────────────────────────────────────────────────────────────────────────────

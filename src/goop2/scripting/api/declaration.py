@@ -26,6 +26,7 @@ LETTERS: Final = {
     "function": "f",
     "value": "v",
     "json": "j",
+    "row": "r",
     "any": "a",
     "options": "o",
     "data": "d",
@@ -37,7 +38,8 @@ LETTERS: Final = {
 class Parameter:
     """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON.
 
-    `options` is a table, sent as JSON; `data` a string, sent as it is, or a table, sent as JSON, and told apart.
+    `options` is a table, sent as JSON; `data` a string, sent as it is, or a table, sent as JSON, and told apart;
+    `row`, last of all, a table of columns and values.
     """
 
     name: str

@@ -46,6 +46,7 @@ _LUALS_TYPES: Final = {
     "function": "function",
     "value": "string|number|boolean|nil",
     "json": "any",
+    "row": "table<string, string|number|boolean|nil>",
     "any": "any",
     "options": "table",
     "data": "string|table",

@@ -14,7 +14,7 @@ _VALUE = Parameter("value", "any")
 _TABLE = Parameter("t", "table")
 _NAME = Parameter("table", "string")
 _ID = Parameter("id", "number")
-_ROW = Parameter("row", "json")
+_ROW = Parameter("row", "row")
 _SQL = (Parameter("sql", "string"), Parameter("args", "value", repeated=True))
 
 _JSON = (
@@ -94,7 +94,7 @@ _SCHEMA = (
     Function("schema.get", (_NAME, _ID), "row | nil", Place.WORKER, "The row with this _id.", True),
     Function("schema.list", (_NAME, Parameter("limit", "number", optional=True)), "rows", Place.WORKER, "Rows in order of _id.", True),
     Function(
-        "schema.update", (_NAME, _ID, Parameter("changes", "json")), "true | nil, error", Place.WORKER, "Changes columns of a row.", True
+        "schema.update", (_NAME, _ID, Parameter("changes", "row")), "true | nil, error", Place.WORKER, "Changes columns of a row.", True
     ),
     Function("schema.delete", (_NAME, _ID), "true | nil, error", Place.WORKER, "Removes a row.", True),
     Function("schema.validate", (_NAME, _ROW), "true | false, error", Place.WORKER, "Whether the row could be inserted.", True),

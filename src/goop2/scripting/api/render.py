@@ -18,6 +18,5 @@ def stubs(functions: Iterable[Function]) -> str:
 
 
 def _stub(function: Function) -> str:
-    # Not a tail call: the error levels in calls.lua count this frame.
-    call = f'call("{function.name}", "{function.signature}", ...)'
-    return f"{function.member} = function(...) local a, b, c = {call} return a, b, c end,"
+    # pass: not a tail call, for the error levels in calls.lua count this frame.
+    return f'{function.member} = function(...) return pass(call("{function.name}", "{function.signature}", ...)) end,'

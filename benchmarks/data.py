@@ -1,0 +1,98 @@
+"""The data workloads through engine, pool, wall and guard, against the bare loop of bare_data.py; and how both grow."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.data_workloads import DATA_WORKLOADS, ROWS, fill
+from benchmarks.ours import bench_peer, caller_of, throughput
+from benchmarks.report import table
+from benchmarks.workloads import Workload
+from goop2.peer import Peer
+
+ROUNDS = 5
+ROUND_SECONDS = 1.0
+WARM_UP_SECONDS = 0.5
+WORKERS = 2
+AT_ONCE = 8
+GROWTH_ROWS = (1_000, 10_000, 100_000, 1_000_000)
+GROWTH_CALLERS = (1, 8, 64)
+YARDSTICK = {"move": 3300, "list": 1100}
+BAR_CALLS = 250
+"""Calls a second that one mark of the plot stands for."""
+
+INTRODUCTION = f"""*move* is the manual's game move, one SELECT and one UPDATE; *list* gives 50 rows of 10 columns, about 30 kB of JSON.
+The *bare* loop is the same VM and prelude over Python's own sqlite3 in one process. *Ours*: {WORKERS} workers, {AT_ONCE} calls under
+way, WAL, every statement judged by the guard. The yardstick is the Go peer on such a machine."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Calls a second of each side, measured one after the other."""
+
+    bare: float
+    ours: float
+
+
+async def run() -> str:
+    """The whole section."""
+    async with bench_peer(WORKERS, DATA_WORKLOADS) as peer:
+        fill(peer.database.connection)
+        lines = [await _compare(peer, workload) for workload in DATA_WORKLOADS]
+    return "\n\n".join(
+        [
+            "## Data",
+            INTRODUCTION,
+            table(["workload", "bare loop, calls/s", "ours, calls/s", "ratio", "target", "yardstick, calls/s", "× yardstick"], lines),
+            "### Growth",
+            f"Calls a second by rows of the table and callers at once; each mark is {BAR_CALLS}.",
+            "```\n" + "\n".join([line for rows in GROWTH_ROWS for line in await _grown(rows)]) + "\n```",
+        ]
+    )
+
+
+async def _compare(peer: Peer, workload: Workload) -> list[str]:
+    call = caller_of(peer, workload)
+    await throughput(call, AT_ONCE, WARM_UP_SECONDS)
+    rounds = [Round(await asyncio.to_thread(_bare, workload), await throughput(call, AT_ONCE, ROUND_SECONDS)) for _ in range(ROUNDS)]
+
+    def median(figure: Callable[[Round], float]) -> float:
+        return statistics.median(map(figure, rounds))
+
+    ours, yardstick = median(lambda r: r.ours), YARDSTICK[workload.name]
+    return [
+        workload.name,
+        f"{median(lambda r: r.bare):,.0f}",
+        f"{ours:,.0f}",
+        f"**{median(lambda r: r.ours / r.bare):.2f}**",
+        f"≥ {workload.target}",
+        f"{yardstick:,}",
+        f"{ours / yardstick:.1f}",
+    ]
+
+
+def _bare(workload: Workload) -> float:
+    command = [sys.executable, "-m", "benchmarks.bare_data", workload.name, str(ROUND_SECONDS), str(ROWS)]
+    done = subprocess.run(command, env=dict(os.environ), stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout)
+
+
+async def _grown(rows: int) -> list[str]:
+    """A line of the plot for each workload and number of callers."""
+    async with bench_peer(WORKERS, DATA_WORKLOADS) as peer:
+        await asyncio.to_thread(partial(fill, peer.database.connection, rows))
+        lines = []
+        for workload in DATA_WORKLOADS:
+            call = caller_of(peer, workload)
+            await throughput(call, AT_ONCE, WARM_UP_SECONDS)
+            for callers in GROWTH_CALLERS:
+                rate = await throughput(call, callers, ROUND_SECONDS)
+                lines.append(f"{workload.name} {rows:>9,} rows {callers:>2} callers {rate:>6,.0f}/s {'▇' * round(rate / BAR_CALLS)}")
+        return lines

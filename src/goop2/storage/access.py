@@ -1,0 +1,367 @@
+"""What callers from outside do with tables: every operation of the data protocol, under the tables' policies.
+
+The policy stands in a temporary view, and the guard lets a visitor's statement read the table through
+that view alone, so nothing in `where` or `order` can widen it; `columns` and the keys of `data` are
+names of columns or refused. The view's name is drawn at random: a CTE of the same name would pass as it.
+Errors are `AccessError`s; what a caller may not even know of is answered as what is not there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from goop2.storage import structure
+from goop2.storage.columns import SYSTEM_COLUMNS, Table, quoted
+from goop2.storage.database import Database, Value
+from goop2.storage.errors import AccessError, StorageError
+from goop2.storage.guard import SCRIPT_WRITES, VISITOR, Role, is_private
+from goop2.storage.limits import ROWS_MAX
+from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, scope
+from goop2.storage.typed import Owner, TypedTables
+from goop2.storage.values import INTEGER_MAX, shown
+
+CALLER_FUNCTION: Final = "_py_caller"
+"""SQL function of the views: the id of who is asking."""
+NAME_BYTES: Final = 16
+VIEWS_KEPT: Final = 256
+AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
+
+Request = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A table somebody asked for."""
+
+    name: str
+    columns: tuple[str, ...]
+    access: Mapping[str, str]
+    typed: Table | None
+
+
+class Access:
+    """The tables of one database, for callers from outside."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._typed = TypedTables(database)
+        self._views: dict[tuple[object, ...], str] = {}
+        self._caller = ""
+        self._condition = ""
+        database.connection.create_scalar_function(CALLER_FUNCTION, self._who, 0, deterministic=True)
+
+    def perform(self, operation: str, visitor: Visitor, request: Request, *, condition: str = "") -> object:
+        """Do an operation of the data protocol (network.md, "Data"); its answer, for JSON. Raises `AccessError`.
+
+        `condition`: SQL of the site that every row read must meet (`filter` in api.json); never from the caller.
+        """
+        work = OPERATIONS.get(operation)
+        if work is None:
+            raise AccessError("bad_request", f"unknown operation {shown(operation)}")
+        if operation in OWNERS_OPERATIONS and not visitor.owner:
+            raise AccessError("forbidden", f"{operation} is for the owner of the site")
+        self._caller, self._condition = visitor.id, condition
+        try:
+            return work(self, visitor, request)
+        except AccessError:
+            raise
+        except StorageError as error:
+            raise AccessError("bad_request", str(error)) from None
+
+    def _who(self, *_: object) -> str:
+        return self._caller
+
+    # ── what there is ────────────────────────────────────────────────────────────────────────
+
+    def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
+        """The tables the visitor may know of."""
+        rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
+        return [
+            {"name": name, "insert_policy": policy, "created_at": created}
+            for name, policy, created in rows
+            if (subject := self._find(str(name))) is not None and _visible(subject, visitor)
+        ]
+
+    def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
+        """The columns of a table."""
+        subject = self._subject(visitor, request)
+        rows = self._database.rows(f"PRAGMA table_info({quoted(subject.name)})")
+        keys = ("cid", "name", "type", "not_null", "default", "pk")
+        return [dict(zip(keys, (cid, name, kind, bool(nn), default, bool(pk)), strict=True)) for cid, name, kind, nn, default, pk in rows]
+
+    def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """The declaration of a typed table."""
+        subject = self._subject(visitor, request)
+        if subject.typed is None:
+            raise AccessError("not_found", f"{subject.name} is not a typed table")
+        return {"name": subject.name, "columns": [column.plain() for column in subject.typed.columns], "access": dict(subject.access)}
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    def query(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
+        """Rows by columns, where, args, order, limit, offset."""
+        subject = self._subject(visitor, request)
+        return self._select(visitor, subject, _columns(subject, request.get("columns")), request)
+
+    def query_one(self, visitor: Visitor, request: Request) -> dict[str, object] | None:
+        """The first row of `query`, or None."""
+        return next(iter(self.query(visitor, {**request, "limit": 1})), None)
+
+    def count(self, visitor: Visitor, request: Request) -> int:
+        """How many rows `query` would find."""
+        subject = self._subject(visitor, request)
+        found = self._select(visitor, subject, "count(*) AS n", {**request, "order": None, "limit": None, "offset": None})[0]["n"]
+        assert isinstance(found, int)
+        return found
+
+    def exists(self, visitor: Visitor, request: Request) -> bool:
+        """Whether `query` would find a row."""
+        return self.query_one(visitor, {**request, "columns": ["_id"]}) is not None
+
+    def pluck(self, visitor: Visitor, request: Request) -> list[object]:
+        """One column of what `query` finds."""
+        column = _column(self._subject(visitor, request), request.get("column"))
+        return [row[column] for row in self.query(visitor, {**request, "columns": [column]})]
+
+    def distinct(self, visitor: Visitor, request: Request) -> list[object]:
+        """The different values of one column."""
+        subject = self._subject(visitor, request)
+        column = _column(subject, request.get("column"))
+        rows = self._select(visitor, subject, f"DISTINCT {quoted(column)}", {"order": quoted(column), **request})
+        return [row[column] for row in rows]
+
+    def aggregate(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
+        """`expr`, as `sum(points)`, over what `query` finds, for each `group_by`."""
+        subject = self._subject(visitor, request)
+        function, _, rest = str(request.get("expr", "")).partition("(")
+        column = rest.removesuffix(")").strip()
+        if function.strip().lower() not in AGGREGATES or not rest.endswith(")"):
+            raise AccessError("bad_request", f"expr is {shown(request.get('expr'))}; allowed is {', '.join(AGGREGATES)} of a column")
+        counts_rows = column == "*" and function.strip().lower() == "count"
+        wanted = "*" if counts_rows else quoted(_column(subject, column))
+        selected = f"{function.strip().lower()}({wanted}) AS value"
+        group = request.get("group_by")
+        if group is None:
+            return self._select(visitor, subject, selected, request)
+        by = quoted(_column(subject, group))
+        return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
+
+    def _select(self, visitor: Visitor, subject: Subject, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
+        view = self._view(visitor, subject, self._condition)
+        # A line of its own for what the caller wrote: a comment in it ends there.
+        where, order = _sql(request, "where"), _sql(request, "order")
+        sql = f'SELECT {selected} FROM temp."{view}" AS {quoted(subject.name)}'
+        sql += f" WHERE (\n{where}\n)" if where else ""
+        sql += group
+        sql += f" ORDER BY\n{order}\n" if order else ""
+        sql += f" LIMIT {_whole(request, 'limit', ROWS_MAX + 1)} OFFSET {_whole(request, 'offset', 0)}"
+        whole = scope(subject.access, "read", visitor) is Scope.ALL and not self._condition
+        role = Role(VISITOR, f"a query of {subject.name}", subject.name, view, whole)
+        try:
+            return self._database.records(role, sql, _arguments(request))
+        except StorageError as error:
+            raise AccessError("bad_request", str(error).replace(view, subject.name)) from None
+
+    def _view(self, visitor: Visitor, subject: Subject, condition: str) -> str:
+        """The view of the rows the visitor may read; `condition`, the site's own, narrows it further."""
+        allowed = scope(subject.access, "read", visitor)
+        if allowed is Scope.NONE:
+            raise AccessError("forbidden", f"you may not read {subject.name}")
+        key = (subject.name, subject.columns, allowed, condition)
+        if key not in self._views:
+            self._views[key] = self._make_view(subject, allowed, condition)
+        return self._views[key]
+
+    def _make_view(self, subject: Subject, allowed: Scope, condition: str) -> str:
+        if len(self._views) >= VIEWS_KEPT:
+            oldest = next(iter(self._views))
+            self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
+        name = f"v{secrets.token_hex(NAME_BYTES)}"
+        conditions = [f"_owner = {CALLER_FUNCTION}()"] if allowed is Scope.OWN else []
+        # The second half is always so; by it a column is used that makes SQLite ask for the rows inside the view (guard.py).
+        conditions += [f"(\n{condition}\n) AND typeof(_owner) <> ''"] if condition else []
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        columns = ", ".join(map(quoted, subject.columns))
+        self._database.rows(f'CREATE TEMP VIEW "{name}" AS SELECT {columns} FROM main.{quoted(subject.name)}{where}')
+        return name
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    def insert(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Add a row of the visitor's."""
+        subject = self._subject(visitor, request)
+        if scope(subject.access, "insert", visitor) is Scope.NONE:
+            raise AccessError("forbidden", f"you may not add to {subject.name}")
+        owner, data = Owner(visitor.id, visitor.email), _data(request)
+        row = self._typed.insert(subject.name, data, owner) if subject.typed else self._insert_classic(subject, data, owner)
+        return {"status": "inserted", "id": row}
+
+    def update(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Change columns of a row by its id."""
+        subject, data = self._subject(visitor, request), _data(request)
+        only = self._only(visitor, subject, "update")
+        if subject.typed:
+            found = self._typed.update(subject.name, request.get("id"), data, only)
+        else:
+            found = self._update_classic(subject, _whole(request, "id", None), data, only)
+        return _done(found, subject, request, "updated")
+
+    def delete(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Remove a row by its id."""
+        subject = self._subject(visitor, request)
+        condition, arguments = self._only(visitor, subject, "delete")
+        sql = f"DELETE FROM {quoted(subject.name)} WHERE _id = ?{condition}"
+        found = self._database.change(_writing(subject), sql, (_whole(request, "id", None), *arguments))
+        return _done(bool(found), subject, request, "deleted")
+
+    def _only(self, visitor: Visitor, subject: Subject, operation: str) -> tuple[str, tuple[Value, ...]]:
+        """The condition a row must meet, as SQL and its arguments."""
+        allowed = scope(subject.access, operation, visitor)
+        if allowed is Scope.NONE:
+            raise AccessError("forbidden", f"you may not {operation} rows of {subject.name}")
+        return (" AND _owner = ?", (visitor.id,)) if allowed is Scope.OWN else ("", ())
+
+    def _insert_classic(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
+        values = {**_known(subject, data), "_owner": owner.id, "_owner_email": owner.email}
+        into, holes = ", ".join(map(quoted, values)), ", ".join("?" * len(values))
+        self._database.change(_writing(subject), f"INSERT INTO {quoted(subject.name)} ({into}) VALUES ({holes})", tuple(values.values()))
+        return self._database.last_id
+
+    def _update_classic(self, subject: Subject, row: int, data: Mapping[str, Value], only: tuple[str, tuple[Value, ...]]) -> bool:
+        values = _known(subject, data)
+        assignments = ", ".join((*(f"{quoted(name)} = ?" for name in values), "_updated_at = CURRENT_TIMESTAMP"))
+        sql = f"UPDATE {quoted(subject.name)} SET {assignments} WHERE _id = ?{only[0]}"
+        return bool(self._database.change(_writing(subject), sql, (*values.values(), row, *only[1])))
+
+    # ── the owner's ──────────────────────────────────────────────────────────────────────────
+
+    def change_structure(self, operation: str, request: Request) -> dict[str, object]:
+        """Tables and columns made, renamed and removed."""
+        with self._database.atomic():
+            return structure.CHANGES[operation](self._database, request)
+
+    # ── which table ──────────────────────────────────────────────────────────────────────────
+
+    def _subject(self, visitor: Visitor, request: Request) -> Subject:
+        name = request.get("table")
+        subject = self._find(name) if isinstance(name, str) else None
+        if subject is None or not _known_to(subject, visitor):
+            raise AccessError("not_found", f"there is no table {shown(name)}")
+        return subject
+
+    def _find(self, name: str) -> Subject | None:
+        """The user table of exactly that name."""
+        if is_private(name):
+            return None
+        if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is None:
+            return None
+        columns = tuple(str(column) for (column,) in self._database.rows("SELECT name FROM pragma_table_info(?)", (name,)))
+        typed = self._typed.lookup(name)
+        if typed is not None:
+            return Subject(name, columns, typed.access, typed)
+        policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
+        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
+
+
+def _visible(subject: Subject, visitor: Visitor) -> bool:
+    """Whether it is named to the visitor."""
+    return visitor.owner or subject.access["read"] != "local"
+
+
+def _known_to(subject: Subject, visitor: Visitor) -> bool:
+    """Whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
+    return visitor.owner or any(policy != "local" for policy in subject.access.values())
+
+
+def _writing(subject: Subject) -> Role:
+    return Role(SCRIPT_WRITES, f"a change of {subject.name}")
+
+
+def _done(found: bool, subject: Subject, request: Request, status: str) -> dict[str, object]:
+    if not found:
+        raise AccessError("not_found", f"{subject.name} has no row {shown(request.get('id'))} that you may change")
+    return {"status": status}
+
+
+def _known(subject: Subject, data: Mapping[str, Value]) -> dict[str, Value]:
+    for name in data:
+        if name not in subject.columns or name in SYSTEM_COLUMNS:
+            raise AccessError("bad_request", f"{subject.name} has no column {shown(name)} to set")
+    return dict(data)
+
+
+def _data(request: Request) -> dict[str, Value]:
+    data = request.get("data")
+    if not isinstance(data, dict) or any(isinstance(value, dict | list) for value in data.values()):
+        raise AccessError("bad_request", "data must be an object of columns and plain values")
+    return data
+
+
+def _column(subject: Subject, name: object) -> str:
+    if not isinstance(name, str) or name not in subject.columns:
+        raise AccessError("bad_request", f"{subject.name} has no column {shown(name)}")
+    return name
+
+
+def _columns(subject: Subject, names: object) -> str:
+    if names is None or names == []:
+        return ", ".join(map(quoted, subject.columns))
+    if not isinstance(names, list):
+        raise AccessError("bad_request", "columns must be a list of names")
+    return ", ".join(quoted(_column(subject, name)) for name in names)
+
+
+def _sql(request: Request, key: str) -> str:
+    text = request.get(key)
+    if text is not None and not isinstance(text, str):
+        raise AccessError("bad_request", f"{key} must be a text")
+    return (text or "").strip()
+
+
+def _arguments(request: Request) -> Sequence[Value]:
+    arguments = request.get("args")
+    if arguments is None:
+        return ()
+    if not isinstance(arguments, list) or any(isinstance(value, dict | list) for value in arguments):
+        raise AccessError("bad_request", "args must be a list of plain values")
+    return arguments
+
+
+def _whole(request: Request, key: str, default: int | None) -> int:
+    value = request.get(key, default)
+    if value is None:
+        value = default
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
+        raise AccessError("bad_request", f"{key} must be a whole number from 0")
+    return value
+
+
+Operation = Callable[[Access, Visitor, Request], object]
+
+
+def _structural(operation: str) -> Operation:
+    return lambda access, _visitor, request: access.change_structure(operation, request)
+
+
+OWNERS_OPERATIONS: Final = frozenset(structure.CHANGES)
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "tables": Access.tables,
+    "describe": Access.describe,
+    "orm-schema": Access.orm_schema,
+    "query": Access.query,
+    "query-one": Access.query_one,
+    "count": Access.count,
+    "exists": Access.exists,
+    "pluck": Access.pluck,
+    "distinct": Access.distinct,
+    "aggregate": Access.aggregate,
+    "insert": Access.insert,
+    "update": Access.update,
+    "delete": Access.delete,
+    **{operation: _structural(operation) for operation in structure.CHANGES},
+}
+"""Operation of the data protocol → what does it."""

@@ -1,0 +1,260 @@
+"""Columns and tables as they are declared: in goop.schema.create, in schemas/*.json, in `_orm_schemas`.
+
+One form for all three (network.md, "The database"). Parsing checks everything and names the field
+that is wrong; what a `Table` holds is trusted. It knows no database.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from goop2.storage.errors import StorageError
+from goop2.storage.limits import COLUMNS_MAX
+from goop2.storage.values import AUTOMATIC, TYPES, Value, check
+
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
+"""A table or column a site may make. `_` in front is the peer's own."""
+NAME_ALLOWED: Final = "a letter, then letters, digits and _, at most 63"
+
+OPERATIONS: Final = ("read", "insert", "update", "delete")
+POLICIES: Final = ("open", "group", "email", "owner", "local")
+DEFAULT_ACCESS: Final = {"read": "open", "insert": "owner", "update": "owner", "delete": "owner"}
+
+SYSTEM_COLUMNS: Final = ("_id", "_owner", "_owner_email", "_created_at", "_updated_at")
+SYSTEM_DDL: Final = (
+    "_id INTEGER PRIMARY KEY AUTOINCREMENT",
+    "_owner TEXT NOT NULL",
+    "_owner_email TEXT DEFAULT ''",
+    "_created_at DATETIME DEFAULT CURRENT_TIMESTAMP",
+    "_updated_at DATETIME DEFAULT CURRENT_TIMESTAMP",
+)
+
+CURRENT: Final = {"datetime": "CURRENT_TIMESTAMP", "date": "CURRENT_DATE", "time": "CURRENT_TIME"}
+"""Type → the one default of it that is no literal."""
+
+Fail = Callable[[str, str], StorageError]
+"""(field, what is wrong with it) → the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a typed table."""
+
+    name: str
+    type: str
+    """A key of `values.TYPES`."""
+    required: bool = False
+    key: bool = False
+    auto: bool = False
+    default: Value = None
+    values: tuple[tuple[str, str], ...] = ()
+    """enum: (key, label) of each value it may take."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """enum: the values it may take."""
+        return tuple(key for key, _ in self.values)
+
+    @property
+    def ddl(self) -> str:
+        """The column in a CREATE TABLE."""
+        parts = [quoted(self.name), TYPES[self.type].sql]
+        if self.required or self.key:
+            parts.append("NOT NULL")
+        if self.default is not None:
+            parts.append(f"DEFAULT {self._default_sql()}")
+        return " ".join(parts)
+
+    def _default_sql(self) -> str:
+        if self.default == CURRENT.get(self.type):
+            return str(self.default)
+        return literal(self.default)
+
+    def plain(self) -> dict[str, object]:
+        """The column as JSON holds it."""
+        shown: dict[str, object] = {"name": self.name, "type": self.type}
+        for flag in ("key", "required", "auto"):
+            if getattr(self, flag):
+                shown[flag] = True
+        if self.default is not None:
+            shown["default"] = self.default
+        if self.values:
+            shown["values"] = [{"key": key, "label": label} for key, label in self.values]
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A typed table."""
+
+    name: str
+    columns: tuple[Column, ...]
+    access: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_ACCESS))
+    """Operation → policy."""
+    context: object = None
+    """Kept for peers that use it."""
+
+    def column(self, name: str) -> Column | None:
+        """The site's own column of that name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Every column of the table, system columns first."""
+        return (*SYSTEM_COLUMNS, *(column.name for column in self.columns))
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The columns that together name a row, none when `_id` does."""
+        return tuple(column.name for column in self.columns if column.key)
+
+    @property
+    def ddl(self) -> str:
+        """Its CREATE TABLE."""
+        return f"CREATE TABLE {quoted(self.name)} ({', '.join((*SYSTEM_DDL, *(column.ddl for column in self.columns)))})"
+
+    @property
+    def json(self) -> str:
+        """What `_orm_schemas` holds."""
+        document = {
+            "name": self.name,
+            "columns": [column.plain() for column in self.columns],
+            "access": dict(self.access),
+            "system_key": not self.key_names,
+        }
+        if self.context is not None:
+            document["context"] = self.context
+        return json.dumps(document, ensure_ascii=False)
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: Value) -> str:
+    """A value in DDL, where nothing can be bound."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return repr(value)
+
+
+def parse_table(document: object, fail: Fail, *, strict: bool = True) -> Table:
+    """A table of its JSON form. Raises what `fail` makes of the field that is wrong; unknown ones only when `strict`."""
+    if not isinstance(document, dict):
+        raise fail("the whole", "must be an object with name and columns")
+    name = _name(document.get("name"), "name", fail)
+    columns = parse_columns(document.get("columns"), fail, strict=strict)
+    return Table(name, columns, parse_access(document.get("access"), fail), document.get("context"))
+
+
+def parse_columns(document: object, fail: Fail, *, strict: bool = True) -> tuple[Column, ...]:
+    """Columns of their JSON form."""
+    if not isinstance(document, list) or not document:
+        raise fail("columns", "must be a list of at least one column")
+    if len(document) > COLUMNS_MAX:
+        raise fail("columns", f"are {len(document)}, the most is {COLUMNS_MAX}")
+    columns = tuple(_column(each, f"columns[{index}]", fail, strict) for index, each in enumerate(document, 1))
+    seen: set[str] = set()
+    for index, column in enumerate(columns, 1):
+        if column.name.lower() in seen:
+            raise fail(f"columns[{index}].name", f"is {column.name}, as another column's; names differ in more than capitals")
+        seen.add(column.name.lower())
+    return columns
+
+
+def parse_access(document: object, fail: Fail) -> dict[str, str]:
+    """Policies of their JSON form; what is not said is the default."""
+    if document is None:
+        return dict(DEFAULT_ACCESS)
+    if not isinstance(document, dict):
+        raise fail("access", "must be an object of read, insert, update and delete")
+    access = dict(DEFAULT_ACCESS)
+    for operation, policy in document.items():
+        if operation not in OPERATIONS:
+            raise fail(f"access.{operation}", f"is not an operation; there are {', '.join(OPERATIONS)}")
+        if policy in (None, ""):
+            continue  # other peers write what they leave at the default so
+        if policy not in POLICIES:
+            raise fail(f"access.{operation}", f"is {json.dumps(policy)}; allowed is {', '.join(POLICIES)}")
+        access[operation] = policy
+    return access
+
+
+def _name(value: object, place: str, fail: Fail) -> str:
+    if not isinstance(value, str) or not NAME.match(value):
+        raise fail(place, f"is {json.dumps(value)}; allowed is {NAME_ALLOWED}")
+    return value
+
+
+def _column(document: object, place: str, fail: Fail, strict: bool) -> Column:
+    if not isinstance(document, dict):
+        raise fail(place, "must be an object with name and type")
+    unknown = document.keys() - {"name", "type", "required", "key", "auto", "default", "values"}
+    if unknown and strict:
+        raise fail(f"{place}.{min(unknown)}", "is not known; a column has name, type, required, default, key, auto, values")
+    name = _name(document.get("name"), f"{place}.name", fail)
+    kind = document.get("type")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise fail(f"{place}.type", f"is {json.dumps(kind)}; allowed is {', '.join(TYPES)}")
+    flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
+    if flags["auto"] and kind not in AUTOMATIC:
+        raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")
+    column = Column(name, kind, **flags, values=_enum_values(document.get("values"), kind, place, fail))
+    return _with_default(column, document.get("default"), place, fail)
+
+
+def _flag(document: Mapping[str, object], flag: str, place: str, fail: Fail) -> bool:
+    value = document.get(flag)
+    if value is not None and not isinstance(value, bool):
+        raise fail(f"{place}.{flag}", f"is {json.dumps(value)}; allowed is true or false")
+    return bool(value)
+
+
+def _enum_values(document: object, kind: str, place: str, fail: Fail) -> tuple[tuple[str, str], ...]:
+    if kind != "enum":
+        if document not in (None, []):
+            raise fail(f"{place}.values", "is only for enum")
+        return ()
+    if not isinstance(document, list) or not document:
+        raise fail(f"{place}.values", "must list what the enum may be")
+    return tuple(_enum_value(value, f"{place}.values[{index}]", fail) for index, value in enumerate(document, 1))
+
+
+def _enum_value(value: object, place: str, fail: Fail) -> tuple[str, str]:
+    if isinstance(value, str):
+        return value, value
+    if isinstance(value, dict) and isinstance(value.get("key"), str):
+        label = value.get("label")
+        return value["key"], label if isinstance(label, str) and label else value["key"]
+    raise fail(place, "must be a text, or an object with key and label")
+
+
+def _with_default(column: Column, value: object, place: str, fail: Fail) -> Column:
+    if value is None:
+        return column
+    if value == "" and column.type not in ("text", "guid"):
+        return column  # other peers write an empty default for none
+    if value != CURRENT.get(column.type):
+        message = check(column.type, column.keys, value)
+        if message or isinstance(value, bytes):
+            raise fail(f"{place}.default", message or "cannot be a byte string")
+    return Column(column.name, column.type, column.required, column.key, column.auto, value, column.values)  # type: ignore[arg-type]
+
+
+def failing(subject: str) -> Fail:
+    """For declarations in a script: errors begin with the table's name."""
+
+    def fail(place: str, message: str) -> StorageError:
+        return StorageError(f"{subject}: {place} {message}")
+
+    return fail
+
+
+def names(columns: Sequence[Column]) -> str:
+    """Names of columns, for messages."""
+    return ", ".join(column.name for column in columns)

@@ -1,0 +1,385 @@
+"""One open data.db: how it is opened, and the only way statements are run on it.
+
+A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
+connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
+Knows roles, limits and transactions; it must not know what a table means.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.guard import INTERNAL, SCRIPT_WRITES, VISITOR, Guard, Role
+from goop2.storage.limits import (
+    BUSY_SECONDS,
+    BUSY_SLEEP_SECONDS,
+    INSPECTED_KEPT,
+    JOURNAL_MAX_BYTES,
+    LOCK_MAX_SECONDS,
+    PROGRESS_STEPS,
+    ROWS_MAX,
+    ROWS_MAX_BYTES,
+    SQLITE_LIMITS,
+    VISITOR_SECONDS,
+)
+
+FILE: Final = "data.db"
+
+EXACT_INTEGER_MAX: Final = 2**53
+NUMBER_BYTES: Final = 8
+FOREVER: Final = float("inf")
+DESCRIPTORS_LOOKED_AT: Final = 1024
+
+Value = None | int | float | str | bytes
+"""What SQLite holds and a statement can be given."""
+CrossingValue = None | int | float | bytes
+"""A value on its way to Lua: text as UTF-8 bytes, an integer beyond 2^53 as decimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The result of a query, flat: `values` holds len(names) values a row."""
+
+    names: tuple[str, ...]
+    values: list[CrossingValue]
+
+    def __len__(self) -> int:
+        return len(self.values) // len(self.names) if self.names else 0
+
+
+NO_ROWS: Final = Rows((), [])
+
+STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
+"""Kind of role → how long a statement of it may run; the others may until the deadline."""
+
+_MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
+    (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
+    (apsw.InterruptError, "the statement took longer than its time"),
+    (apsw.BindingsError, "the arguments are not as many as the ? in the statement"),
+    (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
+    (apsw.NoMemError, "the statement needs more memory than it may have"),
+    (MemoryError, "the statement needs more memory than it may have"),
+    (apsw.FullError, "the disk is full"),
+    (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
+    (apsw.CorruptError, "the database file is damaged: restore a backup"),
+    (apsw.NotADBError, "the file is not a database"),
+    (UnicodeDecodeError, "the row holds text that is not UTF-8"),
+    (UnicodeEncodeError, "the text is not UTF-8"),
+    (OverflowError, "an integer is outside the 64 bits a database holds"),
+)
+
+
+class Database:
+    """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._guard = Guard()
+        self._inspected: dict[tuple[object, str], bool] = {}
+        self._statement_ends = FOREVER
+        self._waiting_since = 0.0
+        self.deadline = FOREVER
+        connection.authorizer = self._guard
+        connection.set_busy_handler(self._wait_for_lock)
+        connection.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+
+    # ── statements ───────────────────────────────────────────────────────────────────────────
+
+    def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
+        """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
+        with self._run(role, sql, arguments) as cursor:
+            return _collect(cursor, role, rows_max)
+
+    def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
+        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64."""
+        with self._run(role, sql, arguments) as cursor:
+            return _as_records(cursor, role)
+
+    def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
+        """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
+        with self._run(role, sql, arguments) as cursor:
+            for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
+                pass
+            return self._connection.changes()
+
+    def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
+        """First column of the first row of a statement of ours, None without one."""
+        with self._run(INTERNAL, sql, arguments) as cursor:
+            row = next(cursor, None)
+            return None if row is None else row[0]
+
+    def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
+        """All rows of a statement of ours, as SQLite gives them."""
+        with self._run(INTERNAL, sql, arguments) as cursor:
+            return list(cursor)
+
+    def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
+        """Number of rows a statement of ours changed."""
+        return self.change(INTERNAL, sql, arguments)
+
+    @property
+    def last_id(self) -> int:
+        """`_id` of the row inserted last."""
+        return self._connection.last_insert_rowid()
+
+    @contextmanager
+    def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> Iterator[apsw.Cursor]:
+        """The statement under way, with every failure as a `StorageError`."""
+        self._guard.role = role
+        self._guard.refusal = ""
+        seconds = STATEMENT_SECONDS.get(role.kind)
+        self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
+        cursor = self._connection.cursor()
+        try:
+            if role is not INTERNAL:
+                self._inspect(cursor, role, sql, arguments)
+            yield cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
+        except StorageError:
+            raise
+        except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
+            raise StorageError(self._sentence(error)) from None
+        finally:
+            cursor.close(True)
+            self._guard.role = INTERNAL
+
+    def _inspect(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
+        """Refuse what is not exactly one statement, or writes where its role only reads."""
+        key = (role.kind, sql)
+        readonly = self._inspected.get(key)
+        if readonly is None:
+            readonly = _inspect(cursor, role, sql, arguments)
+            if len(self._inspected) >= INSPECTED_KEPT:
+                del self._inspected[next(iter(self._inspected))]
+            self._inspected[key] = readonly
+        if readonly and role.kind is SCRIPT_WRITES:
+            raise StorageError(f"{role.name} takes INSERT, UPDATE, DELETE or REPLACE; goop.db.query reads")
+        if not readonly and role.kind is not SCRIPT_WRITES:
+            raise StorageError(f"{role.name} only reads; goop.db.exec writes")
+
+    def _sentence(self, error: BaseException) -> str:
+        if isinstance(error, apsw.AuthError) or (self._guard.refusal and isinstance(error, apsw.SQLError)):
+            return self._guard.refusal or str(error)
+        for kind, message in _MESSAGES:
+            if isinstance(error, kind):
+                return message
+        return str(error)
+
+    # ── transactions ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one is open."""
+        return self._connection.in_transaction
+
+    def begin(self) -> None:
+        """Take the one write lock, waiting for it until the deadline."""
+        self.rows("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Make everything since `begin` lasting. Raises `StorageError`; then nothing of it is."""
+        try:
+            self.rows("COMMIT")
+        except StorageError:
+            self.rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Undo everything since `begin`; harmless when nothing is open."""
+        if self._connection.in_transaction:
+            self.rows("ROLLBACK")
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """Several statements of ours as one, inside a transaction or alone."""
+        begin, done, undo = (
+            ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+        )
+        self.rows(begin)
+        try:
+            yield
+            self.rows(done)
+        except BaseException:
+            if self.in_transaction:
+                self.rows(undo)
+            raise
+
+    # ── what SQLite asks ─────────────────────────────────────────────────────────────────────
+
+    def _wait_for_lock(self, attempts: int) -> bool:
+        now = time.monotonic()
+        if attempts == 0:
+            self._waiting_since = now
+        if now >= min(self.deadline, self._waiting_since + BUSY_SECONDS):
+            return False
+        time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+        if self._statement_ends is not FOREVER:
+            self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS  # waiting is no holding
+        return True
+
+    def _out_of_time(self) -> bool:
+        now = time.monotonic()
+        return now > self.deadline or now > self._statement_ends
+
+    # ── the file ─────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """For the parts of the storage that need more than statements: backup, functions, views."""
+        return self._connection
+
+    def close(self) -> None:
+        """Close it. Idempotent."""
+        self._connection.close(True)
+
+
+def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
+    """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
+    if "\0" in sql:
+        raise StorageError(f"{role.name}: the statement holds a NUL character")
+    first, rest = _compile_first(cursor, role, sql, arguments)
+    if first is None:
+        raise StorageError(f"{role.name}: there is no statement in the text")
+    while rest:
+        another, rest = _compile_first(cursor, role, rest, arguments)
+        if another is not None:
+            raise StorageError(f"{role.name} takes one statement, not several")
+    return first
+
+
+def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
+    """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
+    found: list[tuple[bool | None, str]] = []
+
+    def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
+        if traced.is_explain:
+            raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
+        found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
+        return False
+
+    cursor.exec_trace = trace
+    try:
+        cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
+    except apsw.ExecTraceAbort:
+        pass
+    finally:
+        cursor.exec_trace = None
+    return found[0] if found else (None, "")
+
+
+def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
+    values: list[CrossingValue] = []
+    names: tuple[str, ...] = ()
+    size = 0
+    for number, row in enumerate(cursor, 1):
+        if number == 1:
+            names = tuple(column[0] for column in cursor.get_description())
+        elif number > rows_max:
+            raise StorageError(f"{role.name}: more than {rows_max} rows; add a LIMIT")
+        size += _cross(row, values)
+        if size > ROWS_MAX_BYTES:
+            raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")
+    return Rows(names, values)
+
+
+def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
+    records: list[dict[str, object]] = []
+    crossed: list[CrossingValue] = []
+    size = 0
+    for row in cursor:
+        names = [column[0] for column in cursor.get_description()]
+        size += _cross(row, crossed)
+        crossed.clear()
+        if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
+            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; ask for fewer with limit")
+        records.append(dict(zip(names, map(_for_json, row), strict=True)))
+    return records
+
+
+def _for_json(value: Any) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+        return str(value)
+    return value
+
+
+def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
+    """Append a row's values as they cross; their bytes. The inner loop of every query, hence one function."""
+    size = 0
+    for value in row:
+        kind = value.__class__
+        if kind is str:
+            value = value.encode()
+            size += len(value)
+        elif kind is bytes:
+            size += len(value)
+        else:
+            size += NUMBER_BYTES
+            if kind is int and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+                value = b"%d" % value
+        values.append(value)
+    return size
+
+
+def open_database(path: Path, *, guarded: bool = True) -> Database:
+    """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
+
+    `guarded`: with SQLite's limits for statements that scripts and strangers write.
+    """
+    try:
+        connection = apsw.Connection(str(path))
+        database = Database(connection)
+        _configure(connection, guarded=guarded)
+        database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
+    except (apsw.Error, StorageError) as error:
+        raise DatabaseError(f"{path} cannot be opened as a database: {error}") from None
+    return database
+
+
+def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
+    connection.pragma("temp_store", "memory")
+    connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
+    if guarded:
+        for limit, value in SQLITE_LIMITS.items():
+            connection.limit(limit, value)
+
+
+def limit_heap(limit_bytes: int) -> None:
+    """Bound what SQLite may allocate in this whole process."""
+    apsw.hard_heap_limit(limit_bytes)
+
+
+def descriptors(path: Path) -> set[int]:
+    """The descriptors this process has open on the database, its log and its index."""
+    wanted = {_identity(os.stat(f"{path}{suffix}")) for suffix in ("", "-wal", "-shm") if os.path.exists(f"{path}{suffix}")}  # noqa: PTH110, PTH116
+    return {descriptor for descriptor in range(DESCRIPTORS_LOOKED_AT) if _open_identity(descriptor) in wanted}
+
+
+def _open_identity(descriptor: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return _identity(found) if stat.S_ISREG(found.st_mode) else None
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino

@@ -1,0 +1,161 @@
+"""What a statement may do, decided by what SQLite says it touches and never by matching its text.
+
+A `Role` says who wrote the statement; `PERMITTED` says what each kind of role may do; the `Guard` is
+the authorizer of a connection (https://sqlite.org/c3ref/set_authorizer.html). SQLite asks it while it
+compiles a statement, for every table and column, also inside views, triggers and sub-selects:
+
+    action              first        second      database   inside
+    SQLITE_READ         table        column      "main"     view, trigger or CTE it stands in, or None
+    SQLITE_INSERT …     table        -           "main"     same
+    SQLITE_FUNCTION     -            function    -          same
+
+Two things to know: `count(*)` reads a table with an empty column and no database name; and a CTE
+can call itself like any view, so the name in the last place proves something only while it is secret.
+Whatever is not permitted is denied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+READABLE_REGISTRIES: Final = frozenset({"_tables", "_orm_schemas"})
+"""Tables that begin with `_` and may all the same be read by the owner's scripts."""
+
+REFUSED_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log"})
+"""SQL functions that reach beyond the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A sort of statement. `flags` keep its compiled statements apart from those of other kinds in apsw's cache."""
+
+    name: str
+    flags: int
+
+
+SCRIPT_READS: Final = Kind("script reads", 0)
+SCRIPT_WRITES: Final = Kind("script writes", 0)
+ONE_TABLE: Final = Kind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
+VISITOR: Final = Kind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
+OURS: Final = Kind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who a statement comes from: how messages call it, and for the narrow kinds the one table it may read."""
+
+    kind: Kind
+    name: str
+    table: str = ""
+    view: str = ""
+    """VISITOR: the secret name of the view through which alone the table is read."""
+    whole: bool = False
+    """VISITOR: that view shows every row, so how many the table has is no secret."""
+
+
+QUERY: Final = Role(SCRIPT_READS, "goop.db.query")
+SCALAR: Final = Role(SCRIPT_READS, "goop.db.scalar")
+EXEC: Final = Role(SCRIPT_WRITES, "goop.db.exec")
+INTERNAL: Final = Role(OURS, "goop2")
+
+Check = Callable[[Role, str | None, str | None, str | None, str | None], bool]
+"""(role, first, second, database, inside) → permitted?"""
+
+
+def is_private(table: str) -> bool:
+    """Whether a table is the peer's or SQLite's own, not the site's."""
+    return table.startswith("_") or table.lower().startswith("sqlite_")
+
+
+def _always(_role: Role, *_what: str | None) -> bool:
+    return True
+
+
+def _user_table(_role: Role, table: str | None, _column: str | None, database: str | None, _inside: str | None) -> bool:
+    return table is not None and database in ("main", None) and not is_private(table)
+
+
+def _readable_table(role: Role, table: str | None, column: str | None, database: str | None, inside: str | None) -> bool:
+    if table is not None and table.lower() in READABLE_REGISTRIES:
+        return database in ("main", None)
+    return _user_table(role, table, column, database, inside)
+
+
+def _the_table(role: Role, table: str | None, _column: str | None, database: str | None, _inside: str | None) -> bool:
+    return table is not None and table.lower() == role.table.lower() and database in ("main", None)
+
+
+def _through_the_view(role: Role, table: str | None, column: str | None, database: str | None, inside: str | None) -> bool:
+    if table == role.view:
+        return database in ("temp", None)
+    if table is None or table.lower() != role.table.lower() or database != "main":
+        return False
+    # Rows of which no column but _id is used, as for a count, are asked for without a column and outside of any view.
+    return inside == role.view or (role.whole and column == "")
+
+
+def _harmless_function(_role: Role, _first: str | None, function: str | None, *_rest: str | None) -> bool:
+    return function is not None and function.lower() not in REFUSED_FUNCTIONS
+
+
+_READING: Final[dict[int, Check]] = {
+    apsw.SQLITE_SELECT: _always,
+    apsw.SQLITE_FUNCTION: _harmless_function,
+}
+
+PERMITTED: Final[dict[Kind, dict[int, Check]]] = {
+    SCRIPT_READS: {**_READING, apsw.SQLITE_RECURSIVE: _always, apsw.SQLITE_READ: _readable_table},
+    SCRIPT_WRITES: {
+        **_READING,
+        apsw.SQLITE_RECURSIVE: _always,
+        apsw.SQLITE_READ: _readable_table,
+        apsw.SQLITE_INSERT: _user_table,
+        apsw.SQLITE_UPDATE: _user_table,
+        apsw.SQLITE_DELETE: _user_table,
+    },
+    ONE_TABLE: {**_READING, apsw.SQLITE_READ: _the_table},
+    VISITOR: {**_READING, apsw.SQLITE_READ: _through_the_view},
+}
+"""Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all."""
+
+_DOING: Final = {
+    apsw.SQLITE_READ: "read the table {first}",
+    apsw.SQLITE_INSERT: "write to the table {first}",
+    apsw.SQLITE_UPDATE: "write to the table {first}",
+    apsw.SQLITE_DELETE: "write to the table {first}",
+    apsw.SQLITE_FUNCTION: "use the function {second}",
+    apsw.SQLITE_PRAGMA: "use PRAGMA",
+    apsw.SQLITE_ATTACH: "use ATTACH or VACUUM",
+    apsw.SQLITE_DETACH: "use DETACH",
+    apsw.SQLITE_TRANSACTION: "begin or end a transaction (goop.db.transaction does)",
+    apsw.SQLITE_SAVEPOINT: "use savepoints (goop.db.transaction does what they do)",
+    apsw.SQLITE_RECURSIVE: "use a recursive query",
+}
+"""Action → how a refusal says it; what is not here changes the structure of the database."""
+_STRUCTURE: Final = "change tables or indexes; goop.schema.create makes tables"
+_SCHEMA_TABLES: Final = ("sqlite_master", "sqlite_temp_master")
+"""What DDL writes to, as SQLite calls it."""
+
+
+class Guard:
+    """The authorizer of one connection. Set `role` before a statement is compiled; `refusal` tells what was denied last."""
+
+    def __init__(self) -> None:
+        self.role = INTERNAL
+        self.refusal = ""
+
+    def __call__(self, action: int, first: str | None, second: str | None, database: str | None, inside: str | None) -> int:
+        """SQLite's question; apsw.SQLITE_OK or apsw.SQLITE_DENY."""
+        role = self.role
+        if role.kind is OURS:
+            return apsw.SQLITE_OK
+        check = PERMITTED[role.kind].get(action)
+        if check is not None and check(role, first, second, database, inside):
+            return apsw.SQLITE_OK
+        doing = _STRUCTURE if first in _SCHEMA_TABLES and action != apsw.SQLITE_READ else _DOING.get(action, _STRUCTURE)
+        self.refusal = f"{role.name} may not {doing.format(first=first, second=second)}"
+        return apsw.SQLITE_DENY

@@ -1,0 +1,57 @@
+"""goop.kv: a small store per script, as JSON text in `_py_kv`.
+
+Every write is one statement that checks the script's limits itself, so two calls at once neither
+lose a key nor pass the limit together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from goop2.storage.database import Database
+from goop2.storage.errors import StorageError
+from goop2.storage.limits import KV_KEYS_MAX, KV_MAX_BYTES
+
+_SIZE: Final = "length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))"
+_OTHERS: Final = "FROM _py_kv WHERE kind = ?1 AND script = ?2 AND key <> ?3"
+_SET: Final = (
+    "INSERT INTO _py_kv (kind, script, key, value) SELECT ?1, ?2, ?3, ?4 "
+    f"WHERE (SELECT count(*) < {KV_KEYS_MAX} AND coalesce(sum({_SIZE}), 0) + ?5 <= {KV_MAX_BYTES} {_OTHERS}) "
+    "ON CONFLICT DO UPDATE SET value = excluded.value"
+)
+_GET: Final = "SELECT value FROM _py_kv WHERE kind = ? AND script = ? AND key = ?"
+_DELETE: Final = "DELETE FROM _py_kv WHERE kind = ? AND script = ? AND key = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Whose keys: one script of one kind."""
+
+    kind: str
+    script: str
+
+
+def get(database: Database, store: Store, key: str) -> str | None:
+    """The value's JSON text, None when the key is not there."""
+    value = database.scalar(_GET, (store.kind, store.script, key))
+    return None if value is None else str(value)
+
+
+def put(database: Database, store: Store, key: str, value: str) -> None:
+    """Keep `value`, JSON text, under `key`. Raises `StorageError` beyond the limits; then nothing has changed."""
+    size = len(key.encode()) + len(value.encode())
+    if not database.changed(_SET, (store.kind, store.script, key, value, size)):
+        raise StorageError(_refusal(database, store, key))
+
+
+def delete(database: Database, store: Store, key: str) -> None:
+    """Forget `key`."""
+    database.changed(_DELETE, (store.kind, store.script, key))
+
+
+def _refusal(database: Database, store: Store, key: str) -> str:
+    keys = database.scalar(f"SELECT count(*) {_OTHERS}", (store.kind, store.script, key))
+    if isinstance(keys, int) and keys >= KV_KEYS_MAX:
+        return f"goop.kv holds {KV_KEYS_MAX} keys of this script, the most it may have"
+    return f"goop.kv would hold more than {KV_MAX_BYTES} bytes of this script, keys and values together"

@@ -1,0 +1,58 @@
+"""The registries of data.db, as every peer of the network lays them out (network.md, "The database").
+
+Makes what is missing and changes nothing that is there, so that a folder can move between peers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from goop2.storage.columns import Table, quoted
+from goop2.storage.database import Database
+from goop2.storage.guard import is_private
+
+REGISTRIES: Final = (
+    "CREATE TABLE IF NOT EXISTS _tables (name TEXT PRIMARY KEY, schema TEXT NOT NULL, insert_policy TEXT DEFAULT 'owner', "
+    "created_at DATETIME DEFAULT CURRENT_TIMESTAMP)",
+    "CREATE TABLE IF NOT EXISTS _orm_schemas (table_name TEXT PRIMARY KEY, schema_json TEXT NOT NULL, "
+    "created_at DATETIME DEFAULT CURRENT_TIMESTAMP)",
+    "CREATE TABLE IF NOT EXISTS _meta (key TEXT PRIMARY KEY, value TEXT)",
+)
+"""Shared with other peers."""
+
+OURS: Final = (
+    "CREATE TABLE IF NOT EXISTS _py_kv (kind TEXT NOT NULL, script TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, "
+    "PRIMARY KEY (kind, script, key)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _py_imported (source TEXT PRIMARY KEY, at DATETIME DEFAULT CURRENT_TIMESTAMP)",
+)
+"""Of this implementation alone."""
+
+
+def lay_out(database: Database) -> None:
+    """Make the registries that are missing. Raises `StorageError`."""
+    with database.atomic():
+        for statement in (*REGISTRIES, *OURS):
+            database.rows(statement)
+
+
+def make_table(database: Database, table: Table) -> None:
+    """Make a typed table and register it; inside `Database.atomic`."""
+    database.rows(table.ddl)
+    if table.key_names:
+        index = quoted(f"_py_key_{table.name}")
+        database.rows(f"CREATE UNIQUE INDEX {index} ON {quoted(table.name)} ({', '.join(map(quoted, table.key_names))})")
+    database.rows(
+        "INSERT OR REPLACE INTO _tables (name, schema, insert_policy) VALUES (?, ?, ?)", (table.name, table.ddl, table.access["insert"])
+    )
+    database.rows("INSERT OR REPLACE INTO _orm_schemas (table_name, schema_json) VALUES (?, ?)", (table.name, table.json))
+
+
+def user_tables(database: Database) -> list[str]:
+    """Names of the site's own tables, sorted."""
+    found = database.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name COLLATE NOCASE")
+    return [str(name) for (name,) in found if not is_private(str(name))]
+
+
+def has_table(database: Database, name: str) -> bool:
+    """Whether the database has a table or view of that name, whatever its capitals."""
+    return database.scalar("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", (name,)) is not None

@@ -1,0 +1,64 @@
+"""Every number of the storage, named with its unit and the reason for its value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+MEGABYTE_BYTES: Final = 1024 * 1024
+
+ROWS_MAX: Final = 1000
+"""Rows of one query (behaviour.md, "The goop table"); beyond it is an error, never a silent cut."""
+
+ROWS_MAX_BYTES: Final = 1 * MEGABYTE_BYTES
+"""Text and BLOBs of one query; a number counts as eight bytes."""
+
+VALUE_MAX_BYTES: Final = 2 * MEGABYTE_BYTES
+"""One string, BLOB or row inside SQLite: twice what a script may send or receive, so that it can work on such values."""
+
+HEAP_MAX_BYTES: Final = 32 * MEGABYTE_BYTES
+"""What SQLite may hold in one worker: 2 MB of page cache, the rest for sorting and temporary tables."""
+
+LOCK_MAX_SECONDS: Final = 1.0
+"""How long a script may hold the one write lock: no other part of the peer waits longer than that."""
+
+VISITOR_SECONDS: Final = 1.0
+"""How long a query of a caller from outside may run."""
+
+BUSY_SECONDS: Final = 5.0
+"""How long to wait for the lock where no invocation's deadline says otherwise."""
+
+BUSY_SLEEP_SECONDS: Final = (0.0002, 0.002)
+"""Pause before asking for the lock again, drawn anew each time so that waiters do not march in step. Most writes take less."""
+
+PROGRESS_STEPS: Final = 10_000
+"""SQLite's own steps between looks at the clock: about a millisecond of work."""
+
+INSPECTED_KEPT: Final = 256
+"""Statements whose inspection is remembered, oldest out first."""
+
+JOURNAL_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
+"""What is left of the write-ahead log after a checkpoint has emptied it."""
+
+SQLITE_LIMITS: Final = {
+    apsw.SQLITE_LIMIT_LENGTH: VALUE_MAX_BYTES,
+    apsw.SQLITE_LIMIT_SQL_LENGTH: 100_000,  # 50 times the longest statement we have seen
+    apsw.SQLITE_LIMIT_COLUMN: 200,
+    apsw.SQLITE_LIMIT_EXPR_DEPTH: 200,  # the parser recurses on the C stack
+    apsw.SQLITE_LIMIT_COMPOUND_SELECT: 50,
+    apsw.SQLITE_LIMIT_VDBE_OP: 100_000,
+    apsw.SQLITE_LIMIT_FUNCTION_ARG: 100,
+    apsw.SQLITE_LIMIT_ATTACHED: 0,
+    apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,  # LIKE takes time in the square of it
+    apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
+    apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+"""SQLITE_LIMIT_… → value, for connections that run what scripts or strangers wrote."""
+
+KV_KEYS_MAX: Final = 1000
+KV_MAX_BYTES: Final = 64 * 1024
+"""Keys and values as JSON, of one script."""
+
+COLUMNS_MAX: Final = 100
+"""Columns of a typed table."""

@@ -1,0 +1,251 @@
+"""goop.db, goop.schema, goop.kv and goop.site as scripts see them, in confined workers; and what a transaction may not do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+from tests.storage.manual import call, failed, peer_with
+
+from goop2.scripting.invocation import Caller
+from goop2.storage.limits import LOCK_MAX_SECONDS
+
+TABLE = 'goop.schema.create("t", {{name = "n", type = "integer", default = 0}, {name = "b", type = "blob"}, {name = "s", type = "text"}})\n'
+
+
+def function(body: str) -> str:
+    return f"function call(request)\n{body}\nend\n"
+
+
+async def result(folder: Path, body: str, **lua: object) -> object:
+    async with peer_with(folder, {"f": function(body)}, None, **lua) as peer:
+        return await call(peer, "f")
+
+
+@pytest.mark.parametrize("layer", ["", "environment", "descriptors", "landlock", "rlimits", "seccomp"])
+async def test_a_confined_worker_writes_through_a_checkpoint(tmp_path: Path, layer: str) -> None:
+    body = (
+        TABLE
+        + """for round = 1, 12 do
+      local changed, problem = goop.db.exec("INSERT INTO t (_owner, s) "
+        .. "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 100) "
+        .. "SELECT 'o', hex(zeroblob(2000)) FROM n")
+      if not changed then error(problem) end
+    end
+    return goop.db.scalar("SELECT count(*) FROM t ORDER BY s")"""
+    )
+    async with peer_with(tmp_path, {"f": function(body)}) as peer:
+        assert peer.confinement[layer or "seccomp"] == ""
+        assert await call(peer, "f") == 1200
+
+
+async def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
+    body = (
+        TABLE
+        + r"""
+      local big = "9223372036854775807"
+      goop.schema.insert("t", {n = big, b = "\255\0\254", s = "a\0b"})
+      goop.db.exec("INSERT INTO t (_owner, n, s) VALUES (?, ?, ?)", "x", "-9223372036854775808", "🙂")
+      goop.db.exec("INSERT INTO t (_owner, n, s) VALUES (?, ?, ?)", "x", true, nil)
+      local rows = goop.db.query("SELECT n, b, s FROM t ORDER BY _id")
+      local max = goop.db.scalar("SELECT ?", 2^53)
+      return {rows[1].n, rows[1].b == "\255\0\254", rows[1].s == "a\0b", rows[2].n, rows[2].s, rows[3].n, rows[3].s == nil, max,
+              goop.db.scalar("SELECT 9007199254740993"), goop.db.scalar("SELECT ?", 1e308), goop.db.scalar("SELECT ?", -0.5),
+              goop.db.scalar("SELECT ''"),
+              goop.db.scalar("SELECT typeof(?)", "\255"), goop.db.scalar("SELECT typeof(?)", "ä"),
+              #goop.db.scalar("SELECT ?", ("x"):rep(65536))}"""
+    )
+    assert await result(tmp_path, body) == [
+        "9223372036854775807",
+        True,
+        True,
+        "-9223372036854775808",
+        "🙂",
+        1,
+        True,
+        2**53,
+        "9007199254740993",
+        1e308,
+        -0.5,
+        "",
+        "blob",
+        "text",
+        65536,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call_", "message"),
+    [
+        ('goop.db.query("SELECT ?", 0/0)', "bad argument #2 to 'goop.db.query' (nan is not a finite number)"),
+        ('goop.db.exec("SELECT ?", 1/0)', "is not a finite number"),
+        ('goop.db.query("SELECT ?", {})', "string, number, boolean or nil expected, got table"),
+        ('goop.schema.insert("t", {n = 0/0})', "n is not a finite number"),
+        ('goop.schema.insert("t", {n = {}})', "n cannot hold a table"),
+        ('goop.schema.insert("t", {1})', "columns have names, and 1 is none"),
+        ('goop.schema.insert("t", "x")', "table expected, got string"),
+        ("goop.db.query()", "string expected, got no value"),
+        ("goop.db.transaction(5)", "function expected, got number"),
+    ],
+)
+async def test_a_wrong_argument_raises_in_the_scripts_line(tmp_path: Path, call_: str, message: str) -> None:
+    answer = failed(await result(tmp_path, TABLE + f"local r = {call_}"))
+    assert answer.startswith("f:3: ")
+    assert message.replace("nan", "") in answer.replace("-nan", "").replace("nan", "")
+
+
+async def test_a_thousand_rows_come_and_one_more_is_an_error(tmp_path: Path) -> None:
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT %d) SELECT x AS a, x * 2 AS b, NULL AS c, 'y' AS d, x AS e FROM n"  # noqa: E501
+    body = f"""local rows = goop.db.query("{numbers % 1000}")
+      local none, problem = goop.db.query("{numbers % 1001}")
+      local wide, wider = goop.db.query("SELECT hex(zeroblob(600000))")
+      return {{#rows, rows[1000], none == nil, problem, wide == nil, wider}}"""
+    assert await result(tmp_path, body) == [
+        1000,
+        {"a": 1000, "b": 2000, "d": "y", "e": 1000},
+        True,
+        "goop.db.query: more than 1000 rows; add a LIMIT",
+        True,
+        "goop.db.query: more than 1048576 bytes of rows; ask for fewer rows or columns",
+    ]
+
+
+async def test_chat_commands_have_kv_and_nothing_else_of_the_database(tmp_path: Path) -> None:
+    command = 'function handle() goop.kv.set("n", 5) return type(goop.db) .. type(goop.schema) .. type(goop.site) .. goop.kv.get("n") end'
+    async with peer_with(tmp_path, {"hello": function('return goop.kv.get("n")')}, {"hello": command}) as peer:
+        assert (await peer.engine.command(peer.owner, "!hello")).text == "nilnilnil5"
+        assert await call(peer, "hello") is None, "the function of that name has keys of its own"
+
+
+async def test_kv_that_is_off_says_so(tmp_path: Path) -> None:
+    body = 'local value, problem = goop.kv.get("a") return {value == nil, problem, goop.kv.set("a", 1), goop.kv.del("a")}'
+    disabled = "goop.kv is disabled in goop.json (lua.kv_enabled)"
+    assert await result(tmp_path, body, kv_enabled=False) == [True, disabled, disabled, disabled]
+
+
+async def test_a_transaction_is_all_or_nothing_and_gives_what_fn_gives(tmp_path: Path) -> None:
+    body = (
+        TABLE
+        + """
+      local function count() return goop.db.scalar("SELECT count(*) FROM t") end
+      local function add() goop.schema.insert("t", {n = 1}) end
+      local a, b, c, d = goop.db.transaction(function() add() return 1, nil, 3, 4 end)
+      local raised = {}
+      local ok, problem = pcall(goop.db.transaction, function() add() error(raised) end)
+      local yielded, how = pcall(goop.db.transaction, function() add() coroutine.yield() end)
+      local nested, why = pcall(goop.db.transaction, function() add() goop.db.transaction(add) end)
+      local outside, reason = pcall(goop.db.transaction, function() add() goop.commands() end)
+      return {a, b == nil, c, d, ok, problem == raised, yielded, how, nested, why, outside, reason, count()}"""
+    )
+    assert await result(tmp_path, body) == [
+        1,
+        True,
+        3,
+        4,
+        False,
+        True,
+        False,
+        "attempt to yield out of goop.db.transaction",
+        False,
+        "f:10: goop.db.transaction inside goop.db.transaction",
+        False,
+        "f:11: goop.commands is not available inside goop.db.transaction",
+        1,
+    ]
+
+
+@pytest.mark.parametrize(
+    "endless", ["while true do end", "pcall(function() while true do end end)", 'local s = ("a"):rep(30) while true do s:find(".-b") end']
+)
+async def test_a_transaction_has_its_second_and_no_more(tmp_path: Path, endless: str) -> None:
+    hog = function(f'goop.db.transaction(function() goop.schema.insert("t", {{n = 1}}) {endless} end)')
+    async with peer_with(
+        tmp_path, {"make": function(TABLE), "hog": hog, "write": function('return goop.schema.insert("t", {n = 2})')}
+    ) as peer:
+        await call(peer, "make")
+        begun = time.monotonic()
+        hogging = asyncio.create_task(call(peer, "hog"))
+        await asyncio.sleep(0.2)
+        written = await call(peer, "write", caller=Caller("bob"))
+        assert time.monotonic() - begun < LOCK_MAX_SECONDS + 0.5
+        assert isinstance(written, int)
+        assert failed(await hogging) == "hog: goop.db.transaction took longer than a second and was undone"
+        assert peer.database.rows("SELECT n FROM t") == [(2,)]
+
+
+async def test_one_statement_has_a_second_too(tmp_path: Path) -> None:
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT 'o', x FROM n"
+    body = TABLE + f'local changed, problem = goop.db.exec("INSERT INTO t (_owner, n) {endless}") return {{changed == nil, problem}}'
+    assert await result(tmp_path, body) == [True, "the statement took longer than its time"]
+
+
+async def test_an_open_transaction_does_not_outlive_its_run(tmp_path: Path) -> None:
+    hungry = (
+        TABLE
+        + 'goop.db.transaction(function() goop.schema.insert("t", {n = 1})\n'
+        + 'local s = {} while true do s[#s + 1] = ("x"):rep(1e5) .. #s end end)'
+    )
+    async with peer_with(tmp_path, {"hungry": function(hungry)}, max_workers=1) as peer:
+        assert failed(await call(peer, "hungry"))
+        peer.database.changed("INSERT INTO t (_owner, n) VALUES ('x', 5)")
+        assert peer.database.rows("SELECT n FROM t") == [(5,)]
+
+
+async def test_fifty_at_once_count_to_five_thousand(tmp_path: Path) -> None:
+    count = function("""for _ = 1, 100 do
+      goop.db.transaction(function()
+        local row = goop.schema.get("t", 1)
+        goop.schema.update("t", 1, {n = row.n + 1})
+      end)
+      local problem = goop.kv.set("key" .. request.params.who .. "/" .. (_ % 10), _)
+      if problem then error(problem) end
+    end
+    return goop.kv.get("key" .. request.params.who .. "/9")""")
+    async with peer_with(
+        tmp_path, {"make": function(TABLE + 'goop.schema.insert("t", {n = 0})'), "count": count}, timeout_seconds=30
+    ) as peer:
+        await call(peer, "make")
+        answers = await asyncio.gather(*(call(peer, "count", {"who": who}, Caller(f"c{who}")) for who in range(50)))
+        assert answers == [99] * 50
+        assert peer.database.rows("SELECT n FROM t") == [(5000,)]
+        assert peer.database.scalar("SELECT count(*) FROM _py_kv") == 500
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("index.html", "<p>"),
+        ("/index.html", "<p>"),
+        ("inner.html", "<p>"),
+        ("lua/f.lua", None),
+        ("lua/functions/f.lua", None),
+        (".env", None),
+        ("../goop.json", None),
+        ("a/../../goop.json", None),
+        ("out.html", None),
+        ("scripts/f.lua", None),
+        ("", None),
+        (".", None),
+        ("css", None),
+        ("css/.hidden", None),
+        ("nosuch", None),
+        ("a\0b", None),
+        ("/etc/passwd", None),
+        ("big", None),
+    ],
+)
+async def test_site_read_gives_the_site_and_nothing_else(tmp_path: Path, path: str, given: str | None) -> None:
+    site = tmp_path / "site"
+    (site / "css").mkdir(parents=True)
+    (site / "lua").mkdir()
+    for name, content in {"index.html": "<p>", ".env": "secret", "css/.hidden": "secret", "big": "x" * (2**20 + 1)}.items():
+        (site / name).write_text(content)
+    (site / "inner.html").symlink_to("index.html")
+    (site / "out.html").symlink_to(tmp_path / "goop.json")
+    (site / "scripts").symlink_to("lua")
+    body = f"local content, problem = goop.site.read(goop.json.decode([==[{json.dumps(path)}]==])) return content or {{problem}}"
+    answer = await result(tmp_path, body)
+    assert answer == given if given else isinstance(answer, list) and len(answer) == 1

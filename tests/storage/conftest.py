@@ -1,0 +1,24 @@
+"""A database in a folder of its own, laid out as a peer starts with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goop2.storage.database import FILE, Database, open_database
+from goop2.storage.layout import lay_out
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / FILE
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    database = open_database(path)
+    lay_out(database)
+    yield database
+    database.close()

@@ -1,0 +1,450 @@
+"""Callers from outside: each sentence of HOSTILE is refused or harmless, whatever part of a request it stands in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from goop2.storage.access import Access
+from goop2.storage.database import Database
+from goop2.storage.errors import AccessError
+from goop2.storage.policies import Visitor
+from goop2.storage.typed import Owner, TypedTables
+
+OWNER = Visitor("owner-id", owner=True)
+ALICE = Visitor("alice-id", email="alice@example.org", member=True)
+BOB = Visitor("bob-id")
+SECRET = "s3cret"
+
+TEXT = [{"name": "body", "type": "text"}]
+NOTES = {"read": "owner", "insert": "open", "update": "owner", "delete": "owner"}
+POLICIES = ("open", "group", "email", "owner", "local")
+
+
+@pytest.fixture
+def access(database: Database) -> Access:
+    """notes: rows are their creators'; diary: local; posts: anyone reads; _chat_messages: the peer's own."""
+    typed = TypedTables(database)
+    typed.create("notes", TEXT, {"access": NOTES})
+    typed.create("posts", [*TEXT, {"name": "points", "type": "integer"}], {"access": {"insert": "open", "update": "owner"}})
+    typed.create("diary", TEXT, {"access": dict.fromkeys(("read", "insert", "update", "delete"), "local")})
+    database.rows("CREATE TABLE _chat_messages (id INTEGER PRIMARY KEY, content TEXT)")
+    database.rows("INSERT INTO _chat_messages (content) VALUES (?)", (SECRET,))
+    database.rows("CREATE VIEW leak AS SELECT content FROM _chat_messages")
+    database.rows("CREATE TABLE unregistered (_id INTEGER PRIMARY KEY, body TEXT)")
+    typed.insert("notes", {"body": "of alice"}, Owner("alice-id"))
+    typed.insert("notes", {"body": f"of the owner {SECRET}"}, Owner("owner-id"))
+    typed.insert("diary", {"body": SECRET}, Owner("owner-id"))
+    for points in (1, 2, 3):
+        typed.insert("posts", {"body": f"post {points}", "points": points}, Owner("owner-id"))
+    database.rows("INSERT INTO _py_kv VALUES ('command', 'weather', 'api_key', ?)", (SECRET,))
+    return Access(database)
+
+
+HOSTILE = (
+    # out of the brackets
+    "1) OR (1",
+    "1) --",
+    "1) /*",
+    "1); DROP TABLE notes; --",
+    "1; DELETE FROM notes",
+    "1) LIMIT -1 --",
+    "1) UNION SELECT * FROM notes --",
+    "1) UNION SELECT _id, _owner, _owner_email, _created_at, _updated_at, body FROM main.notes WHERE (1",
+    "0) UNION ALL SELECT 1, 2, 3, 4, 5, content FROM _chat_messages WHERE (1",
+    "0) UNION ALL SELECT 1, 2, 3, 4, 5, body FROM diary WHERE (1",
+    "0) UNION ALL SELECT 1, 2, 3, 4, 5, value FROM _py_kv WHERE (1",
+    "0) UNION ALL SELECT 1, 2, 3, 4, 5, sql FROM sqlite_schema WHERE (1",
+    "0) UNION ALL VALUES (1, 2, 3, 4, 5, (SELECT body FROM diary)) --",
+    "0) EXCEPT SELECT 1, 2, 3, 4, 5, body FROM main.diary WHERE (1",
+    "1) GROUP BY body HAVING (SELECT count(*) FROM diary",
+    "1) WINDOW w AS (ORDER BY (SELECT content FROM _chat_messages)",
+    # sub-selects
+    "(SELECT count(*) FROM notes)",
+    "(SELECT count(*) FROM main.notes) > 1",
+    "EXISTS (SELECT 1 FROM diary)",
+    "EXISTS (SELECT 1 FROM _chat_messages WHERE content LIKE 's%')",
+    "_id IN (SELECT id FROM _chat_messages)",
+    "_id IN _chat_messages",
+    "_id IN main.diary",
+    "body = (SELECT body FROM notes n WHERE n._owner = 'owner-id')",
+    "(SELECT group_concat(body) FROM main.notes) IS NOT NULL",
+    "(SELECT 1 FROM leak)",
+    "(SELECT content FROM leak) LIKE 's%'",
+    "(SELECT 1 FROM sqlite_schema)",
+    "(SELECT 1 FROM sqlite_master)",
+    "(SELECT 1 FROM main.sqlite_schema)",
+    "(SELECT 1 FROM temp.sqlite_schema)",
+    "(SELECT sql FROM sqlite_temp_schema) LIKE '%notes%'",
+    "(SELECT 1 FROM sqlite_sequence)",
+    "(SELECT 1 FROM _tables)",
+    "(SELECT 1 FROM _orm_schemas)",
+    "(SELECT value FROM _py_kv) IS NOT NULL",
+    "(SELECT 1 FROM _py_imported)",
+    "(SELECT 1 FROM unregistered)",
+    "(SELECT count(*) FROM unregistered) = 0",
+    # names that pass for others
+    '(SELECT 1 FROM "_chat_messages")',
+    "(SELECT 1 FROM [_chat_messages])",
+    "(SELECT 1 FROM `_chat_messages`)",
+    "(SELECT 1 FROM _CHAT_MESSAGES)",
+    "(SELECT 1 FROM main . _chat_messages)",
+    "(SELECT 1 FROM/**/_chat_messages)",
+    "(SELECT 1 FROM DIARY)",
+    "(SELECT 1 FROM NOTES n, NOTES m)",
+    # WITH
+    "(WITH x AS (SELECT * FROM main.notes) SELECT count(*) FROM x)",
+    "(WITH notes AS (SELECT * FROM main.notes) SELECT count(*) FROM notes)",
+    "(WITH posts AS (SELECT content FROM _chat_messages) SELECT 1 FROM posts)",
+    "(WITH v AS (SELECT * FROM main.notes) SELECT 1 FROM v)",
+    "(WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n)",
+    "(WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x FROM n) SELECT count(*) FROM n)",
+    "_id IN (WITH a AS MATERIALIZED (SELECT id FROM _chat_messages) SELECT id FROM a)",
+    # tables that are functions
+    "(SELECT 1 FROM pragma_table_info('diary'))",
+    "(SELECT name FROM pragma_table_list) IS NOT NULL",
+    "(SELECT file FROM pragma_database_list) LIKE '/%'",
+    "(SELECT 1 FROM pragma_user_version)",
+    "(SELECT 1 FROM dbstat)",
+    "(SELECT 1 FROM json_each((SELECT json_group_array(content) FROM _chat_messages)))",
+    "(SELECT 1 FROM json_tree((SELECT body FROM diary)))",
+    "(SELECT 1 FROM fts3tokenize)",
+    # functions
+    "load_extension('/tmp/x.so')",
+    "load_extension('x', 'y') IS NULL",
+    "fts3_tokenizer('simple') IS NOT NULL",
+    "fts3_tokenizer('simple', x'00')",
+    "sqlite_log(1, 'x')",
+    "writefile('/tmp/x', 'y')",
+    "readfile('/etc/passwd')",
+    "edit('x')",
+    "rtreecheck('main', 'diary') = 'x'",
+    "eval('DELETE FROM notes')",
+    # too much
+    "length(zeroblob(1000000000))",
+    "length(randomblob(1000000000))",
+    "length(printf('%.*c', 1000000000, 'x'))",
+    "length(replace(hex(zeroblob(1000000)), '0', hex(zeroblob(1000))))",
+    "length(group_concat(body)) > 0",
+    "body LIKE '" + "%a" * 2000 + "'",
+    "1" + " + 1" * 5000,
+    "(" * 3000 + "1" + ")" * 3000,
+    "1 " * 60000,
+    # statements
+    "PRAGMA table_info(diary)",
+    "ATTACH 'x.db' AS x",
+    "1) RETURNING (body",
+    "1) ON CONFLICT DO UPDATE SET body = (1",
+    "SELECT 1",
+    "EXPLAIN SELECT 1",
+    "BEGIN",
+    "",
+    ";",
+    "--",
+    "/*",
+    "'",
+    '"',
+    "\0",
+    "1\0 OR 1",
+    "?1 OR ?2",
+    ":a",
+    "@a",
+    "$a",
+    "nosuch = 1",
+    "_py_caller() = 'owner-id' OR 1",
+    "RAISE(ABORT, 'x')",
+    "notes MATCH 'x'",
+)
+"""What a stranger may write into `where` or `order`."""
+
+
+def everything(database: Database) -> list[object]:
+    tables = ("notes", "posts", "diary", "unregistered", "_chat_messages", "_py_kv", "_tables", "_orm_schemas")
+    return [database.rows(f"SELECT * FROM {table}") for table in tables]
+
+
+def ask(access: Access, visitor: Visitor, operation: str, **request: object) -> object:
+    """The answer, or the message of the refusal."""
+    try:
+        return access.perform(operation, visitor, request)
+    except AccessError as error:
+        return str(error)
+
+
+def test_the_table_of_attacks_is_long() -> None:
+    assert len(set(HOSTILE)) >= 80
+
+
+@pytest.mark.parametrize("key", ["where", "order"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_sql_shows_nothing_of_others_and_changes_nothing(access: Access, database: Database, key: str, text: str) -> None:
+    database.deadline = float("inf")
+    before = everything(database)
+    for operation in ("query", "count", "exists", "distinct"):
+        answer = ask(access, BOB, operation, table="notes", column="body", **{key: text})
+        rows = answer if isinstance(answer, list) else []
+        assert rows == [] or operation == "distinct", answer
+        assert answer in ([], 0, False, None) or isinstance(answer, str), answer
+        assert SECRET not in json.dumps(answer)
+    answer = ask(access, ALICE, "query", table="notes", **{key: text})
+    assert isinstance(answer, str) or [row["_owner"] for row in answer] in ([], ["alice-id"])  # type: ignore[attr-defined]
+    assert SECRET not in json.dumps(answer)
+    assert everything(database) == before
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "*", "rowid", "body AS x", 'body" FROM diary --', "diary.body", "_chat_messages", 5, ["body"]])
+def test_a_column_is_the_name_of_one_or_refused(access: Access, name: object) -> None:
+    for request in ({"columns": [name]}, {"column": name}):
+        for operation in ("query", "pluck", "distinct"):
+            answer = ask(access, BOB, operation, table="posts", **request)
+            assert SECRET not in json.dumps(answer)
+    assert isinstance(ask(access, BOB, "pluck", table="posts", column=name), str)
+    assert isinstance(ask(access, BOB, "insert", table="posts", data={str(name): "x"}), str)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *HOSTILE,
+        "diary",
+        "DIARY",
+        "_chat_messages",
+        "_tables",
+        "_py_kv",
+        "sqlite_schema",
+        "sqlite_master",
+        "leak",
+        "SQLITE_SEQUENCE",
+        "unregistered",
+        'notes"; --',
+        "notes n",
+        "main.notes",
+        "notes, diary",
+        "pragma_table_info",
+        "json_each",
+        " notes",
+        "Notes",
+        None,
+        5,
+        ["notes"],
+    ],
+)
+def test_a_table_that_is_not_for_strangers_is_not_there(access: Access, name: object) -> None:
+    for operation in ("query", "count", "describe", "orm-schema", "insert", "update", "delete"):
+        with pytest.raises(AccessError, match="there is no table") as refused:
+            access.perform(operation, BOB, {"table": name, "data": {"body": "x"}, "id": 1})
+        assert refused.value.code == "not_found"
+
+
+@pytest.mark.parametrize("text", ["sum(points)", "count(*)", "max( points )"])
+def test_an_aggregate_is_of_a_column(access: Access, text: str) -> None:
+    assert ask(access, BOB, "aggregate", table="posts", expr=text) == [{"value": {"s": 6, "c": 3, "m": 3}[text[0]]}]
+
+
+@pytest.mark.parametrize("text", ["sum(points), (SELECT 1 FROM diary)", "load_extension(x)", "sum((SELECT 1))", "sum(", "x", None])
+def test_any_other_aggregate_is_refused(access: Access, text: object) -> None:
+    assert isinstance(ask(access, BOB, "aggregate", table="posts", expr=text), str)
+
+
+def test_strangers_are_told_of_open_tables_alone(access: Access) -> None:
+    assert [table["name"] for table in ask(access, BOB, "tables")] == ["notes", "posts"]  # type: ignore[attr-defined]
+    assert [table["name"] for table in ask(access, OWNER, "tables")] == ["diary", "notes", "posts"]  # type: ignore[attr-defined]
+
+
+def test_a_cte_with_the_name_of_the_view_would_pass_so_the_name_is_random(access: Access, database: Database) -> None:
+    ask(access, BOB, "query", table="notes")
+    name = str(database.scalar("SELECT name FROM sqlite_temp_schema"))
+    forged = f"(WITH {name} AS (SELECT body FROM main.notes) SELECT count(*) FROM {name}) > 1"
+    assert ask(access, ALICE, "query", table="notes", where=forged), "the reason why the name must stay secret"
+    other = Access.__new__(Access)
+    Access.__init__(other, database)
+    ask(other, BOB, "query", table="notes")
+    names = [row[0] for row in database.rows("SELECT name FROM sqlite_temp_schema")]
+    assert len(set(names)) == 2
+    assert all(len(str(each)) > 32 for each in names)
+    assert name not in str(ask(access, BOB, "query", table="notes", where="nosuch = 1"))
+
+
+@pytest.mark.parametrize(
+    ("visitor", "policy", "read", "inserted", "changed"),
+    [
+        (BOB, "open", "all", True, "all"),
+        (BOB, "group", "refused", False, "refused"),
+        (BOB, "email", "refused", False, "refused"),
+        (BOB, "owner", "own", False, "own"),
+        (ALICE, "group", "all", True, "all"),
+        (ALICE, "email", "all", True, "all"),
+        (ALICE, "owner", "own", False, "own"),
+        (OWNER, "owner", "all", True, "all"),
+        (OWNER, "local", "all", True, "all"),
+    ],
+)
+def test_each_policy_opens_what_it_says(database: Database, visitor: Visitor, policy: str, read: str, inserted: bool, changed: str) -> None:
+    typed, access = TypedTables(database), Access(database)
+    typed.create("things", TEXT, {"access": dict.fromkeys(("read", "insert", "update", "delete"), policy)})
+    own = typed.insert("things", {"body": "own"}, Owner(visitor.id))
+    other = typed.insert("things", {"body": "other"}, Owner("somebody"))
+    expected = {"all": ["own", "other"], "own": ["own"]}.get(read)
+    assert ask(access, visitor, "pluck", table="things", column="body", order="_id") == (expected or "you may not read things")
+    assert isinstance(ask(access, visitor, "insert", table="things", data={"body": "new"}), dict) == inserted
+    for operation in ("update", "delete"):
+        assert isinstance(ask(access, visitor, operation, table="things", id=own, data={"body": "x"}), dict) == (changed != "refused")
+        assert isinstance(ask(access, visitor, operation, table="things", id=other, data={"body": "x"}), dict) == (changed == "all")
+
+
+@pytest.mark.parametrize(
+    ("policy", "reads", "inserts"),
+    [
+        ("owner", True, False),
+        ("open", True, True),
+        ("public", True, True),
+        ("group", True, False),
+        ("email", False, False),
+        ("odd", None, None),
+    ],
+)
+def test_a_classic_table_has_the_policies_of_its_insert_policy(
+    database: Database, policy: str, reads: bool | None, inserts: bool | None
+) -> None:
+    access = Access(database)
+    ask(access, OWNER, "create-table", name="old", column_defs=[{"name": "body", "type": "TEXT", "not_null": True}])
+    database.rows("UPDATE _tables SET insert_policy = ? WHERE name = 'old'", (policy,))
+    assert ask(access, OWNER, "insert", table="old", data={"body": "of the owner"}) == {"status": "inserted", "id": 1}
+    seen = ask(access, BOB, "query", table="old")
+    if reads is None:
+        assert seen == 'there is no table "old"'
+        return
+    assert (isinstance(seen, list) and len(seen) == 1) is reads
+    assert isinstance(ask(access, BOB, "insert", table="old", data={"body": "x"}), dict) is inserts
+    assert ask(access, BOB, "update", table="old", id=1, data={"body": "x"}) == "old has no row 1 that you may change"
+
+
+def test_a_visitors_row_is_theirs_whatever_it_says(access: Access) -> None:
+    assert "set by the peer" in str(ask(access, BOB, "insert", table="notes", data={"body": "x", "_owner": "owner-id"}))
+    ask(access, BOB, "insert", table="notes", data={"body": "mine"})
+    assert [row["_owner"] for row in ask(access, BOB, "query", table="notes")] == ["bob-id"]  # type: ignore[attr-defined]
+
+
+def test_structure_is_the_owners_alone(access: Access, database: Database) -> None:
+    before = database.rows("SELECT * FROM sqlite_schema")
+    for operation in ("create-table", "add-column", "drop-column", "rename-table", "delete-table"):
+        with pytest.raises(AccessError) as refused:
+            access.perform(operation, ALICE, {"table": "posts", "name": "x", "column": "body", "new_name": "y"})
+        assert refused.value.code == "forbidden"
+    assert database.rows("SELECT * FROM sqlite_schema") == before
+
+
+def test_the_owner_changes_structure_and_the_registries_follow(access: Access, database: Database) -> None:
+    assert ask(access, OWNER, "add-column", table="posts", column={"name": "tag", "type": "TEXT"}) == {"status": "added"}
+    assert ask(access, OWNER, "rename-table", old_name="posts", new_name="articles") == {"status": "renamed"}
+    assert ask(access, OWNER, "insert", table="articles", data={"tag": "news"}) == {"status": "inserted", "id": 4}
+    assert ask(access, OWNER, "drop-column", table="articles", column="tag") == {"status": "dropped"}
+    assert [column.name for column in TypedTables(database).table("articles").columns] == ["body", "points"]
+    assert ask(access, OWNER, "delete-table", table="articles") == {"status": "deleted"}
+    assert ask(access, BOB, "query", table="articles") == 'there is no table "articles"'
+
+
+def test_a_default_cannot_reach_another_table(access: Access, database: Database) -> None:
+    stolen = "(SELECT content FROM _chat_messages)"
+    assert ask(access, OWNER, "add-column", table="posts", column={"name": "x", "type": "text", "default": stolen}) == {"status": "added"}
+    ask(access, BOB, "insert", table="posts", data={"body": "b"})
+    assert ask(access, BOB, "pluck", table="posts", column="x", where="body = 'b'") == [stolen]
+
+
+def test_a_trigger_that_came_with_the_folder_cannot_carry_rows_out(access: Access, database: Database) -> None:
+    database.rows("CREATE TRIGGER steal AFTER INSERT ON posts BEGIN UPDATE posts SET body = (SELECT content FROM _chat_messages); END")
+    assert "may not read the table _chat_messages" in str(ask(access, BOB, "insert", table="posts", data={"body": "b"}))
+    assert ask(access, BOB, "count", table="posts") == 3
+
+
+def test_a_filter_of_the_site_holds_whatever_the_caller_adds(access: Access) -> None:
+    rows = access.perform("pluck", BOB, {"table": "posts", "column": "points", "where": "1) OR (1"}, condition="points < 3")
+    assert rows == [1, 2]
+    assert access.perform("count", BOB, {"table": "posts"}, condition="_id > 2") == 1
+    with pytest.raises(AccessError, match="may not read"):
+        access.perform("count", BOB, {"table": "posts", "where": "(SELECT count(*) FROM main.posts) = 3"}, condition="_id > 2")
+    stolen = "SELECT _id, _owner, '', '', '', content, 7 FROM leak, (SELECT '' AS _owner, 1 AS _id)"
+    with pytest.raises(AccessError, match="may not read"):
+        access.perform("query", BOB, {"table": "posts"}, condition=f"1) UNION {stolen} WHERE (1")
+
+
+def test_a_query_without_end_is_ended(database: Database) -> None:
+    typed, access = TypedTables(database), Access(database)
+    typed.create("many", [{"name": "n", "type": "integer"}])
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000) SELECT 'o', x FROM n"
+    database.rows(f"INSERT INTO many (_owner, n) {numbers}")
+    heavy = " AND ".join(f"instr(hex(randomblob(20000)), 'x{number}') = 0" for number in range(40))
+    assert ask(access, BOB, "count", table="many", where=heavy) == "the statement took longer than its time"
+
+
+def test_more_rows_than_may_be_given_are_an_error_not_a_cut(database: Database) -> None:
+    typed, access = TypedTables(database), Access(database)
+    typed.create("many", [{"name": "n", "type": "integer"}])
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1001) SELECT 'o', x FROM n"
+    database.rows(f"INSERT INTO many (_owner, n) {numbers}")
+    assert "more than 1000 rows" in str(ask(access, BOB, "query", table="many"))
+    assert len(ask(access, BOB, "query", table="many", limit=1000)) == 1000  # type: ignore[arg-type]
+
+
+_WORDS = (
+    "notes",
+    "main.notes",
+    "posts",
+    "diary",
+    "_chat_messages",
+    "leak",
+    "body",
+    "_owner",
+    "_id",
+    "rowid",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "UNION ALL",
+    "WITH x AS",
+    "x",
+    "(",
+    ")",
+    ",",
+    "*",
+    "=",
+    "OR",
+    "AND",
+    "NOT",
+    "IN",
+    "EXISTS",
+    "1",
+    "'owner-id'",
+    "--",
+    "/*",
+    ";",
+    "LIMIT",
+    "-1",
+    "ORDER BY",
+    "GROUP BY",
+    "CASE WHEN",
+    "THEN",
+    "END",
+    "count(*)",
+    "group_concat(body)",
+    "json_each",
+    "pragma_table_list",
+    "AS",
+    "JOIN",
+    "ON",
+    "NULL",
+    "\n",
+)
+_SENTENCES = st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=_SENTENCES, order=_SENTENCES)
+def test_whatever_the_words_only_rows_the_policy_allows_come_back(access: Access, database: Database, where: str, order: str) -> None:
+    answer = ask(access, ALICE, "query", table="notes", where=where, order=order)
+    assert isinstance(answer, str) or all(row in ask(access, ALICE, "query", table="notes") for row in answer)  # type: ignore[attr-defined, operator]
+    assert SECRET not in json.dumps(answer)
+    assert database.scalar("SELECT count(*) FROM notes") == 2

@@ -1,0 +1,64 @@
+"""goop.kv: limits that hold, keys that are one script's, and the files of an older peer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from goop2.storage import keyvalue
+from goop2.storage.database import Database
+from goop2.storage.errors import StorageError
+from goop2.storage.keyvalue import Store
+from goop2.storage.limits import KV_KEYS_MAX, KV_MAX_BYTES
+from goop2.storage.oldstate import import_files
+
+HERE = Store("command", "weather")
+
+
+def test_a_key_is_kept_replaced_and_forgotten(database: Database) -> None:
+    keyvalue.put(database, HERE, "api_key", '"a"')
+    keyvalue.put(database, HERE, "api_key", '"b"')
+    assert keyvalue.get(database, HERE, "api_key") == '"b"'
+    keyvalue.delete(database, HERE, "api_key")
+    assert keyvalue.get(database, HERE, "api_key") is None
+
+
+@pytest.mark.parametrize("other", [Store("function", "weather"), Store("command", "hello")])
+def test_keys_belong_to_one_script_of_one_kind(database: Database, other: Store) -> None:
+    keyvalue.put(database, HERE, "api_key", "1")
+    assert keyvalue.get(database, other, "api_key") is None
+
+
+def test_the_thousand_and_first_key_is_refused_and_changes_nothing(database: Database) -> None:
+    for number in range(KV_KEYS_MAX):
+        keyvalue.put(database, HERE, str(number), "1")
+    with pytest.raises(StorageError, match="1000 keys"):
+        keyvalue.put(database, HERE, "one more", "1")
+    keyvalue.put(database, HERE, "0", "2")
+    keyvalue.put(database, Store("command", "other"), "x", "1")
+    assert database.scalar("SELECT count(*) FROM _py_kv WHERE script = 'weather'") == KV_KEYS_MAX
+
+
+def test_the_64_kb_count_keys_and_values_in_bytes(database: Database) -> None:
+    keyvalue.put(database, HERE, "ä", "x" * (KV_MAX_BYTES - 2))
+    with pytest.raises(StorageError, match="65536 bytes"):
+        keyvalue.put(database, HERE, "ä", "x" * (KV_MAX_BYTES - 1))
+    with pytest.raises(StorageError, match="65536 bytes"):
+        keyvalue.put(database, HERE, "", "1")
+    assert keyvalue.get(database, HERE, "ä") == "x" * (KV_MAX_BYTES - 2)
+
+
+def test_files_of_an_older_peer_are_imported_once(database: Database, tmp_path: Path) -> None:
+    state = tmp_path / ".state"
+    state.mkdir()
+    (state / "weather.json").write_text('{"api_key": "secret123", "cities": ["Rome"]}')
+    (state / "broken.json").write_text("{")
+    (warning,) = import_files(database, tmp_path)
+    assert "broken.json was not imported" in warning
+    assert json.loads(keyvalue.get(database, HERE, "cities") or "") == ["Rome"]
+    keyvalue.delete(database, HERE, "api_key")
+    import_files(database, tmp_path)
+    assert keyvalue.get(database, HERE, "api_key") is None
+    assert keyvalue.get(database, Store("function", "weather"), "api_key") == '"secret123"'
