@@ -68,7 +68,7 @@ async def open_peer(
     runs = Runs()
     operations: dict[str, PeerOperation] = {}
     pool = Pool(setup_for(settings, this, limits, flavour), limits, operations)
-    catalog = Catalog(folder, settings.script_dir(folder), pool.compile)
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
     operations["commands"] = _commands(catalog)
     stop = asyncio.Event()
     watching = None
@@ -90,6 +90,7 @@ def limits_of(settings: Settings) -> Limits:
     """The limits the owner has set."""
     lua = settings.lua
     return Limits(
+        enabled=lua.enabled,
         timeout_seconds=lua.timeout_seconds,
         memory_bytes=lua.max_memory_mb * MEGABYTE_BYTES,
         rate_per_caller=lua.rate_limit_per_peer,

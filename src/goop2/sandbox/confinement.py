@@ -9,18 +9,17 @@ Order matters: Landlock and seccomp need to open or call what later layers forbi
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
+import importlib
 import os
 import resource
 import signal
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
-
-import py_landlock
-import pyseccomp
+from typing import Any, Final
 
 HOST_ALLOWANCE_BYTES: Final = 96 * 1024 * 1024
 """Private memory a worker may take beyond what it starts with and its VM: frames, JSON, SQLite, machine code."""
@@ -52,6 +51,9 @@ SYSCALLS: Final = (
 )  # fmt: skip
 """All a confined worker may call; anything else fails with EPERM."""
 
+SyscallFilter = Any
+"""A pyseccomp.SyscallFilter (the library has no types), or the exception that kept it from being made."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,12 +73,12 @@ class Wall:
     skip: Collection[str] = field(default_factory=tuple)
 
 
-def confine(wall: Wall, syscalls: pyseccomp.SyscallFilter) -> dict[str, str]:
+def confine(wall: Wall, syscalls: SyscallFilter) -> dict[str, str]:
     """Apply every layer to this process, in order. Returns layer → "" (in force) or why it is not."""
     return {name: "switched off" if name in wall.skip else _attempt(apply, wall, syscalls) for name, apply in LAYERS.items()}
 
 
-def _attempt(apply: Callable[[Wall, pyseccomp.SyscallFilter], None], wall: Wall, syscalls: pyseccomp.SyscallFilter) -> str:
+def _attempt(apply: Callable[[Wall, SyscallFilter], None], wall: Wall, syscalls: SyscallFilter) -> str:
     try:
         apply(wall, syscalls)
     except Exception as error:
@@ -84,8 +86,18 @@ def _attempt(apply: Callable[[Wall, pyseccomp.SyscallFilter], None], wall: Wall,
     return ""
 
 
-def syscall_filter() -> pyseccomp.SyscallFilter:
-    """The seccomp filter of `SYSCALLS`, not loaded yet; names this machine does not have are left out."""
+def prepare() -> SyscallFilter:
+    """Before the fork: import what the layers need, and build the seccomp filter of `SYSCALLS`.
+
+    System calls this machine does not have are left out. Without libseccomp the answer is what went
+    wrong, for the layer to report.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("py_landlock")
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError, OSError) as error:
+        return error
     allowed = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
     for name in SYSCALLS:
         try:
@@ -108,13 +120,13 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def _check_environment(_wall: Wall, _filter: pyseccomp.SyscallFilter) -> None:
+def _check_environment(_wall: Wall, _filter: SyscallFilter) -> None:
     inherited = sorted(name for name in os.environ if name not in ALLOWED_ENVIRONMENT)
     if inherited:
         raise RuntimeError(f"the environment still holds {', '.join(inherited)}")
 
 
-def _close_descriptors(wall: Wall, _filter: pyseccomp.SyscallFilter) -> None:
+def _close_descriptors(wall: Wall, _filter: SyscallFilter) -> None:
     for start, end in _gaps(wall.keep_descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
         os.closerange(start, end)
 
@@ -127,11 +139,11 @@ def _gaps(kept: Iterable[int], limit: int) -> Iterable[tuple[int, int]]:
     yield start, limit
 
 
-def _die_with_parent(wall: Wall, _filter: pyseccomp.SyscallFilter) -> None:
+def _die_with_parent(wall: Wall, _filter: SyscallFilter) -> None:
     die_with_parent(wall.parent)
 
 
-def _limit_resources(wall: Wall, _filter: pyseccomp.SyscallFilter) -> None:
+def _limit_resources(wall: Wall, _filter: SyscallFilter) -> None:
     limits = {getattr(resource, name): value for name, value in RLIMITS.items() if hasattr(resource, name)}
     limits[resource.RLIMIT_DATA] = wall.data_bytes + wall.memory_bytes + HOST_ALLOWANCE_BYTES
     for limit, value in limits.items():
@@ -144,22 +156,26 @@ def data_bytes() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[5]) * resource.getpagesize()
 
 
-def _renounce_privileges(_wall: Wall, _filter: pyseccomp.SyscallFilter) -> None:
+def _renounce_privileges(_wall: Wall, _filter: SyscallFilter) -> None:
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def _restrict_files(_wall: Wall, _filter: pyseccomp.SyscallFilter) -> None:
+def _restrict_files(_wall: Wall, _filter: SyscallFilter) -> None:
+    import py_landlock
+
     py_landlock.Landlock(strict=False).apply()
 
 
-def _restrict_syscalls(_wall: Wall, syscalls: pyseccomp.SyscallFilter) -> None:
+def _restrict_syscalls(_wall: Wall, syscalls: SyscallFilter) -> None:
+    if isinstance(syscalls, Exception):
+        raise syscalls
     syscalls.load()
 
 
 ALLOWED_ENVIRONMENT: Final = ("GLIBC_TUNABLES", "TZ", "LC_CTYPE")
 """malloc's tuning, the owner's time zone, and what Python's own start adds; nothing else of the owner's."""
 
-LAYERS: Final[dict[str, Callable[[Wall, pyseccomp.SyscallFilter], None]]] = {
+LAYERS: Final[dict[str, Callable[[Wall, SyscallFilter], None]]] = {
     "environment": _check_environment,
     "descriptors": _close_descriptors,
     "parent-death": _die_with_parent,

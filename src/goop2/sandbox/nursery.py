@@ -18,9 +18,8 @@ import time
 from typing import NoReturn
 
 import msgspec
-import pyseccomp
 
-from goop2.sandbox.confinement import die_with_parent, syscall_filter
+from goop2.sandbox.confinement import die_with_parent, prepare
 from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
 from goop2.sandbox.vm import Flavour
 from goop2.sandbox.worker import run_worker
@@ -35,7 +34,7 @@ class Nursery:
         self._control = control
         self._setup = setup
         self._flavour = Flavour(setup.flavour, setup.declarations)
-        self._syscalls: pyseccomp.SyscallFilter = syscall_filter()
+        self._syscalls = prepare()
         self._children: dict[int, int] = {}  # pidfd -> pid
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)

@@ -24,6 +24,9 @@ FLAVOURS: Final = {"luajit21": "lupa.luajit21", "lua51": "lupa.lua51"}
 OUR_CHUNK: Final = b"=[goop]"
 """Name of our own Lua code in error messages; prelude.lua strips it: a place in it tells an author nothing."""
 
+MESSAGE_MAX_BYTES = 2000
+"""Of a compiler's message, which quotes the source."""
+
 SEED_BYTES = 6
 _HERE = Path(__file__).parent
 _DECLARATIONS_MARK = "--@declarations"
@@ -86,7 +89,7 @@ class VirtualMachine:
         except self._memory_error:
             raise CompileError(f"{name}:1: compiling takes more memory than the limit") from None
         if isinstance(compiled, tuple):
-            raise CompileError(compiled[1].decode("utf-8", "replace"))
+            raise CompileError(compiled[1][:MESSAGE_MAX_BYTES].decode("utf-8", "replace"))
         bytecode: bytes = compiled
         return bytecode
 

@@ -12,9 +12,7 @@ import time
 from collections import deque
 from typing import NoReturn
 
-import pyseccomp
-
-from goop2.sandbox.confinement import Wall, confine, data_bytes
+from goop2.sandbox.confinement import SyscallFilter, Wall, confine, data_bytes
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
 from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
@@ -106,7 +104,7 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
     return ""
 
 
-def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: pyseccomp.SyscallFilter, parent: int) -> NoReturn:
+def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: SyscallFilter, parent: int) -> NoReturn:
     """Everything of a forked child: confine, report, serve; never returns."""
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)

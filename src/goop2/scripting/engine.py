@@ -1,6 +1,6 @@
 """A command or a call, from name to outcome: the whole policy on one page.
 
-    find the script → is Lua on, may this caller now (rate) → run it on the pool → say how it went
+    is Lua on → find the script → may this caller now (rate) → run it on the pool → say how it went
 
 Everyone who lets scripts be called — chat, web, network, command line — comes through here, and only
 here. It knows who is calling but not from where; it knows no protocol.
@@ -23,6 +23,7 @@ from goop2.scripting.rate import RateLimiter
 from goop2.scripting.runs import Run, Runs
 
 TRUNCATED: Final = "... (truncated)"
+DISABLED: Final = "Lua is disabled in goop.json (lua.enabled)"
 RATE_LIMITED_REPLY: Final = "Rate limit exceeded. Try again later."
 NAME_SHOWN_CHARS: Final = 64
 """How much of a name a stranger made up is said back."""
@@ -68,6 +69,8 @@ class Engine:
         name, arguments = _split(message)
         if not name:
             return Reply("")
+        if not self._limits.enabled:
+            return Reply("", Failure(ErrorCode.UNAVAILABLE, DISABLED))
         script = self._catalog.command(name)
         if script is None:
             text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
@@ -79,6 +82,8 @@ class Engine:
 
     async def call(self, caller: Caller, function: str, params: bytes = b"{}") -> Success | Failure:
         """Call a data function; `params` is JSON text (behaviour.md, "Data functions")."""
+        if not self._limits.enabled:
+            return Failure(ErrorCode.UNAVAILABLE, DISABLED)
         if len(params) > PARAMS_MAX_BYTES:
             return Failure(ErrorCode.BAD_REQUEST, f"params are {len(params)} bytes of JSON; the most is {PARAMS_MAX_BYTES}")
         script = self._catalog.function(function)

@@ -125,6 +125,8 @@ def default_workers() -> int:
 class Limits:
     """What the owner may set, with the defaults of behaviour.md; the values are trusted to be in range."""
 
+    enabled: bool = True
+    """Whether scripts answer at all."""
     timeout_seconds: float = 5.0
     """From accepting an invocation to its result, waiting included."""
     memory_bytes: int = 10 * MEGABYTE_BYTES

@@ -40,17 +40,18 @@ class FairLine(Generic[Item]):
         """How many items of `caller` wait."""
         return len(self._turns.get(caller, ()))
 
-    def offer(self, caller: str, item: Item) -> Item | None:
+    def offer(self, caller: str, item: Item, *, first_among_equals: bool = False) -> Item | None:
         """Let `item` wait; gives the item that has no place for it: None, another's that gave up its place, or `item` itself.
 
         In a full line the caller with the most waiting gives up its newest place to one who has
-        clearly fewer: fewer even after the exchange. Raises ValueError when `item` waits already.
+        clearly fewer: fewer even after the exchange; to `first_among_equals` (the owner) already
+        when it has fewer now. Raises ValueError when `item` waits already.
         """
         if item in self._callers:
             raise ValueError(f"{item!r} waits already")
         evicted = None
         if len(self._callers) >= self._capacity:
-            evicted = self._make_room(caller)
+            evicted = self._make_room(caller, 1 if first_among_equals else 2)
             if evicted is None:
                 return item
         self._turns.setdefault(caller, OrderedDict())[item] = None
@@ -82,8 +83,8 @@ class FairLine(Generic[Item]):
             del self._turns[caller]
         return True
 
-    def _make_room(self, newcomer: str) -> Item | None:
-        """The newest item of the caller with the most, taken out; None when `newcomer` has not clearly fewer."""
+    def _make_room(self, newcomer: str, fewer: int) -> Item | None:
+        """The newest item of the caller with the most, taken out; None unless `newcomer` has at least `fewer` less."""
         most = max(self._turns.values(), key=len, default=None)
         if most is None or len(most) - self.waiting(newcomer) < 2:
             return None

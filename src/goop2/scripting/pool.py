@@ -181,11 +181,11 @@ class Pool:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
     def _wait(self, job: Job) -> None:
-        turned_away = self._line.offer(job.lane, job)
+        turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if job.lane == OWNER_LANE:
-            self._grow()
+        if job.lane == OWNER_LANE and not self._held[OWNER_LANE]:
+            self._grow()  # the owner has no worker at all: one comes now
         elif self._growing is None:
             self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
 
@@ -334,7 +334,7 @@ class Pool:
         if self._stopped or len(self._workers) <= self._warm:
             return
         if self._idle and not len(self._line):
-            self._idle[0].kill()
+            self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
     def _spawn(self) -> None:

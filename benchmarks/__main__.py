@@ -1,0 +1,29 @@
+"""`python -m benchmarks [SUITE ...]`: runs the suites and writes their sections of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from benchmarks import report, scripting
+
+SUITES: dict[str, Callable[[], Awaitable[str]]] = {
+    "scripting": scripting.run,
+}
+
+
+async def main(names: list[str]) -> None:
+    """Run `names`, all of them when there are none."""
+    for name in names or SUITES:
+        section = await SUITES[name]()
+        report.write(name, section)
+        print(section, end="\n\n")
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    uvloop.run(main(sys.argv[1:]))
