@@ -37,6 +37,8 @@ class Caller:
     id: str
     label: str = ""
     owner: bool = False
+    address: str = ""
+    """Where a visitor comes from who can have as many ids as they like; limits count it too."""
 
 
 class Invocation(msgspec.Struct, eq=False):

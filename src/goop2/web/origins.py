@@ -80,7 +80,7 @@ class Door:
     opened: bool = False
     """Beyond loopback, by the owner's setting: strangers come in here, and the console is not behind it."""
     names: frozenset[str] = frozenset()
-    """Names of this machine, by which the opened door is known besides its addresses. Lower case."""
+    """Names and addresses of this machine by which the door is known besides; lower case, IPv6 in brackets."""
 
 
 class Asking(NamedTuple):
@@ -137,7 +137,7 @@ def _origin(door: Door, authority: str, local_address: str) -> Origin | None:
     if door.opened:
         known = host == local_address or host in door.names
         return Origin(Realm.OPEN_SITE, door.peer_id, address) if known else None
-    if host in CONSOLE_HOSTS:
+    if host in CONSOLE_HOSTS or host in door.names:
         return Origin(Realm.CONSOLE, door.peer_id, address)
     return _site(door, host, address)
 
