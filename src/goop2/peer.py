@@ -17,18 +17,22 @@ import msgspec
 
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
-from goop2.sandbox.messages import Setup
+from goop2.sandbox.messages import Scalar, Setup
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.render import stubs
 from goop2.scripting.catalog import Catalog
-from goop2.scripting.engine import Engine
+from goop2.scripting.engine import NAME_SHOWN_CHARS, Engine
 from goop2.scripting.invocation import Caller, HostAnswer, Invocation, PeerOperation
-from goop2.scripting.limits import MEGABYTE_BYTES, Limits
+from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, Limits
 from goop2.scripting.pool import Pool
+from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
+from goop2.site_files import NotServed, SiteFiles, TooLarge
+from goop2.web.app import Parts
+from goop2.web.opening import OpenWeb, open_web
 
 DEFAULT_FLAVOUR = "luajit21"
-PEER_OPERATIONS = ("commands",)
+PEER_OPERATIONS = ("commands", "site.read")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -44,6 +48,8 @@ class Peer:
     pool: Pool
     engine: Engine
     runs: Runs
+    files: SiteFiles
+    """What of the site anybody may see."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
@@ -69,7 +75,9 @@ async def open_peer(
     operations: dict[str, PeerOperation] = {}
     pool = Pool(setup_for(settings, this, limits, flavour), limits, operations)
     catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
+    files = SiteFiles(folder, [settings.script_dir(folder), folder / settings.lua.script_dir])
     operations["commands"] = _commands(catalog)
+    operations["site.read"] = _site_read(files)
     stop = asyncio.Event()
     watching = None
     try:
@@ -78,12 +86,29 @@ async def open_peer(
         if watch:
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
-        yield Peer(folder, settings, tuple(loaded.warnings), this, catalog, pool, engine, runs, confinement)
+        yield Peer(folder, settings, tuple(loaded.warnings), this, catalog, pool, engine, runs, files, confinement)
     finally:
         stop.set()
         if watching is not None:
             await watching
         await pool.stop()
+
+
+@asynccontextmanager
+async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `DoorError`."""
+    parts = Parts(
+        peer_id=peer.identity.peer_id,
+        owner=peer.owner,
+        email=peer.settings.profile.email,
+        engine=peer.engine,
+        catalog=peer.catalog,
+        runs=peer.runs,
+        files=peer.files,
+        live=live,
+    )
+    async with open_web(parts, peer.settings.viewer.http_addr) as web:
+        yield web
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -120,3 +145,16 @@ def _commands(catalog: Catalog) -> PeerOperation:
         return HostAnswer(b"jj", (msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed))))
 
     return commands
+
+
+def _site_read(files: SiteFiles) -> PeerOperation:
+    async def site_read(_invocation: Invocation, path: Scalar) -> HostAnswer:
+        name = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
+        try:
+            return HostAnswer(b"v", (await asyncio.to_thread(files.read, name, SITE_READ_MAX_BYTES),))
+        except NotServed:
+            return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
+        except TooLarge as error:
+            return HostAnswer(b"vv", (None, str(error).encode()))
+
+    return site_read
