@@ -31,7 +31,6 @@ from goop2.site_files import NotServed, SiteFiles, TooLarge
 from goop2.web.app import Parts
 from goop2.web.opening import OpenWeb, open_web
 
-DEFAULT_FLAVOUR = "luajit21"
 PEER_OPERATIONS = ("commands", "site.read")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
@@ -61,7 +60,7 @@ class Peer:
 
 @asynccontextmanager
 async def open_peer(
-    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = DEFAULT_FLAVOUR
+    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = ""
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 

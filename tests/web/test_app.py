@@ -81,7 +81,8 @@ async def test_a_site_is_the_same_under_its_peers_path(up: Served) -> None:
     own = up.peer.identity.peer_id
     assert (await up.ask(f"/p/{own}/")).body == (await up.ask("/")).body
     assert (await up.ask(f"/p/{own}/index.html")).status == 200
-    assert (await up.ask(f"/p/{own}")).status == 200
+    bare = await up.ask(f"/p/{own}")
+    assert (bare.status, bare.headers["location"]) == (308, f"/p/{own}/")
     assert (await up.ask(f"/p/{OTHER}/")).status == 403
 
 

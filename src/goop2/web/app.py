@@ -160,7 +160,7 @@ class DoorApp:
             failure = Failure(ErrorCode.FORBIDDEN, "a page asks its own peer only")
             await send_failure(call.send, failure, call.headers)
             return
-        answer = self._web.api.get(inner.removeprefix("/"))
+        answer = self._web.api.get(inner)
         if answer is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "nothing answers at this address"), call.headers)
             return
@@ -212,5 +212,5 @@ def _without_peer(path: str, prefix: str, peer_id: str) -> str | None:
     """`path` without `/p/<X>` where that is the site's own peer; None where it is another."""
     if not path.startswith(prefix):
         return path
-    named, slash, rest = path.removeprefix(prefix).partition("/")
-    return slash + rest if named == peer_id else None
+    named, _, rest = path.removeprefix(prefix).partition("/")
+    return rest if named == peer_id else None

@@ -110,6 +110,9 @@ class SitePages:
                 call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", [(b"allow", b"GET, HEAD")]
             )
             return
+        if not path and not call.scope["path"].endswith("/"):  # /p/<X>: what its page names beside itself would be looked for beside /p/
+            await self._redirect(call)
+            return
         try:
             document = await asyncio.to_thread(_opened, self._files, path, live)
         except IsFolder:
