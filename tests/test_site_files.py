@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from goop2 import site_files
 from goop2.site_files import IsFolder, NotServed, SiteFiles, TooLarge
 
 
@@ -186,7 +185,7 @@ def test_a_file_put_in_place_while_a_path_is_walked_does_not_get_out(
             (folder / "site/blog").symlink_to(outside)
         return really_open(path, flags, *rest, dir_fd=dir_fd)
 
-    monkeypatch.setattr(site_files.os, "open", swap_then_open)
+    monkeypatch.setattr(os, "open", swap_then_open)
     assert served(site, "/blog/index.html") is None
 
 

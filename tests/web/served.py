@@ -69,20 +69,18 @@ class Served:
         """Host of the own site as this test visitor sees it."""
         return f"{name}.{self.site}"
 
-    async def ask(
-        self, path: str, *, host: str | None = None, method: str = "GET", body: bytes = b"", port: int | None = None, **headers: str
-    ) -> Answer:
+    async def ask(self, path: str, *, host: str = "", method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
         """One request on a connection of its own; `sec_fetch_site="none"` is the header `Sec-Fetch-Site`."""
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.site if host is None else host}", "Connection: close"]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host or self.site}", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         if body or method == "POST":
             lines.append(f"Content-Length: {len(body)}")
-        return await exchange(port or self.port, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+        return await exchange(self.port, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
 
-    async def call(self, function: str, params: object = None, **more: str) -> Answer:
+    async def call(self, function: str, params: object = None, *, host: str = "", **headers: str) -> Answer:
         """A data function, called as pages do."""
         body = json.dumps({"function": function, "params": {} if params is None else params}).encode()
-        return await self.ask("/api/data/lua/call", method="POST", body=body, **more)
+        return await self.ask("/api/data/lua/call", host=host, method="POST", body=body, **headers)
 
 
 async def exchange(port: int, request: bytes, address: str = "127.0.0.1") -> Answer:

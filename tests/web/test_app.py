@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-
 from tests.web.served import Answer, Served, exchange, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.web.served import Served, served
 
 from goop2.scripting.limits import PARAMS_MAX_BYTES
 from goop2.web.limits import BODY_MAX_BYTES
-from tests.web.served import Served, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,7 +91,7 @@ def _echo(characters: int) -> bytes:
 
 
 async def test_a_body_without_end_is_not_read_to_its_end(up: Served) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", up.port)
+    _, writer = await asyncio.open_connection("127.0.0.1", up.port)
     writer.write(f"POST /api/data/lua/call HTTP/1.1\r\nHost: {up.site}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
     sent = 0
     try:
