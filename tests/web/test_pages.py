@@ -6,10 +6,10 @@ import gzip
 from pathlib import Path
 
 import pytest
+from tests.web.served import Answer, Served, served
 
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_TO_BYTES
 from goop2.web.pages import Compressed, content_type
-from tests.web.served import Answer, Served, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
