@@ -6,7 +6,6 @@ What an origin serves stands in one table a kind of origin.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -23,14 +22,16 @@ from goop2.site_files import SiteFiles
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
 from goop2.web.bodies import ClientGone
-from goop2.web.calls import Call
+from goop2.web.calls import Answer, Call
+from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
+from goop2.web.events import Events
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
 from goop2.web.peer_host import host_label
+from goop2.web.site_api import SiteApi
+from goop2.web.streams import send_events
 from goop2.web.visitors import named_visitor, visitor
-
-Answer = Callable[[Call], Awaitable[None]]
 
 HEALTHY: Final = b'{"status":"ok"}'
 NOBODY: Final = Caller("")
@@ -72,12 +73,18 @@ class Web:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.events = Events()
         self.data = Data(parts.engine, parts.catalog)
+        self.chat = Chat(parts.engine, self.events)
+        self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
         self.api: dict[str, Answer] = {
             **{f"data/{name}": self._data(name) for name in self.data.operations},
+            **self.chat.api,
+            **self.site_api.api,
             "identity": self._identity,
+            "events": self._page_events,
         }
         """Path after `/api/` on a site's origin → what answers."""
 
@@ -89,6 +96,14 @@ class Web:
 
     def stop(self) -> None:
         """End what would go on for ever: the streams."""
+        self.events.stop()
+
+    def reload_pages(self) -> None:
+        """Let the pages the owner has open load themselves anew."""
+        self.events.publish("reload", {}, site_audience(self.parts.owner))
+
+    async def _page_events(self, call: Call) -> None:
+        await send_events(call, self.events, call.caller.address or call.caller.id, [site_audience(call.caller)])
 
     async def _identity(self, call: Call) -> None:
         email = self.parts.email if call.caller.owner else ""

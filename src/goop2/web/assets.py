@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from http import HTTPStatus
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Final
 
 from goop2.web.calls import Call
 from goop2.web.pages import Compressed, Document, send_document, send_page
 
+CORE: Final = "core.js"
+
 
 class Assets:
-    """The files of one folder of the package `goop2.web`."""
+    """The files of one folder of the package `goop2.web`. Those of the SDK each begin with `core.js`, so that each stands alone."""
 
     def __init__(self, folder: str) -> None:
-        self._documents = dict(_documents(resources.files("goop2.web").joinpath(folder), ""))
+        contents = dict(_contents(resources.files("goop2.web").joinpath(folder), ""))
+        core = contents.pop(CORE, b"")
+        self._documents = {path: _document(path, core + content if path.endswith(".js") else content) for path, content in contents.items()}
         self._compressed = Compressed()
 
     def __contains__(self, path: str) -> bool:
@@ -30,13 +36,14 @@ class Assets:
         await send_document(call, document, self._compressed)
 
 
-def _documents(folder: Traversable, prefix: str) -> list[tuple[str, Document]]:
-    found: list[tuple[str, Document]] = []
+def _contents(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         path = prefix + entry.name
         if entry.is_dir():
-            found += _documents(entry, f"{path}/")
-        elif not entry.name.endswith((".py", ".pyc")):
-            content = entry.read_bytes()
-            found.append((path, Document(path, hashlib.blake2b(content, digest_size=9).hexdigest(), len(content), content)))
-    return found
+            yield from _contents(entry, f"{path}/")
+        else:
+            yield path, entry.read_bytes()
+
+
+def _document(path: str, content: bytes) -> Document:
+    return Document(path, hashlib.blake2b(content, digest_size=9).hexdigest(), len(content), content)

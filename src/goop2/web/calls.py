@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
@@ -30,3 +31,7 @@ class Call(NamedTuple):
     def header(self, name: bytes) -> str:
         """The value of the header `name` (lower case), "" when it is not there."""
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
+
+
+Answer = Callable[[Call], Awaitable[None]]
+"""What answers a call."""

@@ -70,14 +70,14 @@ EVENTS_KEPT: Final = 1000
 EVENTS_KEPT_BYTES: Final = 4 * MEGABYTE_BYTES
 """The same in bytes; a run with its log can be 64 KB."""
 
-CONSUMER_WAITING_MAX: Final = 256
-"""Events waiting for one page. A page that is further behind is let go; it comes back and is told the rest."""
+FLUSH_SECONDS: Final = 0.1
+"""Between two packets of events to one page; a reader sees no difference to at once."""
 
 HEARTBEAT_SECONDS: Final = 15.0
 """A comment into a quiet stream, so that a page that has gone is noticed."""
 
-CONSUMERS_MAX: Final = 64
-"""Pages listening at a time. A browser opens six connections an origin at most."""
+CONSUMERS_MAX: Final = 128
+"""Pages listening at a time."""
 
-VISITOR_CONSUMERS_MAX: Final = 32
-"""Of these, pages of strangers."""
+CONSUMERS_PER_CALLER_MAX: Final = 8
+"""Of these, pages of one caller: of one address at the opened door."""

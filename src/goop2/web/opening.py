@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from goop2.config import Address
 from goop2.web.app import DoorApp, Parts, Web
 from goop2.web.console import console_app
 from goop2.web.doors import BoundDoor, bind
+from goop2.web.live import follow
 from goop2.web.origins import origin_address
 from goop2.web.peer_host import host_label
 from goop2.web.server import serve
@@ -36,11 +38,26 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
     try:
         web, token = Web(parts), Token()
         console = console_app(parts, bound[0].door, token)
-        async with serve([(one, DoorApp(web, one.door, console)) for one in bound], web.stop):
+        async with serve([(one, DoorApp(web, one.door, console)) for one in bound], web.stop), _following(parts, web):
             yield _addresses(address, bound, token)
     finally:
         for one in bound:
             one.close()
+
+
+@contextlib.asynccontextmanager
+async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
+    """Pages follow what is saved, where the owner asked for that."""
+    if not parts.live:
+        yield
+        return
+    stop = asyncio.Event()
+    watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await watching
 
 
 def _addresses(address: Address, bound: list[BoundDoor], token: Token) -> OpenWeb:

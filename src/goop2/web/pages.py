@@ -29,6 +29,8 @@ _TYPES: Final = MimeTypes(filenames=())
 for _ending, _type in {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
+    ".ts": "text/plain",  # types for editors; Python's own table takes them for films
+    ".mts": "text/plain",
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
     ".md": "text/markdown",
