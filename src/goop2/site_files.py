@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Without O_NONBLOCK a pipe would hold us for ever."""
 _IT_IS_A_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 """What systems say to O_NOFOLLOW at a link; ENOTDIR also to a file where a folder should be."""
+
+_NOT_IN_NAMES: Final = re.compile(r"[\x00\ud800-\udfff]")
+"""What no system takes in a name."""
 
 _Hidden = frozenset[tuple[int, int]]
 
@@ -243,10 +247,7 @@ class Walk:
         self._folders.pop()
 
     def _opened(self, name: str, flags: int, folder: int | None) -> int:
-        try:
-            descriptor = os.open(name, flags, dir_fd=folder)
-        except ValueError:  # a NUL in the name
-            raise NotServed(name) from None
+        descriptor = os.open(name, flags, dir_fd=folder)
         self._stack.callback(os.close, descriptor)
         return descriptor
 
@@ -258,7 +259,7 @@ class Walk:
 def components(path: str) -> list[str]:
     """The names on a path that is asked for. Raises `NotServed` where one of them is not a name."""
     parts = path.split("/")
-    if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts):
+    if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise NotServed(path)
     return parts
 
