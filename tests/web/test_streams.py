@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,10 +42,10 @@ class Stream:
 
 
 @asynccontextmanager
-async def listening(up: Served, host: str, last_id: str = "") -> AsyncIterator[Stream]:
+async def listening(up: Served, host: str, last_id: str = "", path: str = "/api/events", token: str = "") -> AsyncIterator[Stream]:
     reader, writer = await asyncio.open_connection("127.0.0.1", up.port)
     resumed = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
-    writer.write(f"GET /api/events HTTP/1.1\r\nHost: {host}\r\n{resumed}\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n{resumed}\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
     try:
         yield Stream(reader, int(head.split()[1]))
@@ -72,6 +73,25 @@ async def test_a_reply_comes_as_an_event_and_can_be_had_again(up: Served, ann: s
     await say(up, ann, "!second")
     async with listening(up, ann, event["id"]) as stream:
         assert '"content":"Unknown command: second"' in (await stream.event())["data"]
+
+
+async def test_the_console_hears_of_runs_and_of_scripts_and_a_site_does_not(up: Served, ann: str) -> None:
+    async with listening(up, up.console, path="/api/console/events", token=up.web.token.text) as stream, listening(up, ann) as page:
+        await up.call("fails", host=ann)
+        ended = await stream.event()
+        assert ended["event"] == "run"
+        run = json.loads(ended["data"])
+        assert (run["script"], run["caller"], run["status"], run["line"]) == ("fails", "visitor-ann", "script_error", 3)
+        (up.folder / "site/lua/new.lua").write_text("function handle(")
+        await up.peer.catalog.scan()
+        changed = json.loads((await stream.event())["data"])
+        assert (changed["what"], changed["name"]) == ("broken", "new")
+        await say(up, ann, "!first")
+        assert (await page.event())["event"] == "chat"
+    async with listening(up, up.console, ended["id"], "/api/console/events", up.web.token.text) as stream:
+        assert (await stream.event())["event"] == "script"
+    async with listening(up, up.console, path="/api/console/events") as refused:
+        assert refused.status == 403
 
 
 async def test_after_a_new_start_of_the_peer_a_page_hears_of_the_gap(up: Served, ann: str) -> None:

@@ -74,6 +74,9 @@ class Web:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.events = Events()
+        """For the pages of sites."""
+        self.console_events = Events()
+        """Apart from these: a busy peer's runs must not push a visitor's messages out."""
         self.data = Data(parts.engine, parts.catalog)
         self.chat = Chat(parts.engine, self.events)
         self.site_api = SiteApi(parts.files)
@@ -97,6 +100,7 @@ class Web:
     def stop(self) -> None:
         """End what would go on for ever: the streams."""
         self.events.stop()
+        self.console_events.stop()
 
     def reload_pages(self) -> None:
         """Let the pages the owner has open load themselves anew."""

@@ -19,8 +19,11 @@ from goop2.web.answers import DATA_HEADERS, NO_HEADERS, send_refusal
 from goop2.web.app import NOBODY, Parts
 from goop2.web.assets import Assets
 from goop2.web.calls import Call
+from goop2.web.events import Events
+from goop2.web.happenings import CONSOLE
 from goop2.web.origins import Door, Origin, Realm, origin_address
 from goop2.web.peer_host import host_label
+from goop2.web.streams import send_events
 from goop2.web.tokens import Token
 
 RUNS_SHOWN = 20
@@ -43,9 +46,9 @@ class _Guarded:
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
 
 
-def console_app(parts: Parts, door: Door, token: Token) -> ASGIApp:
-    """The console of one peer, behind its loopback door."""
-    controls = _Controls(parts, door)
+def console_app(parts: Parts, door: Door, token: Token, events: Events) -> ASGIApp:
+    """The console of one peer, behind its loopback door. `events` is what it hears, for CONSOLE."""
+    controls = _Controls(parts, door, events)
     routes: list[BaseRoute] = [
         Mount("/api/console", app=_Guarded(Starlette(routes=controls.routes()), token)),
         Mount("/", app=_Pages(door)),
@@ -66,16 +69,30 @@ class _Pages:
         await self._assets.answer(call, scope["path"].removeprefix("/") or INDEX)
 
 
+class _Stream:
+    """What happens, as it happens."""
+
+    def __init__(self, events: Events, peer_id: str) -> None:
+        self._events = events
+        self._origin = Origin(Realm.CONSOLE, peer_id, "")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        call = Call(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
+        await send_events(call, self._events, CONSOLE, [CONSOLE])
+
+
 class _Controls:
     """What the owner sees and does."""
 
-    def __init__(self, parts: Parts, door: Door) -> None:
+    def __init__(self, parts: Parts, door: Door, events: Events) -> None:
         self._parts = parts
+        self._events = events
         self._site = origin_address(f"{host_label(parts.peer_id)}.localhost", door.port)
 
     def routes(self) -> list[BaseRoute]:
         """Path after /api/console → handler."""
-        return [Route("/home", self._home)]
+        return [Route("/home", self._home), Route("/events", _Stream(self._events, self._parts.peer_id))]
 
     async def _home(self, _request: Request) -> Response:
         parts = self._parts

@@ -11,6 +11,7 @@ from goop2.config import Address
 from goop2.web.app import DoorApp, Parts, Web
 from goop2.web.console import console_app
 from goop2.web.doors import BoundDoor, bind
+from goop2.web.happenings import tell
 from goop2.web.live import follow
 from goop2.web.origins import origin_address
 from goop2.web.peer_host import host_label
@@ -37,8 +38,9 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
     bound = bind(address, parts.peer_id)
     try:
         web, token = Web(parts), Token()
-        console = console_app(parts, bound[0].door, token)
-        async with serve([(one, DoorApp(web, one.door, console)) for one in bound], web.stop), _following(parts, web):
+        console = console_app(parts, bound[0].door, token, web.console_events)
+        doors = [(one, DoorApp(web, one.door, console)) for one in bound]
+        async with serve(doors, web.stop), _following(parts, web):
             yield _addresses(address, bound, token)
     finally:
         for one in bound:
@@ -47,17 +49,17 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
 
 @contextlib.asynccontextmanager
 async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
-    """Pages follow what is saved, where the owner asked for that."""
-    if not parts.live:
-        yield
-        return
+    """The console hears what happens; pages follow what is saved, where the owner asked for that."""
+    end = tell(web.console_events, parts.runs, parts.catalog)
     stop = asyncio.Event()
-    watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop))
+    watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
     try:
         yield
     finally:
+        end()
         stop.set()
-        await watching
+        if watching is not None:
+            await watching
 
 
 def _addresses(address: Address, bound: list[BoundDoor], token: Token) -> OpenWeb:
