@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
+from goop2.outbound import disabled
 from goop2.sandbox.messages import Scalar, Setup
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.render import stubs
@@ -28,10 +30,12 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
 from goop2.site_files import NotServed, SiteFiles, TooLarge
-from goop2.web.app import Parts
-from goop2.web.opening import OpenWeb, open_web
 
-PEER_OPERATIONS = ("commands", "site.read")
+if TYPE_CHECKING:
+    from goop2.outbound.client import World
+    from goop2.web.opening import OpenWeb
+
+PEER_OPERATIONS = ("commands", "http.get", "http.post", "site.read")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -60,9 +64,16 @@ class Peer:
 
 @asynccontextmanager
 async def open_peer(
-    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = ""
+    folder: Path,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    watch: bool = False,
+    flavour: str = "",
+    world: World | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
+
+    `world` is what scripts reach by goop.http; by default the real one.
 
     Raises `SettingsError` and `IdentityError`, each with a sentence for the owner.
     """
@@ -77,6 +88,7 @@ async def open_peer(
     files = SiteFiles(folder, [settings.script_dir(folder), folder / settings.lua.script_dir])
     operations["commands"] = _commands(catalog)
     operations["site.read"] = _site_read(files)
+    operations.update(_http(settings, world))
     stop = asyncio.Event()
     watching = None
     try:
@@ -96,6 +108,10 @@ async def open_peer(
 @asynccontextmanager
 async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
     """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `DoorError`."""
+    # Here, because a command that serves nothing should not wait for it.
+    from goop2.web.app import Parts
+    from goop2.web.opening import open_web
+
     parts = Parts(
         peer_id=peer.identity.peer_id,
         owner=peer.owner,
@@ -136,6 +152,16 @@ def setup_for(settings: Settings, this: Identity, limits: Limits, flavour: str) 
         peer_operations=PEER_OPERATIONS,
         time_zone=os.environ.get("TZ", ""),
     )
+
+
+def _http(settings: Settings, world: World | None) -> Mapping[str, PeerOperation]:
+    lua = settings.lua
+    if not lua.http_enabled:
+        return disabled.OPERATIONS
+    from goop2.outbound.client import Client, World
+    from goop2.outbound.operations import HttpOperations
+
+    return HttpOperations(Client(world or World(), ((address.host, address.port) for address in lua.http_allow))).by_name
 
 
 def _commands(catalog: Catalog) -> PeerOperation:

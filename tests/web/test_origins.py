@@ -146,7 +146,7 @@ def test_our_own_origins_are_strangers_to_each_other(own: str, foreign: str) -> 
     assert isinstance(decide(door, asking), Refused)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=80), st.sampled_from([LOOPBACK, AT_80, OPENED]))
 def test_whatever_stands_in_host_gets_a_decision(host: str, door: Door) -> None:
     assert isinstance(decide(door, Asking(host)), Origin | Refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base58
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goop2.web.peer_host import LABEL_CHARS, host_label, is_peer_id, peer_of_label
@@ -16,6 +16,7 @@ def peer_id(key: bytes) -> str:
     return base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + key).decode()
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_every_id_has_one_label_of_62_characters_and_comes_back_from_it(key: bytes) -> None:
     label = host_label(peer_id(key))
@@ -37,6 +38,7 @@ def test_the_label_is_the_one_other_software_writes() -> None:
     assert label.startswith("k51qzi5uqu5d")  # what every Ed25519 name of IPNS begins with
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789abcdefghijklmnopqrstuvwxyz", min_size=61, max_size=61))
 def test_a_made_up_label_is_nobodys(digits: str) -> None:
     peer = peer_of_label("k" + digits)
