@@ -188,6 +188,8 @@ def _site_read(files: SiteFiles) -> PeerOperation:
     async def site_read(_invocation: Invocation, path: Scalar) -> HostAnswer:
         name = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
         try:
+            if not name:  # a browser's "/" is the front page; a script names its file
+                raise NotServed(name)
             return HostAnswer(b"v", (await asyncio.to_thread(files.read, name, SITE_READ_MAX_BYTES),))
         except NotServed:
             return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
