@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
 from tests.outbound.peers import peer_with, said
 from tests.outbound.stage import Heard, Stage, answering, server_tls
-
-from goop2 import peer
-from goop2.outbound import operations
-from goop2.outbound.operations import HttpOperations
-from goop2.scripting.invocation import HostAnswer, PeerOperation
 
 SERVICE = "api.openweathermap.org"
 
@@ -48,30 +41,17 @@ async def service(heard: Heard, writer: asyncio.StreamWriter) -> None:
     await answering(json.dumps(weather).encode(), headers=["Content-Type: application/json"])(heard, writer)
 
 
-async def the_key(*_: object) -> HostAnswer:
-    """goop.kv.get of a peer that holds one key."""
-    return HostAnswer(b"v", (b"secret123",))
+def keep_key(folder: Path) -> None:
+    """The key is in the script's store: an older peer kept it in this file, and ours takes it over."""
+    state = folder / "site/lua/.state"
+    state.mkdir(parents=True)
+    (state / "weather.json").write_text('{"api_key": "secret123"}')
 
 
-class WithKey(HttpOperations):
-    """What the peer lends to scripts, and a key in its store."""
-
-    @property
-    def by_name(self) -> Mapping[str, PeerOperation]:
-        return {**super().by_name, "kv.get": the_key}
-
-
-@pytest.fixture
-def with_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stands in for goop.kv."""
-    monkeypatch.setattr(peer, "PEER_OPERATIONS", (*peer.PEER_OPERATIONS, "kv.get"))
-    monkeypatch.setattr(operations, "HttpOperations", WithKey)
-
-
-@pytest.mark.usefixtures("with_key")
 async def test_the_weather_command(stage: Stage, tmp_path: Path) -> None:
     house = await stage.house(SERVICE, service, port=443, tls=server_tls(SERVICE))
-    async with peer_with(tmp_path, stage.world(), {"weather": WEATHER}) as this:
+    keep_key(tmp_path)
+    async with peer_with(tmp_path, stage.world(), {"weather": WEATHER}, kv_enabled=True) as this:
         assert await said(this, "!weather Utrecht") == "Utrecht: 21 C, clear sky"
         assert await said(this, "!weather New York") == "New York: 21 C, clear sky"
         assert await said(this, "!weather") == "Usage: !weather <city>"
@@ -79,10 +59,10 @@ async def test_the_weather_command(stage: Stage, tmp_path: Path) -> None:
     assert house.heard[1].headers["host"] == SERVICE
 
 
-@pytest.mark.usefixtures("with_key")
 async def test_the_weather_command_says_what_is_wrong(stage: Stage, tmp_path: Path) -> None:
     await stage.house(SERVICE, service, port=443, tls=server_tls("weather.example"))
-    async with peer_with(tmp_path, stage.world(), {"weather": WEATHER}) as this:
+    keep_key(tmp_path)
+    async with peer_with(tmp_path, stage.world(), {"weather": WEATHER}, kv_enabled=True) as this:
         assert await said(this, "!weather Utrecht") == "Error: certificate does not match host"
         stage.names[SERVICE] = ["10.0.0.5"]
         assert await said(this, "!weather Utrecht") == "Error: blocked: 10.0.0.5 is a private address"
