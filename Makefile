@@ -45,5 +45,5 @@ $(BIN)/uv: Makefile
 	@touch $@
 
 # The one place that installs what PyPI does not have. Without it a peer runs too, with a layer of the wall less; `goop2 doctor` says so.
-system: ## libseccomp, when it is missing and we may install it
+system: ## libseccomp, and Chromium for tests, when missing and we may install them
 	@PYTHON=$(PYTHON) sh tools/system.sh

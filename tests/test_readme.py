@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import goop2
+from tests.cli.command import goop2, start
 
 from goop2.folder import create
 
@@ -25,12 +27,26 @@ def commands_of_the_command_line() -> Iterator[str]:
     yield from (f"lua {name}" for name in lua.commands)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+RUNS_UNTIL_TOLD = "peer DIR"
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != RUNS_UNTIL_TOLD])
 def test_a_command_of_the_table_does_what_it_is_there_for(command: str, tmp_path: Path) -> None:
     if not command.startswith(("init", "demo")):
         create(tmp_path / "DIR")
     done = goop2(*shlex.split(command), cwd=tmp_path, stdin="!hello Alice\n")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_peer_of_the_table_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
+    create(tmp_path / "DIR")
+    settings = json.loads((tmp_path / "DIR/goop.json").read_text())
+    (tmp_path / "DIR/goop.json").write_text(json.dumps({**settings, "viewer": {"http_addr": "127.0.0.1:0"}}))
+    with start("peer", tmp_path / "DIR") as peer:
+        assert peer.stdout is not None
+        assert b"http://127.0.0.1:" in peer.stdout.readline()
+        peer.send_signal(signal.SIGINT)
+        assert peer.wait(20) == 0
 
 
 def test_the_table_leaves_no_command_out() -> None:

@@ -19,25 +19,24 @@ import msgspec
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
 from goop2.outbound import disabled
-from goop2.sandbox.messages import Setup
+from goop2.sandbox.messages import Scalar, Setup
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.render import stubs
 from goop2.scripting.catalog import Catalog
-from goop2.scripting.engine import Engine
+from goop2.scripting.engine import NAME_SHOWN_CHARS, Engine
 from goop2.scripting.invocation import Caller, HostAnswer, Invocation, PeerOperation
-from goop2.scripting.limits import MEGABYTE_BYTES, Limits
+from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, Limits
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
-from goop2.sitefiles import SiteFileError, SiteFiles
+from goop2.site_files import NotServed, SiteFiles, TooLarge
 from goop2.storage.database import FILE, Database
 from goop2.storage.start import open_folder
 
 if TYPE_CHECKING:
     from goop2.outbound.client import World
+    from goop2.web.opening import OpenWeb
 
-PATH_SHOWN_CHARS = 200
-"""How much of a path a script asked for is said back."""
 PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
@@ -56,6 +55,8 @@ class Peer:
     runs: Runs
     database: Database
     """The peer's own connection, for its loop's thread or one at a time."""
+    files: SiteFiles
+    """What of the site anybody may see."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
@@ -92,8 +93,9 @@ async def open_peer(
     operations: dict[str, PeerOperation] = {}
     pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
     catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
+    files = SiteFiles(folder, [settings.script_dir(folder), folder / settings.lua.script_dir])
     operations["commands"] = _commands(catalog)
-    operations["site.read"] = _site_read(SiteFiles(folder, script_dir))
+    operations["site.read"] = _site_read(files)
     operations.update(_http(settings, world))
     stop = asyncio.Event()
     watching = None
@@ -103,13 +105,35 @@ async def open_peer(
         if watch:
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
-        yield Peer(folder, settings, (*loaded.warnings, *data_warnings), this, catalog, pool, engine, runs, database, confinement)
+        warnings = (*loaded.warnings, *data_warnings)
+        yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, confinement)
     finally:
         stop.set()
         if watching is not None:
             await watching
         await pool.stop()
         database.close()
+
+
+@asynccontextmanager
+async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `DoorError`."""
+    # Here, because a command that serves nothing should not wait for it.
+    from goop2.web.app import Parts
+    from goop2.web.opening import open_web
+
+    parts = Parts(
+        peer_id=peer.identity.peer_id,
+        owner=peer.owner,
+        email=peer.settings.profile.email,
+        engine=peer.engine,
+        catalog=peer.catalog,
+        runs=peer.runs,
+        files=peer.files,
+        live=live,
+    )
+    async with open_web(parts, peer.settings.viewer.http_addr) as web:
+        yield web
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -161,13 +185,15 @@ def _commands(catalog: Catalog) -> PeerOperation:
 
 
 def _site_read(files: SiteFiles) -> PeerOperation:
-    async def read(_invocation: Invocation, path: bytes) -> HostAnswer:
-        shown = path.decode("utf-8", "replace")
+    async def site_read(_invocation: Invocation, path: Scalar) -> HostAnswer:
+        name = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
         try:
-            content = await asyncio.to_thread(files.read, path.decode(), MEGABYTE_BYTES)
-        except (SiteFileError, UnicodeDecodeError) as error:
-            reason = error if isinstance(error, SiteFileError) else "not found"
-            return HostAnswer(b"vv", (None, f"{printable(shown, PATH_SHOWN_CHARS)}: {reason}".encode()))
-        return HostAnswer(b"v", (content,))
+            if not name:  # a browser's "/" is the front page; a script names its file
+                raise NotServed(name)
+            return HostAnswer(b"v", (await asyncio.to_thread(files.read, name, SITE_READ_MAX_BYTES),))
+        except NotServed:
+            return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
+        except TooLarge as error:
+            return HostAnswer(b"vv", (None, str(error).encode()))
 
-    return read
+    return site_read

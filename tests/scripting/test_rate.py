@@ -70,6 +70,17 @@ def test_another_caller_or_script_or_kind_has_a_minute_of_its_own(clock: Clock, 
     assert rate.check(*other, None) is None
 
 
+def test_an_address_is_limited_whatever_ids_come_from_it(clock: Clock) -> None:
+    rate = RateLimiter(2, 100, clock)
+    assert [rate.check(f"visitor-{number}", "command/hello", None, "10.0.0.7") for number in range(3)] == [None, None, 60]
+    assert rate.check("visitor-9", "command/hello", None, "10.0.0.8") is None
+
+
+def test_a_call_from_an_address_counts_once_for_everybody(clock: Clock) -> None:
+    rate = RateLimiter(100, 2, clock)
+    assert [rate.check(f"visitor-{number}", "command/hello", None, f"10.0.0.{number}") for number in range(3)] == [None, None, 60]
+
+
 def test_all_callers_together_have_one_minute(clock: Clock) -> None:
     rate = RateLimiter(30, 2, clock)
     rate.check("ann", "command/hello", None)

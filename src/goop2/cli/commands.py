@@ -10,6 +10,7 @@ from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
 from goop2.cli.folders import identity, init
 from goop2.cli.lua import lua
+from goop2.cli.peer import peer
 
 HELP_WIDTH = 100
 
@@ -26,5 +27,5 @@ def goop2() -> None:
     """
 
 
-for command in (init, demo, chat, lua, doctor, identity):
+for command in (init, demo, peer, chat, lua, doctor, identity):
     goop2.add_command(command)

@@ -29,7 +29,9 @@ OWN_ERRORS: Final = {
     "goop2.folder.FolderError": "folder",
     "goop2.storage.errors.DatabaseError": "database",
     "goop2.storage.errors.SchemaFileError": "schemas",
+    "goop2.lock.FolderLocked": "locked",
     "goop2.scripting.pool.PoolError": "unavailable",
+    "goop2.web.doors.DoorError": "unavailable",
     "goop2.cli.fault.Fault": "usage",
 }
 """Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""

@@ -112,7 +112,7 @@ class Engine:
     def _refuse_rate(self, script: Script, caller: Caller) -> Failure | None:
         if caller.owner:
             return None
-        wait = self._rate.check(caller.id, f"{script.kind}/{script.name}", script.annotations.rate_limit)
+        wait = self._rate.check(caller.id, f"{script.kind}/{script.name}", script.annotations.rate_limit, caller.address)
         if wait is None:
             return None
         return Failure(ErrorCode.RATE_LIMITED, "rate limit exceeded; try again later", script.name, retry_after_seconds=wait)

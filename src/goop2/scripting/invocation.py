@@ -39,6 +39,8 @@ class Caller:
     owner: bool = False
     email: str = ""
     """What the caller says it is; "" when it says nothing."""
+    address: str = ""
+    """Where a visitor comes from who can have as many ids as they like; limits count it too."""
 
 
 class Invocation(msgspec.Struct, eq=False):

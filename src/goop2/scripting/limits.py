@@ -26,6 +26,9 @@ RESULT_MAX_BYTES = 1 * MEGABYTE_BYTES
 REPLY_MAX_BYTES = 4096
 """Reply of a chat command, before it is cut; a direct message carries no more."""
 
+SITE_READ_MAX_BYTES = 1 * MEGABYTE_BYTES
+"""A file `goop.site.read` gives."""
+
 DESCRIPTION_MAX_CHARS = 200
 """Description of a script, which goes into lists that strangers read; one line on a wide screen."""
 

@@ -22,51 +22,54 @@ class RateLimiter:
         self._per_caller = per_caller
         self._global = global_
         self._clock = clock
-        self._accepted: deque[tuple[float, _Key]] = deque()
+        self._accepted: deque[tuple[float, tuple[_Key, ...]]] = deque()
         """When each call still counted leaves the window, oldest first."""
         self._ends: dict[_Key, deque[float]] = {}
-        """The same by caller and script; no key without a counted call."""
+        """The same by who calls and script; no key without a counted call."""
 
     def __len__(self) -> int:
         """Calls remembered now."""
         return len(self._accepted)
 
-    def check(self, caller: str, script: str, override: int | None) -> float | None:
+    def check(self, caller: str, script: str, override: int | None, address: str = "") -> float | None:
         """None when the call may run, and is counted; else the seconds until it would be allowed.
 
-        `script` names the script with its kind. `override` is the script's `@rate_limit`: it takes
-        the place of the limit per caller, and 0 exempts the call from both limits.
+        `script` names the script with its kind. `override` is the script's `@rate_limit`: it takes the
+        place of the limit per caller, and 0 exempts the call from both limits. With an `address` the
+        limit per caller holds for it too, so that a new id is no new allowance.
         """
         if override == 0:
             return None
         now = self._clock()
         self._forget(now)
-        key = (caller, script)
-        wait = self._wait(key, self._per_caller if override is None else override, now)
+        keys = ((caller, script), (f"from {address}", script)) if address else ((caller, script),)  # no id has a blank
+        wait = self._wait(keys, self._per_caller if override is None else override, now)
         if wait is None:
-            self._count(key, now)
+            self._count(keys, now)
         return wait
 
-    def _wait(self, key: _Key, limit: int, now: float) -> float | None:
-        """Seconds until both limits have room; None when they have."""
+    def _wait(self, keys: tuple[_Key, ...], limit: int, now: float) -> float | None:
+        """Seconds until all limits have room; None when they have."""
         free_at = now
-        ends = self._ends.get(key)
-        if ends is not None and len(ends) >= limit:
-            free_at = ends[-limit]
+        for key in keys:
+            ends = self._ends.get(key)
+            if ends is not None and len(ends) >= limit:
+                free_at = max(free_at, ends[-limit])
         if len(self._accepted) >= self._global:
             free_at = max(free_at, self._accepted[-self._global][0])
         return free_at - now if free_at > now else None
 
-    def _count(self, key: _Key, now: float) -> None:
+    def _count(self, keys: tuple[_Key, ...], now: float) -> None:
         end = now + RATE_WINDOW_SECONDS
-        self._accepted.append((end, key))
-        self._ends.setdefault(key, deque()).append(end)
+        self._accepted.append((end, keys))
+        for key in keys:
+            self._ends.setdefault(key, deque()).append(end)
 
     def _forget(self, now: float) -> None:
         """Drop what has left the window; every call is dropped once, so a check costs O(1) on average."""
         while self._accepted and self._accepted[0][0] <= now:
-            key = self._accepted.popleft()[1]
-            ends = self._ends[key]
-            ends.popleft()
-            if not ends:
-                del self._ends[key]
+            for key in self._accepted.popleft()[1]:
+                ends = self._ends[key]
+                ends.popleft()
+                if not ends:
+                    del self._ends[key]

@@ -1,0 +1,52 @@
+"""`goop2 peer`: runs a peer until it is told to end. One line says where it is; everything else is on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from goop2.cli import logs, output, session
+from goop2.cli.main import EXIT_OK
+from goop2.cli.options import folder_argument
+
+if TYPE_CHECKING:
+    from goop2.web.opening import OpenWeb
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and how services are ended. Either is the wish to end, not a failure."""
+
+
+@click.command("peer")
+@folder_argument
+@click.option("--live", is_flag=True, help="Pages you have open reload when a file of the site is saved.")
+def peer(folder: Path, live: bool) -> int:
+    """Run the peer in DIR, until Ctrl-C.
+
+    Prints one line: the console's address, which holds its key and is for nobody else's eyes, and the site's.
+    """
+    session.settings_of(folder)
+    return session.run(_peer(folder, live))
+
+
+async def _peer(folder: Path, live: bool) -> int:
+    from goop2.lock import locked
+    from goop2.peer import serve_peer
+
+    told_to_end = asyncio.Event()
+    for number in ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    logs.set_up()
+    with locked(folder):
+        async with session.open_for(folder, watch=True) as opened, serve_peer(opened, live=live) as web:
+            output.answer(_where(output.one_line(opened.owner.label), web))
+            await told_to_end.wait()
+    return EXIT_OK
+
+
+def _where(label: str, web: OpenWeb) -> str:
+    opened = f"  for others: {web.opened}" if web.opened else ""
+    return f"{label} is up  console: {web.console}  site: {web.site}{opened}"

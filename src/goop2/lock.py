@@ -1,0 +1,50 @@
+"""One running peer a folder: a lock on `data/peer.lock`, let go by the system however the peer ends.
+
+Commands that only call scripts need no lock and work beside a running peer. It must not know what a peer does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+FILE: Final = "data/peer.lock"
+_PID_MAX_BYTES: Final = 20
+
+
+class FolderLocked(Exception):
+    """A peer runs in that folder already, or the lock cannot be had; the message says which, in one sentence."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of the peer folder `folder`. Raises `FolderLocked` at once when another process holds it."""
+    file = folder / FILE
+    try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        # Never unlinked: whoever waited for the old file's lock would hold one nobody else sees.
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise FolderLocked(f"{file} cannot be made ({error.strerror}): a running peer marks its folder there") from None
+    try:
+        _lock(folder, descriptor)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(folder: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, _PID_MAX_BYTES, 0).decode("ascii", "replace").strip()
+        known = f" (process {holder})" if holder.isdigit() else ""
+        raise FolderLocked(f"a peer runs in {folder} already{known}: end it first, or use another folder") from None
+    except OSError as error:
+        raise FolderLocked(f"{folder / FILE} cannot be locked ({error.strerror}): is the folder on a network drive?") from None

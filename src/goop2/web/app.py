@@ -1,0 +1,235 @@
+"""The ASGI application behind one door: headers → origin → who calls → what answers.
+
+The path every request takes, most of all `POST /api/data/lua/call`: dictionary look-ups, no framework.
+What an origin serves stands in one table a kind of origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from goop2.scripting.catalog import Catalog
+from goop2.scripting.engine import Engine, Failure
+from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.scripting.runs import Runs
+from goop2.site_files import SiteFiles
+from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
+from goop2.web.assets import Assets
+from goop2.web.bodies import ClientGone
+from goop2.web.calls import Answer, Call
+from goop2.web.chat import Chat, site_audience
+from goop2.web.data import Data
+from goop2.web.events import Events
+from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
+from goop2.web.pages import SitePages, send_page
+from goop2.web.peer_host import host_label
+from goop2.web.site_api import SiteApi
+from goop2.web.streams import send_events
+from goop2.web.visitors import named_visitor, visitor
+
+HEALTHY: Final = b'{"status":"ok"}'
+NOBODY: Final = Caller("")
+"""Who asks the console's own pages; whoever asks its controls shows the token."""
+_DECIDING: Final = {
+    b"host": "host",
+    b"origin": "origin",
+    b"sec-fetch-site": "site",
+    b"sec-fetch-mode": "mode",
+    b"sec-fetch-dest": "destination",
+}
+_READING: Final = frozenset({"GET", "HEAD"})
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of a peer the web shows."""
+
+    peer_id: str
+    owner: Caller
+    email: str
+    engine: Engine
+    catalog: Catalog
+    runs: Runs
+    files: SiteFiles
+    live: bool = False
+    """Pages the owner has open reload themselves."""
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    id: str
+    label: str
+    email: str
+
+
+class Web:
+    """What all doors of one peer share."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.events = Events()
+        """For the pages of sites."""
+        self.console_events = Events()
+        """Apart from these: a busy peer's runs must not push a visitor's messages out."""
+        self.data = Data(parts.engine, parts.catalog)
+        self.chat = Chat(parts.engine, self.events)
+        self.site_api = SiteApi(parts.files)
+        self.site = SitePages(parts.files)
+        self.sdk = Assets("sdk")
+        self.api: dict[str, Answer] = {
+            **{f"data/{name}": self._data(name) for name in self.data.operations},
+            **self.chat.api,
+            **self.site_api.api,
+            "identity": self._identity,
+            "events": self._page_events,
+        }
+        """Path after `/api/` on a site's origin → what answers."""
+
+    def _data(self, name: str) -> Answer:
+        async def answer(call: Call) -> None:
+            await self.data.answer(call, name)
+
+        return answer
+
+    def stop(self) -> None:
+        """End what would go on for ever: the streams."""
+        self.events.stop()
+        self.console_events.stop()
+
+    def reload_pages(self) -> None:
+        """Let the pages the owner has open load themselves anew."""
+        self.events.publish("reload", {}, site_audience(self.parts.owner))
+
+    async def _page_events(self, call: Call) -> None:
+        await send_events(call, self.events, call.caller.address or call.caller.id, [site_audience(call.caller)])
+
+    async def _identity(self, call: Call) -> None:
+        email = self.parts.email if call.caller.owner else ""
+        viewer = _Identity(call.caller.id, call.caller.label or call.caller.id, email)
+        await send_json(call.send, msgspec.json.encode(viewer), HTTPStatus.OK, call.headers)
+
+
+class DoorApp:
+    """The application behind `door`."""
+
+    def __init__(self, web: Web, door: Door, console: ASGIApp) -> None:
+        self._web = web
+        self._door = door
+        self._console = Carrying(console, PAGE_HEADERS[Realm.CONSOLE])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await self._answer(scope, receive, send)
+        except ClientGone:
+            pass
+        except Exception:
+            _log.exception("a request failed", method=scope["method"], path=scope["path"])
+            raise
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        is_api = path.startswith("/api/")
+        asking, cookies = _asking(scope, not is_api)
+        origin = decide(self._door, asking)
+        if isinstance(origin, Refused):
+            await send_refusal(send, origin.status, origin.message)
+        elif path == "/healthz":
+            await send_json(send, HEALTHY)
+        elif origin.realm is Realm.CONSOLE:
+            await self._on_console(origin, scope, receive, send)
+        elif origin.realm is Realm.VISITED_SITE:
+            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, f"this peer does not visit others yet, so not {origin.peer_id} either"))
+        else:
+            caller, headers = self._caller(origin, scope, cookies)
+            await self._on_site(Call(origin, caller, scope, receive, send, headers), path, is_api)
+
+    def _caller(self, origin: Origin, scope: Scope, cookies: bytes) -> tuple[Caller, Headers]:
+        """Who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""
+        if origin.realm is Realm.OWN_SITE:
+            return self._web.parts.owner, NO_HEADERS
+        if origin.realm is Realm.TEST_VISITOR:
+            return named_visitor(origin.visitor), NO_HEADERS
+        caller, set_cookie = visitor(cookies, scope["client"][0] if scope["client"] else "")
+        return caller, [(b"set-cookie", set_cookie)] if set_cookie else NO_HEADERS
+
+    async def _on_site(self, call: Call, path: str, is_api: bool) -> None:
+        if is_api:
+            await self._on_api(call, path.removeprefix("/api/"))
+            return
+        call = call._replace(headers=[*call.headers, *PAGE_HEADERS[call.origin.realm]])
+        if path.startswith("/sdk/"):
+            await self._web.sdk.answer(call, path.removeprefix("/sdk/"))
+            return
+        shown = _without_peer(path, "/p/", call.origin.peer_id)
+        if shown is None:
+            await send_page(call, HTTPStatus.FORBIDDEN, "Another peer's page", "It has an address of its own, and is not shown here.")
+            return
+        await self._web.site.answer(call, shown, live=self._web.parts.live and call.caller.owner)
+
+    async def _on_api(self, call: Call, path: str) -> None:
+        inner = _without_peer(path, "p/", call.origin.peer_id)
+        if inner is None:
+            failure = Failure(ErrorCode.FORBIDDEN, "a page asks its own peer only")
+            await send_failure(call.send, failure, call.headers)
+            return
+        answer = self._web.api.get(inner)
+        if answer is None:
+            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "nothing answers at this address"), call.headers)
+            return
+        await answer(call)
+
+    async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith("/p/"):
+            await self._to_site(Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE]), path)
+            return
+        await self._console(scope, receive, send)
+
+    async def _to_site(self, call: Call, path: str) -> None:
+        """`/p/<X>/…` on the console's origin leads to X's own."""
+        peer_id = path.split("/")[2]
+        try:
+            site = origin_address(f"{host_label(peer_id)}.localhost", self._door.port)
+        except ValueError:
+            await send_page(call, HTTPStatus.NOT_FOUND, "That is no peer", "A peer's id begins with 12D3Koo and has 52 characters.")
+            return
+        query = call.scope["query_string"]
+        location = site.encode() + call.scope["raw_path"] + (b"?" + query if query else b"")
+        text = "It has an origin of its own, so that it can reach nothing of yours."
+        await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", location)])
+
+
+def _asking(scope: Scope, shows_pages: bool) -> tuple[Asking, bytes]:
+    """What the decision rests on, and the cookies. A header sent twice is no header of a browser, and fits nothing."""
+    found: dict[str, str] = {"host": ""}
+    cookies = b""
+    for name, value in scope["headers"]:
+        field = _DECIDING.get(name)
+        if field is not None:
+            text = value.decode("latin-1")
+            found[field] = f"{found[field]},{text}" if found.get(field) else text
+        elif name == b"cookie":
+            cookies = cookies + b";" + value if cookies else value
+    page = shows_pages and scope["method"] in _READING
+    return Asking(**found, page=page, local_address=_bracketed(scope["server"][0])), cookies
+
+
+def _bracketed(address: str) -> str:
+    """As it stands in `Host`; where one socket serves both, IPv4 comes as `::ffff:10.0.0.7`."""
+    address = address.removeprefix("::ffff:")
+    return f"[{address}]" if ":" in address else address
+
+
+def _without_peer(path: str, prefix: str, peer_id: str) -> str | None:
+    """`path` without `/p/<X>` where that is the site's own peer; None where it is another."""
+    if not path.startswith(prefix):
+        return path
+    named, _, rest = path.removeprefix(prefix).partition("/")
+    return rest if named == peer_id else None

@@ -1,0 +1,113 @@
+"""`/api/data/<op>`: what a page asks of its own peer's scripts and tables.
+
+The table `Data.operations` is the one place where an operation is named. What a call answers passes
+through as it came from the worker: JSON text is neither parsed nor made here. It must not know origins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final, Literal
+
+import msgspec
+
+from goop2.scripting.catalog import Catalog
+from goop2.scripting.engine import Engine, Failure, Success
+from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.web.answers import send_failure, send_json, send_refusal
+from goop2.web.bodies import BodyTooLarge, read_body
+from goop2.web.calls import Call
+from goop2.web.limits import BODY_MAX_BYTES
+
+Run = Callable[[Caller, bytes], Awaitable[Success | Failure]]
+"""Caller and body → result."""
+
+STORAGE_OPERATIONS: Final = (
+    "query",
+    "insert",
+    "update",
+    "delete",
+    "tables/describe",
+    "tables/create",
+    "tables/delete",
+    "tables/add-column",
+    "tables/drop-column",
+    "tables/rename",
+)
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation: with which method it is asked for, and what does it."""
+
+    method: Literal["GET", "POST"]
+    run: Run
+
+
+class _LuaCall(msgspec.Struct):
+    function: str
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Function(msgspec.Struct, frozen=True):
+    name: str
+    description: str
+
+
+_lua_call = msgspec.json.Decoder(_LuaCall)
+
+
+class Data:
+    """The data operations of one peer."""
+
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self.operations: dict[str, Operation] = {
+            "lua/call": Operation("POST", self._call),
+            "lua/list": Operation("GET", self._list),
+            "tables": Operation("GET", _no_storage),
+            **{name: Operation("POST", _no_storage) for name in STORAGE_OPERATIONS},
+        }
+
+    async def answer(self, call: Call, name: str) -> None:
+        """Answer the operation `name`."""
+        operation = self.operations.get(name)
+        if operation is None:
+            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, f"there is no data operation {name[:64]!r}"), call.headers)
+        elif call.scope["method"] != operation.method:
+            allow = (b"allow", operation.method.encode())
+            message = f"{name} is asked for with {operation.method}"
+            await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, message, [allow, *call.headers])
+        else:
+            await self._answer(call, operation)
+
+    async def _answer(self, call: Call, operation: Operation) -> None:
+        try:
+            body = await read_body(call.receive, BODY_MAX_BYTES) if operation.method == "POST" else b""
+        except BodyTooLarge as error:
+            await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
+            return
+        result = await operation.run(call.caller, body)
+        if isinstance(result, Success):
+            await send_json(call.send, result.json, HTTPStatus.OK, call.headers)
+        else:
+            await send_failure(call.send, result, call.headers)
+
+    async def _call(self, caller: Caller, body: bytes) -> Success | Failure:
+        try:
+            asked = _lua_call.decode(body)
+        except msgspec.DecodeError as error:
+            return Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"function": name, "params": {{…}}}}: {error}')
+        return await self._engine.call(caller, asked.function, bytes(asked.params))
+
+    async def _list(self, _caller: Caller, _body: bytes) -> Success | Failure:
+        listed = self._catalog.listing()
+        answering = [
+            _Function(one.name, one.description) for one in listed if one.kind == "function" and (one.state == "ok" or one.older_runs)
+        ]
+        return Success(msgspec.json.encode({"functions": answering}))
+
+
+async def _no_storage(_caller: Caller, _body: bytes) -> Success | Failure:
+    return Failure(ErrorCode.UNAVAILABLE, "this peer serves no tables yet")

@@ -1,0 +1,76 @@
+"""What happens in a peer, as events for its console: a run ended, a script changed.
+
+On the path of every run, so what is told is short; the console asks for a run's log when somebody opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from goop2.scripting.catalog import Catalog, Change
+from goop2.scripting.runs import Run, Runs
+from goop2.web.events import Events
+
+CONSOLE: Final = "console"
+"""The audience of these events."""
+
+
+class RunEnded(msgspec.Struct, frozen=True, gc=False):
+    """A run without its log and host calls."""
+
+    id: int
+    kind: str
+    script: str
+    caller: str
+    status: str
+    message: str
+    line: int | None
+    started: float
+    milliseconds: float
+    memory_bytes: int
+
+
+class ScriptChanged(msgspec.Struct, frozen=True):
+    """A script was loaded, broken or removed."""
+
+    what: str
+    kind: str
+    name: str
+    path: str
+    line: int | None
+    message: str
+
+
+def tell(events: Events, runs: Runs, catalog: Catalog) -> Callable[[], None]:
+    """Tell the console of every run and every change from now on; gives the function that ends it."""
+
+    def run_ended(run: Run) -> None:
+        short = RunEnded(
+            run.id,
+            run.kind,
+            run.script,
+            run.caller,
+            run.status,
+            run.message,
+            run.line,
+            run.started,
+            run.milliseconds,
+            run.memory_bytes,
+        )
+        events.publish("run", short, CONSOLE)
+
+    def script_changed(change: Change) -> None:
+        fault = change.fault
+        line, message = (fault.line, fault.message) if fault else (None, "")
+        events.publish("script", ScriptChanged(change.what, change.kind, change.name, change.path, line, message), CONSOLE)
+
+    ends = runs.subscribe(run_ended), catalog.subscribe(script_changed)
+
+    def end() -> None:
+        for each in ends:
+            each()
+
+    return end

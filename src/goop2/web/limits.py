@@ -1,0 +1,83 @@
+"""Every number of the web side, named with its unit and the reason for its value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from goop2.scripting.limits import MEGABYTE_BYTES, PARAMS_MAX_BYTES
+
+# Requests.
+
+HEAD_MAX_BYTES: Final = 32 * 1024
+"""Request line and headers. Browsers send 1 to 2 KB; cookies of other ports of the same host may come along."""
+
+ENVELOPE_MAX_BYTES: Final = 64 * 1024
+"""What stands around the parameters of a call: names, a statement's text."""
+
+BODY_MAX_BYTES: Final = PARAMS_MAX_BYTES + ENVELOPE_MAX_BYTES
+"""Body of a request to the data API; the parameters in it are measured on their own."""
+
+UPLOAD_MAX_BYTES: Final = 50 * MEGABYTE_BYTES
+"""A file the owner uploads. Other peers refuse to read larger ones (network.md)."""
+
+# Slow clients.
+
+HEAD_SECONDS: Final = 10.0
+"""From connecting, or from the first byte of a further request, to the end of its headers."""
+
+BODY_SECONDS: Final = 30.0
+"""From the headers to the end of a body of at most BODY_MAX_BYTES: 35 KB/s, slower than any phone."""
+
+STALLED_SECONDS: Final = 20.0
+"""A reader that has taken nothing for so long has gone, whatever its connection says."""
+
+IDLE_SECONDS: Final = 30
+"""A kept connection without a request."""
+
+SWEEP_SECONDS: Final = 1.0
+"""How often these are looked at."""
+
+# How many.
+
+CONNECTIONS_MAX: Final = 512
+"""Connections at one door. A browser keeps six an origin; each costs us about 100 KB at worst."""
+
+CONNECTIONS_PER_ADDRESS_MAX: Final = 48
+"""Connections of one address at the opened door, so that one stranger leaves room for others."""
+
+STOP_SECONDS: Final = 0.5
+"""What is still being answered when the peer stops has so long; all of it must be over within a second."""
+
+# Files.
+
+CHUNK_BYTES: Final = 64 * 1024
+"""Read and sent at a time; what one slow download holds in memory."""
+
+COMPRESSED_FROM_BYTES: Final = 1024
+"""Below this compression does not save a packet."""
+
+COMPRESSED_TO_BYTES: Final = 4 * MEGABYTE_BYTES
+"""Beyond this a text is sent as it is: compressing holds a thread for a quarter of a second."""
+
+COMPRESSED_KEPT_BYTES: Final = 16 * MEGABYTE_BYTES
+"""Compressed files kept in memory."""
+
+# Live events.
+
+EVENTS_KEPT: Final = 1000
+"""Events held for those who come back after a break."""
+
+EVENTS_KEPT_BYTES: Final = 4 * MEGABYTE_BYTES
+"""The same in bytes; a run with its log can be 64 KB."""
+
+FLUSH_SECONDS: Final = 0.1
+"""Between two packets of events to one page; a reader sees no difference to at once."""
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""A comment into a quiet stream, so that a page that has gone is noticed."""
+
+CONSUMERS_MAX: Final = 128
+"""Pages listening at a time."""
+
+CONSUMERS_PER_CALLER_MAX: Final = 8
+"""Of these, pages of one caller: of one address at the opened door."""

@@ -1,0 +1,76 @@
+"""Opens the web side of a peer: doors, applications, servers, and the addresses to print."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from goop2.config import Address
+from goop2.web.app import DoorApp, Parts, Web
+from goop2.web.console import console_app
+from goop2.web.doors import BoundDoor, bind
+from goop2.web.happenings import tell
+from goop2.web.live import follow
+from goop2.web.origins import origin_address
+from goop2.web.peer_host import host_label
+from goop2.web.server import serve
+from goop2.web.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWeb:
+    """The web side while it is up."""
+
+    console: str
+    """The console's address, its token in the fragment."""
+    site: str
+    """The own site, for the owner on this machine."""
+    opened: str
+    """The own site from beyond loopback; "" when it is not opened."""
+    token: Token
+
+
+@contextlib.asynccontextmanager
+async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
+    """Serve `parts` at `address` (viewer.http_addr). Raises `DoorError`."""
+    bound = bind(address, parts.peer_id)
+    try:
+        web, token = Web(parts), Token()
+        console = console_app(parts, bound[0].door, token, web.console_events)
+        doors = [(one, DoorApp(web, one.door, console)) for one in bound]
+        async with serve(doors, web.stop), _following(parts, web):
+            yield _addresses(address, bound, token)
+    finally:
+        for one in bound:
+            one.close()
+
+
+@contextlib.asynccontextmanager
+async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
+    """The console hears what happens; pages follow what is saved, where the owner asked for that."""
+    end = tell(web.console_events, parts.runs, parts.catalog)
+    stop = asyncio.Event()
+    watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
+    try:
+        yield
+    finally:
+        end()
+        stop.set()
+        if watching is not None:
+            await watching
+
+
+def _addresses(address: Address, bound: list[BoundDoor], token: Token) -> OpenWeb:
+    loopback, *others = (one.door for one in bound)
+    return OpenWeb(
+        console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
+        site=f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/",
+        opened="".join(f"{origin_address(_shown_host(address.host), door.port)}/" for door in others),
+        token=token,
+    )
+
+
+def _shown_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,265 @@
+"""Files over HTTP: types, ETags, ranges, compression, and a friendly word where nothing is.
+
+Where the files come from is told by whoever calls: the site's (site_files.py) or ours (assets.py).
+It must not know who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import html
+import re
+from collections import OrderedDict
+from http import HTTPStatus
+from mimetypes import MimeTypes
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from goop2.site_files import IsFolder, NotServed, SiteFile, SiteFiles
+from goop2.web.answers import Headers
+from goop2.web.calls import Call
+from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES
+
+_TYPES: Final = MimeTypes(filenames=())
+"""Python's own table and what follows, not the machine's: a site has the same types everywhere."""
+for _ending, _type in {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".ts": "text/plain",  # types for editors; Python's own table takes them for films
+    ".mts": "text/plain",
+    ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
+    ".md": "text/markdown",
+    ".avif": "image/avif",
+    ".webp": "image/webp",
+    ".ico": "image/x-icon",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+}.items():
+    _TYPES.add_type(_type, _ending)
+
+_TEXT_TYPES: Final = frozenset({"application/json", "application/manifest+json", "application/xml", "image/svg+xml"})
+"""Text by another name than text/…: they get a charset, and compression helps."""
+_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"|\*')
+LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
+
+
+class Document(msgspec.Struct, frozen=True):
+    """Something to show, from wherever; `content` is None for what is sent piece by piece from `file`."""
+
+    path: str
+    etag: str
+    """Without quotes."""
+    size: int
+    content: bytes | None = None
+    file: SiteFile | None = None
+
+
+def content_type(path: str) -> str:
+    """The type a file is sent with, by its name's ending."""
+    found, encoding = _TYPES.guess_type(path, strict=False)
+    if found is None or encoding is not None:
+        return "application/gzip" if encoding == "gzip" else "application/octet-stream"
+    return f"{found}; charset=utf-8" if is_text(found) else found
+
+
+def is_text(type_: str) -> bool:
+    """Whether it is text, of which compression makes less."""
+    return type_.startswith("text/") or type_.partition(";")[0] in _TEXT_TYPES
+
+
+class Compressed:
+    """Compressed texts, made once each while they are asked for; the one longest unused goes first."""
+
+    def __init__(self, kept_bytes: int = COMPRESSED_KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        self._bytes = 0
+        self._texts: OrderedDict[str, bytes] = OrderedDict()
+
+    async def of(self, etag: str, content: bytes) -> bytes:
+        """`content`, whose ETag this is, compressed."""
+        known = self._texts.get(etag)
+        if known is not None:
+            self._texts.move_to_end(etag)
+            return known
+        made = await asyncio.to_thread(gzip.compress, content, 6, mtime=0)
+        if etag not in self._texts:
+            self._texts[etag] = made
+            self._bytes += len(made)
+            while self._bytes > self._kept_bytes:
+                self._bytes -= len(self._texts.popitem(last=False)[1])
+        return made
+
+
+class SitePages:
+    """The site over HTTP."""
+
+    def __init__(self, files: SiteFiles) -> None:
+        self._files = files
+        self._compressed = Compressed()
+
+    async def answer(self, call: Call, path: str, live: bool = False) -> None:
+        """Answer a request for `path`; `live` lets pages reload themselves when something changes."""
+        if call.method not in ("GET", "HEAD"):
+            await send_page(
+                call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", [(b"allow", b"GET, HEAD")]
+            )
+            return
+        if not path and not call.scope["path"].endswith("/"):  # /p/<X>: what its page names beside itself would be looked for beside /p/
+            await self._redirect(call)
+            return
+        try:
+            document = await asyncio.to_thread(_opened, self._files, path, live)
+        except IsFolder:
+            await self._redirect(call)
+            return
+        except NotServed:
+            await send_page(
+                call, HTTPStatus.NOT_FOUND, "There is nothing here", "The page was moved, or never was. The address may have a slip."
+            )
+            return
+        try:
+            await send_document(call, document, self._compressed)
+        finally:
+            if document.file is not None:
+                document.file.content.close()
+
+    async def _redirect(self, call: Call) -> None:
+        query = call.scope["query_string"]
+        location = quote(call.scope["path"] + "/").encode() + (b"?" + query if query else b"")
+        await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
+
+
+def _opened(files: SiteFiles, path: str, live: bool) -> Document:
+    """The file at `path`; a small one read at once, so that one hop to a thread is enough."""
+    file = files.open(path)
+    etag = _etag_of(file)
+    status = file.status
+    if status.st_size > COMPRESSED_TO_BYTES or not (is_text(content_type(file.path)) or status.st_size <= CHUNK_BYTES):
+        return Document(file.path, etag, status.st_size, file=file)
+    with file:
+        content = file.content.readall() if hasattr(file.content, "readall") else file.content.read()
+    if live and content_type(file.path).startswith("text/html"):
+        content, etag = content + LIVE_SCRIPT, f"{etag}-live"
+    return Document(file.path, etag, len(content), content)
+
+
+def _etag_of(file: SiteFile) -> str:
+    status = file.status
+    stamp = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return hashlib.blake2b(stamp.encode(), digest_size=9).hexdigest()
+
+
+async def send_document(call: Call, document: Document, compressed: Compressed, caching: bytes = b"no-cache") -> None:
+    """Send it whole, in part, compressed, or not again, as the request's headers say."""
+    type_ = content_type(document.path)
+    content, etag = document.content, document.etag
+    packed = (
+        content is not None and is_text(type_) and len(content) >= COMPRESSED_FROM_BYTES and _takes_gzip(call.header(b"accept-encoding"))
+    )
+    if packed:
+        etag += "-gz"
+    headers: Headers = [
+        (b"etag", f'"{etag}"'.encode()),
+        (b"cache-control", caching),
+        (b"vary", b"accept-encoding"),
+        *call.headers,
+    ]
+    if etag in _named_etags(call.header(b"if-none-match")):
+        await _send(call, HTTPStatus.NOT_MODIFIED, headers, None)
+        return
+    headers += [(b"content-type", type_.encode()), (b"accept-ranges", b"none" if packed else b"bytes")]
+    if packed and content is not None:
+        content = await compressed.of(etag, content)
+        await _send(call, HTTPStatus.OK, [*headers, (b"content-encoding", b"gzip"), _length(len(content))], content)
+        return
+    await _send_part(call, document, headers, etag)
+
+
+async def _send_part(call: Call, document: Document, headers: Headers, etag: str) -> None:
+    size = document.size
+    part = _asked_part(call, etag, size)
+    if part is None:
+        first, last, status = 0, size - 1, HTTPStatus.OK
+    elif part[0] > part[1]:
+        await _send(call, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, [*headers, (b"content-range", b"bytes */%d" % size), _length(0)], b"")
+        return
+    else:
+        (first, last), status = part, HTTPStatus.PARTIAL_CONTENT
+        headers = [*headers, (b"content-range", b"bytes %d-%d/%d" % (first, last, size))]
+    headers = [*headers, _length(last + 1 - first)]
+    if document.content is not None:
+        await _send(call, status, headers, document.content[first : last + 1])
+    elif document.file is not None:
+        await _send_pieces(call, status, headers, document.file, first, last + 1 - first)
+
+
+def _asked_part(call: Call, etag: str, size: int) -> tuple[int, int] | None:
+    """First and last byte asked for; None for all of it, first after last when there is no such part."""
+    match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
+    condition = call.header(b"if-range")
+    if match is None or match[0] == "bytes=-" or (condition and condition != f'"{etag}"'):
+        return None
+    if not match["first"]:
+        return max(0, size - int(match["last"])), size - 1
+    first = int(match["first"])
+    if match["last"] and int(match["last"]) < first:
+        return None
+    return (first, min(int(match["last"] or size), size - 1)) if first < size else (1, 0)
+
+
+async def _send(call: Call, status: HTTPStatus, headers: Headers, body: bytes | None) -> None:
+    await call.send({"type": "http.response.start", "status": status, "headers": headers})
+    await call.send({"type": "http.response.body", "body": b"" if body is None or call.method == "HEAD" else body})
+
+
+async def _send_pieces(call: Call, status: HTTPStatus, headers: Headers, file: SiteFile, first: int, left: int) -> None:
+    await call.send({"type": "http.response.start", "status": status, "headers": headers})
+    if call.method == "HEAD":
+        left = 0
+    await asyncio.to_thread(file.content.seek, first)
+    while left > 0:
+        piece = await asyncio.to_thread(file.content.read, min(CHUNK_BYTES, left))
+        if not piece:  # it was cut while we read: the connection ends short of what was announced
+            return
+        left -= len(piece)
+        await call.send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+    if call.method == "HEAD":
+        await call.send({"type": "http.response.body", "body": b""})
+
+
+def _length(size: int) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % size
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for part in accepted.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _named_etags(header: str) -> set[str]:
+    return {match[1] for match in _ETAG.finditer(header)} - {None}
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<body style="font:17px/1.6 system-ui,sans-serif;max-width:32rem;margin:18vh auto;padding:0 1.5rem;color-scheme:light dark">
+<h1 style="font-size:1.5rem">{title}</h1><p>{text}</p><p><a href="/">To the front page</a></p></body></html>
+"""
+
+
+async def send_page(call: Call, status: HTTPStatus, title: str, text: str, headers: Headers | None = None) -> None:
+    """Send a small page of ours, with a way back."""
+    body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
+    own = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), _length(len(body))]
+    await _send(call, status, [*own, *(headers or []), *call.headers], body)

@@ -1,0 +1,67 @@
+"""A peer id as a host name: base58 is told apart by case, host names are not, so there it is a base36 CIDv1.
+
+    12D3Koo…  ──  k51qzi5uqu5…  (62 characters, one label of a host name has room for 63)
+
+Knows the form of the network's ids (an Ed25519 key in an identity multihash) and nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import base58
+
+LABEL_CHARS: Final = 62
+DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MULTIBASE_BASE36: Final = "k"
+_CID_V1_LIBP2P_KEY: Final = b"\x01\x72"
+_ED25519_ID: Final = b"\x00\x24\x08\x01\x12\x20"
+"""How every id begins: identity multihash of 0x24 bytes, the protobuf of an Ed25519 public key of 0x20 bytes."""
+_ID_BYTES: Final = 38
+_LABEL = re.compile(rf"k[0-9a-z]{{{LABEL_CHARS - 1}}}")
+_BASE58_MAX_CHARS: Final = 64
+
+
+def is_peer_id(peer_id: str) -> bool:
+    """Whether this is the id of a peer of the network, in its one spelling."""
+    return len(peer_id) <= _BASE58_MAX_CHARS and _id_bytes(peer_id) is not None
+
+
+@lru_cache(maxsize=256)
+def host_label(peer_id: str) -> str:
+    """`12D3Koo…` → its 62 characters. Raises ValueError for what is no peer id."""
+    content = _id_bytes(peer_id)
+    if content is None:
+        raise ValueError(f"{peer_id!r} is not a peer id")
+    return _MULTIBASE_BASE36 + _base36(int.from_bytes(_CID_V1_LIBP2P_KEY + content))
+
+
+@lru_cache(maxsize=256)
+def peer_of_label(label: str) -> str | None:
+    """The 62 characters (lower case) → `12D3Koo…`; None for what is no peer's label."""
+    if not _LABEL.fullmatch(label):
+        return None
+    number = int(label[1:], 36)
+    content = number.to_bytes(LABEL_CHARS)  # more than any 61 digits need
+    content = content[-(len(_CID_V1_LIBP2P_KEY) + _ID_BYTES) :]
+    peer_id = base58.b58encode(content[len(_CID_V1_LIBP2P_KEY) :]).decode("ascii")
+    return peer_id if is_peer_id(peer_id) and host_label(peer_id) == label else None
+
+
+def _id_bytes(peer_id: str) -> bytes | None:
+    try:
+        content = base58.b58decode(peer_id.encode("ascii"))
+    except ValueError:  # UnicodeEncodeError too
+        return None
+    fits = len(content) == _ID_BYTES and content.startswith(_ED25519_ID)
+    return content if fits and base58.b58encode(content).decode("ascii") == peer_id else None
+
+
+def _base36(number: int) -> str:
+    digits = []
+    while number:
+        number, digit = divmod(number, 36)
+        digits.append(DIGITS[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,2 @@
+// Types of goop-data.js: it fills Goop.data.
+import "./goop.d.ts";

@@ -1,0 +1,2 @@
+// Types of goop-identity.js: it fills Goop.identity.
+import "./goop.d.ts";

@@ -1,0 +1,2 @@
+// Types of goop-ui.js: it fills Goop.ui.
+import "./goop.d.ts";

@@ -1,0 +1,94 @@
+// Types of window.Goop. In a page's script: /// <reference path="/sdk/goop.d.ts" />
+
+export interface GoopError extends Error {
+  name: "GoopError";
+  code: "not_found" | "bad_request" | "forbidden" | "rate_limited" | "script_error" | "timeout" | "memory" | "unavailable" | "offline";
+  /** HTTP status; 0 when the peer could not be reached. */
+  status: number;
+  script?: string;
+  line?: number;
+  /** Seconds. */
+  retryAfter?: number;
+}
+
+export type Row = Record<string, unknown>;
+export type Key = number | string | { id: number | string } | { slug: string };
+export interface Query {
+  columns?: string[];
+  where?: string;
+  args?: unknown[];
+  order?: string;
+  limit?: number;
+  offset?: number;
+}
+export interface Column {
+  name: string;
+  type: "text" | "integer" | "real" | "blob" | "guid" | "datetime" | "date" | "time" | "enum";
+  required?: boolean;
+  default?: unknown;
+  key?: boolean;
+  auto?: boolean;
+  values?: unknown[];
+}
+
+export interface Data {
+  call<Result = unknown>(name: string, params?: object): Promise<Result>;
+  functions(): Promise<{ name: string; description: string }[]>;
+  tables(): Promise<{ name: string; insert_policy: string; created_at: string }[]>;
+  describe(table: string): Promise<unknown>;
+  query(table: string, options?: Query): Promise<Row[]>;
+  insert(table: string, row: Row): Promise<{ status: string; id: number }>;
+  update(table: string, id: number, changes: Row): Promise<{ status: string }>;
+  remove(table: string, id: number): Promise<{ status: string }>;
+  createTable(name: string, columns: Column[]): Promise<unknown>;
+  dropTable(table: string): Promise<unknown>;
+  addColumn(table: string, column: Column): Promise<unknown>;
+}
+export interface Api {
+  get(resource: string, key: Key): Promise<{ found: true; item: Row } | { found: false }>;
+  list(resource: string, page?: { limit?: number; offset?: number }): Promise<{ items: Row[] }>;
+  insert(resource: string, data: Row): Promise<{ id: number }>;
+  update(resource: string, key: Key, data: Row): Promise<{ ok: true }>;
+  delete(resource: string, key: Key): Promise<{ ok: true }>;
+  map(resource: string): Promise<Record<string, unknown>>;
+}
+export interface Viewer {
+  id: string;
+  label: string;
+  email: string;
+}
+export interface Identity {
+  get(): Promise<Viewer>;
+  id(): Promise<string>;
+  label(): Promise<string>;
+  email(): Promise<string>;
+  refresh(): Promise<Viewer>;
+}
+export interface Message {
+  from: string;
+  content: string;
+  type: string;
+  /** Milliseconds since 1970. */
+  timestamp: number;
+}
+export interface Chat {
+  send(peer: string, text: string): Promise<unknown>;
+  broadcast(text: string): Promise<unknown>;
+  subscribe(listener: (message: Message) => void): () => void;
+  messages(peer: string): Promise<Message[]>;
+}
+export interface Site {
+  files(): Promise<{ path: string; size: number; modified: number }[]>;
+  read(path: string): Promise<string>;
+  upload(path: string, file: Blob | ArrayBuffer | string): Promise<{ ok: true }>;
+  remove(path: string): Promise<{ ok: true }>;
+}
+export interface Ui {
+  toast(what: string | { title?: string; message: string }): void;
+  confirm(text: string): Promise<boolean>;
+  prompt(what: string | { title?: string; message?: string; value?: string }): Promise<string | null>;
+}
+
+declare global {
+  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; ui: Ui };
+}

@@ -1,0 +1,78 @@
+"""`/api/site/…`: the files of the site as a list, and for the owner what changes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+import msgspec
+
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.site_changes import NotChanged, remove, write
+from goop2.site_files import SiteFiles
+from goop2.web.answers import send_failure, send_json, send_refusal
+from goop2.web.bodies import BodyTooLarge, read_body
+from goop2.web.calls import Answer, Call
+from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
+
+
+class _Remove(msgspec.Struct):
+    path: str
+
+
+_remove = msgspec.json.Decoder(_Remove)
+
+
+class SiteApi:
+    """The site's files, for pages."""
+
+    def __init__(self, files: SiteFiles) -> None:
+        self._files = files
+        self.api: dict[str, Answer] = {"site/files": self._list, "site/upload": self._upload, "site/remove": self._remove}
+
+    async def _list(self, call: Call) -> None:
+        await send_json(call.send, msgspec.json.encode(await asyncio.to_thread(self._files.listing)), HTTPStatus.OK, call.headers)
+
+    async def _upload(self, call: Call) -> None:
+        """`POST ?path=…`, the content as the body."""
+        path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
+        content = await _body_of_owner(call, UPLOAD_MAX_BYTES)
+        if content is not None:
+            await self._change(call, lambda: write(self._files, path, content))
+
+    async def _remove(self, call: Call) -> None:
+        """`POST {path}`."""
+        body = await _body_of_owner(call, ENVELOPE_MAX_BYTES)
+        if body is None:
+            return
+        try:
+            path = _remove.decode(body).path
+        except msgspec.DecodeError as error:
+            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"path": path}}: {error}'), call.headers)
+            return
+        await self._change(call, lambda: remove(self._files, path))
+
+    async def _change(self, call: Call, change: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(change)
+        except NotChanged as error:
+            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), call.headers)
+        else:
+            await send_json(call.send, b'{"ok":true}', HTTPStatus.OK, call.headers)
+
+
+async def _body_of_owner(call: Call, max_bytes: int) -> bytes | None:
+    """The body, where the owner POSTs one; None when the answer is given already."""
+    if call.method != "POST":
+        await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "this is asked for with POST", [(b"allow", b"POST"), *call.headers])
+    elif not call.caller.owner:
+        await send_refusal(call.send, HTTPStatus.FORBIDDEN, "only the owner changes the site", call.headers)
+    else:
+        try:
+            return await read_body(call.receive, max_bytes)
+        except BodyTooLarge as error:
+            await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
+    return None

@@ -1,0 +1,78 @@
+"""`goop2 peer`: one line on stdout, one peer a folder, and an end that comes at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from tests.cli.command import goop2, start
+
+END_SECONDS = 1.0
+LINE = re.compile(r"(.+) is up  console: (http://127\.0\.0\.1:(\d+))/#token=([\w-]{43})  site: http://(k[0-9a-z]{61}\.localhost):\3/\n")
+
+
+@pytest.fixture(autouse=True)
+def _on_any_port(folder: Path) -> None:
+    settings = json.loads((folder / "goop.json").read_text())
+    (folder / "goop.json").write_text(json.dumps({**settings, "viewer": {"http_addr": "127.0.0.1:0"}}))
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], re.Match[str]]]:
+    with start("peer", folder) as peer:
+        try:
+            assert peer.stdout is not None
+            line = LINE.fullmatch(peer.stdout.readline().decode())
+            assert line is not None
+            yield peer, line
+        finally:
+            peer.kill()
+
+
+def test_it_says_where_it_is_in_one_line_and_answers_there(folder: Path) -> None:
+    with running(folder) as (peer, line):
+        body = json.dumps({"function": "score-quiz", "params": {"answers": ["B"]}}).encode()
+        asked = Request(f"http://127.0.0.1:{line[3]}/api/data/lua/call", body, {"Host": f"{line[5]}:{line[3]}"})
+        with urlopen(asked, timeout=10) as answer:
+            assert "score" in json.load(answer)
+        peer.send_signal(signal.SIGINT)
+        assert peer.stdout is not None
+        assert peer.stdout.read() == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_within_a_second_whoever_is_connected(folder: Path, number: signal.Signals) -> None:
+    with running(folder) as (peer, line), socket.create_connection(("127.0.0.1", int(line[3]))) as half_asked:
+        half_asked.sendall(b"GET / HTTP/1.1\r\n")
+        begun = time.monotonic()
+        peer.send_signal(number)
+        assert peer.wait(10) == 0
+        assert time.monotonic() - begun < END_SECONDS
+        assert peer.stderr is not None
+        assert peer.stderr.read() == b""
+
+
+def test_a_second_one_in_the_same_folder_is_refused_in_a_sentence(folder: Path) -> None:
+    with running(folder) as (peer, _):
+        second = goop2("peer", folder)
+        assert (second.stdout, second.returncode) == ("", 2)
+        assert second.stderr == f"error: a peer runs in {folder} already (process {peer.pid}): end it first, or use another folder\n"
+        beside = goop2("lua", "chat", folder, "!hello")
+        assert beside.returncode == 0
+
+
+def test_an_address_in_use_is_refused_in_a_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = goop2("peer", folder, env={"GOOP2_VIEWER_HTTP_ADDR": address})
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert done.stderr.startswith(f"error: viewer.http_addr is {address}, but another program listens there already: ")

@@ -1,0 +1,57 @@
+"""A real browser: Debian's Chromium through Playwright, nothing of it from the net. Tests skip where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 15_000
+
+
+def executable() -> str:
+    """Path of a Chromium; skips the test where there is none."""
+    found = os.environ.get("GOOP2_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium here: as root `make system` installs it, else install the package chromium")
+    return found
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
+    """The browser, gone afterwards."""
+    path = executable()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def opened(browser: Browser, address: str) -> AsyncIterator[Page]:
+    """A page in a profile of its own."""
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        page = await context.new_page()
+        await page.goto(address)
+        yield page
+    finally:
+        await context.close()

@@ -1,0 +1,140 @@
+"""The data API over HTTP: results, errors and their statuses, what is refused before a script hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from tests.web.served import Served, served
+
+from goop2.scripting.limits import PARAMS_MAX_BYTES
+from goop2.web.limits import BODY_MAX_BYTES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_function_answers_with_the_bare_result(up: Served) -> None:
+    answer = await up.call("hello", {"name": "Ann"})
+    assert (answer.status, answer.body) == (200, b'"Hello, Ann!"')
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_params_may_be_left_out(up: Served) -> None:
+    answer = await up.ask("/api/data/lua/call", method="POST", body=b'{"function": "hello"}')
+    assert answer.json == "Hello, world!"
+
+
+@pytest.mark.parametrize("params", [{"a": [1, 2.5, "ä\u0000", None, {"b": True}]}, [1, 2], {"n": 9007199254740992}])
+async def test_values_come_through_as_they_are(up: Served, params: object) -> None:
+    assert (await up.call("echo", params)).json == params
+
+
+async def test_the_site_may_be_named_by_its_peer(up: Served) -> None:
+    body = b'{"function": "hello"}'
+    answer = await up.ask(f"/api/p/{up.peer.identity.peer_id}/data/lua/call", method="POST", body=body)
+    assert answer.json == "Hello, world!"
+
+
+async def test_the_api_of_another_peer_is_not_reached_from_here(up: Served) -> None:
+    other = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+    answer = await up.ask(f"/api/p/{other}/data/lua/call", method="POST", body=b'{"function": "hello"}')
+    assert (answer.status, answer.json["code"]) == (403, "forbidden")
+
+
+async def test_the_list_names_the_functions_that_answer(up: Served) -> None:
+    answer = await up.ask("/api/data/lua/list")
+    listed = {each["name"]: each["description"] for each in answer.json["functions"]}
+    assert listed["fails"] == "Fails"
+    assert "hello" in listed
+    assert "broken" not in listed
+
+
+async def test_an_error_says_its_class_script_and_line_and_no_path(up: Served) -> None:
+    answer = await up.call("fails")
+    assert answer.status == 500
+    assert answer.json == {"code": "script_error", "message": "fails:3: no such game", "script": "fails", "line": 3}
+
+
+@pytest.mark.parametrize(
+    ("function", "status", "code"),
+    [("absent", 404, "not_found"), ("broken", 500, "script_error"), ("forever", 504, "timeout"), ("hungry", 507, "memory")],
+)
+async def test_every_error_class_has_its_status(up: Served, function: str, status: int, code: str) -> None:
+    answer = await up.call(function)
+    assert (answer.status, answer.json["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"hello"', b'{"function": 5}', b'{"params": {}}', b'{"function": "hello", "params": {]}', b"\xff"]
+)
+async def test_a_body_that_is_no_call_is_the_callers_mistake(up: Served, body: bytes) -> None:
+    answer = await up.ask("/api/data/lua/call", method="POST", body=body)
+    assert (answer.status, answer.json["code"]) == (400, "bad_request")
+    assert '"function"' in answer.json["message"]
+
+
+async def test_a_megabyte_of_params_is_taken_and_more_is_not(up: Served) -> None:
+    frame = len(b'{"t":""}')
+    most = await up.ask("/api/data/lua/call", method="POST", body=_echo(PARAMS_MAX_BYTES - frame))
+    more = await up.ask("/api/data/lua/call", method="POST", body=_echo(PARAMS_MAX_BYTES - frame + 1))
+    assert most.status in (200, 507)  # taken; what the script's memory makes of it is another matter
+    assert (more.status, more.json["code"]) == (400, "bad_request")
+    assert str(PARAMS_MAX_BYTES) in more.json["message"]
+
+
+def _echo(characters: int) -> bytes:
+    return json.dumps({"function": "hello", "params": {"t": "x" * characters}}, separators=(",", ":")).encode()
+
+
+async def test_a_body_without_end_is_not_read_to_its_end(up: Served) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", up.port)
+    writer.write(f"POST /api/data/lua/call HTTP/1.1\r\nHost: {up.site}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+    sent = 0
+    try:
+        while sent < 50 * BODY_MAX_BYTES:
+            writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            sent += 0x10000
+            async with asyncio.timeout(5):
+                await writer.drain()
+    except ConnectionError:
+        pass
+    writer.close()
+    assert sent < 20 * BODY_MAX_BYTES
+    assert (await up.call("hello")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [("/api/data/lua/call", "GET", "POST"), ("/api/data/lua/list", "POST", "GET"), ("/api/data/tables", "PUT", "GET")],
+)
+async def test_each_operation_has_its_method(up: Served, path: str, method: str, allowed: str) -> None:
+    answer = await up.ask(path, method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/data/", "/api/data/lua", "/api/data/lua/call/", "/api/", "/api/data/lua/nosuch", "/api//data/lua/list"]
+)
+async def test_what_is_no_operation_is_not_found(up: Served, path: str) -> None:
+    answer = await up.ask(path)
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+async def test_strangers_are_limited_and_told_when_to_come_back(tmp_path: Path) -> None:
+    async with served(tmp_path, lua={"rate_limit_per_peer": 2}) as up:
+        answers = [await up.call("hello", host=up.visitor("ann")) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert 1 <= int(answers[2].headers["retry-after"]) <= 60
+        assert answers[2].json["code"] == "rate_limited"
+        assert [(await up.call("hello")).status for _ in range(5)] == [200] * 5  # the owner
+        assert (await up.call("hello", host=up.visitor("bob"))).status == 200
+
+
+async def test_scripts_switched_off_are_unavailable(tmp_path: Path) -> None:
+    async with served(tmp_path, lua={"enabled": False}) as up:
+        answer = await up.call("hello")
+        assert (answer.status, answer.json["code"]) == (503, "unavailable")

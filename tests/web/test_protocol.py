@@ -1,0 +1,179 @@
+"""Slow, stalled and oversized clients. Time is handed to `sweep`; nothing here waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from goop2.web import protocol
+from goop2.web.limits import BODY_SECONDS, HEAD_MAX_BYTES, HEAD_SECONDS, STALLED_SECONDS
+from goop2.web.protocol import PatientProtocol, StrangersProtocol, sweep
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Reads the body, then answers with as much as the path says."""
+    while (await receive()).get("more_body"):
+        pass
+    size = int(scope["path"][1:] or "2")
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
+    for start in range(0, size, 65536):
+        piece = b"x" * min(65536, size - start)
+        await send({"type": "http.response.body", "body": piece, "more_body": start + len(piece) < size})
+
+
+class Running:
+    """The protocol on a socket, without the server around it."""
+
+    def __init__(self, port: int, state: Any) -> None:
+        self.port = port
+        self.state = state
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self, *sent: bytes) -> Streams:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        for piece in sent:
+            writer.write(piece)
+        self._writers.append(writer)
+        await asyncio.sleep(0.05)
+        return reader, writer
+
+    async def close(self) -> None:
+        """End every connection, from both sides."""
+        for connection in list(self.state.connections):
+            connection.transport.abort()
+        for writer in self._writers:
+            writer.close()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.gather(*(writer.wait_closed() for writer in self._writers))
+
+    def sweep_after(self, seconds: float) -> int:
+        """Sweep as if so much time had passed; gives how many connections are left."""
+        sweep(self.state.connections, time.monotonic() + seconds)
+        return sum(1 for each in self.state.connections if not each.transport.is_closing())
+
+
+@asynccontextmanager
+async def running(kind: type[PatientProtocol] = PatientProtocol) -> AsyncIterator[Running]:
+    config = uvicorn.Config(app, http=kind, ws="none", lifespan="off", log_config=None, log_level="critical")
+    state = uvicorn.server.ServerState()
+    config.load()
+    server = await asyncio.get_running_loop().create_server(lambda: kind(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
+    here = Running(server.sockets[0].getsockname()[1], state)
+    try:
+        yield here
+    finally:
+        await here.close()
+        server.close()
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HT", HEAD, HEAD + b"X-Slow: "], ids=["nothing", "half a line", "half the headers", "half a header"]
+)
+async def test_headers_have_an_end_in_time(sent: bytes) -> None:
+    async with running() as here:
+        await here.connect(sent)
+        assert here.sweep_after(HEAD_SECONDS - 1) == 1
+        assert here.sweep_after(HEAD_SECONDS + 1) == 0
+
+
+async def test_a_trickle_is_not_patience() -> None:
+    async with running() as here:
+        _, writer = await here.connect(HEAD)
+        writer.write(b"X-Slow: still here\r\n")
+        await asyncio.sleep(0.05)
+        assert here.sweep_after(HEAD_SECONDS + 1) == 0
+
+
+async def test_a_body_has_an_end_in_time() -> None:
+    async with running() as here:
+        await here.connect(HEAD + b"\r\nab")
+        assert here.sweep_after(BODY_SECONDS - 1) == 1
+        assert here.sweep_after(BODY_SECONDS + 1) == 0
+
+
+async def test_whoever_sent_all_of_it_may_wait_for_the_answer() -> None:
+    async with running() as here:
+        reader, _ = await here.connect(HEAD + b"\r\nabcd")
+        assert (await reader.readuntil(b"xx")).startswith(b"HTTP/1.1 200")
+        assert here.sweep_after(BODY_SECONDS + 1) == 1
+
+
+async def test_a_second_request_on_a_kept_connection_has_the_same_end() -> None:
+    async with running() as here:
+        reader, writer = await here.connect(HEAD + b"\r\nabcd")
+        await reader.readuntil(b"xx")
+        writer.write(b"GET / HT")
+        await asyncio.sleep(0.05)
+        assert here.sweep_after(HEAD_SECONDS + 1) == 0
+
+
+async def test_headers_have_an_end_in_size() -> None:
+    async with running() as here:
+        reader, writer = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        writer.write(b"".join(b"X-%d: %s\r\n" % (number, b"y" * 1000) for number in range(HEAD_MAX_BYTES // 1000 + 2)))
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+
+
+async def test_one_header_without_end_is_ended() -> None:
+    async with running() as here:
+        reader, writer = await here.connect(b"GET / HTTP/1.1\r\nX: ")
+        writer.write(b"y" * (2 * HEAD_MAX_BYTES))
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+
+
+async def test_a_large_body_is_not_taken_for_headers() -> None:
+    async with running() as here:
+        body = b"x" * (4 * HEAD_MAX_BYTES)
+        reader, _ = await here.connect(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body), body)
+        assert (await reader.readuntil(b"xx")).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_reader_that_takes_nothing_is_let_go_and_a_slow_one_is_not() -> None:
+    async with running() as here:
+        with socket.create_connection(("127.0.0.1", here.port)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            sock.sendall(b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0.1)
+            assert here.sweep_after(STALLED_SECONDS - 5) == 1
+            await asyncio.to_thread(take, sock, 8 << 20)
+            await asyncio.sleep(0.1)
+            assert here.sweep_after(STALLED_SECONDS - 1) == 1, "it took something meanwhile"
+            assert here.sweep_after(2 * STALLED_SECONDS) == 0
+
+
+def take(sock: socket.socket, size: int) -> None:
+    while size > 0:
+        size -= len(sock.recv(1 << 20))
+
+
+async def test_there_is_an_end_to_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 3)
+    async with running() as here:
+        kept = [await here.connect() for _ in range(3)]
+        refused, _ = await here.connect()
+        with contextlib.suppress(ConnectionError):
+            assert await refused.read() == b""
+        assert here.sweep_after(0) == len(kept)
+
+
+async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StrangersProtocol, "connections_per_address", 2)
+    async with running(StrangersProtocol) as here:
+        for _ in range(4):
+            await here.connect()
+        assert here.sweep_after(0) == 2
