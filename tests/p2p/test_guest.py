@@ -36,12 +36,12 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 async def double(number: int) -> int:
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
     return number * 2
 
 
 async def fail(message: str) -> None:
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
     raise ValueError(message)
 
 

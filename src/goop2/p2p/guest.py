@@ -116,8 +116,8 @@ class Guest:
         self._failed = failed
         trio.lowlevel.start_guest_run(
             self._main,
-            run_sync_soon_threadsafe=self._loop.call_soon_threadsafe,
-            run_sync_soon_not_threadsafe=self._loop.call_soon,
+            run_sync_soon_threadsafe=lambda function: self._loop.call_soon_threadsafe(function),
+            run_sync_soon_not_threadsafe=lambda function: self._loop.call_soon(function),
             done_callback=self._done,
             # asyncio and uvloop own the wake-up descriptor; trio must not take it, signals are theirs.
             host_uses_signal_set_wakeup_fd=True,
