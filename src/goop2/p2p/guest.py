@@ -17,13 +17,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import outcome
 import trio
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_Soon = Callable[[Callable[[], object]], None]
 
 
 class GuestFailed(Exception):
@@ -116,8 +117,8 @@ class Guest:
         self._failed = failed
         trio.lowlevel.start_guest_run(
             self._main,
-            run_sync_soon_threadsafe=lambda function: self._loop.call_soon_threadsafe(function),
-            run_sync_soon_not_threadsafe=lambda function: self._loop.call_soon(function),
+            run_sync_soon_threadsafe=cast(_Soon, self._loop.call_soon_threadsafe),
+            run_sync_soon_not_threadsafe=cast(_Soon, self._loop.call_soon),
             done_callback=self._done,
             # asyncio and uvloop own the wake-up descriptor; trio must not take it, signals are theirs.
             host_uses_signal_set_wakeup_fd=True,

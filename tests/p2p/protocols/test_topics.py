@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
@@ -122,7 +123,5 @@ VALUES = st.recursive(
 @given(st.sampled_from(KNOWN), VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30))
 def test_any_payload_is_an_event_or_a_fault(topic: str, payload: bytes) -> None:
     """Invariant: any topic with any bytes gives an event or RemoteFault, and nothing else."""
-    try:
+    with contextlib.suppress(RemoteFault):
         topics.read(topic, payload)
-    except RemoteFault:
-        pass
