@@ -60,16 +60,25 @@ local function is_utf8(text)
   return true
 end
 
--- The shortest of the usual forms that reads back as the same number. Below the normal range fewer
--- digits can be exact, so there every length is tried.
+-- A power of two has closer neighbours below than above, so the 16 digits that read back as it may be
+-- not those nearest to it but the next ones up; nil when they do not.
+local function next_sixteen(number)
+  local head, last, exponent = match(format("%.15e", number), "^(.*)(%d)(e.*)$")
+  local text = last ~= "9" and head .. (last + 1) .. exponent
+  return text and tonumber(text) == number and text or nil
+end
+
+-- The shortest decimal that reads back as the same number. Below the normal range fewer digits than 15
+-- can be exact, so there every length is tried.
 local function shortest(number)
   local magnitude = number < 0 and -number or number
-  for digits = (magnitude < NORMAL_MIN and 1 or 15), 17 do
+  for digits = (magnitude < NORMAL_MIN and 1 or 15), 16 do
     local text = format("%." .. digits .. "g", number)
     if tonumber(text) == number then
       return text
     end
   end
+  return next_sixteen(number) or format("%.17g", number)
 end
 
 local function encode_number(number)

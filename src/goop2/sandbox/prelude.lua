@@ -4,11 +4,12 @@
 -- before the script runs, no metatable is followed, and `host` never leaves an upvalue.
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
--- Arguments: host(operation, ...) -> shape, value...; calls_chunk, json_chunk: compiled calls.lua and json.lua
+-- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
+-- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua
 local host, calls_chunk, json_chunk = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget = error, getmetatable, next, pcall, rawequal, rawget
-local select, setfenv, setmetatable, tostring, type, unpack, xpcall = select, setfenv, setmetatable, tostring, type, unpack, xpcall
+local setfenv, setmetatable, tostring, type = setfenv, setmetatable, tostring, type
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
 local compile_never = jit and jit.off
@@ -97,17 +98,6 @@ end
 globals.load = load_source
 globals.loadstring = load_source
 
---@plain-lua-begin: what LuaJIT has and plain Lua 5.1 lacks
-if not globals.bit then
-  function globals.xpcall(run, handler, ...)
-    local arguments, count = { ... }, select("#", ...)
-    return xpcall(function()
-      return run(unpack(arguments, 1, count))
-    end, handler)
-  end
-end
---@plain-lua-end
-
 -- ── the goop table ───────────────────────────────────────────────────────────────────────────
 
 -- What stands for JSON's null in Lua: a plain table nobody can change, equal only to itself.
@@ -117,8 +107,21 @@ local null = setmetatable({}, {
   __metatable = "goop.json.null",
 })
 
+-- All that calls.lua and json.lua have of the language: what a script replaces does not touch them,
+-- though they are loaded after it.
+local LIBRARY = {
+  error = error, getmetatable = getmetatable, next = next, pcall = pcall, rawequal = rawequal, rawget = rawget, rawset = rawset,
+  select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+  string = {
+    byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
+  },
+  table = { concat = concat },
+  math = { floor = math.floor, huge = math.huge },
+}
+
 local function load_part(bytecode, ...)
   local part = load_chunk(bytecode, OUR_CHUNK)
+  setfenv(part, LIBRARY)
   if compile_never then
     compile_never(part, true)
   end
@@ -143,9 +146,10 @@ local call
 
 local function fill()
   if not call then
+    local loaded = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
-    call = load_part(calls_chunk, host, json, null, goop, is_command)
+    call = loaded
   end
 end
 
@@ -181,7 +185,7 @@ local function reply_text(result)
   if result == nil then
     return ""
   end
-  return sub(tostring(result), 1, REPLY_CROSSING_BYTES)
+  return sub(type(result) == "string" and result or tostring(result), 1, REPLY_CROSSING_BYTES)
 end
 
 local function result_json(result)
@@ -236,6 +240,7 @@ end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
 local function compile(name, source)
+  host() -- everything is pushed: from here on the memory limit holds
   if byte(source, 1) == ESCAPE then
     return nil, name .. ":1: precompiled code is not accepted, only source text"
   end
@@ -248,6 +253,7 @@ end
 
 -- Runs one invocation -> "ok", text | error class, message
 local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
+  host() -- everything is pushed: from here on the memory limit holds
   randomseed(seed)
   goop.peer.id, goop.peer.label = caller_id, caller_label
   goop.self.id, goop.self.label = self_id, self_label

@@ -21,6 +21,9 @@ Host = Callable[..., tuple[Scalar, ...]]
 FLAVOURS: Final = {"luajit21": "lupa.luajit21", "lua51": "lupa.lua51"}
 """Flavour → module. The first is the one we want; the second stands in where LuaJIT is not built."""
 
+SUPPLEMENTS: Final = {"lua51": "lua51.lua"}
+"""Flavour → our Lua code that adds what it lacks."""
+
 OUR_CHUNK: Final = b"=[goop]"
 """Name of our own Lua code in error messages; prelude.lua strips it: a place in it tells an author nothing."""
 
@@ -53,6 +56,7 @@ class Flavour:
         self._module: Any = importlib.import_module(FLAVOURS[name])
         before, _, after = (_HERE / "calls.lua").read_text("utf-8").partition(_DECLARATIONS_MARK)
         rest = after.partition("\n")[2]
+        self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
         self.calls = self._bytecode(f"{before}{declarations}\n{rest}".encode())
         self.codec = self._bytecode((_HERE / "json.lua").read_bytes())
@@ -73,17 +77,54 @@ class Flavour:
         return dumped
 
 
+class Door:
+    """The host function as one VM has it. While values are pushed into the VM its limit is off.
+
+    A push that failed would end the process, or jump over Python's frames and never give the
+    interpreter lock back. So the limit is lifted before every push, and Lua puts it on again, where
+    a failure is an error like any other, by calling host() without an operation.
+    """
+
+    __slots__ = ("_host", "_memory_bytes", "runtime")
+
+    def __init__(self, host: Host, memory_bytes: int, runtime: Any) -> None:
+        self._host = host
+        self._memory_bytes = memory_bytes
+        self.runtime = runtime
+
+    def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | None:
+        """Answer Lua."""
+        if operation is None:
+            self.runtime.set_max_memory(self._memory_bytes)
+            return None
+        answer = self._host(operation, *arguments)
+        self.lift()
+        return answer
+
+    def lift(self) -> None:
+        """Nothing that is pushed from now on fails."""
+        self.runtime.set_max_memory(0)
+
+
 class VirtualMachine:
     """A prepared VM. `run` is called once; `compile` before it, as often as needed."""
 
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
         self._runtime = flavour.runtime(memory_bytes)
+        self._door = Door(host, memory_bytes, self._runtime)
+        self._door.lift()
+        if flavour.supplement is not None:
+            self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(host, flavour.calls, flavour.codec)
+        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec)
+
+    def __del__(self) -> None:
+        self._door.runtime = None  # Lua holds the door, the door held Lua: no collector sees that circle
 
     def compile(self, name: str, source: bytes) -> bytes:
         """Bytecode of `source`. Raises `CompileError`, also when it takes more memory than allowed."""
+        self._door.lift()
         try:
             compiled = self._compile(name.encode(), source)
         except self._memory_error:
@@ -96,6 +137,7 @@ class VirtualMachine:
     def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> Outcome:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
         seed = int.from_bytes(os.urandom(SEED_BYTES), "little")
+        self._door.lift()
         try:
             code, payload = self._run(
                 kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))

@@ -1,0 +1,78 @@
+"""`goop2 chat`: whoever sits at a terminal gets a prompt (prompt.py), a program gets a filter. Scripts saved meanwhile are live in both."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from goop2.cli import logs, output, session
+from goop2.cli.main import EXIT_FAILED, EXIT_OK
+from goop2.cli.options import as_option, folder_argument
+from goop2.cli.stdin import lines
+
+if TYPE_CHECKING:
+    from goop2.peer import Peer
+    from goop2.scripting.engine import Reply
+    from goop2.scripting.invocation import Caller
+
+NOT_A_COMMAND = "only lines that begin with ! are commands, such as !hello Alice"
+
+
+@click.command("chat")
+@folder_argument
+@as_option
+def chat(folder: Path, stranger: str | None) -> int:
+    """Talk to the scripts of a peer: a prompt, or a filter.
+
+    Edit the scripts meanwhile: a saved change is live at once. With stdin not a terminal each line is answered in turn, without
+    banner and prompt: echo '!hello Alice' | goop2 chat DIR. The exit code is then 1 when a reply reported a failure.
+    """
+    session.require_lua(folder)
+    return session.run(_chat(folder, stranger))
+
+
+async def _chat(folder: Path, stranger: str | None) -> int:
+    logs.set_up()
+    async with session.open_for(folder, watch=True) as peer:
+        return await converse(peer, session.caller(peer, stranger))
+
+
+def at_a_terminal() -> bool:
+    """Can a prompt be shown, and typed at?"""
+    return output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)
+
+
+async def converse(peer: Peer, caller: Caller) -> int:
+    """Answer what comes from stdin until it ends; gives the exit code."""
+    if at_a_terminal():
+        from goop2.cli.prompt import prompt
+
+        await prompt(peer, caller)
+        return EXIT_OK
+    return await _filter(peer, caller)
+
+
+async def _filter(peer: Peer, caller: Caller) -> int:
+    code = EXIT_OK
+    if sys.stdin is None:  # started with stdin closed
+        return code
+    async for line in lines(sys.stdin.fileno()):
+        reply = await say(peer, caller, line)
+        if reply is not None and reply.failure is not None:
+            code = EXIT_FAILED
+    return code
+
+
+async def say(peer: Peer, caller: Caller, line: str) -> Reply | None:
+    """Answer one line on stdout; one that is no command gets a hint on stderr, an empty one nothing."""
+    if not line.startswith("!"):
+        if line.strip():
+            output.note(NOT_A_COMMAND)
+        return None
+    reply = await peer.engine.command(caller, line)
+    if reply.text:
+        output.answer(reply.text)
+    return reply

@@ -1,0 +1,30 @@
+"""The `goop2` command and everything under it; `goop2 --help` reads from here."""
+
+from __future__ import annotations
+
+import click
+
+import goop2 as package
+from goop2.cli.chat import chat
+from goop2.cli.demo import demo
+from goop2.cli.doctor import doctor
+from goop2.cli.folders import identity, init
+from goop2.cli.lua import lua
+
+HELP_WIDTH = 100
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
+    epilog="Exit codes: 0 done, 1 a script or its input failed, 2 the command, the folder or the machine is at fault.",
+)
+@click.version_option(package.__version__, message="goop2 %(version)s")
+def goop2() -> None:
+    """A folder becomes a peer, and its Lua scripts answer, behind a wall.
+
+    Begin with "goop2 demo", or make a folder of your own: "goop2 init DIR", then "goop2 chat DIR".
+    """
+
+
+for command in (init, demo, chat, lua, doctor, identity):
+    goop2.add_command(command)

@@ -1,0 +1,132 @@
+"""`goop2 doctor`: what this machine offers a peer, found out by starting one and calling a script in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from goop2.cli import logs, output, session
+from goop2.cli.main import EXIT_FAULT, EXIT_OK
+from goop2.cli.options import json_option
+
+EXAMPLE, EXPECTED = "!hello Alice", "Hello, Alice!"
+
+LAYERS: Final = {
+    "environment": ("workers see nothing of your environment", "please report it: goop2 starts them with an environment of its own"),
+    "descriptors": ("workers hold one socket and no other open file", "please report it"),
+    "parent-death": ("workers end with the peer", "needs Linux"),
+    "no-new-privileges": ("workers can never gain rights", "needs Linux 3.5 or newer"),
+    "landlock": ("workers can open no file", "needs Linux 5.13 or newer with Landlock switched on (lsm=landlock,… at boot)"),
+    "rlimits": ("memory, files and processes of a worker are limited", "ask whoever set this system's limits"),
+    "seccomp": ("workers can make no system call beyond a short list", "install libseccomp (on Debian: apt-get install libseccomp2)"),
+}
+"""Layer of the wall → what it is good for, and how to get it."""
+
+FLAVOURS: Final = {
+    "lupa.luajit21": "LuaJIT: 5.1 semantics, goto, machine code",
+    "lupa.lua51": "plain Lua 5.1: slower, without goto",
+}
+"""Module of lupa → what a peer has of it, the better first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    says: str
+    remedy: str = ""
+    needed: bool = False
+    """Without it no script answers."""
+
+
+@click.command("doctor")
+@json_option
+def doctor(as_json: bool) -> int:
+    """Say what this machine offers, and how to get the rest.
+
+    Looks at Python and Lua, then starts a peer in a temporary folder and calls a script in it: so each layer of the wall is
+    reported by a worker that stands behind it. The exit code is 2 when no script can run here.
+    """
+    findings = list(_findings())
+    if as_json:
+        output.answer_json(_as_json(findings))
+    else:
+        _print(findings)
+    return EXIT_FAULT if any(finding.needed and not finding.ok for finding in findings) else EXIT_OK
+
+
+def _findings() -> Iterator[Finding]:
+    import platform
+
+    version = platform.python_version()
+    yield Finding(
+        "Python", sys.version_info >= (3, 11), f"{version} on {platform.system()} {platform.release()}", "needs Python 3.11", True
+    )
+    yield from _flavours()
+    layers, script = _trial()
+    yield script
+    yield from (_layer(name, why) for name, why in layers.items())
+
+
+def _flavours() -> Iterator[Finding]:
+    import importlib.metadata
+    import importlib.util
+
+    version = importlib.metadata.version("lupa")
+    found = {module: importlib.util.find_spec(module) is not None for module in FLAVOURS}
+    for module, there in found.items():
+        # The plain one only stands in for the better one.
+        needed = not any(found.values())
+        yield Finding(module, there, f"{version}, {FLAVOURS[module]}", "reinstall lupa from a wheel that has it", needed)
+
+
+def _trial() -> tuple[Mapping[str, str], Finding]:
+    """What a really started worker reports of its wall, and whether a script answers behind it."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="goop2-doctor-") as folder:
+        try:
+            layers, text = session.run(_call(Path(folder) / "peer"))
+        except Exception as error:
+            return {}, Finding("scripts", False, output.one_line(str(error)), "please report it with what stands above", True)
+    return layers, Finding("scripts", text == EXPECTED, f"{EXAMPLE} answers {text}", "please report it with what stands above", True)
+
+
+async def _call(folder: Path) -> tuple[Mapping[str, str], str]:
+    from goop2.folder import create
+    from goop2.peer import open_peer
+
+    logs.set_up()
+    create(folder, "doctor")
+    async with open_peer(folder, {}) as peer:
+        return dict(peer.confinement), (await peer.engine.command(peer.owner, EXAMPLE)).text
+
+
+def _layer(name: str, why: str) -> Finding:
+    good_for, remedy = LAYERS.get(name, (name, "please report it"))
+    return Finding(name, not why, why or good_for, remedy)
+
+
+def _as_json(findings: list[Finding]) -> dict[str, object]:
+    checks = [
+        {"what": finding.what, "ok": finding.ok, "says": finding.says, **({} if finding.ok else {"remedy": finding.remedy})}
+        for finding in findings
+    ]
+    return {"ok": all(finding.ok for finding in findings), "checks": checks}
+
+
+def _print(findings: list[Finding]) -> None:
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        remedy = "" if finding.ok else f". To get it: {finding.remedy}"
+        print(output.one_line(f"{'ok ' if finding.ok else 'no '} {finding.what.ljust(width)}", 80).ljust(width + 4), end="  ")
+        print(output.one_line(finding.says + remedy))
+    missing = [finding.what for finding in findings if not finding.ok]
+    output.note(f"missing: {', '.join(missing)}" if missing else "everything a peer can use is here")

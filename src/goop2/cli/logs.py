@@ -1,0 +1,100 @@
+"""The log of a command: short plain lines on stderr, only what the person in front of it should know.
+
+    hello: info: looking up Alice                          a script's own line
+    warning: site/lua/hello.lua:3: '=' expected near 'x'   what happens beside the answer
+
+It must not decide what is logged, only what is shown and how.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from goop2.cli import output
+
+if TYPE_CHECKING:
+    pass
+
+Event = MutableMapping[str, Any]
+
+SILENT: Final = frozenset({"run failed", "script loaded", "script removed"})
+"""The reply has said it, or nobody asked."""
+ABOUT_FILES: Final = frozenset({"script broken", "script annotation", "script folder"})
+"""What `lua list` and `lua check` put into their answer."""
+ABOUT_OTHER_SCRIPTS: Final = frozenset({"script broken", "script annotation"})
+"""Whoever calls one script is told about that one, in the reply."""
+
+
+def set_up(silent: frozenset[str] = frozenset()) -> None:
+    """Show events from now on, except those named. Before a peer is opened: its parts take their loggers then."""
+    structlog = _import_structlog()
+    hidden = SILENT | silent
+
+    def show(_logger: object, method: str, event: Event) -> NoReturn:
+        if event["event"] not in hidden:
+            _show(method, event)
+        raise structlog.DropEvent
+
+    # From info on, because a script's own lines may be that.
+    structlog.configure(
+        processors=[show],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.ReturnLoggerFactory(),  # nothing comes that far; the usual one wants a stdout
+    )
+
+
+def _import_structlog() -> Any:
+    """structlog without its pretty tracebacks: for them it imports all of rich, a third of the time to the first reply."""
+    if "rich" in sys.modules or "structlog" in sys.modules:
+        import structlog
+    else:
+        sys.modules["rich"] = None  # type: ignore[assignment] # None is how Python says "not to be had"
+        try:
+            import structlog
+        finally:
+            del sys.modules["rich"]
+    return structlog
+
+
+def _show(method: str, event: Event) -> None:
+    sentence = _SENTENCES.get(event["event"])
+    if sentence is not None:
+        output.note(sentence(method, event)) if event["event"] == "script log" else output.warn(sentence(method, event))
+    elif method != "info":
+        output.warn(_plain(event))
+
+
+def _script_log(method: str, event: Event) -> str:
+    return f"{event['script']}: {'warn' if method == 'warning' else method}: {event['text']}"
+
+
+def _script_log_cut(_method: str, event: Event) -> str:
+    return f"{event['script']} logged more than is kept; these were its first {event['kept_lines']} lines"
+
+
+def _broken(_method: str, event: Event) -> str:
+    place = event["path"] if event["line"] is None else f"{event['path']}:{event['line']}"
+    return f"{place}: {event['message']}" + ("; the version before keeps answering" if event["older_runs"] else "")
+
+
+def _warning(_method: str, event: Event) -> str:
+    return str(event["warning"])
+
+
+def _plain(event: Event) -> str:
+    cause = sys.exc_info()[1] if event.pop("exc_info", None) else None
+    details = [f"{key}={value}" for key, value in event.items() if key != "event"]
+    return " ".join([event["event"], *details, *([f"({type(cause).__name__}: {cause})"] if cause else [])])
+
+
+_SENTENCES: Final[dict[str, Callable[[str, Event], str]]] = {
+    "script log": _script_log,
+    "script log cut": _script_log_cut,
+    "script broken": _broken,
+    "script annotation": _warning,
+    "script folder": _warning,
+}
+"""Event → how it is said."""

@@ -1,0 +1,163 @@
+"""`goop2 lua …`: one call, the list of scripts, and whether they compile."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from goop2.cli import logs, output, scripts, session
+from goop2.cli.fault import Fault
+from goop2.cli.main import EXIT_FAILED, EXIT_OK
+from goop2.cli.options import as_option, folder_argument, json_option
+
+if TYPE_CHECKING:
+    from goop2.peer import Peer
+    from goop2.scripting.engine import Failure, Reply, Success
+
+STDIN_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Read of stdin; the engine refuses a sixteenth of it and says how much it was."""
+
+
+@click.group()
+def lua() -> None:
+    """The scripts of a peer folder: call them, list them, check them."""
+
+
+@lua.command("chat")
+@folder_argument
+@click.argument("words", metavar="'!COMMAND ARGS'", nargs=-1, required=True)
+@as_option
+@json_option
+def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json: bool) -> int:
+    """Run one chat command and print its reply.
+
+    Example: goop2 lua chat mysite '!hello Alice'
+
+    The reply goes to stdout, whatever it says; the exit code is 1 when it reports a failure. With --json it is
+    {"ok": true, "reply": …} or {"ok": false, "code": …, "message": …, "reply": …}.
+    """
+    message = unicode(" ".join(words))
+    if not message.startswith("!"):
+        raise Fault(f"a chat command begins with \"!\": '!{output.one_line(message, 60)}'")
+    reply, hint = session.run(_chat(folder, message, stranger))
+    if as_json:
+        output.answer_json({**_failure_fields(reply.failure), "reply": reply.text})
+    elif reply.text:
+        output.answer(reply.text)
+    if hint:
+        output.note(hint)
+    return EXIT_FAILED if reply.failure else EXIT_OK
+
+
+@lua.command("call")
+@folder_argument
+@click.argument("function", metavar="FUNCTION")
+@click.argument("params", metavar="[JSON]", default="{}")
+@as_option
+@json_option
+def lua_call(folder: Path, function: str, params: str, stranger: str | None, as_json: bool) -> int:
+    """Call a data function and print its result as JSON.
+
+    Example: goop2 lua call mysite score-quiz '{"answers": ["B", "A"]}'
+
+    JSON is the function's parameters, "-" reads them from stdin. An error is one line on stderr, "class: message", and
+    exit code 1; with --json it is also {"ok": false, "code": …, "message": …, "script": …, "line": …} on stdout.
+    """
+    text = _stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
+    outcome, hint = session.run(_call(folder, unicode(function), text, stranger))
+    return _print_result(outcome, hint, as_json)
+
+
+@lua.command("list")
+@folder_argument
+@json_option
+def lua_list(folder: Path, as_json: bool) -> int:
+    """List commands and functions.
+
+    What they are for, how many calls a minute a stranger has, and whether they run.
+    """
+    listed = session.run(_listing(folder))
+    if as_json:
+        output.answer_json(listed.as_json())
+    else:
+        scripts.print_list(listed)
+    return EXIT_OK
+
+
+@lua.command("check")
+@folder_argument
+@json_option
+def lua_check(folder: Path, as_json: bool) -> int:
+    """Compile every script; name the file and line of each mistake.
+
+    Prints "file:line: message" for each on stdout. The exit code is 1 when a script is broken; warnings do not count.
+    """
+    listed = session.run(_listing(folder))
+    if as_json:
+        output.answer_json(listed.findings_as_json())
+    else:
+        scripts.print_findings(listed)
+    return EXIT_FAILED if listed.broken else EXIT_OK
+
+
+def unicode(text: str) -> str:
+    """An argument as text: bytes of it that are not UTF-8 become U+FFFD, as in a message from the network."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
+    session.require_lua(folder)
+    logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
+    async with session.open_for(folder) as peer:
+        reply = await peer.engine.command(session.caller(peer, stranger), message)
+        return reply, _function_hint(peer, message) if reply.failure else ""
+
+
+def _function_hint(peer: Peer, message: str) -> str:
+    name = next(iter(message[1:].split()), "")
+    if peer.catalog.command(name) is None and peer.catalog.function(name) is not None:
+        return f"{name} is a data function: goop2 lua call {peer.folder} {name} '{{}}'"
+    return ""
+
+
+async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
+    session.require_lua(folder)
+    logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
+    async with session.open_for(folder) as peer:
+        outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
+        other_kind = peer.catalog.function(function) is None and peer.catalog.command(function) is not None
+        return outcome, f'; {function} is a chat command, "!{function}" calls it' if other_kind else ""
+
+
+def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:
+    from goop2.scripting.engine import Success
+
+    if isinstance(outcome, Success):
+        output.result(outcome.json.decode())
+        return EXIT_OK
+    output.note(f"{outcome.code}: {outcome.message}{hint}")
+    if as_json:
+        output.answer_json(_failure_fields(outcome))
+    return EXIT_FAILED
+
+
+def _failure_fields(failure: Failure | None) -> dict[str, object]:
+    """What `--json` says of a call: the fields of an HTTP error (behaviour.md, "HTTP"), and `ok`."""
+    if failure is None:
+        return {"ok": True}
+    where = {"script": failure.script, "line": failure.line, "retry_after": failure.retry_after_seconds}
+    known = {name: value for name, value in where.items() if value is not None}
+    return {"ok": False, "code": str(failure.code), "message": failure.message, **known}
+
+
+async def _listing(folder: Path) -> scripts.Listing:
+    logs.set_up(logs.ABOUT_FILES)
+    async with session.open_for(folder) as peer:
+        return scripts.listing(peer)
+
+
+def _stdin() -> bytes:
+    return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""

@@ -1,0 +1,145 @@
+"""The `goop2` command from its start to its exit code, and the whole error policy.
+
+    0  it did what was asked       1  a script, or what it was given, failed       2  the command, the folder or the machine is at fault
+    130  Ctrl-C
+
+Whatever goes wrong is one sentence; a traceback reaches nobody who has not asked for one (GOOP2_TRACEBACK=1). Imports wait inside
+functions, here and in all of cli/: a command answers in a third of a second because it loads only what it uses, and Ctrl-C is
+met from the first moment on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_FAULT: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells have it."""
+
+TRACEBACK_VARIABLE: Final = "GOOP2_TRACEBACK"
+
+OWN_ERRORS: Final = {
+    "goop2.config.loading.SettingsError": "settings",
+    "goop2.identity.IdentityError": "identity",
+    "goop2.folder.FolderError": "folder",
+    "goop2.scripting.pool.PoolError": "unavailable",
+    "goop2.cli.fault.Fault": "usage",
+}
+"""Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""
+
+
+def main() -> NoReturn:
+    """Entry of the `goop2` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what `arguments` ask for; gives the exit code."""
+    try:
+        _open_standard_streams()
+        return _flushed(_command(arguments))
+    except KeyboardInterrupt:
+        return _end_of_output(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read us has read enough (`| head -1`): nothing failed.
+        return _end_of_output(EXIT_OK)
+    except OSError as error:
+        return _unusable_stream(error)
+
+
+def _open_standard_streams() -> None:
+    """Where the command was started with one of them closed, the next file or socket would take its number, and its traffic."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+
+
+def _command(arguments: Sequence[str]) -> int:
+    from goop2.cli import output
+
+    output.set_up()
+    try:
+        return _parse_and_run(arguments)
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE) or _is_of_a_stream(error):
+            raise
+        return _report(error, "--json" in arguments)
+
+
+def _parse_and_run(arguments: Sequence[str]) -> int:
+    import click
+
+    from goop2.cli.commands import goop2
+
+    try:
+        code = goop2.main(list(arguments), prog_name="goop2", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = EXIT_FAULT
+    return code if isinstance(code, int) else EXIT_OK
+
+
+def _report(error: Exception, as_json: bool) -> int:
+    """One sentence on stderr, and with `--json` the same as a value on stdout."""
+    from goop2.cli import output
+
+    code, sentence = _code_and_sentence(error)
+    output.fail(sentence)
+    if as_json:
+        output.answer_json({"ok": False, "code": code, "message": sentence})
+    return EXIT_FAULT
+
+
+def _code_and_sentence(error: Exception) -> tuple[str, str]:
+    import click
+
+    if isinstance(error, click.UsageError):
+        help_command = f'; "{error.ctx.command_path} --help" says how it is used' if error.ctx else ""
+        return "usage", error.format_message().rstrip(".") + help_command
+    if isinstance(error, click.Abort):
+        raise KeyboardInterrupt
+    kind = type(error)
+    code = OWN_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
+    if code is not None:
+        return code, str(error)
+    if isinstance(error, OSError):
+        return "system", f"{error.filename}: {error.strerror or error}"
+    return "internal", f"goop2 made a mistake of its own, {kind.__name__}: {error}; {TRACEBACK_VARIABLE}=1 shows where, please report it"
+
+
+def _flushed(code: int) -> int:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+def _end_of_output(code: int) -> int:
+    """Nothing more is written, not even by Python's own last flush, which would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    return code
+
+
+def _is_of_a_stream(error: Exception) -> bool:
+    """Errors about files name them."""
+    return isinstance(error, OSError) and error.filename is None
+
+
+def _unusable_stream(error: OSError) -> int:
+    """The disk behind stdout is full, say."""
+    from goop2.cli import output
+
+    output.fail(f"stdin cannot be read, or stdout not be written: {error.strerror or error}")
+    return _end_of_output(EXIT_FAULT)

@@ -1,0 +1,29 @@
+"""Arguments and options that several commands share, so that they mean and say the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+CALLER_ID_MAX_CHARS = 128
+"""Peer ids have 52; a visitor's is shorter."""
+
+
+def _stranger(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None or (value.isprintable() and 0 < len(value.strip()) <= CALLER_ID_MAX_CHARS):
+        return value
+    raise click.BadParameter(f"a peer id is 1 to {CALLER_ID_MAX_CHARS} printable characters, such as 12D3Koo…")
+
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+as_option = click.option(
+    "--as",
+    "stranger",
+    metavar="PEER_ID",
+    callback=_stranger,
+    help="Call as this peer, with a stranger's rights and limits, not as the owner.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help='One JSON value on stdout; a failure is {"ok": false, "code": …, "message": …}.'
+)

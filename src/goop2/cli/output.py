@@ -1,0 +1,93 @@
+"""What the command line says, and on which stream: answers on stdout, everything about them on stderr.
+
+Scripts, file names and replies are a stranger's text: on a terminal they lose what could steer it. A stream whose reader has
+gone away ends the command quietly (main.py). It knows neither peers nor commands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import TextIO
+
+from goop2.scripting.printable import printable
+
+LINE_MAX_CHARS = 2000
+"""A sentence on stderr, or a field of a list; the engine's own messages end there too."""
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters except tab and newline, and those that turn the direction of writing."""
+_RED, _YELLOW, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+
+
+def set_up() -> None:
+    """No character may end the command: what a terminal cannot show becomes `?`, and whatever is not a terminal gets UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        # None when the command was started with the stream closed, and a stand-in under some test runners.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Does somebody sit there?"""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Terminals that do not say no (https://no-color.org)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def one_line(text: str, most: int = LINE_MAX_CHARS) -> str:
+    """`text` as one line fit for a terminal."""
+    return printable(" ".join(text.split()), most)
+
+
+def harmless(text: str) -> str:
+    """`text` with its lines and tabs, without what could steer a terminal."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def answer(text: str) -> None:
+    """A reply on stdout: exactly, unless a terminal shows it. Written at once: a program may wait for it."""
+    print(harmless(text) if is_terminal(sys.stdout) else text, flush=True)
+
+
+def answer_json(value: object) -> None:
+    """A value of ours as the one JSON value on stdout."""
+    result(json.dumps(value, ensure_ascii=False))
+
+
+def result(text: str) -> None:
+    """JSON text on stdout. Inside JSON strings, where alone they can stand, steering characters can be written as escapes."""
+    print(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), flush=True)
+
+
+def note(sentence: str) -> None:
+    """Something about the answer, for people: stderr, one line."""
+    _complain("", "", sentence)
+
+
+def warn(sentence: str) -> None:
+    """Something that works, but not as it should."""
+    _complain("warning: ", _YELLOW, sentence)
+
+
+def fail(sentence: str) -> None:
+    """Why there is no answer."""
+    _complain("error: ", _RED, sentence)
+
+
+def dim(text: str) -> str:
+    """`text` as an aside on stdout."""
+    return f"{_DIM}{text}{_PLAIN}" if is_coloured(sys.stdout) else text
+
+
+def _complain(prefix: str, colour: str, sentence: str) -> None:
+    if sys.stderr is None:
+        return  # and `print` would take stdout instead
+    if colour and is_coloured(sys.stderr):
+        prefix = f"{colour}{prefix}{_PLAIN}"
+    print(prefix + one_line(sentence), file=sys.stderr, flush=True)

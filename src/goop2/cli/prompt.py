@@ -1,0 +1,70 @@
+"""The prompt of `goop2 chat` on a terminal: completion of commands, and news of scripts as they are saved.
+
+Loaded only there: prompt_toolkit takes as long to import as all the rest of a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from goop2.cli import output
+from goop2.cli.chat import say
+
+if TYPE_CHECKING:
+    from goop2.peer import Peer
+    from goop2.scripting.catalog import Change
+    from goop2.scripting.invocation import Caller
+
+PROMPT = "> "
+COMPLETION_LINES = 6
+
+
+class CommandCompleter(Completer):
+    """`!he` → `!hello`, with what each command is for."""
+
+    def __init__(self, commands: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        self._commands = commands
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Commands that begin with what is typed, `!` included; none once the name is complete."""
+        typed = document.text_before_cursor
+        if any(char.isspace() for char in typed):
+            return
+        for name, description in self._commands():
+            if f"!{name}".startswith(typed.lower()):
+                yield Completion(f"!{name}", start_position=-len(typed), display_meta=output.one_line(description))
+
+
+async def prompt(peer: Peer, caller: Caller) -> None:
+    """Talk until Ctrl-D."""
+    session: PromptSession[str] = PromptSession(
+        PROMPT, completer=CommandCompleter(peer.catalog.commands), reserve_space_for_menu=COMPLETION_LINES
+    )
+    print(output.dim(_banner(peer, caller)))
+    unsubscribe = peer.catalog.subscribe(_tell)
+    try:
+        while True:
+            with patch_stdout(raw=True):  # our colours; what is a stranger's has lost its own
+                line = await session.prompt_async()
+            await say(peer, caller, line)
+    except EOFError:
+        pass  # Ctrl-D
+    finally:
+        unsubscribe()
+
+
+def _banner(peer: Peer, caller: Caller) -> str:
+    whom = "" if caller.owner else f", as {output.one_line(caller.id)}"
+    return f"{output.one_line(peer.owner.label)}{whom}: Tab shows the commands, Ctrl-D ends."
+
+
+def _tell(change: Change) -> None:
+    """News of a saved script; a broken one is the log's to tell."""
+    if change.what != "broken":
+        output.note(f"{change.path} is {'live' if change.what == 'loaded' else 'gone'}")

@@ -1,0 +1,60 @@
+"""A peer opened for one command: its settings checked, its warnings said, Ctrl-C met, everything closed after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from goop2.cli import output
+from goop2.cli.fault import Fault
+
+if TYPE_CHECKING:
+    from goop2.config import Settings
+    from goop2.peer import Peer
+    from goop2.scripting.invocation import Caller
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end; Ctrl-C cancels it, waits for its clean-up and raises KeyboardInterrupt."""
+    import uvloop
+
+    return uvloop.run(main)
+
+
+@asynccontextmanager
+async def open_for(folder: Path, *, watch: bool = False) -> AsyncIterator[Peer]:
+    """The peer in `folder`. Says on stderr what is odd about its settings and what is missing of its wall."""
+    from goop2.peer import open_peer
+
+    async with open_peer(folder, os.environ, watch=watch) as peer:
+        for warning in peer.warnings:
+            output.warn(warning)
+        for layer, why in peer.confinement.items():
+            if why:
+                output.warn(f'scripts run without the layer "{layer}" of the wall: {why}; "goop2 doctor" says more')
+        yield peer
+
+
+def settings_of(folder: Path) -> Settings:
+    """The settings of the peer in `folder`, so that a folder that is none is refused before anything is made in it."""
+    from goop2.config import load
+
+    return load(folder, os.environ).settings
+
+
+def require_lua(folder: Path) -> None:
+    """Raises `Fault` when the owner has not switched scripts on."""
+    if not settings_of(folder).lua.enabled:
+        raise Fault(f'scripts are switched off here: set "enabled": true in the section "lua" of {folder / "goop.json"}')
+
+
+def caller(peer: Peer, stranger: str | None) -> Caller:
+    """The owner, or who `--as` names: never the owner, whatever id it is."""
+    from goop2.scripting.invocation import Caller
+
+    return peer.owner if stranger is None else Caller(stranger, stranger)

@@ -1,0 +1,52 @@
+"""Lines from stdin without a thread that would hold up the end: a pipe is waited for in the loop, a file simply read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Final
+
+READ_BYTES: Final = 65536
+LINE_MAX_BYTES: Final = 1024 * 1024
+"""A longer line is answered as far as this; the rest of it is dropped."""
+
+
+async def lines(descriptor: int) -> AsyncIterator[str]:
+    """Each line that comes, as text without its end; what is not UTF-8 becomes U+FFFD. The last may lack its newline."""
+    pending = bytearray()
+    async for chunk in _chunks(descriptor):
+        *complete, rest = chunk.split(b"\n")
+        for part in complete:
+            yield _text(pending + part)
+            pending.clear()
+        if len(pending) < LINE_MAX_BYTES:
+            pending += rest
+    if pending:
+        yield _text(pending)
+
+
+def _text(line: bytearray) -> str:
+    return line[:LINE_MAX_BYTES].decode("utf-8", "replace").removesuffix("\r")
+
+
+async def _chunks(descriptor: int) -> AsyncIterator[bytes]:
+    while True:
+        await _readable(descriptor)
+        chunk = os.read(descriptor, READ_BYTES)
+        if not chunk:
+            return
+        yield chunk
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(descriptor, ready.set)
+    except (OSError, ValueError):
+        return  # a regular file, say: it cannot be waited for, and never lets one wait
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)

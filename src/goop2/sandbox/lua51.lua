@@ -1,0 +1,143 @@
+-- What LuaJIT has and plain Lua 5.1 lacks, where behaviour.md promises it: `bit` (the semantics of
+-- LuaJIT's BitOp) and xpcall that passes arguments on. Run once in every VM of that flavour, before
+-- prelude.lua and with nothing taken away yet; what it sets, a script sees. It must not know goop.
+
+local error, next, select, tonumber, type, unpack, xpcall = error, next, select, tonumber, type, unpack, xpcall
+local floor, format, sub = math.floor, string.format, string.sub
+
+function _G.xpcall(run, handler, ...)
+  local count = select("#", ...)
+  if count == 0 then
+    return xpcall(run, handler)
+  end
+  local arguments = { ... }
+  return xpcall(function()
+    return run(unpack(arguments, 1, count))
+  end, handler)
+end
+
+local WORD, SIGN, BITS = 2 ^ 32, 2 ^ 31, 32
+local ROUND = 2 ^ 52 + 2 ^ 51 -- added and taken away again it rounds as BitOp does
+
+-- Any number as 0 .. 2^32-1. error levels: 1 this, 2 the bit function, 3 the script
+local function word(name, position, value)
+  local number = tonumber(value)
+  if not number then
+    error(format("bad argument #%d to '%s' (number expected, got %s)", position, name, value == nil and "no value" or type(value)), 3)
+  end
+  number = (number + ROUND - ROUND) % WORD
+  return number == number and number or 0
+end
+
+local function signed(number)
+  return number < SIGN and number or number - WORD
+end
+
+-- AND of two half bytes, by first * 16 + second; made at first use.
+local nibbles
+
+local function make_nibbles()
+  nibbles = {}
+  for first = 0, 15 do
+    for second = 0, 15 do
+      local both = 0
+      for power = 0, 3 do
+        local place = 2 ^ power
+        if first % (place * 2) >= place and second % (place * 2) >= place then
+          both = both + place
+        end
+      end
+      nibbles[first * 16 + second] = both
+    end
+  end
+end
+
+local function both_bits(first, second)
+  if not nibbles then
+    make_nibbles()
+  end
+  local result, place = 0, 1
+  while first > 0 and second > 0 do
+    local low, other = first % 16, second % 16
+    result = result + nibbles[low * 16 + other] * place
+    first, second, place = (first - low) / 16, (second - other) / 16, place * 16
+  end
+  return result
+end
+
+-- name -> two words to one
+local JOINS = {
+  band = both_bits,
+  bor = function(first, second) return first + second - both_bits(first, second) end,
+  bxor = function(first, second) return first + second - 2 * both_bits(first, second) end,
+}
+
+local function left(number, count)
+  return number * 2 ^ count % WORD
+end
+
+local function right(number, count)
+  return floor(number / 2 ^ count)
+end
+
+-- name -> a word and a count of 0 .. 31 to one
+local SHIFTS = {
+  lshift = left,
+  rshift = right,
+  arshift = function(number, count) return floor(signed(number) / 2 ^ count) % WORD end,
+  rol = function(number, count) return left(number, count) + right(number, BITS - count) end,
+  ror = function(number, count) return right(number, count) + left(number, BITS - count) end,
+}
+
+-- name -> a word to one
+local CHANGES = {
+  tobit = function(number) return number end,
+  bnot = function(number) return WORD - 1 - number end,
+  bswap = function(number)
+    local result = 0
+    for _ = 1, 4 do
+      local low = number % 256
+      result, number = result * 256 + low, (number - low) / 256
+    end
+    return result
+  end,
+}
+
+local bit = {}
+
+for name, join in next, JOINS do
+  bit[name] = function(first, ...)
+    local result = word(name, 1, first)
+    for index = 1, select("#", ...) do
+      result = join(result, word(name, index + 1, (select(index, ...))))
+    end
+    return signed(result)
+  end
+end
+
+for name, shift in next, SHIFTS do
+  bit[name] = function(value, count)
+    local number = word(name, 1, value)
+    local result = shift(number, word(name, 2, count) % BITS)
+    return signed(result)
+  end
+end
+
+for name, change in next, CHANGES do
+  bit[name] = function(value)
+    local result = change(word(name, 1, value))
+    return signed(result)
+  end
+end
+
+function bit.tohex(value, digits)
+  local number = word("tohex", 1, value)
+  local count = digits == nil and 8 or signed(word("tohex", 2, digits))
+  local letters = count < 0 and "X" or "x"
+  count = count < 0 and -count or count
+  count = count > 8 and 8 or count
+  local text = format("%08" .. letters, number)
+  return sub(text, 9 - count)
+end
+
+_G.bit = bit

@@ -1,0 +1,87 @@
+"""VMs for tests: run a piece of Lua in a fresh one, in this process, on a named flavour."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from goop2.sandbox.host import Host
+from goop2.sandbox.messages import Answer, HostCall, Log
+from goop2.sandbox.vm import FLAVOURS, Flavour, VirtualMachine
+from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api.render import stubs
+
+NAMES = tuple(FLAVOURS)
+MEMORY_BYTES = 10 * 1024 * 1024
+NO_ANSWER = Answer(b"v", (None,))
+
+AnswerCall = Callable[[HostCall], Answer]
+
+
+@cache
+def flavour_named(name: str) -> Flavour:
+    return Flavour(name, stubs(FUNCTIONS))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a run."""
+
+    code: str
+    payload: bytes
+    lines: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        return self.payload.decode()
+
+
+def run(
+    flavour: str,
+    source: str | bytes,
+    argument: bytes = b"",
+    kind: str = "command",
+    memory_bytes: int = MEMORY_BYTES,
+    answer: AnswerCall = lambda call: NO_ANSWER,
+) -> Ran:
+    """Run `source` as the script `hello`; `goop.commands` is answered by `answer`."""
+    sent: list[Log | HostCall] = []
+
+    def reply() -> Answer:
+        call = sent.pop()
+        assert isinstance(call, HostCall)
+        return answer(call)
+
+    vm = VirtualMachine(flavour_named(flavour), Host(sent.append, reply, ("commands",)), memory_bytes)
+    bytecode = vm.compile("hello", source.encode() if isinstance(source, str) else source)
+    outcome = vm.run(kind, "hello", bytecode, argument, ("them", "Them"), ("us", "Us"))
+    return Ran(outcome.code, outcome.payload, tuple((line.level, line.text) for line in sent if isinstance(line, Log)))
+
+
+def reply_of(flavour: str, body: str) -> str:
+    """What a command with this body replies; fails unless it runs."""
+    ran = run(flavour, f"function handle(args) {body} end")
+    assert ran.code == "ok", ran
+    return ran.text
+
+
+def result_text(flavour: str, body: str, params: str = "{}") -> str:
+    """The JSON text of what a data function with this body gives; fails unless it runs."""
+    ran = run(flavour, f"function call(request) {body} end", params.encode(), "function")
+    assert ran.code == "ok", ran
+    return ran.text
+
+
+def result_of(flavour: str, body: str, params: str = "{}") -> object:
+    """The same, decoded."""
+    result: object = json.loads(result_text(flavour, body, params))
+    return result
+
+
+def error_of(flavour: str, body: str, params: str = "{}") -> str:
+    """The error of a data function with this body; fails when there is none."""
+    ran = run(flavour, f"function call(request) {body} end", params.encode(), "function")
+    assert ran.code == "script_error", ran
+    return ran.text

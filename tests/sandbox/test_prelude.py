@@ -1,0 +1,244 @@
+"""The language a script finds (behaviour.md, "The sandbox"): one list of conformance, run on both flavours."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sandbox.machines import reply_of, run
+
+PRESENT = {
+    "_G": (
+        "assert error ipairs next pairs pcall xpcall rawequal rawget rawset select setmetatable getmetatable "
+        "tonumber tostring type unpack print load loadstring collectgarbage"
+    ),
+    "string": "byte char find format gmatch gsub len lower match rep reverse sub upper",
+    "table": "concat insert maxn remove sort",
+    "math": "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp ldexp log log10 max min modf pow rad random randomseed sin tan",
+    "coroutine": "create resume running status wrap yield",
+    "bit": "tobit tohex bnot band bor bxor lshift rshift arshift rol ror bswap",
+    "os": "time date clock difftime",
+    "goop": "commands",
+    "goop.json": "encode decode object array",
+    "goop.log": "info warn error",
+    "goop.kv": "get set del",
+    "goop.http": "get post",
+    "goop.listen": "create state load play pause seek close",
+}
+
+ABSENT = (
+    "io package require module dofile loadfile debug ffi jit newproxy getfenv setfenv gcinfo python lua handle_error arg "
+    "string.dump os.execute os.remove os.rename os.tmpname os.getenv os.exit os.setlocale"
+).split()
+
+CONFORMANCE = {
+    # sentence: (body of a command, its reply)
+    "load takes source text": ("return load('return 1 + 1')()", "2"),
+    "load takes a reader function": (
+        "local parts, at = {'return ', '4', '2'}, 0 return load(function() at = at + 1 return parts[at] end)()",
+        "42",
+    ),
+    "load names the chunk in its errors": ("return select(2, load('x x', '=mine'))", "mine:1: '=' expected near 'x'"),
+    "load gives nil and a message for what does not compile": ("local f, m = load('x x') return tostring(f) .. type(m)", "nilstring"),
+    "load takes an environment": ("local e = {x = 7} return load('return x', 'c', 't', e)()", "7"),
+    "load takes no number": ("return select(2, pcall(load, 5))", "bad argument #1 to 'load' (string expected, got number)"),
+    "load wants text from its reader": (
+        "return tostring(select(2, pcall(function() local f = load(function() return 5 end) end))):match('reader function must return a string')",
+        "reader function must return a string",
+    ),
+    "load passes on what its reader raises": ("return select(2, pcall(load, function() error('mine', 0) end))", "mine"),
+    "loadstring is load": ("return loadstring('return ...')(5)", "5"),
+    "load refuses bytecode": (
+        "local f, m = load('\\27LJ\\2') return tostring(f) .. ' ' .. m",
+        "nil attempt to load precompiled code: only source text can be loaded",
+    ),
+    "load refuses bytecode from a reader that hands it over letter by letter": (
+        "local parts, at = {'\\27', 'L'}, 0 local f, m = load(function() at = at + 1 return parts[at] end) return tostring(f) .. m",
+        "nilattempt to load precompiled code: only source text can be loaded",
+    ),
+    "xpcall passes arguments on": ("return select('#', xpcall(function(...) return ... end, print, 1, nil, nil))", "4"),
+    "xpcall without arguments works as ever": (
+        "return select(2, xpcall(function() error('x', 0) end, function(m) return m .. '!' end))",
+        "x!",
+    ),
+    "xpcall with arguments calls its handler": (
+        "return select(2, xpcall(function(a) error(a, 0) end, function(m) return m .. '!' end, 'y'))",
+        "y!",
+    ),
+    "collectgarbage counts": ("local n = collectgarbage('count') return tostring(n > 10 and n < 10240)", "true"),
+    "collectgarbage does nothing else": (
+        "for _, what in ipairs{'collect', 'stop', 'setpause', 'step'} do assert(not pcall(collectgarbage, what, 1)) end "
+        "return (select(2, pcall(collectgarbage)))",
+        'only collectgarbage("count") is available',
+    ),
+    "print gives nothing": ("return select('#', print('x'))", "0"),
+    "_G is the table of globals": ("_G.x = 5 return x", "5"),
+    "unpack stands alone": ("return select('#', unpack({1, 2, 3}))", "3"),
+    "a string has its methods": ("return ('x'):rep(3)", "xxx"),
+    "integers and fractions look alike": ("return 1 .. ' ' .. 10 / 2 .. ' ' .. 2 ^ 53", "1 5 9.007199254741e+15"),
+    "arguments of vararg functions keep their nils": ("return select('#', nil, nil)", "2"),
+    "os.time and os.date agree": ("return os.date('!%Y-%m-%d', os.time{year=2024, month=2, day=29, hour=12})", "2024-02-29"),
+    "os.difftime subtracts": ("return os.difftime(10, 4)", "6"),
+    "os.clock is a number": ("return type(os.clock())", "number"),
+    "coroutines yield through pcall where Lua 5.1 lets them": (
+        "local co = coroutine.wrap(function() coroutine.yield(1) return 2 end) return co() + co()",
+        "3",
+    ),
+    "goop.json.null says what it is": ("return goop.json.null", "null"),
+    "goop.json.null refuses new keys": (
+        "return select(2, pcall(function() goop.json.null.x = 1 end))",
+        "hello:1: goop.json.null cannot be changed",
+    ),
+    "goop.json.null keeps its metatable": ("return tostring(pcall(setmetatable, goop.json.null, {}))", "false"),
+    "the caller is known": ("return goop.peer.id .. goop.peer.label .. goop.self.id .. goop.self.label", "themThemusUs"),
+}
+
+BIT = {
+    # expression: value, from the documentation of LuaJIT's BitOp
+    "bit.tobit(0xffffffff)": "-1",
+    "bit.tobit(0xffffffff + 1)": "0",
+    "bit.tobit(2 ^ 40 + 1234)": "1234",
+    "bit.tohex(1)": "00000001",
+    "bit.tohex(-1)": "ffffffff",
+    "bit.tohex(-1, 4)": "ffff",
+    "bit.tohex(0x21, 4)": "0021",
+    "bit.tohex(0xdeadbeef, -8)": "DEADBEEF",
+    "bit.bnot(0)": "-1",
+    "bit.bnot(0x12345678)": "-305419897",
+    "bit.bor(1, 2, 4, 8)": "15",
+    "bit.band(0x12345678, 0xff)": "120",
+    "bit.bxor(0xa5a5f0f0, 0xaa55ff00)": "267390960",
+    "bit.lshift(1, 0)": "1",
+    "bit.lshift(1, 8)": "256",
+    "bit.lshift(1, 40)": "256",
+    "bit.rshift(256, 8)": "1",
+    "bit.rshift(-256, 8)": "16777215",
+    "bit.arshift(256, 8)": "1",
+    "bit.arshift(-256, 8)": "-1",
+    "bit.tohex(bit.lshift(0x87654321, 12))": "54321000",
+    "bit.tohex(bit.rshift(0x87654321, 12))": "00087654",
+    "bit.tohex(bit.arshift(0x87654321, 12))": "fff87654",
+    "bit.tohex(bit.rol(0x12345678, 12))": "45678123",
+    "bit.tohex(bit.ror(0x12345678, 12))": "67812345",
+    "bit.tohex(bit.bswap(0x12345678))": "78563412",
+    "bit.bswap(0x78563412)": "305419896",
+    "bit.band('255', 15)": "15",
+}
+
+
+@pytest.mark.parametrize("table", PRESENT)
+def test_what_is_promised_is_there(flavour: str, table: str) -> None:
+    missing = (
+        f"for name in ('{PRESENT[table]}'):gmatch('%w+') do if type({table}[name]) ~= 'function' then return name end end return 'none'"
+    )
+    assert reply_of(flavour, missing) == "none"
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_not_promised_is_not_there(flavour: str, name: str) -> None:
+    assert reply_of(flavour, f"return tostring({name})") == "nil"
+
+
+def test_nothing_of_the_binding_is_among_the_globals(flavour: str) -> None:
+    kinds = "local seen = {} for _, v in pairs(_G) do seen[type(v)] = true end return tostring(seen.userdata) .. tostring(seen.cdata)"
+    assert reply_of(flavour, kinds) == "nilnil"
+
+
+@pytest.mark.parametrize("sentence", CONFORMANCE)
+def test_conformance(flavour: str, sentence: str) -> None:
+    body, expected = CONFORMANCE[sentence]
+    assert reply_of(flavour, body) == expected
+
+
+@pytest.mark.parametrize("expression", BIT)
+def test_bit_operations(flavour: str, expression: str) -> None:
+    assert reply_of(flavour, f"return {expression}") == BIT[expression]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("bit.band()", "hello:1: bad argument #1 to 'band' (number expected, got no value)"),
+        ("bit.lshift(1)", "hello:1: bad argument #2 to 'lshift' (number expected, got no value)"),
+        ("bit.bxor(1, {})", "hello:1: bad argument #2 to 'bxor' (number expected, got table)"),
+    ],
+)
+def test_bit_operations_want_numbers(flavour: str, call: str, message: str) -> None:
+    assert run(flavour, f"function handle() local x = {call} return x end").text == message
+
+
+def test_the_bits_of_plain_lua_are_those_of_luajit() -> None:
+    body = """
+      local out, seed = {}, 12345
+      local function word() seed = (seed * 1103515245 + 12345) % 2 ^ 31 return seed * 3 - 2 ^ 31 end
+      for _ = 1, 100 do
+        local a, b, n = word(), word(), word()
+        for _, name in ipairs{'band', 'bor', 'bxor', 'lshift', 'rshift', 'arshift', 'rol', 'ror'} do out[#out + 1] = bit[name](a, b) end
+        for _, name in ipairs{'bnot', 'bswap', 'tobit', 'tohex'} do out[#out + 1] = bit[name](n + 0.3) end
+      end
+      return table.concat(out, ' '):sub(1, 8000)"""
+    assert reply_of("lua51", body) == reply_of("luajit21", body)
+
+
+def test_goto_is_luajits() -> None:
+    assert reply_of("luajit21", "local n = 0 ::again:: n = n + 1 if n < 3 then goto again end return n") == "3"
+
+
+def test_two_calls_draw_different_numbers(flavour: str) -> None:
+    draw = "return math.random(2 ^ 30) .. ' ' .. math.random(2 ^ 30)"
+    assert len({reply_of(flavour, draw) for _ in range(5)}) == 5
+
+
+def test_nothing_of_one_call_is_seen_by_the_next(flavour: str) -> None:
+    spoil = """
+      string.rep, table.leak, _G.leak, math.pi = nil, 1, 1, 3
+      getmetatable('').__index = function() return 'spoiled' end
+      getmetatable('').__concat = function() return 'spoiled' end
+      goop.json.encode, goop.leak = nil, 1
+      return 'done'"""
+    look = """
+      return tostring(leak) .. tostring(table.leak) .. tostring(goop.leak) .. ('x'):rep(2) .. type(goop.json.encode)
+        .. tostring(math.pi > 3.1) .. tostring(getmetatable('').__concat)"""
+    assert reply_of(flavour, spoil) == "done"
+    assert reply_of(flavour, look) == "nilnilnilxxfunctiontruenil"
+
+
+def test_a_metatable_of_a_table_is_not_followed_when_it_is_written_as_json(flavour: str) -> None:
+    body = "return goop.json.encode(setmetatable({1}, {__index = error, __len = error, __pairs = error, __tostring = error}))"
+    assert reply_of(flavour, body) == "[1]"
+
+
+TAMPERED = {
+    # what the script did: (before, what it then asks for, the answer)
+    "replaced every function it can reach": (
+        "local type = type for _, lib in ipairs{string, table, math, coroutine, bit, os} do for k in pairs(lib) do lib[k] = error end end "
+        "for k, v in pairs(_G) do if type(v) == 'function' and k ~= 'handle' and k ~= 'error' and k ~= 'pairs' then _G[k] = error end end",
+        "return goop.json.encode({a = {1, 'x', true}})",
+        '{"a":[1,"x",true]}',
+    ),
+    "set the metatable of strings": (
+        "for _, k in ipairs{'__index', '__concat', '__eq', '__lt', '__tostring', '__call'} do getmetatable('')[k] = error end",
+        "return goop.json.encode({a = 'x'})",
+        '{"a":"x"}',
+    ),
+    "emptied the goop table": ("for k in pairs(goop) do goop[k] = nil end", "return tostring(goop.peer)", "nil"),
+    "set fields of the goop table before anything was asked of it": ("goop.json = {encode = function() return 'mine' end}", "return goop.json.encode(1)", "mine"),
+    "put its own functions where goop's were": ("goop.log.info = function() return 'mine' end", "return goop.log.info('x')", "mine"),
+    "put a metatable on the goop table": (
+        "pcall(setmetatable, goop, {__index = function() return function() return 'mine' end end})",
+        "return type(goop.json.encode)",
+        "function",
+    ),
+    "set goop to nil": ("goop = nil", "return tostring(goop)", "nil"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_goop_is_the_scripts_own_to_spoil_and_nobody_elses(flavour: str, what: str) -> None:
+    before, asks, answer = TAMPERED[what]
+    assert reply_of(flavour, f"{before} {asks}") == answer
+    assert reply_of(flavour, "return goop.json.encode(goop.peer.id)") == '"them"'
+
+
+def test_a_tampered_script_gets_its_result_out_all_the_same(flavour: str) -> None:
+    source = "for _, lib in ipairs{string, table, math} do for k in pairs(lib) do lib[k] = nil end end function call() return {a = 'é'} end"
+    assert run(flavour, source, b"{}", "function").text == '{"a":"é"}'
