@@ -37,7 +37,7 @@ class GuestStopped(Exception):
 
 @contextlib.asynccontextmanager
 async def open_guest() -> AsyncIterator[Guest]:
-    """trio on the running loop until the block is left. Raises `GuestFailed` out of the block when trio fails."""
+    """trio on the running loop until the block is left; a thread has one at a time. Raises `GuestFailed` out of the block."""
     guest = Guest(asyncio.get_running_loop())
     owner = asyncio.current_task()
     assert owner is not None
