@@ -14,6 +14,7 @@ import pytest
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
+from libp2p.network.exceptions import SwarmException
 from libp2p.peer.peerinfo import PeerInfo
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
@@ -135,37 +136,37 @@ async def test_cancelling_an_exchange_leaves_the_connection_alive(guest: Guest) 
 # Who may connect.
 
 
-async def dial_as(guest: Guest, callee: Host, security: Mapping[Any, Any] | None, muxers: Mapping[Any, Any] | None) -> None:
-    """Dial with py-libp2p itself, offering only this. Raises what it raises."""
+async def dial_as(guest: Guest, callee: Host, security: Mapping[Any, Any] | None, muxers: Mapping[Any, Any] | None) -> bool:
+    """Dial with py-libp2p itself, offering only this; whether it was let in."""
     keys = create_new_key_pair()
     noise = {NOISE: NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)}
     dialler = new_host(key_pair=keys, sec_opt=security or noise, muxer_opt=muxers)
 
-    async def dial() -> None:
+    async def dial() -> bool:
         async with dialler.run([Multiaddr(f"/ip4/{LOOPBACK}/tcp/0")]):
-            await dialler.connect(PeerInfo(peer_id(callee.peer_id), [Multiaddr(parse(callee.addresses[0]).transport)]))
+            with contextlib.suppress(SwarmException):
+                await dialler.connect(PeerInfo(peer_id(callee.peer_id), [Multiaddr(parse(callee.addresses[0]).transport)]))
+                await dialler.close()
+                return True
+        return False
 
-    await guest.call(dial)
+    return await guest.call(dial)
 
 
 async def test_a_dial_without_encryption_is_refused(guest: Guest) -> None:
     async with loopback_host(guest) as callee:
-        with pytest.raises(Exception, match="unable to connect"):
-            await dial_as(guest, callee, {PLAINTEXT_PROTOCOL_ID: InsecureTransport(create_new_key_pair())}, None)
-        assert callee.peers() == ()
+        assert not await dial_as(guest, callee, {PLAINTEXT_PROTOCOL_ID: InsecureTransport(create_new_key_pair())}, None)
 
 
 async def test_a_dial_that_only_knows_another_muxer_is_refused(guest: Guest) -> None:
     async with loopback_host(guest) as callee:
-        with pytest.raises(Exception, match="unable to connect"):
-            await dial_as(guest, callee, None, {MPLEX_PROTOCOL_ID: Mplex})
-        assert callee.peers() == ()
+        assert not await dial_as(guest, callee, None, {MPLEX_PROTOCOL_ID: Mplex})
 
 
 async def test_a_dial_with_what_we_speak_is_taken(guest: Guest) -> None:
     # The same dialler as above, so that it is the offer that was refused and not the dialler.
     async with loopback_host(guest) as callee:
-        await dial_as(guest, callee, None, None)
+        assert await dial_as(guest, callee, None, None)
 
 
 async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want(guest: Guest) -> None:
@@ -357,7 +358,7 @@ async def test_whoever_takes_nothing_is_given_up(guest: Guest, monkeypatch: pyte
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:
             with pytest.raises(Broken, match="is too slow"):
-                await stream.write(bytes(MEGABYTE_BYTES))
+                await stream.write(bytes(3 * MEGABYTE_BYTES))
 
 
 async def test_a_reader_that_pauses_longer_than_the_library_waits_gets_everything(guest: Guest) -> None:

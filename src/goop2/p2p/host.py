@@ -6,12 +6,14 @@ pinned.py; every wait has an end.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import structlog
 import trio
@@ -25,7 +27,7 @@ from libp2p.network.config import ConnectionConfig
 from libp2p.network.exceptions import SwarmException
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.network.swarm import Swarm
-from libp2p.peer.peerinfo import PeerInfo
+from libp2p.peer.id import ID
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
@@ -36,10 +38,11 @@ from goop2.identity import Identity
 from goop2.p2p import pinned
 from goop2.p2p.address import PeerAddress, peer_id
 from goop2.p2p.admission import Admission
+from goop2.p2p.dialling import AddressBook, dial
 from goop2.p2p.faults import Busy, NotSpoken, PortTaken, Unreachable
 from goop2.p2p.guest import Guest, GuestStopped
 from goop2.p2p.limits import (
-    ADDRESSES_MAX,
+    CLOSE_SECONDS,
     DIAL_SECONDS,
     EXCHANGE_SECONDS,
     HANDSHAKE_SECONDS,
@@ -51,6 +54,9 @@ from goop2.p2p.stream import Stream
 
 Handler = Callable[[Stream], Awaitable[None]]
 """Carries out one exchange another peer began. What it raises resets the stream."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ALL_ADDRESSES = "0.0.0.0"
 
@@ -87,6 +93,9 @@ class Host:
         self._log = structlog.get_logger("goop2.p2p").bind()
         self.admission = Admission(limits, time.monotonic)
         pinned.settle(self._host, self.admission, self._refused)
+        self._swarm = cast(Swarm, self._host.get_network())
+        self._book = AddressBook()
+        self._dialling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._outgoing: Counter[str] = Counter()
         self._listening: trio.Event
         self._done: trio.Event
@@ -102,29 +111,37 @@ class Host:
         """The TCP port it listens on."""
         return int(self._host.get_transport_addrs()[0].value_for_protocol("tcp") or 0)
 
+    def knows(self, addresses: Iterable[PeerAddress]) -> None:
+        """Remember where peers are said to be; nothing is dialled."""
+        for address in addresses:
+            self._book.add(address.peer, [address.transport])
+
     async def connect(self, peer: str, addresses: Sequence[PeerAddress] = ()) -> None:
         """Make sure there is a connection, trying these addresses and those known before. Raises `Unreachable` and `NotAnAddress`."""
         id_ = peer_id(peer)
-        tried = [Multiaddr(address.transport) for address in addresses if address.peer == peer][:ADDRESSES_MAX]
-        try:
-            await self._guest.call(self._connect, PeerInfo(id_, tried))
-        except (SwarmException, trio.TooSlowError, GuestStopped) as error:
-            raise Unreachable(_not_reached(peer, tried, error)) from None
+        self.knows(address for address in addresses if address.peer == peer)
+        transports = self._book.of(peer)
+        # One dial a peer: who comes meanwhile waits for it and finds the connection.
+        async with self._dialling.setdefault(peer, asyncio.Lock()):
+            connected = await self._called(peer, dial, self._swarm, id_, transports)
+        if not connected:
+            raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
 
     async def open(self, peer: str, *protocols: str) -> Stream:
         """A new stream to a peer, on the first of `protocols` it speaks. Raises `Unreachable`, `NotSpoken` and `Busy`."""
         id_ = peer_id(peer)
+        if not self._swarm.get_connections(id_):
+            await self.connect(peer)
         if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
             raise Busy(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
         self._outgoing[peer] += 1
         try:
-            stream = await self._guest.call(self._open, id_, [TProtocol(name) for name in protocols])
-        except BaseException as error:
+            stream = await self._called(peer, self._open, id_, [TProtocol(name) for name in protocols])
+        except StreamFailure:
             self._one_less(peer)
-            if isinstance(error, StreamFailure):
-                raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
-            if isinstance(error, SwarmException | trio.TooSlowError | GuestStopped):
-                raise Unreachable(_not_reached(peer, (), error)) from None
+            raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
+        except BaseException:
+            self._one_less(peer)
             raise
         return Stream(self._guest, stream, peer, str(stream.get_protocol()), lambda: self._one_less(peer))
 
@@ -138,7 +155,7 @@ class Host:
 
     def peers(self) -> tuple[Connected, ...]:
         """Whom we are connected to now, each once."""
-        connections = cast(Swarm, self._host.get_network()).get_connections_map()
+        connections = self._swarm.get_connections_map()
         return tuple(Connected(str(peer), _remote(found[0].muxed_conn)) for peer, found in connections.items() if found)
 
     async def disconnect(self, peer: str) -> None:
@@ -167,26 +184,36 @@ class Host:
         try:
             async with self._host.run([address]):
                 self._listening.set()
-                await self._stop.wait()
+                try:
+                    await self._stop.wait()
+                finally:
+                    # Left to itself the library is cancelled while it closes, and connections stay open on both sides.
+                    with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                        await self._close_connections()
+                        await self._host.close()
         finally:
             self._done.set()
+
+    async def _close_connections(self) -> None:
+        """All at once: each takes the library a fifth of a second."""
+        async with trio.open_nursery() as nursery:
+            for connection in self._swarm.get_connections():
+                nursery.start_soon(connection.close)
 
     async def _close(self) -> None:
         self._stop.set()
         await self._done.wait()
 
-    async def _connect(self, peer: PeerInfo) -> None:
-        swarm = cast(Swarm, self._host.get_network())
-        # A dial that failed bars the peer for a minute; when to try again is for us to say.
-        swarm.unblock_peer(peer.peer_id)
-        with trio.fail_after(DIAL_SECONDS):
-            await self._host.connect(peer)
+    async def _called(self, peer: str, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """A call into trio that has to do with a peer; its failures in our words."""
+        try:
+            return await self._guest.call(function, *arguments, **keywords)
+        except (SwarmException, trio.TooSlowError, GuestStopped) as error:
+            raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
 
-    async def _open(self, peer: object, protocols: list[TProtocol]) -> NetStream:
-        swarm = cast(Swarm, self._host.get_network())
-        swarm.unblock_peer(peer)  # type: ignore[arg-type]
-        with trio.fail_after(DIAL_SECONDS + NEGOTIATE_SECONDS):
-            return cast(NetStream, await self._host.new_stream(peer, protocols))  # type: ignore[arg-type]
+    async def _open(self, peer: ID, protocols: list[TProtocol]) -> NetStream:
+        with trio.fail_after(NEGOTIATE_SECONDS):
+            return cast(NetStream, await self._host.new_stream(peer, protocols))
 
     async def _accept(self, stream: NetStream, protocol: str, handler: Handler) -> None:
         ours = Stream(self._guest, stream, str(stream.muxed_conn.peer_id), protocol)
@@ -254,7 +281,5 @@ def _remote(muxed: object) -> str:
     return f"{address[0]}:{address[1]}" if address else ""
 
 
-def _not_reached(peer: str, tried: Sequence[Multiaddr], error: BaseException) -> str:
-    if tried:
-        return f"{peer} cannot be reached at {', '.join(map(str, tried))}"
-    return f"{peer} cannot be reached: it is not connected, and none of its known addresses answers ({type(error).__name__})"
+def _tried(transports: Sequence[str]) -> str:
+    return f" at {', '.join(transports)}" if transports else ": no address of it is known"

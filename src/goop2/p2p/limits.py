@@ -14,6 +14,12 @@ HANDSHAKE_SECONDS = 10.0
 DIAL_SECONDS = 10.0
 """Trying all addresses of a peer."""
 
+CLOSE_SECONDS = 2.0
+"""Saying goodbye to every peer at the end."""
+
+HEAD_START_SECONDS = 0.25
+"""Of an address before the next is tried beside it (RFC 8305)."""
+
 NEGOTIATE_SECONDS = 10.0
 """Agreeing on a stream's protocol."""
 
@@ -29,8 +35,8 @@ WRITE_SECONDS = 30.0
 EXCHANGE_SECONDS = 600.0
 """A whole exchange: 50 MB at 90 kB/s. Whoever is slower comes again."""
 
-LINGER_SECONDS = 5.0
-"""After the last byte of an exchange, until the other side closes its end."""
+LINGER_SECONDS = 60.0
+"""After our last byte, until the other side closes its end: it may still be reading, and a reset would take that from it."""
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0

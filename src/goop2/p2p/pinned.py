@@ -5,11 +5,14 @@
 3. An inbound connection holds its place, its task and its socket until the host ends, however long it is closed. `inbound` gives them back.
 4. Listening shares a port that is taken (SO_REUSEPORT), so that two peers get each other's visitors. Ours fails.
 5. Writing gives up after 5 s without window, with part of the data sent. `window` lets us wait before we write.
-6. A private resource manager and an auto-connector come unasked. `settle` takes the one out; the other has nothing to do with our settings.
+6. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
+7. A dial whose handshake fails leaves its socket open.
+8. A stream that was reset ends like one that is done. `was_reset` tells them apart.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
@@ -45,9 +48,16 @@ def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
     assert isinstance(swarm, Swarm)
     swarm.set_resource_manager(None)
     swarm.retry_config.max_retries = 0
+    swarm.auto_connector.run_background_task = _nothing  # type: ignore[method-assign]
+    swarm._schedule_auto_connect = lambda: None  # type: ignore[method-assign]
     _bound_connections(swarm, admission)
+    _close_failed_dials(swarm)
     _give_places_back(swarm, admission, refused)
     _bound_streams(swarm, admission, refused)
+
+
+async def _nothing(*_arguments: object) -> None:
+    pass
 
 
 def quiet() -> None:
@@ -61,6 +71,12 @@ def send_window(stream: NetStream) -> int:
     """Bytes the other side would take now; more than nothing too when the stream is no more, so that writing says so."""
     muxed: Any = stream.muxed_stream
     return int(muxed.send_window) or int(muxed.closed or muxed.send_closed)
+
+
+def was_reset(stream: NetStream) -> bool:
+    """Whether what looks like the end is none: a stream that was reset, or whose connection is lost, reads like one that is done."""
+    muxed: Any = stream.muxed_stream
+    return bool(muxed.reset_received)
 
 
 def ended(stream: NetStream) -> bool:
@@ -98,6 +114,20 @@ def bound(muxed: Yamux, admission: Admission) -> None:
         return await read_body(length)
 
     muxed._read_data_body = read_data_body  # type: ignore[method-assign]
+
+
+def _close_failed_dials(swarm: Swarm) -> None:
+    upgrade = swarm.upgrade_outbound_raw_conn
+
+    async def upgrade_or_close(raw: Any, *arguments: Any, **keywords: Any) -> Any:
+        try:
+            return await upgrade(raw, *arguments, **keywords)
+        except BaseException:
+            with trio.CancelScope(shield=True), contextlib.suppress(Exception):
+                await raw.close()
+            raise
+
+    swarm.upgrade_outbound_raw_conn = upgrade_or_close  # type: ignore[method-assign]
 
 
 def _give_places_back(swarm: Swarm, admission: Admission, refused: Log) -> None:
@@ -173,7 +203,8 @@ class _Buffer(bytearray):
 
     def extend(self, data: Any) -> None:
         size = len(data)
-        if len(self) + size > WINDOW_MAX_BYTES or not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
+        # The library lets an honest sender a little beyond the window it was given.
+        if len(self) + size > 2 * WINDOW_MAX_BYTES or not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
             raise Flood
         super().extend(data)
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import trio
-from libp2p.network.stream.exceptions import StreamEOF, StreamError
+from libp2p.network.stream.exceptions import StreamEOF, StreamError, StreamReset
 from libp2p.network.stream.net_stream import NetStream
 
 from goop2.p2p import pinned
@@ -79,7 +79,9 @@ class Stream:
         with trio.fail_after(timeout_seconds):
             try:
                 return await self._stream.read(READ_MAX_BYTES)
-            except StreamEOF:
+            except StreamEOF as end:
+                if pinned.was_reset(self._stream):
+                    raise StreamReset from end
                 return b""
 
     async def _write(self, data: bytes) -> None:
