@@ -27,7 +27,6 @@ from goop2.scripting.limits import MEGABYTE_BYTES, Limits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 
-DEFAULT_FLAVOUR = "luajit21"
 PEER_OPERATIONS = ("commands",)
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
@@ -55,7 +54,7 @@ class Peer:
 
 @asynccontextmanager
 async def open_peer(
-    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = DEFAULT_FLAVOUR
+    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = ""
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 

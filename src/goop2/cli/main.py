@@ -81,7 +81,9 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
     from goop2.cli.commands import goop2
 
     try:
-        code = goop2.main(list(arguments), prog_name="goop2", standalone_mode=False)
+        # Not `goop2.main`: it has an error policy of its own.
+        with goop2.make_context("goop2", list(arguments)) as context:
+            code = goop2.invoke(context)
     except click.exceptions.Exit as end:
         code = end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -107,8 +109,6 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     if isinstance(error, click.UsageError):
         help_command = f'; "{error.ctx.command_path} --help" says how it is used' if error.ctx else ""
         return "usage", error.format_message().rstrip(".") + help_command
-    if isinstance(error, click.Abort):
-        raise KeyboardInterrupt
     kind = type(error)
     code = OWN_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
     if code is not None:

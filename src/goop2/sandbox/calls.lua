@@ -63,7 +63,7 @@ local function convert(name, position, letter, value)
   elseif letter == "s" and type(value) == "number" then
     value = tostring(value)
   end
-  if type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
+  if letter ~= "a" and type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
     complain(name, position, "%d bytes, the most is %d", #value, ARGUMENT_MAX_BYTES)
   end
   return value

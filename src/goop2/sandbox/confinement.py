@@ -128,7 +128,8 @@ def _check_environment(_wall: Wall, _filter: SyscallFilter) -> None:
 
 def _close_descriptors(wall: Wall, _filter: SyscallFilter) -> None:
     for start, end in _gaps(wall.keep_descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
-        os.closerange(start, end)
+        if start < end:  # closerange(0, 0) would close them all
+            os.closerange(start, end)
 
 
 def _gaps(kept: Iterable[int], limit: int) -> Iterable[tuple[int, int]]:
@@ -157,7 +158,7 @@ def data_bytes() -> int:
 
 
 def _renounce_privileges(_wall: Wall, _filter: SyscallFilter) -> None:
-    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def _restrict_files(_wall: Wall, _filter: SyscallFilter) -> None:

@@ -88,6 +88,15 @@ local function encode_number(number)
   return shortest(number)
 end
 
+-- Digits alone beyond 2^53 would come back as a string: ".0" says that it is a number.
+local function encode_value_number(number)
+  local text = encode_number(number)
+  if (number > EXACT_INTEGER_MAX or number < -EXACT_INTEGER_MAX) and not find(text, "[.e]") then
+    return text .. ".0"
+  end
+  return text
+end
+
 local PLAIN_KEY = "^[%a_][%w_]*$"
 
 local function step_into(key)
@@ -241,7 +250,7 @@ function encode_value(value, out, count, refusal, depth)
     if value ~= value or value == huge or value == -huge then
       return refuse(refusal, "is not a finite number")
     end
-    out[count + 1] = encode_number(value)
+    out[count + 1] = encode_value_number(value)
     return count + 1
   elseif kind == "boolean" then
     out[count + 1] = value and "true" or "false"

@@ -22,7 +22,7 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     """Peer → nursery, once: everything its workers share."""
 
     flavour: str
-    """Name of the Lua flavour, a key of `vm.FLAVOURS`."""
+    """Name of the Lua flavour, a key of `vm.FLAVOURS`; "" for the best there is."""
     declarations: str
     """Lua lines that fill the goop table (scripting/api renders them)."""
     self_id: str

@@ -9,6 +9,7 @@ It must not read anything a script or a stranger has written.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -21,7 +22,7 @@ import msgspec
 
 from goop2.sandbox.confinement import die_with_parent, prepare
 from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
-from goop2.sandbox.vm import Flavour
+from goop2.sandbox.vm import Flavour, preferred_flavour
 from goop2.sandbox.worker import run_worker
 
 SETUP_MAX_BYTES = 1024 * 1024
@@ -33,7 +34,7 @@ class Nursery:
     def __init__(self, control: socket.socket, setup: Setup) -> None:
         self._control = control
         self._setup = setup
-        self._flavour = Flavour(setup.flavour, setup.declarations)
+        self._flavour = Flavour(setup.flavour or preferred_flavour(), setup.declarations)
         self._syscalls = prepare()
         self._children: dict[int, int] = {}  # pidfd -> pid
         self._poll = select.poll()
@@ -94,7 +95,8 @@ def main() -> None:
     nursery = Nursery(control, setup)
     gc.collect()
     gc.freeze()  # what is shared stays shared: the collector of a worker never touches it
-    nursery.serve()
+    with contextlib.suppress(ConnectionError):  # the peer ended with something of ours unread: that is its end, not our failure
+        nursery.serve()
 
 
 if __name__ == "__main__":

@@ -120,7 +120,10 @@ local LIBRARY = {
 }
 
 local function load_part(bytecode, ...)
-  local part = load_chunk(bytecode, OUR_CHUNK)
+  local part, message = load_chunk(bytecode, OUR_CHUNK)
+  if not part then
+    error(message, 0) -- out of memory
+  end
   setfenv(part, LIBRARY)
   if compile_never then
     compile_never(part, true)

@@ -6,7 +6,7 @@ functions, and the host function answers tuples of scalars, so no Python object 
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ MESSAGE_MAX_BYTES = 2000
 SEED_BYTES = 6
 _HERE = Path(__file__).parent
 _DECLARATIONS_MARK = "--@declarations"
-_DUMP = b"return string.dump(assert(loadstring(...)), true)"
+_DUMP = b"local source = ... return string.dump(assert(loadstring(source, '%s')), true)" % OUR_CHUNK
+_OUT_OF_MEMORY = b"not enough memory"
 
 
 class CompileError(Exception):
@@ -47,6 +48,11 @@ class Outcome:
     code: str
     payload: bytes
     memory_bytes: int
+
+
+def preferred_flavour() -> str:
+    """The first of `FLAVOURS` this machine has."""
+    return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
 
 
 class Flavour:
@@ -120,7 +126,7 @@ class VirtualMachine:
         self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec)
 
     def __del__(self) -> None:
-        self._door.runtime = None  # Lua holds the door, the door held Lua: no collector sees that circle
+        self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
 
     def compile(self, name: str, source: bytes) -> bytes:
         """Bytecode of `source`. Raises `CompileError`, also when it takes more memory than allowed."""
@@ -128,8 +134,10 @@ class VirtualMachine:
         try:
             compiled = self._compile(name.encode(), source)
         except self._memory_error:
-            raise CompileError(f"{name}:1: compiling takes more memory than the limit") from None
+            compiled = None, _OUT_OF_MEMORY
         if isinstance(compiled, tuple):
+            if compiled[1] == _OUT_OF_MEMORY:
+                raise CompileError(f"{name}:1: compiling takes more memory than the limit")
             raise CompileError(compiled[1][:MESSAGE_MAX_BYTES].decode("utf-8", "replace"))
         bytecode: bytes = compiled
         return bytecode

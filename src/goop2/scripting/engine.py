@@ -75,7 +75,11 @@ class Engine:
         if script is None:
             text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
             return Reply(text, Failure(ErrorCode.NOT_FOUND, text))
-        answer = await self._run(script, caller, arguments.encode("utf-8", "replace"))
+        argument = arguments.encode("utf-8", "replace")
+        if len(argument) > PARAMS_MAX_BYTES:
+            failure = Failure(ErrorCode.BAD_REQUEST, f"the message is {len(argument)} bytes; the most is {PARAMS_MAX_BYTES}", script.name)
+            return Reply(_failure_text(failure), failure)
+        answer = await self._run(script, caller, argument)
         if isinstance(answer, Failure):
             return Reply(_failure_text(answer), answer)
         return Reply(reply_text(answer))

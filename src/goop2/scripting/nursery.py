@@ -85,6 +85,8 @@ class Nursery:
             raise NurseryLost(str(error)) from error
         except BaseException:
             ours.close()
+            if answered.done() and not answered.cancelled() and answered.exception() is None:
+                os.close(answered.result()[1])  # answered and cancelled in one turn of the loop
             raise
         ours.setblocking(False)
         return ours, pid, pidfd

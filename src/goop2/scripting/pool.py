@@ -352,7 +352,8 @@ class Pool:
             return
         worker = WorkerProcess(self, pid, pidfd)
         self._workers.add(worker)
-        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock)
+        # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
+        await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
 
     async def _restart_nursery(self, error: NurseryLost) -> None:
         if self._stopped:

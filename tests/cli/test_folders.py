@@ -1,0 +1,36 @@
+"""`goop2 init` and `goop2 id`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.command import goop2
+
+
+def test_init_makes_a_folder_whose_scripts_answer(tmp_path: Path) -> None:
+    done = goop2("init", "mysite", "--label", "Zoë", cwd=tmp_path)
+    assert "made  mysite/goop.json\n" in done.stdout
+    assert done.stderr == 'next: "goop2 chat mysite", and type !hello Alice\n'
+    assert goop2("lua", "chat", "mysite", "!hello", cwd=tmp_path).stdout == "Hello, world!\n"
+    assert json.loads(goop2("id", "mysite", "--json", cwd=tmp_path).stdout)["label"] == "Zoë"
+
+
+def test_init_keeps_what_is_there_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("mine")
+    assert f"kept  {tmp_path}/site/index.html\n" in goop2("init", tmp_path).stdout
+    assert (tmp_path / "site/index.html").read_text() == "mine"
+
+
+def test_init_refuses_a_peer_folder(folder: Path) -> None:
+    done = goop2("init", folder)
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert done.stderr == f"error: {folder}/goop.json is there already: {folder} is a peer folder, and stays as it is\n"
+
+
+def test_the_id_is_made_once(folder: Path) -> None:
+    first = goop2("id", folder)
+    assert first.stdout.startswith("12D3Koo")
+    assert (goop2("id", folder).stdout, first.stderr, first.returncode) == (first.stdout, "", 0)
+    assert json.loads(goop2("id", folder, "--json").stdout) == {"id": first.stdout.strip(), "label": folder.name}

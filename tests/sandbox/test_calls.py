@@ -1,0 +1,111 @@
+"""What a script sees of the goop functions: arguments judged at the script's own line, results, failures."""
+
+from __future__ import annotations
+
+import pytest
+from tests.sandbox.machines import reply_of, run
+
+from goop2.sandbox.messages import Answer
+
+MEGABYTE_BYTES = 1024 * 1024
+
+BAD_ARGUMENTS = {
+    # call: what is wrong with it
+    "goop.kv.get({})": "bad argument #1 to 'goop.kv.get' (string expected, got table)",
+    "goop.kv.get()": "bad argument #1 to 'goop.kv.get' (string expected, got no value)",
+    "goop.kv.set('k', print)": "bad argument #2 to 'goop.kv.set' (value is a function)",
+    "goop.kv.set('k', {a = {print}})": "bad argument #2 to 'goop.kv.set' (value.a[1] is a function)",
+    "goop.json.decode(nil)": "bad argument #1 to 'goop.json.decode' (string expected, got no value)",
+    "goop.json.object('x')": "bad argument #1 to 'goop.json.object' (table expected, got string)",
+    "goop.listen.seek('x')": "bad argument #1 to 'goop.listen.seek' (number expected, got string)",
+    "goop.http.post('u', 'b', coroutine.create(print))": "bad argument #3 to 'goop.http.post' (value is a thread)",
+    "goop.kv.get(('x'):rep(1048577))": "bad argument #1 to 'goop.kv.get' (1048577 bytes, the most is 1048576)",
+    "goop.listen.load(true)": "bad argument #1 to 'goop.listen.load' (string expected, got boolean)",
+}
+
+
+@pytest.mark.parametrize("call", BAD_ARGUMENTS)
+def test_a_wrong_argument_is_named_with_function_position_and_type_at_the_scripts_line(flavour: str, call: str) -> None:
+    ran = run(flavour, f"function handle()\n  local x = {call}\nend")
+    assert (ran.code, ran.text) == ("script_error", f"hello:2: {BAD_ARGUMENTS[call]}")
+
+
+@pytest.mark.parametrize("call", BAD_ARGUMENTS)
+def test_a_tail_call_shows_no_place_of_ours(flavour: str, call: str) -> None:
+    assert run(flavour, f"function handle()\n  return {call}\nend").text.endswith(BAD_ARGUMENTS[call])
+    caught = reply_of(flavour, f"return select(2, pcall(function() return {call} end))")
+    assert caught.endswith(BAD_ARGUMENTS[call])
+    assert "[goop]" not in caught
+    assert "[goop]" not in run(flavour, f"return {call}").text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "goop.db.query('x', {})",
+        "goop.db.query('x', 1, 'a', true, nil, print)",
+        "goop.db.transaction(5)",
+        "goop.site.read()",
+    ],
+)
+def test_arguments_of_data_functions_are_judged_too(flavour: str, body: str) -> None:
+    message = run(flavour, f"function call() local x = {body} end", b"{}", "function").text
+    assert message.startswith("hello:1: bad argument #")
+    assert " to 'goop." in message
+
+
+def test_a_number_does_for_a_string_as_everywhere_in_lua(flavour: str) -> None:
+    assert reply_of(flavour, "return goop.json.decode(5)") == "5"
+
+
+@pytest.mark.parametrize("name", ["kv", "http", "listen"])
+def test_what_is_not_built_yet_says_so_at_the_scripts_line(flavour: str, name: str) -> None:
+    call = {"kv": "kv.get('x')", "http": "http.get('x')", "listen": "listen.state()"}[name]
+    assert run(flavour, f"function handle() local x = goop.{call} end").text == f"hello:1: goop.{name} is not available"
+
+
+def test_a_command_has_no_db_schema_and_site(flavour: str) -> None:
+    assert reply_of(flavour, "return tostring(goop.db) .. tostring(goop.schema) .. tostring(goop.site)") == "nilnilnil"
+    kinds = "function call() return {type(goop.db.query), type(goop.schema.find), type(goop.site.read)} end"
+    assert run(flavour, kinds, b"{}", "function").text == '["function","function","function"]'
+
+
+def test_answers_of_the_host_arrive_in_their_shape(flavour: str) -> None:
+    ran = run(
+        flavour,
+        "function handle() local names, about = goop.commands() return #names .. names[2] .. about.hello end",
+        answer=lambda call: Answer(b"jj", (b'["bye","hello"]', b'{"hello":"Greets"}')),
+    )
+    assert ran.text == "2helloGreets"
+
+
+def test_a_failure_of_the_host_is_a_string_that_pcall_catches_with_the_scripts_line(flavour: str) -> None:
+    body = "function handle() local ok, e = pcall(function() local x = goop.commands() end) return type(e) .. ' ' .. e end"
+    assert run(flavour, body, answer=lambda call: Answer(b"!", (b"no such thing",))).text == "string hello:1: no such thing"
+
+
+def test_print_and_log_write_lines_of_their_level(flavour: str) -> None:
+    ran = run(
+        flavour,
+        "function handle() print('a', 1, nil) goop.log.info('b', 2.5, {x = {1}}) goop.log.warn('c') goop.log.error(nil) print() end",
+    )
+    assert ran.lines == (("info", "a\t1\tnil"), ("info", 'b 2.5 {"x":[1]}'), ("warn", "c"), ("error", "nil"), ("info", ""))
+
+
+def test_a_table_with_a_metatable_is_logged_as_it_describes_itself(flavour: str) -> None:
+    source = "function handle() goop.log.info(setmetatable({}, {__tostring = function() return 'me' end})) end"
+    assert run(flavour, source).lines == (("info", "me"),)
+
+
+def test_a_log_line_that_is_not_utf8_is_mended(flavour: str) -> None:
+    assert run(flavour, "function handle() print('x\\255y') end").lines == (("info", "x\ufffdy"),)
+
+
+def test_a_flood_of_lines_stays_in_the_worker_but_for_the_one_that_marks_the_cut(flavour: str) -> None:
+    ran = run(flavour, "function handle() for i = 1, 5000 do print(i) end return 'done' end")
+    assert (ran.text, len(ran.lines)) == ("done", 201)
+
+
+def test_a_huge_line_is_sent_once_and_cut(flavour: str) -> None:
+    ran = run(flavour, "function handle() for i = 1, 5 do print(('x'):rep(2e6)) end return 'done' end")
+    assert (ran.text, [len(text) for _, text in ran.lines]) == ("done", [MEGABYTE_BYTES])

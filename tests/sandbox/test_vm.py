@@ -1,0 +1,235 @@
+"""One VM: what its memory limit does to it, what errors say, and that nothing of the host gets in."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from tests.sandbox.machines import MEMORY_BYTES, NO_ANSWER, flavour_named, run
+
+from goop2.sandbox.host import Host
+from goop2.sandbox.messages import Answer
+from goop2.sandbox.vm import CompileError, Door, VirtualMachine
+
+MEGABYTE_BYTES = 1024 * 1024
+FILL = "local t, n = nil, 0 pcall(function() while true do n = n + 1 t = {t, ('x'):rep(2000) .. n} end end)"
+"""Leaves room for an argument list and little more."""
+
+ERRORS = {
+    # body of a command: its error
+    "error('boo')": "hello:2: boo",
+    "error('boo', 0)": "boo",
+    "error('boo', 2)": "boo",
+    "local x = nil; x.y = 1": "hello:2: attempt to index local 'x' (a nil value)",
+    "error({})": "(error object is a table value)",
+    "error()": "(error object is a nil value)",
+    "error(print)": "(error object is a function value)",
+    "error(setmetatable({}, {__tostring = function() return 'described' end}))": "described",
+    "error(setmetatable({}, {__tostring = function() error('again') end}))": "(error object is a table value)",
+    "error(setmetatable({}, {__tostring = function() return {} end}))": "(error object is a table value)",
+    "error(setmetatable({}, {__metatable = 'hidden'}))": "(error object is a table value)",
+    "error(('x'):rep(5000), 0)": "x" * 2000,
+}
+
+
+@pytest.mark.parametrize("body", ERRORS)
+def test_an_error_names_script_and_line_and_stays_short(flavour: str, body: str) -> None:
+    ran = run(flavour, f"function handle()\n{body}\nend")
+    assert ran.code == "script_error"
+    assert ran.text.replace("[goop]", "") == ERRORS[body]
+
+
+def test_an_error_that_is_not_utf8_crosses_as_bytes(flavour: str) -> None:
+    assert run(flavour, "function handle() error('\\255', 0) end").payload == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        ("x = 1", "command", "hello defines no function handle(args)"),
+        (
+            "function call() end",
+            "command",
+            "hello defines no function handle(args) (it defines call: data functions belong in the functions folder)",
+        ),
+        ("handle = 5", "command", "hello defines no function handle(args)"),
+        ("x = 1", "function", "hello defines no function call(request)"),
+        (
+            "function handle() end",
+            "function",
+            "hello defines no function call(request) (it defines handle: chat commands belong beside the functions folder, not in it)",
+        ),
+    ],
+)
+def test_a_script_without_its_entry_is_told_what_is_missing(flavour: str, source: str, kind: str, message: str) -> None:
+    assert run(flavour, source, b"{}", kind).text == message
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"x x", "hello:1: '=' expected near 'x'"),
+        (b"\n\nfor", "hello:3: '<name>' expected near '<eof>'"),
+        (b"\x1bLJ\x02", "hello:1: precompiled code is not accepted, only source text"),
+        (b"\x1bLuaQ", "hello:1: precompiled code is not accepted, only source text"),
+    ],
+)
+def test_what_does_not_compile_says_where(flavour: str, source: bytes, message: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        run(flavour, source)
+    assert str(caught.value).replace("<name> expected", "'<name>' expected").replace("near <eof>", "near '<eof>'") == message
+
+
+def test_a_compilers_message_is_short_however_long_the_name_it_quotes(flavour: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        run(flavour, "x " + "y" * 100_000)
+    assert len(str(caught.value)) <= 2000
+
+
+def test_a_source_that_takes_more_memory_than_there_is_does_not_compile(flavour: str) -> None:
+    source = "x = {" + "{}," * 300_000 + "}"
+    with pytest.raises(CompileError, match="hello:1: compiling takes more memory than the limit"):
+        run(flavour, source, memory_bytes=MEGABYTE_BYTES)
+
+
+REPLIES = {
+    "'x'": b"x",
+    "nil": b"",
+    "''": b"",
+    "5": b"5",
+    "5.5": b"5.5",
+    "true": b"true",
+    "'\\255'": b"\xff",
+    "setmetatable({}, {__tostring = function() return 'me' end})": b"me",
+}
+
+
+@pytest.mark.parametrize("value", REPLIES)
+def test_a_reply_is_a_string_or_what_tostring_makes_of_it(flavour: str, value: str) -> None:
+    assert run(flavour, f"function handle() return {value} end").payload == REPLIES[value]
+
+
+def test_a_table_as_reply_is_shown_like_one(flavour: str) -> None:
+    assert run(flavour, "function handle() return {} end").text.startswith("table: ")
+
+
+def test_no_more_of_a_reply_crosses_than_can_be_sent(flavour: str) -> None:
+    assert len(run(flavour, "function handle() return ('x'):rep(1e6) end").payload) == 8192
+
+
+def test_an_honest_script_with_seven_of_ten_megabytes_live_and_churn_passes(flavour: str) -> None:
+    source = """
+      function handle()
+        local live = {}
+        for i = 1, 700 do live[i] = ('x'):rep(10 * 1024) .. i end
+        local bytes = 0
+        for i = 1, 20000 do
+          local garbage = {('y'):rep(500) .. i, i}
+          bytes = bytes + #garbage[1]
+        end
+        return #live .. ' ' .. (collectgarbage('count') > 7000 and 'held' or 'lost')
+      end"""
+    ran = run(flavour, source)
+    assert (ran.code, ran.text) == ("ok", "700 held")
+
+
+def test_an_honest_script_with_a_hundred_thousand_live_tables_and_churn_passes(flavour: str) -> None:
+    source = """
+      function handle()
+        local live = {}
+        for i = 1, 60000 do live[i] = {i, i} end
+        for i = 1, 100000 do local garbage = {i, {i}} end
+        return #live
+      end"""
+    ran = run(flavour, source)
+    assert (ran.code, ran.text) == ("ok", "60000")
+
+
+def test_what_does_not_fit_ends_as_memory_limit_exceeded(flavour: str) -> None:
+    ran = run(flavour, "function handle() local t = {} while true do t[#t + 1] = {} end end")
+    assert (ran.code, ran.text) == ("memory", "memory limit exceeded")
+
+
+def test_params_larger_than_the_limit_end_the_call_and_not_the_process(flavour: str) -> None:
+    params = json.dumps(["x"] * 250_000).encode()
+    assert run(flavour, "function call(r) return #r.params end", params, "function", MEGABYTE_BYTES).code == "memory"
+
+
+def test_a_source_larger_than_the_limit_does_not_compile(flavour: str) -> None:
+    with pytest.raises(CompileError, match="more memory than the limit"):
+        run(flavour, "--" + "x" * (2 * MEGABYTE_BYTES), memory_bytes=MEGABYTE_BYTES)
+
+
+@pytest.mark.parametrize("size", [5000, 900_000])
+def test_a_host_answer_into_a_full_vm_is_a_memory_error_and_the_worker_goes_on(flavour: str, size: int) -> None:
+    """In a process of its own: without the Door the interpreter lock is lost and it hangs."""
+    source = f"function handle() goop.commands() {FILL} goop.commands() return n end"
+    code = f"""
+        from goop2.sandbox.messages import Answer
+        from tests.sandbox.machines import run
+        text = b'["' + b"x" * {size} + b'"]'
+        ran = run({flavour!r}, {source!r}, answer=lambda call: Answer(b"jj", (text, b"{{}}")))
+        print(ran.code, run({flavour!r}, "function handle() return 'alive' end").text)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.stdout, done.returncode) == ("memory alive\n", 0), done.stderr
+
+
+def test_a_goop_table_that_could_not_be_filled_for_want_of_memory_says_so_every_time(flavour: str) -> None:
+    body = f"local function ask() return goop.json.encode(1) end {FILL} pcall(ask) ask()"
+    assert run(flavour, f"function handle() {body} end").code == "memory"
+
+
+def test_nothing_that_reaches_a_script_is_of_the_host(flavour: str) -> None:
+    """Neither among the globals and what hangs on them, nor as an error caught, nor as a result."""
+    source = """
+      local kinds, seen = {}, {}
+      local function visit(value)
+        kinds[type(value)] = true
+        if type(value) ~= 'table' or seen[value] then return end
+        seen[value] = true
+        for k, v in pairs(value) do visit(k) visit(v) end
+        visit(getmetatable(value))
+      end
+      function handle(args)
+        visit(goop.json) visit(_G) visit(args) visit(getmetatable(''))
+        for _, f in ipairs{goop.commands, goop.kv.get, goop.listen.play} do
+          for _, result in ipairs{pcall(f, 'x')} do visit(result) end
+        end
+        local found = {}
+        for kind in pairs(kinds) do found[#found + 1] = kind end
+        table.sort(found)
+        return table.concat(found, ' ')
+      end"""
+    assert run(flavour, source, answer=_fail).text == "boolean function nil number string table"
+
+
+def _fail(call: object) -> Answer:
+    raise RuntimeError("a secret of the host")
+
+
+def test_a_python_exception_in_the_host_shows_only_its_name(flavour: str) -> None:
+    ran = run(flavour, "function handle() local x = goop.commands() end", answer=_fail)
+    assert ran.text == "hello:1: RuntimeError in the host"
+
+
+def test_a_vm_is_gone_when_it_is_let_go(flavour: str) -> None:
+    """Lua holds the Door and the Door holds Lua: without a hand it stays until the collector comes by."""
+    host = Host(lambda message: None, lambda: NO_ANSWER, ())
+    gc.collect()
+    gc.disable()
+    try:
+        before = _doors()
+        for _ in range(3):
+            VirtualMachine(flavour_named(flavour), host, MEMORY_BYTES)
+        assert _doors() == before
+    finally:
+        gc.enable()
+
+
+def _doors() -> int:
+    return sum(isinstance(left, Door) for left in gc.get_objects())

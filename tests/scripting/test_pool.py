@@ -1,0 +1,301 @@
+"""The pool with real workers: deadlines that stop the work, deaths that hurt one call, a fair line, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation_of, is_alive, open_pool, script_of, setup_of, stranger
+
+from goop2.sandbox.vm import FLAVOURS
+from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome
+from goop2.scripting.limits import STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
+from goop2.scripting.pool import LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool
+
+BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
+
+
+async def started(pool: Pool, invocation: Invocation) -> tuple[asyncio.Task[Outcome], int]:
+    """The call under way, and the process id of the worker it runs on."""
+    task = asyncio.create_task(pool.run(invocation))
+    while True:
+        for worker, job in pool._running.items():
+            if job.work is invocation:
+                return task, worker.pid
+        await asyncio.sleep(0.005)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 3.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+async def hello(pool: Pool) -> bytes:
+    return (await pool.run(invocation_of(HELLO, argument=b"Alice"))).payload
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+async def test_a_script_answers(flavour: str) -> None:
+    async with open_pool(setup=setup_of(flavour)) as pool:
+        outcome = await pool.run(invocation_of(HELLO, argument=b"Alice"))
+        assert (outcome.code, outcome.payload) == (ErrorCode.OK, b"Hello, Alice!")
+        assert outcome.memory_bytes > 0
+
+
+async def test_every_layer_of_the_wall_is_in_force() -> None:
+    pool = Pool(setup_of(), Limits(workers=2), {})
+    try:
+        assert {layer: why for layer, why in (await pool.start()).items() if why} == {}
+    finally:
+        await pool.stop()
+
+
+async def test_at_the_deadline_the_work_stops_and_not_only_the_wait() -> None:
+    async with open_pool() as pool:
+        begun = time.monotonic()
+        task, pid = await started(pool, invocation_of(LOOP, seconds=0.3))
+        assert await task == TIMED_OUT
+        assert time.monotonic() - begun < 0.3 + STOP_SECONDS
+        await asyncio.sleep(0.05)
+        assert not is_alive(pid)
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_the_deadline_counts_the_wait_for_a_worker() -> None:
+    async with open_pool(Limits(workers=1)) as pool:
+        long = asyncio.create_task(pool.run(invocation_of(LOOP, seconds=1.0)))
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        assert await pool.run(invocation_of(HELLO, seconds=0.2)) == TIMED_OUT
+        assert time.monotonic() - begun < 0.2 + STOP_SECONDS
+        long.cancel()
+
+
+async def test_a_worker_killed_from_outside_fails_its_own_call_alone_and_is_replaced() -> None:
+    async with open_pool() as pool:
+        victim, pid = await started(pool, invocation_of(LOOP))
+        bystander, _ = await started(
+            pool, invocation_of("function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end")
+        )
+        os.kill(pid, signal.SIGKILL)
+        assert await victim == WORKER_LOST
+        assert (await bystander).payload == b"done"
+        await until(lambda: len(pool.worker_pids) >= WARM_WORKERS and pid not in pool.worker_pids)
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_an_idle_worker_killed_from_outside_is_replaced_and_no_call_notices() -> None:
+    async with open_pool() as pool:
+        for pid in pool.worker_pids:
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_when_the_nursery_dies_its_workers_die_calls_fail_and_everything_comes_back_by_itself() -> None:
+    async with open_pool() as pool:
+        task, _ = await started(pool, invocation_of(LOOP))
+        workers, nursery = pool.worker_pids, pool.nursery_pid
+        assert nursery is not None
+        os.kill(nursery, signal.SIGKILL)
+        assert await task == WORKER_LOST
+        await until(lambda: not any(map(is_alive, workers)))
+        await until(lambda: pool.nursery_pid not in (None, nursery))
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_a_cancelled_call_stops_its_work() -> None:
+    async with open_pool() as pool:
+        task, pid = await started(pool, invocation_of(LOOP))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: not is_alive(pid), STOP_SECONDS)
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_a_call_cancelled_while_it_waits_leaves_the_line() -> None:
+    async with open_pool(Limits(workers=1)) as pool:
+        running, _ = await started(pool, invocation_of(LOOP, seconds=0.5))
+        waiting = asyncio.create_task(pool.run(invocation_of(HELLO)))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert len(pool._line) == 0
+        await running
+
+
+async def test_more_than_256_waiting_are_turned_away_at_once() -> None:
+    async with open_pool(Limits(workers=1)) as pool:
+        running, _ = await started(pool, invocation_of(LOOP, stranger(0), seconds=0.7))
+        waiting = [asyncio.create_task(pool.run(invocation_of(HELLO, stranger(n)))) for n in range(WAITING_MAX)]
+        await asyncio.sleep(0.01)
+        begun = time.monotonic()
+        assert await pool.run(invocation_of(HELLO, stranger("late"))) == LINE_FULL
+        assert time.monotonic() - begun < 0.1
+        await running
+        assert {(await task).payload for task in waiting} == {b"Hello, !"}
+
+
+async def test_one_caller_holds_at_most_a_quarter_of_the_workers() -> None:
+    async with open_pool(Limits(workers=8)) as pool:
+        calls = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(1), seconds=0.8))) for _ in range(8)]
+        most = 0
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+            most = max(most, len(pool._running))
+        assert most == 2
+        other = await pool.run(invocation_of(HELLO, stranger(2)))
+        assert other.payload == b"Hello, !"
+        await asyncio.gather(*calls)
+
+
+async def test_ten_strangers_with_endless_scripts_do_not_stop_the_owner() -> None:
+    async with open_pool(Limits(workers=8)) as pool:
+        calls = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=2.0))) for n in range(10)]
+        await asyncio.sleep(0.6)
+        for _ in range(3):
+            begun = time.monotonic()
+            assert await hello(pool) == b"Hello, Alice!"
+            assert time.monotonic() - begun < 0.5
+        assert {(await call).code for call in calls} == {ErrorCode.TIMEOUT}
+
+
+async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.scripting.pool.IDLE_WORKER_SECONDS", 0.1)
+    async with open_pool(Limits(workers=6)) as pool:
+        await asyncio.gather(*(pool.run(invocation_of(LOOP, stranger(n), seconds=0.6)) for n in range(4)))
+        await until(lambda: len(pool.worker_pids) == WARM_WORKERS)
+        await asyncio.sleep(0.3)
+        assert len(pool.worker_pids) == WARM_WORKERS
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_stop_ends_every_process_and_every_call() -> None:
+    async with open_pool() as pool:
+        running, _ = await started(pool, invocation_of(LOOP))
+        pids = [*pool.worker_pids, pool.nursery_pid]
+        await pool.stop()
+        assert await running == STOPPED
+        await until(lambda: not [pid for pid in pids if pid is not None and is_alive(pid)], STOP_SECONDS)
+        assert await pool.run(invocation_of(HELLO)) == STOPPED
+        await pool.stop()
+
+
+async def test_stop_while_workers_come_up_is_quick_and_leaves_nothing() -> None:
+    before = descriptors()
+    for pause in (0.0, 0.005, 0.01, 0.02):
+        async with open_pool(Limits(workers=8)) as pool:
+            calls = [asyncio.create_task(pool.run(invocation_of(LOOP, OWNER))) for _ in range(8)]
+            await asyncio.sleep(pause)
+            await asyncio.wait_for(pool.stop(), 2)
+            assert {outcome.code for outcome in await asyncio.gather(*calls)} == {ErrorCode.UNAVAILABLE}
+    await until(lambda: descriptors() <= before)
+
+
+async def test_two_hundred_calls_and_twenty_kills_leak_no_descriptor() -> None:
+    async with open_pool() as pool:
+        await until(lambda: len(pool._idle) == WARM_WORKERS)
+        before = descriptors()
+        for round_ in range(20):
+            assert all([await hello(pool) == b"Hello, Alice!" for _ in range(10)])
+            victim = pool._idle[round_ % WARM_WORKERS]
+            os.kill(victim.pid, signal.SIGKILL)
+            await until(lambda gone=victim: gone not in pool._workers and len(pool._idle) == WARM_WORKERS)  # type: ignore[misc]
+        assert descriptors() <= before
+
+
+async def test_compiling_gives_the_compilers_message_or_nothing() -> None:
+    async with open_pool() as pool:
+        assert await pool.compile("hello", HELLO.encode()) == ""
+        assert await pool.compile("hello", b"x x") == "hello:1: '=' expected near 'x'"
+
+
+async def test_a_compilers_message_of_any_length_is_no_end_of_the_worker() -> None:
+    async with open_pool() as pool:
+        before = set(pool.worker_pids)
+        assert (await pool.compile("hello", b"x " + b"y" * 100_000)).startswith("hello:1: ")
+        assert set(pool.worker_pids) == before
+
+
+async def test_a_peer_operation_is_answered_and_its_failure_is_the_scripts_error() -> None:
+    async def commands(_invocation: Invocation) -> HostAnswer:
+        return HostAnswer(b"jj", (b'["hello"]', b"{}"))
+
+    async def broken(_invocation: Invocation) -> HostAnswer:
+        raise RuntimeError("secret")
+
+    source = "function handle()\n local names = goop.commands() return names[1] end"
+    async with open_pool(operations={"commands": commands}) as pool:
+        outcome = await pool.run(invocation_of(source))
+        assert (outcome.payload, [call.operation for call in outcome.calls]) == (b"hello", ["commands"])
+    async with open_pool(operations={"commands": broken}) as pool:
+        assert (await pool.run(invocation_of(source))).payload == b"hello:2: goop.commands failed in the peer"
+
+
+async def test_a_peer_operation_that_hangs_ends_at_the_deadline() -> None:
+    ended = asyncio.Event()
+
+    async def commands(_invocation: Invocation) -> HostAnswer:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async with open_pool(operations={"commands": commands}) as pool:
+        assert await pool.run(invocation_of("function handle() return goop.commands() end", seconds=0.2)) == TIMED_OUT
+        await asyncio.wait_for(ended.wait(), 0.5)
+
+
+async def test_lines_a_script_writes_are_with_its_invocation() -> None:
+    async with open_pool() as pool:
+        invocation = invocation_of("function handle() for i = 1, 300 do goop.log.warn(i) end end")
+        await pool.run(invocation)
+        assert invocation.log is not None
+        assert (len(invocation.log.lines), invocation.log.lines[0], invocation.log.truncated) == (200, ("warn", "1"), True)
+
+
+async def test_a_version_the_worker_has_forgotten_is_sent_again() -> None:
+    async with open_pool(Limits(workers=1)) as pool:
+        scripts = [script_of(f"function handle() return '{n}' end") for n in range(140)]
+        for _ in range(2):
+            for n, script in enumerate(scripts):
+                assert (await pool.run(invocation_of(script))).payload == str(n).encode()
+
+
+def test_nothing_survives_a_peer_that_is_killed() -> None:
+    code = """
+        import asyncio
+        from tests.scripting.workshop import LOOP, invocation_of, open_pool
+        async def main():
+            async with open_pool() as pool:
+                asyncio.create_task(pool.run(invocation_of(LOOP, seconds=60)))
+                await asyncio.sleep(0.1)
+                print(pool.nursery_pid, *pool.worker_pids, flush=True)
+                await asyncio.sleep(60)
+        asyncio.run(main())
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as peer:
+        assert peer.stdout is not None
+        pids = [int(pid) for pid in peer.stdout.readline().split()]
+        peer.kill()
+    assert len(pids) >= 3
+    end = time.monotonic() + 2
+    while any(cpu_seconds(pid) is not None for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -1,0 +1,118 @@
+"""The peer's handle on a worker, against a fake worker at the other end of a socket: whoever speaks garbage is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
+from goop2.sandbox.wire import ProtocolViolation, frame
+from goop2.scripting.worker import VERSIONS_REMEMBERED, WorkerProcess
+
+READY = frame(Ready({}))
+
+
+class Events:
+    """Notes what a worker tells."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+        self.lost = asyncio.Event()
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        self.heard.append("ready")
+
+    def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
+        if isinstance(message, Done) and message.code == "nonsense":
+            raise ProtocolViolation("unknown error class")
+        self.heard.append(message)
+
+    def worker_log(self, worker: WorkerProcess, message: Log) -> None:
+        self.heard.append(message)
+
+    def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
+        self.heard.append(message)
+
+    def worker_lost(self, worker: WorkerProcess) -> None:
+        self.lost.set()
+
+
+@asynccontextmanager
+async def fake_worker() -> AsyncIterator[tuple[Events, WorkerProcess, socket.socket, Callable[[], bool]]]:
+    """Our end, its process (a sleeping one) and the other end of its socket."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:  # noqa: ASYNC220 - it takes a millisecond
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        events = Events()
+        worker = WorkerProcess(events, process.pid, os.pidfd_open(process.pid))
+        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=ours)
+        try:
+            yield events, worker, theirs, lambda: process.poll() is None
+        finally:
+            worker.kill()
+            await asyncio.wait_for(events.lost.wait(), 2)
+            theirs.close()
+            process.kill()
+
+
+async def test_messages_are_handed_on_in_order() -> None:
+    async with fake_worker() as (events, _, theirs, alive):
+        theirs.send(READY + frame(Log("info", "x")) + frame(Done("ok", b"y", 5)))
+        await asyncio.sleep(0.05)
+        assert events.heard == ["ready", Log("info", "x"), Done("ok", b"y", 5)]
+        assert alive()
+
+
+GARBAGE = {
+    "no message at all": READY + struct.pack("<I", 3) + b"abc",
+    "a frame larger than any": READY + b"\xff\xff\xff\xff",
+    "a message before it is ready": frame(Done("ok", b"", 0)),
+    "ready a second time": READY + READY,
+    "an outcome nobody knows": READY + frame(Done("nonsense", b"", 0)),
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+async def test_a_worker_that_speaks_garbage_is_ended(what: str) -> None:
+    async with fake_worker() as (events, _, theirs, alive):
+        theirs.send(GARBAGE[what])
+        await asyncio.wait_for(events.lost.wait(), 1)
+        await asyncio.sleep(0.05)
+        assert not alive()
+
+
+async def test_a_worker_that_closes_its_socket_and_goes_on_is_ended() -> None:
+    async with fake_worker() as (events, _, theirs, alive):
+        theirs.close()
+        await asyncio.wait_for(events.lost.wait(), 1)
+        await asyncio.sleep(0.05)
+        assert not alive()
+
+
+async def test_kill_may_be_called_again_and_after_the_end() -> None:
+    async with fake_worker() as (events, worker, _, alive):
+        worker.kill()
+        worker.kill()
+        await asyncio.wait_for(events.lost.wait(), 1)
+        worker.kill()
+        await asyncio.sleep(0.05)
+        assert not alive()
+
+
+async def test_it_remembers_which_versions_were_sent_and_starts_over_when_there_are_many() -> None:
+    async with fake_worker() as (_, worker, _, _):
+        assert not worker.knows(b"a")
+        assert worker.knows(b"a")
+        worker.forget(b"a")
+        assert not worker.knows(b"a")
+        for n in range(VERSIONS_REMEMBERED):
+            worker.knows(str(n).encode())
+        assert not worker.knows(b"a")

@@ -1,0 +1,73 @@
+"""Pools, scripts and callers for tests: real worker processes, made and ended in a test."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from goop2.sandbox.messages import Setup
+from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations
+from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api.render import stubs
+from goop2.scripting.catalog import Script
+from goop2.scripting.invocation import Caller, Invocation, PeerOperation
+from goop2.scripting.limits import Limits
+from goop2.scripting.pool import Pool
+
+OWNER = Caller("owner", "Owner", owner=True)
+HELLO = "function handle(args) return 'Hello, ' .. args .. '!' end"
+LOOP = "function handle() while true do end end"
+
+
+def setup_of(flavour: str = "luajit21", operations: tuple[str, ...] = (), skip_layers: tuple[str, ...] = ()) -> Setup:
+    return Setup(flavour, stubs(FUNCTIONS), "us", "Us", Limits().memory_bytes, operations, "", skip_layers)
+
+
+def script_of(
+    source: str, kind: Literal["command", "function"] = "command", name: str = "hello", annotations: Annotations = NO_ANNOTATIONS
+) -> Script:
+    text = source.encode()
+    return Script(kind, name, f"site/lua/{name}.lua", text, hashlib.blake2b(text + kind.encode(), digest_size=16).digest(), annotations)
+
+
+def invocation_of(source: str | Script, caller: Caller = OWNER, seconds: float = 5.0, argument: bytes = b"") -> Invocation:
+    script = script_of(source) if isinstance(source, str) else source
+    return Invocation(script, argument, caller, time.monotonic() + seconds)
+
+
+def stranger(number: int | str) -> Caller:
+    return Caller(f"stranger-{number}")
+
+
+@asynccontextmanager
+async def open_pool(
+    limits: Limits | None = None, setup: Setup | None = None, operations: Mapping[str, PeerOperation] | None = None
+) -> AsyncIterator[Pool]:
+    operations = operations or {}
+    pool = Pool(setup or setup_of(operations=tuple(operations)), limits or Limits(workers=8), operations)
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.stop()
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """CPU a process has used; None when it is gone (a zombie is gone)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else (int(fields[11]) + int(fields[12])) / 100
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * 4096
+
+
+def is_alive(pid: int) -> bool:
+    return cpu_seconds(pid) is not None
