@@ -188,7 +188,7 @@ class Host:
                     await self._stop.wait()
                 finally:
                     # Left to itself the library is cancelled while it closes, and connections stay open on both sides.
-                    with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
                         await self._close_connections()
                         await self._host.close()
         finally:

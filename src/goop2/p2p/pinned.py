@@ -22,7 +22,6 @@ import trio
 from libp2p.host.basic_host import BasicHost
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.stream.net_stream import NetStream
-from libp2p.network.swarm import Swarm
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.tcp import tcp
@@ -44,12 +43,11 @@ def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
     """Make a new host keep our limits. Call before it runs."""
     if version("libp2p") != PINNED:
         raise RuntimeError(f"py-libp2p {version('libp2p')} is installed; goop2 reaches into {PINNED} and needs exactly that")
-    swarm = host.get_network()
-    assert isinstance(swarm, Swarm)
+    swarm: Any = host.get_network()
     swarm.set_resource_manager(None)
     swarm.retry_config.max_retries = 0
-    swarm.auto_connector.run_background_task = _nothing  # type: ignore[method-assign]
-    swarm._schedule_auto_connect = lambda: None  # type: ignore[method-assign]
+    swarm.auto_connector.run_background_task = _nothing
+    swarm._schedule_auto_connect = lambda: None
     _bound_connections(swarm, admission)
     _close_failed_dials(swarm)
     _give_places_back(swarm, admission, refused)
@@ -63,7 +61,8 @@ async def _nothing(*_arguments: object) -> None:
 def quiet() -> None:
     """Process-wide: the window's end, the port that is not shared, and a log that strangers cannot fill."""
     yamux.MAX_WINDOW_SIZE = WINDOW_MAX_BYTES
-    tcp._set_reuse_flags = lambda _socket: None
+    no_reuse: Any = lambda sock: None  # noqa: E731 (as the library calls it)
+    tcp._set_reuse_flags = no_reuse
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
 
 
@@ -92,17 +91,17 @@ async def window(stream: NetStream) -> int:
     return size
 
 
-def _bound_connections(swarm: Swarm, admission: Admission) -> None:
+def _bound_connections(swarm: Any, admission: Admission) -> None:
     add = swarm.add_conn
 
     async def add_conn(muxed: Any, direction: str = "unknown") -> Any:
         bound(muxed, admission)
         return await add(muxed, direction)
 
-    swarm.add_conn = add_conn  # type: ignore[method-assign]
+    swarm.add_conn = add_conn
 
 
-def bound(muxed: Yamux, admission: Admission) -> None:
+def bound(muxed: Any, admission: Admission) -> None:
     """Give a connection that has not begun to read buffers that count what they hold."""
     buffers = _Buffers(muxed, admission)
     muxed.stream_buffers = buffers
@@ -113,10 +112,10 @@ def bound(muxed: Yamux, admission: Admission) -> None:
             raise Flood
         return await read_body(length)
 
-    muxed._read_data_body = read_data_body  # type: ignore[method-assign]
+    muxed._read_data_body = read_data_body
 
 
-def _close_failed_dials(swarm: Swarm) -> None:
+def _close_failed_dials(swarm: Any) -> None:
     upgrade = swarm.upgrade_outbound_raw_conn
 
     async def upgrade_or_close(raw: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -127,10 +126,10 @@ def _close_failed_dials(swarm: Swarm) -> None:
                 await raw.close()
             raise
 
-    swarm.upgrade_outbound_raw_conn = upgrade_or_close  # type: ignore[method-assign]
+    swarm.upgrade_outbound_raw_conn = upgrade_or_close
 
 
-def _give_places_back(swarm: Swarm, admission: Admission, refused: Log) -> None:
+def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
     async def inbound(stream: Any, listen_address: Any) -> None:
         # The listener closes the socket when this returns.
         address = stream.get_remote_address()
@@ -141,10 +140,10 @@ def _give_places_back(swarm: Swarm, admission: Admission, refused: Log) -> None:
         except Refused as refusal:
             refused(str(refusal))
 
-    swarm._handle_inbound_connection = inbound  # type: ignore[method-assign]
+    swarm._handle_inbound_connection = inbound
 
 
-def _bound_streams(swarm: Swarm, admission: Admission, refused: Log) -> None:
+def _bound_streams(swarm: Any, admission: Admission, refused: Log) -> None:
     handle = swarm.common_stream_handler
 
     async def counted(stream: Any) -> None:
