@@ -1,0 +1,250 @@
+"""The files of `site/` that anybody may see, opened so that nothing can be put in their place in between.
+
+A path is walked component by component, each opened relative to the folder before it and never through
+a link; links are read and walked by hand, and may lead anywhere inside the site. What was walked is
+what is served: there is no moment between looking and opening.
+
+    never: the script folder (whatever it is called here), names that begin with a dot, anything outside,
+           anything that is not a regular file
+
+Shared by the web, the network and `goop.site.read`. It must not know who asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, cast
+
+SITE: Final = "site"
+INDEX: Final = "index.html"
+PATH_MAX_CHARS: Final = 1024
+LINKS_MAX: Final = 16
+"""Links on one path; more is a circle."""
+DEPTH_MAX: Final = 32
+"""Folders below the site that are listed."""
+LISTED_MAX: Final = 10_000
+"""Files in one listing."""
+
+_ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+"""The site itself may be a link: the owner put it there."""
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Without O_NONBLOCK a pipe would hold us for ever."""
+_IT_IS_A_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
+"""What systems say to O_NOFOLLOW at a link; ENOTDIR also to a file where a folder should be."""
+
+_Hidden = frozenset[tuple[int, int]]
+
+
+class NotServed(Exception):
+    """There is no such file for anybody: absent, hidden, a script, or outside. Which of these is nobody's business."""
+
+
+class IsFolder(NotServed):
+    """It is a folder; with a `/` behind it its index.html would be meant."""
+
+
+class TooLarge(Exception):
+    """The file is larger than whoever reads it accepts; the message says both numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFile:
+    """An open file of the site; close it, or use it in a `with`."""
+
+    path: str
+    """As it was asked for, without a leading `/`, the index named."""
+    content: BinaryIO
+    status: os.stat_result
+
+    def __enter__(self) -> SiteFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.content.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file as lists show it."""
+
+    path: str
+    size: int
+    """Bytes."""
+
+
+class SiteFiles:
+    """The site of the peer in `folder`, whose scripts are in `script_dirs`. Blocking: call it from a thread.
+
+    More than one folder of scripts: the one the peer began with, and where its name leads now.
+    """
+
+    def __init__(self, folder: Path, script_dirs: Iterable[Path]) -> None:
+        self.root = folder / SITE
+        self._script_dirs = frozenset(script_dirs)
+
+    def open(self, path: str) -> SiteFile:
+        """The file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there. Raises `NotServed`, `IsFolder`."""
+        relative = path.removeprefix("/")
+        if not relative or relative.endswith("/"):
+            relative += INDEX
+        with contextlib.ExitStack() as stack:
+            descriptor = _Walk(self.root, self._hidden(), stack).to_file(_components(relative))
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsFolder(relative)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotServed(relative)
+            # A duplicate: the walk closes its own.
+            return SiteFile(relative, cast("BinaryIO", os.fdopen(os.dup(descriptor), "rb", buffering=0)), status)
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """The content at `path`. Raises `NotServed`, `IsFolder`, and `TooLarge` beyond `max_bytes`."""
+        with self.open(path) as file:
+            # Read, not asked: a file can grow after its size was taken.
+            content = bytearray()
+            while piece := file.content.read(max_bytes + 1 - len(content)):
+                content += piece
+        if len(content) > max_bytes:
+            raise TooLarge(f"{file.path} is {max(file.status.st_size, len(content))} bytes; the most is {max_bytes}")
+        return bytes(content)
+
+    def listing(self) -> list[Listed]:
+        """Every file `open` gives, by path, without those behind links to folders. At most LISTED_MAX."""
+        found: list[Listed] = []
+        with contextlib.suppress(OSError):
+            root = os.open(self.root, _ROOT)
+            try:
+                self._list(root, "", found, self._hidden(), 0)
+            finally:
+                os.close(root)
+        return sorted(found, key=lambda listed: listed.path)
+
+    def _list(self, folder: int, prefix: str, found: list[Listed], hidden: _Hidden, depth: int) -> None:
+        if _identity(os.fstat(folder)) in hidden or depth > DEPTH_MAX:
+            return
+        for name in sorted(os.listdir(folder)):
+            if name.startswith(".") or len(found) >= LISTED_MAX:
+                continue
+            with contextlib.suppress(OSError, NotServed):
+                self._list_one(folder, name, prefix + name, found, hidden, depth)
+
+    def _list_one(self, folder: int, name: str, path: str, found: list[Listed], hidden: _Hidden, depth: int) -> None:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            inner = os.open(name, _FOLDER, dir_fd=folder)
+            try:
+                self._list(inner, f"{path}/", found, hidden, depth + 1)
+            finally:
+                os.close(inner)
+        elif stat.S_ISREG(status.st_mode):
+            found.append(Listed(path, status.st_size))
+        elif stat.S_ISLNK(status.st_mode):
+            with self.open(path) as target:
+                found.append(Listed(path, target.status.st_size))
+
+    def _hidden(self) -> _Hidden:
+        """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case."""
+        found = set()
+        for folder in self._script_dirs:
+            with contextlib.suppress(OSError):
+                found.add(_identity(folder.stat()))
+        return frozenset(found)
+
+
+class _Walk:
+    """One path on its way: the folders behind it, open, and how many links it has followed."""
+
+    def __init__(self, root: Path, hidden: _Hidden, stack: contextlib.ExitStack) -> None:
+        self._root = root
+        self._hidden = hidden
+        self._stack = stack
+        self._links = 0
+        try:
+            self._folders = [self._opened(str(root), _ROOT, None)]
+        except OSError:
+            raise NotServed("the site") from None
+        self._check_folder(self._folders[0])
+
+    def to_file(self, components: list[str]) -> int:
+        """Descriptor of what stands at the end."""
+        ahead = components[::-1]
+        while ahead:
+            name = ahead.pop()
+            if name == "..":
+                self._leave()
+                continue
+            if name.startswith("."):
+                raise NotServed(name)
+            step = self._step(name, _FOLDER if ahead else _FILE)
+            if isinstance(step, str):
+                ahead += self._link(step)[::-1]
+                continue
+            self._check_folder(step)
+            if not ahead:
+                return step
+            self._folders.append(step)
+        return self._folders[-1]
+
+    def _step(self, name: str, flags: int) -> int | str:
+        """Descriptor of `name` in the current folder; where it is a link, what it says."""
+        try:
+            return self._opened(name, flags, self._folders[-1])
+        except OSError as error:
+            if error.errno not in _IT_IS_A_LINK:
+                raise NotServed(name) from None
+        try:
+            return os.readlink(name, dir_fd=self._folders[-1])
+        except OSError:
+            raise NotServed(name) from None
+
+    def _link(self, target: str) -> list[str]:
+        """What is left to walk after a link to `target`; an absolute one begins at the site again."""
+        self._links += 1
+        if self._links > LINKS_MAX:
+            raise NotServed(target)
+        if target.startswith("/"):
+            target = self._inside(target)
+            del self._folders[1:]
+        return [part for part in target.split("/") if part not in ("", ".")]
+
+    def _inside(self, target: str) -> str:
+        for root in (str(self._root.absolute()), os.path.realpath(self._root)):
+            if target.startswith(f"{root}/"):
+                return target[len(root) :]
+        raise NotServed(target)
+
+    def _leave(self) -> None:
+        if len(self._folders) == 1:
+            raise NotServed("..")
+        self._folders.pop()
+
+    def _opened(self, name: str, flags: int, folder: int | None) -> int:
+        try:
+            descriptor = os.open(name, flags, dir_fd=folder)
+        except ValueError:  # a NUL in the name
+            raise NotServed(name) from None
+        self._stack.callback(os.close, descriptor)
+        return descriptor
+
+    def _check_folder(self, descriptor: int) -> None:
+        if _identity(os.fstat(descriptor)) in self._hidden:
+            raise NotServed("the script folder")
+
+
+def _components(path: str) -> list[str]:
+    components = path.split("/")
+    if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in components):
+        raise NotServed(path)
+    return components
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
