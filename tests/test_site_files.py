@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from goop2 import site_files
 from goop2.site_files import IsFolder, NotServed, SiteFiles, TooLarge
 
 
@@ -113,7 +112,16 @@ def test_a_link_inside_the_site_is_followed_wherever_it_leads_there(site: SiteFi
 
 @pytest.mark.parametrize(
     "target",
-    ["../goop.json", "/etc/hostname", "blog/../../goop.json", "../../peer/goop.json", "lua/hello.lua", "blog/../lua/hello.lua", ".env", "x.txt"],
+    [
+        "../goop.json",
+        "/etc/hostname",
+        "blog/../../goop.json",
+        "../../peer/goop.json",
+        "lua/hello.lua",
+        "blog/../lua/hello.lua",
+        ".env",
+        "x.txt",
+    ],
 )
 def test_a_link_out_of_the_site_to_scripts_or_to_itself_is_not(site: SiteFiles, folder: Path, target: str) -> None:
     (folder / "site/.env").write_text("private")
@@ -162,7 +170,9 @@ def test_a_site_that_is_not_there_serves_nothing(tmp_path: Path) -> None:
     assert site.listing() == []
 
 
-def test_a_file_put_in_place_while_a_path_is_walked_does_not_get_out(site: SiteFiles, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_put_in_place_while_a_path_is_walked_does_not_get_out(
+    site: SiteFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every component is swapped for a link to the outside the moment before it is opened."""
     outside = folder.parent / "outside"
     outside.mkdir()
@@ -175,7 +185,7 @@ def test_a_file_put_in_place_while_a_path_is_walked_does_not_get_out(site: SiteF
             (folder / "site/blog").symlink_to(outside)
         return really_open(path, flags, *rest, dir_fd=dir_fd)
 
-    monkeypatch.setattr(site_files.os, "open", swap_then_open)
+    monkeypatch.setattr(os, "open", swap_then_open)
     assert served(site, "/blog/index.html") is None
 
 

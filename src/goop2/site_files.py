@@ -78,6 +78,8 @@ class Listed:
     path: str
     size: int
     """Bytes."""
+    modified: int
+    """Milliseconds since 1970."""
 
 
 class SiteFiles:
@@ -96,7 +98,7 @@ class SiteFiles:
         if not relative or relative.endswith("/"):
             relative += INDEX
         with contextlib.ExitStack() as stack:
-            descriptor = _Walk(self.root, self._hidden(), stack).to_file(_components(relative))
+            descriptor = Walk(self.root, self.hidden(), stack).to_file(components(relative))
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 raise IsFolder(relative)
@@ -122,7 +124,7 @@ class SiteFiles:
         with contextlib.suppress(OSError):
             root = os.open(self.root, _ROOT)
             try:
-                self._list(root, "", found, self._hidden(), 0)
+                self._list(root, "", found, self.hidden(), 0)
             finally:
                 os.close(root)
         return sorted(found, key=lambda listed: listed.path)
@@ -145,12 +147,12 @@ class SiteFiles:
             finally:
                 os.close(inner)
         elif stat.S_ISREG(status.st_mode):
-            found.append(Listed(path, status.st_size))
+            found.append(_listed(path, status))
         elif stat.S_ISLNK(status.st_mode):
             with self.open(path) as target:
-                found.append(Listed(path, target.status.st_size))
+                found.append(_listed(path, target.status))
 
-    def _hidden(self) -> _Hidden:
+    def hidden(self) -> _Hidden:
         """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case."""
         found = set()
         for folder in self._script_dirs:
@@ -159,7 +161,7 @@ class SiteFiles:
         return frozenset(found)
 
 
-class _Walk:
+class Walk:
     """One path on its way: the folders behind it, open, and how many links it has followed."""
 
     def __init__(self, root: Path, hidden: _Hidden, stack: contextlib.ExitStack) -> None:
@@ -191,6 +193,20 @@ class _Walk:
             if not ahead:
                 return step
             self._folders.append(step)
+        return self._folders[-1]
+
+    def into(self, name: str) -> int:
+        """Go into the folder `name` of where we are; gives its descriptor."""
+        descriptor = self.to_file([name])
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise NotServed(name)
+        if descriptor != self._folders[-1]:
+            self._folders.append(descriptor)
+        return descriptor
+
+    @property
+    def here(self) -> int:
+        """Descriptor of the folder we are in."""
         return self._folders[-1]
 
     def _step(self, name: str, flags: int) -> int | str:
@@ -239,12 +255,17 @@ class _Walk:
             raise NotServed("the script folder")
 
 
-def _components(path: str) -> list[str]:
-    components = path.split("/")
-    if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in components):
+def components(path: str) -> list[str]:
+    """The names on a path that is asked for. Raises `NotServed` where one of them is not a name."""
+    parts = path.split("/")
+    if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts):
         raise NotServed(path)
-    return components
+    return parts
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+def _listed(path: str, status: os.stat_result) -> Listed:
+    return Listed(path, status.st_size, status.st_mtime_ns // 1_000_000)

@@ -39,7 +39,7 @@ from goop2.p2p import pinned
 from goop2.p2p.address import PeerAddress, peer_id
 from goop2.p2p.admission import Admission
 from goop2.p2p.dialling import AddressBook, dial
-from goop2.p2p.faults import Busy, NotSpoken, PortTaken, Unreachable
+from goop2.p2p.faults import Broken, Busy, NotSpoken, PortTaken, Unreachable
 from goop2.p2p.guest import Guest, GuestStopped
 from goop2.p2p.limits import (
     CLOSE_SECONDS,
@@ -137,9 +137,11 @@ class Host:
         self._outgoing[peer] += 1
         try:
             stream = await self._called(peer, self._open, id_, [TProtocol(name) for name in protocols])
-        except StreamFailure:
+        except StreamFailure as failure:
             self._one_less(peer)
-            raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
+            if pinned.refused(failure):
+                raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
+            raise Broken(f"{peer} ended the exchange before it began ({' or '.join(protocols)})") from None
         except BaseException:
             self._one_less(peer)
             raise

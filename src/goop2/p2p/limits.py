@@ -29,6 +29,15 @@ REQUEST_SECONDS = 10.0
 ANSWER_SECONDS = 65.0
 """An answer's next bytes. A script runs at most 60 s (lua.timeout_seconds), and its time-out must arrive too."""
 
+PROBE_SECONDS = 5.0
+"""A label, which a peer writes without being asked."""
+
+ACK_SECONDS = 2.0
+"""A message's acknowledgement (network.md)."""
+
+RESEND_AFTER_SECONDS = 0.3
+"""Until a message that was not acknowledged is sent once more (network.md)."""
+
 WRITE_SECONDS = 30.0
 """A reader that takes nothing for so long is gone, or wants us to wait."""
 
@@ -55,6 +64,9 @@ ADDRESSES_MAX = 16
 
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what the muxer has: at its end it blocks without a word."""
+
+SEEN_MESSAGES = 4096
+"""Ids of messages by which repeats are known: a retry comes within seconds."""
 
 FORGETTING_AT_KEYS = 4096
 """Peers or addresses counted at a time; the longest silent is forgotten, and a stranger's new names cost it handshakes."""

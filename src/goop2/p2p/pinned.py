@@ -72,6 +72,11 @@ def send_window(stream: NetStream) -> int:
     return int(muxed.send_window) or int(muxed.closed or muxed.send_closed)
 
 
+def refused(failure: BaseException) -> bool:
+    """Whether a stream could not be opened because the other side speaks no such protocol, and not because it is gone or full."""
+    return "not supported" in str(failure.__cause__)
+
+
 def was_reset(stream: NetStream) -> bool:
     """Whether what looks like the end is none: a stream that was reset, or whose connection is lost, reads like one that is done."""
     muxed: Any = stream.muxed_stream
@@ -110,7 +115,8 @@ def bound(muxed: Any, admission: Admission) -> None:
     async def read_data_body(length: int) -> bytes:
         if length > WINDOW_MAX_BYTES or not buffers.fits(length):
             raise Flood
-        return await read_body(length)
+        body: bytes = await read_body(length)
+        return body
 
     muxed._read_data_body = read_data_body
 
