@@ -24,7 +24,9 @@ def build_go_peer(folder: Path) -> Path:
     if go is None:
         pytest.skip("go-libp2p interop: no Go toolchain here")
     program = folder / "gopeer"
-    built = subprocess.run([go, "build", "-o", program, "."], cwd=GO_SOURCE, timeout=BUILD_SECONDS, capture_output=True, text=True, check=False)
+    built = subprocess.run(
+        [go, "build", "-o", program, "."], cwd=GO_SOURCE, timeout=BUILD_SECONDS, capture_output=True, text=True, check=False
+    )
     if built.returncode and "dial tcp" in built.stderr:
         pytest.skip("go-libp2p interop: its modules cannot be fetched here")
     assert built.returncode == 0, built.stderr
@@ -58,7 +60,9 @@ class Served:
 @contextlib.asynccontextmanager
 async def serving(program: Path) -> AsyncIterator[Served]:
     """The peer while it serves; it ends with its stdin."""
-    process = await asyncio.create_subprocess_exec(program, "serve", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=os.environ)
+    process = await asyncio.create_subprocess_exec(
+        program, "serve", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=os.environ
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.interop.peers import ask, build_go_peer, serving
+from tests.p2p.hosts import connect, loopback_host, until
+from tests.p2p.test_serving import Pair, pair
 
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.protocols.data import Success
-from tests.interop.peers import ask, build_go_peer, serving
-from tests.p2p.hosts import connect, loopback_host, until
-from tests.p2p.test_serving import Pair, pair
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from goop2.p2p.discovery.roster import HEARTBEAT_SECONDS, PEERS_MAX, Change, Roster
+from goop2.p2p.discovery.roster import PEERS_MAX, Change, Roster
 from goop2.p2p.protocols.presence import Presence
 
 
