@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.protocols.data import Success
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +104,26 @@ async def test_both_sides_let_go_when_they_are_done(go: Path, served: Pair) -> N
     await ask(go, "content", served.callee.addresses[0])
     await until(lambda: len(served.callee.peers()) == 1)
     await connect(served.caller, served.callee)
+
+
+NETWORK = """set -e
+ip link set lo up
+ip link add v0 type veth peer name v1
+ip addr add 10.9.9.1/24 dev v0
+ip link set v0 up
+ip link set v1 up
+ip route add 224.0.0.0/4 dev v0
+exec "$@"
+"""
+
+
+def test_go_libp2ps_own_mdns_service_and_ours_find_each_other(go: Path) -> None:
+    if subprocess.run(["unshare", "-n", "sh", "-c", NETWORK, "sh", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("go-libp2p interop by mDNS: no network of its own can be made here")
+    arguments = ["unshare", "-n", "sh", "-c", NETWORK, "sh", sys.executable, "-m", "tests.interop.near_by", str(go)]
+    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    seen = json.loads(ended.stdout)
+    assert seen["we_found"] == [parse(seen["go"]).peer]
+    assert {parse(address).peer for address in seen["go_found"]} == {seen["ours"]}
+    assert {parse(address).transport.split("/")[2] for address in seen["go_found"]} == {"10.9.9.1"}

@@ -27,5 +27,9 @@ class PortTaken(NetworkFault):
     """The port of p2p.listen_port cannot be had; the message says what to do."""
 
 
+class NoMulticast(NetworkFault):
+    """This machine's network takes no multicast: peers near by are not found by themselves. Everything else works."""
+
+
 class NotAnAddress(NetworkFault):
     """What was given is no address of a peer; the message shows what one looks like."""

@@ -108,17 +108,7 @@ def _bound_connections(swarm: Any, admission: Admission) -> None:
 
 def bound(muxed: Any, admission: Admission) -> None:
     """Give a connection that has not begun to read buffers that count what they hold."""
-    buffers = _Buffers(muxed, admission)
-    muxed.stream_buffers = buffers
-    read_body = muxed._read_data_body
-
-    async def read_data_body(length: int) -> bytes:
-        if length > WINDOW_MAX_BYTES or not buffers.fits(length):
-            raise Flood
-        body: bytes = await read_body(length)
-        return body
-
-    muxed._read_data_body = read_data_body
+    muxed.stream_buffers = _Buffers(muxed, admission)
 
 
 def _close_failed_dials(swarm: Any) -> None:
@@ -173,9 +163,6 @@ class _Buffers(dict[int, bytearray]):
         self._peer = str(muxed.peer_id)
         self._our_parity = muxed.next_stream_id % 2
 
-    def fits(self, size: int) -> bool:
-        return self.memory.held + size <= self._admission.memory._most
-
     def received(self, stream: int, size: int) -> bool:
         """Whether these bytes may come: what we asked for always, what they send of themselves as fast as the limit says."""
         return stream % 2 == self._our_parity or self._admission.received(self._peer, size)
@@ -209,7 +196,7 @@ class _Buffer(bytearray):
     def extend(self, data: Any) -> None:
         size = len(data)
         # The library lets an honest sender a little beyond the window it was given.
-        if len(self) + size > 2 * WINDOW_MAX_BYTES or not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
+        if not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
             raise Flood
         super().extend(data)
 

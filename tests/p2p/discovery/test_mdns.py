@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from tests.p2p.hosts import LOOPBACK, new_identity
 
 from goop2.p2p.address import PeerAddress
 from goop2.p2p.discovery.mdns import addresses_of, entries_of, lan_addresses, open_mdns, text_of
+from goop2.p2p.faults import NoMulticast
 
 PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 
@@ -39,6 +41,15 @@ def test_any_text_record_is_read(text: bytes) -> None:
 
 def test_announced_addresses_are_real_ones() -> None:
     assert not {"0.0.0.0", LOOPBACK} & set(lan_addresses())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_network_without_multicast_is_a_sentence() -> None:
+    with pytest.raises(NoMulticast, match=r"peers near by are not looked for: no multicast on 192\.0\.2\.77 \("):
+        async with open_mdns(PEER, 4001, print, ["192.0.2.77"]):
+            pass
+    # zeroconf leaves the socket it had begun with to the collector, which is to say so here.
+    gc.collect()
 
 
 async def test_two_peers_find_each_other_and_not_themselves() -> None:

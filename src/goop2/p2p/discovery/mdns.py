@@ -34,7 +34,7 @@ from zeroconf.asyncio import AsyncZeroconf
 from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_TXT
 
 from goop2.p2p.address import PeerAddress, parse
-from goop2.p2p.faults import NotAnAddress
+from goop2.p2p.faults import NoMulticast, NotAnAddress
 
 SERVICE: Final = "goop-mdns.local."
 """Existing peers use this whatever their settings say."""
@@ -56,10 +56,14 @@ async def open_mdns(
 ) -> AsyncIterator[None]:
     """Be found, and have `found` called with every peer's addresses as they come, until the block is left.
 
-    `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one.
+    `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one. Raises `NoMulticast`.
     """
     own = list(lan_addresses() if addresses is None else addresses)
-    opened = AsyncZeroconf(interfaces=own or InterfaceChoice.Default, ip_version=IPVersion.V4Only)
+    try:
+        opened = AsyncZeroconf(interfaces=own or InterfaceChoice.Default, ip_version=IPVersion.V4Only)
+    except OSError as error:
+        where = ", ".join(own) or "any network"
+        raise NoMulticast(f"peers near by are not looked for: no multicast on {where} ({error.strerror})") from None
     listener = _Listener(peer_id, service, found)
     asking = None
     try:
