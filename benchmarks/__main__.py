@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import report, scripting
+from benchmarks import outbound, report, scripting
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
+    "outbound": outbound.run,
 }
 
 

@@ -57,18 +57,18 @@ function goop.log.error(...) end
 
 goop.http = {}
 
----Fetches a public http or https address. 3 requests a call, 1 MB an answer; any status is a body, not an error.
+---Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. Any status is a body, not an error.
 ---Returns: body, nil, {status, headers} | nil, error
 ---@param url string
----@param opts? any
+---@param opts? table
 ---@return any ...
 function goop.http.get(url, opts) end
 
 ---Like goop.http.get, sending body: a table as JSON, a string as it is.
 ---Returns: body, nil, {status, headers} | nil, error
 ---@param url string
----@param body any
----@param opts? any
+---@param body string|table
+---@param opts? table
 ---@return any ...
 function goop.http.post(url, body, opts) end
 
@@ -128,7 +128,7 @@ goop.schema = {}
 ---Returns: true | nil, error
 ---@param table string
 ---@param columns any
----@param opts? any
+---@param opts? table
 ---@return any ...
 function goop.schema.create(table, columns, opts) end
 

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
+from goop2.outbound import disabled
 from goop2.sandbox.messages import Setup
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.render import stubs
@@ -27,7 +29,10 @@ from goop2.scripting.limits import MEGABYTE_BYTES, Limits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 
-PEER_OPERATIONS = ("commands",)
+if TYPE_CHECKING:
+    from goop2.outbound.client import World
+
+PEER_OPERATIONS = ("commands", "http.get", "http.post")
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -54,9 +59,16 @@ class Peer:
 
 @asynccontextmanager
 async def open_peer(
-    folder: Path, environment: Mapping[str, str] = os.environ, *, watch: bool = False, flavour: str = ""
+    folder: Path,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    watch: bool = False,
+    flavour: str = "",
+    world: World | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
+
+    `world` is what scripts reach by goop.http; by default the real one.
 
     Raises `SettingsError` and `IdentityError`, each with a sentence for the owner.
     """
@@ -69,6 +81,7 @@ async def open_peer(
     pool = Pool(setup_for(settings, this, limits, flavour), limits, operations)
     catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
     operations["commands"] = _commands(catalog)
+    operations.update(_http(settings, world))
     stop = asyncio.Event()
     watching = None
     try:
@@ -111,6 +124,16 @@ def setup_for(settings: Settings, this: Identity, limits: Limits, flavour: str) 
         peer_operations=PEER_OPERATIONS,
         time_zone=os.environ.get("TZ", ""),
     )
+
+
+def _http(settings: Settings, world: World | None) -> Mapping[str, PeerOperation]:
+    lua = settings.lua
+    if not lua.http_enabled:
+        return disabled.OPERATIONS
+    from goop2.outbound.client import Client, World
+    from goop2.outbound.operations import HttpOperations
+
+    return HttpOperations(Client(world or World(), ((address.host, address.port) for address in lua.http_allow))).by_name
 
 
 def _commands(catalog: Catalog) -> PeerOperation:

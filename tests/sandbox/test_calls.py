@@ -18,7 +18,7 @@ BAD_ARGUMENTS = {
     "goop.json.decode(nil)": "bad argument #1 to 'goop.json.decode' (string expected, got no value)",
     "goop.json.object('x')": "bad argument #1 to 'goop.json.object' (table expected, got string)",
     "goop.listen.seek('x')": "bad argument #1 to 'goop.listen.seek' (number expected, got string)",
-    "goop.http.post('u', 'b', coroutine.create(print))": "bad argument #3 to 'goop.http.post' (value is a thread)",
+    "goop.http.post('u', 'b', coroutine.create(print))": "bad argument #3 to 'goop.http.post' (table expected, got thread)",
     "goop.kv.get(('x'):rep(1048577))": "bad argument #1 to 'goop.kv.get' (1048577 bytes, the most is 1048576)",
     "goop.listen.load(true)": "bad argument #1 to 'goop.listen.load' (string expected, got boolean)",
 }

@@ -183,3 +183,21 @@ class LineOfCallers(RuleBasedStateMachine):
 
 TestLineOfCallers = LineOfCallers.TestCase
 TestLineOfCallers.settings = settings(max_examples=100, stateful_step_count=40)
+
+
+def test_whether_somebody_may_be_taken_is_told_without_taking() -> None:
+    line: FairLine[str] = FairLine(4)
+    line.offer("barred", "b1")
+    assert not line.may_take(lambda caller: caller != "barred")
+    line.offer("free", "f1")
+    assert line.may_take(lambda caller: caller != "barred")
+    assert len(line) == 2
+
+
+def test_the_owner_gets_a_place_in_a_line_full_of_callers_with_one_item_each() -> None:
+    line: FairLine[str] = FairLine(3)
+    for caller in "abc":
+        line.offer(caller, f"{caller}1")
+    assert line.offer("d", "d1") == "d1"
+    assert line.offer("owner", "o1", first_among_equals=True) in {"a1", "b1", "c1"}
+    assert "o1" in line

@@ -299,3 +299,14 @@ def test_nothing_survives_a_peer_that_is_killed() -> None:
     while any(cpu_seconds(pid) is not None for pid in pids):
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+async def test_a_caller_at_its_share_goes_on_when_one_of_its_calls_is_killed() -> None:
+    async with open_pool(Limits(workers=4)) as pool:
+        begun = time.monotonic()
+        first = asyncio.create_task(pool.run(invocation_of(LOOP, stranger(1), seconds=0.3)))
+        await asyncio.sleep(0.05)
+        second = await pool.run(invocation_of(HELLO, stranger(1)))
+        assert second.payload == b"Hello, !"
+        assert time.monotonic() - begun < 2.0
+        await first

@@ -196,7 +196,7 @@ class _Buffer(bytearray):
     def extend(self, data: Any) -> None:
         size = len(data)
         # The library lets an honest sender a little beyond the window it was given.
-        if not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
+        if len(self) + size > 2 * WINDOW_MAX_BYTES or not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
             raise Flood
         super().extend(data)
 

@@ -6,7 +6,8 @@
 -- Returns: call(operation, signature, ...) -> up to three results
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
--- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is.
+-- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
+-- as JSON, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON.
 -- After it `?` means optional, `*` any number of them.
 --
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
@@ -32,7 +33,10 @@ local function ask(...)
   return settled(host(...))
 end
 
-local TYPE_NAMES = { s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil" }
+local TYPE_NAMES = {
+  s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil",
+  o = "table", d = "string or table",
+}
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
 
 local function fits(letter, value)
@@ -41,6 +45,10 @@ local function fits(letter, value)
     return true
   elseif letter == "v" then
     return value == nil or kind == "string" or kind == "number" or kind == "boolean"
+  elseif kind == "table" and (letter == "o" or letter == "d") then
+    return true
+  elseif letter == "d" then
+    letter = "s"
   end
   return TYPE_LETTERS[kind] == letter or (letter == "s" and kind == "number")
 end
@@ -54,17 +62,21 @@ local function convert(name, position, letter, value)
   if not fits(letter, value) then
     complain(name, position, "%s expected, got %s", TYPE_NAMES[letter], value == nil and "no value" or type(value))
   end
-  if letter == "j" then
+  local is_table = type(value) == "table"
+  if letter == "j" or (is_table and (letter == "o" or letter == "d")) then
     local text, message = json().encode(value, "value")
     if not text then
       complain(name, position, "%s", message)
     end
     value = text
-  elseif letter == "s" and type(value) == "number" then
+  elseif (letter == "s" or letter == "d") and type(value) == "number" then
     value = tostring(value)
   end
   if letter ~= "a" and type(value) == "string" and #value > ARGUMENT_MAX_BYTES then
     complain(name, position, "%d bytes, the most is %d", #value, ARGUMENT_MAX_BYTES)
+  end
+  if letter == "d" then
+    return (is_table and "j" or "s") .. value
   end
   return value
 end

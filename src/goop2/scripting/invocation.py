@@ -48,6 +48,8 @@ class Invocation(msgspec.Struct, eq=False):
     deadline: float
     log: RunLog | None = None
     """Made at the first line it logs."""
+    spent: dict[str, int] = msgspec.field(default_factory=dict)
+    """What operations of the peer count for it, each under its own name."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

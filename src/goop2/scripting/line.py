@@ -72,6 +72,10 @@ class FairLine(Generic[Item]):
             self._turns.move_to_end(caller)
         return item
 
+    def may_take(self, may_run: Callable[[str], bool]) -> bool:
+        """Whether `take` would give an item."""
+        return any(map(may_run, self._turns))
+
     def remove(self, item: Item) -> bool:
         """Take `item` out, wherever it stands; False when it does not wait (any more)."""
         caller = self._callers.pop(item, None)
@@ -86,7 +90,7 @@ class FairLine(Generic[Item]):
     def _make_room(self, newcomer: str, fewer: int) -> Item | None:
         """The newest item of the caller with the most, taken out; None unless `newcomer` has at least `fewer` less."""
         most = max(self._turns.values(), key=len, default=None)
-        if most is None or len(most) - self.waiting(newcomer) < 2:
+        if most is None or len(most) - self.waiting(newcomer) < fewer:
             return None
         item = next(reversed(most))
         self.remove(item)

@@ -186,8 +186,8 @@ class Pool:
             self._finish(turned_away, LINE_FULL)
         if job.lane == OWNER_LANE and not self._held[OWNER_LANE]:
             self._grow()  # the owner has no worker at all: one comes now
-        elif self._growing is None:
-            self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
+        else:
+            self._grow_later()
 
     def _may_run(self, lane: str) -> bool:
         """The owner always; others up to their share, and never on the last worker."""
@@ -311,8 +311,13 @@ class Pool:
         job = self._release(worker)
         if job is not None:
             self._finish(job, WORKER_LOST)
-        if not self._stopped and (len(self._workers) + len(self._spawning) < self._warm or len(self._line)):
-            self._spawn()
+        if self._stopped:
+            return
+        if len(self._workers) + len(self._spawning) < self._warm:
+            self._spawn(0.0 if worker.ready else RESPAWN_SECONDS)
+        self._feed()  # its caller may hold a worker again
+        if len(self._line):
+            self._grow_later()
 
     def _worker_exited(self, pid: int, status: int) -> None:
         if not self._stopped and status not in (0, -9):
@@ -322,11 +327,17 @@ class Pool:
 
     def _grow(self) -> None:
         """One more worker while somebody who may run has waited too long; asked again until none has."""
-        self._growing = None
-        if self._stopped or not len(self._line) or len(self._workers) + len(self._spawning) >= self._max_workers:
+        if self._growing is not None:
+            self._growing.cancel()
+            self._growing = None
+        if self._stopped or not self._line.may_take(self._may_run) or len(self._workers) + len(self._spawning) >= self._max_workers:
             return
         self._spawn()
-        self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
+        self._grow_later()
+
+    def _grow_later(self) -> None:
+        if self._growing is None:
+            self._growing = asyncio.get_running_loop().call_later(GROW_AFTER_SECONDS, self._grow)
 
     def _shrink(self) -> None:
         """End one worker beyond the warm ones after a while without need."""
@@ -337,14 +348,16 @@ class Pool:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
-    def _spawn(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._bring_up())
+    def _spawn(self, after_seconds: float = 0.0) -> None:
+        task = asyncio.get_running_loop().create_task(self._bring_up(after_seconds))
         self._spawning.add(task)
         task.add_done_callback(self._spawning.discard)
         if self._shrinking is None and len(self._workers) + len(self._spawning) > self._warm:
             self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
-    async def _bring_up(self) -> None:
+    async def _bring_up(self, after_seconds: float) -> None:
+        if after_seconds:  # the last one died in its cradle: no busy loop of births and deaths
+            await asyncio.sleep(after_seconds)
         try:
             sock, pid, pidfd = await self._nursery.spawn()
         except NurseryLost as error:

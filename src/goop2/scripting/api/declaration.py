@@ -27,13 +27,18 @@ LETTERS: Final = {
     "value": "v",
     "json": "j",
     "any": "a",
+    "options": "o",
+    "data": "d",
 }
 """Type of a parameter → its letter in a signature, as sandbox/calls.lua reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON."""
+    """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON.
+
+    `options` is a table, sent as JSON; `data` a string, sent as it is, or a table, sent as JSON, and told apart.
+    """
 
     name: str
     type: str

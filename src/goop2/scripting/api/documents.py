@@ -47,6 +47,8 @@ _LUALS_TYPES: Final = {
     "value": "string|number|boolean|nil",
     "json": "any",
     "any": "any",
+    "options": "table",
+    "data": "string|table",
 }
 
 

@@ -38,18 +38,19 @@ _LOG = (
 )
 
 _URL = Parameter("url", "string")
-_OPTIONS = Parameter("opts", "json", optional=True)
+_OPTIONS = Parameter("opts", "options", optional=True)
 _HTTP = (
     Function(
         "http.get",
         (_URL, _OPTIONS),
         "body, nil, {status, headers} | nil, error",
         Place.PEER,
-        "Fetches a public http or https address. 3 requests a call, 1 MB an answer; any status is a body, not an error.",
+        "Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. "
+        "Any status is a body, not an error.",
     ),
     Function(
         "http.post",
-        (_URL, Parameter("body", "json"), _OPTIONS),
+        (_URL, Parameter("body", "data"), _OPTIONS),
         "body, nil, {status, headers} | nil, error",
         Place.PEER,
         "Like goop.http.get, sending body: a table as JSON, a string as it is.",

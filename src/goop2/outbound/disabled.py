@@ -1,0 +1,19 @@
+"""goop.http where the owner has not switched it on: it says so. Imports nothing of the client, so that such a peer starts sooner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from goop2.sandbox.messages import Scalar
+from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+
+DISABLED: Final = HostAnswer(b"vv", (None, b"http is disabled in goop.json (lua.http_enabled)"))
+
+
+async def _disabled(_invocation: Invocation, *_arguments: Scalar) -> HostAnswer:
+    return DISABLED
+
+
+OPERATIONS: Final[Mapping[str, PeerOperation]] = {"http.get": _disabled, "http.post": _disabled}
+"""As `HttpOperations.by_name`."""
