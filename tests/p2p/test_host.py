@@ -298,15 +298,16 @@ async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeyp
 
 
 async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(stream_module, "LINGER_SECONDS", 1.0)
     async with two_hosts(guest) as (caller, callee):
 
         async def answer_at_once(stream: Stream) -> None:
             await stream.finish(b"done")
 
         await callee.serve(ECHO, answer_at_once)
-        streams = [await caller.open(callee.peer_id, ECHO) for _ in range(5)]
-        assert [await read_all(stream) for stream in streams] == [b"done"] * 5
+        for _ in range(3):
+            stream = await caller.open(callee.peer_id, ECHO)
+            assert await read_all(stream) == b"done"
         await until(lambda: _remembered(callee) == 0)
 
 
