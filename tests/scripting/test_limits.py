@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from goop2.sandbox import host
 from goop2.scripting import limits
 from goop2.scripting.limits import Limits
 
@@ -25,3 +28,10 @@ def test_an_owner_who_sets_nothing_gets_the_limits_of_the_manual() -> None:
     assert (default.rate_per_caller, default.rate_global) == (30, 120)
     assert not default.http_enabled
     assert not default.kv_enabled
+
+
+def test_both_sides_of_the_wall_have_the_same_bounds() -> None:
+    """The sandbox may import nothing of the peer, and Lua nothing at all: so the numbers stand there again."""
+    prelude = (Path(host.__file__).parent / "prelude.lua").read_text("utf-8")
+    assert f"local RESULT_MAX_BYTES = {limits.RESULT_MAX_BYTES}\n" in prelude
+    assert (host.LOG_LINES_MAX, host.LOG_MAX_BYTES) == (limits.LOG_LINES_MAX, limits.LOG_MAX_BYTES)
