@@ -11,12 +11,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from goop2.cli import output
-
-if TYPE_CHECKING:
-    pass
 
 Event = MutableMapping[str, Any]
 
