@@ -1,0 +1,133 @@
+"""Who may take what: counts open connections and streams, and meters how fast they come. Pure: no socket, the clock is passed in.
+
+Everything counted is bounded, whoever comes and however many names they make up: open things by their limits, meters by
+FORGETTING_AT_KEYS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+
+from goop2.p2p.limits import FORGETTING_AT_KEYS, Limits
+
+_SECONDS_PER_MINUTE = 60.0
+
+
+class Refused(Exception):
+    """The limit is reached; the message says which and its value."""
+
+
+class Meter:
+    """So many units a minute and key, saved up to a minute's worth (a token bucket). A key that is full again is not kept."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """Key → (units used, at what time); the longest silent first."""
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def take(self, key: str, units: int = 1) -> bool:
+        """Whether there is room for so many; then they are counted."""
+        now = self._clock()
+        used = self._still_used(key, now) + units
+        if used > self._per_minute:
+            return False
+        self._used[key] = (used, now)
+        self._used.move_to_end(key)
+        self._forget(now)
+        return True
+
+    def _still_used(self, key: str, now: float) -> float:
+        used, at = self._used.get(key, (0.0, now))
+        return max(0.0, used - (now - at) * self._per_minute / _SECONDS_PER_MINUTE)
+
+    def _forget(self, now: float) -> None:
+        """Keys that are full again, and the longest silent beyond the bound; each is dropped once."""
+        while self._used:
+            key = next(iter(self._used))
+            if len(self._used) <= FORGETTING_AT_KEYS and self._still_used(key, now) > 0:
+                return
+            del self._used[key]
+
+
+class Occupancy:
+    """How many are open, in total and by key."""
+
+    def __init__(self, what: str, total: int, per_key: int) -> None:
+        self._what = what
+        self._total = total
+        self._per_key = per_key
+        self._open: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._open.total()
+
+    @contextlib.contextmanager
+    def one(self, key: str) -> Iterator[None]:
+        """Counts one while the block runs. Raises `Refused`."""
+        if len(self) >= self._total:
+            raise Refused(f"{self._total} {self._what} are open, the most there may be")
+        if self._open[key] >= self._per_key:
+            raise Refused(f"{key} has {self._per_key} {self._what} open, the most there may be")
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+
+class Memory:
+    """Bytes held for strangers, all together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def hold(self, size: int) -> bool:
+        """Whether there is room; then it is held."""
+        if self.held + size > self._most:
+            return False
+        self.held += size
+        return True
+
+    def free(self, size: int) -> None:
+        self.held -= size
+
+
+class Admission:
+    """All limits of a host, together."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self.memory = Memory(limits.buffered_bytes)
+        self._connections = Occupancy("connections", limits.connections, limits.connections_per_address)
+        self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
+        self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
+        self._opened = Meter(limits.streams_per_minute_and_peer, clock)
+        self._received = Meter(limits.bytes_per_minute_and_peer, clock)
+
+    @contextlib.contextmanager
+    def connection(self, address: str) -> Iterator[None]:
+        """A connection somebody at `address` made, from before its handshake to its end. Raises `Refused`."""
+        with self._connections.one(address):
+            if not self._handshakes.take(address):
+                raise Refused(f"{address} connects too often")
+            yield
+
+    @contextlib.contextmanager
+    def stream(self, peer: str) -> Iterator[None]:
+        """A stream that `peer` opened, from before its protocol is known to its end. Raises `Refused`."""
+        if not self._opened.take(peer):
+            raise Refused(f"{peer} opens too many streams")
+        with self._streams.one(peer):
+            yield
+
+    def received(self, peer: str, size: int) -> bool:
+        """Whether `peer` may have sent so many bytes unasked."""
+        return self._received.take(peer, size)

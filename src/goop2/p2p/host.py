@@ -1,0 +1,287 @@
+"""The network behind five words: connect, open, serve, peers, close. Everything above it is asyncio and knows neither libp2p nor trio.
+
+Noise and Yamux over TCP, nothing else: whoever is connected has proved the id it has. Own limits stand in limits.py and are kept by
+pinned.py; every wait has an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar, cast
+from weakref import WeakValueDictionary
+
+import structlog
+import trio
+from libp2p import new_host
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.host.basic_host import BasicHost
+from libp2p.host.exceptions import StreamFailure
+from libp2p.network.config import ConnectionConfig
+from libp2p.network.exceptions import SwarmException
+from libp2p.network.stream.net_stream import NetStream
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from multiaddr import Multiaddr
+
+from goop2.identity import Identity
+from goop2.p2p import pinned
+from goop2.p2p.address import PeerAddress, peer_id
+from goop2.p2p.admission import Admission
+from goop2.p2p.dialling import AddressBook, dial
+from goop2.p2p.faults import Broken, Busy, NotSpoken, PortTaken, Unreachable
+from goop2.p2p.guest import Guest, GuestStopped
+from goop2.p2p.limits import (
+    CLOSE_SECONDS,
+    DIAL_SECONDS,
+    EXCHANGE_SECONDS,
+    HANDSHAKE_SECONDS,
+    NEGOTIATE_SECONDS,
+    OUTGOING_STREAMS_PER_PEER,
+    Limits,
+)
+from goop2.p2p.stream import Stream
+
+Handler = Callable[[Stream], Awaitable[None]]
+"""Carries out one exchange another peer began. What it raises resets the stream."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ALL_ADDRESSES = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A peer we are connected to now."""
+
+    peer: str
+    address: str
+    """`ip:port` of its end, "" when that is not known."""
+
+
+@contextlib.asynccontextmanager
+async def open_host(
+    guest: Guest, identity: Identity, port: int = 0, limits: Limits | None = None, listen_on: str = ALL_ADDRESSES
+) -> AsyncIterator[Host]:
+    """A host that listens on `port` (0: any) until the block is left. Raises `PortTaken`."""
+    host = Host(guest, identity, limits or Limits())
+    await host._start(port, listen_on)
+    try:
+        yield host
+    finally:
+        await host.close()
+
+
+class Host:
+    """This peer on the network; made by `open_host`."""
+
+    def __init__(self, guest: Guest, identity: Identity, limits: Limits) -> None:
+        self.peer_id = identity.peer_id
+        self._guest = guest
+        self._host = _new_host(identity, limits)
+        self._log = structlog.get_logger("goop2.p2p").bind()
+        self.admission = Admission(limits, time.monotonic)
+        pinned.settle(self._host, self.admission, self._refused)
+        self._swarm = cast(Swarm, self._host.get_network())
+        self._book = AddressBook()
+        self._dialling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._outgoing: Counter[str] = Counter()
+        self._listening: trio.Event
+        self._done: trio.Event
+        self._closed = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, as others can dial it: `/ip4/…/tcp/…/p2p/<our id>`; with ALL_ADDRESSES the address is that, not a real one."""
+        return tuple(f"{address}/p2p/{self.peer_id}" for address in map(str, self._host.get_transport_addrs()))
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return int(self._host.get_transport_addrs()[0].value_for_protocol("tcp") or 0)
+
+    def knows(self, addresses: Iterable[PeerAddress]) -> None:
+        """Remember where peers are said to be; nothing is dialled."""
+        for address in addresses:
+            self._book.add(address.peer, [address.transport])
+
+    async def connect(self, peer: str, addresses: Sequence[PeerAddress] = ()) -> None:
+        """Make sure there is a connection, trying these addresses and those known before. Raises `Unreachable` and `NotAnAddress`."""
+        id_ = peer_id(peer)
+        self.knows(address for address in addresses if address.peer == peer)
+        transports = self._book.of(peer)
+        # One dial a peer: who comes meanwhile waits for it and finds the connection.
+        async with self._dialling.setdefault(peer, asyncio.Lock()):
+            connected = await self._called(peer, dial, self._swarm, id_, transports)
+        if not connected:
+            raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
+
+    async def open(self, peer: str, *protocols: str) -> Stream:
+        """A new stream to a peer, on the first of `protocols` it speaks. Raises `Unreachable`, `NotSpoken` and `Busy`."""
+        id_ = peer_id(peer)
+        if not self._swarm.get_connections(id_):
+            await self.connect(peer)
+        if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
+            raise Busy(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
+        self._outgoing[peer] += 1
+        try:
+            stream = await self._called(peer, self._open, id_, [TProtocol(name) for name in protocols])
+        except StreamFailure as failure:
+            self._one_less(peer)
+            if pinned.refused(failure):
+                raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
+            raise Broken(f"{peer} ended the exchange before it began ({' or '.join(protocols)})") from None
+        except BaseException:
+            self._one_less(peer)
+            raise
+        return Stream(self._guest, stream, peer, str(stream.get_protocol()), lambda: self._one_less(peer))
+
+    async def serve(self, protocol: str, handler: Handler) -> None:
+        """Have `handler` answer the streams others open with this protocol."""
+
+        async def accept(stream: NetStream) -> None:
+            await self._accept(stream, protocol, handler)
+
+        await self._guest.call(_plain(lambda: self._host.set_stream_handler(TProtocol(protocol), accept)))  # type: ignore[arg-type]
+
+    def peers(self) -> tuple[Connected, ...]:
+        """Whom we are connected to now, each once."""
+        connections = self._swarm.get_connections_map()
+        return tuple(Connected(str(peer), _remote(found[0].muxed_conn)) for peer, found in connections.items() if found)
+
+    async def disconnect(self, peer: str) -> None:
+        """End the connections to a peer, if there are any."""
+        with contextlib.suppress(GuestStopped):
+            await self._guest.call(self._host.disconnect, peer_id(peer))
+
+    async def close(self) -> None:
+        """Stop listening and end every connection; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(GuestStopped):
+            await self._guest.call(self._close)
+
+    async def _start(self, port: int, listen_on: str) -> None:
+        pinned.quiet()
+        self._listening, self._done = trio.Event(), trio.Event()
+        self._stop = trio.Event()
+        self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
+        await self._guest.call(self._listening.wait)
+        if not self._host.get_transport_addrs():
+            raise PortTaken(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
+
+    async def _run(self, address: Multiaddr) -> None:
+        try:
+            async with self._host.run([address]):
+                self._listening.set()
+                try:
+                    await self._stop.wait()
+                finally:
+                    # Left to itself the library is cancelled while it closes, and connections stay open on both sides.
+                    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+                        await self._close_connections()
+                        await self._host.close()
+        finally:
+            self._done.set()
+
+    async def _close_connections(self) -> None:
+        """All at once: each takes the library a fifth of a second."""
+        async with trio.open_nursery() as nursery:
+            for connection in self._swarm.get_connections():
+                nursery.start_soon(connection.close)
+
+    async def _close(self) -> None:
+        self._stop.set()
+        await self._done.wait()
+
+    async def _called(self, peer: str, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """A call into trio that has to do with a peer; its failures in our words."""
+        try:
+            return await self._guest.call(function, *arguments, **keywords)
+        except (SwarmException, trio.TooSlowError, GuestStopped) as error:
+            raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
+
+    async def _open(self, peer: ID, protocols: list[TProtocol]) -> NetStream:
+        with trio.fail_after(NEGOTIATE_SECONDS):
+            return cast(NetStream, await self._host.new_stream(peer, protocols))
+
+    async def _accept(self, stream: NetStream, protocol: str, handler: Handler) -> None:
+        ours = Stream(self._guest, stream, str(stream.muxed_conn.peer_id), protocol)
+        try:
+            with trio.fail_after(EXCHANGE_SECONDS):
+                await self._guest.host(_exchange, ours, handler)
+            await ours.linger()
+        except Exception as error:
+            self._log.info("exchange failed", peer=ours.peer, protocol=protocol, why=str(error) or type(error).__name__)
+            await stream.reset()
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await stream.reset()
+            raise
+
+    def _one_less(self, peer: str) -> None:
+        self._outgoing[peer] -= 1
+        if self._outgoing[peer] <= 0:
+            del self._outgoing[peer]
+
+    def _refused(self, why: str) -> None:
+        self._log.debug("refused", why=why)
+
+
+async def _exchange(stream: Stream, handler: Handler) -> None:
+    await handler(stream)
+
+
+def _new_host(identity: Identity, limits: Limits) -> BasicHost:
+    keys = create_new_key_pair(identity.seed)
+    config = ConnectionConfig(
+        max_connections=limits.connections * 2,
+        min_connections=0,
+        low_watermark=0,
+        high_watermark=limits.connections * 2,
+        max_connections_per_peer=limits.connections_per_peer,
+        dial_timeout=DIAL_SECONDS,
+        inbound_upgrade_timeout=HANDSHAKE_SECONDS,
+        outbound_upgrade_timeout=HANDSHAKE_SECONDS,
+        outbound_stream_protocol_negotiation_timeout=NEGOTIATE_SECONDS,
+        inbound_stream_protocol_negotiation_timeout=NEGOTIATE_SECONDS,
+    )
+    host = new_host(
+        key_pair=keys,
+        sec_opt={NOISE: NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)},
+        muxer_opt={TProtocol(YAMUX): Yamux},
+        connection_config=config,
+        disable_identify_address_discovery=True,
+    )
+    assert isinstance(host, BasicHost)
+    if str(host.get_id()) != identity.peer_id:
+        raise RuntimeError(f"libp2p calls this peer {host.get_id()}, identity.key calls it {identity.peer_id}")
+    return host
+
+
+def _plain(function: Callable[[], object]) -> Callable[[], Awaitable[object]]:
+    async def run() -> object:
+        return function()
+
+    return run
+
+
+def _remote(muxed: object) -> str:
+    address = muxed.get_remote_address() if hasattr(muxed, "get_remote_address") else None
+    return f"{address[0]}:{address[1]}" if address else ""
+
+
+def _tried(transports: Sequence[str]) -> str:
+    return f" at {', '.join(transports)}" if transports else ": no address of it is known"

@@ -1,0 +1,95 @@
+"""Every number of the network, named with its unit and the reason for its value. py-libp2p's own limits do not hold a stranger back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEGABYTE_BYTES = 1024 * 1024
+
+# Time-outs: nothing waits for a stranger without an end.
+
+HANDSHAKE_SECONDS = 10.0
+"""From a TCP connection to a peer with a name; three round trips over the slowest link that is any use."""
+
+DIAL_SECONDS = 10.0
+"""Trying all addresses of a peer."""
+
+CLOSE_SECONDS = 2.0
+"""Saying goodbye to every peer at the end."""
+
+HEAD_START_SECONDS = 0.25
+"""Of an address before the next is tried beside it (RFC 8305)."""
+
+NEGOTIATE_SECONDS = 10.0
+"""Agreeing on a stream's protocol."""
+
+REQUEST_SECONDS = 10.0
+"""A request, from the stream's opening to its last byte: one byte a second is no request."""
+
+ANSWER_SECONDS = 65.0
+"""An answer's next bytes. A script runs at most 60 s (lua.timeout_seconds), and its time-out must arrive too."""
+
+PROBE_SECONDS = 5.0
+"""A label, which a peer writes without being asked."""
+
+ACK_SECONDS = 2.0
+"""A message's acknowledgement (network.md)."""
+
+RESEND_AFTER_SECONDS = 0.3
+"""Until a message that was not acknowledged is sent once more (network.md)."""
+
+WRITE_SECONDS = 30.0
+"""A reader that takes nothing for so long is gone, or wants us to wait."""
+
+EXCHANGE_SECONDS = 600.0
+"""A whole exchange: 50 MB at 90 kB/s. Whoever is slower comes again."""
+
+LINGER_SECONDS = 60.0
+"""After our last byte, until the other side closes its end: it may still be reading, and a reset would take that from it."""
+
+RETRY_FIRST_SECONDS = 1.0
+RETRY_MAX_SECONDS = 60.0
+"""Reconnecting: doubled from the first to the last, then kept up; a peer that is back is found within a minute."""
+
+# Sizes and counts.
+
+READ_MAX_BYTES = 64 * 1024
+"""One read: a whole Yamux frame."""
+
+WINDOW_MAX_BYTES = 1 * MEGABYTE_BYTES
+"""What a stream may hold unread. The library lets it grow to 16 MB, and does not hold the sender to it."""
+
+ADDRESSES_MAX = 16
+"""Addresses of one peer that are tried."""
+
+OUTGOING_STREAMS_PER_PEER = 128
+"""Half of what the muxer has: at its end it blocks without a word."""
+
+SEEN_MESSAGES = 4096
+"""Ids of messages by which repeats are known: a retry comes within seconds."""
+
+FORGETTING_AT_KEYS = 4096
+"""Peers or addresses counted at a time; the longest silent is forgotten, and a stranger's new names cost it handshakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What strangers may take of this peer, all together and each."""
+
+    connections: int = 128
+    connections_per_address: int = 16
+    """Peers behind one home router share its address."""
+    connections_per_peer: int = 2
+    """Both may dial at the same moment."""
+    handshakes_per_minute_and_address: int = 120
+    """A handshake costs a millisecond of CPU."""
+    streams: int = 512
+    """Open at a time, opened by others: a request each."""
+    streams_per_peer: int = 64
+    """A page with its pictures, in two tabs."""
+    streams_per_minute_and_peer: int = 6000
+    """A hundred calls a second, for as long as anybody plays."""
+    bytes_per_minute_and_peer: int = 64 * MEGABYTE_BYTES
+    """Sent to us on streams they opened. Requests are small; what we asked for is not counted."""
+    buffered_bytes: int = 64 * MEGABYTE_BYTES
+    """Received and not yet read, of all streams of all peers."""

@@ -1,0 +1,160 @@
+r"""`/goop/data/1.0.0`: one JSON object and `\n`; the answer is one JSON object and `\n`.
+
+    {"op": "lua-call", "function": "score", "params": {…}}   →   {"ok": true, "data": …}   or   {"ok": false, "error": "…"}
+
+Beside `error` ours has `code`, `retry_after` (seconds), `script` and `line`, which others ignore. Which operation a caller may use is not
+decided here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from goop2.p2p.protocols.faults import LocalFault, RemoteFault
+from goop2.p2p.protocols.line import LineReader, line
+
+PROTOCOL: Final = "/goop/data/1.0.0"
+ENVELOPE_MAX_BYTES: Final = 64 * 1024
+"""Everything of a request or an answer but its largest value."""
+REQUEST_MAX_BYTES: Final = 1024 * 1024 + ENVELOPE_MAX_BYTES
+"""Parameters of a data function are at most 1 MB of JSON (behaviour.md)."""
+ANSWER_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Ours are at most 1 MB; others do not say, so there is room, and an end to it."""
+_NOTHING: Final = msgspec.Raw(b"")
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One operation with the keys it needs; values are JSON text for whoever carries it out."""
+
+    op: str
+    table: str = ""
+    name: str = ""
+    data: msgspec.Raw = _NOTHING
+    id: msgspec.Raw = _NOTHING
+    where: msgspec.Raw = _NOTHING
+    args: msgspec.Raw = _NOTHING
+    columns: msgspec.Raw = _NOTHING
+    column_defs: msgspec.Raw = _NOTHING
+    column: msgspec.Raw = _NOTHING
+    limit: msgspec.Raw = _NOTHING
+    offset: msgspec.Raw = _NOTHING
+    old_name: str = ""
+    new_name: str = ""
+    function: str = ""
+    params: msgspec.Raw = _NOTHING
+    order: msgspec.Raw = _NOTHING
+    fields: msgspec.Raw = _NOTHING
+    expr: msgspec.Raw = _NOTHING
+    group_by: msgspec.Raw = _NOTHING
+    key_col: msgspec.Raw = _NOTHING
+
+
+class Success(msgspec.Struct, frozen=True):
+    """The answer's data as JSON text; `null` when there is none."""
+
+    json: bytes
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why there is none. `code` is "" when the peer gives none."""
+
+    error: str
+    code: str = ""
+    retry_after: float | None = None
+    """Seconds."""
+    script: str | None = None
+    line: int | None = None
+
+
+Answer = Success | Failure
+
+
+class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer as it is on the wire. Keys of another type than ours are another implementation's, and are let pass."""
+
+    ok: bool
+    data: msgspec.Raw = _NOTHING
+    error: object = None
+    code: object = None
+    retry_after: object = None
+    script: object = None
+    line: object = None
+
+
+_requests: Final = msgspec.json.Decoder(Request)
+_answers: Final = msgspec.json.Decoder(_Sent)
+
+
+def request_reader() -> LineReader:
+    """For a request; then `requested`."""
+    return LineReader("the request", REQUEST_MAX_BYTES)
+
+
+def requested(content: bytes) -> Request:
+    """The request in a line. Raises `RemoteFault`, whose message the peer may be told."""
+    try:
+        request = _requests.decode(content)
+        # msgspec takes a Raw as it is: a later reader must find JSON, and text.
+        content.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteFault(f"the request is no operation: {error}") from None
+    return request
+
+
+def request(asked: Request) -> bytes:
+    """A request as it is sent. Raises `LocalFault` when it is too long."""
+    return line("the request", _without_empty(asked), REQUEST_MAX_BYTES)
+
+
+def answer_reader() -> LineReader:
+    """For an answer; then `answered`."""
+    return LineReader("the answer", ANSWER_MAX_BYTES)
+
+
+def answered(content: bytes) -> Answer:
+    """The answer in a line. Raises `RemoteFault`."""
+    try:
+        sent = _answers.decode(content)
+        content.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteFault(f"the answer is none: {error}") from None
+    if sent.ok:
+        return Success(bytes(sent.data) or b"null")
+    return Failure(
+        _text(sent.error) or "the peer gives no reason",
+        _text(sent.code) or "",
+        _seconds(sent.retry_after),
+        _text(sent.script),
+        sent.line if type(sent.line) is int else None,
+    )
+
+
+def success(json: bytes) -> bytes:
+    """The answer with this JSON text as data. Raises `LocalFault` when it is too long."""
+    return line("the answer", b'{"ok":true,"data":' + json + b"}", ANSWER_MAX_BYTES)
+
+
+def failure(why: Failure) -> bytes:
+    """The answer that says why there is none."""
+    fields = {"ok": False, "error": why.error, "code": why.code or None, "script": why.script, "line": why.line}
+    fields["retry_after"] = why.retry_after
+    kept = {name: value for name, value in fields.items() if value is not None}
+    return line("the answer", msgspec.json.encode(kept), ANSWER_MAX_BYTES)
+
+
+def _without_empty(asked: Request) -> bytes:
+    fields = {name: getattr(asked, name) for name in asked.__struct_fields__}
+    try:
+        return msgspec.json.encode({name: value for name, value in fields.items() if value not in ("", _NOTHING)})
+    except msgspec.EncodeError as error:
+        raise LocalFault(f"the request cannot be written: {error}") from None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9 else None

@@ -1,0 +1,11 @@
+"""Whose fault it is when an exchange does not go as the protocol says. What went wrong is in the message, for logs and pages."""
+
+from __future__ import annotations
+
+
+class RemoteFault(Exception):
+    """The other side broke the protocol: its stream is of no more use, the connection is."""
+
+
+class LocalFault(Exception):
+    """We were about to break the protocol; nothing was sent."""

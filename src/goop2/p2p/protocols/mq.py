@@ -1,0 +1,95 @@
+r"""`/goop/mq/1.0.0`: one message, acknowledged on the same stream.
+
+    {"type":"msg","id":"<uuid4>","seq":7,"topic":"chat","payload":{…}}\n   →   {"type":"ack","id":"<the same>","seq":7}\n
+
+What the topics carry is in topics.py. Who sent a message is never in it: that is the peer at the other end of the connection.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.protocols.line import LineReader, line
+
+PROTOCOL: Final = "/goop/mq/1.0.0"
+MESSAGE_MAX_BYTES: Final = 1024 * 1024
+"""A direct message is a few lines, a group's state may be a table; more belongs into a file or a data function."""
+ACK_MAX_BYTES: Final = 1024
+ID_MAX_CHARS: Final = 128
+"""A uuid4 has 36; others may count otherwise. Repeats are found by it, so it is kept."""
+TOPIC_MAX_CHARS: Final = 256
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message; `payload` is JSON text, see topics.py."""
+
+    id: str
+    seq: int
+    topic: str
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The receiver has the message with this id and number."""
+
+    id: str
+    seq: int
+
+
+class _SentMessage(Message, frozen=True, tag_field="type", tag="msg"):
+    pass
+
+
+class _SentAck(Ack, frozen=True, tag_field="type", tag="ack"):
+    pass
+
+
+_messages: Final = msgspec.json.Decoder(_SentMessage)
+_acks: Final = msgspec.json.Decoder(_SentAck)
+
+
+def message_reader() -> LineReader:
+    """For a message; then `message`."""
+    return LineReader("the message", MESSAGE_MAX_BYTES)
+
+
+def message(content: bytes) -> Message:
+    """The message in a line. Raises `RemoteFault`."""
+    try:
+        sent = _messages.decode(content)
+        content.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteFault(f"the message is none: {error}") from None
+    for name, text, most in (("id", sent.id, ID_MAX_CHARS), ("topic", sent.topic, TOPIC_MAX_CHARS)):
+        if not 0 < len(text) <= most:
+            raise RemoteFault(f"the message's {name} has {len(text)} characters; allowed are 1 to {most}")
+    return Message(sent.id, sent.seq, sent.topic, msgspec.Raw(bytes(sent.payload)))
+
+
+def send(sent: Message) -> bytes:
+    """A message as it is sent. Raises `LocalFault` when it is too long."""
+    return line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, sent.payload)), MESSAGE_MAX_BYTES)
+
+
+def ack_reader() -> LineReader:
+    """For an acknowledgement; then `ack`."""
+    return LineReader("the acknowledgement", ACK_MAX_BYTES)
+
+
+def ack(content: bytes, of: Message) -> Ack:
+    """The acknowledgement in a line. Raises `RemoteFault`, also when it is of another message."""
+    try:
+        sent = _acks.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteFault(f"the acknowledgement is none: {error}") from None
+    if (sent.id, sent.seq) != (of.id, of.seq):
+        raise RemoteFault(f"the acknowledgement is of message {sent.id[:ID_MAX_CHARS]!r}, not of {of.id!r}")
+    return Ack(sent.id, sent.seq)
+
+
+def send_ack(of: Message) -> bytes:
+    """The acknowledgement of a message."""
+    return msgspec.json.encode(_SentAck(of.id, of.seq)) + b"\n"

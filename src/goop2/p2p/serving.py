@@ -1,0 +1,223 @@
+"""What other peers get from this one: the label, the site's files, data operations, a place for messages.
+
+Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must know neither
+libp2p nor trio: a stream is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mimetypes
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from goop2.p2p.limits import READ_MAX_BYTES, REQUEST_SECONDS, SEEN_MESSAGES
+from goop2.p2p.protocols import content, data, mq, site, topics
+from goop2.p2p.protocols.faults import LocalFault, RemoteFault
+from goop2.p2p.protocols.line import LineReader
+from goop2.scripting.catalog import Catalog
+from goop2.scripting.engine import Engine, Failure
+from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.site_files import NotServed, SiteFile, SiteFiles
+
+if TYPE_CHECKING:
+    from goop2.p2p.host import Host
+    from goop2.p2p.stream import Stream
+
+Operation = Callable[[Caller, data.Request], Awaitable[data.Answer]]
+"""Carries out one data operation for a caller."""
+CallerOf = Callable[[str], Caller]
+"""Who a connected peer is to our scripts."""
+
+_UNTYPED: Final = "application/octet-stream"
+_TEXT_TYPES: Final = ("application/javascript", "application/json", "image/svg+xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that came; `sender` is who the connection proved."""
+
+    sender: str
+    id: str
+    event: topics.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Where messages go, and how a command's reply goes back; both belong to whoever keeps the history."""
+
+    keep: Callable[[Received], Awaitable[None]]
+    """Called once for every message, repeats left out; it is acknowledged when this returns."""
+    reply: Callable[[str, str], Awaitable[None]]
+    """Sends text to a peer as a direct message."""
+
+
+class Serving:
+    """Everything this peer answers, over what it is given."""
+
+    def __init__(
+        self,
+        label: Callable[[], str],
+        files: SiteFiles,
+        engine: Engine,
+        catalog: Catalog,
+        caller_of: CallerOf,
+        inbox: Inbox,
+        operations: Mapping[str, Operation],
+    ) -> None:
+        self._label = label
+        self._files = files
+        self._engine = engine
+        self._catalog = catalog
+        self._caller_of = caller_of
+        self._inbox = inbox
+        self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
+        self._seen = Seen()
+        self._log = structlog.get_logger("goop2.p2p").bind()
+
+    async def attach(self, host: Host) -> None:
+        """Answer what comes to this host from now on."""
+        for protocol, answer in (
+            (content.PROTOCOL, self.answer_content),
+            (site.PROTOCOL, self.answer_site),
+            (data.PROTOCOL, self.answer_data),
+            (mq.PROTOCOL, self.answer_mq),
+        ):
+            await host.serve(protocol, answer)
+
+    async def answer_content(self, stream: Stream) -> None:
+        """The label."""
+        await stream.finish(content.answer(self._label()))
+
+    async def answer_site(self, stream: Stream) -> None:
+        """A file of the site, a piece at a time."""
+        path = site.requested(await read_line(stream, site.request_reader()))
+        if path is None:
+            await stream.finish(site.refusal(site.BAD_REQUEST))
+            return
+        try:
+            file = await asyncio.to_thread(self._files.open, path)
+        except NotServed:
+            await stream.finish(site.refusal(site.NOT_FOUND))
+            return
+        with file:
+            await self._send_file(stream, file)
+
+    async def answer_data(self, stream: Stream) -> None:
+        """One operation."""
+        try:
+            asked = data.requested(await read_line(stream, data.request_reader()))
+        except RemoteFault as fault:
+            await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
+            return
+        await stream.finish(_written(await self._answer(self._caller_of(stream.peer), asked)))
+
+    async def answer_mq(self, stream: Stream) -> None:
+        """One message: kept, acknowledged, and answered when it is a command."""
+        message = mq.message(await read_line(stream, mq.message_reader()))
+        event = topics.read(message.topic, bytes(message.payload))
+        new = self._seen.first_time(stream.peer, message.id)
+        if new:
+            await self._keep(Received(stream.peer, message.id, event))
+        await stream.finish(mq.send_ack(message))
+        if new and isinstance(event, topics.Chat) and event.content.startswith("!"):
+            await self._command(stream.peer, event.content)
+
+    async def _keep(self, message: Received) -> None:
+        try:
+            await self._inbox.keep(message)
+        except BaseException:
+            # Not acknowledged, so it comes again and must not be taken for a repeat.
+            self._seen.forget(message.sender, message.id)
+            raise
+
+    async def _command(self, sender: str, text: str) -> None:
+        reply = await self._engine.command(self._caller_of(sender), text)
+        if reply.text:
+            await self._inbox.reply(sender, reply.text)
+
+    async def _answer(self, caller: Caller, asked: data.Request) -> data.Answer:
+        operation = self._operations.get(asked.op)
+        if operation is None:
+            return data.Failure(f"no operation {asked.op[:40]!r} for others", ErrorCode.FORBIDDEN)
+        return await operation(caller, asked)
+
+    async def _lua_call(self, caller: Caller, asked: data.Request) -> data.Answer:
+        result = await self._engine.call(caller, asked.function, bytes(asked.params) or b"{}")
+        if not isinstance(result, Failure):
+            return data.Success(result.json)
+        return data.Failure(result.message, result.code, result.retry_after_seconds, result.script, result.line)
+
+    async def _lua_list(self, _caller: Caller, _asked: data.Request) -> data.Answer:
+        listed = [
+            {"name": script.name, "description": script.description}
+            for script in self._catalog.listing()
+            if script.kind == "function" and (script.state == "ok" or script.older_runs)
+        ]
+        return data.Success(msgspec.json.encode({"functions": listed}))
+
+    async def _send_file(self, stream: Stream, file: SiteFile) -> None:
+        missing = file.status.st_size
+        try:
+            await stream.write(site.header(mime_type(file.path), missing))
+        except LocalFault:
+            await stream.finish(site.refusal(site.FORBIDDEN))
+            return
+        while missing and (piece := await asyncio.to_thread(file.content.read, min(missing, READ_MAX_BYTES))):
+            await stream.write(piece)
+            missing -= len(piece)
+        if missing:
+            # It shrank; the reader must not take it for whole.
+            raise OSError(f"{file.path} ended {missing} bytes early")
+        await stream.finish()
+
+
+class Seen:
+    """Which messages came already, by sender and id: a retry keeps its id. The oldest are forgotten."""
+
+    def __init__(self, kept: int = SEEN_MESSAGES) -> None:
+        self._kept = kept
+        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def first_time(self, sender: str, id_: str) -> bool:
+        """Whether it is new; from now on it is not."""
+        new = (sender, id_) not in self._ids
+        self._ids[sender, id_] = None
+        if len(self._ids) > self._kept:
+            self._ids.popitem(last=False)
+        return new
+
+    def forget(self, sender: str, id_: str) -> None:
+        self._ids.pop((sender, id_), None)
+
+
+async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
+    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            piece = await stream.read(seconds)
+            if not piece:
+                reader.end()
+            line = reader.receive(piece)
+            if line is not None:
+                return line
+
+
+def mime_type(path: str) -> str:
+    """By the file's name; text says that it is UTF-8."""
+    guessed = mimetypes.guess_type(path)[0] or _UNTYPED
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") or guessed in _TEXT_TYPES else guessed
+
+
+def _written(answer: data.Answer) -> bytes:
+    if isinstance(answer, data.Failure):
+        return data.failure(answer)
+    with contextlib.suppress(LocalFault):
+        return data.success(answer.json)
+    return data.failure(data.Failure("the result is too large", ErrorCode.UNAVAILABLE))

@@ -1,0 +1,69 @@
+"""mDNS: the records of the network's peers, and two peers finding each other over real multicast on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.p2p.hosts import LOOPBACK, new_identity
+
+from goop2.p2p.address import PeerAddress
+from goop2.p2p.discovery.mdns import addresses_of, entries_of, lan_addresses, open_mdns, text_of
+from goop2.p2p.faults import NoMulticast
+
+PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+
+
+def test_a_text_record_holds_one_string_per_address_repeated_keys_and_all() -> None:
+    entries = [f"dnsaddr=/ip4/192.0.2.{last}/tcp/4001/p2p/{PEER}" for last in (7, 8)]
+    text = text_of(entries)
+    assert text[0] == len(entries[0])
+    assert list(entries_of(text)) == entries
+    assert addresses_of(text) == [PeerAddress(PEER, f"/ip4/192.0.2.{last}/tcp/4001") for last in (7, 8)]
+
+
+def test_what_is_no_peers_address_is_left_out() -> None:
+    text = text_of(["txtvers=1", "dnsaddr=/ip4/192.0.2.7/tcp/4001", "dnsaddr=nonsense", f"dnsaddr=/ip4/192.0.2.7/tcp/1/p2p/{PEER}"])
+    assert addresses_of(text) == [PeerAddress(PEER, "/ip4/192.0.2.7/tcp/1")]
+
+
+@given(st.binary(max_size=300))
+def test_any_text_record_is_read(text: bytes) -> None:
+    """Invariant: any bytes give strings, each no longer than what was there, and never an exception."""
+    assert sum(len(entry.encode("utf-8", "replace")) >= 0 for entry in entries_of(text)) <= len(text)
+    addresses_of(text)
+
+
+def test_announced_addresses_are_real_ones() -> None:
+    assert not {"0.0.0.0", LOOPBACK} & set(lan_addresses())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_network_without_multicast_is_a_sentence() -> None:
+    with pytest.raises(NoMulticast, match=r"peers near by are not looked for: no multicast on 192\.0\.2\.77 \("):
+        async with open_mdns(PEER, 4001, print, ["192.0.2.77"]):
+            pass
+    # zeroconf leaves the socket it had begun with to the collector, which is to say so here.
+    gc.collect()
+
+
+async def test_two_peers_find_each_other_and_not_themselves() -> None:
+    ann, bob = new_identity().peer_id, new_identity().peer_id
+    # A type of its own, so that nobody else on this machine is found.
+    service = f"goop-{secrets.token_hex(4)}.local."
+    found: dict[str, asyncio.Queue[Sequence[PeerAddress]]] = {ann: asyncio.Queue(), bob: asyncio.Queue()}
+    async with (
+        open_mdns(ann, 4001, found[ann].put_nowait, [LOOPBACK], service),
+        open_mdns(bob, 4002, found[bob].put_nowait, [LOOPBACK], service),
+    ):
+        try:
+            async with asyncio.timeout(8):
+                assert list(await found[ann].get()) == [PeerAddress(bob, f"/ip4/{LOOPBACK}/tcp/4002")]
+                assert list(await found[bob].get()) == [PeerAddress(ann, f"/ip4/{LOOPBACK}/tcp/4001")]
+        except TimeoutError:
+            pytest.fail("no multicast on loopback, or nobody answered")

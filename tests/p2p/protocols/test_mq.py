@@ -1,0 +1,88 @@
+"""The mq protocol: a message and its acknowledgement."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goop2.p2p.protocols import mq
+from goop2.p2p.protocols.faults import LocalFault, RemoteFault
+from goop2.p2p.protocols.mq import Ack, Message
+
+CHAT = Message("8b4c", 7, "chat", msgspec.Raw(b'{"content":"hi"}'))
+SENT = b'{"type":"msg","id":"8b4c","seq":7,"topic":"chat","payload":{"content":"hi"}}'
+
+BROKEN = [
+    (b"{}", "the message is none"),
+    (b'{"type":"ack","id":"a","seq":1}', "the message is none"),
+    (SENT.replace(b'"seq":7', b'"seq":"7"'), "the message is none"),
+    (SENT.replace(b"hi", b"\xff"), "the message is none"),
+    (SENT.replace(b"8b4c", b""), "id has 0 characters; allowed are 1 to 128"),
+    (SENT.replace(b"8b4c", b"x" * 129), "id has 129 characters"),
+    (SENT.replace(b"chat", b"x" * 257), "topic has 257 characters"),
+    (b'{"type":"msg","payload":' + b"[" * 50_000, "the message is none"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_a_message_is_read_byte_by_byte_and_whole(size: int) -> None:
+    reader, sent = mq.message_reader(), SENT + b"\n"
+    lines = [reader.receive(sent[at : at + size]) for at in range(0, len(sent), size)]
+    assert lines[-1] is not None
+    assert mq.message(lines[-1]) == CHAT
+
+
+@pytest.mark.parametrize(("sent", "why"), BROKEN)
+def test_what_is_no_message_is_the_other_sides_fault(sent: bytes, why: str) -> None:
+    with pytest.raises(RemoteFault) as fault:
+        mq.message(sent)
+    assert why in str(fault.value)
+
+
+def test_keys_others_add_do_no_harm() -> None:
+    assert mq.message(SENT[:-1] + b',"from":"somebody","ttl":5}') == CHAT
+
+
+def test_messages_and_acknowledgements_as_they_are_sent() -> None:
+    assert mq.send(CHAT) == SENT + b"\n"
+    assert mq.send_ack(CHAT) == b'{"type":"ack","id":"8b4c","seq":7}\n'
+
+
+def test_a_message_nobody_would_read_is_not_sent() -> None:
+    with pytest.raises(LocalFault, match="the most is 1048576"):
+        mq.send(Message("a", 1, "chat", msgspec.Raw(b'"' + b"x" * mq.MESSAGE_MAX_BYTES + b'"')))
+
+
+def test_an_acknowledgement_is_of_the_message_it_names() -> None:
+    assert mq.ack(b'{"type":"ack","id":"8b4c","seq":7}', CHAT) == Ack("8b4c", 7)
+
+
+@pytest.mark.parametrize("sent", [b"{}", b'{"type":"msg","id":"8b4c","seq":7}', b'{"type":"ack","id":"8b4c","seq":8}', b"\xff"])
+def test_another_acknowledgement_is_none(sent: bytes) -> None:
+    with pytest.raises(RemoteFault, match="the acknowledgement is"):
+        mq.ack(sent, CHAT)
+
+
+@given(st.binary(max_size=100) | st.builds(lambda inner: SENT[:-1] + b"," + inner + b"}", st.binary(max_size=40)))
+def test_any_line_is_a_message_or_a_fault(sent: bytes) -> None:
+    """Invariant: any bytes give a message within its bounds whose payload is JSON text, or RemoteFault, and nothing else."""
+    try:
+        message = mq.message(sent)
+    except RemoteFault:
+        return
+    assert 0 < len(message.id) <= mq.ID_MAX_CHARS
+    json.loads(bytes(message.payload))
+
+
+@given(st.text(min_size=1, max_size=36), st.integers(-(2**63), 2**63 - 1), st.text(min_size=1, max_size=30), st.text())
+def test_a_message_arrives_as_it_was_sent(id_: str, seq: int, topic: str, text: str) -> None:
+    """Invariant: what `send` writes is one line, `message` reads the same from it, and its acknowledgement is accepted."""
+    sent = Message(id_, seq, topic, msgspec.Raw(json.dumps(text).encode()))
+    line = mq.message_reader().receive(mq.send(sent))
+    assert line is not None
+    assert mq.message(line) == sent
+    assert mq.ack(mq.send_ack(sent)[:-1], sent) == Ack(id_, seq)

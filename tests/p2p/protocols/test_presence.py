@@ -1,0 +1,70 @@
+"""Presence messages."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goop2.p2p.protocols.faults import LocalFault, RemoteFault
+from goop2.p2p.protocols.presence import ADDRESSES_MAX, Presence, read, write
+
+SENT = {
+    "type": "online",
+    "peerId": "12D",
+    "content": "Alice",
+    "email": "a@example.org",
+    "addrs": ["/ip4/192.0.2.7/tcp/4001"],
+    "publicKey": "k",
+    "encryptionSupported": True,
+    "ts": 1700000000000,
+}
+ALICE = Presence(
+    "online",
+    "12D",
+    "Alice",
+    "a@example.org",
+    addrs=("/ip4/192.0.2.7/tcp/4001",),
+    public_key="k",
+    encryption_supported=True,
+    ts=1700000000000,
+)
+
+
+def test_a_presence_is_read_and_written_with_the_keys_of_the_network() -> None:
+    assert read(json.dumps(SENT).encode()) == ALICE
+    assert json.loads(write(ALICE)) == SENT
+
+
+def test_unset_keys_are_left_out() -> None:
+    assert write(Presence("offline", "12D")) == b'{"type":"offline","peerId":"12D"}'
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"dance","peerId":"x"}', b'{"type":"online","peerId":7}', b"[" * 9000, b"\xff"])
+def test_what_is_no_presence_is_a_fault(payload: bytes) -> None:
+    with pytest.raises(RemoteFault, match="the presence is none"):
+        read(payload)
+
+
+def test_a_presence_has_bounds() -> None:
+    with pytest.raises(RemoteFault, match="the most is 16384"):
+        read(b" " * 16385)
+    with pytest.raises(LocalFault, match="the most is 16384"):
+        write(Presence("online", "12D", "x" * 20000))
+    said = read(json.dumps(SENT | {"content": "\x1b[2Jx" * 300, "addrs": ["/ip4/1.2.3.4/tcp/1"] * 100}).encode())
+    assert "\x1b" not in said.label
+    assert len(said.label) <= 256
+    assert len(said.addrs) == ADDRESSES_MAX
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=3)
+
+
+@given(st.binary(max_size=60) | st.dictionaries(st.sampled_from([*SENT, "target"]), VALUES).map(lambda said: json.dumps(said).encode()))
+def test_any_payload_is_a_presence_or_a_fault(payload: bytes) -> None:
+    """Invariant: any bytes give a presence within its bounds, or RemoteFault, and nothing else."""
+    with contextlib.suppress(RemoteFault):
+        assert read(payload).label.isprintable()

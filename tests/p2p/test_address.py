@@ -1,0 +1,52 @@
+"""Addresses as people type them."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.faults import NotAnAddress
+
+PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+
+
+@pytest.mark.parametrize("transport", ["/ip4/192.0.2.7/tcp/4001", "/ip6/2001:db8::7/tcp/4001", "/dns4/peer.example/tcp/4001"])
+def test_an_address_names_a_peer_and_a_way_to_it(transport: str) -> None:
+    assert parse(f" {transport}/p2p/{PEER}\n") == PeerAddress(PEER, transport)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "192.0.2.7:4001",
+        "/ip4/192.0.2.7/tcp/4001",
+        f"/p2p/{PEER}",
+        f"/ip4/192.0.2.7/udp/4001/p2p/{PEER}",
+        f"/ip4/192.0.2.700/tcp/4001/p2p/{PEER}",
+        "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo",
+        f"/ip4/192.0.2.7/tcp/4001/p2p/{PEER}/p2p-circuit",
+        f"/unix/socket/p2p/{PEER}",
+        f"/dns4/{'x' * 600}/tcp/1/p2p/{PEER}",
+    ],
+)
+def test_what_is_no_address_is_refused_with_one_that_is(text: str) -> None:
+    with pytest.raises(NotAnAddress, match="is not the address of a peer; one looks like /ip4/"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "12D3Koo", PEER + "x", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"])
+def test_what_is_no_peer_id_is_refused(text: str) -> None:
+    with pytest.raises(NotAnAddress):
+        peer_id(text)
+
+
+@given(st.text(max_size=60) | st.builds(lambda text: f"/ip4/1.2.3.4/tcp/{text}/p2p/{PEER}", st.text(max_size=10)))
+def test_any_text_is_an_address_or_refused(text: str) -> None:
+    """Invariant: any text gives an address or NotAnAddress, and nothing else."""
+    with contextlib.suppress(NotAnAddress):
+        assert parse(text).peer == PEER

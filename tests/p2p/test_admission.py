@@ -1,0 +1,87 @@
+"""Limits, counted. Time is a number the tests turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from goop2.p2p.admission import Admission, Memory, Meter, Occupancy, Refused
+from goop2.p2p.limits import FORGETTING_AT_KEYS, Limits
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_minutes_worth_may_come_at_once_and_then_as_fast_as_the_limit_says(clock: Clock) -> None:
+    meter = Meter(60, clock)
+    assert [meter.take("ann") for _ in range(61)] == [True] * 60 + [False]
+    clock.now += 2
+    assert [meter.take("ann") for _ in range(3)] == [True, True, False]
+
+
+def test_each_has_a_minute_of_its_own(clock: Clock) -> None:
+    meter = Meter(1, clock)
+    assert [meter.take("ann"), meter.take("bob"), meter.take("ann")] == [True, True, False]
+
+
+def test_what_is_refused_is_not_counted(clock: Clock) -> None:
+    meter = Meter(10, clock)
+    assert [meter.take("ann", 8), meter.take("ann", 8), meter.take("ann", 2)] == [True, False, True]
+
+
+def test_a_million_names_leave_little_behind_and_nothing_after_a_minute(clock: Clock) -> None:
+    meter = Meter(60, clock)
+    for number in range(100_000):
+        meter.take(f"stranger-{number}")
+        clock.now += 0.0001
+    assert len(meter) <= FORGETTING_AT_KEYS
+    clock.now += 60
+    meter.take("ann")
+    assert len(meter) == 1
+
+
+def test_open_things_have_a_limit_in_total_and_each() -> None:
+    open_ = Occupancy("streams", 3, 2)
+    with open_.one("ann"), open_.one("ann"):
+        with pytest.raises(Refused, match="ann has 2 streams open"), open_.one("ann"):
+            pass
+        with open_.one("bob"), pytest.raises(Refused, match="3 streams are open"), open_.one("eve"):
+            pass
+    assert len(open_) == 0
+    assert not open_._open
+
+
+def test_memory_is_held_once_for_all() -> None:
+    memory = Memory(10)
+    assert [memory.hold(6), memory.hold(6), memory.hold(4)] == [True, False, True]
+    memory.free(6)
+    assert memory.hold(6)
+
+
+def test_whoever_knocks_too_often_is_not_let_in_however_short_each_visit(clock: Clock) -> None:
+    admission = Admission(Limits(handshakes_per_minute_and_address=2), clock)
+    for _ in range(2):
+        with admission.connection("192.0.2.7"):
+            pass
+    with pytest.raises(Refused, match=r"192\.0\.2\.7 connects too often"), admission.connection("192.0.2.7"):
+        pass
+    with admission.connection("192.0.2.8"):
+        pass
+
+
+def test_whoever_opens_streams_too_fast_is_refused_however_short_each(clock: Clock) -> None:
+    admission = Admission(Limits(streams_per_minute_and_peer=2), clock)
+    for _ in range(2):
+        with admission.stream("ann"):
+            pass
+    with pytest.raises(Refused, match="ann opens too many streams"), admission.stream("ann"):
+        pass

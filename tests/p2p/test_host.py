@@ -1,0 +1,393 @@
+"""The host: who may connect and how, exchanges, failures, and what a stranger cannot take."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from libp2p import new_host
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
+from libp2p.network.exceptions import SwarmException
+from libp2p.peer.peerinfo import PeerInfo
+from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
+from multiaddr import Multiaddr
+from tests.p2p.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
+
+from goop2.p2p import pinned
+from goop2.p2p import stream as stream_module
+from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.faults import Broken, Busy, NotAnAddress, NotSpoken, PortTaken, Unreachable
+from goop2.p2p.guest import Guest
+from goop2.p2p.host import Host
+from goop2.p2p.limits import MEGABYTE_BYTES, Limits
+from goop2.p2p.stream import Stream
+
+ECHO = "/test/echo"
+
+
+async def never(stream: Stream) -> None:
+    """Reads nothing and answers nothing."""
+    await asyncio.sleep(60)
+
+
+# Exchanges.
+
+
+async def test_an_exchange_there_and_back(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve(ECHO, echo)
+        assert await asked(caller, callee, b"hello") == b"hello"
+
+
+async def test_both_sides_know_who_the_other_is_and_ids_are_identity_keys(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        callers: list[str] = []
+
+        async def handler(stream: Stream) -> None:
+            callers.append(stream.peer)
+            await stream.finish()
+
+        await callee.serve(ECHO, handler)
+        await asked(caller, callee, b"")
+        assert callers == [caller.peer_id]
+        assert [peer.peer for peer in caller.peers()] == [callee.peer_id]
+        assert caller.peers()[0].address == f"{LOOPBACK}:{callee.port}"
+
+
+async def test_a_megabyte_and_more_arrives_whole(guest: Guest) -> None:
+    data = bytes(range(256)) * 4096 * 5
+    async with two_hosts(guest) as (caller, callee):
+
+        async def handler(stream: Stream) -> None:
+            await stream.finish(data)
+
+        await callee.serve(ECHO, handler)
+        assert await asked(caller, callee, b"") == data
+
+
+async def test_the_first_protocol_the_peer_speaks_is_taken(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve(ECHO, echo)
+        async with await caller.open(callee.peer_id, "/test/newer", ECHO) as stream:
+            assert stream.protocol == ECHO
+
+
+async def test_a_protocol_the_peer_does_not_speak_is_said(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        with pytest.raises(NotSpoken, match=f"{callee.peer_id} does not speak /test/none"):
+            await caller.open(callee.peer_id, "/test/none")
+
+
+async def test_a_handler_that_fails_resets_its_stream_and_nothing_else(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+
+        async def handler(stream: Stream) -> None:
+            raise ValueError("a bug")
+
+        await callee.serve("/test/bug", handler)
+        await callee.serve(ECHO, echo)
+        async with await caller.open(callee.peer_id, "/test/bug") as stream:
+            with pytest.raises(Broken):
+                await read_all(stream)
+        assert await asked(caller, callee, b"still there") == b"still there"
+
+
+async def test_a_block_that_fails_resets_the_stream_so_that_the_other_side_knows(guest: Guest) -> None:
+    ended: list[type[Exception]] = []
+
+    async def handler(stream: Stream) -> None:
+        try:
+            await read_all(stream)
+        except Broken as broken:
+            ended.append(type(broken))
+            raise
+
+    async def fail(caller: Host, callee: Host) -> None:
+        async with await caller.open(callee.peer_id, ECHO) as stream:
+            await stream.write(b"half a")
+            raise ValueError
+
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve(ECHO, handler)
+        with pytest.raises(ValueError):  # noqa: PT011
+            await fail(caller, callee)
+        await until(lambda: ended == [Broken])
+
+
+async def test_cancelling_an_exchange_leaves_the_connection_alive(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve("/test/never", never)
+        await callee.serve(ECHO, echo)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asked(caller, callee, b"", "/test/never"), 0.2)
+        assert await asked(caller, callee, b"hello") == b"hello"
+
+
+# Who may connect.
+
+
+async def dial_as(guest: Guest, callee: Host, security: Mapping[Any, Any] | None, muxers: Mapping[Any, Any] | None) -> bool:
+    """Dial with py-libp2p itself, offering only this; whether it was let in."""
+    keys = create_new_key_pair()
+    noise = {NOISE: NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)}
+    dialler = new_host(key_pair=keys, sec_opt=security or noise, muxer_opt=muxers)
+
+    async def dial() -> bool:
+        async with dialler.run([Multiaddr(f"/ip4/{LOOPBACK}/tcp/0")]):
+            with contextlib.suppress(SwarmException):
+                await dialler.connect(PeerInfo(peer_id(callee.peer_id), [Multiaddr(parse(callee.addresses[0]).transport)]))
+                await dialler.close()
+                return True
+        return False
+
+    return await guest.call(dial)
+
+
+async def test_a_dial_without_encryption_is_refused(guest: Guest) -> None:
+    async with loopback_host(guest) as callee:
+        assert not await dial_as(guest, callee, {PLAINTEXT_PROTOCOL_ID: InsecureTransport(create_new_key_pair())}, None)
+
+
+async def test_a_dial_that_only_knows_another_muxer_is_refused(guest: Guest) -> None:
+    async with loopback_host(guest) as callee:
+        assert not await dial_as(guest, callee, None, {MPLEX_PROTOCOL_ID: Mplex})
+
+
+async def test_a_dial_with_what_we_speak_is_taken(guest: Guest) -> None:
+    # The same dialler as above, so that it is the offer that was refused and not the dialler.
+    async with loopback_host(guest) as callee:
+        assert await dial_as(guest, callee, None, None)
+
+
+async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want(guest: Guest) -> None:
+    async with loopback_host(guest) as caller, loopback_host(guest) as other:
+        wanted = new_identity().peer_id
+        with pytest.raises(Unreachable, match=f"{wanted} cannot be reached at /ip4/127.0.0.1/tcp/{other.port}"):
+            await caller.connect(wanted, [PeerAddress(wanted, parse(other.addresses[0]).transport)])
+        assert caller.peers() == ()
+
+
+async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled(guest: Guest) -> None:
+    async with loopback_host(guest) as caller:
+        with pytest.raises(NotAnAddress):
+            await caller.open("nobody", ECHO)
+
+
+# Ports and reconnecting.
+
+
+async def test_a_port_another_peer_has_is_not_shared(guest: Guest) -> None:
+    async with loopback_host(guest) as first:
+        with pytest.raises(PortTaken, match=f"port {first.port} is taken or not allowed: set p2p.listen_port"):
+            async with loopback_host(guest, port=first.port):
+                pass
+
+
+async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(guest: Guest) -> None:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    async with loopback_host(guest) as caller, loopback_host(guest) as callee:
+        away = [PeerAddress(callee.peer_id, f"/ip4/{LOOPBACK}/tcp/{port}")]
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                await caller.connect(callee.peer_id, away)
+        await connect(caller, callee)
+        assert [peer.peer for peer in caller.peers()] == [callee.peer_id]
+
+
+async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so(guest: Guest) -> None:
+    async with loopback_host(guest) as caller:
+        async with loopback_host(guest) as callee:
+            await callee.serve(ECHO, echo)
+            await connect(caller, callee)
+        await until(lambda: caller.peers() == ())
+        with pytest.raises(Unreachable):
+            await caller.open(callee.peer_id, ECHO)
+
+
+# What a stranger cannot take.
+
+
+async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_nothing(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve("/test/never", never)
+        stream = await caller.open(callee.peer_id, "/test/never")
+        muxed: Any = stream._stream.muxed_stream
+        muxed.send_window = 1 << 40
+        with contextlib.suppress(Broken):
+            await stream.write(bytes(4 * MEGABYTE_BYTES))
+        await until(lambda: callee.peers() == ())
+        assert callee.admission.memory.held == 0
+
+
+async def test_a_frame_larger_than_any_window_is_not_even_read(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve("/test/never", never)
+        stream = await caller.open(callee.peer_id, "/test/never")
+        muxed: Any = stream._stream.muxed_stream
+
+        async def announce() -> None:
+            header = (0).to_bytes(4, "big") + muxed.stream_id.to_bytes(4, "big") + (8 * MEGABYTE_BYTES).to_bytes(4, "big")
+            await muxed.conn._write_frame(header)
+
+        await guest.call(announce)
+        await until(lambda: callee.peers() == ())
+
+
+async def test_all_strangers_together_fill_no_more_than_the_bound(guest: Guest) -> None:
+    bound = 300_000
+    async with two_hosts(guest, Limits(buffered_bytes=bound)) as (caller, callee):
+        await callee.serve("/test/never", never)
+        streams = [await caller.open(callee.peer_id, "/test/never") for _ in range(3)]
+        results = await asyncio.gather(*(stream.write(bytes(200_000)) for stream in streams), return_exceptions=True)
+        await until(lambda: callee.peers() == ())
+        assert callee.admission.memory.held == 0
+        assert any(result is not None for result in results) or caller.peers() == ()
+
+
+async def test_whoever_sends_more_than_a_minutes_worth_loses_the_connection(guest: Guest) -> None:
+    async with two_hosts(guest, Limits(bytes_per_minute_and_peer=200_000)) as (caller, callee):
+        await callee.serve(ECHO, echo)
+        assert len(await asked(caller, callee, bytes(100_000))) == 100_000
+        with pytest.raises(Broken):
+            await asked(caller, callee, bytes(150_000))
+
+
+async def test_what_we_asked_for_is_not_counted_against_the_one_who_answers(guest: Guest) -> None:
+    async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000)) as caller, loopback_host(guest) as callee:
+
+        async def handler(stream: Stream) -> None:
+            await stream.finish(bytes(500_000))
+
+        await callee.serve(ECHO, handler)
+        await connect(caller, callee)
+        assert len(await asked(caller, callee, b"")) == 500_000
+
+
+async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends(guest: Guest) -> None:
+    async with two_hosts(guest, Limits(streams_per_peer=4)) as (caller, callee):
+        await callee.serve(ECHO, echo)
+        await until(lambda: len(callee.admission._streams) == 0)
+        held = [await caller.open(callee.peer_id, ECHO) for _ in range(4)]
+        with pytest.raises(Broken):
+            await asked(caller, callee, b"one too many")
+        await held[0].reset()
+        await until(lambda: len(callee.admission._streams) == 3)
+        assert await asked(caller, callee, b"room again") == b"room again"
+
+
+async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.p2p.host.OUTGOING_STREAMS_PER_PEER", 2)
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve(ECHO, echo)
+        async with await caller.open(callee.peer_id, ECHO), await caller.open(callee.peer_id, ECHO):
+            with pytest.raises(Busy, match="2 streams to 12D3Koo"):
+                await caller.open(callee.peer_id, ECHO)
+        assert await asked(caller, callee, b"room again") == b"room again"
+
+
+async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "LINGER_SECONDS", 1.0)
+    async with two_hosts(guest) as (caller, callee):
+
+        async def answer_at_once(stream: Stream) -> None:
+            await stream.finish(b"done")
+
+        await callee.serve(ECHO, answer_at_once)
+        for _ in range(3):
+            stream = await caller.open(callee.peer_id, ECHO)
+            assert await read_all(stream) == b"done"
+        await until(lambda: _remembered(callee) == 0)
+
+
+def _remembered(host: Host) -> int:
+    """Streams the muxers of a host know of."""
+    network: Any = host._host.get_network()
+    return sum(len(connection.muxed_conn.streams) for connection in network.get_connections())
+
+
+async def test_a_connection_gives_its_place_back_when_it_ends(guest: Guest) -> None:
+    async with loopback_host(guest, Limits(connections=2)) as callee:
+        await callee.serve(ECHO, echo)
+        for _ in range(4):
+            async with loopback_host(guest) as caller:
+                await connect(caller, callee)
+                assert await asked(caller, callee, b"hello") == b"hello"
+            await until(lambda: len(callee.admission._connections) == 0)
+
+
+async def test_connections_of_one_address_have_an_end(guest: Guest) -> None:
+    async with loopback_host(guest, Limits(connections_per_address=1)) as callee, loopback_host(guest) as one, loopback_host(guest) as two:
+        await connect(one, callee)
+        with pytest.raises(Unreachable):
+            await connect(two, callee)
+
+
+async def test_whoever_connects_and_says_nothing_is_sent_away(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.p2p.host.HANDSHAKE_SECONDS", 0.2)
+    async with loopback_host(guest) as callee:
+        reader, writer = await asyncio.open_connection(LOOPBACK, callee.port)
+        async with asyncio.timeout(5):
+            while await reader.read(1000):
+                pass
+        writer.close()
+        await until(lambda: len(callee.admission._connections) == 0)
+
+
+async def test_whoever_answers_too_slowly_is_given_up(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve("/test/never", never)
+        async with await caller.open(callee.peer_id, "/test/never") as stream:
+            with pytest.raises(Broken, match="is too slow"):
+                await stream.read(0.1)
+
+
+async def test_whoever_takes_nothing_is_given_up(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "WRITE_SECONDS", 0.2)
+    async with two_hosts(guest) as (caller, callee):
+        await callee.serve("/test/never", never)
+        async with await caller.open(callee.peer_id, "/test/never") as stream:
+            with pytest.raises(Broken, match="is too slow"):
+                await stream.write(bytes(3 * MEGABYTE_BYTES))
+
+
+async def test_a_reader_that_pauses_longer_than_the_library_waits_gets_everything(guest: Guest) -> None:
+    size = 600_000
+    async with two_hosts(guest) as (caller, callee):
+
+        async def handler(stream: Stream) -> None:
+            await stream.finish(bytes(size))
+
+        await callee.serve(ECHO, handler)
+        async with await caller.open(callee.peer_id, ECHO) as stream:
+            # YamuxStream.write gives up after 5 s.
+            await asyncio.sleep(5.5)
+            assert len(await read_all(stream)) == size
+
+
+# The library and the process.
+
+
+def test_another_version_of_the_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinned, "version", lambda _name: "0.9.0")
+    host: Any = None
+    admission: Any = None
+    with pytest.raises(RuntimeError, match=r"0\.9\.0 is installed; goop2 reaches into 0\.8\.1"):
+        pinned.settle(host, admission, print)
+
+
+def test_neither_libp2p_nor_trio_is_loaded_before_a_host_is_opened() -> None:
+    code = "import sys, goop2.peer, goop2.p2p, goop2.p2p.protocols.mq; print(sorted({'libp2p', 'trio', 'zeroconf'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.strip() == "[]"

@@ -1,0 +1,269 @@
+"""Two peers over real connections: labels, files, functions and messages, as one of them serves them and the other asks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+from tests.p2p.hosts import asked, connect, loopback_host, new_identity, until
+
+from goop2.p2p import calling as calling_module
+from goop2.p2p import serving as serving_module
+from goop2.p2p.calling import Calling, Refused
+from goop2.p2p.faults import Broken, Unreachable
+from goop2.p2p.guest import Guest
+from goop2.p2p.host import Host
+from goop2.p2p.protocols import data, mq
+from goop2.p2p.protocols.data import Failure, Success
+from goop2.p2p.protocols.line import LineReader
+from goop2.p2p.protocols.topics import Chat
+from goop2.p2p.serving import Inbox, Received, Seen, Serving, mime_type
+from goop2.p2p.stream import Stream
+from goop2.peer import open_peer
+from goop2.scripting.invocation import Caller
+from goop2.site_files import SiteFiles
+
+SETTINGS = {"lua": {"enabled": True, "rate_limit_per_peer": 5}, "profile": {"label": "Alice"}}
+FILES = {
+    "site/index.html": "<h1>Alice</h1>",
+    "site/style.css": "h1 { color: red }",
+    "site/.secret": "a password",
+    "site/lua/hello.lua": '--- Greets\nfunction handle(args) return "Hello " .. args .. " from " .. goop.peer.id end',
+    "site/lua/functions/whoami.lua": "--- Says who calls\nfunction call(request) return {id = goop.peer.id, params = request.params} end",
+    "site/lua/functions/fails.lua": '\nfunction call(request) error("no such game") end',
+}
+
+
+@dataclass
+class Pair:
+    """A caller and a peer that serves, connected, and the messages each has got."""
+
+    caller: Host
+    calling: Calling
+    callee: Host
+    folder: Path
+    received: list[Received]
+    replies: list[Received]
+    fail_to_keep: list[OSError]
+    """Raised, each once, where a message would be kept."""
+
+
+@contextlib.asynccontextmanager
+async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
+    (folder / "goop.json").write_text(json.dumps(SETTINGS))
+    for path, text in FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    received: list[Received] = []
+    replies: list[Received] = []
+
+    fail_to_keep: list[OSError] = []
+
+    async def keep(message: Received) -> None:
+        if fail_to_keep:
+            raise fail_to_keep.pop()
+        received.append(message)
+
+    async def keep_reply(message: Received) -> None:
+        replies.append(message)
+
+    async with open_peer(folder, {}) as peer, loopback_host(guest) as caller, loopback_host(guest) as callee:
+        answers = Calling(callee)
+
+        async def reply(to: str, text: str) -> None:
+            await answers.chat(to, text, 1)
+
+        files = SiteFiles(folder, [peer.settings.script_dir(folder)])
+        for host, inbox in ((callee, Inbox(keep, reply)), (caller, Inbox(keep_reply, reply))):
+            await Serving(lambda: "Alice", files, peer.engine, peer.catalog, Caller, inbox, {}).attach(host)
+        await connect(caller, callee)
+        yield Pair(caller, Calling(caller), callee, folder, received, replies, fail_to_keep)
+
+
+@pytest_asyncio.fixture
+async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
+    pair_ = pair(guest, tmp_path)
+    async with pair_ as opened:
+        yield opened
+
+
+async def fetched(two: Pair, path: str) -> tuple[str, bytes]:
+    async with two.calling.file(two.callee.peer_id, path) as answer:
+        return answer.mime, b"".join([piece async for piece in answer.pieces])
+
+
+async def test_a_peer_says_what_it_is_called(two: Pair) -> None:
+    assert await two.calling.label(two.callee.peer_id) == "Alice"
+
+
+async def test_the_site_is_served_with_types(two: Pair) -> None:
+    assert await fetched(two, "/") == ("text/html; charset=utf-8", b"<h1>Alice</h1>")
+    assert await fetched(two, "/style.css") == ("text/css; charset=utf-8", b"h1 { color: red }")
+
+
+async def test_a_large_file_comes_in_pieces_and_whole(two: Pair) -> None:
+    content = bytes(range(256)) * 8192
+    (two.folder / "site" / "film.bin").write_bytes(content)
+    assert await fetched(two, "/film.bin") == ("application/octet-stream", content)
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/.secret", "/lua/hello.lua", "/lua/functions/whoami.lua", "/../goop.json", "/link.txt", "/LUA/hello.lua", "/lua"]
+)
+async def test_what_is_not_for_others_is_not_found(two: Pair, path: str) -> None:
+    (two.folder / "site" / "link.txt").symlink_to("../goop.json")
+    with pytest.raises(Refused, match="not found") as refused:
+        await fetched(two, path)
+    assert refused.value.reason == "not found"
+
+
+async def test_a_request_that_is_none_is_said_so(two: Pair) -> None:
+    assert await asked(two.caller, two.callee, b"HELO\n", "/goop/site/1.0.0") == b"ERR bad request\n"
+
+
+async def test_a_file_nobody_would_read_is_refused_before_its_first_byte(two: Pair) -> None:
+    with (two.folder / "site" / "film.bin").open("wb") as film:
+        film.truncate(51 * 1024 * 1024)
+    with pytest.raises(Refused, match="forbidden"):
+        await fetched(two, "/film.bin")
+
+
+async def test_a_function_is_called_by_the_id_the_connection_proved(two: Pair) -> None:
+    answer = await two.calling.call(two.callee.peer_id, "whoami", b'{"a":[1,null]}')
+    assert isinstance(answer, Success)
+    result = json.loads(answer.json)
+    assert result["id"] == two.caller.peer_id
+
+
+async def test_an_id_a_request_claims_is_nothing(two: Pair) -> None:
+    line = b'{"op":"lua-call","function":"whoami","params":{},"peer_id":"%s","from":"%s"}\n'
+    forged = line % (two.callee.peer_id.encode(), two.callee.peer_id.encode())
+    answer = json.loads(await asked(two.caller, two.callee, forged, data.PROTOCOL))
+    assert answer["data"]["id"] == two.caller.peer_id
+
+
+async def test_a_function_that_fails_names_class_script_and_line(two: Pair) -> None:
+    answer = await two.calling.call(two.callee.peer_id, "fails")
+    assert answer == Failure("fails:2: no such game", "script_error", None, "fails", 2)
+
+
+async def test_an_unknown_function_and_an_unknown_operation_are_refused(two: Pair) -> None:
+    assert await two.calling.call(two.callee.peer_id, "nothing") == Failure("unknown function: nothing", "not_found")
+    for op in ("create-table", "delete-table", "drop"):
+        assert await two.calling.ask(two.callee.peer_id, data.Request(op)) == Failure(f"no operation '{op}' for others", "forbidden")
+
+
+async def test_callers_are_rate_limited_and_told_how_long(two: Pair) -> None:
+    answers = [await two.calling.call(two.callee.peer_id, "whoami") for _ in range(6)]
+    last = answers[-1]
+    assert isinstance(last, Failure)
+    assert last.code == "rate_limited"
+    assert last.retry_after is not None
+    assert 0 < last.retry_after <= 60
+
+
+async def test_functions_are_listed_with_descriptions(two: Pair) -> None:
+    answer = await two.calling.ask(two.callee.peer_id, data.Request("lua-list"))
+    assert isinstance(answer, Success)
+    assert json.loads(answer.json) == {
+        "functions": [{"name": "fails", "description": ""}, {"name": "whoami", "description": "Says who calls"}]
+    }
+
+
+async def test_a_broken_request_is_answered_in_words(two: Pair) -> None:
+    answer = json.loads(await asked(two.caller, two.callee, b'{"op":\n', data.PROTOCOL))
+    assert (answer["ok"], answer["code"]) == (False, "bad_request")
+
+
+async def test_a_message_is_kept_before_it_is_acknowledged_with_its_true_sender(two: Pair) -> None:
+    id_ = await two.calling.chat(two.callee.peer_id, "hi Alice", 1700000000000)
+    assert two.received == [Received(two.caller.peer_id, id_, Chat("hi Alice", 1700000000000))]
+
+
+async def test_a_message_that_cannot_be_kept_is_not_acknowledged_and_may_come_again(two: Pair) -> None:
+    two.fail_to_keep.append(OSError("disk full"))
+    two.fail_to_keep.append(OSError("disk full"))
+    with pytest.raises(Broken):
+        await two.calling.chat(two.callee.peer_id, "hi", 1)
+    two.fail_to_keep.append(OSError("disk full"))
+    id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
+    assert [message.id for message in two.received] == [id_]
+
+
+async def test_a_command_is_answered_by_a_message_back(two: Pair) -> None:
+    await two.calling.chat(two.callee.peer_id, "!hello Bob", 1)
+    await until(lambda: bool(two.replies))
+    assert two.replies[0].sender == two.callee.peer_id
+    assert two.replies[0].event == Chat(f"Hello Bob from {two.caller.peer_id}", 1)
+
+
+async def test_a_retry_is_acknowledged_again_and_kept_once(two: Pair) -> None:
+    message = mq.send(mq.Message("the-same", 1, "chat", msgspec.Raw(b'{"content":"!hello Bob"}')))
+    for _ in range(2):
+        assert json.loads(await asked(two.caller, two.callee, message, mq.PROTOCOL)) == {"type": "ack", "id": "the-same", "seq": 1}
+    await until(lambda: bool(two.replies))
+    await asyncio.sleep(0.1)
+    assert (len(two.received), len(two.replies)) == (1, 1)
+
+
+async def test_the_same_id_of_another_sender_is_another_message() -> None:
+    seen = Seen(2)
+    assert [seen.first_time("ann", "1"), seen.first_time("bob", "1"), seen.first_time("ann", "1")] == [True, True, False]
+    seen.first_time("eve", "1")
+    assert len(seen._ids) == 2
+
+
+async def test_a_message_nobody_acknowledges_is_sent_once_more_and_then_given_up(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[bytes] = []
+
+    async def deaf(stream: Stream) -> None:
+        got.append(await stream.read())
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr(calling_module, "ACK_SECONDS", 0.2)
+    await two.callee.serve(mq.PROTOCOL, deaf)
+    with pytest.raises(Broken, match=r"does not answer in time|is too slow"):
+        await two.calling.chat(two.callee.peer_id, "hi", 1)
+    assert len(got) == 2
+    assert json.loads(got[0])["id"] == json.loads(got[1])["id"]
+
+
+async def test_a_request_that_comes_a_byte_a_second_is_given_up(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read_line_quickly(stream: Stream, reader: LineReader) -> bytes:
+        return await original(stream, reader, 0.3)
+
+    original = serving_module.read_line
+    monkeypatch.setattr(serving_module, "read_line", read_line_quickly)
+    async with await two.caller.open(two.callee.peer_id, data.PROTOCOL) as stream:
+        with contextlib.suppress(Broken):
+            for _ in range(6):
+                await stream.write(b"x")
+                await asyncio.sleep(0.1)
+        with pytest.raises(Broken):
+            await stream.read(2)
+
+
+async def test_a_peer_that_is_not_there_is_said_at_once(two: Pair) -> None:
+    gone = new_identity().peer_id
+    with pytest.raises(Unreachable, match=f"{gone} cannot be reached: no address of it is known"):
+        await two.calling.label(gone)
+
+
+@pytest.mark.parametrize(
+    ("path", "mime"),
+    [
+        ("a.html", "text/html; charset=utf-8"),
+        ("a.png", "image/png"),
+        ("a.json", "application/json; charset=utf-8"),
+        ("a", "application/octet-stream"),
+    ],
+)
+def test_types_follow_from_names(path: str, mime: str) -> None:
+    assert mime_type(path) == mime
