@@ -185,12 +185,12 @@ TestLineOfCallers = LineOfCallers.TestCase
 TestLineOfCallers.settings = settings(max_examples=100, stateful_step_count=40)
 
 
-def test_whether_somebody_may_be_taken_is_told_without_taking() -> None:
+def test_who_is_next_is_told_without_taking() -> None:
     line: FairLine[str] = FairLine(4)
     line.offer("barred", "b1")
-    assert not line.may_take(lambda caller: caller != "barred")
+    assert line.peek(lambda caller: caller != "barred") is None
     line.offer("free", "f1")
-    assert line.may_take(lambda caller: caller != "barred")
+    assert line.peek(lambda caller: caller != "barred") == "f1"
     assert len(line) == 2
 
 

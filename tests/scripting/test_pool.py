@@ -17,7 +17,7 @@ from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation
 
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome
-from goop2.scripting.limits import STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
+from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
 from goop2.scripting.pool import LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool
 
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
@@ -173,6 +173,22 @@ async def test_ten_strangers_with_endless_scripts_do_not_stop_the_owner() -> Non
             assert await hello(pool) == b"Hello, Alice!"
             assert time.monotonic() - begun < 0.5
         assert {(await call).code for call in calls} == {ErrorCode.TIMEOUT}
+
+
+async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.scripting.pool.cores", lambda: 1)
+    async with open_pool(Limits(workers=8)) as pool:
+        end = time.monotonic() + 0.5
+
+        async def keep_calling() -> None:
+            while time.monotonic() < end:
+                await hello(pool)
+
+        await asyncio.gather(*(keep_calling() for _ in range(6)))
+        assert len(pool.worker_pids) == COMPUTING_WORKERS_PER_CORE
+        standing = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=1.0))) for n in range(4)]
+        await until(lambda: len(pool.worker_pids) > COMPUTING_WORKERS_PER_CORE)
+        await asyncio.gather(*standing)
 
 
 async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monkeypatch: pytest.MonkeyPatch) -> None:

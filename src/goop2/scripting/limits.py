@@ -67,7 +67,11 @@ WARM_WORKERS = 2
 """Workers that always stand ready. Two keep two callers going at once; more come when somebody waits."""
 
 GROW_AFTER_SECONDS = 0.05
-"""A line that does not move for so long gets one more worker. Work that only computes is done before."""
+"""A line that stands for so long gets one more worker. Work that only computes is done before."""
+
+COMPUTING_WORKERS_PER_CORE = 2
+"""So many are worth having for a line that moves: one computes while the other's next VM is built and its answer read. With more
+they only take turns: the same calls a second, and one call in a hundred waits ten times as long."""
 
 START_SECONDS = 10.0
 """Until the first worker must be ready; it takes a fifth of a second on a busy small machine."""

@@ -63,18 +63,19 @@ class FairLine(Generic[Item]):
 
         Callers who may not keep their place in front, so the cost is one `may_run` for each of them.
         """
-        caller = next(filter(may_run, self._turns), None)
-        if caller is None:
+        item = self.peek(may_run)
+        if item is None:
             return None
-        item = next(iter(self._turns[caller]))
+        caller = self._callers[item]
         self.remove(item)
         if caller in self._turns:
             self._turns.move_to_end(caller)
         return item
 
-    def may_take(self, may_run: Callable[[str], bool]) -> bool:
-        """Whether `take` would give an item."""
-        return any(map(may_run, self._turns))
+    def peek(self, may_run: Callable[[str], bool]) -> Item | None:
+        """What `take` would give."""
+        caller = next(filter(may_run, self._turns), None)
+        return None if caller is None else next(iter(self._turns[caller]))
 
     def remove(self, item: Item) -> bool:
         """Take `item` out, wherever it stands; False when it does not wait (any more)."""

@@ -26,6 +26,7 @@ from goop2.scripting.catalog import CompileUnavailable
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
+    COMPUTING_WORKERS_PER_CORE,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_WORKER_SECONDS,
@@ -36,6 +37,7 @@ from goop2.scripting.limits import (
     WAITING_MAX,
     WARM_WORKERS,
     Limits,
+    cores,
 )
 from goop2.scripting.line import FairLine
 from goop2.scripting.nursery import Nursery, NurseryLost
@@ -82,6 +84,7 @@ class Pool:
         self._max_workers = limits.workers
         self._share = limits.workers_per_caller
         self._warm = min(WARM_WORKERS, limits.workers)
+        self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
         self._nursery = Nursery(setup, self._worker_exited)
         self._line: FairLine[Job] = FairLine(WAITING_MAX)
@@ -192,10 +195,9 @@ class Pool:
         turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if job.lane == OWNER_LANE and not self._held[OWNER_LANE]:
-            self._grow()  # the owner has no worker at all: one comes now
-        else:
-            self._grow_later()
+        if job.lane == OWNER_LANE and not self._held[OWNER_LANE] and not self._spawning and self._has_room():
+            self._spawn()  # the owner has no worker at all: one comes now
+        self._grow_later()
 
     def _may_run(self, lane: str) -> bool:
         """The owner always; others up to their share, and never on the last worker."""
@@ -349,14 +351,17 @@ class Pool:
     # ── how many ─────────────────────────────────────────────────────────────────────────────
 
     def _grow(self) -> None:
-        """One more worker while somebody who may run has waited too long; asked again until none has."""
-        if self._growing is not None:
-            self._growing.cancel()
-            self._growing = None
-        if self._stopped or not self._line.may_take(self._may_run) or len(self._workers) + len(self._spawning) >= self._max_workers:
+        """One more worker for a line that stands, or that there are processors for; looks again while anybody waits."""
+        self._growing = None
+        job = self._line.peek(self._may_run)
+        if job is None or not self._has_room():
             return
-        self._spawn()
+        if len(self._workers) < self._computing or time.monotonic() - job.accepted >= GROW_AFTER_SECONDS:
+            self._spawn()
         self._grow_later()
+
+    def _has_room(self) -> bool:
+        return not self._stopped and len(self._workers) + len(self._spawning) < self._max_workers
 
     def _grow_later(self) -> None:
         if self._growing is None:
