@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import data, outbound, report, scripting
+from benchmarks import data, outbound, report, scripting, web
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
     "outbound": outbound.run,
     "data": data.run,
+    "web": web.run,
 }
 
 
