@@ -86,7 +86,7 @@ async def test_a_list_is_filtered_ordered_and_paged_and_the_limit_is_the_most(pe
     declare(peer, API)
 
     async def slugs(**page: object) -> list[str]:
-        answer = await ask(peer, "list", "posts", **page)
+        answer = await ask(peer, "list", "posts", BOB, **page)
         assert isinstance(answer, dict)
         return [item["slug"] for item in answer["items"]]
 
