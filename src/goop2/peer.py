@@ -127,7 +127,7 @@ async def open_peer(
 @asynccontextmanager
 async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
     keeper = Keeper(folder / FILE)
-    chat = Chat(this.peer_id, engine, keeper, Caller)
+    chat = Chat(this.peer_id, engine, keeper)
     try:
         await keeper.open()
         yield chat
