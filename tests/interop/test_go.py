@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from tests.p2p.test_serving import Pair, pair
 
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
+from goop2.p2p.discovery.opening import open_discovery
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.protocols.data import Success
+from goop2.p2p.protocols.presence import Presence
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -104,6 +107,25 @@ async def test_both_sides_let_go_when_they_are_done(go: Path, served: Pair) -> N
     await ask(go, "content", served.callee.addresses[0])
     await until(lambda: len(served.callee.peers()) == 1)
     await connect(served.caller, served.callee)
+
+
+async def test_a_go_peers_signs_are_believed_and_ours_and_our_goodbye_reach_it(go: Path, guest: Guest, tmp_path: Path) -> None:
+    async with loopback_host(guest) as host:
+        async with open_discovery(guest, host, tmp_path, lambda: Presence("online", "", "Alice"), near_by=False) as discovery:
+            going = asyncio.create_task(ask(go, "presence", host.addresses[0], "6"))
+            await until(lambda: any(peer.label == "Gopher" for peer in discovery.roster.peers()))
+            found, addresses = discovery.roster.peers()[0], list(host.addresses)
+            assert (found.proved, len(found.addresses)) == (True, 1)
+            for _ in range(5):
+                discovery.changed()
+                await asyncio.sleep(0.3)
+        heard = [json.loads(line) for line in (await going).splitlines()]
+    assert {each["author"] for each in heard} == {host.peer_id}
+    said = [each["said"] for each in heard]
+    assert {each["peerId"] for each in said} == {host.peer_id}
+    assert {each["content"] for each in said} == {"Alice"}
+    assert said[-1]["type"] == "offline"
+    assert said[0]["addrs"] == addresses
 
 
 NETWORK = """set -e

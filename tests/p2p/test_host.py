@@ -193,6 +193,14 @@ async def test_a_port_another_peer_has_is_not_shared(guest: Guest) -> None:
                 pass
 
 
+async def test_a_port_is_had_again_at_once_by_a_peer_that_had_visitors_and_ended(guest: Guest) -> None:
+    async with two_hosts(guest) as (_, callee):
+        port = callee.port
+        await callee.close()
+        async with loopback_host(guest, port=port) as again:
+            assert again.port == port
+
+
 async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(guest: Guest) -> None:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))

@@ -51,6 +51,24 @@ RETRY_FIRST_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0
 """Reconnecting: doubled from the first to the last, then kept up; a peer that is back is found within a minute."""
 
+PATIENCE_SECONDS = 24 * 3600.0
+"""A peer that was reached once, or typed in, is dialled again for so long."""
+
+HEARSAY_PATIENCE_SECONDS = 60.0
+"""A peer somebody told of: a few tries. It is told of again if it is there."""
+
+DIALS_AT_ONCE = 4
+"""Looking for peers must not be what the machine is busy with."""
+
+CONNECTIONS_SOUGHT = 64
+"""Half of what there may be: the other half is for those who come to us. Gossip reaches the rest, and a visit dials on its own."""
+
+REDIALLED_MAX = 1024
+"""Peers that are wanted at a time."""
+
+REMEMBERED_MAX = 256
+"""Peers an owner has typed in."""
+
 # Sizes and counts.
 
 READ_MAX_BYTES = 64 * 1024
@@ -64,6 +82,23 @@ ADDRESSES_MAX = 16
 
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what the muxer has: at its end it blocks without a word."""
+
+# Gossip: a peer gives a sign every 5 s, and any of them may come through one neighbour.
+
+GOSSIP_MESSAGE_MAX_BYTES = 16 * 1024
+"""A presence (protocols/presence.py)."""
+
+GOSSIP_RPC_MAX_BYTES = 1 * MEGABYTE_BYTES
+"""What a neighbour sends at a time: sixty of the largest messages."""
+
+AUTHOR_MESSAGES_PER_MINUTE = 60
+"""A sign every 5 s, and as many changes."""
+
+NEIGHBOUR_MESSAGES_PER_MINUTE = 12_000
+"""A thousand peers' signs, all handed on by one."""
+
+GOSSIP_MESSAGES_PER_MINUTE = 24_000
+"""All together: two minutes of it are remembered, and each costs a signature's check, 4 % of a core."""
 
 SEEN_MESSAGES = 4096
 """Ids of messages by which repeats are known: a retry comes within seconds."""

@@ -3,7 +3,8 @@
 1. A stream's window is not enforced: the sender may go on and everything is kept. `bound` gives each connection buffers that count.
 2. Windows grow to 16 MB, and a frame that long is read before anybody looks at it. Ours end at WINDOW_MAX_BYTES.
 3. An inbound connection holds its place, its task and its socket until the host ends, however long it is closed. `inbound` gives them back.
-4. Listening shares a port that is taken (SO_REUSEPORT), so that two peers get each other's visitors. Ours fails.
+4. Listening shares a port that is taken (SO_REUSEPORT), so that two peers get each other's visitors. Ours fails,
+   unless what has the port is over: a peer that starts again gets its own.
 5. Writing gives up after 5 s without window, with part of the data sent. `window` lets us wait before we write.
 6. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
 7. A dial whose handshake fails leaves its socket open.
@@ -61,9 +62,13 @@ async def _nothing(*_arguments: object) -> None:
 def quiet() -> None:
     """Process-wide: the window's end, the port that is not shared, and a log that strangers cannot fill."""
     yamux.MAX_WINDOW_SIZE = WINDOW_MAX_BYTES
-    no_reuse: Any = lambda sock: None  # noqa: E731 (as the library calls it)
-    tcp._set_reuse_flags = no_reuse
+    tcp._set_reuse_flags = _reuse_ended
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+
+
+def _reuse_ended(sock: trio.socket.SocketType) -> None:
+    """A port may be had again at once when its last peer has ended (its connections linger for a minute), and not while one listens."""
+    sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
 
 
 def send_window(stream: NetStream) -> int:

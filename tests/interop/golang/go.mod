@@ -2,7 +2,10 @@ module goop2/interop
 
 go 1.24
 
-require github.com/libp2p/go-libp2p v0.43.0
+require (
+	github.com/libp2p/go-libp2p v0.43.0
+	github.com/libp2p/go-libp2p-pubsub v0.15.0
+)
 
 require (
 	github.com/benbjohnson/clock v1.3.5 // indirect
@@ -12,9 +15,11 @@ require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.0 // indirect
 	github.com/flynn/noise v1.1.0 // indirect
 	github.com/francoispqt/gojay v1.2.13 // indirect
+	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/google/gopacket v1.1.19 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
 	github.com/huin/goupnp v1.3.0 // indirect
 	github.com/ipfs/go-cid v0.5.0 // indirect
 	github.com/ipfs/go-log/v2 v2.6.0 // indirect

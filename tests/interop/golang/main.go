@@ -2,6 +2,7 @@
 //
 //	serve                              prints its address, then a JSON line for every request and message it gets
 //	content|data|mq ADDRESS [LINE]     asks once and prints what came
+//	presence ADDRESS SECONDS           connects, gives signs over go-libp2p-pubsub and prints a JSON line for each it hears
 //	mdns TAG SECONDS                   prints the peers go-libp2p's own mDNS service finds under the tag
 package main
 
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -47,6 +49,8 @@ func main() {
 		serve(h)
 	case "mdns":
 		discover(h)
+	case "presence":
+		presence(h)
 	default:
 		ask(h)
 	}
@@ -110,6 +114,39 @@ func ask(h host.Host) {
 	fmt.Print(answer)
 	if os.Args[1] == "mq" {
 		time.Sleep(2 * time.Second)
+	}
+}
+
+func presence(h host.Host) {
+	info, err := peer.AddrInfoFromString(os.Args[2])
+	check(err)
+	seconds, err := strconv.Atoi(os.Args[3])
+	check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
+	defer cancel()
+	gossip, err := pubsub.NewGossipSub(ctx, h)
+	check(err)
+	topic, err := gossip.Join("goop.presence.v1")
+	check(err)
+	heard, err := topic.Subscribe()
+	check(err)
+	check(h.Connect(ctx, *info))
+	go func() {
+		for ctx.Err() == nil {
+			said, _ := json.Marshal(map[string]any{"type": "online", "peerId": h.ID().String(), "content": "Gopher", "ts": time.Now().UnixMilli(),
+				"addrs": []string{h.Addrs()[0].String()}, "avatarHash": "", "futureKey": 1})
+			topic.Publish(ctx, said)
+			time.Sleep(500 * time.Millisecond)
+		}
+	}()
+	for {
+		message, err := heard.Next(ctx)
+		if err != nil {
+			return
+		}
+		if message.GetFrom() != h.ID() {
+			fmt.Printf("{\"author\": %q, \"said\": %s}\n", message.GetFrom(), message.Data)
+		}
 	}
 }
 

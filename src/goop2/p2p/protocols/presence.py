@@ -52,6 +52,8 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True, rename=_WIRE_NAM
     verified: bool = False
 
 
+_SHOWN: Final = ("label", "email", "active_template")
+_EXACT: Final = ("avatar_hash", "target", "verification_token", "public_key")
 _presences: Final = msgspec.json.Decoder(Presence)
 
 
@@ -63,8 +65,11 @@ def read(payload: bytes) -> Presence:
         said = _presences.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the presence is none: {error}") from None
-    texts = {name: _cut(getattr(said, name)) for name in ("label", "email", "active_template")}
-    return msgspec.structs.replace(said, **texts, addrs=said.addrs[:ADDRESSES_MAX])
+    texts = {name: _cut(getattr(said, name)) for name in _SHOWN}
+    # A key or a token that is cut is another one: too long, it is left out.
+    whole = {name: value for name in _EXACT if len(value := getattr(said, name)) <= TEXT_MAX_CHARS}
+    addrs = tuple(address for address in said.addrs if len(address) <= TEXT_MAX_CHARS)[:ADDRESSES_MAX]
+    return msgspec.structs.replace(said, **(dict.fromkeys(_EXACT, "") | texts | whole), addrs=addrs)
 
 
 def write(said: Presence) -> bytes:

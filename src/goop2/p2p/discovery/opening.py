@@ -1,0 +1,183 @@
+"""Finding peers, all ways together: mDNS, gossip, rendezvous servers and the peers the owner typed in, into one roster.
+
+Whoever is found is dialled, which proves who it is; a connection that ends is sought again (redialling.py). Leaving the block says goodbye.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.p2p.address import PeerAddress, parse
+from goop2.p2p.discovery.mdns import lan_addresses, open_mdns
+from goop2.p2p.discovery.presence import Hearing, Send, Signs, giving_signs
+from goop2.p2p.discovery.redialling import Redialling
+from goop2.p2p.discovery.remembered import Remembered
+from goop2.p2p.discovery.roster import Roster
+from goop2.p2p.faults import NetworkFault, NoMulticast
+from goop2.p2p.gossip import Gossip, open_gossip
+from goop2.p2p.guest import Guest
+from goop2.p2p.host import ALL_ADDRESSES, Host
+from goop2.p2p.protocols.presence import TOPIC, Presence, write
+
+LOOK_SECONDS: Final = 1.0
+"""How soon a lost connection, a silent peer or a new one is noticed."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
+
+Says = Callable[[], Presence]
+"""What this peer says of itself now; its id, addresses, kind and time are filled in here."""
+
+
+class Discovery:
+    """What is found; made by `open_discovery`."""
+
+    def __init__(self, host: Host, remembered: Remembered) -> None:
+        self.roster = Roster(host.peer_id, time.monotonic)
+        self.notes: list[str] = []
+        """What does not work here, a sentence each, for `goop2 doctor` and the log."""
+        self._signs: Signs
+        self._host = host
+        self._remembered = remembered
+        self._redialling = Redialling(time.monotonic, random.random)
+        self._connected: frozenset[str] = frozenset()
+        self._dials: set[asyncio.Task[None]] = set()
+
+    def changed(self) -> None:
+        """The label or something else this peer says of itself is different: tell the others at once."""
+        self._signs.changed()
+
+    async def connect(self, address: PeerAddress) -> None:
+        """Connect to a peer the owner typed in, and remember it whether it is there or not. Raises `Unreachable`."""
+        self._remembered.add(address)
+        self._redialling.known(address.peer)
+        await self._host.connect(address.peer, [address])
+        self._redialling.reached(address.peer)
+
+    def found(self, addresses: Iterable[PeerAddress]) -> None:
+        """Peers are said to be at these addresses."""
+        others = [address for address in addresses if address.peer != self._host.peer_id]
+        self._host.knows(others)
+        for address in others:
+            self._redialling.told_of(address.peer)
+
+    def close_by(self, addresses: Sequence[PeerAddress]) -> None:
+        """The same, said on the local network just now."""
+        self.found(addresses)
+        for address in addresses:
+            self._redialling.at_once(address.peer)
+
+    def _seek_remembered(self) -> None:
+        try:
+            addresses = self._remembered.addresses()
+        except NetworkFault as fault:
+            self.note(str(fault))
+            return
+        self._host.knows(reversed(addresses))
+        for address in addresses:
+            self._redialling.known(address.peer)
+
+    def note(self, sentence: str) -> None:
+        """Something does not work, and everything else goes on."""
+        self.notes.append(sentence)
+        _log.warning(sentence)
+
+    async def _look(self) -> None:
+        while True:
+            self.roster.expire()
+            self._notice_connections()
+            for peer in self._redialling.due(self._connected):
+                dial = asyncio.create_task(self._dial(peer))
+                self._dials.add(dial)
+                dial.add_done_callback(self._dials.discard)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _notice_connections(self) -> None:
+        now = frozenset(connected.peer for connected in self._host.peers())
+        for peer in now - self._connected:
+            self.roster.alive(peer)
+        for peer in self._connected - now:
+            self._redialling.lost(peer)
+        self._connected = now
+
+    async def _dial(self, peer: str) -> None:
+        try:
+            await self._host.connect(peer)
+        except NetworkFault:
+            self._redialling.failed(peer)
+        else:
+            self._redialling.reached(peer)
+
+    async def _close(self) -> None:
+        dials = tuple(self._dials)
+        for dial in dials:
+            dial.cancel()
+        await asyncio.gather(*dials, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def open_discovery(
+    guest: Guest, host: Host, folder: Path, says: Says, near_by: bool = True, announced: Sequence[str] | None = None
+) -> AsyncIterator[Discovery]:
+    """Find peers and be found until the block is left.
+
+    `folder` is the peer's (data/peers.json); `near_by`: look on the local network too; `announced`: this machine's IPv4 addresses as others
+    can dial them, None: every real one.
+    """
+    discovery = Discovery(host, Remembered(folder))
+    hearing = Hearing(discovery.roster, discovery.found)
+    async with contextlib.AsyncExitStack() as stack:
+        looking = asyncio.create_task(discovery._look())
+        stack.push_async_callback(discovery._close)
+        stack.push_async_callback(_ended, looking)
+        discovery._seek_remembered()
+        gossip = await stack.enter_async_context(open_gossip(guest, host, TOPIC, hearing.gossip))
+        if near_by:
+            await _open_near_by(stack, discovery, host, announced)
+        ways: list[Send] = [_over(gossip)]
+        discovery._signs = await stack.enter_async_context(giving_signs(_of(host, says, announced), ways))
+        yield discovery
+
+
+async def _open_near_by(stack: contextlib.AsyncExitStack, discovery: Discovery, host: Host, announced: Sequence[str] | None) -> None:
+    try:
+        await stack.enter_async_context(open_mdns(host.peer_id, host.port, discovery.close_by, announced))
+    except NoMulticast as fault:
+        discovery.note(str(fault))
+
+
+def _over(gossip: Gossip) -> Send:
+    async def send(said: Presence) -> None:
+        await gossip.publish(write(said))
+
+    return send
+
+
+def _of(host: Host, says: Says, announced: Sequence[str] | None) -> Says:
+    def complete() -> Presence:
+        return msgspec.structs.replace(says(), peer_id=host.peer_id, addrs=real_addresses(host, announced))
+
+    return complete
+
+
+def real_addresses(host: Host, announced: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Where others can dial this host now: its listening address, or, where that is every address, each real one."""
+    listening = [parse(address) for address in host.addresses]
+    addresses = lan_addresses() if announced is None else announced
+    every = [f"/ip4/{ip}/tcp/{host.port}/p2p/{host.peer_id}" for ip in addresses]
+    own = [f"{address.transport}/p2p/{address.peer}" for address in listening if f"/{ALL_ADDRESSES}/" not in address.transport]
+    return tuple(own or every)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
