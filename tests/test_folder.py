@@ -14,6 +14,7 @@ FILES = [
     "README.md",
     "goop.json",
     "site/index.html",
+    "site/look.css",
     "site/lua/functions/game-move.lua",
     "site/lua/functions/score-quiz.lua",
     "site/lua/hello.lua",
