@@ -1,0 +1,92 @@
+"""A peer made from a template, served, and looked at by its owner and by visitors in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, Page, Response
+from tests.web.browser import PATIENCE_MS
+from tests.web.served import Served
+
+from goop2.folder import create
+from goop2.peer import open_peer, serve_peer
+from goop2.templates import DEMO
+
+SCRIPT_MAX_BYTES = 100_000
+SHIFT_MAX = 0.02
+"""Cumulative layout shift; 0.1 is what is called good."""
+WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value; })
+  .observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@asynccontextmanager
+async def site_of(folder: Path, template: str) -> AsyncIterator[Served]:
+    """The template as a peer of Fred's, up on a free port."""
+    create(folder, "Fred", template)
+    settings = json.loads((folder / "goop.json").read_text())
+    (folder / "goop.json").write_text(json.dumps({**settings, "viewer": {"http_addr": "127.0.0.1:0"}}))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GOOP2_")}
+    async with open_peer(folder, environment) as peer, serve_peer(peer) as web:
+        yield Served(folder, peer, web)
+
+
+def address(up: Served, template: str, visitor: str = "") -> str:
+    """The template's page, as its owner or a visitor opens it: at the root of its own peer, in a folder of the demo."""
+    host = up.visitor(visitor) if visitor else up.site
+    return f"http://{host}/{template}/" if (up.folder / "site" / template).is_dir() else f"http://{host}/"
+
+
+@dataclass
+class Seen:
+    """What a page was sent and said meanwhile."""
+
+    page: Page
+    responses: list[Response] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """From now on."""
+        self.page.on("response", lambda response: self.responses.append(response))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+
+    async def bodies(self) -> str:
+        """Everything that came, as one text."""
+        return "\n".join([(await response.body()).decode("utf-8", "replace") for response in self.responses if response.status != 304])
+
+    async def script_bytes(self) -> int:
+        """Bytes of scripts, before compression."""
+        sizes = [len(await one.body()) for one in self.responses if urlsplit(one.url).path.endswith((".js", ".mjs"))]
+        return sum(sizes)
+
+
+@asynccontextmanager
+async def looking(browser: Browser, where: str, *, dark: bool = False, width: int = 1280, zone: str = "UTC") -> AsyncIterator[Seen]:
+    """The page at `where`, in a profile of its own; whatever it says in the browser's console as an error fails the test."""
+    context = await browser.new_context(
+        color_scheme="dark" if dark else "light", viewport={"width": width, "height": 800}, locale="en-GB", timezone_id=zone
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        await context.add_init_script(WATCH_SHIFTS)
+        seen = Seen(await context.new_page())
+        seen.watch()
+        await seen.page.goto(where, wait_until="networkidle" if "tictactoe" not in where else "load")
+        yield seen
+        assert not seen.errors, seen.errors
+    finally:
+        await context.close()
+
+
+def both(template: str) -> Iterable[str]:
+    """A template of its own, and as a part of the demo."""
+    return (template, DEMO)
