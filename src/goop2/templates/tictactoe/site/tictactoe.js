@@ -64,6 +64,15 @@ function statusOf(game) {
   return game.turn === game.you ? "Your turn" : `${other}’s turn`;
 }
 
+const LINES = [
+  [0, 1, 2], [3, 4, 5], [6, 7, 8],
+  [0, 3, 6], [1, 4, 7], [2, 5, 8],
+  [0, 4, 8], [2, 4, 6],
+];
+
+/** The positions of three in a row, for showing; who won is for the peer to say. */
+const lineOf = ({ board, winner }) => LINES.find((line) => winner && line.every((position) => board[position] === winner)) ?? [];
+
 function showCell(cell, position, mark, mayMove) {
   if (cell.dataset.mark !== mark) {
     cell.dataset.mark = mark;
@@ -86,6 +95,8 @@ function showGame(game) {
   showPlayer("X", game.x, game);
   showPlayer("O", game.o, game);
   cells.forEach((cell, position) => showCell(cell, position, game.board[position], game.status === "playing" && game.turn === game.you));
+  const line = lineOf(game);
+  cells.forEach((cell, position) => cell.classList.toggle("line", line.includes(position)));
   at("join").hidden = game.status !== "open" || Boolean(game.you);
   at("again").hidden = game.status !== "won" && game.status !== "draw";
 }
