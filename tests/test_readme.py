@@ -34,6 +34,8 @@ RUNS_UNTIL_TOLD = "peer DIR"
 def test_a_command_of_the_table_does_what_it_is_there_for(command: str, tmp_path: Path) -> None:
     if not command.startswith(("init", "demo")):
         create(tmp_path / "DIR")
+    if command.startswith("data"):  # there is none before the first start
+        goop2("lua", "list", "DIR", cwd=tmp_path)
     done = goop2(*shlex.split(command), cwd=tmp_path, stdin="!hello Alice\n")
     assert done.returncode == 0, done.stderr
 

@@ -371,6 +371,69 @@ def test_a_filter_of_the_site_holds_whatever_the_caller_adds(access: Access) -> 
         access.perform("query", BOB, {"table": "posts"}, condition=f"1) UNION {stolen} WHERE (1")
 
 
+@pytest.mark.parametrize("visitor", [ALICE, OWNER])
+def test_a_filter_of_the_site_holds_for_writing_before_and_after(access: Access, database: Database, visitor: Visitor) -> None:
+    only = "points < 3"
+    mine = access.perform("insert", visitor, {"table": "posts", "data": {"body": "mine", "points": 1}}, condition=only)
+    assert mine == {"status": "inserted", "id": 4}
+    with pytest.raises(AccessError, match="not for this resource"):
+        access.perform("insert", visitor, {"table": "posts", "data": {"body": "mine", "points": 7}}, condition=only)
+    with pytest.raises(AccessError, match="not for this resource"):
+        access.perform("update", visitor, {"table": "posts", "id": 4, "data": {"points": 7}}, condition=only)
+    for operation in ("update", "delete"):
+        with pytest.raises(AccessError, match="has no row"):
+            access.perform(operation, visitor, {"table": "posts", "id": 3, "data": {"body": "x"}}, condition=only)
+    assert database.rows("SELECT body, points FROM posts WHERE _id > 2") == [("post 3", 3), ("mine", 1)]
+
+
+ALL_ROWS = ("update-where", "delete-where", "upsert")
+
+
+@pytest.mark.parametrize("operation", ALL_ROWS)
+@pytest.mark.parametrize("visitor", [ALICE, BOB])
+def test_changes_of_many_rows_are_the_owners_alone(access: Access, database: Database, operation: str, visitor: Visitor) -> None:
+    before = everything(database)
+    request = {"table": "notes", "where": "1", "data": {"body": "x"}, "key_col": "body"}
+    with pytest.raises(AccessError, match="is for the owner") as refused:
+        access.perform(operation, visitor, request)
+    assert refused.value.code == "forbidden"
+    assert everything(database) == before
+
+
+def test_the_owner_changes_rows_by_where(access: Access, database: Database) -> None:
+    changed = ask(access, OWNER, "update-where", table="posts", where="points > ?", args=[1], data={"body": "late"})
+    assert changed == {"status": "updated", "count": 2}
+    assert ask(access, OWNER, "delete-where", table="posts", where="body = ? -- all of them", args=["late"]) == {
+        "status": "deleted",
+        "count": 2,
+    }
+    assert database.rows("SELECT points FROM posts") == [(1,)]
+    assert "where is missing" in str(ask(access, OWNER, "delete-where", table="posts"))
+    assert "takes a whole number" in str(ask(access, OWNER, "update-where", table="posts", where="1", data={"points": "many"}))
+    assert "may not read the table _chat_messages" in str(
+        ask(access, OWNER, "update-where", table="posts", where="(SELECT 1 FROM _chat_messages)", data={"points": 1})
+    )
+
+
+def test_upsert_changes_the_row_or_adds_it(access: Access, database: Database) -> None:
+    assert ask(access, OWNER, "upsert", table="posts", key_col="body", data={"body": "post 2", "points": 20}) == {
+        "status": "updated",
+        "id": 2,
+    }
+    assert ask(access, OWNER, "upsert", table="posts", key_col="body", data={"body": "new", "points": 9}) == {"status": "inserted", "id": 4}
+    assert database.rows("SELECT points FROM posts ORDER BY _id") == [(1,), (20,), (3,), (9,)]
+    assert "data has no points" in str(ask(access, OWNER, "upsert", table="posts", key_col="points", data={"body": "x"}))
+    database.rows("UPDATE posts SET points = 5")
+    assert "several rows" in str(ask(access, OWNER, "upsert", table="posts", key_col="points", data={"points": 5}))
+
+
+def test_a_visitors_role_says_which_rows_are_theirs(access: Access) -> None:
+    assert ask(access, BOB, "role", table="notes") == {"role": "visitor", "read": "own", "insert": "all", "update": "own", "delete": "own"}
+    assert ask(access, ALICE, "role", table="posts") == {"role": "member", "read": "all", "insert": "all", "update": "own", "delete": "own"}
+    assert ask(access, OWNER, "role", table="diary") == {"role": "owner", "read": "all", "insert": "all", "update": "all", "delete": "all"}
+    assert ask(access, BOB, "role", table="diary") == 'there is no table "diary"'
+
+
 def test_a_query_without_end_is_ended(database: Database) -> None:
     typed, access = TypedTables(database), Access(database)
     typed.create("many", [{"name": "n", "type": "integer"}])

@@ -1,9 +1,6 @@
-"""goop.kv: limits that hold, keys that are one script's, and the files of an older peer."""
+"""goop.kv: limits that hold, and keys that are one script's."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +9,6 @@ from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
 from goop2.storage.keyvalue import Store
 from goop2.storage.limits import KV_KEYS_MAX, KV_MAX_BYTES
-from goop2.storage.oldstate import import_files
 
 HERE = Store("command", "weather")
 
@@ -48,17 +44,3 @@ def test_the_64_kb_count_keys_and_values_in_bytes(database: Database) -> None:
     with pytest.raises(StorageError, match="65536 bytes"):
         keyvalue.put(database, HERE, "", "1")
     assert keyvalue.get(database, HERE, "ä") == "x" * (KV_MAX_BYTES - 2)
-
-
-def test_files_of_an_older_peer_are_imported_once(database: Database, tmp_path: Path) -> None:
-    state = tmp_path / ".state"
-    state.mkdir()
-    (state / "weather.json").write_text('{"api_key": "secret123", "cities": ["Rome"]}')
-    (state / "broken.json").write_text("{")
-    (warning,) = import_files(database, tmp_path)
-    assert "broken.json was not imported" in warning
-    assert json.loads(keyvalue.get(database, HERE, "cities") or "") == ["Rome"]
-    keyvalue.delete(database, HERE, "api_key")
-    import_files(database, tmp_path)
-    assert keyvalue.get(database, HERE, "api_key") is None
-    assert keyvalue.get(database, Store("function", "weather"), "api_key") == '"secret123"'

@@ -6,6 +6,7 @@ import click
 
 import goop2 as package
 from goop2.cli.chat import chat
+from goop2.cli.data import data
 from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
 from goop2.cli.folders import identity, init
@@ -27,5 +28,5 @@ def goop2() -> None:
     """
 
 
-for command in (init, demo, peer, chat, lua, doctor, identity):
+for command in (init, demo, peer, chat, lua, data, doctor, identity):
     goop2.add_command(command)

@@ -61,8 +61,13 @@ def answer_json(value: object) -> None:
 
 
 def result(text: str) -> None:
-    """JSON text on stdout. Inside JSON strings, where alone they can stand, steering characters can be written as escapes."""
-    print(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), flush=True)
+    """JSON text on stdout."""
+    print(escaped(text), flush=True)
+
+
+def escaped(text: str) -> str:
+    """JSON text without steering characters: inside JSON strings, where alone they can stand, they can be written as escapes."""
+    return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def note(sentence: str) -> None:

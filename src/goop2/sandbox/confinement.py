@@ -38,7 +38,7 @@ RLIMITS: Final = {
 
 SYSCALLS: Final = (
     # talk: only descriptors that are open already; no sendmsg, no recvmsg, so none can be passed in
-    "read", "write", "recvfrom", "sendto",
+    "recvfrom", "sendto",
     # memory: the VM, Python, and LuaJIT's machine code
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise",
     # one thread's own business
@@ -46,8 +46,9 @@ SYSCALLS: Final = (
     # clocks, where the vDSO does not answer
     "clock_gettime", "gettimeofday", "time", "clock_nanosleep",
     # SQLite, on files that are open already
-    "pread64", "pwrite64", "fsync", "fdatasync", "ftruncate", "fstat", "newfstatat", "lseek", "fcntl", "close",
-    "geteuid", "getpid",
+    "pread64", "pwrite64", "fdatasync", "ftruncate", "fstat", "fcntl", "close",
+    # the same, as other builds of SQLite and newer C libraries ask it
+    "fsync", "newfstatat",
     # the second a transaction may last
     "setitimer",
 )  # fmt: skip

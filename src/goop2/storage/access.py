@@ -17,7 +17,7 @@ from goop2.storage import structure
 from goop2.storage.columns import SYSTEM_COLUMNS, Table, quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, StorageError
-from goop2.storage.guard import SCRIPT_WRITES, VISITOR, Role, is_private
+from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, scope
 from goop2.storage.typed import Owner, TypedTables
@@ -56,7 +56,7 @@ class Access:
     def perform(self, operation: str, visitor: Visitor, request: Request, *, condition: str = "") -> object:
         """Do an operation of the data protocol (network.md, "Data"); its answer, for JSON. Raises `AccessError`.
 
-        `condition`: SQL of the site that every row read must meet (`filter` in api.json); never from the caller.
+        `condition`: SQL of the site that every row read or written must meet, before and after (`filter` in api.json); never the caller's.
         """
         work = OPERATIONS.get(operation)
         if work is None:
@@ -195,19 +195,21 @@ class Access:
         subject = self._subject(visitor, request)
         if scope(subject.access, "insert", visitor) is Scope.NONE:
             raise AccessError("forbidden", f"you may not add to {subject.name}")
-        owner, data = Owner(visitor.id, visitor.email), _data(request)
-        row = self._typed.insert(subject.name, data, owner) if subject.typed else self._insert_classic(subject, data, owner)
+        with self._database.atomic():
+            row = self._insert(subject, _data(request), Owner(visitor.id, visitor.email))
+            self._check_condition(subject, row)
         return {"status": "inserted", "id": row}
 
     def update(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change columns of a row by its id."""
         subject, data = self._subject(visitor, request), _data(request)
-        only = self._only(visitor, subject, "update")
-        if subject.typed:
-            found = self._typed.update(subject.name, request.get("id"), data, only)
-        else:
-            found = self._update_classic(subject, _whole(request, "id", None), data, only)
-        return _done(found, subject, request, "updated")
+        condition, arguments = self._only(visitor, subject, "update")
+        row = _whole(request, "id", None)
+        with self._database.atomic():
+            found = self._update(subject, data, f"_id = ?{condition}", (row, *arguments))
+            if found:
+                self._check_condition(subject, row)
+        return _done(bool(found), subject, request, "updated")
 
     def delete(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Remove a row by its id."""
@@ -222,21 +224,67 @@ class Access:
         allowed = scope(subject.access, operation, visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", f"you may not {operation} rows of {subject.name}")
-        return (" AND _owner = ?", (visitor.id,)) if allowed is Scope.OWN else ("", ())
+        site = f" AND (\n{self._condition}\n)" if self._condition else ""
+        return (f"{site} AND _owner = ?", (visitor.id,)) if allowed is Scope.OWN else (site, ())
 
-    def _insert_classic(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
+    def _check_condition(self, subject: Subject, row: int) -> None:
+        """What was written must still meet the site's own condition; inside `atomic`, so that a refusal undoes it."""
+        if self._condition:
+            sql = f"SELECT 1 FROM {quoted(subject.name)} WHERE _id = ? AND (\n{self._condition}\n)"
+            if not self._database.query(QUERY, sql, (row,)).values:
+                raise AccessError("forbidden", f"a row of {subject.name} like this is not for this resource")
+
+    def _insert(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
+        if subject.typed:
+            return self._typed.insert(subject.name, data, owner)
         values = {**_known(subject, data), "_owner": owner.id, "_owner_email": owner.email}
         into, holes = ", ".join(map(quoted, values)), ", ".join("?" * len(values))
         self._database.change(_writing(subject), f"INSERT INTO {quoted(subject.name)} ({into}) VALUES ({holes})", tuple(values.values()))
         return self._database.last_id
 
-    def _update_classic(self, subject: Subject, row: int, data: Mapping[str, Value], only: tuple[str, tuple[Value, ...]]) -> bool:
+    def _update(self, subject: Subject, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
+        if subject.typed:
+            return self._typed.update_where(subject.name, data, where, arguments)
         values = _known(subject, data)
         assignments = ", ".join((*(f"{quoted(name)} = ?" for name in values), "_updated_at = CURRENT_TIMESTAMP"))
-        sql = f"UPDATE {quoted(subject.name)} SET {assignments} WHERE _id = ?{only[0]}"
-        return bool(self._database.change(_writing(subject), sql, (*values.values(), row, *only[1])))
+        sql = f"UPDATE {quoted(subject.name)} SET {assignments} WHERE {where}"
+        return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
+
+    def role(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """What the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
+        subject = self._subject(visitor, request)
+        opened = {operation: _OPENED[scope(subject.access, operation, visitor)] for operation in subject.access}
+        return {"role": "owner" if visitor.owner else "member" if visitor.member else "visitor", **opened}
 
     # ── the owner's ──────────────────────────────────────────────────────────────────────────
+
+    def update_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Change columns of every row that meets `where`; there must be one: all rows are `1`."""
+        subject, data = self._subject(visitor, request), _data(request)
+        return {"status": "updated", "count": self._update(subject, data, _where(request), _arguments(request))}
+
+    def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Remove every row that meets `where`; there must be one: all rows are `1`."""
+        subject = self._subject(visitor, request)
+        sql = f"DELETE FROM {quoted(subject.name)} WHERE {_where(request)}"
+        return {"status": "deleted", "count": self._database.change(_writing(subject), sql, _arguments(request))}
+
+    def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Change the row whose `key_col` is that of `data`; without one, add it. Several such rows are an error."""
+        subject, data = self._subject(visitor, request), _data(request)
+        column = _column(subject, request.get("key_col"))
+        if data.get(column) is None:
+            raise AccessError("bad_request", f"data has no {column}, and the row is looked for by it")
+        with self._database.atomic():
+            sql = f"SELECT _id FROM {quoted(subject.name)} WHERE {quoted(column)} = ? LIMIT 2"
+            rows = self._database.rows(sql, (data[column],))
+            if len(rows) > 1:
+                raise AccessError("bad_request", f"several rows of {subject.name} have this {column}")
+            if not rows:
+                return {"status": "inserted", "id": self._insert(subject, data, Owner(visitor.id, visitor.email))}
+            (row,) = rows[0]
+            self._update(subject, data, "_id = ?", (row,))
+            return {"status": "updated", "id": row}
 
     def change_structure(self, operation: str, request: Request) -> dict[str, object]:
         """Tables and columns made, renamed and removed."""
@@ -314,6 +362,13 @@ def _columns(subject: Subject, names: object) -> str:
     return ", ".join(quoted(_column(subject, name)) for name in names)
 
 
+def _where(request: Request) -> str:
+    where = _sql(request, "where")
+    if not where:
+        raise AccessError("bad_request", "where is missing: say which rows, or 1 for all")
+    return f"(\n{where}\n)"
+
+
 def _sql(request: Request, key: str) -> str:
     text = request.get(key)
     if text is not None and not isinstance(text, str):
@@ -346,7 +401,9 @@ def _structural(operation: str) -> Operation:
     return lambda access, _visitor, request: access.change_structure(operation, request)
 
 
-OWNERS_OPERATIONS: Final = frozenset(structure.CHANGES)
+_OPENED: Final = {Scope.ALL: "all", Scope.OWN: "own", Scope.NONE: "none"}
+
+OWNERS_OPERATIONS: Final = frozenset((*structure.CHANGES, "update-where", "delete-where", "upsert"))
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "tables": Access.tables,
@@ -362,6 +419,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "insert": Access.insert,
     "update": Access.update,
     "delete": Access.delete,
+    "role": Access.role,
+    "update-where": Access.update_where,
+    "delete-where": Access.delete_where,
+    "upsert": Access.upsert,
     **{operation: _structural(operation) for operation in structure.CHANGES},
 }
 """Operation of the data protocol → what does it."""

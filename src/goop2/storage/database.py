@@ -21,7 +21,7 @@ from typing import Any, Final
 import apsw
 
 from goop2.storage.errors import DatabaseError, StorageError
-from goop2.storage.guard import INTERNAL, SCRIPT_WRITES, VISITOR, Guard, Role
+from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
     BUSY_SLEEP_SECONDS,
@@ -108,6 +108,22 @@ class Database:
         with self._run(role, sql, arguments) as cursor:
             return _as_records(cursor, role)
 
+    @contextmanager
+    def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
+        """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
+        with self._run(role, sql, ()) as cursor:
+            try:
+                names = tuple(column[0] for column in cursor.get_description())
+            except apsw.ExecutionCompleteError:  # no row
+                names = ()
+            yield names, self._each(cursor)
+
+    def _each(self, cursor: apsw.Cursor) -> Iterator[tuple[Value, ...]]:
+        try:
+            yield from cursor
+        except (apsw.Error, MemoryError, UnicodeError) as error:
+            raise StorageError(self._sentence(error)) from None
+
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         with self._run(role, sql, arguments) as cursor:
@@ -167,7 +183,7 @@ class Database:
         if readonly and role.kind is SCRIPT_WRITES:
             raise StorageError(f"{role.name} takes INSERT, UPDATE, DELETE or REPLACE; goop.db.query reads")
         if not readonly and role.kind is not SCRIPT_WRITES:
-            raise StorageError(f"{role.name} only reads; goop.db.exec writes")
+            raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
     def _sentence(self, error: BaseException) -> str:
         if isinstance(error, apsw.AuthError) or (self._guard.refusal and isinstance(error, apsw.SQLError)):

@@ -41,6 +41,7 @@ SCRIPT_READS: Final = Kind("script reads", 0)
 SCRIPT_WRITES: Final = Kind("script writes", 0)
 ONE_TABLE: Final = Kind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
 VISITOR: Final = Kind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
+OWNER_READS: Final = Kind("owner reads", 0)
 OURS: Final = Kind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
 
 
@@ -119,6 +120,7 @@ PERMITTED: Final[dict[Kind, dict[int, Check]]] = {
     },
     ONE_TABLE: {**_READING, apsw.SQLITE_READ: _the_table},
     VISITOR: {**_READING, apsw.SQLITE_READ: _through_the_view},
+    OWNER_READS: {**_READING, apsw.SQLITE_RECURSIVE: _always, apsw.SQLITE_READ: _always},
 }
 """Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all."""
 

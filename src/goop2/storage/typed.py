@@ -127,17 +127,16 @@ class TypedTables:
 
     def update(self, name: str, row_id: object, changes: Row, only: tuple[str, tuple[Value, ...]] = ("", ())) -> bool:
         """Change some columns of a row; False when there is no such row. `only`: SQL, and its arguments, the row must meet."""
+        condition, arguments = only
+        return bool(self.update_where(name, changes, f"_id = ?{condition}", (_id(self.table(name), row_id), *arguments)))
+
+    def update_where(self, name: str, changes: Row, where: str, arguments: Sequence[Value]) -> int:
+        """Change some columns of all rows that meet `where`; how many there are."""
         table = self.table(name)
         values = self._checked(table, changes, whole=False)
         assignments = ", ".join((*(f"{quoted(column)} = ?" for column in values), "_updated_at = CURRENT_TIMESTAMP"))
-        condition, arguments = only
-        return bool(
-            self._database.change(
-                _writing("update"),
-                f"UPDATE {quoted(table.name)} SET {assignments} WHERE _id = ?{condition}",
-                (*values.values(), _id(table, row_id), *arguments),
-            )
-        )
+        sql = f"UPDATE {quoted(table.name)} SET {assignments} WHERE {where}"
+        return self._database.change(_writing("update"), sql, (*values.values(), *arguments))
 
     def delete(self, name: str, row_id: object, only: tuple[str, tuple[Value, ...]] = ("", ())) -> bool:
         """Remove a row; False when there is no such row."""

@@ -1,0 +1,208 @@
+"""`goop2 data DIR …`: the owner looks into the tables, takes them out, and copies the database, beside a running peer or without one.
+
+Nothing here writes to the database: that is for scripts, pages and the console.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+import click
+
+from goop2.cli import output, rows, session
+from goop2.cli.fault import Fault
+from goop2.cli.options import folder_argument, json_option
+
+if TYPE_CHECKING:
+    from goop2.storage.database import Value
+    from goop2.storage.reading import Reading
+
+FORMATS: Final = ("csv", "json")
+SHOWN_AFTER_PAGES: Final = 5_000
+"""Of a backup, 20 MB: below it is done before a progress line can be read."""
+
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a line of names, all rows.")
+
+
+@click.group("data")
+@folder_argument
+@click.pass_context
+def data(context: click.Context, folder: Path) -> None:
+    """The tables of a peer folder: list, describe, query, export, back up.
+
+    \b
+    goop2 data mysite tables
+    goop2 data mysite query "SELECT title FROM posts ORDER BY _id DESC"
+    goop2 data mysite backup mysite.db
+
+    Works beside a running peer, and never writes to its database.
+    """
+    context.obj = folder
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[Reading]:
+    """The database, and its errors as faults of the command."""
+    from goop2.storage.errors import DatabaseError, StorageError
+    from goop2.storage.reading import open_reading
+
+    session.settings_of(folder)  # a folder that is no peer is refused before anything else
+    try:
+        with open_reading(folder) as reading:
+            yield reading
+    except DatabaseError:
+        raise
+    except StorageError as error:
+        raise Fault(str(error)) from None
+
+
+@data.command("tables")
+@click.pass_obj
+@json_option
+@csv_option
+def tables(folder: Path, as_json: bool, as_csv: bool) -> None:
+    """List the site's tables: rows, kind, and who may do what."""
+    with _reading(folder) as reading:
+        found = reading.tables()
+    if as_json:
+        output.answer_json([{"name": each.name, "kind": each.kind, "rows": each.rows, **each.policies} for each in found])
+        return
+    lines: list[tuple[Value, ...]] = [(each.name, each.kind, each.rows, *each.policies.values()) for each in found]
+    _show(["table", "kind", "rows", "read", "insert", "update", "delete"], iter(lines), as_csv=as_csv)
+
+
+@data.command("describe")
+@click.argument("table", metavar="TABLE")
+@click.pass_obj
+@json_option
+@csv_option
+def describe(folder: Path, table: str, as_json: bool, as_csv: bool) -> None:
+    """Show the columns of a table."""
+    with _reading(folder) as reading:
+        found = reading.describe(table)
+    if as_json:
+        output.answer_json(found)
+        return
+    lines = iter(
+        [
+            (
+                str(each["name"]),
+                str(each["type"]),
+                "yes" if each["required"] else "",
+                "" if each["default"] is None else str(each["default"]),
+                "yes" if each["key"] else "",
+                ", ".join(map(str, each["values"])) if isinstance(each["values"], list) else "",
+            )
+            for each in found
+        ]
+    )
+    _show(["column", "type", "required", "default", "key", "values"], lines, as_csv=as_csv)
+
+
+@data.command("query")
+@click.argument("sql", metavar="SQL")
+@click.pass_obj
+@json_option
+@csv_option
+def query(folder: Path, sql: str, as_json: bool, as_csv: bool) -> None:
+    """Run one SQL statement that only reads, on any table.
+
+    A table shows the first 1000 rows; --csv and --json give all. NULL is empty in CSV; a BLOB is base64 in both.
+    """
+    with _reading(folder) as reading, reading.query(sql) as (names, found):
+        if as_json:
+            rows.write_json(sys.stdout, names, found)
+        else:
+            _show(names, found, as_csv=as_csv)
+
+
+@data.command("export")
+@click.argument("table", metavar="[TABLE]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every table of the site, as they are at one moment.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
+@click.option("--output", "target", metavar="PATH", type=click.Path(path_type=Path), help="A file; with --all a folder. Else stdout.")
+@click.pass_obj
+def export(folder: Path, table: str | None, everything: bool, form: str, target: Path | None) -> None:
+    """Write a table's rows to stdout or a file; with --all, a file for every table into a folder.
+
+    A file is there whole or not at all.
+    """
+    if everything == (table is not None):
+        raise Fault("name one table, or say --all")
+    if everything and target is None:
+        raise Fault("--all writes one file for each table: name a folder with --output FOLDER")
+    with _reading(folder) as reading, reading.unchanging():
+        if table is None and target is not None:
+            target.mkdir(parents=True, exist_ok=True)
+            for each in reading.tables():
+                _export_to(reading, each.name, form, target / f"{each.name}.{form}")
+        elif table is not None and target is not None:
+            _export_to(reading, table, form, target)
+        elif table is not None:
+            _export(reading, table, form, sys.stdout)
+
+
+@data.command("backup")
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE when it is there.")
+@click.pass_obj
+def backup(folder: Path, target: Path, force: bool) -> None:
+    """Copy the whole database into FILE, as it is at one moment, while the peer runs.
+
+    FILE is itself a database: to restore it, stop the peer and put it in the place of data.db (and remove data.db-wal and
+    data.db-shm beside it).
+    """
+    if target.is_dir():
+        raise Fault(f"{target} is a folder: name a file in it")
+    if target.exists() and not force:
+        raise Fault(f"{target} is there already: name another file, or replace it with --force")
+    if not target.parent.is_dir():
+        raise Fault(f"{target.parent} is not there: make the folder first")
+    if target.resolve() in {(folder / name).resolve() for name in ("data.db", "data.db-wal", "data.db-shm")}:
+        raise Fault(f"{target} is the peer's own database: name another file")
+    with _reading(folder) as reading:
+        reading.back_up(target, _progress())
+    print(f"made  {output.one_line(str(target))}")
+
+
+def _show(names: list[str] | tuple[str, ...], found: rows.Rows, *, as_csv: bool) -> None:
+    if as_csv:
+        rows.write_csv(rows.Harmless(sys.stdout) if output.is_terminal(sys.stdout) else sys.stdout, names, found)
+    else:
+        rows.print_table(names, found)
+
+
+def _export(reading: Reading, table: str, form: str, stream: TextIO) -> None:
+    with reading.query(reading.everything(table)) as (names, found):
+        rows.WRITERS[form](stream, names, found)
+
+
+def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            _export(reading, table, form, stream)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    output.note(f"made  {target}")
+
+
+def _progress() -> Callable[[int, int], None]:
+    """A line that counts up, on a terminal and for what takes long."""
+    if not output.is_terminal(sys.stderr):
+        return lambda _done, _all: None
+
+    def told(done: int, of_all: int) -> None:
+        if of_all >= SHOWN_AFTER_PAGES:
+            end = "\n" if done == of_all else ""
+            print(f"\r{done * 100 // of_all:3} %", end=end, file=sys.stderr, flush=True)
+
+    return told

@@ -1,0 +1,143 @@
+"""Rows on their way out: as a table for people, as CSV, as JSON. One row after the other, so that any number fits.
+
+Values: NULL is NULL in a table, empty in CSV, null in JSON; a BLOB is its length in a table and base64 elsewhere; an integer beyond
+2^53 is its digits as a string in JSON. It must not know where rows come from.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from goop2.cli import output
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from goop2.storage.database import Value
+
+EXACT_INTEGER_MAX: Final = 2**53
+SHOWN_ROWS_MAX: Final = 1000
+"""In a table; CSV and JSON give all."""
+SHOWN_CHARACTERS: Final = 200
+"""Of one value in a table."""
+UNBOUNDED_WIDTH: Final = 10_000
+"""Of a table that no terminal shows."""
+
+Rows = Iterator[tuple["Value", ...]]
+
+
+class Writable(Protocol):
+    """Where text goes."""
+
+    def write(self, text: str, /) -> object: ...
+
+
+Write = Callable[[Writable, Sequence[str], Rows], None]
+
+
+class Harmless:
+    """A terminal that what is written cannot steer."""
+
+    def __init__(self, stream: Writable) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> object:
+        """Write it."""
+        return self._stream.write(output.harmless(text))
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Names for an object's keys: the second `a` is `a:2`."""
+    counts: dict[str, int] = {}
+    found = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        found.append(name if counts[name] == 1 else f"{name}:{counts[name]}")
+    return found
+
+
+def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
+    """RFC 4180 but for the ends of lines, with a first line of names."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_in_csv(value) for value in row])
+
+
+def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
+    """An array of objects, one a line."""
+    keys = unique(names)
+    separator = "["
+    for row in rows:
+        record = msgspec.json.encode(dict(zip(keys, map(in_json, row), strict=True)))
+        stream.write(f"{separator}\n{output.escaped(record.decode())}")
+        separator = ","
+    stream.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def print_table(names: Sequence[str], rows: Rows) -> None:
+    """For people: fits the terminal, says when there is more."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(Text(output.one_line(name)), overflow="ellipsis", no_wrap=True)
+    shown = list(islice(rows, SHOWN_ROWS_MAX))
+    for row in shown:
+        table.add_row(*(_in_table(value) for value in row))
+    if shown:
+        _show(table)
+    if next(rows, None) is not None:
+        output.note(f"the first {SHOWN_ROWS_MAX} rows; --csv and --json give all")
+    elif not shown:
+        output.note("no rows")
+
+
+def _show(table: Table) -> None:
+    """As wide as the terminal, or as it wants where there is none."""
+    from rich.console import Console
+
+    terminal = output.is_terminal(sys.stdout)
+    console = Console(
+        highlight=False, no_color=not output.is_coloured(sys.stdout), width=None if terminal else 10_000, soft_wrap=not terminal
+    )
+    console.print(table)
+
+
+def _in_table(value: Value) -> Text:
+    from rich.text import Text
+
+    if value is None:
+        return Text("NULL", style="dim")
+    if isinstance(value, bytes):
+        return Text(f"blob, {len(value)} bytes", style="dim")
+    return Text(output.one_line(str(value), SHOWN_CHARACTERS), justify="left" if isinstance(value, str) else "right")
+
+
+def _in_csv(value: Value) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return "" if value is None else value
+
+
+def in_json(value: Value) -> object:
+    """A value as JSON has it (behaviour.md, "Values across the wall")."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+        return int(value)
+    return value
+
+
+WRITERS: Final[dict[str, Write]] = {"csv": write_csv, "json": write_json}

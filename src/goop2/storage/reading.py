@@ -1,0 +1,172 @@
+"""A data.db as its owner reads it: every table, the network's and ours too, and never a write.
+
+The connection is read-only, so nothing is made, changed or locked; a peer may run beside it. Copying (backup) is here
+because it reads. It knows nothing of how things are shown.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from goop2.storage.columns import OPERATIONS, Table, quoted
+from goop2.storage.database import FILE, Database, Value
+from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.guard import OWNER_READS, Role
+from goop2.storage.layout import user_tables
+from goop2.storage.policies import CLASSIC, LOCAL
+from goop2.storage.typed import TypedTables
+from goop2.storage.values import shown
+
+BACKUP_PAGES: Final = 1000
+"""Copied at a time, 4 MB: between two steps Ctrl-C is heard and progress told."""
+
+QUERY: Final = Role(OWNER_READS, "goop2 data query")
+Progress = Callable[[int, int], None]
+"""(pages copied, pages of all)"""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSummary:
+    """A table of the site."""
+
+    name: str
+    kind: str
+    """typed, classic, or unregistered: in no registry, so the owner's alone."""
+    rows: int
+    policies: dict[str, str]
+    """read, insert, update, delete → open, group, email, owner or local."""
+
+
+class Reading:
+    """One database, open for its owner to read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def tables(self) -> list[TableSummary]:
+        """The site's own tables, sorted by name."""
+        return [self._summary(name) for name in user_tables(self._database)]
+
+    def _summary(self, name: str) -> TableSummary:
+        rows = self._database.scalar(f"SELECT count(*) FROM {quoted(name)}")
+        kind, access = self._registered(name)
+        return TableSummary(name, kind, int(rows or 0), {operation: access[operation] for operation in OPERATIONS})
+
+    def _registered(self, name: str) -> tuple[str, dict[str, str]]:
+        typed = self._typed(name)
+        if typed is not None:
+            return "typed", dict(typed.access)
+        if self._has("_tables"):
+            policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
+            if policy is not None:
+                return "classic", dict(CLASSIC.get(str(policy), LOCAL))
+        return "unregistered", dict(LOCAL)
+
+    def _has(self, name: str) -> bool:
+        return self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is not None
+
+    def describe(self, name: str) -> list[dict[str, object]]:
+        """The columns of any table. Raises `StorageError` when there is none of that name."""
+        self.require(name)
+        rows = self._database.rows(f"PRAGMA table_info({quoted(name)})")
+        typed = {column.name: column for column in table.columns} if (table := self._typed(name)) else {}
+        return [
+            {
+                "name": str(column),
+                "type": typed[str(column)].type if str(column) in typed else kind,
+                "required": bool(not_null),
+                "default": default,
+                "key": bool(key) or (str(column) in typed and typed[str(column)].key),
+                "values": list(typed[str(column)].keys) if str(column) in typed else [],
+            }
+            for _, column, kind, not_null, default, key in rows
+        ]
+
+    def _typed(self, name: str) -> Table | None:
+        return TypedTables(self._database).lookup(name) if self._has("_orm_schemas") else None
+
+    def require(self, name: str) -> None:
+        """Raises `StorageError` when there is no such table, saying which there are."""
+        if self._has(name):
+            return
+        there = ", ".join(user_tables(self._database)) or "none yet"
+        raise StorageError(f"there is no table {shown(name)}; tables here: {there}")
+
+    @contextmanager
+    def query(self, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
+        """Column names and rows of one statement that only reads; read the rows inside the block."""
+        with self._database.stream(QUERY, sql) as found:
+            yield found
+
+    @contextmanager
+    def unchanging(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever the peer writes meanwhile."""
+        self._database.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._database.rollback()
+
+    def everything(self, name: str) -> str:
+        """The statement for all rows of a table. Raises `StorageError` when there is none of that name."""
+        self.require(name)
+        order = " ORDER BY _id" if "_id" in {column["name"] for column in self.describe(name)} else ""
+        return f"SELECT * FROM {quoted(name)}{order}"
+
+    def back_up(self, target: Path, progress: Progress) -> None:
+        """A copy of one moment at `target`, whole or not at all; a file there is replaced. Raises `StorageError`, OSError."""
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(descriptor)
+        try:
+            with self.unchanging():
+                self._database.scalar("SELECT count(*) FROM sqlite_schema")  # the moment
+                _copy(self._database.connection, name, progress)
+            Path(name).replace(target)
+        except apsw.Error as error:
+            raise StorageError(f"{target} was not written: {error}") from None
+        finally:
+            for left in (name, f"{name}-wal", f"{name}-shm", f"{name}-journal"):
+                Path(left).unlink(missing_ok=True)
+
+
+def _copy(source: apsw.Connection, name: str, progress: Progress) -> None:
+    target = apsw.Connection(name)
+    try:
+        with target.backup("main", source, "main") as backup:
+            while not backup.done:
+                backup.step(BACKUP_PAGES)
+                progress(backup.page_count - backup.remaining, backup.page_count)
+        # One file that says all: a copy that needs its log beside it would be half a copy.
+        target.pragma("journal_mode", "delete")
+        found = target.pragma("quick_check")
+        if found != "ok":
+            raise StorageError(f"the database is damaged, so is its copy, which was not kept: {found}")
+    finally:
+        target.close()
+
+
+@contextmanager
+def open_reading(folder: Path) -> Iterator[Reading]:
+    """The database of a peer folder. Raises `DatabaseError` when there is none or it cannot be read."""
+    path = folder / FILE
+    if not path.exists():
+        raise DatabaseError(f"{path} is not there yet: it is made when the peer first starts, by goop2 peer or goop2 chat")
+    try:
+        database = Database(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY))
+        database.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        database.connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        database.scalar("SELECT count(*) FROM sqlite_schema")
+    except (apsw.Error, StorageError) as error:
+        raise DatabaseError(f"{path} cannot be read as a database: {error}") from None
+    try:
+        yield Reading(database)
+    finally:
+        database.close()

@@ -1,0 +1,235 @@
+"""`goop2 data`: what the owner sees of the tables, beside a running peer and without one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Terminal, goop2, start
+
+POSTS = {
+    "name": "posts",
+    "columns": [
+        {"name": "title", "type": "text", "required": True},
+        {"name": "body", "type": "text"},
+        {"name": "state", "type": "enum", "values": [{"key": "new", "label": "New"}, {"key": "old", "label": "Old"}], "default": "new"},
+    ],
+    "access": {"read": "open", "insert": "email", "update": "owner", "delete": "local"},
+}
+BIG = 2**53 + 1
+
+
+@pytest.fixture
+def filled(folder: Path) -> Path:
+    """A peer folder that has run once, with a typed, a classic and an unregistered table."""
+    (folder / "schemas").mkdir()
+    (folder / "schemas/posts.json").write_text(json.dumps(POSTS))
+    assert goop2("lua", "chat", folder, "!hello Bob").returncode == 0
+    connection = sqlite3.connect(folder / "data.db")
+    connection.execute("INSERT INTO posts (_owner, title, body) VALUES ('me', 'One', 'a, \"b\"'), ('me', 'Two', NULL)")
+    connection.execute("CREATE TABLE notes (_id INTEGER PRIMARY KEY, text, number, raw)")
+    connection.execute("INSERT INTO _tables (name, schema, insert_policy) VALUES ('notes', '', 'open')")
+    connection.execute("INSERT INTO notes (text, number, raw) VALUES (?, ?, ?)", ("evil \x1b[31m red", BIG, b"\x00\x01\xff"))
+    connection.execute("CREATE TABLE loose (x)")
+    connection.commit()
+    connection.close()
+    return folder
+
+
+def test_tables_are_listed_with_rows_kind_and_policies(filled: Path) -> None:
+    found = {each["name"]: each for each in json.loads(goop2("data", filled, "tables", "--json").stdout)}
+    assert found["posts"] == {
+        "name": "posts",
+        "kind": "typed",
+        "rows": 2,
+        "read": "open",
+        "insert": "email",
+        "update": "owner",
+        "delete": "local",
+    }
+    assert (found["notes"]["kind"], found["notes"]["insert"], found["notes"]["rows"]) == ("classic", "open", 1)
+    assert (found["loose"]["kind"], found["loose"]["read"]) == ("unregistered", "local")
+    assert set(found) == {"posts", "notes", "loose"}
+    shown = goop2("data", filled, "tables").stdout.splitlines()
+    assert shown[0].split() == ["table", "kind", "rows", "read", "insert", "update", "delete"]
+    assert ["posts", "typed", "2", "open", "email", "owner", "local"] in [line.split() for line in shown]
+
+
+def test_a_table_is_described_by_its_declaration(filled: Path) -> None:
+    columns = {each["name"]: each for each in json.loads(goop2("data", filled, "describe", "posts", "--json").stdout)}
+    assert columns["title"] == {"name": "title", "type": "text", "required": True, "default": None, "key": False, "values": []}
+    assert columns["state"]["values"] == ["new", "old"]
+    assert columns["_id"]["key"]
+    assert "state" in goop2("data", filled, "describe", "posts").stdout
+
+
+def test_a_query_gives_a_table_csv_and_json(filled: Path) -> None:
+    sql = "SELECT _id, title, body FROM posts ORDER BY _id"
+    assert [line.split()[:2] for line in goop2("data", filled, "query", sql).stdout.splitlines()] == [
+        ["_id", "title"],
+        ["1", "One"],
+        ["2", "Two"],
+    ]
+    assert list(csv.reader(io.StringIO(goop2("data", filled, "query", sql, "--csv").stdout))) == [
+        ["_id", "title", "body"],
+        ["1", "One", 'a, "b"'],
+        ["2", "Two", ""],
+    ]
+    assert json.loads(goop2("data", filled, "query", sql, "--json").stdout) == [
+        {"_id": 1, "title": "One", "body": 'a, "b"'},
+        {"_id": 2, "title": "Two", "body": None},
+    ]
+
+
+def test_values_that_need_care(filled: Path) -> None:
+    sql = "SELECT text, number, raw, number AS text FROM notes"
+    (row,) = json.loads(goop2("data", filled, "query", sql, "--json").stdout)
+    assert row == {"text": "evil \x1b[31m red", "number": str(BIG), "raw": "AAH/", "text:2": str(BIG)}
+    shown = goop2("data", filled, "query", sql).stdout
+    assert "blob, 3 bytes" in shown
+    assert "\x1b" not in shown
+    with Terminal(["data", filled, "query", sql, "--csv"]) as terminal:
+        assert terminal.ended() == 0
+        assert "\x1b[31m" not in terminal.raw
+
+
+def test_no_rows(filled: Path) -> None:
+    sql = "SELECT * FROM posts WHERE _id = 99"
+    assert goop2("data", filled, "query", sql, "--json").stdout == "[]\n"
+    assert goop2("data", filled, "query", sql).stderr == "no rows\n"
+
+
+def test_more_rows_than_a_table_shows(filled: Path) -> None:
+    sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2500) SELECT x FROM n"
+    done = goop2("data", filled, "query", sql)
+    assert len(done.stdout.splitlines()) == 1001
+    assert "the first 1000 rows" in done.stderr
+    assert len(goop2("data", filled, "query", sql, "--csv").stdout.splitlines()) == 2501
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("DELETE FROM posts", "may not write to the table posts"),
+        ("CREATE TABLE x (y)", "may not change tables"),
+        ("ATTACH 'other.db' AS other", "may not use ATTACH"),
+        ("SELECT 1; SELECT 2", "takes one statement"),
+        ("PRAGMA user_version = 7", "may not use PRAGMA"),
+        ("SELECT nope FROM posts", "no such column: nope"),
+        ("", "there is no statement"),
+    ],
+)
+def test_a_query_only_reads_and_says_so(filled: Path, sql: str, sentence: str) -> None:
+    before = (filled / "data.db").read_bytes()
+    done = goop2("data", filled, "query", sql)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (filled / "data.db").read_bytes() == before
+    assert not (filled / "other.db").exists()
+
+
+def test_the_peers_own_tables_can_be_read_by_its_owner(filled: Path) -> None:
+    assert json.loads(goop2("data", filled, "query", "SELECT name FROM _tables WHERE name = 'notes'", "--json").stdout) == [
+        {"name": "notes"}
+    ]
+
+
+def test_a_folder_that_has_not_run_says_so_and_stays_as_it_is(folder: Path) -> None:
+    done = goop2("data", folder, "tables")
+    assert done.returncode == 2
+    assert "data.db is not there yet" in done.stderr
+    assert not (folder / "data.db").exists()
+
+
+def test_export_writes_a_whole_file_or_none(filled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "posts.csv"
+    assert goop2("data", filled, "export", "posts", "--output", target).returncode == 0
+    assert [row["title"] for row in csv.DictReader(io.StringIO(target.read_text()))] == ["One", "Two"]
+    assert goop2("data", filled, "export", "posts").stdout == target.read_text()
+    before = sorted(tmp_path.iterdir())
+    done = goop2("data", filled, "export", "nothing", "--output", tmp_path / "nothing.csv")
+    assert done.returncode == 2
+    assert 'there is no table "nothing"; tables here: loose, notes, posts' in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_export_of_everything(filled: Path, tmp_path: Path) -> None:
+    assert goop2("data", filled, "export", "--all", "--format", "json", "--output", tmp_path / "all").returncode == 0
+    assert sorted(file.name for file in (tmp_path / "all").iterdir()) == ["loose.json", "notes.json", "posts.json"]
+    assert json.loads((tmp_path / "all/notes.json").read_text())[0]["number"] == str(BIG)
+
+
+@pytest.mark.parametrize("arguments", [(), ("posts", "--all"), ("--all",)])
+def test_export_wants_one_thing(filled: Path, arguments: tuple[str, ...]) -> None:
+    assert goop2("data", filled, "export", *arguments).returncode == 2
+
+
+def test_a_backup_is_a_database_of_its_own(filled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    assert goop2("data", filled, "backup", target).returncode == 0
+    assert sorted(file.name for file in tmp_path.iterdir() if "copy" in file.name) == ["copy.db"]
+    connection = sqlite3.connect(target)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert connection.execute("SELECT count(*) FROM posts").fetchone() == (2,)
+    connection.close()
+
+
+def test_a_backup_replaces_nothing_unasked(filled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    done = goop2("data", filled, "backup", target)
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert target.read_text() == "precious"
+    assert goop2("data", filled, "backup", target, "--force").returncode == 0
+    assert target.read_bytes().startswith(b"SQLite format 3")
+    assert goop2("data", filled, "backup", filled / "data.db", "--force").returncode == 2
+
+
+@pytest.fixture
+def running(filled: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The peer of the folder, running."""
+    peer = start("chat", filled)
+    yield peer
+    peer.send_signal(signal.SIGINT)
+    peer.communicate(timeout=10)
+
+
+def test_a_backup_beside_a_running_peer_is_of_one_moment(filled: Path, running: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    assert running.stdin is not None
+    assert running.stdout is not None
+    running.stdin.write(b"!hello\n")
+    running.stdin.flush()
+    assert running.stdout.readline()
+    stop = threading.Event()
+
+    def write() -> None:
+        connection = sqlite3.connect(filled / "data.db", isolation_level=None, timeout=10)
+        while not stop.is_set():
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO notes (text) VALUES ('pair')")
+            connection.execute("INSERT INTO notes (text) VALUES ('pair')")
+            connection.execute("COMMIT")
+        connection.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            assert goop2("data", filled, "backup", tmp_path / f"{number}.db").returncode == 0
+            connection = sqlite3.connect(tmp_path / f"{number}.db")
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert connection.execute("SELECT count(*) % 2 FROM notes WHERE text = 'pair'").fetchone() == (0,)
+            connection.close()
+    finally:
+        stop.set()
+        writer.join()
