@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.templates.sites import SCRIPT_MAX_BYTES, SHIFT_MAX, address, looking, site_of
+from tests.templates.sites import SCRIPT_MAX_BYTES, SHIFT_MAX, address, looking, needs_tables, site_of
 from tests.web.axe import complaints
 from tests.web.screenshots import picture
 from tests.web.served import Served
@@ -43,14 +44,44 @@ async def game(page: Page) -> None:
     await expect(page.locator("#status")).to_have_text("visitor-bob’s turn")
 
 
+async def guestbook(page: Page) -> None:
+    await expect(page.locator(".entry")).to_have_count(3)
+
+
+async def blog(page: Page) -> None:
+    await expect(page.locator("#posts h2")).to_have_count(4)
+
+
+async def post(page: Page) -> None:
+    await page.get_by_role("link", name="On small tools").click()
+    await expect(page.locator("#post h2")).to_have_text("On small tools")
+
+
+async def editor(page: Page) -> None:
+    await blog(page)
+    await page.get_by_role("button", name="Write").click()
+    await page.get_by_label("Title").fill("On folders")
+
+
 SCENES: dict[str, tuple[str, Scene]] = {
     "demo": ("", front),
+    "blog": ("blog", blog),
+    "blog-post": ("blog", post),
+    "blog-editor": ("blog", editor),
+    "guestbook": ("guestbook", guestbook),
     "quiz": ("quiz", quiz),
     "quiz-scored": ("quiz", quiz_scored),
     "tictactoe": ("tictactoe", lobby),
     "tictactoe-game": ("tictactoe", game),
 }
 """Picture → the page, and what is done there first."""
+NEED_TABLES = ("blog", "guestbook")
+SIGNED = {
+    "ann": ("Ann", "I came by boat and left by train. The blog made me miss it."),
+    "bob": ("Bob", "Lost to Ann at tic-tac-toe. Twice.\nI blame the board."),
+    "": ("Fred", "Welcome, both of you!"),
+}
+"""Visitor → what they leave in the guestbook."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -62,7 +93,23 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         await one.call("join-game", {"game_id": game_id}, host=one.visitor("bob"))
         for who, position in (("ann", 4), ("bob", 0), ("ann", 2)):
             await one.call("move", {"game_id": game_id, "position": position}, host=one.visitor(who))
+        if (await one.ask("/api/data/tables")).status == 200:
+            await written(one)
         yield one
+
+
+async def written(up: Served) -> None:
+    """Posts and entries, by the same doors pages use."""
+    for row in json.loads((up.folder / "site/blog/samples.json").read_text()):
+        await insert(up, "posts", {**row, "author": "Fred"})
+    for visitor, (name, message) in SIGNED.items():
+        await insert(up, "guestbook", {"name": name, "message": message}, visitor)
+
+
+async def insert(up: Served, table: str, row: dict[str, str], visitor: str = "") -> None:
+    body = json.dumps({"table": table, "data": row}).encode()
+    answered = await up.ask("/api/data/insert", host=up.visitor(visitor) if visitor else "", method="POST", body=body)
+    assert answered.status == 200, answered.body
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -70,6 +117,8 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
 @pytest.mark.parametrize("name", SCENES)
 async def test_a_page_is_clear_and_still_and_fits(browser: Browser, up: Served, name: str, width: int, dark: bool) -> None:
     template, scene = SCENES[name]
+    if template in NEED_TABLES:
+        await needs_tables(up)
     async with looking(browser, address(up, template) if template else up.web.site, dark=dark, width=width) as seen:
         await scene(seen.page)
         await picture(seen.page, f"{name}-{width}-{'dark' if dark else 'light'}")

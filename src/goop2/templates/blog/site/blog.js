@@ -162,6 +162,7 @@ async function route(fromTheFirstPage = true) {
 }
 
 addEventListener("hashchange", () => route());
-MAYWRITE
+const role = await tried(() => Goop.request("data/role", { table: "posts" }));
+mayWrite = role?.insert === "all";
 at("write").hidden = !mayWrite;
 await route();
