@@ -40,7 +40,7 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
     files[loading.FILE] = _labelled(files[loading.FILE], _checked(Path(os.path.realpath(folder)).name if label is None else label))
     try:
         # Settings last: a folder half made is not yet a peer, and `create` can be called again.
-        order = sorted(files, key=lambda path: path == loading.FILE)
+        order = sorted(files, key=lambda path: (path == loading.FILE, path))
         written = [path for path in order if _write_new(folder / path, files[path])]
     except OSError as error:
         raise FolderError(f"{error.filename or folder} cannot be written ({error.strerror}): choose a folder you may write to") from None

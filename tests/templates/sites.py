@@ -18,6 +18,8 @@ from tests.web.served import Served
 from goop2.folder import create
 from goop2.peer import open_peer, serve_peer
 
+PHONE_BELOW = 600
+"""Pixels across; a phone lays scrollbars over the page."""
 SCRIPT_MAX_BYTES = 100_000
 SHIFT_MAX = 0.02
 """Cumulative layout shift; 0.1 is what is called good."""
@@ -73,7 +75,11 @@ class Seen:
 async def looking(browser: Browser, where: str, *, dark: bool = False, width: int = 1280, refuses: bool = False) -> AsyncIterator[Seen]:
     """The page at `where`, in a profile of its own. An error in the browser's console fails the test; `refuses`: but for refusals."""
     context = await browser.new_context(
-        color_scheme="dark" if dark else "light", viewport={"width": width, "height": 800}, locale="en-GB", timezone_id="UTC"
+        color_scheme="dark" if dark else "light",
+        viewport={"width": width, "height": 800},
+        is_mobile=width < PHONE_BELOW,
+        locale="en-GB",
+        timezone_id="UTC",
     )
     context.set_default_timeout(PATIENCE_MS)
     try:

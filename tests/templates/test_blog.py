@@ -7,20 +7,26 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 from tests.templates.sites import address, looking, needs_tables, site_of
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TITLES = ["Welcome", "On small tools", "Three tags, three lists", "A week without a cloud", "The lighthouse keeper’s cat", "How a post gets here"]
+TITLES = [
+    "Welcome",
+    "On small tools",
+    "Three tags, three lists",
+    "A week without a cloud",
+    "The lighthouse keeper’s cat",
+    "How a post gets here",
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["blog", "demo"])
 async def up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     async with site_of(tmp_path_factory.mktemp("blog"), request.param) as one:
         yield one
-
 
 
 async def test_the_owner_begins_with_samples_and_readers_list_filter_page_and_read(browser: Browser, up: Served) -> None:

@@ -33,7 +33,7 @@ def key(folder: Path) -> str:
 async def answer(page: Page, letters: str) -> None:
     for place, letter in enumerate(letters):
         await page.locator(f"input[name=q{place}][value={letter}]").check()
-    await page.get_by_role("button", name="Score my answers").click()
+    await page.get_by_role("button", name="Score it").click()
 
 
 async def test_right_answers_are_counted_and_each_answer_gets_a_word(browser: Browser, up: Served) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -20,17 +21,17 @@ async def up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield one
 
 
-async def call(up: Served, name: str, who: str, **params: object) -> dict[str, object]:
+async def call(up: Served, name: str, who: str, **params: object) -> dict[str, Any]:
     """A function called by a test visitor."""
     answered = await up.call(name, params, host=up.visitor(who))
     assert answered.status == 200, answered.body
-    result: dict[str, object] = answered.json
+    result: dict[str, Any] = answered.json
     return result
 
 
-async def begun(up: Served, x: str, o: str) -> object:
+async def begun(up: Served, x: str, o: str) -> int:
     """The id of a game between two."""
-    game_id = (await call(up, "new-game", x))["game_id"]
+    game_id: int = (await call(up, "new-game", x))["game_id"]
     assert await call(up, "join-game", o, game_id=game_id) == {"game_id": game_id}
     return game_id
 
@@ -87,7 +88,7 @@ async def test_every_move_the_rules_forbid_is_refused(up: Served) -> None:
         assert await call(up, "move", who, game_id=game_id, position=position) == {"error": why}
     assert await call(up, "join-game", "eve", game_id=game_id) == {"error": "somebody was faster: this game has two players"}
     assert await call(up, "move", "hal", game_id=999, position=0) == {"error": "game not found"}
-    assert (await call(up, "games", "eve", game_id=game_id))["games"][0]["board"] == "----X----"  # type: ignore[index]
+    assert (await call(up, "games", "eve", game_id=game_id))["games"][0]["board"] == "----X----"
 
 
 async def test_a_game_that_is_over_takes_no_move(up: Served) -> None:
@@ -115,8 +116,8 @@ async def test_a_position_that_is_no_cell_is_an_error(up: Served, position: obje
 async def test_of_moves_made_at_once_one_counts(up: Served) -> None:
     game_id = await begun(up, "ned", "ola")
     answers = await asyncio.gather(*(call(up, "move", "ned", game_id=game_id, position=position) for position in range(9)))
-    assert sorted(answer.get("error", "made") for answer in answers) == ["made"] + ["not your turn"] * 8  # type: ignore[type-var]
-    board = (await call(up, "games", "ola", game_id=game_id))["games"][0]["board"]  # type: ignore[index]
+    assert sorted(answer.get("error", "made") for answer in answers) == ["made"] + ["not your turn"] * 8
+    board = (await call(up, "games", "ola", game_id=game_id))["games"][0]["board"]
     assert (board.count("X"), board.count("-")) == (1, 8)
 
 

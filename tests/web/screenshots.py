@@ -12,8 +12,9 @@ ASKED = "GOOP2_SCREENSHOTS"
 
 
 async def picture(page: Page, name: str) -> None:
-    """The page as a whole, as docs/screenshots/<name>.png."""
-    taken = await page.screenshot(full_page=True, animations="disabled", caret="hide")
+    """The page as a whole, or what a dialog leaves of it, as docs/screenshots/<name>.png."""
+    whole = await page.locator("dialog[open]").count() == 0
+    taken = await page.screenshot(full_page=whole, animations="disabled", caret="hide")
     if os.environ.get(ASKED):
         FOLDER.mkdir(parents=True, exist_ok=True)
         (FOLDER / f"{name}.png").write_bytes(taken)

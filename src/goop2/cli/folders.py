@@ -10,7 +10,6 @@ from goop2.cli import output, session
 from goop2.cli.options import folder_argument, json_option
 from goop2.templates import DEFAULT, TEMPLATES
 
-
 INIT_HELP = "\n".join(
     (
         "Make a peer folder to start from.\n",

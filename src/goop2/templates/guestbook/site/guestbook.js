@@ -101,7 +101,7 @@ at("sign").addEventListener("submit", async (event) => {
 await tried(async () => {
   const visit = await Goop.data.call("visit");
   viewer = visit;
-  const before = visit.last.length > 1 ? `, the one before ${ago(visit.last[1])}` : "";
-  at("visits").textContent = `${visit.count === 1 ? "1 visit" : `${visit.count} visits`} so far; the last ${ago(visit.last[0])}${before}.`;
+  at("visits").textContent =
+    visit.count > 1 ? `${visit.count} visits so far; before the latest, somebody came by ${ago(visit.last[1])}.` : "The first visit.";
 });
 await tried(() => show(PAGE));
