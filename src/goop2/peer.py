@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2.chat.chat import Chat
+from goop2.chat.keeper import Keeper
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
 from goop2.outbound import disabled
@@ -57,6 +59,7 @@ class Peer:
     """The peer's own connection, for its loop's thread or one at a time."""
     files: SiteFiles
     """What of the site anybody may see."""
+    chat: Chat
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
@@ -106,13 +109,25 @@ async def open_peer(
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
         warnings = (*loaded.warnings, *data_warnings)
-        yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, confinement)
+        async with _chat(folder, this, engine) as chat:
+            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, confinement)
     finally:
         stop.set()
         if watching is not None:
             await watching
         await pool.stop()
         database.close()
+
+
+@asynccontextmanager
+async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
+    keeper = Keeper(folder / FILE)
+    await keeper.open()
+    chat = Chat(this.peer_id, engine, keeper, Caller)
+    try:
+        yield chat
+    finally:
+        await chat.close()
 
 
 @asynccontextmanager
@@ -127,6 +142,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         owner=peer.owner,
         email=peer.settings.profile.email,
         engine=peer.engine,
+        chat=peer.chat,
         catalog=peer.catalog,
         runs=peer.runs,
         files=peer.files,

@@ -117,13 +117,38 @@ async def test_one_caller_has_so_many_streams_and_no_more(up: Served, ann: str) 
             await asyncio.sleep(0.02)
 
 
-async def test_a_page_chats_with_its_own_peer_only_and_what_is_missing_is_said(up: Served, ann: str) -> None:
+ANOTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+
+
+async def test_what_was_said_is_kept_for_its_caller_alone(up: Served) -> None:
+    async def messages(host: str, body: str = "{}") -> list[dict[str, object]]:
+        answer = await up.ask("/api/chat/messages", host=host, method="POST", body=body.encode())
+        assert answer.status == 200
+        return list(answer.json)
+
+    carol, this = up.visitor("carol"), up.peer.identity.peer_id
+    await say(up, carol, "Hello there")
+    await say(up, carol, "!nosuch")
+    found = await messages(carol)
+    assert [(each["from"] == this, each["content"]) for each in found] == [
+        (False, "Hello there"),
+        (False, "!nosuch"),
+        (True, "Unknown command: nosuch"),
+    ]
+    assert await messages(up.visitor("dave")) == []
+    assert await messages(carol, f'{{"before": {found[1]["id"]}}}') == found[:1]
+    for body in (f'{{"peer": "{ANOTHER}"}}', '{"peer": "carol"}'):
+        answer = await up.ask("/api/chat/messages", host=up.visitor("dave"), method="POST", body=body.encode())
+        assert (answer.status, answer.json["code"]) == (403, "forbidden")
+
+
+async def test_a_page_chats_with_its_own_peer_only(up: Served, ann: str) -> None:
     async def send(body: bytes) -> tuple[int, str]:
         answer = await up.ask("/api/chat/send", host=ann, method="POST", body=body)
         return answer.status, answer.json["code"]
 
     assert await send(b'{"peer": "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA", "content": "!x"}') == (403, "forbidden")
-    assert await send(b'{"content": "Hello"}') == (503, "unavailable")
+    assert await send(b'{"content": "  "}') == (400, "bad_request")
     assert await send(b"{}") == (400, "bad_request")
 
 

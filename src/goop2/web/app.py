@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from goop2.chat.chat import Chat as Messages
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -55,6 +56,7 @@ class Parts:
     owner: Caller
     email: str
     engine: Engine
+    chat: Messages
     catalog: Catalog
     runs: Runs
     files: SiteFiles
@@ -78,7 +80,7 @@ class Web:
         self.console_events = Events()
         """Apart from these: a busy peer's runs must not push a visitor's messages out."""
         self.data = Data(parts.engine, parts.catalog)
-        self.chat = Chat(parts.engine, self.events)
+        self.chat = Chat(parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
@@ -99,6 +101,7 @@ class Web:
 
     def stop(self) -> None:
         """End what would go on for ever: the streams."""
+        self.chat.end()
         self.events.stop()
         self.console_events.stop()
 

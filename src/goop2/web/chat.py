@@ -1,26 +1,28 @@
 """Chat from a page: with the peer whose site it is, and nobody else (a page may be a stranger's code).
 
-Commands run and their replies come back as events. Keeping messages, and sending them to other peers, is the
-chat part's, which is not there yet: `Chat.api` is where it plugs in.
+What is kept, and who answers, is the chat part's; here it becomes requests and events. A page hears what the peer says to its caller.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
-from goop2.scripting.engine import Engine, Failure
+from goop2.chat.chat import Chat as Messages
+from goop2.chat.chat import ChatError, Said
+from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.storage.errors import StorageError
+from goop2.storage.messages import Message as Kept
 from goop2.web.answers import send_failure, send_json
 from goop2.web.bodies import BodyTooLarge, read_body
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
 
-COMMAND: Final = "!"
-_MILLISECONDS: Final = 1000
+CHAT: Final = "chat"
 
 
 class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
@@ -32,6 +34,8 @@ class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     """`chat`."""
     timestamp: int
     """Milliseconds since 1970."""
+    id: int
+    """To ask for what was before it."""
 
 
 class _Send(msgspec.Struct):
@@ -39,7 +43,13 @@ class _Send(msgspec.Struct):
     peer: str = ""
 
 
+class _Which(msgspec.Struct):
+    peer: str = ""
+    before: int | None = None
+
+
 _send = msgspec.json.Decoder(_Send)
+_which = msgspec.json.Decoder(_Which)
 
 
 def site_audience(caller: Caller) -> str:
@@ -50,38 +60,62 @@ def site_audience(caller: Caller) -> str:
 class Chat:
     """Chat between callers and one peer."""
 
-    def __init__(self, engine: Engine, events: Events) -> None:
-        self._engine = engine
+    def __init__(self, messages: Messages, events: Events) -> None:
+        self._messages = messages
         self._events = events
-        self.api = {"chat/send": self.send, "chat/broadcast": _not_yet, "chat/messages": _not_yet}
+        self.api = {"chat/send": self._answering(self.send), "chat/messages": self._answering(self.messages), "chat/broadcast": _not_yet}
+        self.end: Callable[[], None] = messages.subscribe(self._tell)
+        """Ends the events."""
 
-    async def send(self, call: Call) -> None:
-        """`POST {peer?, content}`: a command is run, its reply told to the caller's pages."""
-        try:
-            asked = _send.decode(await read_body(call.receive, BODY_MAX_BYTES))
-        except BodyTooLarge as error:
-            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
-            return
-        except msgspec.DecodeError as error:
-            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"content": text}}: {error}'), call.headers)
-            return
-        failure = await self._say(call, asked)
-        if failure is not None:
-            await send_failure(call.send, failure, call.headers)
-        else:
-            await send_json(call.send, b'{"status":"sent"}', headers=call.headers)
-
-    async def _say(self, call: Call, asked: _Send) -> Failure | None:
-        if asked.peer not in ("", call.origin.peer_id):
+    async def send(self, call: Call, body: bytes) -> bytes | Failure:
+        """`POST {peer?, content}`: kept; a command's reply comes as an event, and is kept too."""
+        asked = _send.decode(body)
+        if self._is_another(call, asked.peer):
             return Failure(ErrorCode.FORBIDDEN, "a page chats with the peer whose site it is, and nobody else")
-        if not asked.content.startswith(COMMAND):
-            return Failure(ErrorCode.UNAVAILABLE, "this peer keeps no messages yet; commands, which begin with !, are answered")
-        reply = await self._engine.command(call.caller, asked.content)
-        if reply.text:
-            message = Message(call.origin.peer_id, reply.text, "chat", int(time.time() * _MILLISECONDS))
-            self._events.publish("chat", message, site_audience(call.caller))
-        return reply.failure if reply.failure is not None and not reply.text else None
+        reply = await self._messages.say(call.caller, asked.content)
+        if reply.failure is not None and not reply.text:
+            return reply.failure
+        return b'{"status":"sent"}'
+
+    async def messages(self, call: Call, body: bytes) -> bytes | Failure:
+        """`POST {peer?, before?}`: what the caller and the peer have said, oldest first; `before`: the id of a message."""
+        asked = _which.decode(body)
+        if self._is_another(call, asked.peer):
+            return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
+        return msgspec.json.encode([_shown(kept) for kept in await self._messages.messages(call.caller.id, asked.before)])
+
+    def _is_another(self, call: Call, peer: str) -> bool:
+        return peer not in ("", call.origin.peer_id)
+
+    def _answering(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Callable[[Call], Awaitable[None]]:
+        """`work` with the body read, and every refusal sent."""
+
+        async def answer(call: Call) -> None:
+            try:
+                result = await work(call, await read_body(call.receive, BODY_MAX_BYTES))
+            except BodyTooLarge as error:
+                await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
+                return
+            except (msgspec.DecodeError, ChatError) as error:
+                result = Failure(ErrorCode.BAD_REQUEST, str(error))
+            except StorageError as error:
+                result = Failure(ErrorCode.UNAVAILABLE, str(error))
+            if isinstance(result, Failure):
+                await send_failure(call.send, result, call.headers)
+            else:
+                await send_json(call.send, result, headers=call.headers)
+
+        return answer
+
+    def _tell(self, said: Said) -> None:
+        """To the pages of the caller it was said to."""
+        if said.reply:
+            self._events.publish(CHAT, _shown(said.message), f"site:{said.message.peer}")
+
+
+def _shown(kept: Kept) -> Message:
+    return Message(kept.sender, kept.content, CHAT, kept.timestamp, kept.id)
 
 
 async def _not_yet(call: Call) -> None:
-    await send_failure(call.send, Failure(ErrorCode.UNAVAILABLE, "this peer keeps no messages yet"), call.headers)
+    await send_failure(call.send, Failure(ErrorCode.UNAVAILABLE, "this peer is not on the network yet"), call.headers)

@@ -49,7 +49,7 @@
         }
       };
     },
-    /** The messages with `peer` so far. */
-    messages: (peer) => Goop.request("chat/messages", { peer }),
+    /** The newest messages with `peer`, oldest first; of those before the message whose id is `before`. */
+    messages: (peer, before) => Goop.request("chat/messages", { peer, before }),
   };
 })();

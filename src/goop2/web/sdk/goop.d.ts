@@ -70,12 +70,15 @@ export interface Message {
   type: string;
   /** Milliseconds since 1970. */
   timestamp: number;
+  /** Of a message that is kept: to ask for what was before it. */
+  id: number;
 }
 export interface Chat {
   send(peer: string, text: string): Promise<unknown>;
   broadcast(text: string): Promise<unknown>;
   subscribe(listener: (message: Message) => void): () => void;
-  messages(peer: string): Promise<Message[]>;
+  /** The newest messages, oldest first; of those before the message `before`. */
+  messages(peer: string, before?: number): Promise<Message[]>;
 }
 export interface Site {
   files(): Promise<{ path: string; size: number; modified: number }[]>;

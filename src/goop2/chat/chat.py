@@ -1,0 +1,184 @@
+"""Chat: what somebody says is kept, told to whoever listens, and answered by the engine when it begins with `!`.
+
+Three ways in: `say`, somebody on this machine or on a page talks with this peer; `send`, the owner writes to another peer; `receive`,
+another peer has written, known by the id its connection proved. Who carries a message to another peer is lent (`Carry`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.chat.keeper import Keeper
+from goop2.scripting.engine import Engine, Reply
+from goop2.scripting.invocation import Caller
+from goop2.scripting.rate import RateLimiter
+from goop2.scripting.subscribers import Subscribers
+from goop2.storage.messages import Message
+
+COMMAND: Final = "!"
+CONTENT_MAX_BYTES: Final = 64 * 1024
+"""One message. A command's arguments may be longer where they are not kept, on the command line."""
+STRANGERS_MAX_CHARACTERS: Final = 256 * 1024 * 1024
+"""When all messages are this long, nobody but the owner adds any: strangers fill no disk."""
+PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE = 60, 600
+"""Messages of callers who are not the owner; commands have the engine's limits besides."""
+SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
+ANSWERING_MAX: Final = 256
+"""Commands of other peers under way; the pool's line is as long."""
+_MILLISECONDS: Final = 1000
+
+Carry = Callable[[str, str, str, int], Awaitable[None]]
+"""(peer, wire id, content, timestamp) → taken by the peer, or raises `Undelivered`."""
+
+
+class Undelivered(Exception):
+    """A message did not reach its peer; why, in a sentence."""
+
+
+class ChatError(Exception):
+    """A message was not taken; why, in a sentence."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A message was kept, or its delivery stands otherwise (`changed`)."""
+
+    message: Message
+    changed: bool = False
+    reply: bool = False
+    """This peer's answer to somebody who talks with it here."""
+
+
+async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
+    """Carries nothing."""
+    raise Undelivered("this peer is not on the network")
+
+
+class Chat:
+    """The direct messages of one peer."""
+
+    def __init__(self, self_id: str, engine: Engine, keeper: Keeper, caller_of: Callable[[str], Caller]) -> None:
+        self._self_id = self_id
+        self._engine = engine
+        self._keeper = keeper
+        self._caller_of = caller_of
+        self._subscribers: Subscribers[Said] = Subscribers()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._log = structlog.get_logger("goop2.chat").bind()
+        self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self.carry: Carry = no_network
+        """Set by whoever opens the network."""
+
+    def subscribe(self, callback: Callable[[Said], None]) -> Callable[[], None]:
+        """Hear of every message from now on; gives the function that ends it."""
+        return self._subscribers.add(callback)
+
+    async def messages(self, peer: str, before: int | None = None) -> list[Message]:
+        """The newest messages with a peer, older than the message `before`; oldest first. Raises `StorageError`."""
+        return await self._keeper.page(peer, before)
+
+    async def conversations(self) -> list[tuple[str, int, Message]]:
+        """(peer, number of messages, the last one), the latest first. Raises `StorageError`."""
+        return [(each.peer, each.messages, each.last) for each in await self._keeper.conversations()]
+
+    async def say(self, caller: Caller, content: str) -> Reply:
+        """Something `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
+        _check(content)
+        if not caller.owner:
+            self._check_stranger(caller.id, caller.address)
+        await self._keep(caller.id, caller.id, content, _now())
+        if not content.startswith(COMMAND):
+            return Reply("")
+        reply = await self._engine.command(caller, content)
+        if reply.text:
+            await self._keep(caller.id, self._self_id, reply.text, _now(), reply=True)
+        return reply
+
+    async def send(self, peer: str, content: str) -> Message:
+        """Something the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
+        _check(content)
+        wire_id = str(uuid.uuid4())
+        message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING)
+        assert message is not None, "an id was drawn twice"
+        return await self._carry(message, wire_id)
+
+    async def receive(self, peer: str, wire_id: str, content: str, timestamp: int | None) -> bool:
+        """Another peer has written; committed when this returns, then a command is answered. False when it was known already.
+
+        Raises `ChatError`, `StorageError`; then it must not be acknowledged.
+        """
+        _check(content)
+        self._check_stranger(peer, "")
+        if len(self._answering) >= ANSWERING_MAX:
+            raise ChatError("too many commands are being answered; try again later")
+        message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id)
+        if message is not None and content.startswith(COMMAND):
+            task = asyncio.create_task(self._answer(peer, content))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        return message is not None
+
+    async def delivered(self, peer: str, wire_id: str) -> None:
+        """The other side's browser has shown a message of ours."""
+        message = await self._keeper.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
+        if message is not None:
+            self._subscribers.tell(Said(message, changed=True))
+
+    async def close(self) -> None:
+        """End what is being answered, then keep what waits."""
+        for task in list(self._answering):
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
+        await self._keeper.close()
+
+    def _check_stranger(self, caller: str, address: str) -> None:
+        if self._keeper.size >= STRANGERS_MAX_CHARACTERS:
+            raise ChatError("this peer keeps no more messages")
+        if self._rate.check(caller, "", None, address) is not None:
+            raise ChatError("too many messages; try again in a minute")
+
+    async def _answer(self, peer: str, content: str) -> None:
+        reply = await self._engine.command(self._caller_of(peer), content)
+        if reply.text:
+            try:
+                await self.send(peer, reply.text)
+            except Exception as error:
+                self._log.warning("a reply was not kept", peer=peer, cause=str(error))
+
+    async def _keep(
+        self, peer: str, sender: str, content: str, timestamp: int, *, wire_id: str = "", state: str = "", reply: bool = False
+    ) -> Message | None:
+        message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state)
+        if message is not None:
+            self._subscribers.tell(Said(message, reply=reply))
+        return message
+
+    async def _carry(self, message: Message, wire_id: str) -> Message:
+        try:
+            await self.carry(message.peer, wire_id, message.content, message.timestamp)
+        except Undelivered as error:
+            message = replace(message, state=f"{FAILED}: {error}")
+        else:
+            message = replace(message, state=SENT)
+        await self._keeper.mark(message.id, message.state)
+        self._subscribers.tell(Said(message, changed=True))
+        return message
+
+
+def _check(content: str) -> None:
+    size = len(content.encode("utf-8", "replace"))
+    if not content.strip():
+        raise ChatError("the message is empty")
+    if size > CONTENT_MAX_BYTES:
+        raise ChatError(f"the message is {size} bytes, the most is {CONTENT_MAX_BYTES}")
+
+
+def _now() -> int:
+    return int(time.time() * _MILLISECONDS)
