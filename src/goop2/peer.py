@@ -34,6 +34,7 @@ from goop2.scripting.runs import Runs
 from goop2.site_files import NotServed, SiteFiles, TooLarge
 from goop2.storage.database import FILE, Database
 from goop2.storage.start import open_folder
+from goop2.tables import Tables
 
 if TYPE_CHECKING:
     from goop2.outbound.client import World
@@ -60,6 +61,7 @@ class Peer:
     files: SiteFiles
     """What of the site anybody may see."""
     chat: Chat
+    tables: Tables
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
@@ -109,8 +111,8 @@ async def open_peer(
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
         warnings = (*loaded.warnings, *data_warnings)
-        async with _chat(folder, this, engine) as chat:
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, confinement)
+        async with _chat(folder, this, engine) as chat, _tables(folder) as tables:
+            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, confinement)
     finally:
         stop.set()
         if watching is not None:
@@ -122,12 +124,22 @@ async def open_peer(
 @asynccontextmanager
 async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
     keeper = Keeper(folder / FILE)
-    await keeper.open()
     chat = Chat(this.peer_id, engine, keeper, Caller)
     try:
+        await keeper.open()
         yield chat
     finally:
         await chat.close()
+
+
+@asynccontextmanager
+async def _tables(folder: Path) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE)
+    try:
+        await tables.open()
+        yield tables
+    finally:
+        await tables.close()
 
 
 @asynccontextmanager
@@ -143,6 +155,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         email=peer.settings.profile.email,
         engine=peer.engine,
         chat=peer.chat,
+        tables=peer.tables,
         catalog=peer.catalog,
         runs=peer.runs,
         files=peer.files,

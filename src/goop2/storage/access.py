@@ -69,7 +69,7 @@ class Access:
         except AccessError:
             raise
         except StorageError as error:
-            raise AccessError("bad_request", str(error)) from None
+            raise AccessError(error.code, str(error)) from None
 
     def _who(self, *_: object) -> str:
         return self._caller
@@ -163,7 +163,7 @@ class Access:
         try:
             return self._database.records(role, sql, _arguments(request))
         except StorageError as error:
-            raise AccessError("bad_request", str(error).replace(view, subject.name)) from None
+            raise AccessError(error.code, str(error).replace(view, subject.name)) from None
 
     def _view(self, visitor: Visitor, subject: Subject, condition: str) -> str:
         """The view of the rows the visitor may read; `condition`, the site's own, narrows it further."""

@@ -20,6 +20,7 @@ from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
+from goop2.tables import Tables
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
 from goop2.web.bodies import ClientGone
@@ -57,6 +58,7 @@ class Parts:
     email: str
     engine: Engine
     chat: Messages
+    tables: Tables
     catalog: Catalog
     runs: Runs
     files: SiteFiles
@@ -79,7 +81,7 @@ class Web:
         """For the pages of sites."""
         self.console_events = Events()
         """Apart from these: a busy peer's runs must not push a visitor's messages out."""
-        self.data = Data(parts.engine, parts.catalog)
+        self.data = Data(parts.engine, parts.catalog, parts.tables)
         self.chat = Chat(parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
