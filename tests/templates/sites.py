@@ -94,8 +94,8 @@ async def looking(browser: Browser, where: str, *, dark: bool = False, width: in
         await context.close()
 
 
-async def needs_tables(up: Served) -> None:
-    """Skips where pages cannot reach tables yet."""
-    answered = await up.ask("/api/data/tables")
-    if answered.status == 503:
-        pytest.skip("this peer serves no tables yet")
+async def needs_api(up: Served) -> None:
+    """Skips where the built-in function `api` does not answer yet."""
+    answered = await up.call("api", {"action": "list", "resource": "latest"})
+    if answered.status == 404:
+        pytest.skip("this peer has no built-in api yet")

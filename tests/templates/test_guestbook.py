@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.templates.sites import address, looking, needs_tables, site_of
+from tests.templates.sites import address, looking, site_of
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,7 +40,6 @@ async def refused(page: Page, asked: str) -> object:
 
 
 async def test_two_sign_neither_touches_the_others_entry_and_the_owner_removes_both(browser: Browser, up: Served) -> None:
-    await needs_tables(up)
     ann, bob, fred = (address(up, "guestbook", name) for name in ("ann", "bob", ""))
     async with looking(browser, ann) as one, looking(browser, bob, refuses=True) as two, looking(browser, fred) as three:
         await sign(one.page, "Ann", "I came by boat.")
@@ -68,7 +67,6 @@ async def test_two_sign_neither_touches_the_others_entry_and_the_owner_removes_b
 
 
 async def test_what_a_visitor_writes_is_text_and_nothing_else(browser: Browser, up: Served) -> None:
-    await needs_tables(up)
     async with looking(browser, address(up, "guestbook", "eve")) as seen:
         await sign(seen.page, "<i>Eve</i>", HOSTILE)
         await expect(seen.page.locator(".entry .text").first).to_have_text(HOSTILE)
@@ -77,7 +75,6 @@ async def test_what_a_visitor_writes_is_text_and_nothing_else(browser: Browser, 
 
 
 async def test_older_entries_come_when_asked_for(browser: Browser, up: Served) -> None:
-    await needs_tables(up)
     async with looking(browser, address(up, "guestbook")) as seen:
         await seen.page.evaluate(
             "async () => { for (let i = 0; i < 21; i++) await Goop.data.insert('guestbook', { name: 'Fred', message: `line ${i}` }); }"

@@ -68,7 +68,9 @@ def _ensure(folder: Path) -> bool:
 async def _talk(folder: Path, made: bool) -> int:
     logs.set_up()
     async with session.open_for(folder, watch=True) as peer:
-        return await _exchange(peer, made)
+        if made:
+            await _add_samples(peer)
+        return await _exchange(peer)
 
 
 async def _show(folder: Path, made: bool, browser: bool) -> int:
@@ -78,32 +80,32 @@ async def _show(folder: Path, made: bool, browser: bool) -> int:
     logs.set_up()
     with locked(folder):
         async with session.open_for(folder, watch=True) as peer, serve_peer(peer, live=True) as web:
+            if made:
+                await _add_samples(peer)
             output.answer(where(output.one_line(peer.owner.label), web))
             if browser and any(map(os.environ.get, SCREENS)):
                 # Some browsers hold on to whoever started them; a daemon does not hold us.
                 threading.Thread(target=_open_browser, args=(web.site,), daemon=True).start()
-            return await _exchange(peer, made)
+            return await _exchange(peer)
 
 
-async def _exchange(peer: Peer, made: bool) -> int:
-    if made:
-        _add_samples(peer)
+async def _exchange(peer: Peer) -> int:
     print(output.dim("> ") + EXAMPLE if at_a_terminal() else f"> {EXAMPLE}", flush=True)
     await say(peer, peer.owner, EXAMPLE)
     return await converse(peer, peer.owner)
 
 
-def _add_samples(peer: Peer) -> None:
+async def _add_samples(peer: Peer) -> None:
     """As the owner would by the page's own editor."""
     import json
 
-    from goop2.storage.access import Access
-    from goop2.storage.policies import Visitor
+    from goop2.scripting.engine import Failure
 
-    tables, owner = Access(peer.database), Visitor(peer.owner.id, owner=True)
     for table, file in SAMPLES.items():
         for row in json.loads((peer.folder / file).read_text("utf-8")):
-            tables.perform("insert", owner, {"table": table, "data": {**row, "author": peer.owner.label}})
+            added = await peer.tables.perform("insert", peer.owner, {"table": table, "data": {**row, "author": peer.owner.label}})
+            if isinstance(added, Failure):
+                output.warn(f"a row of {file} was not added to the table {table}: {added.message}")
 
 
 def _open_browser(address: str) -> None:

@@ -162,7 +162,7 @@ async function route(fromTheFirstPage = true) {
 }
 
 addEventListener("hashchange", () => route());
-const role = await tried(() => Goop.request("data/role", { table: "posts" }));
+const role = await tried(() => Goop.data.role("posts"));
 mayWrite = role?.insert === "all";
 at("write").hidden = !mayWrite;
 await route();
