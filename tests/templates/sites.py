@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import apsw
 import pytest
-from playwright.async_api import Browser, Page, Response
+from playwright.async_api import Browser, Page, Response, Route
 from tests.web.browser import PATIENCE_MS
 from tests.web.served import Served
 
@@ -20,6 +23,10 @@ from goop2.peer import open_peer, serve_peer
 
 PHONE_BELOW = 600
 """Pixels across; a phone lays scrollbars over the page."""
+GATHERING_SECONDS = 0.3
+"""For all to have come to the lock. When somebody has not, a test says less than it could, and no more."""
+SLOW_SECONDS = 0.2
+"""Until data comes, on a slow line: long enough to see the page without it."""
 SCRIPT_MAX_BYTES = 100_000
 SHIFT_MAX = 0.02
 """Cumulative layout shift; 0.1 is what is called good."""
@@ -47,6 +54,18 @@ def address(up: Served, template: str, visitor: str = "") -> str:
     return f"http://{host}/{template}/" if (up.folder / "site" / template).is_dir() else f"http://{host}/"
 
 
+@asynccontextmanager
+async def all_at_once(up: Served) -> AsyncIterator[None]:
+    """Whoever writes meanwhile waits, having read what it reads before it writes; afterwards they go on together."""
+    with closing(apsw.Connection(str(up.folder / "data.db"))) as database:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            await asyncio.sleep(GATHERING_SECONDS)
+        finally:
+            database.execute("COMMIT")
+
+
 @dataclass
 class Seen:
     """What a page was sent and said meanwhile."""
@@ -72,8 +91,13 @@ class Seen:
 
 
 @asynccontextmanager
-async def looking(browser: Browser, where: str, *, dark: bool = False, width: int = 1280, refuses: bool = False) -> AsyncIterator[Seen]:
-    """The page at `where`, in a profile of its own. An error in the browser's console fails the test; `refuses`: but for refusals."""
+async def looking(
+    browser: Browser, where: str, *, dark: bool = False, width: int = 1280, refuses: bool = False, slow: bool = False
+) -> AsyncIterator[Seen]:
+    """The page at `where`, in a profile of its own. An error in the browser's console fails the test; `refuses`: but for refusals.
+
+    `slow`: data comes late.
+    """
     context = await browser.new_context(
         color_scheme="dark" if dark else "light",
         viewport={"width": width, "height": 800},
@@ -86,12 +110,19 @@ async def looking(browser: Browser, where: str, *, dark: bool = False, width: in
         await context.add_init_script(WATCH_SHIFTS)
         seen = Seen(await context.new_page())
         seen.watch()
+        if slow:
+            await seen.page.route(re.compile(r"/api/|\.json$"), _late)
         await seen.page.goto(where, wait_until="networkidle" if "tictactoe" not in where else "load")
         yield seen
         errors = [error for error in seen.errors if not (refuses and error.startswith("Failed to load resource"))]
         assert not errors, errors
     finally:
         await context.close()
+
+
+async def _late(route: Route) -> None:
+    await asyncio.sleep(SLOW_SECONDS)
+    await route.continue_()
 
 
 async def needs_api(up: Served) -> None:

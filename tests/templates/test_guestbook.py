@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.templates.sites import address, looking, site_of
+from tests.templates.sites import address, all_at_once, looking, site_of
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -102,5 +102,7 @@ async def test_visits_are_counted_once_a_visitor_and_name_nobody(up: Served) -> 
 
 async def test_of_visits_at_once_none_is_lost(up: Served) -> None:
     before = (await visit(up, "ida"))["count"]
-    await asyncio.gather(*(visit(up, f"at{number}") for number in range(8)))
+    async with all_at_once(up):
+        visits = [asyncio.create_task(visit(up, f"at{number}")) for number in range(8)]
+    await asyncio.gather(*visits)
     assert (await visit(up, "at7"))["count"] == before + 8

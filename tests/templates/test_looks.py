@@ -118,7 +118,7 @@ async def test_a_page_is_clear_and_still_and_fits(browser: Browser, up: Served, 
     template, scene = SCENES[name]
     if template == "blog":
         await needs_api(up)
-    async with looking(browser, address(up, template) if template else up.web.site, dark=dark, width=width) as seen:
+    async with looking(browser, address(up, template) if template else up.web.site, dark=dark, width=width, slow=True) as seen:
         await scene(seen.page)
         if (width, dark) in PICTURED:
             await picture(seen.page, f"{name}-{PICTURED[width, dark]}")

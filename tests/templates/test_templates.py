@@ -15,7 +15,7 @@ from goop2.storage.start import open_folder
 from goop2.templates import DEMO, DEMO_SITES, TEMPLATES, Clash, files_of
 
 ALL = (*TEMPLATES, DEMO)
-MARKUP_FROM_TEXT = re.compile(r"\.(?:innerHTML|outerHTML|insertAdjacentHTML|srcdoc)\b|document\.write\b|\beval\(|\bnew Function\b")
+MARKUP_FROM_TEXT = re.compile(r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|srcdoc)\b|document\.write\b|\beval\(|\bnew Function\b")
 
 
 def pages(name: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.templates.sites import address, looking, site_of
+from tests.templates.sites import address, all_at_once, looking, site_of
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -115,16 +115,18 @@ async def test_a_position_that_is_no_cell_is_an_error(up: Served, position: obje
 
 async def test_of_moves_made_at_once_one_counts(up: Served) -> None:
     game_id = await begun(up, "ned", "ola")
-    answers = await asyncio.gather(*(call(up, "move", "ned", game_id=game_id, position=position) for position in range(9)))
-    assert sorted(answer.get("error", "made") for answer in answers) == ["made"] + ["not your turn"] * 8
+    async with all_at_once(up):
+        moves = [asyncio.create_task(call(up, "move", "ned", game_id=game_id, position=position)) for position in range(9)]
+    assert sorted(answer.get("error", "made") for answer in await asyncio.gather(*moves)) == ["made"] + ["not your turn"] * 8
     board = (await call(up, "games", "ola", game_id=game_id))["games"][0]["board"]
     assert (board.count("X"), board.count("-")) == (1, 8)
 
 
 async def test_of_those_who_join_at_once_one_plays(up: Served) -> None:
     game_id = (await call(up, "new-game", "pia"))["game_id"]
-    answers = await asyncio.gather(*(call(up, "join-game", f"q{number}", game_id=game_id) for number in range(6)))
-    assert sorted("error" in answer for answer in answers) == [False] + [True] * 5
+    async with all_at_once(up):
+        joining = [asyncio.create_task(call(up, "join-game", f"q{number}", game_id=game_id)) for number in range(6)]
+    assert sorted("error" in answer for answer in await asyncio.gather(*joining)) == [False] + [True] * 5
 
 
 async def test_whoever_waits_opens_no_second_game(up: Served) -> None:
