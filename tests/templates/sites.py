@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import apsw
-import pytest
 from playwright.async_api import Browser, Page, Response, Route
 from tests.web.browser import PATIENCE_MS
 from tests.web.served import Served
@@ -123,10 +122,3 @@ async def looking(
 async def _late(route: Route) -> None:
     await asyncio.sleep(SLOW_SECONDS)
     await route.continue_()
-
-
-async def needs_api(up: Served) -> None:
-    """Skips where the built-in function `api` does not answer yet."""
-    answered = await up.call("api", {"action": "list", "resource": "latest"})
-    if answered.status == 404:
-        pytest.skip("this peer has no built-in api yet")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
-from tests.templates.sites import address, looking, needs_api, site_of
+from tests.templates.sites import address, looking, site_of
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,7 +30,6 @@ async def up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 async def test_the_owner_begins_with_samples_and_readers_list_filter_page_and_read(browser: Browser, up: Served) -> None:
-    await needs_api(up)
     async with looking(browser, address(up, "blog")) as owner:
         await owner.page.get_by_role("button", name="Add some sample posts").click()
         await expect(owner.page.locator("#posts h2")).to_have_text(TITLES[:4])
@@ -56,7 +55,6 @@ async def test_the_owner_begins_with_samples_and_readers_list_filter_page_and_re
 
 
 async def test_the_owner_writes_changes_and_removes_a_post(browser: Browser, up: Served) -> None:
-    await needs_api(up)
     async with looking(browser, address(up, "blog")) as seen:
         page = seen.page
         await page.get_by_role("button", name="Write").click()
@@ -81,7 +79,6 @@ async def test_the_owner_writes_changes_and_removes_a_post(browser: Browser, up:
 
 
 async def test_a_visitor_sees_no_editor_and_is_refused_without_one(browser: Browser, up: Served) -> None:
-    await needs_api(up)
     async with looking(browser, address(up, "blog", "bob"), refuses=True) as seen:
         await expect(seen.page.get_by_role("navigation", name="Tags")).to_be_visible()
         for name in ("Write", "Edit", "Remove", "Add some sample posts"):
@@ -92,7 +89,6 @@ async def test_a_visitor_sees_no_editor_and_is_refused_without_one(browser: Brow
 
 
 async def test_what_api_json_does_not_name_cannot_be_asked_for(browser: Browser, up: Served) -> None:
-    await needs_api(up)
     async with looking(browser, address(up, "blog", "eve"), refuses=True) as seen:
         asked = "(what) => Goop.api.list(what).then(() => 'done', (error) => error.code)"
         assert await seen.page.evaluate(asked, "guestbook") in ("not_found", "forbidden")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.templates.sites import SCRIPT_MAX_BYTES, SHIFT_MAX, address, looking, needs_api, site_of
+from tests.templates.sites import SCRIPT_MAX_BYTES, SHIFT_MAX, address, looking, site_of
 from tests.web.axe import complaints
 from tests.web.screenshots import picture
 from tests.web.served import Served
@@ -116,8 +116,6 @@ async def insert(up: Served, table: str, row: dict[str, str], visitor: str = "")
 @pytest.mark.parametrize("name", SCENES)
 async def test_a_page_is_clear_and_still_and_fits(browser: Browser, up: Served, name: str, width: int, dark: bool) -> None:
     template, scene = SCENES[name]
-    if template == "blog":
-        await needs_api(up)
     async with looking(browser, address(up, template) if template else up.web.site, dark=dark, width=width, slow=True) as seen:
         await scene(seen.page)
         if (width, dark) in PICTURED:
