@@ -12,7 +12,7 @@ help: ## this list
 
 setup: $(READY) ## everything the others need, into .venv
 
-demo: $(READY) ## a demo peer whose scripts answer
+demo: $(READY) ## every template in one peer, in your browser
 	@$(BIN)/goop2 demo
 
 test: $(READY) ## every test

@@ -15,6 +15,7 @@ import msgspec
 from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.discovery.opening import real_addresses
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 
@@ -41,6 +42,7 @@ class Remote:
             "send": self.send,
             "peers": self.peers,
             "connect": self.connect,
+            "self": self.this,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -88,6 +90,11 @@ class Remote:
     async def settle(self) -> None:
         """Give peers the time to be found, for who has just come."""
         await asyncio.sleep(SETTLE_SECONDS)
+
+    async def this(self, _request: Request) -> Answer:
+        """This peer: `id, label, addresses`, as others can dial it."""
+        addresses = real_addresses(self._network.host)
+        return {"id": self._peer.identity.peer_id, "label": self._peer.owner.label, "addresses": addresses}
 
     async def connect(self, request: Request) -> Answer:
         """`address` → `peer` and its `label`; remembered for the next start."""

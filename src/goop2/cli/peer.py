@@ -46,7 +46,7 @@ async def _peer(folder: Path, live: bool) -> int:
     logs.set_up()
     with locked(folder):
         async with session.open_for(folder, watch=True) as opened, serve_peer(opened, live=live) as web:
-            output.answer(_where(output.one_line(opened.owner.label), web))
+            output.answer(where(output.one_line(opened.owner.label), web))
             await _on_the_network(opened, told_to_end)
     return EXIT_OK
 
@@ -82,6 +82,7 @@ def _loading(*modules: str) -> asyncio.Future[None]:
     return loaded
 
 
-def _where(label: str, web: OpenWeb) -> str:
+def where(label: str, web: OpenWeb) -> str:
+    """The line that says where a peer is."""
     opened = f"  for others: {web.opened}" if web.opened else ""
     return f"{label} is up  console: {web.console}  site: {web.site}{opened}"
