@@ -7,7 +7,7 @@ says, untrusted text.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ from goop2.p2p.calling import Calling
 from goop2.p2p.discovery.opening import Discovery, open_discovery
 from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.faults import NetworkFault
-from goop2.p2p.guest import open_guest
+from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
 from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
@@ -73,39 +73,48 @@ class Network:
 
 
 @asynccontextmanager
-async def join(peer: Peer, port: int | None = None, *, listen_on: str = ALL_ADDRESSES, near_by: bool = True) -> AsyncIterator[Network]:
+async def join(
+    peer: Peer, port: int | None = None, *, listen_on: str = ALL_ADDRESSES, near_by: bool = True, guest: Guest | None = None
+) -> AsyncIterator[Network]:
     """`peer` on the network until the block is left.
 
-    `port`: TCP, 0 for any; None: p2p.listen_port. Raises `PortTaken`, and `GuestFailed` out of the block when libp2p fails.
+    `port`: TCP, 0 for any; None: p2p.listen_port. `guest`: trio beside this loop, where it runs already; a thread can have one.
+    Raises `PortTaken`, and `GuestFailed` out of the block when libp2p fails.
     """
     port = peer.settings.p2p.listen_port if port is None else port
-    async with (
-        open_guest() as guest,
-        open_host(guest, peer.identity, port, None, listen_on) as host,
-        open_discovery(guest, host, peer.folder, _says(peer), near_by) as discovery,
-    ):
-        network = Network(host, Calling(host), discovery, Subscribers())
-        known = _caller_of(discovery.roster)
-        operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
-        keep = _keeping(peer.chat, network.broadcasts)
-        await Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, known, keep, operations).attach(host)
-        peer.chat.join(_carrying(network.calling), known)
-        try:
-            yield network
-        finally:
-            peer.chat.part()
+    async with AsyncExitStack() as stack:
+        trio = guest or await stack.enter_async_context(open_guest())
+        host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
+        broadcasts: Subscribers[Heard] = Subscribers()
+        who = _Who()
+        # Before anybody can find us: whoever does asks at once.
+        await _serving(peer, who, broadcasts).attach(host)
+        discovery = await stack.enter_async_context(open_discovery(trio, host, peer.folder, _says(peer), near_by))
+        who.roster = discovery.roster
+        network = Network(host, Calling(host), discovery, broadcasts)
+        peer.chat.join(_carrying(network.calling), who)
+        stack.callback(peer.chat.part)
+        yield network
+
+
+class _Who:
+    """Who a connected peer is to the scripts: its id is proved, its label what presence says."""
+
+    roster: Roster | None = None
+
+    def __call__(self, peer_id: str) -> Caller:
+        known = self.roster.get(peer_id) if self.roster is not None else None
+        return Caller(peer_id, known.label, email=known.email) if known else Caller(peer_id)
+
+
+def _serving(peer: Peer, who: _Who, broadcasts: Subscribers[Heard]) -> Serving:
+    operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
+    keep = _keeping(peer.chat, broadcasts)
+    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
 
 
 def _says(peer: Peer) -> Callable[[], Presence]:
     return lambda: Presence("online", peer.identity.peer_id, peer.owner.label, peer.settings.profile.email)
-
-
-def _caller_of(roster: Roster) -> Callable[[str], Caller]:
-    def caller_of(peer_id: str) -> Caller:
-        known = roster.get(peer_id)
-        return Caller(peer_id, known.label, email=known.email) if known else Caller(peer_id)
-
-    return caller_of
 
 
 def _carrying(calling: Calling) -> Carry:
