@@ -28,7 +28,7 @@ def commands_of_the_command_line() -> Iterator[str]:
 
 
 RUNS_UNTIL_TOLD = "peer DIR"
-WITH_ANOTHER_PEER = ("call", "send", "connect")
+WITH_ANOTHER_PEER = ("call", "send", "connect", "rendezvous")
 """tests/cli/test_remote.py has them."""
 
 

@@ -83,13 +83,15 @@ async def join(
     """
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
-        trio = guest or await stack.enter_async_context(open_guest())
+        trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
         broadcasts: Subscribers[Heard] = Subscribers()
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
         await _serving(peer, who, broadcasts).attach(host)
-        discovery = await stack.enter_async_context(open_discovery(trio, host, peer.folder, _says(peer), near_by))
+        servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
+        finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
+        discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
         network = Network(host, Calling(host), discovery, broadcasts)
         peer.chat.join(_carrying(network.calling), who)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,10 +36,12 @@ class Peer:
 
 
 @contextlib.asynccontextmanager
-async def peer(guest: Guest, folder: Path, label: str, identity: Identity | None = None, port: int = 0) -> AsyncIterator[Peer]:
+async def peer(
+    guest: Guest, folder: Path, label: str, identity: Identity | None = None, port: int = 0, servers: Sequence[str] = ()
+) -> AsyncIterator[Peer]:
     async with open_host(guest, identity or new_identity(), port, None, LOOPBACK) as host:
         one = Peer(host, label)
-        async with open_discovery(guest, host, _folder(folder / label), one.says, near_by=False) as one.discovery:
+        async with open_discovery(guest, host, _folder(folder / label), one.says, servers=servers, near_by=False) as one.discovery:
             yield one
 
 

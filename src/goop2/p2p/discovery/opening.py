@@ -21,6 +21,7 @@ from goop2.p2p.discovery.mdns import lan_addresses, open_mdns
 from goop2.p2p.discovery.presence import Hearing, Send, Signs, giving_signs
 from goop2.p2p.discovery.redialling import Redialling
 from goop2.p2p.discovery.remembered import Remembered
+from goop2.p2p.discovery.rendezvous import open_server
 from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.faults import NetworkFault, NoMulticast
 from goop2.p2p.gossip import Gossip, open_gossip
@@ -30,6 +31,10 @@ from goop2.p2p.protocols.presence import TOPIC, Presence, write
 
 LOOK_SECONDS: Final = 1.0
 """How soon a lost connection, a silent peer or a new one is noticed."""
+GREETING_SECONDS: Final = 2.0
+"""With the heartbeats 42 signs a minute, of the 60 others listen to."""
+SERVERS_MAX: Final = 2
+"""The own one and presence.rendezvous_wan (network.md)."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
 
@@ -50,6 +55,8 @@ class Discovery:
         self._redialling = Redialling(time.monotonic, random.random)
         self._connected: frozenset[str] = frozenset()
         self._dials: set[asyncio.Task[None]] = set()
+        self._met: frozenset[str] = frozenset()
+        self._greeted_at = -GREETING_SECONDS
 
     def changed(self) -> None:
         """The label or something else this peer says of itself is different: tell the others at once."""
@@ -108,6 +115,17 @@ class Discovery:
             self._redialling.lost(peer)
         self._connected = now
 
+    async def _greet(self, gossip: Gossip) -> None:
+        """Whoever has just begun to listen learns at once who is here, not a heartbeat later."""
+        while True:
+            neighbours = frozenset(gossip.neighbours())
+            if neighbours - self._met and time.monotonic() - self._greeted_at >= GREETING_SECONDS:
+                self._greeted_at = time.monotonic()
+                self._met = neighbours
+                await self._signs.give("online", [_over(gossip)])
+            self._met &= neighbours
+            await asyncio.sleep(LOOK_SECONDS / 2)
+
     async def _dial(self, peer: str) -> None:
         try:
             await self._host.connect(peer)
@@ -125,11 +143,19 @@ class Discovery:
 
 @contextlib.asynccontextmanager
 async def open_discovery(
-    guest: Guest, host: Host, folder: Path, says: Says, near_by: bool = True, announced: Sequence[str] | None = None
+    guest: Guest,
+    host: Host,
+    folder: Path,
+    says: Says,
+    *,
+    servers: Iterable[str] = (),
+    near_by: bool = True,
+    announced: Sequence[str] | None = None,
 ) -> AsyncIterator[Discovery]:
     """Find peers and be found until the block is left.
 
-    `folder` is the peer's (data/peers.json); `near_by`: look on the local network too; `announced`: this machine's IPv4 addresses as others
+    `folder` is the peer's (data/peers.json); `servers`: URLs of rendezvous servers, the own and one in the wide world, say; `near_by`:
+    look on the local network too; `announced`: this machine's IPv4 addresses as others
     can dial them, None: every real one.
     """
     discovery = Discovery(host, Remembered(folder))
@@ -143,7 +169,11 @@ async def open_discovery(
         if near_by:
             await _open_near_by(stack, discovery, host, announced)
         ways: list[Send] = [_over(gossip)]
+        for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
+            ways.append((await stack.enter_async_context(open_server(url, hearing.rendezvous))).send)
         discovery._signs = await stack.enter_async_context(giving_signs(_of(host, says, announced), ways))
+        greeting = asyncio.create_task(discovery._greet(gossip))
+        stack.push_async_callback(_ended, greeting)
         yield discovery
 
 

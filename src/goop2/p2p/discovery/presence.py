@@ -52,12 +52,12 @@ class Signs:
                 self._changed.clear()
                 kind = "update"
 
-    async def give(self, kind: str) -> None:
-        """One sign, every way at once; a way that takes longer than a heartbeat misses it."""
+    async def give(self, kind: str, ways: Sequence[Send] | None = None) -> None:
+        """One sign, every way at once or these; a way that takes longer than a heartbeat misses it."""
         # Two signs of one millisecond, or a clock set back, would look like a replay.
         self._last_ts = max(self._last_ts + 1, int(time.time() * _MILLISECONDS))
         said = msgspec.structs.replace(self._says(), type=kind, ts=self._last_ts)
-        await asyncio.gather(*(self._one_way(way, said) for way in self._ways))
+        await asyncio.gather(*(self._one_way(way, said) for way in (self._ways if ways is None else ways)))
 
     async def _one_way(self, way: Send, said: Presence) -> None:
         try:

@@ -1,0 +1,93 @@
+"""A rendezvous server as a peer uses it: signs are posted there, and those of others come back as server-sent events.
+
+Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import httpcore
+import structlog
+
+from goop2.p2p.limits import DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
+from goop2.p2p.protocols.event_stream import EventReader
+from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.protocols.presence import Presence, write
+
+SILENT_SECONDS: Final = 60.0
+"""A stream without even a comment for so long is dead; servers send one every quarter of a minute."""
+_TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_SECONDS, "pool": DIAL_SECONDS}
+_STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
+_OK: Final = 200
+_NO_CONTENT: Final = 204
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
+
+
+class _Away(Exception):
+    """The server does not answer as it should."""
+
+
+class Server:
+    """One server; made by `open_server`."""
+
+    def __init__(self, url: str, hear: Callable[[bytes], object], pool: httpcore.AsyncConnectionPool) -> None:
+        self.url = url.rstrip("/")
+        self.reached = False
+        """Whether its events come now."""
+        self._hear = hear
+        self._pool = pool
+        self._reader = EventReader()
+
+    async def send(self, said: Presence) -> None:
+        """Leave a sign there. Raises when it is not taken."""
+        headers = [("content-type", "application/json")]
+        answer = await self._pool.request(
+            "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
+        )
+        if answer.status not in (_OK, _NO_CONTENT):
+            raise _Away(f"{self.url} answers {answer.status}")
+
+    async def _listen(self) -> None:
+        wait = RETRY_FIRST_SECONDS
+        while True:
+            try:
+                await self._hear_all()
+            except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteFault, _Away, OSError) as error:
+                tell = _log.warning if self.reached else _log.debug
+                tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
+            wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
+            self.reached = False
+            await asyncio.sleep(wait * random.uniform(0.5, 1))
+
+    async def _hear_all(self) -> None:
+        """Until the stream ends; the next begins after the last event of this."""
+        last_id = self._reader.last_id
+        self._reader = EventReader()
+        self._reader.last_id = last_id
+        headers = [("accept", "text/event-stream")] + ([("last-event-id", last_id)] if last_id else [])
+        async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
+            if answer.status != _OK:
+                raise _Away(f"{self.url}/events answers {answer.status}")
+            self.reached = True
+            async for piece in answer.aiter_stream():
+                for data in self._reader.receive(piece):
+                    self._hear(data)
+
+
+@contextlib.asynccontextmanager
+async def open_server(url: str, hear: Callable[[bytes], object]) -> AsyncIterator[Server]:
+    """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
+    async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
+        server = Server(url, hear, pool)
+        listening = asyncio.create_task(server._listen())
+        try:
+            yield server
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)

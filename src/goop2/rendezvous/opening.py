@@ -1,0 +1,38 @@
+"""A rendezvous server on an address, until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator
+
+from goop2.config import Address
+from goop2.rendezvous.app import Rendezvous
+from goop2.web.doors import BACKLOG, BoundDoor, DoorError, is_loopback
+from goop2.web.origins import Door
+from goop2.web.server import serve
+
+
+@contextlib.asynccontextmanager
+async def open_rendezvous(address: Address) -> AsyncIterator[str]:
+    """Serve until the block is left; gives the server's URL. Raises `DoorError`."""
+    sock = _bound(address)
+    with contextlib.closing(sock):
+        port = sock.getsockname()[1]
+        rendezvous = Rendezvous()
+        door = BoundDoor(Door("", port, opened=not is_loopback(address.host)), (sock,))
+        async with serve([(door, rendezvous.app)], rendezvous.events.stop):
+            yield f"http://{Address(address.host, port)}"
+
+
+def _bound(address: Address) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        both = family == socket.AF_INET6 and address.host == "::"
+        sock = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        why = "another program listens there already" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
+        raise DoorError(f"no rendezvous server can be opened on {address} ({why}): choose another with --http") from None
+    sock.setblocking(False)
+    return sock

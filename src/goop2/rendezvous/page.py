@@ -1,0 +1,101 @@
+"""The server's page: who is here, live. Every text on it was written by a stranger, so each is escaped, and no script but ours may run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from goop2.p2p.protocols.presence import Presence
+from goop2.rendezvous.limits import PAGE_PEERS_MAX
+
+HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{count} · Goop2 rendezvous</title>
+<link rel="stylesheet" href="/page.css">
+<script src="/page.js" defer></script>
+<main>
+<h1>Who is here</h1>
+<div id="here">
+<p class="count">{count}</p>
+{peers}
+</div>
+<footer>A meeting point for Goop2 peers. Names are what peers call themselves; nothing here proves them.</footer>
+</main>
+</html>
+"""
+
+STYLE: Final = """:root { color-scheme: light dark;
+        --ink: #1c2530; --soft: #5d6b7a; --paper: #f5f7f9; --card: #fff; --line: #dfe5ea; --here: #2e9e62; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6ebf0; --soft: #93a1af; --paper: #12171c; --card: #1a2129; --line: #2b3540; --here: #4fc98a; }
+}
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 44rem; margin: 0 auto; padding: 3rem 1.25rem; }
+h1 { margin: 0; font-size: 1.75rem; letter-spacing: -.01em; }
+.count, footer, .id { color: var(--soft); }
+.count { margin: .25rem 0 1.5rem; }
+ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem; }
+li { display: grid; grid-template-columns: auto minmax(0, 1fr); column-gap: .75rem; align-items: center; padding: .75rem 1rem;
+     background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
+li::before { content: ""; width: .6rem; height: .6rem; border-radius: 50%; background: var(--here); grid-row: span 2; }
+.label { font-weight: 600; overflow-wrap: anywhere; }
+.id { font: .8rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+footer { margin-top: 2.5rem; font-size: .875rem; }
+.away { opacity: .5; }
+"""
+
+SCRIPT: Final = """// Fetches the page again when somebody comes or goes; the server has escaped every text in it.
+const here = document.getElementById("here");
+let due = 0, again = false;
+
+async function refresh() {
+  const page = await fetch("/", { cache: "no-store" });
+  if (!page.ok) return;
+  const fresh = new DOMParser().parseFromString(await page.text(), "text/html");
+  const list = fresh.getElementById("here");
+  if (list.innerHTML === here.innerHTML) return;
+  here.replaceChildren(...list.childNodes);
+  document.title = fresh.title;
+}
+
+function soon() {
+  if (due) { again = true; return; }
+  due = setTimeout(() => {
+    refresh().catch(() => {}).finally(() => { due = 0; if (again) { again = false; soon(); } });
+  }, 500);
+}
+
+const events = new EventSource("/events");
+events.onmessage = soon;
+events.onopen = () => { here.classList.remove("away"); soon(); };
+events.onerror = () => here.classList.add("away");
+// A peer that falls silent sends nothing.
+setInterval(soon, 10000);
+"""
+
+
+def render(peers: Sequence[Presence]) -> str:
+    """The page with these peers on it."""
+    shown = "\n".join(
+        f'<li><span class="label">{escape(said.label or "(no name)")}</span><span class="id">{escape(said.peer_id)}</span></li>'
+        for said in peers[:PAGE_PEERS_MAX]
+    )
+    return _PAGE.format(count=_count(len(peers)), peers=f"<ul>\n{shown}\n</ul>" if shown else "")
+
+
+def _count(number: int) -> str:
+    if not number:
+        return "Nobody yet"
+    shown = f", the first {PAGE_PEERS_MAX} shown" if number > PAGE_PEERS_MAX else ""
+    return f"{number} peer{'s' if number > 1 else ''}{shown}"

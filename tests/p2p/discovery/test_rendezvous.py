@@ -1,0 +1,114 @@
+"""A peer and its rendezvous servers: real ones, and one that lies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.p2p.discovery.test_opening import peer
+from tests.p2p.hosts import SECONDS, new_identity, until
+
+from goop2.config import Address
+from goop2.p2p.discovery import rendezvous as module
+from goop2.p2p.discovery.rendezvous import open_server
+from goop2.p2p.guest import Guest
+from goop2.p2p.protocols.presence import Presence
+from goop2.rendezvous.opening import open_rendezvous
+
+ANYWHERE = Address("127.0.0.1", 0)
+ANN = new_identity().peer_id
+
+
+def read_label(data: bytes) -> str:
+    return str(json.loads(data).get("content"))
+
+
+async def test_two_peers_find_each_other_through_a_server_alone(guest: Guest, tmp_path: Path) -> None:
+    async with asyncio.timeout(SECONDS), open_rendezvous(ANYWHERE) as url:
+        async with peer(guest, tmp_path, "Ann", servers=[url, f"{url}/"]) as ann, peer(guest, tmp_path, "Bob", servers=[url]) as bob:
+            await until(lambda: [each.peer for each in ann.host.peers()] == [bob.host.peer_id])
+            assert ann.sees() == {bob.host.peer_id: "Bob"}
+            page = await _page(url)
+            assert ("Ann" in page, "Bob" in page, "2 peers" in page) == (True, True, True)
+        assert "Nobody yet" in await _page(url)
+
+
+async def test_forged_goodbyes_and_addresses_harm_no_connected_peer(guest: Guest, tmp_path: Path) -> None:
+    async with asyncio.timeout(SECONDS), open_rendezvous(ANYWHERE) as url:
+        both = peer(guest, tmp_path, "Ann", servers=[url]), peer(guest, tmp_path, "Bob", servers=[url])
+        async with both[0] as ann, both[1] as bob:
+            await until(lambda: any(each.proved for each in ann.discovery.roster.peers()))
+            lies = [{"type": "online", "peerId": bob.host.peer_id, "content": "Mallory", "addrs": ["/ip4/203.0.113.1/tcp/1"], "ts": 2**53}]
+            lies += [{"type": "offline", "peerId": bob.host.peer_id, "ts": 2**53}, {"type": "online", "peerId": ANN, "content": "Last"}]
+            async with httpx.AsyncClient() as client:
+                for lie in lies:
+                    assert (await client.post(f"{url}/publish", json=lie)).status_code == 204
+            await until(lambda: ANN in ann.sees())
+            assert ann.sees()[bob.host.peer_id] == "Bob"
+            assert [each.peer for each in ann.host.peers()] == [bob.host.peer_id]
+
+
+async def test_a_server_that_comes_back_is_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_FIRST_SECONDS", 0.05)
+    heard: list[str] = []
+    async with asyncio.timeout(SECONDS), contextlib.AsyncExitStack() as stack:
+        async with open_rendezvous(ANYWHERE) as url:
+            server = await stack.enter_async_context(open_server(url, lambda data: heard.append(read_label(data))))
+            await until(lambda: server.reached)
+            await server.send(Presence("online", ANN, "first"))
+            await until(lambda: heard == ["first"])
+        await until(lambda: not server.reached)
+        port = int(url.rsplit(":", 1)[1])
+        async with open_rendezvous(Address("127.0.0.1", port)):
+            await until(lambda: server.reached)
+            await server.send(Presence("online", ANN, "second"))
+            await until(lambda: heard == ["first", "second"])
+
+
+async def test_a_sign_that_is_not_taken_is_an_error() -> None:
+    async with open_rendezvous(ANYWHERE) as url, open_server(url, print) as server:
+        with pytest.raises(Exception, match="answers 400"):
+            await server.send(Presence("online", "nobody"))
+
+
+@contextlib.asynccontextmanager
+async def lying(answer: bytes) -> AsyncIterator[str]:
+    """A server that answers everything with these bytes and holds the connection."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            writer.write(answer)
+            await writer.drain()
+
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] = handle
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        for writer in held:
+            writer.transport.abort()
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"nonsense\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n", EVENTS + b"data: " + b"x" * 200_000, EVENTS + b"\xff\n\n" * 100 + b"data: []\n\n"],
+)
+async def test_a_server_that_lies_or_floods_ends_nothing(guest: Guest, tmp_path: Path, answer: bytes) -> None:
+    async with asyncio.timeout(SECONDS), lying(answer) as bad, open_rendezvous(ANYWHERE) as good:
+        both = peer(guest, tmp_path, "Ann", servers=[bad, good]), peer(guest, tmp_path, "Bob", servers=[good])
+        async with both[0] as ann, both[1] as bob:
+            await until(lambda: [each.peer for each in ann.host.peers()] == [bob.host.peer_id])
+
+
+async def _page(url: str) -> str:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(url)).text

@@ -1,0 +1,120 @@
+"""The rendezvous server over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from tests.p2p.hosts import SECONDS, new_identity
+
+from goop2.config import Address
+from goop2.p2p.protocols.presence import PRESENCE_MAX_BYTES, Presence, write
+from goop2.rendezvous import app as module
+from goop2.rendezvous.limits import PUBLISHED_PER_MINUTE
+from goop2.rendezvous.opening import open_rendezvous
+from goop2.web.doors import DoorError
+
+ANN, BOB = new_identity().peer_id, new_identity().peer_id
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[httpx.AsyncClient]:
+    async with open_rendezvous(Address("127.0.0.1", 0)) as url, httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+        yield client
+
+
+def online(peer: str, label: str = "") -> bytes:
+    return write(Presence("online", peer, label, ts=1))
+
+
+async def data_of(answer: httpx.Response, count: int) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    async with asyncio.timeout(SECONDS):
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                found.append(json.loads(line.removeprefix("data: ")))
+            if len(found) == count:
+                return found
+    return found
+
+
+async def test_a_sign_reaches_who_listens_and_who_comes_later(server: httpx.AsyncClient) -> None:
+    async with server.stream("GET", "/events") as first:
+        assert first.headers["content-type"].startswith("text/event-stream")
+        assert (await server.post("/publish", content=online(ANN, "Ann"))).status_code == 204
+        assert await data_of(first, 1) == [{"type": "online", "peerId": ANN, "content": "Ann", "ts": 1}]
+    async with server.stream("GET", "/events") as later:
+        assert [said["peerId"] for said in await data_of(later, 1)] == [ANN]
+
+
+async def test_whoever_was_away_hears_what_was_missed(server: httpx.AsyncClient) -> None:
+    async with server.stream("GET", "/events") as first:
+        await server.post("/publish", content=online(ANN))
+        last_id = ""
+        async for line in first.aiter_lines():
+            if line.startswith("id: "):
+                last_id = line.removeprefix("id: ")
+                break
+    await server.post("/publish", content=online(BOB))
+    async with server.stream("GET", "/events", headers={"last-event-id": last_id}) as again:
+        assert [said["peerId"] for said in await data_of(again, 1)] == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"", 400), (b"{}", 400), (online("<script>"), 400), (b" " * (PRESENCE_MAX_BYTES + 1), 413)],
+)
+async def test_what_is_no_presence_is_refused(server: httpx.AsyncClient, content: bytes, status: int) -> None:
+    answer = await server.post("/publish", content=content)
+    assert answer.status_code == status
+    assert "Nobody yet" in (await server.get("/")).text
+
+
+async def test_more_signs_than_60_a_minute_are_refused(server: httpx.AsyncClient) -> None:
+    statuses: list[int] = []
+    while 429 not in statuses and len(statuses) < 5 * PUBLISHED_PER_MINUTE:
+        statuses.append((await server.post("/publish", content=online(ANN))).status_code)
+    assert statuses[:PUBLISHED_PER_MINUTE] == [204] * PUBLISHED_PER_MINUTE
+    assert statuses[-1] == 429
+
+
+async def test_what_is_not_served_is_404_so_that_peers_fall_back(server: httpx.AsyncClient) -> None:
+    assert [(await server.get(path)).status_code for path in ("/ws?peer_id=x", "/relay", "/healthz")] == [404, 404, 200]
+
+
+async def test_the_page_and_what_it_loads_are_there(server: httpx.AsyncClient) -> None:
+    await server.post("/publish", content=online(ANN, "<b>Ann"))
+    page = await server.get("/")
+    assert "&lt;b&gt;Ann" in page.text
+    for path, mime in (("/page.js", "text/javascript"), ("/page.css", "text/css")):
+        answer = await server.get(path)
+        assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, mime)
+
+
+async def test_no_address_takes_all_the_places(server: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READERS_PER_ADDRESS_MAX", 1)
+    async with server.stream("GET", "/events") as first:
+        assert first.status_code == 200
+        assert (await server.get("/events")).status_code == 503
+
+
+async def test_a_port_that_is_taken_is_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(DoorError, match=rf"127\.0\.0\.1:{port} \(another program listens there already\): choose another with --http"):
+            async with open_rendezvous(Address("127.0.0.1", port)):
+                pass
+
+
+async def test_the_end_lets_listeners_go() -> None:
+    async with asyncio.timeout(SECONDS), httpx.AsyncClient(timeout=SECONDS) as client:
+        async with open_rendezvous(Address("127.0.0.1", 0)) as url:
+            answer = await client.send(client.build_request("GET", f"{url}/events"), stream=True)
+        await answer.aclose()
