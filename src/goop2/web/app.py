@@ -6,8 +6,11 @@ What an origin serves stands in one table a kind of origin.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,9 +18,11 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
+from goop2.config import Settings
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
 from goop2.tables import Tables
@@ -62,6 +67,15 @@ class Parts:
     catalog: Catalog
     runs: Runs
     files: SiteFiles
+    folder: Path
+    settings: Settings
+    """What the peer started with; goop.json may say otherwise by now."""
+    warnings: tuple[str, ...]
+    pool: Pool
+    confinement: Mapping[str, str]
+    """Layer of confinement → "" when in force, else why not."""
+    started: float = field(default_factory=time.monotonic)
+    """On the monotonic clock, seconds."""
     live: bool = False
     """Pages the owner has open reload themselves."""
 

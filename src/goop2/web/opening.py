@@ -38,10 +38,11 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
     bound = bind(address, parts.peer_id)
     try:
         web, token = Web(parts), Token()
-        console = console_app(parts, bound[0].door, token, web.console_events)
+        addresses = _addresses(address, bound, token)
+        console = console_app(parts, bound[0].door, addresses.opened, token, web.console_events)
         doors = [(one, DoorApp(web, one.door, console)) for one in bound]
         async with serve(doors, web.stop), _following(parts, web):
-            yield _addresses(address, bound, token)
+            yield addresses
     finally:
         for one in bound:
             one.close()
