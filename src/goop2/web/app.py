@@ -7,6 +7,7 @@ What an origin serves stands in one table a kind of origin.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -33,6 +34,7 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
+from goop2.web.metering import Meter
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
 from goop2.web.peer_host import host_label
@@ -95,6 +97,9 @@ class Web:
         """For the pages of sites."""
         self.console_events = Events()
         """Apart from these: a busy peer's runs must not push a visitor's messages out."""
+        self.meter = Meter()
+        self.requests: Counter[Realm] = Counter()
+        """Requests answered, by whose pages they were for."""
         self.data = Data(parts.engine, parts.catalog, parts.tables)
         self.chat = Chat(parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
@@ -159,7 +164,9 @@ class DoorApp:
         origin = decide(self._door, asking)
         if isinstance(origin, Refused):
             await send_refusal(send, origin.status, origin.message)
-        elif path == "/healthz":
+            return
+        self._web.requests[origin.realm] += 1
+        if path == "/healthz":
             await send_json(send, HEALTHY)
         elif origin.realm is Realm.CONSOLE:
             await self._on_console(origin, scope, receive, send)

@@ -16,14 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.site_files import INDEX
 from goop2.web.answers import NO_HEADERS, send_refusal
-from goop2.web.app import NOBODY, Parts
+from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
 from goop2.web.bodies import BodyTooLarge
 from goop2.web.calls import Call
-from goop2.web.controls import home
+from goop2.web.controls import home, runs, settings
 from goop2.web.controls.replies import BadRequest, refusal
 from goop2.web.events import Events
 from goop2.web.happenings import CONSOLE
+from goop2.web.metrics import Metrics
 from goop2.web.origins import Door, Origin, Realm
 from goop2.web.streams import send_events
 from goop2.web.tokens import Token
@@ -46,17 +47,24 @@ class _Guarded:
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
 
 
-def console_app(parts: Parts, door: Door, opened: str, token: Token, events: Events) -> ASGIApp:
-    """The console of one peer, behind its loopback door. `events` is what it hears, for CONSOLE.
+def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -> ASGIApp:
+    """The console of one peer, behind its loopback door.
 
     `opened` is the site's address from beyond loopback, "" when it is not opened.
     """
     controls: list[BaseRoute] = [
-        Route("/events", _Stream(events, parts.peer_id)),
+        Route("/events", _Stream(web.console_events, parts.peer_id)),
         *home.routes(parts, door, opened),
+        *runs.routes(parts, web.meter),
+        *settings.routes(parts),
     ]
     guarded = Starlette(routes=controls, exception_handlers=_REFUSALS)
-    return Starlette(routes=[Mount("/api/console", app=_Guarded(guarded, token)), Mount("/", app=_Pages(door))])
+    routes: list[BaseRoute] = [
+        Mount("/api/console", app=_Guarded(guarded, token)),
+        Route("/metrics", Metrics(parts, web.meter, web.requests, token)),
+        Mount("/", app=_Pages(door)),
+    ]
+    return Starlette(routes=routes)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -9,6 +9,8 @@ import { switchTheme, watchTheme } from "./shell/theme.js";
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
+  { name: "runs", title: "Runs & logs", key: "r" },
+  { name: "settings", title: "Settings", key: "e" },
 ];
 
 const main = document.getElementById("main");
@@ -28,6 +30,12 @@ export const shell = {
   go(page, query = {}) {
     const asked = new URLSearchParams(query).toString();
     location.hash = `#/${page}${asked ? `?${asked}` : ""}`;
+  },
+  /** Writes what a page shows into its address, without going anywhere. */
+  note(query) {
+    const asked = new URLSearchParams(query).toString();
+    current = `${location.hash.split("?")[0]}${asked ? `?${asked}` : ""}`;
+    history.replaceState(null, "", current);
   },
   /** Whether there is a page of this name. */
   has: (name) => PAGES.some((page) => page.name === name),
