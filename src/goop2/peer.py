@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
 from goop2.config import Settings, load
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from goop2.outbound.client import World
     from goop2.web.opening import OpenWeb
 
-PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post")
+PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post", api.OPERATION)
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -97,7 +98,7 @@ async def open_peer(
     runs = Runs()
     operations: dict[str, PeerOperation] = {}
     pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
     files = SiteFiles(folder, [settings.script_dir(folder), folder / settings.lua.script_dir])
     operations["commands"] = _commands(catalog)
     operations["site.read"] = _site_read(files)
@@ -110,8 +111,10 @@ async def open_peer(
         if watch:
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
-        warnings = (*loaded.warnings, *data_warnings)
         async with _chat(folder, this, engine) as chat, _tables(folder) as tables:
+            rest = api.Api(files, tables)
+            operations[api.OPERATION] = rest.perform
+            warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
             yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, confinement)
     finally:
         stop.set()

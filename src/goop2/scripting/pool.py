@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
+from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.catalog import CompileUnavailable
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
@@ -223,7 +223,7 @@ class Pool:
         source = None if worker.knows(script.version) else script.source
         worker.send(
             Invoke(
-                script.kind,
+                BUILTIN if script.builtin else script.kind,
                 script.name,
                 script.version,
                 source,
