@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.web.served import Served
@@ -33,6 +36,14 @@ async def test_a_scraper_reads_what_ran(up: Served) -> None:
     assert after["goop2_scripts", "broken"] == 1
     assert after["goop2_resident_memory_bytes", "peer"] > 1_000_000
     assert after["goop2_uptime_seconds",] > 0
+
+
+async def test_every_metric_is_documented(up: Served) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs/console.md").read_text()
+    await up.call("hello")
+    told = {name for row in re.findall(r"^\| (`goop2_.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(goop2_[a-z_]+)`", row)}
+    parts = re.compile(r"_(bucket|count|sum|created)$")
+    assert {parts.sub("", name) for name, *_ in await _samples(up, _token(up))} == told
 
 
 async def test_the_consoles_token_reads_too(up: Served) -> None:

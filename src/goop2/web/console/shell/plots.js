@@ -42,7 +42,7 @@ function byScript(minutes, times) {
   const at = new Map(minutes.map((minute) => [minute.at, new Map(minute.latencies.map((one) => [one.script, one]))]));
   return scripts.flatMap((script, tint) =>
     ["p50", "p95"].map((share) => ({
-      name: `${script} ${share}`, tint, dash: share === "p95" ? [4, 4] : null,
+      name: `${script} ${share}`, tint, key: share === "p50" ? script : null, dash: share === "p95" ? [4, 4] : null,
       values: times.map((time) => at.get(time)?.get(script)?.[share] ?? null),
     })),
   );
@@ -55,7 +55,7 @@ function memory(minutes, times) {
 
 const PLOTS = [
   { title: "Runs a minute", series: byStatus, say: (value) => String(value), bars: true },
-  { title: "How long they take", series: byScript, say: duration },
+  { title: "How long they take: median, dashed 95 %", series: byScript, say: duration },
   { title: "Memory", series: memory, say: bytes },
 ];
 
@@ -99,8 +99,9 @@ function paint(UPlot, { say, bars }, { drawing, key, title }, series, times) {
   const tints = TINTS[isDark() ? "dark" : "light"];
   const tintOf = (one, index) => tints[(one.tint ?? index) % tints.length];
   key.replaceChildren(
-    ...series.map((one, index) => {
-      const named = el("span", {}, one.name);
+    ...series.flatMap((one, index) => {
+      if (one.key === null) return [];
+      const named = el("span", {}, (one.key || one.name).replace("_", " "));
       named.style.setProperty("--tint", tintOf(one, index));
       return named;
     }),
@@ -122,14 +123,17 @@ function paint(UPlot, { say, bars }, { drawing, key, title }, series, times) {
         {},
         ...series.map((one, index) => ({
           stroke: tintOf(one, index), width: 2, dash: one.dash, spanGaps: true, points: { show: !bars, size: 4, fill: tintOf(one, index) },
-          ...(bars ? { paths: UPlot.paths.stepped({ align: 1 }), fill: index === 0 ? `${tintOf(one, index)}22` : null } : {}),
+          ...(bars ? { paths: UPlot.paths.bars({ size: [0.8, 16], align: -1 }), fill: tintOf(one, index), width: 0 } : {}),
         })),
       ],
     },
-    [times, ...series.map((one) => one.values)],
+    [times, ...(bars ? stacked(series) : series.map((one) => one.values))],
     drawing,
   );
 }
+
+/** Each on top of those after it; the tallest is painted first, so every one is seen. */
+const stacked = (series) => series.map((_, from) => series[from].values.map((_, at) => series.slice(from).reduce((sum, one) => sum + one.values[at], 0)));
 
 /** What a plot says to somebody who does not see it. */
 function latest(series, say) {
