@@ -68,8 +68,8 @@ def test_a_file_changed_meanwhile_is_left_alone(folder: Path) -> None:
 def test_the_files_rights_and_a_link_to_it_stay(folder: Path) -> None:
     real = folder / "real.json"
     (folder / "goop.json").rename(real)
-    real.chmod(0o600)
+    real.chmod(0o640)
     (folder / "goop.json").symlink_to("real.json")
     save(folder, {"lua.enabled": True}, show(folder).version, {})
     assert (folder / "goop.json").is_symlink()
-    assert real.stat().st_mode & 0o777 == (folder / BACKUP).stat().st_mode & 0o777 == 0o600
+    assert real.stat().st_mode & 0o777 == (folder / BACKUP).stat().st_mode & 0o777 == 0o640

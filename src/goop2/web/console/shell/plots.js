@@ -55,7 +55,7 @@ function memory(minutes, times) {
 
 const PLOTS = [
   { title: "Runs a minute", series: byStatus, say: (value) => String(value), bars: true },
-  { title: "How long they take: median, dashed 95 %", series: byScript, say: duration },
+  { title: "How long they take (dashed: p95)", series: byScript, say: duration },
   { title: "Memory", series: memory, say: bytes },
 ];
 
