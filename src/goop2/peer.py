@@ -162,6 +162,11 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         catalog=peer.catalog,
         runs=peer.runs,
         files=peer.files,
+        folder=peer.folder,
+        settings=peer.settings,
+        warnings=peer.warnings,
+        pool=peer.pool,
+        confinement=peer.confinement,
         live=live,
     )
     async with open_web(parts, peer.settings.viewer.http_addr) as web:

@@ -158,6 +158,11 @@ class Pool:
         return tuple(worker.pid for worker in self._workers)
 
     @property
+    def waiting(self) -> int:
+        """How many calls wait for a worker."""
+        return len(self._line)
+
+    @property
     def nursery_pid(self) -> int | None:
         """Process id of the nursery while it runs."""
         return self._nursery.pid
