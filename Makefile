@@ -31,7 +31,8 @@ bench: $(READY) ## what we claim about speed, into docs/benchmarks.md
 lock: $(READY) ## uv.lock anew, after a change to pyproject.toml
 	$(BIN)/uv lock --default-index https://pypi.org/simple
 
-vendor: $(READY) ## the console's plot library anew, after a change to its lock (needs npm)
+vendor: $(READY) ## the console's editor and plot library anew, after a change to their locks (needs npm)
+	$(BIN)/python tools/console-editor/bundle.py
 	$(BIN)/python tools/console-plots/vendor.py
 
 screenshots: $(READY) ## the pictures of the console's pages, into docs/screenshots

@@ -19,7 +19,7 @@ from tests.web.served import Served, served
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ("home", "runs", "settings")
+PAGES = ("home", "scripts", "runs", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
@@ -74,6 +74,12 @@ async def test_each_page_looks_well_to_everybody(browser: Browser, up: Served, n
             await expect(page.locator(".drawing canvas")).to_have_count(3)
             await page.get_by_role("button", name="!greet").first.click()
             await expect(page.locator(".waterfall")).to_be_visible()
+        if name == "scripts":
+            await page.get_by_role("link", name="!greet").click()
+            await expect(page.locator(".cm-content")).to_be_visible()
+            await page.get_by_label("Arguments").fill("Ann")
+            await page.get_by_role("button", name="Run it").click()
+            await expect(page.get_by_text("Hello, Ann!")).to_be_visible()
         found = (await Axe().run(page)).response["violations"]
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -223,3 +229,81 @@ async def test_what_is_vendored_is_what_the_lock_says() -> None:
     assert record["integrity"] == lock["packages"]["node_modules/uplot"]["integrity"], "make vendor"
     vendor = ROOT / "src/goop2/web/console/vendor"
     assert {name: hashlib.sha256((vendor / name).read_bytes()).hexdigest() for name in record["sha256"]} == record["sha256"]
+
+
+async def test_a_script_is_edited_broken_at_line_3_and_mended_without_a_restart(browser: Browser, tmp_path: Path) -> None:
+    """Its last good version answers meanwhile, and the page says so."""
+    (tmp_path / "site/lua").mkdir(parents=True)
+    (tmp_path / "site/lua/greet.lua").write_text(GREET)
+    async with served(tmp_path, lua={"kv_enabled": True}) as up:
+        page = await (await browser.new_context()).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(up.web.console)
+        await _go(page, "scripts?kind=command&name=greet")
+
+        async def write(text: str) -> None:
+            await page.locator(".cm-content").click()
+            await page.keyboard.press("ControlOrMeta+a")
+            await page.keyboard.insert_text(text)
+            await page.keyboard.press("ControlOrMeta+s")
+
+        async def says(arguments: str) -> str:
+            return (await up.peer.engine.command(up.peer.owner, f"!greet {arguments}")).text
+
+        await write("function handle(args)\n  return 'Hi, ' .. args\nend end\n")
+        await expect(page.get_by_text("Line 3: ")).to_be_visible()
+        await expect(page.get_by_text("The last version that compiled goes on answering.")).to_be_visible()
+        await expect(page.locator(".cm-lint-marker-error")).to_be_visible()
+        await expect(page.get_by_text("older version runs", exact=True)).to_be_visible()
+        assert await says("Ann") == "Hello, Ann!"
+        assert "end end" in (tmp_path / "site/lua/greet.lua").read_text()
+        await write("function handle(args)\n  return 'Hi, ' .. args\nend\n")
+        await expect(page.get_by_text("Saved, and live.").first).to_be_visible()
+        assert await says("Ann") == "Hi, Ann"
+
+        await page.get_by_label("Arguments").fill("<b>you</b>")
+        await page.get_by_label("As the caller with the id").fill("visitor-x")
+        await page.get_by_role("button", name="Run it").click()
+        await expect(page.locator("pre", has_text="Hi, <b>you</b>")).to_be_visible()
+        assert up.peer.runs.recent(1)[0].caller == "visitor-x"
+
+
+async def test_a_script_is_made_and_a_change_from_outside_is_not_overwritten(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        page = await (await browser.new_context()).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(up.web.console)
+        await _go(page, "scripts")
+        await page.get_by_role("button", name="New command").click()
+        await page.get_by_label("Name").fill("fresh")
+        await page.get_by_role("button", name="Make it").click()
+        await expect(page.get_by_role("heading", name="!fresh")).to_be_visible()
+        assert (await up.peer.engine.command(up.peer.owner, "!fresh Ann")).text == "Hello, Ann!"
+        await page.locator(".cm-content").click()
+        await page.keyboard.insert_text("-- mine\n")
+        (tmp_path / "site/lua/fresh.lua").write_text("-- by an editor\nfunction handle() return 'outside' end\n")
+        await page.keyboard.press("ControlOrMeta+s")
+        await page.get_by_role("button", name="Take over").click()
+        await expect(page.locator(".cm-content")).to_contain_text("by an editor")
+        assert (await up.peer.engine.command(up.peer.owner, "!fresh")).text == "outside"
+
+
+async def test_goop_is_completed_with_its_documentation(browser: Browser, up: Served) -> None:
+    page = await (await browser.new_context()).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await page.goto(up.web.console)
+    await _go(page, "scripts?kind=command&name=greet")
+    await page.locator(".cm-content").click()
+    await page.keyboard.press("ControlOrMeta+Home")
+    await page.keyboard.type("goop.kv.s")
+    await expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("set")
+    await expect(page.locator(".cm-completionInfo")).to_contain_text("error")
+
+
+async def test_the_editor_committed_is_made_of_what_stands_beside_its_lock() -> None:
+    folder = ROOT / "tools/console-editor"
+    record = json.loads((folder / "bundled.json").read_text())
+    vendor = ROOT / "src/goop2/web/console/vendor"
+    for place, digests in ((folder, record["made_of"]), (vendor, record["sha256"])):
+        assert {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in digests} == digests
+    assert "resolved" not in (folder / "package-lock.json").read_text()

@@ -20,7 +20,7 @@ from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
 from goop2.web.bodies import BodyTooLarge
 from goop2.web.calls import Call
-from goop2.web.controls import home, runs, settings
+from goop2.web.controls import home, runs, scripts, settings
 from goop2.web.controls.replies import BadRequest, refusal
 from goop2.web.events import Events
 from goop2.web.happenings import CONSOLE
@@ -56,6 +56,7 @@ def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -
         Route("/events", _Stream(web.console_events, parts.peer_id)),
         *home.routes(parts, door, opened),
         *runs.routes(parts, web.meter),
+        *scripts.routes(parts),
         *settings.routes(parts),
     ]
     guarded = Starlette(routes=controls, exception_handlers=_REFUSALS)

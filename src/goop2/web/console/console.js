@@ -9,6 +9,7 @@ import { switchTheme, watchTheme } from "./shell/theme.js";
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
+  { name: "scripts", title: "Scripts", key: "s" },
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "settings", title: "Settings", key: "e" },
 ];
