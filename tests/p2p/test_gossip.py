@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from libp2p.crypto.rsa import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
@@ -103,6 +104,32 @@ async def test_a_message_in_anothers_name_is_not_heard(guest: Guest) -> None:
         await raw(guest, eve, bob.host, rpc(message(victim)), rpc(message(victim, signature=b"x" * 64)), rpc(signed), rpc(own))
         await until(lambda: bool(bob.heard))
         assert bob.heard == [(eve.peer_id, b"own")]
+
+
+async def test_an_author_whose_id_does_not_hold_its_key_is_not_heard(guest: Guest) -> None:
+    keys = create_new_key_pair(2048)
+    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, loopback_host(guest) as eve:
+        await connect(eve, bob.host)
+        await acquainted(ann, bob)
+        signed = message(ID.from_pubkey(keys.public_key).to_bytes())
+        signed.signature = keys.private_key.sign(b"libp2p-pubsub:" + signed.SerializeToString())
+        signed.key = keys.public_key.serialize()
+        await raw(guest, eve, bob.host, rpc(signed))
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bool(bob.heard))
+        assert bob.heard == [(ann.host.peer_id, b"hello")]
+
+
+async def test_all_together_are_heard_so_often_a_minute(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GOSSIP_MESSAGES_PER_MINUTE", 3)
+    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, member(guest) as carol:
+        await acquainted(ann, bob)
+        await acquainted(carol, bob)
+        for _ in range(3):
+            await ann.gossip.publish(b"ann")
+            await carol.gossip.publish(b"carol")
+        await asyncio.sleep(0.5)
+        assert len(bob.heard) == 3
 
 
 @pytest.mark.parametrize(

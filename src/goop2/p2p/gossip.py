@@ -215,16 +215,18 @@ class _Pubsub(Pubsub):
             await super().push_msg(msg_forwarder, msg)
 
     async def stream_handler(self, stream: INetStream) -> None:
-        """A neighbour's stream, to its end."""
+        """A neighbour's stream, to its end. It is reset then: one that stays open would be written to, and heard by nobody."""
+        peer = stream.muxed_conn.peer_id
         self._incoming.add(stream)
         try:
             await super().stream_handler(stream)
         except Exception as error:
-            _log.info("a neighbour's gossip ended", peer=str(stream.muxed_conn.peer_id), why=repr(error))
-            await stream.reset()
-            self._handle_dead_peer(stream.muxed_conn.peer_id)
+            _log.info("a neighbour's gossip ended", peer=str(peer), why=repr(error))
+            self._handle_dead_peer(peer)
         finally:
             self._incoming.discard(stream)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS), contextlib.suppress(Exception):
+                await stream.reset()
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
         """None: the validator has handed it up."""
