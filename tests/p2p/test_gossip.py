@@ -201,7 +201,8 @@ async def test_other_topics_of_a_stranger_are_not_remembered(guest: Guest) -> No
         assert set(pubsub.router.back_off) <= {TOPIC}  # type: ignore[attr-defined]
 
 
-async def test_a_service_that_fails_begins_anew(guest: Guest) -> None:
+async def test_a_service_that_fails_begins_anew(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RENEW_SECONDS", 0.5)
     async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
         await acquainted(ann, bob)
         failing = bob.gossip._pubsub
