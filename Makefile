@@ -5,14 +5,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
-.PHONY: help setup system demo test check bench lock
+.PHONY: help setup system demo test check bench lock vendor screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
 
 setup: $(READY) ## everything the others need, into .venv
 
-demo: $(READY) ## a demo peer whose scripts answer
+demo: $(READY) ## every template in one peer, in your browser
 	@$(BIN)/goop2 demo
 
 test: $(READY) ## every test
@@ -30,6 +30,12 @@ bench: $(READY) ## what we claim about speed, into docs/benchmarks.md
 
 lock: $(READY) ## uv.lock anew, after a change to pyproject.toml
 	$(BIN)/uv lock --default-index https://pypi.org/simple
+
+vendor: $(READY) ## the console's plot library anew, after a change to its lock (needs npm)
+	$(BIN)/python tools/console-plots/vendor.py
+
+screenshots: $(READY) ## the pictures of the console's pages, into docs/screenshots
+	GOOP2_SCREENSHOTS=docs/screenshots $(BIN)/pytest -q tests/web/test_console.py -k looks
 
 # --inexact keeps uv itself, which is not in the lock.
 $(READY): $(BIN)/uv pyproject.toml uv.lock

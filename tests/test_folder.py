@@ -13,7 +13,9 @@ from goop2.folder import FolderError, create
 FILES = [
     "README.md",
     "goop.json",
+    "site/icon.svg",
     "site/index.html",
+    "site/look.css",
     "site/lua/functions/game-move.lua",
     "site/lua/functions/score-quiz.lua",
     "site/lua/hello.lua",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
 from goop2.config import Settings, load
@@ -34,12 +35,13 @@ from goop2.scripting.runs import Runs
 from goop2.site_files import NotServed, SiteFiles, TooLarge
 from goop2.storage.database import FILE, Database
 from goop2.storage.start import open_folder
+from goop2.tables import Tables
 
 if TYPE_CHECKING:
     from goop2.outbound.client import World
     from goop2.web.opening import OpenWeb
 
-PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post")
+PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post", api.OPERATION)
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -60,6 +62,7 @@ class Peer:
     files: SiteFiles
     """What of the site anybody may see."""
     chat: Chat
+    tables: Tables
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
@@ -95,7 +98,7 @@ async def open_peer(
     runs = Runs()
     operations: dict[str, PeerOperation] = {}
     pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile)
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
     files = SiteFiles(folder, [settings.script_dir(folder), folder / settings.lua.script_dir])
     operations["commands"] = _commands(catalog)
     operations["site.read"] = _site_read(files)
@@ -108,9 +111,11 @@ async def open_peer(
         if watch:
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
-        warnings = (*loaded.warnings, *data_warnings)
-        async with _chat(folder, this, engine) as chat:
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, confinement)
+        async with _chat(folder, this, engine) as chat, _tables(folder) as tables:
+            rest = api.Api(files, tables)
+            operations[api.OPERATION] = rest.perform
+            warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
+            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, confinement)
     finally:
         stop.set()
         if watching is not None:
@@ -122,12 +127,22 @@ async def open_peer(
 @asynccontextmanager
 async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
     keeper = Keeper(folder / FILE)
-    await keeper.open()
-    chat = Chat(this.peer_id, engine, keeper, Caller)
+    chat = Chat(this.peer_id, engine, keeper)
     try:
+        await keeper.open()
         yield chat
     finally:
         await chat.close()
+
+
+@asynccontextmanager
+async def _tables(folder: Path) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE)
+    try:
+        await tables.open()
+        yield tables
+    finally:
+        await tables.close()
 
 
 @asynccontextmanager
@@ -143,9 +158,15 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         email=peer.settings.profile.email,
         engine=peer.engine,
         chat=peer.chat,
+        tables=peer.tables,
         catalog=peer.catalog,
         runs=peer.runs,
         files=peer.files,
+        folder=peer.folder,
+        settings=peer.settings,
+        warnings=peer.warnings,
+        pool=peer.pool,
+        confinement=peer.confinement,
         live=live,
     )
     async with open_web(parts, peer.settings.viewer.http_addr) as web:

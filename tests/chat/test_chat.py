@@ -64,7 +64,7 @@ def said(messages: list[Message]) -> list[tuple[str, str]]:
 
 async def test_a_command_of_another_peer_is_kept_answered_and_the_answer_kept(peer: Peer) -> None:
     wire = Wire()
-    peer.chat.carry = wire.carry
+    peer.chat.join(wire.carry, Caller)
     assert await peer.chat.receive(ALICE, "id-1", "!hello you", 1764000000000)
     await asyncio.wait_for(wire.came.wait(), 5)
     assert wire.carried == [(ALICE, f"Hello, {ALICE}you")]
@@ -92,11 +92,11 @@ async def test_what_cannot_be_delivered_is_kept_with_the_reason(peer: Peer) -> N
 
     heard: list[Said] = []
     peer.chat.subscribe(heard.append)
-    peer.chat.carry = unreachable
+    peer.chat.join(unreachable, Caller)
     message = await peer.chat.send(ALICE, "hi")
     assert message.state == f"{FAILED}: Alice is not here"
     assert [(each.message.state, each.changed) for each in heard] == [("sending", False), (message.state, True)]
-    peer.chat.carry = Wire().carry
+    peer.chat.join(Wire().carry, Caller)
     assert (await peer.chat.send(ALICE, "hi again")).state == SENT
     assert [each.state for each in await peer.chat.messages(ALICE)] == [message.state, SENT]
 

@@ -7,13 +7,29 @@ from pathlib import Path
 
 from tests.cli.command import goop2
 
+from goop2.templates import TEMPLATES
+
 
 def test_init_makes_a_folder_whose_scripts_answer(tmp_path: Path) -> None:
     done = goop2("init", "mysite", "--label", "Zoë", cwd=tmp_path)
     assert "made  mysite/goop.json\n" in done.stdout
-    assert done.stderr == 'next: "goop2 chat mysite", and type !hello Alice\n'
+    assert done.stderr == 'next: "goop2 peer mysite --live", open the site it names, and read mysite/README.md\n'
     assert goop2("lua", "chat", "mysite", "!hello", cwd=tmp_path).stdout == "Hello, world!\n"
     assert json.loads(goop2("id", "mysite", "--json", cwd=tmp_path).stdout)["label"] == "Zoë"
+
+
+def test_init_starts_from_the_template_that_is_named(tmp_path: Path) -> None:
+    assert goop2("init", tmp_path / "x", "--template", "quiz").returncode == 0
+    assert (tmp_path / "x/site/questions.json").exists()
+    refused = goop2("init", tmp_path / "y", "--template", "nosuch")
+    assert (refused.stdout, refused.returncode) == ("", 2)
+    assert "'guestbook'" in refused.stderr
+    assert not (tmp_path / "y").exists()
+
+
+def test_the_help_of_init_says_what_each_template_shows() -> None:
+    shown = goop2("init", "--help").stdout
+    assert all(f"{name:<10} {what}\n" in shown for name, what in TEMPLATES.items())
 
 
 def test_init_keeps_what_is_there_and_says_so(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from goop2.p2p.protocols import data, mq
 from goop2.p2p.protocols.data import Failure, Success
 from goop2.p2p.protocols.line import LineReader
 from goop2.p2p.protocols.topics import Chat
-from goop2.p2p.serving import Inbox, Received, Seen, Serving, mime_type
+from goop2.p2p.serving import Received, Seen, Serving, mime_type
 from goop2.p2p.stream import Stream
 from goop2.peer import open_peer
 from goop2.scripting.invocation import Caller
@@ -63,13 +63,15 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
         (folder / path).write_text(text)
     received: list[Received] = []
     replies: list[Received] = []
-
+    tasks: list[asyncio.Task[None]] = []
     fail_to_keep: list[OSError] = []
 
     async def keep(message: Received) -> None:
         if fail_to_keep:
             raise fail_to_keep.pop()
         received.append(message)
+        if isinstance(message.event, Chat) and message.event.content.startswith("!"):
+            tasks.append(asyncio.create_task(answer(message.sender, message.event.content)))
 
     async def keep_reply(message: Received) -> None:
         replies.append(message)
@@ -77,12 +79,13 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
     async with open_peer(folder, {}) as peer, loopback_host(guest) as caller, loopback_host(guest) as callee:
         answers = Calling(callee)
 
-        async def reply(to: str, text: str) -> None:
-            await answers.chat(to, text, 1)
+        async def answer(to: str, command: str) -> None:
+            reply = await peer.engine.command(Caller(to), command)
+            await answers.chat(to, reply.text, 1)
 
         files = SiteFiles(folder, [peer.settings.script_dir(folder)])
-        for host, inbox in ((callee, Inbox(keep, reply)), (caller, Inbox(keep_reply, reply))):
-            await Serving(lambda: "Alice", files, peer.engine, peer.catalog, Caller, inbox, {}).attach(host)
+        for host, keeper in ((callee, keep), (caller, keep_reply)):
+            await Serving(lambda: "Alice", files, peer.engine, peer.catalog, Caller, keeper, {}).attach(host)
         await connect(caller, callee)
         yield Pair(caller, Calling(caller), callee, folder, received, replies, fail_to_keep)
 

@@ -6,7 +6,8 @@ import pytest
 
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, QUERY, Role
+from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, QUERY, VISITOR, Role
+from goop2.storage.reading import QUERY as OWNER
 
 REFUSED_TO_ALL = {
     "PRAGMA user_version": "PRAGMA",
@@ -170,3 +171,32 @@ def test_one_table_is_one_table(tables: Database) -> None:
 def test_waiting_arguments_must_be_as_many_as_asked_for(tables: Database) -> None:
     with pytest.raises(StorageError, match="not as many"):
         tables.query(QUERY, "SELECT ?, ?", (1,))
+
+
+ONE = Role(ONE_TABLE, "find", "games")
+OUTSIDER = Role(VISITOR, "a visitor", "games", "no_such_view")
+PAIRS = [
+    (QUERY, ONE, "_tables"),
+    (QUERY, OUTSIDER, "_tables"),
+    (ONE, OUTSIDER, "games"),
+    (INTERNAL, QUERY, "_meta"),
+    (INTERNAL, ONE, "_meta"),
+    (INTERNAL, OUTSIDER, "_meta"),
+    (OWNER, QUERY, "_meta"),
+    (OWNER, ONE, "_meta"),
+    (OWNER, OUTSIDER, "_meta"),
+]
+
+
+@pytest.mark.parametrize(("before", "role", "table"), PAIRS, ids=lambda each: getattr(each, "name", each))
+def test_a_statement_compiled_for_one_role_is_judged_again_for_another(tables: Database, before: Role, role: Role, table: str) -> None:
+    sql = f"SELECT * FROM {table}"
+    tables.query(before, sql)
+    with pytest.raises(StorageError, match=f"may not read the table {table}"):
+        tables.query(role, sql)
+
+
+@pytest.mark.parametrize("role", [ONE, OUTSIDER], ids=lambda role: role.name)
+def test_narrow_roles_have_no_recursive_queries(tables: Database, role: Role) -> None:
+    with pytest.raises(StorageError, match="may not use a recursive query"):
+        tables.query(role, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3) SELECT i FROM n")

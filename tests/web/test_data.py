@@ -138,3 +138,56 @@ async def test_scripts_switched_off_are_unavailable(tmp_path: Path) -> None:
     async with served(tmp_path, lua={"enabled": False}) as up:
         answer = await up.call("hello")
         assert (answer.status, answer.json["code"]) == (503, "unavailable")
+
+
+TABLE = {"columns": [{"name": "body", "type": "text"}, {"name": "points", "type": "integer"}], "access": {"insert": "open"}}
+
+
+async def on_table(up: Served, path: str, host: str = "", **request: object) -> tuple[int, object]:
+    answer = await up.ask(f"/api/data/{path}", host=host, method="POST", body=json.dumps(request).encode())
+    return answer.status, answer.json if answer.status == 200 else answer.json["code"]
+
+
+async def test_each_caller_does_with_a_table_what_its_policy_says(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    for name, access in (("posts", {"insert": "open"}), ("diary", dict.fromkeys(("read", "insert", "update", "delete"), "local"))):
+        (tmp_path / f"schemas/{name}.json").write_text(json.dumps({**TABLE, "name": name, "access": access}))
+    async with served(tmp_path) as up:
+        ann, bob = up.visitor("ann"), up.visitor("bob")
+        assert await on_table(up, "insert", ann, table="posts", data={"body": "of ann", "points": 1}) == (
+            200,
+            {"status": "inserted", "id": 1},
+        )
+        assert await on_table(up, "update", bob, table="posts", id=1, data={"body": "x"}) == (404, "not_found")
+        assert await on_table(up, "update", ann, table="posts", id=1, data={"points": "many"}) == (400, "bad_request")
+        assert await on_table(up, "update", ann, table="posts", id=1, data={"points": 2}) == (200, {"status": "updated"})
+        assert await on_table(up, "query", bob, table="posts", columns=["body", "points"]) == (200, [{"body": "of ann", "points": 2}])
+        assert await on_table(up, "count", bob, table="posts", where="points > ?", args=[1]) == (200, 1)
+        assert await on_table(up, "query", bob, table="diary") == (404, "not_found")
+        assert await on_table(up, "insert", bob, table="diary", data={}) == (404, "not_found")
+        assert await on_table(up, "insert", table="diary", data={"body": "mine"}) == (200, {"status": "inserted", "id": 1})
+        assert await on_table(up, "tables/delete", ann, table="posts") == (403, "forbidden")
+        assert [each["name"] for each in (await up.ask("/api/data/tables", host=bob)).json] == ["posts"]
+        assert [each["name"] for each in (await up.ask("/api/data/tables")).json] == ["diary", "posts"]
+        assert await on_table(up, "delete", bob, table="posts", id=1) == (404, "not_found")
+        assert await on_table(up, "delete", ann, table="posts", id=1) == (200, {"status": "deleted"})
+
+
+async def test_the_owner_makes_and_drops_tables_from_a_page(tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        columns = [{"name": "body", "type": "text"}]
+        assert await on_table(up, "tables/create", name="notes", column_defs=columns) == (200, {"status": "created"})
+        assert await on_table(up, "tables/add-column", table="notes", column={"name": "tag", "type": "text"}) == (200, {"status": "added"})
+        _, described = await on_table(up, "tables/describe", table="notes")
+        assert [column["name"] for column in described][-2:] == ["body", "tag"]  # type: ignore[attr-defined]
+        assert await on_table(up, "tables/rename", old_name="notes", new_name="memos") == (200, {"status": "renamed"})
+        assert await on_table(up, "tables/drop-column", table="memos", column="tag") == (200, {"status": "dropped"})
+        assert await on_table(up, "upsert", table="memos", key_col="body", data={"body": "a"}) == (200, {"status": "inserted", "id": 1})
+        assert await on_table(up, "tables/delete", table="memos") == (200, {"status": "deleted"})
+        assert await on_table(up, "query", table="memos") == (404, "not_found")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"posts"', b"\xff"])
+async def test_a_body_that_is_no_request_is_told_so(up: Served, body: bytes) -> None:
+    answer = await up.ask("/api/data/query", method="POST", body=body)
+    assert (answer.status, answer.json["code"]) == (400, "bad_request")

@@ -154,10 +154,11 @@ async def test_the_console_opens_with_its_token_and_hides_it(browser: Browser, u
         assert "token" not in page.url
         await page.reload()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Fred")
-        await page.get_by_role("link", name="Open the site").click()
-        await expect(page.locator("h1")).to_have_text("Front page")
+        async with page.expect_popup() as opening:
+            await page.get_by_role("link", name="Open the site").click()
+        await expect((await opening.value).locator("h1")).to_have_text("Front page")
     async with opened(browser, f"http://{up.console}/") as page:
-        await expect(page.get_by_role("status")).to_contain_text("open the address printed when the peer started")
+        await expect(page.get_by_role("main")).to_contain_text("open the address printed when the peer started")
 
 
 def _targets(up: Served) -> dict[str, Any]:

@@ -64,17 +64,24 @@ async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) 
 class Chat:
     """The direct messages of one peer."""
 
-    def __init__(self, self_id: str, engine: Engine, keeper: Keeper, caller_of: Callable[[str], Caller]) -> None:
+    def __init__(self, self_id: str, engine: Engine, keeper: Keeper) -> None:
         self._self_id = self_id
         self._engine = engine
         self._keeper = keeper
-        self._caller_of = caller_of
+        self._caller_of: Callable[[str], Caller] = Caller
         self._subscribers: Subscribers[Said] = Subscribers()
         self._answering: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("goop2.chat").bind()
         self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
-        self.carry: Carry = no_network
-        """Set by whoever opens the network."""
+        self._carry_to: Carry = no_network
+
+    def join(self, carry: Carry, caller_of: Callable[[str], Caller]) -> None:
+        """From now on messages to other peers go by `carry`, and `caller_of` says who a peer is to the scripts."""
+        self._carry_to, self._caller_of = carry, caller_of
+
+    def part(self) -> None:
+        """There is no network any more."""
+        self._carry_to, self._caller_of = no_network, Caller
 
     def subscribe(self, callback: Callable[[Said], None]) -> Callable[[], None]:
         """Hear of every message from now on; gives the function that ends it."""
@@ -162,7 +169,7 @@ class Chat:
 
     async def _carry(self, message: Message, wire_id: str) -> Message:
         try:
-            await self.carry(message.peer, wire_id, message.content, message.timestamp)
+            await self._carry_to(message.peer, wire_id, message.content, message.timestamp)
         except Undelivered as error:
             message = replace(message, state=f"{FAILED}: {error}")
         else:

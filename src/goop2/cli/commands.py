@@ -12,6 +12,7 @@ from goop2.cli.doctor import doctor
 from goop2.cli.folders import identity, init
 from goop2.cli.lua import lua
 from goop2.cli.peer import peer
+from goop2.cli.remote import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 
 HELP_WIDTH = 100
@@ -29,5 +30,5 @@ def goop2() -> None:
     """
 
 
-for command in (init, demo, peer, rendezvous, chat, lua, data, doctor, identity):
+for command in (init, demo, peer, rendezvous, chat, lua, data, call, send, peers, connect, doctor, identity):
     goop2.add_command(command)

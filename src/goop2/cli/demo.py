@@ -1,49 +1,114 @@
-"""`goop2 demo`: a peer to try things on, made where there is none."""
+"""`goop2 demo`: a peer to try things on, every template in it, made where there is none.
+
+Whoever sits at a terminal gets the pages and a prompt; a program gets the filter of `goop2 chat`, and nothing is served.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from goop2.cli import logs, output, session
 from goop2.cli.chat import at_a_terminal, converse, say
 from goop2.cli.fault import Fault
+from goop2.cli.main import EXIT_OK
+from goop2.cli.peer import where
+
+if TYPE_CHECKING:
+    from goop2.peer import Peer
 
 DEFAULT_FOLDER = "goop2-demo"
 LABEL = "demo"
 EXAMPLE = "!hello Alice"
+SAMPLES = {"posts": "site/blog/samples.json"}
+"""Table → the rows a new demo begins with."""
+SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+"""One of them is set where a browser has a window to open; without one it would take over the terminal."""
 
 
 @click.command("demo")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=DEFAULT_FOLDER)
-def demo(folder: Path) -> int:
-    """Try it: a demo peer, a command and its reply, then the prompt.
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def demo(folder: Path, no_browser: bool) -> int:
+    """Try it: a peer with every template on its pages, a command and its reply, then the prompt.
 
-    The peer is made in DIR, ./goop2-demo without one, unless it is there already. With stdin not a terminal the lines of stdin are
-    answered after the example, as "goop2 chat" does.
+    The peer is made in DIR, ./goop2-demo without one, unless it is there already; its front page opens in the browser. Ctrl-D or
+    Ctrl-C ends. With stdin not a terminal nothing is served: the lines of stdin are answered after the example, as "goop2 chat" does.
     """
-    _ensure(folder)
+    made = _ensure(folder)
     session.require_lua(folder)
-    return session.run(_demo(folder))
+    if not at_a_terminal():
+        return session.run(_talk(folder, made))
+    try:
+        return session.run(_show(folder, made, browser=not no_browser))
+    except KeyboardInterrupt:
+        return EXIT_OK  # how a demo is left
 
 
-def _ensure(folder: Path) -> None:
+def _ensure(folder: Path) -> bool:
+    """Whether it had to be made."""
     from goop2.config.loading import FILE
     from goop2.folder import create
+    from goop2.templates import DEMO
 
     if (folder / FILE).exists():
-        return
+        return False
     # A demo must not be poured into somebody's home.
     if folder.is_dir() and any(folder.iterdir()):
         raise Fault(f'{folder} is not empty and no peer folder: name a new one, or make it a peer with "goop2 init {folder}"')
-    create(folder, LABEL)
+    create(folder, LABEL, DEMO)
     output.note(f"made a peer in {folder}: its scripts are in {folder / 'site/lua'}, edit them meanwhile")
+    return True
 
 
-async def _demo(folder: Path) -> int:
+async def _talk(folder: Path, made: bool) -> int:
     logs.set_up()
     async with session.open_for(folder, watch=True) as peer:
-        print(output.dim("> ") + EXAMPLE if at_a_terminal() else f"> {EXAMPLE}", flush=True)
-        await say(peer, peer.owner, EXAMPLE)
-        return await converse(peer, peer.owner)
+        if made:
+            await _add_samples(peer)
+        return await _exchange(peer)
+
+
+async def _show(folder: Path, made: bool, browser: bool) -> int:
+    from goop2.lock import locked
+    from goop2.peer import serve_peer
+
+    logs.set_up()
+    with locked(folder):
+        async with session.open_for(folder, watch=True) as peer, serve_peer(peer, live=True) as web:
+            if made:
+                await _add_samples(peer)
+            output.answer(where(output.one_line(peer.owner.label), web))
+            if browser and any(map(os.environ.get, SCREENS)):
+                # Some browsers hold on to whoever started them; a daemon does not hold us.
+                threading.Thread(target=_open_browser, args=(web.site,), daemon=True).start()
+            return await _exchange(peer)
+
+
+async def _exchange(peer: Peer) -> int:
+    print(output.dim("> ") + EXAMPLE if at_a_terminal() else f"> {EXAMPLE}", flush=True)
+    await say(peer, peer.owner, EXAMPLE)
+    return await converse(peer, peer.owner)
+
+
+async def _add_samples(peer: Peer) -> None:
+    """As the owner would by the page's own editor."""
+    import json
+
+    from goop2.scripting.engine import Failure
+
+    for table, file in SAMPLES.items():
+        for row in json.loads((peer.folder / file).read_text("utf-8")):
+            added = await peer.tables.perform("insert", peer.owner, {"table": table, "data": {**row, "author": peer.owner.label}})
+            if isinstance(added, Failure):
+                output.warn(f"a row of {file} was not added to the table {table}: {added.message}")
+
+
+def _open_browser(address: str) -> None:
+    import webbrowser
+
+    webbrowser.open(address)

@@ -8,24 +8,31 @@ import click
 
 from goop2.cli import output, session
 from goop2.cli.options import folder_argument, json_option
+from goop2.templates import DEFAULT, TEMPLATES
+
+INIT_HELP = "\n".join(
+    (
+        "Make a peer folder to start from.\n",
+        "Settings, a front page, a README that says what to change. Nothing that is there already is touched. The templates:\n",
+        "\b",  # click leaves these lines as they are
+        *(f"{name:<10} {shows}" for name, shows in TEMPLATES.items()),
+    )
+)
 
 
-@click.command("init")
+@click.command("init", help=INIT_HELP)
 @folder_argument
 @click.option("--label", metavar="NAME", help="The name others see; without it, the folder's.")
-def init(folder: Path, label: str | None) -> None:
-    """Make a peer folder with scripts to start from.
-
-    Settings, a front page, the scripts of the manual. Nothing that is there already is touched.
-    """
+@click.option("--template", type=click.Choice(tuple(TEMPLATES)), default=DEFAULT, help=f"What to start from; without it, {DEFAULT}.")
+def init(folder: Path, label: str | None, template: str) -> None:
     from goop2.folder import create
 
-    created = create(folder, label)
+    created = create(folder, label, template)
     for path in created.written:
         print(f"made  {output.one_line(str(folder / path))}")
     for path in created.kept:
         print(f"kept  {output.one_line(str(folder / path))}")
-    output.note(f'next: "goop2 chat {folder}", and type  !hello Alice')
+    output.note(f'next: "goop2 peer {folder} --live", open the site it names, and read {folder / "README.md"}')
 
 
 @click.command("id")

@@ -32,6 +32,8 @@ OWN_ERRORS: Final = {
     "goop2.lock.FolderLocked": "locked",
     "goop2.scripting.pool.PoolError": "unavailable",
     "goop2.web.doors.DoorError": "unavailable",
+    "goop2.p2p.faults.PortTaken": "unavailable",
+    "goop2.p2p.guest.GuestFailed": "unavailable",
     "goop2.cli.fault.Fault": "usage",
 }
 """Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,7 @@ from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
+    from goop2.peer import Peer
     from goop2.web.opening import OpenWeb
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -42,11 +46,43 @@ async def _peer(folder: Path, live: bool) -> int:
     logs.set_up()
     with locked(folder):
         async with session.open_for(folder, watch=True) as opened, serve_peer(opened, live=live) as web:
-            output.answer(_where(output.one_line(opened.owner.label), web))
-            await told_to_end.wait()
+            output.answer(where(output.one_line(opened.owner.label), web))
+            await _on_the_network(opened, told_to_end)
     return EXIT_OK
 
 
-def _where(label: str, web: OpenWeb) -> str:
+async def _on_the_network(opened: Peer, told_to_end: asyncio.Event) -> None:
+    """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
+    ending = asyncio.create_task(told_to_end.wait())
+    await asyncio.wait((_loading("goop2.remote", "goop2.network"), ending), return_when=asyncio.FIRST_COMPLETED)
+    if ending.done():
+        return
+    from goop2.control import listening
+    from goop2.network import join
+    from goop2.remote import Remote
+
+    async with join(opened) as network, listening(opened.folder, Remote(opened, network).operations):
+        await ending
+
+
+def _loading(*modules: str) -> asyncio.Future[None]:
+    """Done when these are imported. In a thread nobody waits for: the wish to end is met at once."""
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[None] = loop.create_future()
+
+    def load() -> None:
+        try:
+            for module in modules:
+                importlib.import_module(module)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it all ended meanwhile
+                loop.call_soon_threadsafe(loaded.cancel)
+
+    threading.Thread(target=load, daemon=True).start()
+    return loaded
+
+
+def where(label: str, web: OpenWeb) -> str:
+    """The line that says where a peer is."""
     opened = f"  for others: {web.opened}" if web.opened else ""
     return f"{label} is up  console: {web.console}  site: {web.site}{opened}"

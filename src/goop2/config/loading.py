@@ -44,8 +44,19 @@ class Loaded:
 
 def load(folder: Path, environment: Mapping[str, str]) -> Loaded:
     """Settings of the peer in `folder`; `GOOP2_<SECTION>_<KEY>` in `environment` replaces a value. Raises `SettingsError`."""
+    return check(folder, read_document(folder)[1], environment)
+
+
+def read_document(folder: Path) -> tuple[bytes, dict[str, object]]:
+    """goop.json of `folder`: its bytes, and the object they are. Raises `SettingsError`."""
     file = folder / FILE
-    document = _document(folder, file)
+    content = _read(folder, file)
+    return content, _document(file, content)
+
+
+def check(folder: Path, document: dict[str, object], environment: Mapping[str, str]) -> Loaded:
+    """The same as `load`, were `document` what goop.json says."""
+    file = folder / FILE
     values: dict[str, dict[str, object]] = {name: {} for name in sections()}
     names: dict[str, str] = {}
     for setting in declared():
@@ -58,10 +69,9 @@ def load(folder: Path, environment: Mapping[str, str]) -> Loaded:
     return Loaded(settings, (*_unknown_keys(file, document), *_unknown_variables(environment)))
 
 
-def _document(folder: Path, file: Path) -> dict[str, object]:
+def _document(file: Path, content: bytes) -> dict[str, object]:
     try:
-        text = _read(folder, file).decode("utf-8-sig")
-        document: object = json.loads(text)
+        document: object = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
     except json.JSONDecodeError as error:

@@ -82,9 +82,9 @@ class Calling:
         """The answer of a data function."""
         return await self.ask(peer, data.Request("lua-call", function=function, params=msgspec.Raw(params)))
 
-    async def send(self, peer: str, topic: str, payload: bytes) -> str:
+    async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
         """Send a message until it is acknowledged; gives its id."""
-        message = mq.Message(str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
+        message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
                 with _named(peer):
@@ -96,9 +96,9 @@ class Calling:
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
         raise AssertionError
 
-    async def chat(self, peer: str, text: str, timestamp_ms: int) -> str:
+    async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:
         """Send a direct message; gives its id."""
-        return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.Chat(text, timestamp_ms)))
+        return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.Chat(text, timestamp_ms)), message_id)
 
     async def _deliver(self, peer: str, message: mq.Message) -> None:
         async with await self._host.open(peer, mq.PROTOCOL) as stream:

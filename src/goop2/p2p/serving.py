@@ -48,14 +48,8 @@ class Received:
     event: topics.Event
 
 
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """Where messages go, and how a command's reply goes back; both belong to whoever keeps the history."""
-
-    keep: Callable[[Received], Awaitable[None]]
-    """Called once for every message, repeats left out; it is acknowledged when this returns."""
-    reply: Callable[[str, str], Awaitable[None]]
-    """Sends text to a peer as a direct message."""
+Keep = Callable[[Received], Awaitable[None]]
+"""Called once for every message, repeats left out; it is acknowledged when this returns. Who keeps a command answers it."""
 
 
 class Serving:
@@ -68,7 +62,7 @@ class Serving:
         engine: Engine,
         catalog: Catalog,
         caller_of: CallerOf,
-        inbox: Inbox,
+        keep: Keep,
         operations: Mapping[str, Operation],
     ) -> None:
         self._label = label
@@ -76,7 +70,7 @@ class Serving:
         self._engine = engine
         self._catalog = catalog
         self._caller_of = caller_of
-        self._inbox = inbox
+        self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = Seen()
         self._log = structlog.get_logger("goop2.p2p").bind()
@@ -119,28 +113,21 @@ class Serving:
         await stream.finish(_written(await self._answer(self._caller_of(stream.peer), asked)))
 
     async def answer_mq(self, stream: Stream) -> None:
-        """One message: kept, acknowledged, and answered when it is a command."""
+        """One message: kept, then acknowledged."""
         message = mq.message(await read_line(stream, mq.message_reader()))
         event = topics.read(message.topic, bytes(message.payload))
         new = self._seen.first_time(stream.peer, message.id)
         if new:
             await self._keep(Received(stream.peer, message.id, event))
         await stream.finish(mq.send_ack(message))
-        if new and isinstance(event, topics.Chat) and event.content.startswith("!"):
-            await self._command(stream.peer, event.content)
 
     async def _keep(self, message: Received) -> None:
         try:
-            await self._inbox.keep(message)
+            await self._keep_message(message)
         except BaseException:
             # Not acknowledged, so it comes again and must not be taken for a repeat.
             self._seen.forget(message.sender, message.id)
             raise
-
-    async def _command(self, sender: str, text: str) -> None:
-        reply = await self._engine.command(self._caller_of(sender), text)
-        if reply.text:
-            await self._inbox.reply(sender, reply.text)
 
     async def _answer(self, caller: Caller, asked: data.Request) -> data.Answer:
         operation = self._operations.get(asked.op)

@@ -13,6 +13,9 @@ import msgspec
 UNKNOWN_VERSION = "unknown_version"
 """Code of a `Done` that asks for the same `Invoke` with its source."""
 
+BUILTIN = "builtin"
+"""Kind of an `Invoke` whose script is ours and is handed its private operation (prelude.lua)."""
+
 Scalar = None | bool | int | float | bytes
 
 ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -44,7 +47,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """Peer → worker: run this script."""
 
     kind: str
-    """`command` or `function`."""
+    """`command`, `function` or BUILTIN."""
     script: str
     version: bytes
     """Digest of the source; the worker keeps compiled versions by it."""

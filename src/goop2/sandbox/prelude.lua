@@ -228,6 +228,24 @@ local function run_function(chunk, name, params)
   return result_json((entry({ params = params })))
 end
 
+-- A script of ours has one operation of the peer to itself, and may answer nil, error class, message.
+local function perform(operation, resource, request)
+  fill()
+  return call("api.perform", "sso", operation, resource, request)
+end
+
+local refused_class
+
+local function run_builtin(chunk, _, params)
+  chunk()
+  local result, class, message = rawget(globals, "call")({ params = params }, perform)
+  if result == nil and class then
+    refused_class = class
+    return message
+  end
+  return result_json(result)
+end
+
 -- params as JSON -> a table, or nil and why not
 local function decode_params(text)
   if text == "{}" then
@@ -266,7 +284,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   is_command = kind == "command"
   local runner, message = run_command, nil
   if not is_command then
-    runner = run_function
+    runner = kind == "builtin" and run_builtin or run_function
     argument, message = decode_params(argument)
     if message then
       return "bad_request", message
@@ -277,7 +295,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   collectgarbage("setpause", GC_PAUSE_PERCENT)
   local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
   if done then
-    return "ok", result
+    return refused_class or "ok", result
   elseif result == "not enough memory" then
     return "memory", "memory limit exceeded"
   end

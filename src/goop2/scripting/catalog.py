@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,6 +54,8 @@ class Script:
     version: bytes
     """Digest of kind, name and source, 16 bytes."""
     annotations: Annotations
+    builtin: bool = False
+    """Ours, for sites that have no script of that name; it has an operation of the peer of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Catalog:
     Empty until `scan` or `watch` has run. To be used from one event loop.
     """
 
-    def __init__(self, folder: Path, script_dir: Path, compile: Compile) -> None:
+    def __init__(self, folder: Path, script_dir: Path, compile: Compile, builtins: Iterable[Script] = ()) -> None:
+        self._builtins = {script.name: script for script in builtins}
         self._folder = SourceFolder(folder, script_dir)
         self._compile = compile
         self._snapshot = Snapshot({})
@@ -165,8 +168,8 @@ class Catalog:
         return self._found["command"].get(name.lower())
 
     def function(self, name: str) -> Script | Broken | None:
-        """The data function `name`."""
-        return self._found["function"].get(name)
+        """The data function `name`; ours where the site has none."""
+        return self._found["function"].get(name) or self._builtins.get(name)
 
     def commands(self) -> tuple[tuple[str, str], ...]:
         """Names and descriptions of the chat commands that answer, by name."""

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
+from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.catalog import CompileUnavailable
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
@@ -158,6 +158,11 @@ class Pool:
         return tuple(worker.pid for worker in self._workers)
 
     @property
+    def waiting(self) -> int:
+        """How many calls wait for a worker."""
+        return len(self._line)
+
+    @property
     def nursery_pid(self) -> int | None:
         """Process id of the nursery while it runs."""
         return self._nursery.pid
@@ -218,7 +223,7 @@ class Pool:
         source = None if worker.knows(script.version) else script.source
         worker.send(
             Invoke(
-                script.kind,
+                BUILTIN if script.builtin else script.kind,
                 script.name,
                 script.version,
                 source,

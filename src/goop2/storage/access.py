@@ -18,6 +18,7 @@ from goop2.storage.columns import SYSTEM_COLUMNS, Table, quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
+from goop2.storage.layout import column_names
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, scope
 from goop2.storage.typed import Owner, TypedTables
@@ -69,7 +70,7 @@ class Access:
         except AccessError:
             raise
         except StorageError as error:
-            raise AccessError("bad_request", str(error)) from None
+            raise AccessError(error.code, str(error)) from None
 
     def _who(self, *_: object) -> str:
         return self._caller
@@ -163,7 +164,7 @@ class Access:
         try:
             return self._database.records(role, sql, _arguments(request))
         except StorageError as error:
-            raise AccessError("bad_request", str(error).replace(view, subject.name)) from None
+            raise AccessError(error.code, str(error).replace(view, subject.name)) from None
 
     def _view(self, visitor: Visitor, subject: Subject, condition: str) -> str:
         """The view of the rows the visitor may read; `condition`, the site's own, narrows it further."""
@@ -187,6 +188,11 @@ class Access:
         columns = ", ".join(map(quoted, subject.columns))
         self._database.rows(f'CREATE TEMP VIEW "{name}" AS SELECT {columns} FROM main.{quoted(subject.name)}{where}')
         return name
+
+    def _forget_views(self) -> None:
+        while self._views:
+            _, name = self._views.popitem()
+            self._database.rows(f'DROP VIEW temp."{name}"')
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
@@ -288,6 +294,7 @@ class Access:
 
     def change_structure(self, operation: str, request: Request) -> dict[str, object]:
         """Tables and columns made, renamed and removed."""
+        self._forget_views()  # SQLite would make those of a renamed table follow it, and they are kept under its old name
         with self._database.atomic():
             return structure.CHANGES[operation](self._database, request)
 
@@ -306,7 +313,7 @@ class Access:
             return None
         if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is None:
             return None
-        columns = tuple(str(column) for (column,) in self._database.rows("SELECT name FROM pragma_table_info(?)", (name,)))
+        columns = column_names(self._database, name)
         typed = self._typed.lookup(name)
         if typed is not None:
             return Subject(name, columns, typed.access, typed)

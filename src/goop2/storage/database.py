@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import apsw
 
-from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.errors import BusyError, DatabaseError, StatementTimeout, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -81,11 +81,18 @@ _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (OverflowError, "an integer is outside the 64 bits a database holds"),
 )
 
+_CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
+    apsw.BusyError: BusyError,
+    apsw.LockedError: BusyError,
+    apsw.InterruptError: StatementTimeout,
+}
+"""What SQLite says → what it is to a caller; a StorageError otherwise."""
+
 
 class Database:
     """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, progress_steps: int = PROGRESS_STEPS) -> None:
         self._connection = connection
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
@@ -94,7 +101,7 @@ class Database:
         self.deadline = FOREVER
         connection.authorizer = self._guard
         connection.set_busy_handler(self._wait_for_lock)
-        connection.set_progress_handler(self._out_of_time, PROGRESS_STEPS)
+        connection.set_progress_handler(self._out_of_time, progress_steps)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
@@ -166,7 +173,7 @@ class Database:
         except StorageError:
             raise
         except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
-            raise StorageError(self._sentence(error)) from None
+            raise _CLASSES.get(type(error), StorageError)(self._sentence(error)) from None
         finally:
             cursor.close(True)
             self._guard.role = INTERNAL
@@ -350,14 +357,14 @@ def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
     return size
 
 
-def open_database(path: Path, *, guarded: bool = True) -> Database:
+def open_database(path: Path, *, guarded: bool = True, progress_steps: int = PROGRESS_STEPS) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write. `progress_steps`: how often the clock is looked at.
     """
     try:
         connection = apsw.Connection(str(path))
-        database = Database(connection)
+        database = Database(connection, progress_steps)
         _configure(connection, guarded=guarded)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:

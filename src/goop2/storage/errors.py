@@ -4,7 +4,24 @@ from __future__ import annotations
 
 
 class StorageError(Exception):
-    """A statement or an operation was not done; nothing of it was written. The connection goes on."""
+    """A statement or an operation was not done; nothing of it was written. The connection goes on.
+
+    `code` is an error class of behaviour.md, "Data functions", for callers from outside.
+    """
+
+    code = "bad_request"
+
+
+class BusyError(StorageError):
+    """Somebody else was writing all the time."""
+
+    code = "unavailable"
+
+
+class StatementTimeout(StorageError):
+    """The statement took longer than it may."""
+
+    code = "timeout"
 
 
 class DatabaseError(StorageError):
@@ -16,7 +33,7 @@ class SchemaFileError(StorageError):
 
 
 class AccessError(StorageError):
-    """A caller from outside asked for what is not there or not theirs. `code` is an error class of behaviour.md."""
+    """A caller from outside asked for what is not there or not theirs, or what could not be done for them."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -41,7 +41,7 @@ SCRIPT_READS: Final = Kind("script reads", 0)
 SCRIPT_WRITES: Final = Kind("script writes", 0)
 ONE_TABLE: Final = Kind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
 VISITOR: Final = Kind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
-OWNER_READS: Final = Kind("owner reads", 0)
+OWNER_READS: Final = Kind("owner reads", apsw.SQLITE_PREPARE_NORMALIZE)
 OURS: Final = Kind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database
+from goop2.storage.errors import StorageError
 from goop2.storage.guard import is_private
 
 REGISTRIES: Final = (
@@ -28,6 +29,9 @@ OURS: Final = (
 """Of this implementation alone."""
 
 
+INDEX_NAMES_TRIED: Final = 100
+
+
 def lay_out(database: Database) -> None:
     """Make the registries that are missing. Raises `StorageError`."""
     with database.atomic():
@@ -39,12 +43,27 @@ def make_table(database: Database, table: Table) -> None:
     """Make a typed table and register it; inside `Database.atomic`."""
     database.rows(table.ddl)
     if table.key_names:
-        index = quoted(f"_py_key_{table.name}")
-        database.rows(f"CREATE UNIQUE INDEX {index} ON {quoted(table.name)} ({', '.join(map(quoted, table.key_names))})")
+        index = _free_index_name(database, f"_py_key_{table.name}")
+        database.rows(f"CREATE UNIQUE INDEX {quoted(index)} ON {quoted(table.name)} ({', '.join(map(quoted, table.key_names))})")
     database.rows(
         "INSERT OR REPLACE INTO _tables (name, schema, insert_policy) VALUES (?, ?, ?)", (table.name, table.ddl, table.access["insert"])
     )
     database.rows("INSERT OR REPLACE INTO _orm_schemas (table_name, schema_json) VALUES (?, ?)", (table.name, table.json))
+
+
+def _free_index_name(database: Database, wanted: str) -> str:
+    """`wanted`, numbered where it is taken: an index keeps its name when its table is renamed, here or by another peer."""
+    taken = "SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE"
+    candidates = (wanted, *(f"{wanted}_{number}" for number in range(2, INDEX_NAMES_TRIED)))
+    free = next((name for name in candidates if database.scalar(taken, (name,)) is None), None)
+    if free is None:
+        raise StorageError(f"the names {wanted} to {candidates[-1]} are all taken by indexes of renamed tables; drop one of them")
+    return free
+
+
+def column_names(database: Database, table: str) -> tuple[str, ...]:
+    """Every column of a table, in order, as the database spells it."""
+    return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_info(?)", (table,)))
 
 
 def user_tables(database: Database) -> list[str]:

@@ -35,6 +35,9 @@ BUSY_SLEEP_SECONDS: Final = (0.0002, 0.002)
 PROGRESS_STEPS: Final = 10_000
 """SQLite's own steps between looks at the clock: about a millisecond of work."""
 
+FINE_PROGRESS_STEPS: Final = 100
+"""The same where no kernel ends the process at its deadline: one step may be a function that works for milliseconds."""
+
 INSPECTED_KEPT: Final = 256
 """Statements whose inspection is remembered, oldest out first."""
 

@@ -13,8 +13,7 @@ from goop2.storage import columns as declared
 from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, Table, quoted
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import is_private
-from goop2.storage.layout import has_table
+from goop2.storage.layout import column_names, has_table, user_tables
 from goop2.storage.typed import TypedTables
 from goop2.storage.values import shown
 
@@ -45,8 +44,11 @@ def add_column(database: Database, request: Request) -> dict[str, object]:
 def drop_column(database: Database, request: Request) -> dict[str, object]:
     """One column less, `column`: its name."""
     table, column = _table(database, request), request.get("column")
-    if not isinstance(column, str) or column in SYSTEM_COLUMNS:
+    if not isinstance(column, str) or column in SYSTEM_COLUMNS or column not in column_names(database, table):
         raise StorageError(f"{table} has no column {shown(column)} to drop")
+    typed = TypedTables(database).lookup(table)
+    if typed is not None and column in typed.key_names:
+        raise StorageError(f"{table}.{column} is part of the table's key, so it stays; make a table without it and copy the rows")
     database.rows(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)}")
     _registered_again(database, table, lambda typed: replace(typed, columns=tuple(each for each in typed.columns if each.name != column)))
     return {"status": "dropped"}
@@ -81,7 +83,8 @@ def _table(database: Database, request: Request) -> str:
 
 
 def _existing(database: Database, name: object) -> str:
-    if not isinstance(name, str) or is_private(name) or not has_table(database, name):
+    # Exactly as it is written: SQLite ignores capitals, the registries do not.
+    if not isinstance(name, str) or name not in user_tables(database):
         raise StorageError(f"there is no table {shown(name)}")
     return name
 

@@ -6,8 +6,12 @@ What an origin serves stands in one table a kind of origin.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,11 +19,14 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
+from goop2.config import Settings
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
+from goop2.tables import Tables
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
 from goop2.web.bodies import ClientGone
@@ -27,6 +34,7 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
+from goop2.web.metering import Meter
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
 from goop2.web.peer_host import host_label
@@ -57,9 +65,19 @@ class Parts:
     email: str
     engine: Engine
     chat: Messages
+    tables: Tables
     catalog: Catalog
     runs: Runs
     files: SiteFiles
+    folder: Path
+    settings: Settings
+    """What the peer started with; goop.json may say otherwise by now."""
+    warnings: tuple[str, ...]
+    pool: Pool
+    confinement: Mapping[str, str]
+    """Layer of confinement → "" when in force, else why not."""
+    started: float = field(default_factory=time.monotonic)
+    """On the monotonic clock, seconds."""
     live: bool = False
     """Pages the owner has open reload themselves."""
 
@@ -79,7 +97,10 @@ class Web:
         """For the pages of sites."""
         self.console_events = Events()
         """Apart from these: a busy peer's runs must not push a visitor's messages out."""
-        self.data = Data(parts.engine, parts.catalog)
+        self.meter = Meter()
+        self.requests: Counter[Realm] = Counter()
+        """Requests answered, by whose pages they were for."""
+        self.data = Data(parts.engine, parts.catalog, parts.tables)
         self.chat = Chat(parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
@@ -143,7 +164,9 @@ class DoorApp:
         origin = decide(self._door, asking)
         if isinstance(origin, Refused):
             await send_refusal(send, origin.status, origin.message)
-        elif path == "/healthz":
+            return
+        self._web.requests[origin.realm] += 1
+        if path == "/healthz":
             await send_json(send, HEALTHY)
         elif origin.realm is Realm.CONSOLE:
             await self._on_console(origin, scope, receive, send)

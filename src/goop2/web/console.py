@@ -6,8 +6,8 @@ Every path under /api/console/ wants the token; nothing outside it gives anythin
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any, Final
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,18 +15,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.site_files import INDEX
-from goop2.web.answers import DATA_HEADERS, NO_HEADERS, send_refusal
-from goop2.web.app import NOBODY, Parts
+from goop2.web.answers import NO_HEADERS, send_refusal
+from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
+from goop2.web.bodies import BodyTooLarge
 from goop2.web.calls import Call
+from goop2.web.controls import home, runs, settings
+from goop2.web.controls.replies import BadRequest, refusal
 from goop2.web.events import Events
 from goop2.web.happenings import CONSOLE
-from goop2.web.origins import Door, Origin, Realm, origin_address
-from goop2.web.peer_host import host_label
+from goop2.web.metrics import Metrics
+from goop2.web.origins import Door, Origin, Realm
 from goop2.web.streams import send_events
 from goop2.web.tokens import Token
-
-RUNS_SHOWN = 20
 
 
 class _Guarded:
@@ -46,14 +47,36 @@ class _Guarded:
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
 
 
-def console_app(parts: Parts, door: Door, token: Token, events: Events) -> ASGIApp:
-    """The console of one peer, behind its loopback door. `events` is what it hears, for CONSOLE."""
-    controls = _Controls(parts, door, events)
+def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -> ASGIApp:
+    """The console of one peer, behind its loopback door.
+
+    `opened` is the site's address from beyond loopback, "" when it is not opened.
+    """
+    controls: list[BaseRoute] = [
+        Route("/events", _Stream(web.console_events, parts.peer_id)),
+        *home.routes(parts, door, opened),
+        *runs.routes(parts, web.meter),
+        *settings.routes(parts),
+    ]
+    guarded = Starlette(routes=controls, exception_handlers=_REFUSALS)
     routes: list[BaseRoute] = [
-        Mount("/api/console", app=_Guarded(Starlette(routes=controls.routes()), token)),
+        Mount("/api/console", app=_Guarded(guarded, token)),
+        Route("/metrics", Metrics(parts, web.meter, web.requests, token)),
         Mount("/", app=_Pages(door)),
     ]
     return Starlette(routes=routes)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
+
+
+async def _not_there(_request: Request, _error: Exception) -> Response:
+    return refusal(HTTPStatus.NOT_FOUND, "not_found", "the console has no such control")
+
+
+_REFUSALS: Final[dict[Any, Any]] = {BadRequest: _refused, BodyTooLarge: _refused, HTTPStatus.NOT_FOUND: _not_there}
+"""What a control raises → what its page is told."""
 
 
 class _Pages:
@@ -80,34 +103,3 @@ class _Stream:
         """ASGI."""
         call = Call(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
         await send_events(call, self._events, CONSOLE, [CONSOLE])
-
-
-class _Controls:
-    """What the owner sees and does."""
-
-    def __init__(self, parts: Parts, door: Door, events: Events) -> None:
-        self._parts = parts
-        self._events = events
-        self._site = origin_address(f"{host_label(parts.peer_id)}.localhost", door.port)
-
-    def routes(self) -> list[BaseRoute]:
-        """Path after /api/console → handler."""
-        return [Route("/home", self._home), Route("/events", _Stream(self._events, self._parts.peer_id))]
-
-    async def _home(self, _request: Request) -> Response:
-        parts = self._parts
-        return _json(
-            {
-                "id": parts.peer_id,
-                "label": parts.owner.label,
-                "site": f"{self._site}/",
-                "scripts": parts.catalog.listing(),
-                "warnings": parts.catalog.warnings,
-                "runs": parts.runs.recent(RUNS_SHOWN),
-            }
-        )
-
-
-def _json(value: object) -> Response:
-    headers = {name.decode(): text.decode() for name, text in DATA_HEADERS}
-    return Response(msgspec.json.encode(value), headers=headers)

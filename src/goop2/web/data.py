@@ -15,6 +15,7 @@ import msgspec
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.tables import TABLE_OPERATIONS, Tables, read_request
 from goop2.web.answers import send_failure, send_json, send_refusal
 from goop2.web.bodies import BodyTooLarge, read_body
 from goop2.web.calls import Call
@@ -23,18 +24,15 @@ from goop2.web.limits import BODY_MAX_BYTES
 Run = Callable[[Caller, bytes], Awaitable[Success | Failure]]
 """Caller and body → result."""
 
-STORAGE_OPERATIONS: Final = (
-    "query",
-    "insert",
-    "update",
-    "delete",
-    "tables/describe",
-    "tables/create",
-    "tables/delete",
-    "tables/add-column",
-    "tables/drop-column",
-    "tables/rename",
-)
+PATHS: Final = {
+    "tables/describe": "describe",
+    "tables/create": "create-table",
+    "tables/delete": "delete-table",
+    "tables/add-column": "add-column",
+    "tables/drop-column": "drop-column",
+    "tables/rename": "rename-table",
+}
+"""Path after `/api/data/` → operation of the data protocol; the others are named as it names them."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -60,14 +58,16 @@ _lua_call = msgspec.json.Decoder(_LuaCall)
 class Data:
     """The data operations of one peer."""
 
-    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, tables: Tables) -> None:
         self._engine = engine
         self._catalog = catalog
+        self._tables = tables
+        named = {name: name for name in TABLE_OPERATIONS - {"tables", *PATHS.values()}}
         self.operations: dict[str, Operation] = {
             "lua/call": Operation("POST", self._call),
             "lua/list": Operation("GET", self._list),
-            "tables": Operation("GET", _no_storage),
-            **{name: Operation("POST", _no_storage) for name in STORAGE_OPERATIONS},
+            "tables": Operation("GET", self._on_tables("tables")),
+            **{path: Operation("POST", self._on_tables(operation)) for path, operation in {**PATHS, **named}.items()},
         }
 
     async def answer(self, call: Call, name: str) -> None:
@@ -101,13 +101,16 @@ class Data:
             return Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"function": name, "params": {{…}}}}: {error}')
         return await self._engine.call(caller, asked.function, bytes(asked.params))
 
+    def _on_tables(self, operation: str) -> Run:
+        async def run(caller: Caller, body: bytes) -> Success | Failure:
+            request = read_request(body)
+            return request if isinstance(request, Failure) else await self._tables.perform(operation, caller, request)
+
+        return run
+
     async def _list(self, _caller: Caller, _body: bytes) -> Success | Failure:
         listed = self._catalog.listing()
         answering = [
             _Function(one.name, one.description) for one in listed if one.kind == "function" and (one.state == "ok" or one.older_runs)
         ]
         return Success(msgspec.json.encode({"functions": answering}))
-
-
-async def _no_storage(_caller: Caller, _body: bytes) -> Success | Failure:
-    return Failure(ErrorCode.UNAVAILABLE, "this peer serves no tables yet")

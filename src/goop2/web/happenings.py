@@ -44,23 +44,18 @@ class ScriptChanged(msgspec.Struct, frozen=True):
     message: str
 
 
+def short_run(run: Run) -> RunEnded:
+    """`run` as lists show it."""
+    return RunEnded(
+        run.id, run.kind, run.script, run.caller, run.status, run.message, run.line, run.started, run.milliseconds, run.memory_bytes
+    )
+
+
 def tell(events: Events, runs: Runs, catalog: Catalog) -> Callable[[], None]:
     """Tell the console of every run and every change from now on; gives the function that ends it."""
 
     def run_ended(run: Run) -> None:
-        short = RunEnded(
-            run.id,
-            run.kind,
-            run.script,
-            run.caller,
-            run.status,
-            run.message,
-            run.line,
-            run.started,
-            run.milliseconds,
-            run.memory_bytes,
-        )
-        events.publish("run", short, CONSOLE)
+        events.publish("run", short_run(run), CONSOLE)
 
     def script_changed(change: Change) -> None:
         fault = change.fault

@@ -38,10 +38,11 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
     bound = bind(address, parts.peer_id)
     try:
         web, token = Web(parts), Token()
-        console = console_app(parts, bound[0].door, token, web.console_events)
+        addresses = _addresses(address, bound, token)
+        console = console_app(parts, bound[0].door, addresses.opened, token, web)
         doors = [(one, DoorApp(web, one.door, console)) for one in bound]
         async with serve(doors, web.stop), _following(parts, web):
-            yield _addresses(address, bound, token)
+            yield addresses
     finally:
         for one in bound:
             one.close()
@@ -50,13 +51,14 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
 @contextlib.asynccontextmanager
 async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
     """The console hears what happens; pages follow what is saved, where the owner asked for that."""
-    end = tell(web.console_events, parts.runs, parts.catalog)
+    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts.runs, parts.catalog)
     stop = asyncio.Event()
     watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
     try:
         yield
     finally:
-        end()
+        for end in ends:
+            end()
         stop.set()
         if watching is not None:
             await watching

@@ -1,31 +1,135 @@
-// The console's start: takes the token out of the address and asks who this peer is. Holds it in this tab only.
+// The console's shell: which pages there are, which one is shown, and what every page is handed. It knows no page's content.
+import { get, post, hasToken, takeToken } from "./shell/api.js";
+import { confirm, toast } from "./shell/dialogs.js";
+import { el } from "./shell/dom.js";
+import { events } from "./shell/events.js";
+import { openPalette, watchKeys } from "./shell/keys.js";
+import { switchTheme, watchTheme } from "./shell/theme.js";
 
-const KEY = "goop2-console-token";
+// In the order of the navigation. A page stands here once its module pages/<name>.js is there.
+const PAGES = [
+  { name: "home", title: "Home", key: "h" },
+  { name: "runs", title: "Runs & logs", key: "r" },
+  { name: "settings", title: "Settings", key: "e" },
+];
 
-function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(KEY, given);
-    history.replaceState(null, "", location.pathname + location.search); // out of sight, and out of the history
+const main = document.getElementById("main");
+let leave = null; // what the page that is shown cleans up with
+let showing = 0; // counts pages shown, so that a slow one that was left does not come back
+let canLeave = null; // a page's own question before it is left; true lets go
+let current = "";
+
+export const shell = {
+  get,
+  post,
+  on: events.on,
+  el,
+  toast,
+  confirm,
+  /** Goes to a page: `go("runs", { script: "hello" })`. */
+  go(page, query = {}) {
+    const asked = new URLSearchParams(query).toString();
+    location.hash = `#/${page}${asked ? `?${asked}` : ""}`;
+  },
+  /** Writes what a page shows into its address, without going anywhere. */
+  note(query) {
+    const asked = new URLSearchParams(query).toString();
+    current = `${location.hash.split("?")[0]}${asked ? `?${asked}` : ""}`;
+    history.replaceState(null, "", current);
+  },
+  /** Whether there is a page of this name. */
+  has: (name) => PAGES.some((page) => page.name === name),
+  /** What stands after the `?` of the page's address. */
+  get query() {
+    return new URLSearchParams(location.hash.split("?")[1] || "");
+  },
+  /** Asks `question()` (a promise of true or false) before this page is left; null takes the question back. */
+  guard(question) {
+    canLeave = question;
+    window.onbeforeunload = question ? (event) => event.preventDefault() : null;
+  },
+};
+
+function wanted() {
+  const name = location.hash.replace(/^#\/?/, "").split("?")[0];
+  return PAGES.find((page) => page.name === name) || PAGES[0];
+}
+
+function paintNavigation(page) {
+  const links = PAGES.map(({ name, title }) =>
+    el("a", { href: `#/${name}`, "aria-current": name === page.name ? "page" : null }, title),
+  );
+  document.getElementById("nav").replaceChildren(...links);
+}
+
+async function route() {
+  if (location.hash === current) return;
+  if (canLeave && !(await canLeave())) {
+    history.replaceState(null, "", current);
+    return;
   }
-  return sessionStorage.getItem(KEY);
+  shell.guard(null);
+  current = location.hash;
+  const page = wanted();
+  const mine = ++showing;
+  if (leave) leave();
+  leave = null;
+  paintNavigation(page);
+  document.title = `${page.title} · ${document.getElementById("label").textContent}`;
+  const place = el("div", { class: `page page-${page.name}` });
+  main.replaceChildren(place);
+  try {
+    const module = await import(`./pages/${page.name}.js`);
+    const clean = await module.show(place, shell);
+    if (mine === showing) leave = clean || null;
+    else if (clean) clean();
+  } catch (error) {
+    if (mine === showing) place.replaceChildren(refusal(error));
+  }
 }
 
-async function control(path) {
-  const response = await fetch(`/api/console/${path}`, { headers: { Authorization: `Bearer ${token()}` } });
-  const body = await response.json();
-  if (!response.ok) throw new Error(body.message);
-  return body;
+function refusal(error) {
+  return el("section", { class: "card problem", role: "alert" }, el("h1", {}, "This page cannot be shown"), el("p", {}, error.message));
 }
 
-const note = document.getElementById("note");
-try {
-  const home = await control("home");
+function locked() {
+  document.querySelector(".tools").hidden = true;
+  main.replaceChildren(
+    el(
+      "section",
+      { class: "card problem" },
+      el("h1", {}, "The console is locked"),
+      el("p", {}, "To come in, open the address printed when the peer started: it holds the key of this start."),
+    ),
+  );
+}
+
+async function start() {
+  takeToken();
+  watchTheme(document.getElementById("theme"));
+  if (!hasToken()) return locked();
+  let home;
+  try {
+    home = await get("who");
+  } catch (error) {
+    return error.status === 403 ? locked() : main.replaceChildren(refusal(error));
+  }
   document.getElementById("label").textContent = home.label;
-  note.textContent = `${home.id} · ${home.scripts.length} scripts`;
-  const site = document.getElementById("site");
-  site.href = home.site;
-  site.hidden = false;
-} catch (error) {
-  note.textContent = error.message;
+  const destinations = () => [
+    ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => shell.go(name) })),
+    { title: "Open the own site", keys: "g o", run: () => window.open(home.site, "_blank", "noopener") },
+    { title: "Light, dark or automatic", keys: "g t", run: switchTheme },
+  ];
+  watchKeys(destinations);
+  document.getElementById("palette").addEventListener("click", () => openPalette(destinations()));
+  events.follow(document.getElementById("link"));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment is the page's address
+    main.focus();
+  });
+  window.addEventListener("hashchange", route);
+  current = null;
+  await route();
 }
+
+await start();

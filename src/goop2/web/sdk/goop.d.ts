@@ -21,6 +21,29 @@ export interface Query {
   limit?: number;
   offset?: number;
 }
+export interface Find extends Omit<Query, "columns"> {
+  fields?: string[];
+}
+export type Which = Pick<Query, "where" | "args">;
+export type Opened = "all" | "own" | "none";
+export interface Role {
+  role: "owner" | "member" | "visitor";
+  read: Opened;
+  insert: Opened;
+  update: Opened;
+  delete: Opened;
+}
+export interface Orm {
+  schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
+  get(id: number): Promise<Row | null>;
+  find(options?: Find): Promise<Row[]>;
+  findOne(options?: Find): Promise<Row | null>;
+  count(options?: Which): Promise<number>;
+  insert(row: Row): Promise<number>;
+  update(id: number, changes: Row): Promise<{ status: string }>;
+  remove(id: number): Promise<{ status: string }>;
+  role(): Promise<Role>;
+}
 export interface Column {
   name: string;
   type: "text" | "integer" | "real" | "blob" | "guid" | "datetime" | "date" | "time" | "enum";
@@ -37,12 +60,24 @@ export interface Data {
   tables(): Promise<{ name: string; insert_policy: string; created_at: string }[]>;
   describe(table: string): Promise<unknown>;
   query(table: string, options?: Query): Promise<Row[]>;
+  find(table: string, options?: Find): Promise<Row[]>;
+  findOne(table: string, options?: Find): Promise<Row | null>;
+  count(table: string, options?: Which): Promise<number>;
+  exists(table: string, options?: Which): Promise<boolean>;
+  pluck(table: string, column: string, options?: Omit<Query, "columns">): Promise<unknown[]>;
+  distinct(table: string, column: string, options?: Omit<Query, "columns">): Promise<unknown[]>;
+  aggregate(table: string, expr: string, options?: Which & { group_by?: string }): Promise<Row[]>;
+  role(table: string): Promise<Role>;
+  orm(table: string): Orm;
   insert(table: string, row: Row): Promise<{ status: string; id: number }>;
   update(table: string, id: number, changes: Row): Promise<{ status: string }>;
   remove(table: string, id: number): Promise<{ status: string }>;
   createTable(name: string, columns: Column[]): Promise<unknown>;
   dropTable(table: string): Promise<unknown>;
   addColumn(table: string, column: Column): Promise<unknown>;
+  updateWhere(table: string, where: string, args: unknown[], changes: Row): Promise<{ status: string; count: number }>;
+  removeWhere(table: string, where: string, args: unknown[]): Promise<{ status: string; count: number }>;
+  upsert(table: string, key: string, row: Row): Promise<{ status: string; id: number }>;
 }
 export interface Api {
   get(resource: string, key: Key): Promise<{ found: true; item: Row } | { found: false }>;

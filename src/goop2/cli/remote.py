@@ -1,0 +1,145 @@
+"""`goop2 call|send|peers|connect`: other peers from a terminal, as the peer of a folder.
+
+Through the running peer when there is one; else with a network of its own, for as long as the command takes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from goop2.cli import logs, output, session
+from goop2.cli.fault import Fault
+from goop2.cli.lua import unicode
+from goop2.cli.main import EXIT_FAILED, EXIT_OK
+from goop2.cli.options import json_option
+
+if TYPE_CHECKING:
+    from goop2.control import Answer, Request
+
+FOLDER_VARIABLE: Final = "GOOP2_DIR"
+ANSWER_SECONDS: Final = 75.0
+"""Longer than any script may take, and the search for its peer."""
+
+dir_option = click.option(
+    "--dir",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
+)
+
+
+@click.command("call")
+@click.argument("peer", metavar="PEER")
+@click.argument("function", metavar="FUNCTION")
+@click.argument("params", metavar="[JSON]", default="{}")
+@dir_option
+@json_option
+def call(peer: str, function: str, params: str, folder: Path | None, as_json: bool) -> int:
+    """Call a data function of another peer and print its result as JSON.
+
+    Example: goop2 call 12D3Koo… score-quiz '{"answers": ["B", "A"]}'
+
+    PEER is an id, the label of a peer that is here, or an address like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo….
+    """
+    request = {"peer": peer, "function": unicode(function), "params": unicode(params)}
+    answer, code = _ask(folder, "call", request, as_json)
+    if answer is not None:
+        output.answer_json(answer["result"])
+    return code
+
+
+@click.command("send")
+@click.argument("peer", metavar="PEER")
+@click.argument("text", metavar="TEXT")
+@dir_option
+@json_option
+def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
+    """Send a direct message to another peer; the reply to a command is printed.
+
+    Example: goop2 send Alice '!hello Bob'
+    """
+    answer, code = _ask(folder, "send", {"peer": peer, "text": unicode(text)}, as_json)
+    if answer is not None and as_json:
+        output.answer_json(answer)
+    elif answer is not None and "reply" in answer:
+        output.answer(str(answer["reply"]))
+    elif answer is not None:
+        output.note(f"sent to {answer['to']}" + (", which has not replied yet" if text.startswith("!") else ""))
+    return code
+
+
+@click.command("peers")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@json_option
+def peers(folder: Path | None, as_json: bool) -> int:
+    """List the peers that are here now."""
+    answer, code = _ask(folder, "peers", {}, as_json)
+    found: Any = answer["peers"] if answer is not None else []
+    if as_json and answer is not None:
+        output.answer_json(found)
+    elif not found and answer is not None:
+        output.note("nobody is here now")
+    for each in () if as_json else found:
+        print(f"{each['id']}  {output.one_line(each['label'], 40)}{'' if each['connected'] else '  (not connected)'}")
+    return code
+
+
+@click.command("connect")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("address", metavar="ADDRESS")
+@json_option
+def connect(folder: Path, address: str, as_json: bool) -> int:
+    """Connect to a peer by its address, now and at every start.
+
+    Example: goop2 connect mysite /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…
+    """
+    answer, code = _ask(folder, "connect", {"address": address}, as_json)
+    if answer is not None and as_json:
+        output.answer_json(answer)
+    elif answer is not None:
+        output.note(f"connected to {output.one_line(str(answer['label']), 40)}, {answer['peer']}")
+    return code
+
+
+def _ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
+    """The answer, or None when it was a failure and has been told; and the exit code."""
+    from goop2.control import ControlError
+
+    chosen = folder or Path(os.environ.get(FOLDER_VARIABLE) or ".")
+    session.settings_of(chosen)
+    try:
+        return session.run(_through_whom(chosen, op, request)), EXIT_OK
+    except ControlError as error:
+        output.note(f"{error.code}: {error}")
+        if as_json:
+            output.answer_json({"ok": False, "code": error.code, "message": str(error)})
+        return None, EXIT_FAILED
+    except TimeoutError:
+        raise Fault(f"the running peer has not answered within {ANSWER_SECONDS:.0f} seconds") from None
+
+
+async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
+    from goop2.control import ask
+
+    answer = await ask(folder, op, request, ANSWER_SECONDS)
+    return answer if answer is not None else await _alone(folder, op, request)
+
+
+async def _alone(folder: Path, op: str, request: Request) -> Answer:
+    """With a network of our own; the lock keeps two peers from having one identity at once."""
+    from goop2.lock import locked
+    from goop2.network import join
+    from goop2.remote import Remote
+
+    logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
+    with locked(folder):
+        async with session.open_for(folder) as peer, join(peer, 0) as network:
+            remote = Remote(peer, network)
+            if op == "peers":
+                await remote.settle()
+            return await remote.operations[op](request)

@@ -1,0 +1,115 @@
+"""The owner changes goop.json: what it says, what each setting may be, and a save that cannot leave a peer that does not start.
+
+A save is checked by the loader a start uses, refused when the file is no longer the one that was shown, and written beside the
+file and then put in its place; what stood there before stays as goop.json.bak. What is not a setting here stays untouched.
+Must not know a setting by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from goop2.config.loading import FILE, SettingsError, check, read_document
+from goop2.config.settings import declared
+
+BACKUP = "goop.json.bak"
+
+
+class Changed(Exception):
+    """goop.json is not the one that was shown: somebody saved it meanwhile."""
+
+
+class UnknownSetting(Exception):
+    """There is no setting of this name; its text is the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What goop.json says now."""
+
+    values: dict[str, object]
+    """Path of a setting (`lua.enabled`) → what stands there; absent when nothing does."""
+    version: str
+    """Digest of the file, to be given back with a save."""
+
+
+def show(folder: Path) -> Shown:
+    """The settings goop.json of `folder` sets. Raises `SettingsError`."""
+    content, document = read_document(folder)
+    values = {}
+    for setting in declared():
+        section = document.get(setting.section)
+        if isinstance(section, dict) and setting.key in section:
+            values[setting.path] = section[setting.key]
+    return Shown(values, _version(content))
+
+
+def save(folder: Path, changes: Mapping[str, object], version: str, environment: Mapping[str, str]) -> Shown:
+    """Write `changes` (path → value as in JSON, None takes the key out, so that the default holds) into goop.json.
+
+    Raises `SettingsError` with a sentence when a value is not allowed, `Changed` when the file is not the one of `version`,
+    and `UnknownSetting`; nothing is written then.
+    """
+    content, document = read_document(folder)
+    if _version(content) != version:
+        raise Changed
+    changed = _with(document, changes)
+    check(folder, changed, environment)
+    text = (json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()
+    file = Path(os.path.realpath(folder / FILE))
+    try:
+        _replace(file.with_name(BACKUP), content, file)
+        _replace(file, text, file)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be written ({error.strerror}): the user who runs the peer must be able to") from None
+    return show(folder)
+
+
+def _with(document: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    changed = copy.deepcopy(dict(document))
+    known = {setting.path: setting for setting in declared()}
+    for path, value in changes.items():
+        if path not in known:
+            raise UnknownSetting(path)
+        setting = known[path]
+        section = changed.get(setting.section)
+        if not isinstance(section, dict):
+            section = changed[setting.section] = {}
+        if value is None:
+            section.pop(setting.key, None)
+        else:
+            section[setting.key] = value
+    return changed
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _replace(file: Path, content: bytes, like: Path) -> None:
+    """Whoever looks, and whatever happens, finds the old file or the new one, with the rights of `like`."""
+    number, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(number, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fchmod(out.fileno(), like.stat().st_mode & 0o777)
+            os.fsync(out.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

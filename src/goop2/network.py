@@ -1,0 +1,154 @@
+"""A peer joined to the network: what others ask of it, and how its messages reach them.
+
+Between `peer.py`, which has the parts, and `p2p/`, which knows libp2p. Callers are who their connection proved; labels are what presence
+says, untrusted text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from goop2.chat.chat import Carry, Chat, Undelivered
+from goop2.p2p.calling import Calling
+from goop2.p2p.discovery.opening import Discovery, open_discovery
+from goop2.p2p.discovery.roster import Roster
+from goop2.p2p.faults import NetworkFault
+from goop2.p2p.guest import Guest, open_guest
+from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
+from goop2.p2p.protocols import data, topics
+from goop2.p2p.protocols.presence import Presence
+from goop2.p2p.serving import Keep, Operation, Received, Serving
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import Caller
+from goop2.scripting.subscribers import Subscribers
+from goop2.tables import TABLE_OPERATIONS, Tables
+
+if TYPE_CHECKING:
+    from goop2.peer import Peer
+
+_RAW_KEYS: Final = (
+    *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),
+    *("order", "fields", "expr", "group_by", "key_col"),
+)
+_TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A message to everybody, which nobody keeps."""
+
+    sender: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A peer's network while it is open."""
+
+    host: Host
+    calling: Calling
+    discovery: Discovery
+    broadcasts: Subscribers[Heard]
+
+    @property
+    def roster(self) -> Roster:
+        """Who is here."""
+        return self.discovery.roster
+
+    async def broadcast(self, content: str, timestamp_ms: int) -> int:
+        """Send to every peer that is here; to how many it got."""
+        payload = msgspec.json.encode(topics.Chat(content, timestamp_ms))
+        reached = 0
+        for peer in self.roster.peers():
+            try:
+                await self.calling.send(peer.id, topics.BROADCAST, payload)
+            except NetworkFault:
+                continue
+            reached += 1
+        return reached
+
+
+@asynccontextmanager
+async def join(
+    peer: Peer, port: int | None = None, *, listen_on: str = ALL_ADDRESSES, near_by: bool = True, guest: Guest | None = None
+) -> AsyncIterator[Network]:
+    """`peer` on the network until the block is left.
+
+    `port`: TCP, 0 for any; None: p2p.listen_port. `guest`: trio beside this loop, where it runs already; a thread can have one.
+    Raises `PortTaken`, and `GuestFailed` out of the block when libp2p fails.
+    """
+    port = peer.settings.p2p.listen_port if port is None else port
+    async with AsyncExitStack() as stack:
+        trio = await stack.enter_async_context(open_guest()) if guest is None else guest
+        host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
+        broadcasts: Subscribers[Heard] = Subscribers()
+        who = _Who()
+        # Before anybody can find us: whoever does asks at once.
+        await _serving(peer, who, broadcasts).attach(host)
+        servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
+        finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
+        discovery = await stack.enter_async_context(finding)
+        who.roster = discovery.roster
+        network = Network(host, Calling(host), discovery, broadcasts)
+        peer.chat.join(_carrying(network.calling), who)
+        stack.callback(peer.chat.part)
+        yield network
+
+
+class _Who:
+    """Who a connected peer is to the scripts: its id is proved, its label what presence says."""
+
+    roster: Roster | None = None
+
+    def __call__(self, peer_id: str) -> Caller:
+        known = self.roster.get(peer_id) if self.roster is not None else None
+        return Caller(peer_id, known.label, email=known.email) if known else Caller(peer_id)
+
+
+def _serving(peer: Peer, who: _Who, broadcasts: Subscribers[Heard]) -> Serving:
+    operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
+    keep = _keeping(peer.chat, broadcasts)
+    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
+
+
+def _says(peer: Peer) -> Callable[[], Presence]:
+    return lambda: Presence("online", peer.identity.peer_id, peer.owner.label, peer.settings.profile.email)
+
+
+def _carrying(calling: Calling) -> Carry:
+    async def carry(peer: str, wire_id: str, content: str, timestamp: int) -> None:
+        try:
+            await calling.chat(peer, content, timestamp, wire_id)
+        except NetworkFault as fault:
+            raise Undelivered(str(fault)) from None
+
+    return carry
+
+
+def _keeping(chat: Chat, broadcasts: Subscribers[Heard]) -> Keep:
+    async def keep(received: Received) -> None:
+        event = received.event
+        if isinstance(event, topics.Chat):
+            await chat.receive(received.sender, received.id, event.content, event.timestamp)
+        elif isinstance(event, topics.Delivered):
+            await chat.delivered(received.sender, event.msg_id)
+        elif isinstance(event, topics.Broadcast):
+            broadcasts.tell(Heard(received.sender, event.chat.content))
+
+    return keep
+
+
+def _on_tables(tables: Tables, name: str) -> Operation:
+    async def operation(caller: Caller, asked: data.Request) -> data.Answer:
+        request: dict[str, object] = {key: value for key in _TEXT_KEYS if (value := getattr(asked, key))}
+        request |= {key: msgspec.json.decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
+        result = await tables.perform(name, caller, request)
+        if isinstance(result, Failure):
+            return data.Failure(result.message, result.code.value, result.retry_after_seconds)
+        return data.Success(result.json)
+
+    return operation

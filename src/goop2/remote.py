@@ -1,0 +1,155 @@
+"""What the owner asks of other peers from a terminal: call, send, peers, connect; by an open network, whoever opened it.
+
+The running peer offers these on its control socket; without one a command opens a network of its own (cli/remote.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
+from goop2.control import Answer, ControlError, Operation, Request
+from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.discovery.opening import real_addresses
+from goop2.p2p.faults import NetworkFault, NotAnAddress
+from goop2.p2p.protocols import data
+
+if TYPE_CHECKING:
+    from goop2.network import Network
+    from goop2.peer import Peer
+
+REPLY_SECONDS: Final = 8.0
+"""How long a command in a message waits for its reply: the scripts' own time, and the way."""
+FIND_SECONDS: Final = 6.0
+"""How long somebody is looked for who is not known yet: two questions on the local network."""
+SETTLE_SECONDS: Final = 2.0
+ADDRESS: Final = "/p2p/"
+
+
+class Remote:
+    """The operations, by an open network."""
+
+    def __init__(self, peer: Peer, network: Network) -> None:
+        self._peer = peer
+        self._network = network
+        self.operations: Mapping[str, Operation] = {
+            "call": self.call,
+            "send": self.send,
+            "peers": self.peers,
+            "connect": self.connect,
+            "self": self.this,
+        }
+
+    async def call(self, request: Request) -> Answer:
+        """`peer, function, params` (JSON text) → `result`."""
+        peer = await self._find(str(request.get("peer")))
+        try:
+            answer = await self._network.calling.call(peer, str(request.get("function")), str(request.get("params", "{}")).encode())
+        except NetworkFault as fault:
+            raise ControlError("unavailable", str(fault)) from None
+        if isinstance(answer, data.Failure):
+            raise ControlError(answer.code or "script_error", answer.error)
+        return {"result": msgspec.json.decode(answer.json)}
+
+    async def send(self, request: Request) -> Answer:
+        """`peer, text` → `state`, and to a command its `reply` if one comes."""
+        peer, text = await self._find(str(request.get("peer"))), str(request.get("text"))
+        replies: asyncio.Queue[str] = asyncio.Queue()
+
+        def hear(said: Said) -> None:
+            if not said.changed and said.message.peer == peer and said.message.sender == peer:
+                replies.put_nowait(said.message.content)
+
+        end = self._peer.chat.subscribe(hear)
+        try:
+            message = await self._peer.chat.send(peer, text)
+            if message.state.startswith(FAILED):
+                raise ControlError("unavailable", message.state.removeprefix(f"{FAILED}: "))
+            reply = await _within(replies, REPLY_SECONDS) if text.startswith(COMMAND) else None
+        except ChatError as error:
+            raise ControlError("bad_request", str(error)) from None
+        finally:
+            end()
+        return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
+
+    async def peers(self, _request: Request) -> Answer:
+        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`."""
+        connected = {each.peer for each in self._network.host.peers()}
+        return {
+            "peers": [
+                {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
+                for each in self._network.roster.peers()
+            ]
+        }
+
+    async def settle(self) -> None:
+        """Give peers the time to be found, for who has just come."""
+        await asyncio.sleep(SETTLE_SECONDS)
+
+    async def this(self, _request: Request) -> Answer:
+        """This peer: `id, label, addresses`, as others can dial it."""
+        addresses = real_addresses(self._network.host)
+        return {"id": self._peer.identity.peer_id, "label": self._peer.owner.label, "addresses": addresses}
+
+    async def connect(self, request: Request) -> Answer:
+        """`address` → `peer` and its `label`; remembered for the next start."""
+        try:
+            address = parse(str(request.get("address")))
+            await self._network.discovery.connect(address)
+            return {"peer": address.peer, "label": await self._network.calling.label(address.peer)}
+        except NotAnAddress as fault:
+            raise ControlError("bad_request", str(fault)) from None
+        except NetworkFault as fault:
+            raise ControlError("unavailable", str(fault)) from None
+
+    async def _find(self, who: str) -> str:
+        """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
+        if ADDRESS in who:
+            address = _address(who)
+            self._network.host.knows([address])
+            return address.peer
+        end = time.monotonic() + FIND_SECONDS
+        while True:
+            found = self._known(who)
+            if found or time.monotonic() > end:
+                break
+            await asyncio.sleep(0.1)
+        if not found:
+            raise ControlError("not_found", f"no peer {who[:80]!r} is here; goop2 peers lists who is, and an id or an address works too")
+        return found
+
+    def _known(self, who: str) -> str:
+        here = self._network.roster.peers()
+        if _is_id(who):
+            return who if any(each.id == who for each in here) or self._network.host.is_known(who) else ""
+        named = [each.id for each in here if each.label == who]
+        if len(named) > 1:
+            raise ControlError("bad_request", f"{len(named)} peers here are called {who[:80]!r}: name one by its id, {', '.join(named)}")
+        return named[0] if named else ""
+
+
+async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:
+    try:
+        return await asyncio.wait_for(replies.get(), seconds)
+    except TimeoutError:
+        return None
+
+
+def _address(text: str) -> PeerAddress:
+    try:
+        return parse(text)
+    except NotAnAddress as fault:
+        raise ControlError("bad_request", str(fault)) from None
+
+
+def _is_id(text: str) -> bool:
+    try:
+        peer_id(text)
+    except NotAnAddress:
+        return False
+    return True

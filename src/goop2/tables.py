@@ -1,0 +1,182 @@
+"""The tables of the site for whoever asks from outside: asyncio over storage/access.py, which decides what each may do.
+
+Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
+(line.py), have at most a share of the line each, and a second for a statement. HTTP and libp2p come here alike; it knows neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.scripting.engine import Failure, Success
+from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.scripting.line import FairLine
+from goop2.storage.access import OPERATIONS, Access
+from goop2.storage.database import open_database
+from goop2.storage.errors import AccessError
+from goop2.storage.limits import FINE_PROGRESS_STEPS
+from goop2.storage.policies import Visitor
+
+OWNER_SECONDS: Final = 10.0
+STRANGER_SECONDS: Final = 5.0
+"""From acceptance, waiting included."""
+WAITING_MAX: Final = 256
+"""Operations of strangers waiting; beyond it the one with most gives way (line.py)."""
+OWNERS_WAITING_MAX: Final = 256
+TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
+"""The operations there are (network.md, "Data")."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.tables")
+
+Request = Mapping[str, object]
+BUSY: Final = Failure(ErrorCode.UNAVAILABLE, "too many operations are waiting; try again later")
+LATE: Final = Failure(ErrorCode.TIMEOUT, "the operation took longer than its time")
+FAULT: Final = Failure(ErrorCode.UNAVAILABLE, "the operation failed by a mistake of goop2's own; the peer's log has it")
+STOPPED: Final = Failure(ErrorCode.UNAVAILABLE, "the peer is stopping")
+
+
+class _Job:
+    """An operation on its way."""
+
+    __slots__ = ("condition", "deadline", "operation", "outcome", "request", "visitor")
+
+    def __init__(self, operation: str, visitor: Visitor, request: Request, condition: str, deadline: float) -> None:
+        self.operation = operation
+        self.visitor = visitor
+        self.request = request
+        self.condition = condition
+        self.deadline = deadline
+        self.outcome: asyncio.Future[Success | Failure] = asyncio.get_running_loop().create_future()
+
+
+class _Desk:
+    """One thread and one connection: an operation at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+        self._access: Access | None = None
+        self._close: Callable[[], None] = lambda: None
+
+    async def open(self, path: Path) -> None:
+        """Raises `DatabaseError`."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path)
+
+    def _open(self, path: Path) -> None:
+        database = open_database(path, progress_steps=FINE_PROGRESS_STEPS)
+        self._database = database
+        self._access, self._close = Access(database), database.close
+
+    async def do(self, job: _Job) -> Success | Failure:
+        """Do it, and say how it went."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+
+    def _do(self, job: _Job) -> Success | Failure:
+        if time.monotonic() >= job.deadline:
+            return LATE
+        assert self._access is not None
+        self._database.deadline = job.deadline
+        try:
+            answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
+            return Success(msgspec.json.encode(answer))
+        except AccessError as error:
+            return Failure(ErrorCode(error.code), str(error))
+        except Exception:
+            _log.exception("an operation on a table failed", operation=job.operation)
+            return FAULT
+
+    async def close(self) -> None:
+        """After what is under way."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+
+class Tables:
+    """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
+
+    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False) -> None:
+        self._path = path
+        self._is_member = is_member
+        self._owners, self._strangers = _Desk("goop2-tables-owner"), _Desk("goop2-tables")
+        self._owners_waiting = 0
+        self._line: FairLine[_Job] = FairLine(WAITING_MAX)
+        self._serving: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    async def open(self) -> None:
+        """Raises `DatabaseError`."""
+        await self._owners.open(self._path)
+        await self._strangers.open(self._path)
+
+    async def close(self) -> None:
+        """What waits is answered that the peer is stopping."""
+        self._stopped = True
+        while (job := self._line.take(lambda _: True)) is not None:
+            _settle(job, STOPPED)
+        if self._serving is not None:
+            await self._serving
+        for desk in (self._owners, self._strangers):
+            await desk.close()
+
+    async def perform(self, operation: str, caller: Caller, request: Request, *, condition: str = "") -> Success | Failure:
+        """Do an operation of the data protocol for `caller`; its answer as JSON text.
+
+        `request`: the operation's keys (network.md, "Data"). `condition`: SQL of the site that every row must meet (api.json, `filter`).
+        """
+        if self._stopped:
+            return STOPPED
+        visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
+        seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
+        job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
+        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.address or caller.id))
+
+    async def _for_owner(self, job: _Job) -> Success | Failure:
+        if self._owners_waiting >= OWNERS_WAITING_MAX:
+            return BUSY
+        self._owners_waiting += 1
+        try:
+            return await self._owners.do(job)
+        finally:
+            self._owners_waiting -= 1
+
+    async def _for_stranger(self, job: _Job, lane: str) -> Success | Failure:
+        turned_away = self._line.offer(lane, job)
+        if turned_away is not None:
+            _settle(turned_away, BUSY)
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        try:
+            return await job.outcome
+        finally:
+            self._line.remove(job)  # whoever has gone needs no answer
+
+    async def _serve(self) -> None:
+        """Strangers' operations, in fair order, while there are any."""
+        try:
+            while (job := self._line.take(lambda _: True)) is not None:
+                _settle(job, await self._strangers.do(job))
+        finally:
+            self._serving = None
+
+
+def _settle(job: _Job, outcome: Success | Failure) -> None:
+    if not job.outcome.done():
+        job.outcome.set_result(outcome)
+
+
+def read_request(body: bytes) -> Request | Failure:
+    """A request's keys from JSON text."""
+    try:
+        found = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
+    if not isinstance(found, dict):
+        return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')
+    return found

@@ -1,0 +1,131 @@
+// Home: who I am, what is up, what needs attention, the last runs, and the ways into the own site.
+import { clock, duration, shortId, span } from "../shell/format.js";
+
+const REFRESH_MS = 400; // after something happened, so that a busy peer is asked twice a second at most
+
+export async function show(main, shell) {
+  const { el } = shell;
+  let home = await shell.get("home");
+
+  function identity() {
+    const copy = el("button", { type: "button", onclick: copyId }, "Copy");
+    return el(
+      "section",
+      { class: "card hero", "aria-label": "This peer" },
+      el(
+        "div",
+        { class: "text" },
+        el("h1", {}, home.label),
+        el("p", { class: "id" }, el("code", { class: "cut", title: home.id, "aria-label": `Peer id ${home.id}` }, home.id), copy),
+        el(
+          "p",
+          { class: "row" },
+          el("a", { class: "button main", href: home.site, target: "_blank", rel: "noopener" }, "Open the site"),
+          el("button", { type: "button", onclick: openAsVisitor }, "Open as a visitor"),
+        ),
+        el("p", { class: "small soft" }, "A visitor sees what strangers see. Each time it is somebody new."),
+      ),
+      el("img", { class: "qr", src: home.qr, alt: "QR code of the peer id" }),
+    );
+  }
+
+  async function copyId() {
+    await navigator.clipboard.writeText(home.id);
+    shell.toast("Peer id copied");
+  }
+
+  function openAsVisitor() {
+    const used = Number(localStorage.getItem("goop2-visitors") || 0) + 1;
+    localStorage.setItem("goop2-visitors", used);
+    window.open(home.visitor.replace("NAME", `v${used}`), "_blank", "noopener");
+  }
+
+  function attention() {
+    const problems = home.attention;
+    if (!problems.length) return el("p", {}, el("span", { class: "badge good" }, "All well"), " Nothing needs you.");
+    return el("ul", { class: "list" }, problems.map(problem));
+  }
+
+  function problem({ level, title, text, remedy, script }) {
+    return el(
+      "li",
+      { class: "wrap" },
+      el("p", {}, el("span", { class: `badge ${level}` }, level === "bad" ? "Broken" : "Look"), " ", el("strong", {}, title)),
+      el("p", {}, text),
+      remedy && el("p", { class: "small soft" }, remedy),
+      script && shell.has("scripts") && el("a", { href: `#/scripts?path=${encodeURIComponent(script)}` }, "Open it"),
+    );
+  }
+
+  function facts() {
+    const { up } = home;
+    const layers = Object.entries(up.confinement);
+    const missing = layers.filter(([, why]) => why).map(([name]) => name);
+    const rows = [
+      ["Site", el("a", { href: home.site, target: "_blank", rel: "noopener" }, home.site)],
+      home.opened && ["For others", el("a", { href: home.opened, target: "_blank", rel: "noopener" }, home.opened)],
+      ["Scripts", up.lua ? `${up.commands} commands, ${up.functions} functions` : "switched off (lua.enabled)"],
+      ["Workers", `${up.workers} of at most ${up.workers_max}, ${up.waiting} calls waiting`],
+      ["The wall", missing.length ? `without ${missing.join(", ")}` : `all ${layers.length} layers`],
+      ["Up for", span(up.seconds)],
+    ];
+    return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  }
+
+  function runs() {
+    if (!home.runs.length) return el("p", { class: "soft" }, "No script has run yet.");
+    return el(
+      "ul",
+      { class: "list" },
+      home.runs.map((run) =>
+        el(
+          "li",
+          { class: "row apart" },
+          el(
+            "a",
+            { href: `#/runs?run=${run.id}`, class: "cut" },
+            run.kind === "command" ? `!${run.script}` : run.script,
+          ),
+          el(
+            "span",
+            { class: "row small soft" },
+            el("span", { title: run.caller }, run.caller === home.id ? "you" : shortId(run.caller)),
+            el("span", { class: "clock" }, clock(run.started)),
+            el("span", { class: `badge ${run.status === "ok" ? "ok" : "bad"}` }, run.status === "ok" ? duration(run.milliseconds) : run.status),
+          ),
+        ),
+      ),
+    );
+  }
+
+  function paint() {
+    const section = (title, ...content) => el("section", { class: "card" }, el("h2", {}, title), ...content);
+    const columns = el("div", { class: "columns" }, section("What needs you", attention()), section("What is up", facts()));
+    // A press of a key must not lose its place because something ran elsewhere.
+    const held = document.activeElement?.textContent;
+    main.replaceChildren(identity(), columns, section("Last runs", runs()));
+    if (held) [...main.querySelectorAll("a, button")].find((one) => one.textContent === held)?.focus();
+  }
+
+  let timer = 0;
+  let gone = false;
+  async function refresh() {
+    timer = 0;
+    try {
+      home = await shell.get("home");
+      if (!gone) paint();
+    } catch {
+      // The sign at the top says that the peer is not reached.
+    }
+  }
+  const soon = () => {
+    timer ||= setTimeout(refresh, REFRESH_MS);
+  };
+  paint();
+  const ends = ["run", "script", "gap"].map((kind) => shell.on(kind, soon));
+  return () => {
+    gone = true;
+    clearTimeout(timer);
+    ends.forEach((end) => end());
+  };
+}

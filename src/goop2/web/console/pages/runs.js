@@ -1,0 +1,233 @@
+// Runs & logs: what ran, live; each run with its lines and host calls; log lines; plots of the last hour.
+import { freshId } from "../shell/dom.js";
+import { bytes, clock, duration, shortId } from "../shell/format.js";
+import { plots } from "../shell/plots.js";
+import { rows } from "../shell/rows.js";
+
+const SHOWN_MAX = 5000;
+const REFRESH_MS = 500;
+const PLOT_MS = 5000;
+const FILTERS = ["text", "script", "kind", "status", "caller"];
+const STATUSES = ["ok", "failed", "script_error", "timeout", "memory", "unavailable"];
+
+export async function show(main, shell) {
+  const { el } = shell;
+  let view = shell.query.get("view") === "logs" ? "logs" : "runs";
+  let items = [];
+  let ids = new Set();
+  let timer = 0;
+  let asked = 0; // counts questions, so that a slow answer does not overwrite a newer one
+  let gone = false;
+
+  const controls = Object.fromEntries(FILTERS.map((name) => [name, control(name)]));
+  const count = el("span", { class: "soft small", role: "status" });
+  const tabs = ["runs", "logs"].map((name) =>
+    el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "rows", onclick: () => look(name) }, name === "runs" ? "Runs" : "Log lines"),
+  );
+  const box = el("div", { class: "rows", id: "rows", role: "tabpanel", tabindex: "0" });
+  const opened = el("div", { "aria-live": "polite" });
+  const drawings = el("div", { class: "plots" });
+  const list = rows(box, (item) => (view === "runs" ? runRow(item) : lineRow(item)), (item) => item.key);
+  main.replaceChildren(
+    el("h1", {}, "Runs & logs"),
+    drawings,
+    el(
+      "section",
+      { class: "card", "aria-label": "What ran" },
+      el(
+        "form",
+        { class: "filters", onsubmit: (event) => event.preventDefault() },
+        ...FILTERS.map((name) => controls[name].field),
+        el("button", { type: "reset", onclick: () => setTimeout(renew) }, "All"),
+      ),
+      el("div", { class: "row apart small" }, el("div", { class: "tabs", role: "tablist", "aria-label": "What is listed" }, tabs), count),
+      box,
+    ),
+    opened,
+  );
+
+  function control(name) {
+    const id = freshId(name);
+    const value = shell.query.get(name) || "";
+    const choices = { status: STATUSES, kind: ["command", "function"] }[name];
+    const input = choices
+      ? el("select", { id, onchange: renew }, el("option", { value: "" }, "any"), choices.map((one) => el("option", { value: one, selected: one === value }, one.replace("_", " "))))
+      : el("input", { id, type: "search", value, autocomplete: "off", spellcheck: "false", oninput: soonRenew });
+    const titles = { text: "Text", script: "Script", kind: "Kind", status: "Status", caller: "Caller" };
+    return { input, field: el("label", { class: "field", for: id }, titles[name], input) };
+  }
+
+  const filter = () => Object.fromEntries(FILTERS.map((name) => [name, controls[name].input.value.trim()]).filter(([, value]) => value));
+  const scriptShown = ({ kind, script }) => (kind === "command" ? `!${script}` : script);
+
+  function runRow(run) {
+    return el(
+      "button",
+      { type: "button", class: "line run", onclick: () => openRun(run.id) },
+      el("span", { class: "clock" }, clock(run.started)),
+      el("span", {}, el("span", { class: `badge ${run.status === "ok" ? "ok" : "bad"}` }, run.status.replace("_", " "))),
+      el("span", {}, scriptShown(run), run.message && el("span", { class: "soft" }, ` ${run.message}`)),
+      el("span", { class: "soft wide", title: run.caller }, shortId(run.caller)),
+      el("span", { class: "number" }, duration(run.milliseconds)),
+      el("span", { class: "number soft wide" }, bytes(run.memory_bytes)),
+    );
+  }
+
+  function lineRow(line) {
+    return el(
+      "button",
+      { type: "button", class: "line log", onclick: () => openRun(line.run) },
+      el("span", { class: "clock" }, clock(line.at)),
+      el("span", { class: `level-${line.level}` }, line.level),
+      el("span", { class: "soft wide" }, line.script),
+      el("span", { class: "mono" }, line.text),
+    );
+  }
+
+  const path = (more = {}) => `${view === "runs" ? "runs" : "lines"}?${new URLSearchParams({ ...filter(), ...more })}`;
+
+  function keyed(answer) {
+    const places = new Map(); // a run's lines are told apart by their place in it
+    return answer.map((item) => {
+      if (view === "runs") return { ...item, key: item.id };
+      const place = (places.get(item.run) || 0) + 1;
+      places.set(item.run, place);
+      return { ...item, key: `${item.run}.${place}` };
+    });
+  }
+
+  function say() {
+    const what = view === "runs" ? "run" : "line";
+    count.textContent = items.length ? `${items.length} ${what}${items.length === 1 ? "" : "s"}` : `No ${what} fits`;
+  }
+
+  async function renew() {
+    const mine = ++asked;
+    shell.note({ ...(view === "logs" ? { view } : {}), ...filter() });
+    try {
+      const answer = await shell.get(path());
+      if (mine !== asked || gone) return;
+      items = keyed(answer);
+      ids = new Set(items.map((item) => item.key));
+      list.renew(items);
+      say();
+    } catch (error) {
+      if (!gone) count.textContent = error.message;
+    }
+  }
+
+  let writing = 0;
+  function soonRenew() {
+    clearTimeout(writing);
+    writing = setTimeout(renew, 200);
+  }
+
+  async function addNew() {
+    timer = 0;
+    const mine = asked;
+    const newest = items.length ? items[0].id || items[0].run : 0;
+    try {
+      const answer = keyed(await shell.get(path({ after: newest })));
+      if (mine !== asked || gone) return;
+      const fresh = answer.filter((item) => !ids.has(item.key));
+      fresh.forEach((item) => ids.add(item.key));
+      items = [...fresh, ...items].slice(0, SHOWN_MAX);
+      ids = items.length === SHOWN_MAX ? new Set(items.map((item) => item.key)) : ids;
+      list.set(items, fresh.length);
+      say();
+    } catch {
+      // The sign at the top says that the peer is not reached; what was missed comes with the next.
+    }
+  }
+
+  function look(name) {
+    view = name;
+    tabs.forEach((tab) => {
+      const chosen = tab.id === `tab-${name}`;
+      tab.setAttribute("aria-selected", String(chosen));
+      if (chosen) box.setAttribute("aria-labelledby", tab.id);
+    });
+    renew();
+  }
+
+  async function openRun(id) {
+    try {
+      const run = await shell.get(`runs/${id}`);
+      const close = el("button", { type: "button", onclick: () => opened.replaceChildren() }, "Close");
+      opened.replaceChildren(detail(run, close));
+    } catch (error) {
+      return shell.toast(error.message, "bad");
+    }
+    opened.firstChild.scrollIntoView({ block: "nearest" });
+    opened.querySelector("h2").focus();
+  }
+
+  function detail(run, close) {
+    const facts = [
+      ["Status", el("span", { class: `badge ${run.status === "ok" ? "ok" : "bad"}` }, run.status.replace("_", " "))],
+      run.message && ["Error", run.message],
+      ["Caller", el("code", {}, run.caller)],
+      ["Began", clock(run.started)],
+      ["Took", `${duration(run.milliseconds)}, of these ${duration(run.waited_milliseconds)} waiting for a worker`],
+      ["Memory", bytes(run.memory_bytes)],
+    ];
+    return el(
+      "section",
+      { class: "card page" , "aria-label": `Run ${run.id}` },
+      el("div", { class: "row apart" }, el("h2", { tabindex: "-1" }, `${scriptShown(run)}, run ${run.id}`), close),
+      el("dl", { class: "facts" }, facts.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+      el("div", {}, el("h3", {}, "Where the time went"), waterfall(run)),
+      el("div", {}, el("h3", {}, "Log"), logOf(run)),
+    );
+  }
+
+  function waterfall(run) {
+    const whole = Math.max(run.milliseconds, 0.001);
+    const bar = (name, start, length, kind = "") => {
+      const piece = el("i", { class: kind });
+      piece.style.left = `${Math.min(100, (100 * start) / whole)}%`;
+      piece.style.width = `${Math.min(100 - (100 * start) / whole, (100 * length) / whole)}%`;
+      return el("li", {}, el("code", { class: "cut", title: name }, name), el("span", { class: "track" }, piece), el("span", { class: "number" }, duration(length)));
+    };
+    const waited = run.waited_milliseconds;
+    return el(
+      "ul",
+      { class: "waterfall" },
+      bar("waiting", 0, waited, "waiting"),
+      bar("running", waited, whole - waited),
+      run.calls.map(([operation, started, length]) => bar(`goop.${operation}`, waited + started, length)),
+    );
+  }
+
+  function logOf(run) {
+    if (!run.log.length) return el("p", { class: "soft" }, "It logged nothing.");
+    const lines = run.log.map(([level, text]) => el("li", {}, el("span", { class: `level-${level}` }, level), el("span", {}, text)));
+    return el("ol", { class: "lines mono", tabindex: "0", "aria-label": "Log lines" }, lines, run.truncated && el("li", {}, el("span"), el("span", {}, "… cut: the script logged more than is kept")));
+  }
+
+  const toOpen = shell.query.get("run");
+  look(view);
+  const drawn = plots(drawings);
+  const replot = async () => {
+    const [one, minutes] = await Promise.all([drawn, shell.get("minutes")]);
+    if (!gone) one.set(minutes);
+  };
+  replot().catch((error) => shell.toast(`The plots: ${error.message}`, "bad"));
+  const every = setInterval(() => replot().catch(() => {}), PLOT_MS);
+  if (toOpen) openRun(toOpen);
+  const ends = [
+    shell.on("run", () => {
+      timer ||= setTimeout(addNew, REFRESH_MS);
+    }),
+    shell.on("gap", renew),
+  ];
+  return () => {
+    gone = true;
+    clearInterval(every);
+    clearTimeout(timer);
+    clearTimeout(writing);
+    ends.forEach((end) => end());
+    list.end();
+    drawn.then((one) => one.end(), () => {});
+  };
+}

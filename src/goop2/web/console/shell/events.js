@@ -1,0 +1,75 @@
+// What happens in the peer, as it happens: server-sent events read with fetch, since EventSource cannot show the token.
+// After a break it says where it was, and hears what is still held; what is not is told as the event `gap`.
+import { authorization } from "./api.js";
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
+const listeners = new Map(); // kind → set of functions
+let lastId = "";
+
+function tell(kind, data) {
+  for (const listener of listeners.get(kind) || []) {
+    try {
+      listener(data);
+    } catch (error) {
+      console.error(error);
+    }
+  }
+}
+
+function read(block) {
+  const fields = { event: "message", data: "" };
+  for (const line of block.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
+  }
+  if (fields.id) lastId = fields.id;
+  if (fields.data) tell(fields.event, JSON.parse(fields.data));
+}
+
+async function listen(connected) {
+  const headers = lastId ? { ...authorization(), "Last-Event-ID": lastId } : authorization();
+  const response = await fetch("/api/console/events", { headers });
+  if (!response.ok) throw Object.assign(new Error(`events: ${response.status}`), { status: response.status });
+  connected();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    blocks.forEach(read);
+  }
+}
+
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+export const events = {
+  /** Calls `listener(data)` at each event `kind` (run, script, chat, gap …); gives the function that ends it. */
+  on(kind, listener) {
+    if (!listeners.has(kind)) listeners.set(kind, new Set());
+    listeners.get(kind).add(listener);
+    return () => listeners.get(kind).delete(listener);
+  },
+
+  /** Listens until the tab is closed; `sign` is where it says whether it hears anything. */
+  async follow(sign) {
+    const say = (state, text) => {
+      sign.dataset.state = state;
+      sign.textContent = text;
+    };
+    for (let waiting = FIRST_WAIT_MS; ; waiting = Math.min(waiting * 2, LONGEST_WAIT_MS)) {
+      try {
+        await listen(() => {
+          waiting = FIRST_WAIT_MS / 2;
+          say("live", "Live");
+        });
+      } catch (error) {
+        if (error.status === 403) return say("lost", "Restarted: open the new address");
+      }
+      say("lost", "Peer not reached");
+      await wait(waiting);
+    }
+  },
+};

@@ -1,0 +1,57 @@
+// A list of any length that stays quick: only the rows in sight are elements, and they are painted once a frame.
+const ROW_PIXELS = 34;
+const SPARE_ROWS = 8;
+
+/**
+ * Rows in `box`, which has a height and scrolls. `make(item)` gives an element of class `line`; `keyOf(item)` tells items
+ * apart, so that a row keeps its element, and with it the focus, while others come above it.
+ */
+export function rows(box, make, keyOf) {
+  const space = document.createElement("div");
+  space.className = "space";
+  box.replaceChildren(space);
+  let items = [];
+  let made = new Map(); // key → element
+  let frame = 0;
+
+  function paint() {
+    frame = 0;
+    const first = Math.max(0, Math.floor(box.scrollTop / ROW_PIXELS) - SPARE_ROWS);
+    const last = Math.min(items.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW_PIXELS) + SPARE_ROWS);
+    const kept = new Map();
+    for (let index = first; index < last; index++) {
+      const key = keyOf(items[index]);
+      const element = made.get(key) || make(items[index]);
+      element.style.top = `${index * ROW_PIXELS}px`;
+      kept.set(key, element);
+      if (element.parentNode !== space) space.append(element);
+    }
+    for (const [key, element] of made) if (!kept.has(key)) element.remove();
+    made = kept;
+    space.style.height = `${items.length * ROW_PIXELS}px`;
+  }
+  const soon = () => {
+    frame ||= requestAnimationFrame(paint);
+  };
+  box.addEventListener("scroll", soon, { passive: true });
+
+  return {
+    /** Shows `next` instead; `added` of them are new at the top, and whoever scrolled down stays where they read. */
+    set(next, added = 0) {
+      items = next;
+      if (added && box.scrollTop > 0) {
+        space.style.height = `${items.length * ROW_PIXELS}px`;
+        box.scrollTop += added * ROW_PIXELS;
+      }
+      soon();
+    },
+    /** Makes every row anew. */
+    renew(next) {
+      for (const element of made.values()) element.remove();
+      made = new Map();
+      box.scrollTop = 0;
+      this.set(next);
+    },
+    end: () => cancelAnimationFrame(frame),
+  };
+}

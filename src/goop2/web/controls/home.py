@@ -1,0 +1,107 @@
+"""Home: who this peer is, what is up, what needs its owner, the last runs.
+
+GET /who   {id, label, site}
+GET /home  the whole page
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, Literal
+
+import msgspec
+import segno
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from goop2.scripting.catalog import Listed
+from goop2.web.app import Parts
+from goop2.web.controls.replies import reply
+from goop2.web.happenings import short_run
+from goop2.web.origins import Door, origin_address
+from goop2.web.peer_host import host_label
+
+RUNS_SHOWN: Final = 8
+VISITOR_PLACE: Final = "NAME"
+"""Stands in the address of the own site as a visitor for the visitor's name."""
+
+
+class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something the owner should look at."""
+
+    level: Literal["warn", "bad"]
+    title: str
+    text: str
+    remedy: str = ""
+    script: str = ""
+    """Path of the script it is about."""
+
+
+def routes(parts: Parts, door: Door, opened: str) -> list[BaseRoute]:
+    """Path → handler. `opened` is the site's address from beyond loopback, "" when it is not opened."""
+    host = f"{host_label(parts.peer_id)}.localhost"
+    site = f"{origin_address(host, door.port)}/"
+    visitor = f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
+
+    async def who(_request: Request) -> Response:
+        return reply({"id": parts.peer_id, "label": parts.owner.label, "site": site})
+
+    async def home(_request: Request) -> Response:
+        return reply(
+            {
+                "id": parts.peer_id,
+                "label": parts.owner.label,
+                "site": site,
+                "visitor": visitor,
+                "opened": opened,
+                "qr": _qr(parts.peer_id),
+                "up": _up(parts),
+                "attention": list(_attention(parts)),
+                "runs": [short_run(run) for run in parts.runs.recent(RUNS_SHOWN)],
+            }
+        )
+
+    return [Route("/who", who), Route("/home", home)]
+
+
+@cache
+def _qr(text: str) -> str:
+    """A QR code as the address of an SVG picture, black on nothing."""
+    return str(segno.make(text, error="m", micro=False).svg_data_uri(border=1, dark="#111"))
+
+
+def _up(parts: Parts) -> dict[str, object]:
+    listing = parts.catalog.listing()
+    return {
+        "lua": parts.settings.lua.enabled,
+        "commands": sum(one.kind == "command" for one in listing),
+        "functions": sum(one.kind == "function" for one in listing),
+        "workers": len(parts.pool.worker_pids),
+        "workers_max": parts.settings.lua.max_workers,
+        "waiting": parts.pool.waiting,
+        "confinement": dict(parts.confinement),
+        "seconds": time.monotonic() - parts.started,
+    }
+
+
+def _attention(parts: Parts) -> Iterator[Attention]:
+    if not parts.settings.lua.enabled:
+        yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
+    for listed in parts.catalog.listing():
+        yield from _of_script(listed)
+    for warning in (*parts.warnings, *parts.catalog.warnings):
+        yield Attention("warn", "A warning", warning)
+    for layer, why in parts.confinement.items():
+        if why:
+            yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
+
+
+def _of_script(listed: Listed) -> Iterator[Attention]:
+    if listed.fault is not None:
+        runs = "Its last good version runs meanwhile." if listed.older_runs else "It answers nobody until it is mended."
+        yield Attention("bad", listed.path, listed.fault.located(listed.name), runs, listed.path)
+    for warning in listed.warnings:
+        yield Attention("warn", listed.path, warning, script=listed.path)

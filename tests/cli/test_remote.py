@@ -1,0 +1,123 @@
+"""`goop2 call|send|peers|connect`: other peers from a terminal, through the running peer and without one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.cli.command import PATIENCE_SECONDS, goop2, start
+
+from goop2.folder import create
+from goop2.identity import load_or_create
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def on_the_network(folder: Path) -> None:
+    """A second after its pages; then its socket is there."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (folder / "data/peer.sock").exists():
+        assert time.monotonic() < end, "it never was on the network"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(folder: Path, label: str) -> Iterator[str]:
+    """A peer in a process of its own; its address."""
+    create(folder, label)
+    port = free_port()
+    settings = json.loads((folder / "goop.json").read_text())
+    settings |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": port}}
+    (folder / "goop.json").write_text(json.dumps(settings))
+    peer: subprocess.Popen[bytes]
+    with start("peer", folder) as peer:
+        try:
+            assert peer.stdout is not None
+            assert b"console" in peer.stdout.readline()
+            on_the_network(folder)
+            yield f"/ip4/127.0.0.1/tcp/{port}/p2p/{load_or_create(folder).peer_id}"
+        finally:
+            peer.send_signal(signal.SIGINT)
+            assert peer.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def bob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(tmp_path_factory.mktemp("bob") / "peer", "Bob") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("alice") / "peer"
+    with running(folder, "Alice"):
+        yield folder
+
+
+def test_connect_tells_who_is_there_and_remembers(alice: Path, bob: str) -> None:
+    done = goop2("connect", alice, bob)
+    assert (done.returncode, done.stderr) == (0, f"connected to Bob, {bob.rpartition('/')[2]}\n")
+    assert bob.rpartition("/")[2] in (alice / "data/peers.json").read_text()
+
+
+def test_a_command_sent_is_answered(alice: Path, bob: str) -> None:
+    done = goop2("send", bob, "!hello Alice", "--dir", alice)
+    assert (done.returncode, done.stdout) == (0, "Hello, Alice!\n")
+    told = json.loads(goop2("send", bob, "!hello Alice", "--dir", alice, "--json").stdout)
+    assert (told["state"], told["reply"]) == ("sent", "Hello, Alice!")
+
+
+def test_a_message_sent_is_kept_and_told(alice: Path, bob: str) -> None:
+    done = goop2("send", bob, "just a word", env={"GOOP2_DIR": str(alice)})
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "sent to 12D3Koo" in done.stderr
+    assert "just a word" in goop2("data", alice, "query", "SELECT content FROM _chat_messages").stdout
+
+
+def test_a_function_of_another_peer_is_called(alice: Path, bob: str) -> None:
+    done = goop2("call", bob, "score-quiz", '{"answers": ["B"]}', cwd=alice)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"score": 1, "total": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("call", "{bob}", "nosuch"), "not_found: unknown function: nosuch"),
+        (("call", "{bob}", "score-quiz", "{"), "bad_request: "),
+        (("call", "Nobody", "score-quiz"), "not_found: no peer 'Nobody' is here"),
+        (("send", "/ip4/127.0.0.1/tcp/1/p2p/nonsense", "hi"), "bad_request: "),
+        (("send", "{bob}", "  "), "bad_request: the message is empty"),
+        (("send", "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA", "hi"), "unavailable: 12D3KooWD3"),
+    ],
+)
+def test_what_fails_is_one_sentence_and_exit_1(alice: Path, bob: str, arguments: tuple[str, ...], sentence: str) -> None:
+    done = goop2(*(argument.replace("{bob}", bob) for argument in arguments), "--dir", alice)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(sentence)
+    told = json.loads(goop2(*(argument.replace("{bob}", bob) for argument in arguments), "--dir", alice, "--json").stdout)
+    assert told["ok"] is False
+
+
+def test_only_the_owner_reaches_the_socket(alice: Path) -> None:
+    assert stat.S_IMODE((alice / "data").stat().st_mode) == 0o700
+
+
+def test_without_a_running_peer_a_command_has_a_network_of_its_own(tmp_path: Path, bob: str) -> None:
+    create(tmp_path / "carol", "Carol")
+    done = goop2("call", bob, "score-quiz", '{"answers": ["B"]}', "--dir", tmp_path / "carol")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"score": 1, "total": 1})
+    assert goop2("send", bob, "!hello Carol", "--dir", tmp_path / "carol").stdout == "Hello, Carol!\n"
+    assert goop2("peers", tmp_path / "nowhere").returncode == 2

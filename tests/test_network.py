@@ -1,0 +1,151 @@
+"""Two peers of ours, joined: who they are to each other, what each gets, and what a message leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.p2p.conftest import guest
+from tests.p2p.hosts import LOOPBACK
+
+from goop2.network import Network, join
+from goop2.p2p.address import parse
+from goop2.p2p.faults import PortTaken
+from goop2.p2p.guest import Guest
+from goop2.p2p.protocols import data
+from goop2.peer import Peer, open_peer
+
+__all__ = ["guest"]
+
+WHO = "function call() return {id = goop.peer.id, label = goop.peer.label} end"
+SETTINGS = {"lua": {"enabled": True}}
+POSTS = {"name": "posts", "columns": [{"name": "body", "type": "text"}], "access": {"insert": "open"}}
+DIARY = {
+    "name": "diary",
+    "columns": [{"name": "body", "type": "text"}],
+    "access": dict.fromkeys(("read", "insert", "update", "delete"), "local"),
+}
+
+
+@dataclass
+class Joined:
+    peer: Peer
+    network: Network
+
+    @property
+    def id(self) -> str:
+        return self.peer.identity.peer_id
+
+
+async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str) -> Joined:
+    (folder / "site/lua/functions").mkdir(parents=True)
+    (folder / "schemas").mkdir()
+    for table in (POSTS, DIARY):
+        (folder / f"schemas/{table['name']}.json").write_text(json.dumps(table))
+    (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": label, "email": f"{label}@example.org"}}))
+    (folder / "site/lua/functions/who.lua").write_text(WHO)
+    (folder / "site/lua/hello.lua").write_text("function handle(args) return 'Hello, ' .. args .. ' from ' .. goop.self.label end")
+    (folder / "site/index.html").write_text(f"<h1>{label}</h1>")
+    peer = await stack.enter_async_context(open_peer(folder, {}))
+    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
+
+
+@pytest.fixture
+async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joined]]:
+    async with AsyncExitStack() as stack:
+        alice = await joined(stack, guest, tmp_path / "alice", "alice")
+        bob = await joined(stack, guest, tmp_path / "bob", "bob")
+        await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
+        yield alice, bob
+
+
+async def ask(by: Joined, of: Joined, op: str, **request: object) -> object:
+    asked = data.requested(json.dumps({"op": op, **request}).encode())
+    answer = await by.network.calling.ask(of.id, asked)
+    return json.loads(answer.json) if isinstance(answer, data.Success) else answer.code
+
+
+async def test_a_caller_is_who_its_connection_proves(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    found = await ask(alice, bob, "lua-call", function="who", params={"id": bob.id})
+    assert isinstance(found, dict)
+    assert found["id"] == alice.id
+
+
+async def test_the_site_and_the_label(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    assert await alice.network.calling.label(bob.id) == "bob"
+    async with alice.network.calling.file(bob.id, "/") as file:
+        assert b"".join([piece async for piece in file.pieces]) == b"<h1>bob</h1>"
+
+
+async def test_tables_are_asked_under_their_policies(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    assert await ask(alice, bob, "insert", table="posts", data={"body": "of alice"}) == {"status": "inserted", "id": 1}
+    await bob.peer.tables.perform("insert", bob.peer.owner, {"table": "posts", "data": {"body": "of bob"}})
+    rows = await ask(alice, bob, "query", table="posts", columns=["body", "_owner"], where="_id >= ?", args=[1], order="_id")
+    assert rows == [{"body": "of alice", "_owner": alice.id}, {"body": "of bob", "_owner": bob.id}]
+    assert await ask(alice, bob, "update", table="posts", id=2, data={"body": "x"}) == "not_found"
+    assert await ask(alice, bob, "query", table="diary") == "not_found"
+    assert await ask(alice, bob, "delete-table", table="posts") == "forbidden"
+    assert await ask(alice, bob, "query", table="posts", limit="many") == "bad_request"
+    listed = await ask(alice, bob, "tables")
+    assert isinstance(listed, list)
+    assert [table["name"] for table in listed] == ["posts"]
+
+
+async def test_a_command_in_a_message_is_answered_and_both_sides_keep_it(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    heard = asyncio.Event()
+    alice.peer.chat.subscribe(lambda said: heard.set() if said.message.sender == bob.id else None)
+    message = await alice.peer.chat.send(bob.id, "!hello there")
+    assert message.state == "sent"
+    await asyncio.wait_for(heard.wait(), 10)
+    expected = [(alice.id, "!hello there"), (bob.id, "Hello, there from bob")]
+    for one, other in ((alice, bob), (bob, alice)):
+        assert [(each.sender, each.content) for each in await one.peer.chat.messages(other.id)] == expected
+
+
+async def test_a_peer_that_has_gone_is_told_at_once_and_the_message_is_kept(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await joined(stack, guest, tmp_path / "alice", "alice")
+        async with AsyncExitStack() as short:
+            bob = await joined(short, guest, tmp_path / "bob", "bob")
+            await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
+        message = await asyncio.wait_for(alice.peer.chat.send(bob.id, "are you there?"), 10)
+        assert message.state.startswith("failed: ")
+        assert bob.id in message.state
+        assert [each.content for each in await alice.peer.chat.messages(bob.id)] == ["are you there?"]
+
+
+async def test_a_broadcast_reaches_who_is_here_and_is_not_kept(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    heard: list[tuple[str, str]] = []
+    bob.network.broadcasts.add(lambda each: heard.append((each.sender, each.content)))
+    here = asyncio.Event()
+    alice.network.roster.subscribe(lambda change: here.set())
+    if not alice.network.roster.peers():
+        await asyncio.wait_for(here.wait(), 10)
+    assert await alice.network.broadcast("hello all", 1) == 1
+    assert heard == [(alice.id, "hello all")]
+    assert await bob.peer.chat.conversations() == []
+
+
+async def test_a_port_that_is_taken_is_told(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await joined(stack, guest, tmp_path / "alice", "alice")
+        bob = await stack.enter_async_context(open_peer(_empty(tmp_path / "bob"), {}))
+        with pytest.raises(PortTaken, match=r"p2p\.listen_port"):
+            async with join(bob, alice.network.host.port, listen_on=LOOPBACK, near_by=False, guest=guest):
+                pass
+
+
+def _empty(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "goop.json").write_text("{}")
+    return folder

@@ -1,0 +1,225 @@
+"""The console in a real browser: its pages work, are kind to everybody, stay quick, and load little."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+from tests.web.browser import PATIENCE_MS, launched, opened
+from tests.web.served import Served, served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = ("home", "runs", "settings")
+LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
+FIRST_PAINT_SCRIPT_BYTES = 100_000
+CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
+GREET = """--- Greets whoever asks
+function handle(args)
+  goop.log.info("greeting " .. args)
+  goop.kv.set("last", args)
+  goop.log.warn("<b>bold</b>")
+  return "Hello, " .. args .. "!"
+end
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as one:
+        yield one
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    folder = tmp_path_factory.mktemp("peer")
+    (folder / "site/lua/functions").mkdir(parents=True)
+    (folder / "site/lua/greet.lua").write_text(GREET)
+    (folder / "site/lua/functions/chatty.lua").write_text(CHATTY)
+    async with served(folder, lua={"kv_enabled": True}) as one:
+        await one.peer.engine.command(one.peer.owner, "!greet Ann")
+        await one.call("fails")
+        await one.call("hello", host=one.visitor("ann"))
+        yield one
+
+
+async def _go(page: Page, name: str) -> None:
+    await page.evaluate("(name) => { location.hash = `#/${name}`; }", name)
+    await expect(page.locator(f".page-{name.split('?')[0]} h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+async def test_each_page_looks_well_to_everybody(browser: Browser, up: Served, name: str, scheme: str, width: int) -> None:
+    """axe-core finds nothing, nothing is wider than a phone; with GOOP2_SCREENSHOTS=<folder> each is a picture."""
+    context = await browser.new_context(color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        page = await context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        await page.goto(up.web.console)
+        await _go(page, name)
+        if name == "runs":
+            await expect(page.locator(".drawing canvas")).to_have_count(3)
+            await page.get_by_role("button", name="!greet").first.click()
+            await expect(page.locator(".waterfall")).to_be_visible()
+        found = (await Axe().run(page)).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert faults == []
+        folder = os.environ.get("GOOP2_SCREENSHOTS")
+        if folder and (scheme, width) != ("dark", 390):
+            await page.evaluate("scrollTo(0, 0)")
+            await page.screenshot(
+                path=Path(folder) / f"console-{name}-{scheme}{'-phone' if width < 500 else ''}.png", animations="disabled"
+            )
+    finally:
+        await context.close()
+
+
+async def test_the_first_page_loads_little_script(browser: Browser, up: Served) -> None:
+    sizes: dict[str, int] = {}
+    async with opened(browser, "about:blank") as page:
+
+        async def weigh(response: object) -> None:
+            sizes[response.url] = len(await response.body())  # type: ignore[attr-defined]
+
+        page.on("response", lambda response: asyncio.ensure_future(weigh(response)) if response.request.resource_type == "script" else None)
+        await page.goto(up.web.console)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Fred")
+        await page.wait_for_load_state("load")
+    assert any(address.endswith("/console.js") for address in sizes)
+    assert sum(sizes.values()) < FIRST_PAINT_SCRIPT_BYTES
+
+
+async def test_the_keyboard_goes_everywhere(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Fred")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("main")).to_be_focused()
+        await page.keyboard.press("g")
+        await page.keyboard.press("r")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Runs & logs")
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox", name="Go to").fill("sett")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+
+
+async def test_colours_are_chosen_and_kept(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        background = "getComputedStyle(document.documentElement).backgroundColor"
+        light = await page.evaluate(background)
+        switch = page.get_by_role("button", name="colours: change")
+        await switch.click()
+        await switch.click()
+        dark = await page.evaluate(background)
+        assert dark != light
+        await page.reload()
+        assert await page.evaluate(background) == dark
+
+
+async def test_home_tells_what_needs_its_owner(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        await expect(page.get_by_text("broken:1:")).to_be_visible()
+        await expect(page.get_by_text(up.peer.identity.peer_id)).to_be_visible()
+        names = set()
+        for _ in range(2):
+            async with page.expect_popup() as opening:
+                await page.get_by_role("button", name="Open as a visitor").click()
+            visited = await opening.value
+            await expect(visited.locator("h1")).to_have_text("Front page")
+            names.add(visited.url)
+        assert len(names) == 2, "each time it is somebody new"
+        assert up.web.site not in names
+
+
+async def test_a_run_opens_to_its_lines_and_host_calls_as_text(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        await _go(page, "runs?script=greet")
+        await page.get_by_role("button", name="!greet").first.click()
+        await expect(page.locator(".waterfall")).to_contain_text("goop.kv.set")
+        await expect(page.locator(".lines")).to_contain_text("<b>bold</b>")
+        assert await page.locator(".lines b").count() == 0
+
+
+async def test_runs_come_live_and_are_filtered(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        await _go(page, "runs?script=echo&status=ok")
+        await expect(page.get_by_text("No run fits")).to_be_visible()
+        await expect(page.locator("#link")).to_have_text("Live")
+        await up.call("echo")
+        await up.call("hello")
+        await expect(page.get_by_text("1 run", exact=True)).to_be_visible()
+
+
+async def test_a_thousand_log_lines_do_not_stick_the_page(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        await _go(page, "runs?view=logs&script=chatty")
+        await expect(page.locator("#link")).to_have_text("Live")
+        await page.evaluate("""() => {
+            window.longest = 0;
+            let last = performance.now();
+            const tick = (now) => { window.longest = Math.max(window.longest, now - last); last = now; requestAnimationFrame(tick); };
+            requestAnimationFrame(tick);
+        }""")
+        for _ in range(6):
+            await up.call("chatty")
+        await expect(page.get_by_text("1200 lines")).to_be_visible()
+        rows = await page.locator(".rows .line").count()
+        assert 0 < rows < 60, "only what is in sight is in the page"
+        await page.locator(".rows").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+        await expect(page.locator(".rows .line").last).to_contain_text("line 1 of it")
+        assert await page.evaluate("longest") < 1000
+
+
+async def test_a_setting_is_saved_and_a_bad_one_is_not(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path, p2p={"theirs": 1}, identity={"key_file": "x"}) as up, opened(browser, up.web.console) as page:
+        await _go(page, "settings")
+        before = (tmp_path / "goop.json").read_text()
+        field = page.get_by_label("lua.timeout_seconds")
+        await field.fill("99")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("allowed is a number from 1 to 60")).to_be_visible()
+        assert (tmp_path / "goop.json").read_text() == before
+        await field.fill("7")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("waits for a restart")).to_be_visible()
+        saved = json.loads((tmp_path / "goop.json").read_text())
+        assert saved == json.loads(before) | {"lua": json.loads(before)["lua"] | {"timeout_seconds": 7}}
+        assert (tmp_path / "goop.json.bak").read_text() == before
+
+
+async def test_a_file_changed_meanwhile_is_not_overwritten(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up, opened(browser, up.web.console) as page:
+        await _go(page, "settings")
+        document = json.loads((tmp_path / "goop.json").read_text())
+        document["profile"]["label"] = "By hand"
+        (tmp_path / "goop.json").write_text(json.dumps(document))
+        await page.get_by_label("lua.max_memory_mb").fill("20")
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_role("button", name="Look at it now").click()
+        await expect(page.get_by_label("profile.label")).to_have_value("By hand")
+        assert json.loads((tmp_path / "goop.json").read_text()) == document
+
+
+async def test_what_is_vendored_is_what_the_lock_says() -> None:
+    folder = ROOT / "tools/console-plots"
+    record = json.loads((folder / "vendored.json").read_text())
+    lock = json.loads((folder / "package-lock.json").read_text())
+    assert record["integrity"] == lock["packages"]["node_modules/uplot"]["integrity"], "make vendor"
+    vendor = ROOT / "src/goop2/web/console/vendor"
+    assert {name: hashlib.sha256((vendor / name).read_bytes()).hexdigest() for name in record["sha256"]} == record["sha256"]
