@@ -82,6 +82,7 @@ def test_a_full_group_lets_nobody_in(network: Network, game: str) -> None:
 def test_who_joins_twice_is_in_once(network: Network, game: str) -> None:
     network.deliver("ann", network.peers["ann"].join("host", game))
     assert network.peers["host"].hosted()[0].members == ("ann", "bob")
+    assert network.peers["ann"].joined()[0].joined, "though the group is full"
 
 
 def test_a_message_of_a_member_reaches_host_and_all_others_but_itself(network: Network, game: str) -> None:
