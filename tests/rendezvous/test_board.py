@@ -100,7 +100,7 @@ def test_ten_thousand_invented_peers_are_held_to_the_bound(board: Board) -> None
 
 
 def test_long_texts_are_held_to_a_bound_too(board: Board) -> None:
-    addrs = tuple(f"/dns4/{'x' * 200}{number}/tcp/1" for number in range(16))
+    addrs = tuple(f"/dns4/{'x' * 235}{number}/tcp/1" for number in range(16))
     tracemalloc.start()
     try:
         for number in range(10_000):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import structlog
@@ -47,6 +47,8 @@ from goop2.p2p.limits import (
 PROTOCOLS: Final = (PROTOCOL_ID_V11, PROTOCOL_ID)
 HEARTBEAT_SECONDS: Final = 1
 """Of the router: how soon a new neighbour is part of the mesh. The library's own pace is two minutes."""
+RENEW_SECONDS: Final = 30.0
+"""Between two looks for connected peers we do not speak to; one that speaks no gossip is asked again each time."""
 SEEN_SECONDS: Final = 120
 """So long a message is known by its number; the roster tells older ones by their time."""
 LAST_WORDS_SECONDS: Final = 0.5
@@ -126,9 +128,11 @@ class Gossip:
                 await pubsub.wait_until_ready()
                 await pubsub.subscribe(self._topic)
                 self._pubsub = pubsub
-                for peer in list(network.get_connections_map()):
-                    pubsub._schedule_peer_stream_retry(peer)
-                await pubsub.manager.wait_finished()
+                while True:
+                    pubsub.renew(network.get_connections_map())
+                    with trio.move_on_after(RENEW_SECONDS):
+                        await pubsub.manager.wait_finished()
+                        return
         finally:
             self._pubsub = None
             network.remove_notifee(pubsub.notifee)
@@ -215,19 +219,32 @@ class _Pubsub(Pubsub):
             await super().push_msg(msg_forwarder, msg)
 
     async def stream_handler(self, stream: INetStream) -> None:
-        """A neighbour's stream, to its end."""
+        """A neighbour's stream, to its end. It is reset then: one that stays open would be written to, and heard by nobody."""
+        peer = stream.muxed_conn.peer_id
         self._incoming.add(stream)
         try:
             await super().stream_handler(stream)
         except Exception as error:
-            _log.info("a neighbour's gossip ended", peer=str(stream.muxed_conn.peer_id), why=repr(error))
-            await stream.reset()
-            self._handle_dead_peer(stream.muxed_conn.peer_id)
+            _log.info("a neighbour's gossip ended", peer=str(peer), why=repr(error))
         finally:
             self._incoming.discard(stream)
+            self._forget_all_subscriptions(peer)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS), contextlib.suppress(Exception):
+                await stream.reset()
+
+    def _forget_all_subscriptions(self, peer_id: ID) -> None:
+        """What a peer listens to is known from the stream it opened, and as long as that is open: the library forgets it with ours."""
+        if all(stream.muxed_conn.peer_id != peer_id for stream in self._incoming):
+            super()._forget_all_subscriptions(peer_id)
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
         """None: the validator has handed it up."""
+
+    def renew(self, connected: Iterable[ID]) -> None:
+        """Speak to whoever is connected and has no stream: the library forgets a peer whose stream ends while it is being opened."""
+        for peer in tuple(connected):
+            if peer not in self.peers:
+                self._schedule_peer_stream_retry(peer)
 
     async def close(self) -> None:
         """End the thread that sweeps what was seen, and every stream, so that neighbours begin anew with the next service."""

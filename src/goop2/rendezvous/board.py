@@ -99,7 +99,7 @@ class Board:
         if entry is None:
             return False
         limit = self._clock() - SILENT_SECONDS
-        if any(at > limit for other, at in entry.sources.items() if other != source) or source not in entry.sources:
+        if any(at > limit for other, at in entry.sources.items() if other != source):
             return False
         self._drop(peer)
         return True

@@ -77,13 +77,13 @@ async def test_a_sign_that_is_not_taken_is_an_error() -> None:
 
 
 @contextlib.asynccontextmanager
-async def lying(answer: bytes) -> AsyncIterator[str]:
+async def lying(answer: bytes, held: list[asyncio.StreamWriter]) -> AsyncIterator[str]:
     """A server that answers everything with these bytes and holds the connection."""
-    held: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held.append(writer)
-        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             writer.write(answer)
             await writer.drain()
@@ -98,12 +98,19 @@ async def lying(answer: bytes) -> AsyncIterator[str]:
 EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [b"nonsense\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n", EVENTS + b"data: " + b"x" * 200_000, EVENTS + b"\xff\n\n" * 100 + b"data: []\n\n"],
-)
-async def test_a_server_that_lies_or_floods_ends_nothing(guest: Guest, tmp_path: Path, answer: bytes) -> None:
-    async with asyncio.timeout(SECONDS), lying(answer) as bad, open_rendezvous(ANYWHERE) as good:
+FLOODS = [b"nonsense\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n", EVENTS + b"data: " + b"x" * 200_000]
+
+
+@pytest.mark.parametrize("answer", FLOODS)
+async def test_a_server_that_lies_or_floods_is_left_and_asked_again_later(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_FIRST_SECONDS", 0.05)
+    held: list[asyncio.StreamWriter] = []
+    async with asyncio.timeout(SECONDS), lying(answer, held) as url, open_server(url, print):
+        await until(lambda: len(held) >= 3)
+
+
+async def test_a_server_that_lies_keeps_nobody_from_another(guest: Guest, tmp_path: Path) -> None:
+    async with asyncio.timeout(SECONDS), lying(EVENTS + b"\xff\n\n" * 100 + b"data: []\n\n", []) as bad, open_rendezvous(ANYWHERE) as good:
         both = peer(guest, tmp_path, "Ann", servers=[bad, good]), peer(guest, tmp_path, "Bob", servers=[good])
         async with both[0] as ann, both[1] as bob:
             await until(lambda: [each.peer for each in ann.host.peers()] == [bob.host.peer_id])

@@ -60,6 +60,11 @@ def test_a_presence_has_bounds() -> None:
     assert len(said.addrs) == ADDRESSES_MAX
 
 
+def test_a_key_that_is_too_long_is_left_out_and_not_cut() -> None:
+    assert read(json.dumps(SENT | {"publicKey": "k" * 257, "avatarHash": "h" * 256}).encode()).public_key == ""
+    assert read(json.dumps(SENT | {"avatarHash": "h" * 256}).encode()).avatar_hash == "h" * 256
+
+
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=3)
 
 
