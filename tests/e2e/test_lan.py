@@ -19,9 +19,6 @@ from tests.e2e.lan import Machine, NoNamespaces, two_machines
 from goop2.folder import create
 from goop2.identity import load_or_create
 
-SILENT_SECONDS = 12.0
-"""A call to a peer that answers nothing: the time-outs of the exchange (p2p/limits.py) and the start of a command, on a busy machine."""
-
 
 @dataclass(frozen=True)
 class Up:
@@ -112,9 +109,7 @@ def test_a_frozen_peer_is_waited_for_a_while_and_then_said_to_be_silent(alice: U
     until(lambda: "Bob" in alice.sees(), alice.process)
     os.kill(bob.process.pid, signal.SIGSTOP)
     try:
-        begun = time.monotonic()
-        done = alice.send(bob.id, "are you there?")
-        assert time.monotonic() - begun < SILENT_SECONDS
+        done = alice.send(bob.id, "are you there?")  # which has PATIENCE_SECONDS
         assert (done.returncode, done.stderr.partition(":")[0]) == (1, "unavailable"), (done.stdout, done.stderr)
     finally:
         os.kill(bob.process.pid, signal.SIGCONT)
