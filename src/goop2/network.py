@@ -106,7 +106,7 @@ class _Who:
 
     def __call__(self, peer_id: str) -> Caller:
         known = self.roster.get(peer_id) if self.roster is not None else None
-        return Caller(peer_id, known.label, email=known.email) if known else Caller(peer_id)
+        return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
 def _serving(peer: Peer, who: _Who, broadcasts: Subscribers[Heard]) -> Serving:

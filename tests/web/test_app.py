@@ -95,10 +95,17 @@ async def test_the_console_leads_to_each_peers_own_origin(up: Served) -> None:
     assert (await up.ask("/p//evil.example/", host=up.console)).status == 404
 
 
-async def test_a_visited_peer_is_not_there_yet_and_says_so(up: Served) -> None:
-    location = (await up.ask(f"/p/{OTHER}/", host=up.console)).headers["location"]
-    answer = await up.ask("/", host=urlsplit(location).netloc)
-    assert (answer.status, answer.json["code"]) == (503, "unavailable")
+async def test_before_the_network_is_up_a_visited_peer_is_not_there_yet_and_says_so(up: Served) -> None:
+    host = urlsplit((await up.ask(f"/p/{OTHER}/", host=up.console)).headers["location"]).netloc
+    answer = await up.ask("/", host=host)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    assert b"Not on the network yet" in answer.body
+    for path in ("/api/data/lua/call", "/api/data/query"):
+        answer = await up.ask(path, host=host, method="POST", body=b"{}")
+        assert (answer.status, answer.json["code"]) == (503, "unavailable")
+    assert (await up.ask("/api/identity", host=host)).json["id"] == up.peer.identity.peer_id
+    for path in ("/api/peers", "/api/site/files", "/api/console/who", "/api/chat/broadcast"):
+        assert (await up.ask(path, host=host)).status == 404
 
 
 async def test_the_console_has_no_data_and_the_site_no_console(up: Served) -> None:

@@ -47,11 +47,11 @@ async def _peer(folder: Path, live: bool) -> int:
     with locked(folder):
         async with session.open_for(folder, watch=True) as opened, serve_peer(opened, live=live) as web:
             output.answer(where(output.one_line(opened.owner.label), web))
-            await _on_the_network(opened, told_to_end)
+            await _on_the_network(opened, web, told_to_end)
     return EXIT_OK
 
 
-async def _on_the_network(opened: Peer, told_to_end: asyncio.Event) -> None:
+async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
     """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
     ending = asyncio.create_task(told_to_end.wait())
     await asyncio.wait((_loading("goop2.remote", "goop2.network"), ending), return_when=asyncio.FIRST_COMPLETED)
@@ -62,7 +62,11 @@ async def _on_the_network(opened: Peer, told_to_end: asyncio.Event) -> None:
     from goop2.remote import Remote
 
     async with join(opened) as network, listening(opened.folder, Remote(opened, network).operations):
-        await ending
+        web.abroad.join(network)
+        try:
+            await ending
+        finally:
+            web.abroad.part()
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:

@@ -101,7 +101,10 @@ class Calling:
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.Chat(text, timestamp_ms)), message_id)
 
     async def _deliver(self, peer: str, message: mq.Message) -> None:
-        async with await self._host.open(peer, mq.PROTOCOL) as stream:
+        if not self._host.is_connected(peer):
+            await self._host.connect(peer)
+        # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
+        async with asyncio.timeout(ACK_SECONDS), await self._host.open(peer, mq.PROTOCOL) as stream:
             await stream.write(mq.send(message))
             mq.ack(await read_line(stream, mq.ack_reader(), ACK_SECONDS), message)
 

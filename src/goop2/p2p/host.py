@@ -116,6 +116,10 @@ class Host:
         for address in addresses:
             self._book.add(address.peer, [address.transport])
 
+    def is_connected(self, peer: str) -> bool:
+        """Whether there is a connection to the peer, as far as is known."""
+        return bool(self._swarm.get_connections(peer_id(peer)))
+
     def is_known(self, peer: str) -> bool:
         """Whether there is a connection to the peer, or an address to try."""
         return bool(self._book.of(peer) or self._swarm.get_connections(peer_id(peer)))

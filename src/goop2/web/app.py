@@ -27,6 +27,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
 from goop2.tables import Tables
+from goop2.web.abroad import Abroad
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
 from goop2.web.bodies import ClientGone
@@ -38,9 +39,11 @@ from goop2.web.metering import Meter
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
 from goop2.web.peer_host import host_label
+from goop2.web.peers import Peers
 from goop2.web.site_api import SiteApi
 from goop2.web.streams import send_events
 from goop2.web.visitors import named_visitor, visitor
+from goop2.web.visits import Visits, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
 NOBODY: Final = Caller("")
@@ -78,6 +81,7 @@ class Parts:
     """Layer of confinement → "" when in force, else why not."""
     started: float = field(default_factory=time.monotonic)
     """On the monotonic clock, seconds."""
+    abroad: Abroad = field(default_factory=Abroad)
     live: bool = False
     """Pages the owner has open reload themselves."""
 
@@ -101,7 +105,8 @@ class Web:
         self.requests: Counter[Realm] = Counter()
         """Requests answered, by whose pages they were for."""
         self.data = Data(parts.engine, parts.catalog, parts.tables)
-        self.chat = Chat(parts.chat, self.events)
+        self.chat = Chat(parts.chat, self.events, parts.abroad)
+        self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
@@ -109,10 +114,13 @@ class Web:
             **{f"data/{name}": self._data(name) for name in self.data.operations},
             **self.chat.api,
             **self.site_api.api,
+            **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
             "identity": self._identity,
             "events": self._page_events,
         }
-        """Path after `/api/` on a site's origin → what answers."""
+        """Path after `/api/` on the own site's origins → what answers."""
+        self.api_of_visits: dict[str, Answer] = {**self.visits.api, "identity": self._identity, "events": self._visit_events}
+        """The same on the origin of another peer's site."""
 
     def _data(self, name: str) -> Answer:
         async def answer(call: Call) -> None:
@@ -123,6 +131,7 @@ class Web:
     def stop(self) -> None:
         """End what would go on for ever: the streams."""
         self.chat.end()
+        self.visits.end()
         self.events.stop()
         self.console_events.stop()
 
@@ -132,6 +141,9 @@ class Web:
 
     async def _page_events(self, call: Call) -> None:
         await send_events(call, self.events, call.caller.address or call.caller.id, [site_audience(call.caller)])
+
+    async def _visit_events(self, call: Call) -> None:
+        await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
 
     async def _identity(self, call: Call) -> None:
         email = self.parts.email if call.caller.owner else ""
@@ -170,15 +182,13 @@ class DoorApp:
             await send_json(send, HEALTHY)
         elif origin.realm is Realm.CONSOLE:
             await self._on_console(origin, scope, receive, send)
-        elif origin.realm is Realm.VISITED_SITE:
-            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, f"this peer does not visit others yet, so not {origin.peer_id} either"))
         else:
             caller, headers = self._caller(origin, scope, cookies)
             await self._on_site(Call(origin, caller, scope, receive, send, headers), path, is_api)
 
     def _caller(self, origin: Origin, scope: Scope, cookies: bytes) -> tuple[Caller, Headers]:
         """Who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""
-        if origin.realm is Realm.OWN_SITE:
+        if origin.realm in (Realm.OWN_SITE, Realm.VISITED_SITE):  # to another peer the owner is this peer, by its proved id
             return self._web.parts.owner, NO_HEADERS
         if origin.realm is Realm.TEST_VISITOR:
             return named_visitor(origin.visitor), NO_HEADERS
@@ -197,7 +207,10 @@ class DoorApp:
         if shown is None:
             await send_page(call, HTTPStatus.FORBIDDEN, "Another peer's page", "It has an address of its own, and is not shown here.")
             return
-        await self._web.site.answer(call, shown, live=self._web.parts.live and call.caller.owner)
+        if call.origin.realm is Realm.VISITED_SITE:
+            await self._web.visits.answer(call, shown)
+        else:
+            await self._web.site.answer(call, shown, live=self._web.parts.live and call.caller.owner)
 
     async def _on_api(self, call: Call, path: str) -> None:
         inner = _without_peer(path, "p/", call.origin.peer_id)
@@ -205,7 +218,8 @@ class DoorApp:
             failure = Failure(ErrorCode.FORBIDDEN, "a page asks its own peer only")
             await send_failure(call.send, failure, call.headers)
             return
-        answer = self._web.api.get(inner)
+        api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
+        answer = api.get(inner)
         if answer is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "nothing answers at this address"), call.headers)
             return

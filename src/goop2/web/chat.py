@@ -5,6 +5,7 @@ What is kept, and who answers, is the chat part's; here it becomes requests and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,6 +17,7 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message as Kept
+from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
 from goop2.web.bodies import BodyTooLarge, read_body
 from goop2.web.calls import Call
@@ -23,6 +25,7 @@ from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
 
 CHAT: Final = "chat"
+_MILLISECONDS: Final = 1000
 
 
 class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
@@ -38,18 +41,22 @@ class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     """To ask for what was before it."""
 
 
-class _Send(msgspec.Struct):
+class Send(msgspec.Struct):
+    """Something to say; `peer` is whom to, the page's own when it is left out."""
+
     content: str
     peer: str = ""
 
 
-class _Which(msgspec.Struct):
+class Which(msgspec.Struct):
+    """Messages with `peer`, of those before the one with the id `before`."""
+
     peer: str = ""
     before: int | None = None
 
 
-_send = msgspec.json.Decoder(_Send)
-_which = msgspec.json.Decoder(_Which)
+_send = msgspec.json.Decoder(Send)
+_which = msgspec.json.Decoder(Which)
 
 
 def site_audience(caller: Caller) -> str:
@@ -60,10 +67,15 @@ def site_audience(caller: Caller) -> str:
 class Chat:
     """Chat between callers and one peer."""
 
-    def __init__(self, messages: Messages, events: Events) -> None:
+    def __init__(self, messages: Messages, events: Events, abroad: Abroad) -> None:
         self._messages = messages
         self._events = events
-        self.api = {"chat/send": self._answering(self.send), "chat/messages": self._answering(self.messages), "chat/broadcast": _not_yet}
+        self._abroad = abroad
+        self.api = {
+            "chat/send": self._answering(self.send),
+            "chat/messages": self._answering(self.messages),
+            "chat/broadcast": self._answering(self.broadcast),
+        }
         self.end: Callable[[], None] = messages.subscribe(self._tell)
         """Ends the events."""
 
@@ -82,7 +94,17 @@ class Chat:
         asked = _which.decode(body)
         if self._is_another(call, asked.peer):
             return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
-        return msgspec.json.encode([_shown(kept) for kept in await self._messages.messages(call.caller.id, asked.before)])
+        return msgspec.json.encode([shown(kept) for kept in await self._messages.messages(call.caller.id, asked.before)])
+
+    async def broadcast(self, call: Call, body: bytes) -> bytes | Failure:
+        """`POST {content}`: to every peer that is here, by the owner; nobody keeps it."""
+        asked = _send.decode(body)
+        if not call.caller.owner:
+            return Failure(ErrorCode.FORBIDDEN, "only the owner speaks to everybody")
+        if self._abroad.network is None:
+            return Failure(ErrorCode.UNAVAILABLE, "this peer is not on the network yet")
+        reached = await self._abroad.network.broadcast(asked.content, int(time.time() * _MILLISECONDS))
+        return msgspec.json.encode({"status": "sent", "peers": reached})
 
     def _is_another(self, call: Call, peer: str) -> bool:
         return peer not in ("", call.origin.peer_id)
@@ -110,12 +132,9 @@ class Chat:
     def _tell(self, said: Said) -> None:
         """To the pages of the caller it was said to."""
         if said.reply:
-            self._events.publish(CHAT, _shown(said.message), f"site:{said.message.peer}")
+            self._events.publish(CHAT, shown(said.message), f"site:{said.message.peer}")
 
 
-def _shown(kept: Kept) -> Message:
+def shown(kept: Kept) -> Message:
+    """A message as pages see it."""
     return Message(kept.sender, kept.content, CHAT, kept.timestamp, kept.id)
-
-
-async def _not_yet(call: Call) -> None:
-    await send_failure(call.send, Failure(ErrorCode.UNAVAILABLE, "this peer is not on the network yet"), call.headers)

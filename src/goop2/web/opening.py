@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from goop2.config import Address
+from goop2.web.abroad import Abroad
 from goop2.web.app import DoorApp, Parts, Web
 from goop2.web.console import console_app
 from goop2.web.doors import BoundDoor, bind
@@ -30,6 +31,8 @@ class OpenWeb:
     opened: str
     """The own site from beyond loopback; "" when it is not opened."""
     token: Token
+    abroad: Abroad
+    """To be told when the network is up."""
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +41,7 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
     bound = bind(address, parts.peer_id)
     try:
         web, token = Web(parts), Token()
-        addresses = _addresses(address, bound, token)
+        addresses = _addresses(address, bound, token, parts.abroad)
         console = console_app(parts, bound[0].door, addresses.opened, token, web)
         doors = [(one, DoorApp(web, one.door, console)) for one in bound]
         async with serve(doors, web.stop), _following(parts, web):
@@ -64,13 +67,14 @@ async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
             await watching
 
 
-def _addresses(address: Address, bound: list[BoundDoor], token: Token) -> OpenWeb:
+def _addresses(address: Address, bound: list[BoundDoor], token: Token, abroad: Abroad) -> OpenWeb:
     loopback, *others = (one.door for one in bound)
     return OpenWeb(
         console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
         site=f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/",
         opened="".join(f"{origin_address(_shown_host(address.host), door.port)}/" for door in others),
         token=token,
+        abroad=abroad,
     )
 
 

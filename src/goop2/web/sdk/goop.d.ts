@@ -121,6 +121,16 @@ export interface Site {
   upload(path: string, file: Blob | ArrayBuffer | string): Promise<{ ok: true }>;
   remove(path: string): Promise<{ ok: true }>;
 }
+export interface Peer {
+  id: string;
+  /** What the peer calls itself: another's text. */
+  label: string;
+  online: boolean;
+}
+export interface Peers {
+  list(): Promise<Peer[]>;
+  subscribe(listener: (peer: Peer) => void): () => void;
+}
 export interface Ui {
   toast(what: string | { title?: string; message: string }): void;
   confirm(text: string): Promise<boolean>;
@@ -128,5 +138,5 @@ export interface Ui {
 }
 
 declare global {
-  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; ui: Ui };
+  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; ui: Ui };
 }

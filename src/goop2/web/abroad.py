@@ -1,0 +1,64 @@
+"""What the web side knows of the network: nothing until it is up, then who is here and how to ask them. Set by whoever opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from goop2.p2p.protocols import data
+
+if TYPE_CHECKING:
+    from goop2.p2p.calling import SiteAnswer
+    from goop2.p2p.discovery.roster import Change, Peer
+
+
+class Asking(Protocol):
+    """Exchanges with other peers (p2p/calling.py). They raise `NetworkFault`."""
+
+    def file(self, peer: str, path: str) -> AbstractAsyncContextManager[SiteAnswer]: ...
+    async def ask(self, peer: str, asked: data.Request) -> data.Answer: ...
+
+
+class Here(Protocol):
+    """Who is here (p2p/discovery/roster.py)."""
+
+    def peers(self) -> tuple[Peer, ...]: ...
+    def get(self, peer: str) -> Peer | None: ...
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]: ...
+
+
+class Network(Protocol):
+    """A network that is up (goop2/network.py)."""
+
+    @property
+    def calling(self) -> Asking: ...
+    @property
+    def roster(self) -> Here: ...
+    async def broadcast(self, content: str, timestamp_ms: int) -> int: ...
+
+
+class Abroad:
+    """The network as the web side has it."""
+
+    def __init__(self) -> None:
+        self.network: Network | None = None
+        """None while it is not up."""
+        self._joined: list[Callable[[Network], Callable[[], None]]] = []
+        self._ends: list[Callable[[], None]] = []
+
+    def on_join(self, callback: Callable[[Network], Callable[[], None]]) -> None:
+        """Call `callback` when the network is up; what it gives is called when it is not any more."""
+        self._joined.append(callback)
+
+    def join(self, network: Network) -> None:
+        """It is up."""
+        self.network = network
+        self._ends = [callback(network) for callback in self._joined]
+
+    def part(self) -> None:
+        """It is no more."""
+        self.network = None
+        for end in self._ends:
+            end()
+        self._ends = []

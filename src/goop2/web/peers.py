@@ -1,0 +1,57 @@
+"""Who is here, for the owner's own pages: a list and its changes. Labels are other people's text.
+
+Pages of visited sites, and visitors, are not told: whom the owner knows is nobody else's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.web.abroad import Abroad, Network
+from goop2.web.answers import send_failure, send_json
+from goop2.web.calls import Answer, Call
+from goop2.web.events import Events
+
+if TYPE_CHECKING:
+    from goop2.p2p.discovery.roster import Change
+
+KIND: Final = "peer"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A peer that is here, or just was."""
+
+    id: str
+    label: str
+    online: bool
+
+
+class Peers:
+    """The peers around, for pages."""
+
+    def __init__(self, abroad: Abroad, events: Events, owners_pages: str) -> None:
+        self._abroad = abroad
+        self._events = events
+        self._owners_pages = owners_pages
+        self.api: dict[str, Answer] = {"peers": self._list}
+        abroad.on_join(self._follow)
+
+    async def _list(self, call: Call) -> None:
+        if not call.caller.owner:
+            await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone"), call.headers)
+            return
+        network = self._abroad.network
+        here = network.roster.peers() if network is not None else ()
+        await send_json(call.send, msgspec.json.encode([Shown(peer.id, peer.label, online=True) for peer in here]), headers=call.headers)
+
+    def _follow(self, network: Network) -> Callable[[], None]:
+        def changed(change: Change) -> None:
+            peer = change.peer
+            self._events.publish(KIND, Shown(peer.id, peer.label, online=change.what != "offline"), self._owners_pages)
+
+        return network.roster.subscribe(changed)

@@ -1,0 +1,192 @@
+"""The site of another peer, at an origin of its own: its files stream through us, and its pages ask that peer as the owner of this one.
+
+A page here may be a stranger's code: it reaches its own peer's files, functions and tables, the chat with that peer, and who its viewer
+is; nothing else of ours. What cannot be reached is a page that says what was tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.p2p.faults import NetworkFault, Unreachable
+from goop2.p2p.protocols import data
+from goop2.p2p.protocols.faults import LocalFault
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.site_files import INDEX
+from goop2.storage.errors import StorageError
+from goop2.tables import TABLE_OPERATIONS
+from goop2.web.abroad import Abroad, Network
+from goop2.web.answers import send_failure, send_json
+from goop2.web.bodies import BodyTooLarge, ClientGone, read_body
+from goop2.web.calls import Answer, Call
+from goop2.web.chat import CHAT, Send, Which, shown
+from goop2.web.data import PATHS
+from goop2.web.events import Events
+from goop2.web.limits import BODY_MAX_BYTES
+from goop2.web.pages import send_page
+
+_MIME: Final = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?charset=[\w-]+)?", re.ASCII)
+"""A type another peer may name; anything else is bytes."""
+_UNTYPED: Final = "application/octet-stream"
+_CODES: Final = {code.value: code for code in ErrorCode}
+_NOT_UP: Final = "this peer is not on the network yet; try again in a moment"
+_NOT_FOUND: Final = "not found"
+
+_send = msgspec.json.Decoder(Send)
+_which = msgspec.json.Decoder(Which)
+
+
+def audience(peer: str) -> str:
+    """Whom events are for that go to the pages of a visited peer."""
+    return f"visit:{peer}"
+
+
+class Visits:
+    """Sites of other peers."""
+
+    def __init__(self, abroad: Abroad, chat: Chat, events: Events) -> None:
+        self._abroad = abroad
+        self._chat = chat
+        self._events = events
+        paths = {"tables": "tables", **PATHS, **{name: name for name in TABLE_OPERATIONS - {"tables", *PATHS.values()}}}
+        self.api: dict[str, Answer] = {
+            **{f"data/{path}": self._data(operation) for path, operation in paths.items()},
+            "data/lua/call": self._data("lua-call"),
+            "data/lua/list": self._data("lua-list"),
+            "chat/send": self._with_body(self._say),
+            "chat/messages": self._with_body(self._said),
+        }
+        """Path after `/api/` on a visited site's origin → what answers."""
+        self.end: Callable[[], None] = chat.subscribe(self._tell)
+
+    async def answer(self, call: Call, path: str) -> None:
+        """A file of the site at this origin; a folder is its index."""
+        if call.method not in ("GET", "HEAD"):
+            allow = [(b"allow", b"GET, HEAD")]
+            await send_page(call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", allow)
+            return
+        network = self._abroad.network
+        if network is None:
+            await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "Not on the network yet", _NOT_UP, [(b"retry-after", b"2")])
+            return
+        try:
+            await self._stream(call, network, "/" + path.lstrip("/") + (INDEX if path.endswith("/") or not path else ""))
+        except Unreachable as fault:
+            await send_page(
+                call,
+                HTTPStatus.BAD_GATEWAY,
+                "This peer cannot be reached",
+                f"{fault}. It may be away for a while: reload this page to try again.",
+            )
+        except LocalFault:
+            await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file has an address like this.")
+        except NetworkFault as fault:
+            await self._refused(call, path, fault)
+
+    async def _stream(self, call: Call, network: Network, path: str) -> None:
+        begun = False
+        try:
+            async with network.calling.file(call.origin.peer_id, path) as file:
+                begun = True
+                await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": _headers(call, file.mime, file.size)})
+                if call.method == "GET":
+                    async for piece in file.pieces:
+                        await call.send({"type": "http.response.body", "body": piece, "more_body": True})
+                await call.send({"type": "http.response.body", "body": b""})
+        except NetworkFault as fault:
+            if begun:  # the browser sees fewer bytes than were promised, and so that it is not whole
+                raise ClientGone from fault
+            raise
+
+    async def _refused(self, call: Call, path: str, fault: NetworkFault) -> None:
+        if getattr(fault, "reason", "") == _NOT_FOUND:
+            await send_page(
+                call, HTTPStatus.NOT_FOUND, "There is nothing here", f"The site of this peer has no {path[:200] or 'front page'}."
+            )
+        else:
+            await send_page(call, HTTPStatus.BAD_GATEWAY, "This peer gives no page", str(fault))
+
+    def _data(self, operation: str) -> Answer:
+        async def ask(call: Call, body: bytes) -> bytes | Failure:
+            network = self._abroad.network
+            if network is None:
+                return Failure(ErrorCode.UNAVAILABLE, _NOT_UP, retry_after_seconds=2.0)
+            asked = _request(operation, body)
+            if isinstance(asked, Failure):
+                return asked
+            try:
+                answer = await network.calling.ask(call.origin.peer_id, asked)
+            except NetworkFault as fault:
+                return Failure(ErrorCode.UNAVAILABLE, str(fault))
+            except LocalFault as fault:
+                return Failure(ErrorCode.BAD_REQUEST, str(fault))
+            return answer.json if isinstance(answer, data.Success) else _failure(operation, answer)
+
+        return self._with_body(ask)
+
+    async def _say(self, call: Call, body: bytes) -> bytes | Failure:
+        asked = _send.decode(body)
+        if asked.peer not in ("", call.origin.peer_id):
+            return Failure(ErrorCode.FORBIDDEN, "a page chats with the peer whose site it is, and nobody else")
+        message = await self._chat.send(call.origin.peer_id, asked.content)
+        if message.state.startswith(FAILED):
+            return Failure(ErrorCode.UNAVAILABLE, message.state.removeprefix(f"{FAILED}: "))
+        return b'{"status":"sent"}'
+
+    async def _said(self, call: Call, body: bytes) -> bytes | Failure:
+        asked = _which.decode(body)
+        if asked.peer not in ("", call.origin.peer_id):
+            return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
+        return msgspec.json.encode([shown(kept) for kept in await self._chat.messages(call.origin.peer_id, asked.before)])
+
+    def _tell(self, said: Said) -> None:
+        """What a peer says to us, to the pages of its site."""
+        message = said.message
+        if not said.changed and not said.reply and message.sender == message.peer:
+            self._events.publish(CHAT, shown(message), audience(message.peer))
+
+    def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
+        async def answer(call: Call) -> None:
+            try:
+                body = await read_body(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
+                result = await work(call, body)
+            except (BodyTooLarge, msgspec.DecodeError, ChatError) as error:
+                result = Failure(ErrorCode.BAD_REQUEST, str(error))
+            except StorageError as error:
+                result = Failure(ErrorCode.UNAVAILABLE, str(error))
+            if isinstance(result, Failure):
+                await send_failure(call.send, result, call.headers)
+            else:
+                await send_json(call.send, result, headers=call.headers)
+
+        return answer
+
+
+def _headers(call: Call, mime: str, size: int) -> list[tuple[bytes, bytes]]:
+    type_ = mime if _MIME.fullmatch(mime) else _UNTYPED
+    own = [(b"content-type", type_.encode()), (b"content-length", b"%d" % size), (b"cache-control", b"no-cache")]
+    return [*own, *call.headers]
+
+
+def _request(operation: str, body: bytes) -> data.Request | Failure:
+    try:
+        keys = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
+        text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
+        return msgspec.json.decode(msgspec.json.encode(text), type=data.Request)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
+
+
+def _failure(operation: str, answer: data.Failure) -> Failure:
+    """Peers that are not ours give no class: then what a script says is its own mistake, anything else what was asked."""
+    code = _CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation == "lua-call" else ErrorCode.BAD_REQUEST)
+    if code is ErrorCode.OK:
+        code = ErrorCode.BAD_REQUEST
+    return Failure(code, answer.error, answer.script, answer.line, answer.retry_after)

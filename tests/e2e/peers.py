@@ -1,0 +1,85 @@
+"""Real peers in processes of their own, each with every template on its pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.cli.command import PATIENCE_SECONDS, start
+
+from goop2.folder import create
+from goop2.identity import load_or_create
+from goop2.templates import DEMO
+from goop2.web.peer_host import host_label
+
+
+@dataclass(frozen=True)
+class Running:
+    """A peer that is up and on the network."""
+
+    folder: Path
+    id: str
+    console: str
+    site: str
+    """The own site's address."""
+    address: str
+    """As others can dial it on this machine."""
+    process: subprocess.Popen[bytes]
+
+    def visiting(self, other: Running, path: str = "") -> str:
+        """The address of a page of another peer's site in this one's browser."""
+        return f"http://{host_label(other.id)}.localhost:{urlsplit(self.site).port}/{path}"
+
+
+def free_port() -> int:
+    """A TCP port nobody has now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(folder: Path, label: str, **settings: dict[str, object]) -> Iterator[Running]:
+    """A peer with the demo's pages, until the block is left; it must end as it should."""
+    create(folder, label, DEMO)
+    document = json.loads((folder / "goop.json").read_text())
+    port = free_port()
+    document |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": port}, **settings}
+    (folder / "goop.json").write_text(json.dumps(document))
+    peer_id = load_or_create(folder).peer_id
+    with start("peer", folder) as process:
+        try:
+            yield Running(
+                folder, peer_id, *_addresses(process), f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer_id}", _on_the_network(folder, process)
+            )
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def _addresses(process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    assert process.stdout is not None
+    line = process.stdout.readline().decode()
+    found = re.search(r"console: (\S+)  site: (\S+)", line)
+    assert found, line
+    return found[1], found[2]
+
+
+def _on_the_network(folder: Path, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (folder / "data/peer.sock").exists():
+        assert process.poll() is None, "the peer has ended"
+        assert time.monotonic() < end, "it never was on the network"
+        time.sleep(0.05)
+    return process

@@ -1,0 +1,155 @@
+"""Two peers in two processes, and a browser: one visits the other's site, scores its quiz, plays, reads, chats."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+from tests.cli.command import goop2
+from tests.e2e.peers import Running, running
+from tests.web.browser import launched, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Running]]:
+    """Alice, who visits, and Bob, whose site has everything."""
+    folder = tmp_path_factory.mktemp("two")
+    with running(folder / "alice", "Alice") as alice, running(folder / "bob", "Bob") as bob:
+        done = goop2("connect", alice.folder, bob.address)
+        assert done.returncode == 0, done.stderr
+        yield alice, bob
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as one:
+        yield one
+
+
+async def test_the_other_peers_site_is_shown_with_its_quiz_scored_over_there(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    key = re.findall(r'answer = "([A-D])"', (bob.folder / "site/lua/functions/score-quiz.lua").read_text())
+    async with opened(browser, alice.visiting(bob, "quiz/")) as page:
+        for place, letter in enumerate(key):
+            await page.locator(f"input[name=q{place}][value={letter}]").check()
+        await page.get_by_role("button", name="Score it").click()
+        await expect(page.locator("#result")).to_have_text("5 of 5")
+        viewer = await page.evaluate("fetch('/api/identity').then((answer) => answer.json())")
+        assert viewer["id"] == alice.id
+
+
+async def test_a_game_between_two_peers_is_played_to_its_end(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    async with opened(browser, f"{bob.site}tictactoe/") as b, opened(browser, alice.visiting(bob, "tictactoe/")) as a:
+        await b.get_by_role("button", name="New game").click()
+        await a.get_by_role("button", name="Join: ").click()
+        for mover, other, position in ((b, a, 0), (a, b, 4), (b, a, 1), (a, b, 8)):
+            await expect(mover.locator("#status")).to_have_text("Your turn")
+            await mover.locator(f"#board button >> nth={position}").click()
+            await expect(other.locator("#status")).to_have_text("Your turn")
+        await b.locator("#board button >> nth=2").click()
+        await expect(b.locator("#status")).to_have_text("You won!")
+        await expect(a.locator("#status")).to_have_text("You lost")
+
+
+async def test_the_blog_is_read_and_only_its_owner_writes(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    async with opened(browser, f"{bob.site}blog/") as own:
+        post = {"slug": "far", "title": "From afar", "text": "Text", "summary": "Far", "tag": "note", "author": "Bob"}
+        added = await own.evaluate("(post) => Goop.api.insert('posts', post)", post)
+        assert added["id"]
+    async with opened(browser, alice.visiting(bob, "blog/")) as page:
+        await expect(page.get_by_text("From afar").first).to_be_visible()
+        another = "{slug: 'x', title: 'x', text: 'x', tag: 'note'}"
+        code = await page.evaluate(f"Goop.api.insert('posts', {another}).then(() => '', (error) => error.code)")
+        assert code in ("forbidden", "bad_request")
+
+
+async def test_a_command_in_chat_is_answered_by_the_other_peer(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    async with opened(browser, alice.visiting(bob)) as page:
+        await _load_sdk(page)
+        subscribe = "window.heard = []; Goop.chat.subscribe((message) => heard.push(message)); 0"
+        await page.evaluate(subscribe)
+        await page.evaluate("Goop.chat.send('', '!hello Alice')")
+        async with asyncio.timeout(20):
+            while not (found := await page.evaluate("heard")):
+                await page.wait_for_timeout(50)
+        (heard,) = found
+        assert (heard["from"], heard["content"]) == (bob.id, "Hello, Alice!")
+        said = await page.evaluate("Goop.chat.messages('')")
+        assert [(each["from"], each["content"]) for each in said][-2:] == [(alice.id, "!hello Alice"), (bob.id, "Hello, Alice!")]
+        with_another = (f"Goop.chat.send('{alice.id}', 'x')", f"Goop.chat.messages('{alice.id}')")
+        for refused in (*with_another, "Goop.peers.list()", "Goop.chat.broadcast('x')"):
+            assert await page.evaluate(f"{refused}.then(() => '', (error) => error.code)") in ("forbidden", "not_found")
+
+
+async def test_what_is_not_there_and_who_is_not_there_get_a_page(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    for path, status in (("nothing.html", 404), ("lua/hello.lua", 404), ("..%2fgoop.json", 404), (".hidden", 404)):
+        found = await asyncio.to_thread(fetched, alice.visiting(bob, path))
+        assert found[0] == status, path
+        assert "There is nothing here" in found[1]
+    nobody = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+    status, text = await asyncio.to_thread(fetched, alice.visiting(Running(bob.folder, nobody, "", "", "", bob.process)))
+    assert status == 502
+    assert "cannot be reached" in text
+
+
+async def test_a_large_file_comes_whole_and_its_type_is_kept(two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    content = bytes(range(256)) * 40_000
+    (bob.folder / "site/large.png").write_bytes(content)
+    status, body, headers = await asyncio.to_thread(raw, alice.visiting(bob, "large.png"))
+    assert (status, headers["content-type"], body == content) == (200, "image/png", True)
+    assert "frame-ancestors" in headers["content-security-policy"]
+
+
+async def test_a_peer_that_is_killed_is_told_and_one_that_freezes_does_not_hold_us(tmp_path: Path) -> None:
+    folder = tmp_path
+    with running(folder / "dave", "Dave") as dave, running(folder / "erin", "Erin") as erin:
+        assert goop2("connect", dave.folder, erin.address).returncode == 0
+        assert (await asyncio.to_thread(fetched, dave.visiting(erin)))[0] == 200
+        os.kill(erin.process.pid, signal.SIGSTOP)
+        status, _ = await asyncio.to_thread(fetched, dave.visiting(erin, "quiz/"))
+        assert status == 502
+        assert (await asyncio.to_thread(fetched, dave.site))[0] == 200
+        os.kill(erin.process.pid, signal.SIGKILL)
+        erin.process.wait()
+        assert (await asyncio.to_thread(fetched, dave.visiting(erin)))[0] == 502
+        done = goop2("send", erin.id, "are you there?", "--dir", dave.folder)
+        assert (done.returncode, done.stderr.split(":")[0]) == (1, "unavailable")
+
+
+async def _load_sdk(page: Page) -> None:
+    for name in ("goop-chat.js", "goop-peers.js"):
+        await page.add_script_tag(url=f"/sdk/{name}")
+
+
+def raw(address: str) -> tuple[int, bytes, dict[str, str]]:
+    """What is at an address: names under localhost are this machine, whatever its resolver thinks."""
+    where = urlsplit(address)
+    request = urllib.request.Request(f"http://127.0.0.1:{where.port}{where.path}", headers={"Host": where.netloc})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read(), {name.lower(): value for name, value in answer.headers.items()}
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), {name.lower(): value for name, value in error.headers.items()}
+
+
+def fetched(address: str) -> tuple[int, str]:
+    """Status and text."""
+    status, body, _ = raw(address)
+    return status, body.decode("utf-8", "replace")
