@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from goop2.chat.chat import Carry, Chat, Undelivered
+from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
-from goop2.p2p.discovery.opening import Discovery, open_discovery
+from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.guest import Guest, open_guest
@@ -58,6 +59,16 @@ class Network:
     def roster(self) -> Roster:
         """Who is here."""
         return self.discovery.roster
+
+    def addresses(self) -> tuple[str, ...]:
+        """Where others can dial this peer."""
+        return real_addresses(self.host)
+
+    async def connect(self, address: str) -> tuple[str, str]:
+        """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
+        known = parse(address)
+        await self.discovery.connect(known)
+        return known.peer, await self.calling.label(known.peer)
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""

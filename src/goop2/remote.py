@@ -15,7 +15,6 @@ import msgspec
 from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.p2p.address import PeerAddress, parse, peer_id
-from goop2.p2p.discovery.opening import real_addresses
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 
@@ -93,15 +92,13 @@ class Remote:
 
     async def this(self, _request: Request) -> Answer:
         """This peer: `id, label, addresses`, as others can dial it."""
-        addresses = real_addresses(self._network.host)
-        return {"id": self._peer.identity.peer_id, "label": self._peer.owner.label, "addresses": addresses}
+        return {"id": self._peer.identity.peer_id, "label": self._peer.owner.label, "addresses": self._network.addresses()}
 
     async def connect(self, request: Request) -> Answer:
         """`address` → `peer` and its `label`; remembered for the next start."""
         try:
-            address = parse(str(request.get("address")))
-            await self._network.discovery.connect(address)
-            return {"peer": address.peer, "label": await self._network.calling.label(address.peer)}
+            peer, label = await self._network.connect(str(request.get("address")))
+            return {"peer": peer, "label": label}
         except NotAnAddress as fault:
             raise ControlError("bad_request", str(fault)) from None
         except NetworkFault as fault:

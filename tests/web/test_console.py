@@ -19,10 +19,19 @@ from tests.web.served import Served, served
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ("home", "scripts", "runs", "settings")
+PAGES = ("home", "scripts", "chat", "runs", "data", "network", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
+OTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+POSTS = {
+    "name": "posts",
+    "columns": [
+        {"name": "title", "type": "text", "required": True},
+        {"name": "state", "type": "enum", "values": [{"key": "new", "label": "New"}, {"key": "old", "label": "Old"}]},
+        {"name": "likes", "type": "integer"},
+    ],
+}
 GREET = """--- Greets whoever asks
 function handle(args)
   goop.log.info("greeting " .. args)
@@ -45,7 +54,14 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     (folder / "site/lua/functions").mkdir(parents=True)
     (folder / "site/lua/greet.lua").write_text(GREET)
     (folder / "site/lua/functions/chatty.lua").write_text(CHATTY)
+    (folder / "schemas").mkdir()
+    (folder / "schemas/posts.json").write_text(json.dumps(POSTS))
     async with served(folder, lua={"kv_enabled": True}) as one:
+        for number in range(60):
+            row = {"title": f"Post {number}", "state": "old" if number % 2 else "new", "likes": number}
+            await one.peer.tables.perform("insert", one.peer.owner, {"table": "posts", "data": row})
+        await one.peer.chat.say(one.peer.owner, "!greet Ann")
+        await one.peer.chat.receive(OTHER, "id-1", "<b>Good evening</b>", 1764000000000)
         await one.peer.engine.command(one.peer.owner, "!greet Ann")
         await one.call("fails")
         await one.call("hello", host=one.visitor("ann"))
@@ -307,3 +323,72 @@ async def test_the_editor_committed_is_made_of_what_stands_beside_its_lock() -> 
     for place, digests in ((folder, record["made_of"]), (vendor, record["sha256"])):
         assert {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in digests} == digests
     assert "resolved" not in (folder / "package-lock.json").read_text()
+
+
+async def _console(browser: Browser, up: Served, name: str) -> Page:
+    page = await (await browser.new_context()).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    await page.goto(up.web.console)
+    await _go(page, name)
+    return page
+
+
+async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browser: Browser, up: Served) -> None:
+    page = await _console(browser, up, "data?table=posts")
+    await expect(page.get_by_text("1 to 50 of 60")).to_be_visible()
+    await page.get_by_role("button", name="On", exact=True).click()
+    await expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
+    await page.get_by_role("button", name="likes of row 51: change").click()
+    await page.get_by_label("likes, integer").fill("many")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text('posts.likes takes a whole number, not "many"')).to_be_visible()
+    await page.get_by_role("button", name="likes of row 51: change").click()
+    await page.get_by_label("likes, integer").fill("4711")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name="likes of row 51: change")).to_have_text("4711")
+    await page.get_by_role("button", name="title", exact=False).first.click()  # sorted by title
+    await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("title")
+
+
+async def test_rows_are_added_removed_and_taken_out(browser: Browser, up: Served) -> None:
+    page = await _console(browser, up, "data?table=posts")
+    await page.get_by_role("button", name="Add a row").click()
+    await page.get_by_label("title, text").fill('A "quoted", one')
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.get_by_text("of 61")).to_be_visible()
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="CSV").click()
+    text = await asyncio.to_thread(Path(str(await (await download.value).path())).read_text)
+    assert text.splitlines()[0].startswith("_id,title,state,likes,_owner")
+    assert '"A ""quoted"", one"' in text
+    assert len(text.splitlines()) == 62
+    await page.get_by_role("button", name="On", exact=True).click()
+    await page.get_by_role("button", name="Remove row 61").click()
+    await page.get_by_role("button", name="Remove", exact=True).click()
+    await expect(page.get_by_text("of 60")).to_be_visible()
+
+
+async def test_chat_completes_commands_and_shows_what_others_say_as_text(browser: Browser, up: Served) -> None:
+    page = await _console(browser, up, "chat")
+    box = page.get_by_label("Message; ! begins a command")
+    await box.press_sequentially("!gr")
+    await expect(page.get_by_role("option", name="!greet Greets whoever asks")).to_be_visible()
+    await box.press("Tab")
+    await box.press_sequentially("Zoe")
+    await box.press("Enter")
+    await expect(page.get_by_text("Hello, Zoe!")).to_be_visible()
+    await page.get_by_role("link", name="12D3Ko").click()
+    await expect(page.get_by_text("<b>Good evening</b>").first).to_be_visible()
+    await box.fill("Who are you?")
+    await box.press("Enter")
+    await expect(page.get_by_text("failed: this peer is not on the network")).to_be_visible()
+    await up.peer.chat.receive(OTHER, "id-2", "It is me", 1764000000001)
+    await expect(page.get_by_text("It is me").first).to_be_visible()
+
+
+async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: Served) -> None:
+    page = await _console(browser, up, "network")
+    await expect(page.get_by_text("not on the network yet")).to_be_visible()
+    await page.get_by_label("Address").fill("/ip4/192.0.2.7/tcp/4001/p2p/nonsense")
+    await page.get_by_role("button", name="Connect").click()
+    await expect(page.get_by_role("status").filter(has_text="not on the network yet")).to_be_visible()

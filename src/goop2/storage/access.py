@@ -260,7 +260,9 @@ class Access:
         """What the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
         subject = self._subject(visitor, request)
         opened = {operation: _OPENED[scope(subject.access, operation, visitor)] for operation in subject.access}
-        return {"role": "owner" if visitor.owner else "member" if visitor.member else "visitor", **opened}
+        role = "owner" if visitor.owner else "member" if visitor.member else "visitor"
+        # The policies themselves are for who may change them.
+        return {"role": role, **opened, **({"policies": dict(subject.access)} if visitor.owner else {})}
 
     # ── the owner's ──────────────────────────────────────────────────────────────────────────
 

@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 
+from goop2.chat.chat import Chat, Said
 from goop2.scripting.catalog import Catalog, Change
 from goop2.scripting.runs import Run, Runs
+from goop2.storage.messages import Message
 from goop2.web.events import Events
 
 CONSOLE: Final = "console"
@@ -51,8 +53,25 @@ def short_run(run: Run) -> RunEnded:
     )
 
 
-def tell(events: Events, runs: Runs, catalog: Catalog) -> Callable[[], None]:
-    """Tell the console of every run and every change from now on; gives the function that ends it."""
+class MessageShown(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """A direct message as the console shows it."""
+
+    peer: str
+    """The other side."""
+    id: int
+    sender: str
+    content: str
+    timestamp: int
+    state: str
+
+
+def message_shown(message: Message) -> MessageShown:
+    """`message` for the console."""
+    return MessageShown(message.peer, message.id, message.sender, message.content, message.timestamp, message.state)
+
+
+def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat) -> Callable[[], None]:
+    """Tell the console of every run, change and message from now on; gives the function that ends it."""
 
     def run_ended(run: Run) -> None:
         events.publish("run", short_run(run), CONSOLE)
@@ -62,7 +81,10 @@ def tell(events: Events, runs: Runs, catalog: Catalog) -> Callable[[], None]:
         line, message = (fault.line, fault.message) if fault else (None, "")
         events.publish("script", ScriptChanged(change.what, change.kind, change.name, change.path, line, message), CONSOLE)
 
-    ends = runs.subscribe(run_ended), catalog.subscribe(script_changed)
+    def said(what: Said) -> None:
+        events.publish("message", message_shown(what.message), CONSOLE)
+
+    ends = runs.subscribe(run_ended), catalog.subscribe(script_changed), chat.subscribe(said)
 
     def end() -> None:
         for each in ends:

@@ -10,7 +10,10 @@ import { switchTheme, watchTheme } from "./shell/theme.js";
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
   { name: "scripts", title: "Scripts", key: "s" },
+  { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },
+  { name: "data", title: "Data", key: "d" },
+  { name: "network", title: "Network", key: "n" },
   { name: "settings", title: "Settings", key: "e" },
 ];
 

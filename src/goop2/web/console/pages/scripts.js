@@ -211,7 +211,9 @@ export async function show(main, shell) {
   const end = shell.on("script", () => doing(renew));
   paintList();
   const wanted = { kind: shell.query.get("kind"), name: shell.query.get("name") };
-  if (entry(wanted)) await choose(wanted);
+  const named = listing.scripts.find((one) => one.path === shell.query.get("path"));
+  if (named) await choose(named);
+  else if (entry(wanted)) await choose(wanted);
   else if (listing.scripts.length && matchMedia("(min-width: 60rem)").matches) await choose(listing.scripts[0]);
   return () => {
     gone = true;

@@ -1,0 +1,144 @@
+// Chat: direct messages with this peer's scripts and with other peers. What others say is text, never more.
+import { freshId } from "../shell/dom.js";
+import { shortId } from "../shell/format.js";
+
+const when = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+
+export async function show(main, shell) {
+  const { el } = shell;
+  let overview = await shell.get("chat");
+  let peer = shell.query.get("peer") || overview.id;
+  let oldest = null;
+  let gone = false;
+
+  const people = el("nav", { class: "script-list", "aria-label": "Conversations" });
+  const title = el("h2", {});
+  const older = el("button", { type: "button", onclick: () => load(oldest), hidden: true }, "Earlier messages");
+  const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
+  const ids = { text: freshId("text"), commands: freshId("commands") };
+  const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": "Commands", hidden: true });
+  const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
+  const state = el("p", { class: "small level-error wrap", role: "status" });
+  main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
+    el("section", { class: "card" }, people),
+    el("section", { class: "card talk-card" }, title, older, said,
+      el("form", { class: "saying", onsubmit: send }, choices,
+        el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
+
+  const nameOf = (one) => (one.peer === overview.id ? "This peer" : one.label || shortId(one.peer));
+  const known = () => {
+    const all = new Map(overview.conversations.map((one) => [one.peer, one]));
+    for (const id of [overview.id, peer]) if (!all.has(id)) all.set(id, { peer: id, label: "", here: id === overview.id, messages: 0, last: null });
+    return [...all.values()];
+  };
+
+  function paintPeople() {
+    people.replaceChildren(el("ul", {}, known().map((one) => el("li", {}, el("a", {
+      href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
+      onclick: (event) => { event.preventDefault(); choose(one.peer); } },
+      el("span", {}, nameOf(one)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
+      one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
+    const one = known().find((each) => each.peer === peer);
+    title.replaceChildren(nameOf(one), ...(peer === overview.id ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
+  }
+
+  function line(message) {
+    const mine = peer === overview.id ? message.content.startsWith("!") : message.from === overview.id;
+    const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state;
+    return el("div", { class: mine ? "mine" : "theirs", dataset: { id: message.id } },
+      el("div", { class: "bubble wrap" }, message.content),
+      el("p", { class: `small ${message.state.startsWith("failed") ? "level-error" : "soft"}` }, when.format(message.timestamp), mark && ` ${mark}`));
+  }
+
+  async function load(before) {
+    const asked = peer;
+    const messages = await shell.post("chat/messages", before ? { peer, before } : { peer });
+    if (gone || asked !== peer) return;
+    const lines = messages.map(line);
+    if (before) said.prepend(...lines);
+    else said.replaceChildren(...lines);
+    oldest = messages.length ? messages[0].id : oldest;
+    older.hidden = messages.length < 200;
+    if (!before) said.scrollTop = said.scrollHeight;
+  }
+
+  async function choose(next) {
+    peer = next;
+    oldest = null;
+    state.textContent = "";
+    shell.note({ peer });
+    paintPeople();
+    await load(null);
+    text.focus();
+  }
+
+  function hear(message) {
+    if (message.peer === peer) {
+      const there = said.querySelector(`[data-id="${message.id}"]`);
+      const made = line(message);
+      if (there) there.replaceWith(made);
+      else said.append(made);
+      said.scrollTop = said.scrollHeight;
+    }
+    clearTimeout(renewing);
+    renewing = setTimeout(renew, 300);
+  }
+
+  let renewing = 0;
+  async function renew() {
+    overview = await shell.get("chat").catch(() => overview);
+    if (!gone) paintPeople();
+  }
+
+  // Commands of this peer complete; another's are not known.
+  function matching() {
+    const typed = text.value;
+    if (peer !== overview.id || !typed.startsWith("!") || /\s/.test(typed)) return [];
+    return overview.commands.filter((one) => one.name.startsWith(typed.slice(1).toLowerCase()));
+  }
+  function suggest() {
+    text.rows = Math.min(6, text.value.split("\n").length);
+    const found = matching();
+    choices.hidden = !found.length;
+    choices.replaceChildren(...found.map((one, index) => el("li", { role: "option", "aria-selected": index ? "false" : "true", onclick: () => take(one) }, el("span", { class: "mono" }, `!${one.name}`), el("span", { class: "small soft" }, one.description))));
+  }
+  function take(one) {
+    text.value = `!${one.name} `;
+    suggest();
+    text.focus();
+  }
+  function key(event) {
+    const found = matching();
+    if (event.key === "Tab" && !event.shiftKey && found.length) {
+      event.preventDefault();
+      take(found[0]);
+    } else if (event.key === "Escape") choices.hidden = true;
+    else if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      text.form.requestSubmit();
+    }
+  }
+
+  async function send(event) {
+    event.preventDefault();
+    const content = text.value;
+    if (!content.trim()) return;
+    text.value = "";
+    suggest();
+    state.textContent = "";
+    try {
+      await shell.post("chat/send", { peer, content });
+    } catch (error) {
+      text.value = content;
+      state.textContent = error.message;
+    }
+  }
+
+  const end = shell.on("message", hear);
+  await choose(peer);
+  return () => {
+    gone = true;
+    clearTimeout(renewing);
+    end();
+  };
+}

@@ -1,0 +1,158 @@
+// Data: tables, their policies and rows; a cell is edited in its place, rows are added, removed and taken out.
+import { freshId } from "../shell/dom.js";
+import { dialog } from "../shell/dialogs.js";
+
+const PAGE = 50;
+const EXPORT_PAGE = 1000;
+const NUMBERS = new Set(["integer", "real"]);
+
+export async function show(main, shell) {
+  const { el } = shell;
+  let tables = await shell.get("data");
+  let table = null;
+  let page = { order: "_id", down: false, offset: 0 };
+  let rows = [];
+
+  const list = el("nav", { class: "script-list", "aria-label": "Tables" });
+  const work = el("section", { class: "card data-work" });
+  main.replaceChildren(el("h1", {}, "Data"), el("div", { class: "scripts" }, el("section", { class: "card" }, list), work));
+
+  const ask = (op, request) => shell.post("data/do", { op, ...request });
+  const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
+
+  function paintList() {
+    list.replaceChildren(tables.length
+      ? el("ul", {}, tables.map((one) => el("li", {}, el("a", { href: `#/data?table=${one.name}`, "aria-current": table && one.name === table.name ? "true" : null,
+          onclick: (event) => { event.preventDefault(); choose(one.name); } }, el("span", { class: "mono" }, one.name), el("span", { class: "small soft" }, `${one.rows}`)))))
+      : el("p", { class: "soft small" }, "No tables yet. A file in schemas/, a script with goop.schema.create, or a page makes one."));
+  }
+
+  async function choose(name) {
+    table = tables.find((one) => one.name === name) || tables[0] || null;
+    page = { order: "_id", down: false, offset: 0 };
+    paintList();
+    if (!table) return work.replaceChildren(el("p", { class: "soft" }, "Here the rows of a table will be."));
+    shell.note({ table: table.name });
+    await load();
+  }
+
+  async function load() {
+    try {
+      rows = await ask("query", { table: table.name, order: `${quoted(page.order)} ${page.down ? "DESC" : "ASC"}`, limit: PAGE, offset: page.offset });
+      table.rows = await ask("count", { table: table.name });
+      paint();
+      paintList();
+    } catch (error) {
+      work.replaceChildren(el("p", { class: "level-error wrap" }, error.message));
+    }
+  }
+
+  function paint() {
+    const last = Math.min(page.offset + rows.length, table.rows);
+    work.replaceChildren(
+      el("div", { class: "row apart" }, el("h2", { class: "mono" }, table.name), el("div", { class: "row" },
+        el("button", { type: "button", onclick: add }, "Add a row"),
+        el("button", { type: "button", onclick: () => take("csv") }, "CSV"), el("button", { type: "button", onclick: () => take("json") }, "JSON"))),
+      el("p", { class: "small soft" }, table.typed ? "Typed table. " : "Classic table. ", Object.entries(table.policies).map(([key, value]) => `${key}: ${value}`).join(", "), "."),
+      el("div", { class: "grid", tabindex: "0", role: "region", "aria-label": `Rows of ${table.name}` }, el("table", {},
+        el("thead", {}, el("tr", {}, table.columns.map(heading), el("th", {}, el("span", { class: "unseen" }, "Remove")))),
+        el("tbody", {}, rows.map(line)))),
+      el("div", { class: "row apart small" }, el("span", { role: "status" }, table.rows ? `${page.offset + 1} to ${last} of ${table.rows}` : "No rows"), el("div", { class: "row" },
+        el("button", { type: "button", disabled: page.offset === 0, onclick: () => turn(-PAGE) }, "Back"),
+        el("button", { type: "button", disabled: last >= table.rows, onclick: () => turn(PAGE) }, "On"))),
+    );
+  }
+
+  function heading(column) {
+    const sorted = page.order === column.name;
+    return el("th", { "aria-sort": sorted ? (page.down ? "descending" : "ascending") : null },
+      el("button", { type: "button", class: "link", title: column.values.length ? `one of ${column.values.join(", ")}` : column.type, onclick: () => {
+        page = { order: column.name, down: sorted && !page.down, offset: 0 };
+        load();
+      } }, column.name, sorted ? (page.down ? " ↓" : " ↑") : ""), el("span", { class: "small soft" }, ` ${column.type}${column.required ? " *" : ""}`));
+  }
+
+  const shown = (column, value) => (value === null || value === undefined ? el("span", { class: "soft" }, "NULL")
+    : column.type === "blob" ? el("span", { class: "soft" }, `${Math.floor((value.length * 3) / 4)} bytes`) : String(value));
+
+  function line(row) {
+    return el("tr", {}, table.columns.map((column) => el("td", { class: NUMBERS.has(column.type) ? "number" : null },
+      column.editable && column.type !== "blob"
+        ? el("button", { type: "button", class: "cell", "aria-label": `${column.name} of row ${row._id}: change`, onclick: () => change(row, column) }, shown(column, row[column.name]))
+        : shown(column, row[column.name]))),
+      el("td", {}, el("button", { type: "button", "aria-label": `Remove row ${row._id}`, onclick: () => remove(row) }, "✕")));
+  }
+
+  function turn(by) {
+    page.offset = Math.max(0, page.offset + by);
+    return load();
+  }
+
+  // A control for a column's value, and what it says: a number where the column holds one, null where it is left empty as NULL.
+  function control(column, value) {
+    const id = freshId("value");
+    const none = el("input", { type: "checkbox", id: `${id}-null`, checked: value === null || value === undefined });
+    const text = value === null || value === undefined ? "" : String(value);
+    const input = column.values.length
+      ? el("select", { id }, column.values.map((one) => el("option", { value: one, selected: one === text }, one)))
+      : column.type === "text" ? el("textarea", { id, rows: 4, value: text }) : el("input", { id, value: text, autocomplete: "off", spellcheck: "false" });
+    input.addEventListener("input", () => { none.checked = false; });
+    const field = el("div", {}, el("label", { class: "field", for: id }, `${column.name}, ${column.type}`, input), !column.required && el("label", { class: "row small" }, none, "NULL"));
+    const read = () => {
+      if (none.checked && !column.required) return null;
+      const number = Number(input.value);
+      return NUMBERS.has(column.type) && input.value.trim() !== "" && Number.isFinite(number) ? number : input.value;
+    };
+    return { field, read, given: () => !none.checked };
+  }
+
+  const buttons = (agree) => el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, agree), el("button", { value: "" }, "Cancel"));
+
+  async function doing(work) {
+    try {
+      await work();
+      await load();
+    } catch (error) {
+      shell.toast(error.message, "bad");
+    }
+  }
+
+  async function change(row, column) {
+    const one = control(column, row[column.name]);
+    if ((await dialog(`${column.name} of row ${row._id}`, one.field, buttons("Save"))) !== "yes") return;
+    await doing(() => ask("update", { table: table.name, id: row._id, data: { [column.name]: one.read() } }));
+  }
+
+  async function add() {
+    const columns = table.columns.filter((column) => column.editable && column.type !== "blob");
+    const controls = columns.map((column) => [column.name, control({ ...column, required: false }, null)]);
+    if ((await dialog(`A new row of ${table.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), buttons("Add"))) !== "yes") return;
+    const data = Object.fromEntries(controls.filter(([, one]) => one.given()).map(([name, one]) => [name, one.read()]));
+    await doing(() => ask("insert", { table: table.name, data }));
+  }
+
+  async function remove(row) {
+    if (await shell.confirm(`Remove row ${row._id} of ${table.name}?`, "Remove")) await doing(() => ask("delete", { table: table.name, id: row._id }));
+  }
+
+  async function take(form) {
+    try {
+      const all = [];
+      for (let offset = 0; ; offset += EXPORT_PAGE) {
+        const part = await ask("query", { table: table.name, order: "_id", limit: EXPORT_PAGE, offset });
+        all.push(...part);
+        if (part.length < EXPORT_PAGE) break;
+      }
+      const names = table.columns.map((column) => column.name);
+      const cell = (value) => (value === null || value === undefined ? "" : /[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+      const text = form === "json" ? `${JSON.stringify(all, null, 2)}\n` : `${[names, ...all.map((row) => names.map((name) => row[name]))].map((line) => line.map(cell).join(",")).join("\n")}\n`;
+      const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: `${table.name}.${form}` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    } catch (error) {
+      shell.toast(error.message, "bad");
+    }
+  }
+
+  await choose(shell.query.get("table") || "");
+}

@@ -1,0 +1,60 @@
+// Network: where this peer can be reached, who is here, and connecting by address. Labels are other people's text.
+import { freshId } from "../shell/dom.js";
+import { shortId } from "../shell/format.js";
+
+const REFRESH_MS = 3000;
+
+export async function show(main, shell) {
+  const { el } = shell;
+  const id = freshId("address");
+  const input = el("input", { id, placeholder: "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…", autocomplete: "off", spellcheck: "false", required: true });
+  const state = el("p", { class: "wrap small", role: "status" });
+  const here = el("div", {});
+  const own = el("div", {});
+  main.replaceChildren(
+    el("h1", {}, "Network"),
+    el("section", { class: "card" }, el("h2", {}, "Who is here"), here),
+    el("section", { class: "card" }, el("h2", {}, "Connect by address"),
+      el("p", { class: "small soft" }, "Peers on the same network find each other by themselves. One further away is reached by its address, now and at every start."),
+      el("form", { class: "row", onsubmit: connect }, el("label", { class: "field grow", for: id }, "Address", input), el("button", { type: "submit", class: "main" }, "Connect")), state),
+    el("section", { class: "card" }, el("h2", {}, "This peer's addresses"), own),
+  );
+
+  async function connect(event) {
+    event.preventDefault();
+    state.className = "wrap small soft";
+    state.textContent = "Connecting…";
+    try {
+      const found = await shell.post("network/connect", { address: input.value.trim() });
+      state.textContent = `Connected to ${found.label}, ${shortId(found.peer)}.`;
+      input.value = "";
+      await renew();
+    } catch (error) {
+      state.className = "wrap small level-error";
+      state.textContent = error.message;
+    }
+  }
+
+  function row(peer) {
+    return el("li", { class: "row apart" },
+      el("span", { class: "wrap" }, el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "hearsay")),
+      el("span", { class: "row" }, el("a", { class: "button", href: `#/chat?peer=${peer.id}` }, "Chat"), el("a", { class: "button", href: peer.site, target: "_blank", rel: "noopener" }, "Visit")));
+  }
+
+  let last = "";
+  async function renew() {
+    const network = await shell.get("network").catch(() => null);
+    const text = JSON.stringify(network);
+    if (!network || text === last) return;
+    last = text;
+    here.replaceChildren(
+      !network.up ? el("p", { class: "soft" }, "This peer is not on the network yet; it takes a second after the start.")
+        : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
+          : el("p", { class: "soft" }, "Nobody, as far as this peer can tell."));
+    own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
+  }
+
+  await renew();
+  const timer = setInterval(renew, REFRESH_MS);
+  return () => clearInterval(timer);
+}
