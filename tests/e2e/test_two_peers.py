@@ -18,6 +18,8 @@ from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
 from tests.web.browser import launched, opened
 
+HOSTILE = Path(__file__).parent.parent / "web/pages/hostile.js"
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -153,3 +155,30 @@ def fetched(address: str) -> tuple[int, str]:
     """Status and text."""
     status, body, _ = raw(address)
     return status, body.decode("utf-8", "replace")
+
+
+async def test_a_visited_peers_page_reaches_nothing_of_ours(browser: Browser, two: tuple[Running, Running]) -> None:
+    """Bob's page, shown in Alice's browser, tries on Alice's console and site what hostile pages try (tests/web/pages/hostile.js)."""
+    alice, bob = two
+    (alice.folder / "site/lua/functions/who.lua").write_text("function call() return goop.peer.id end")
+    (bob.folder / "site/hostile.js").write_bytes(HOSTILE.read_bytes())
+    (bob.folder / "site/hostile.html").write_text('<!doctype html><title>Bob</title><body><script src="hostile.js"></script></body>')
+    console, site = (urlsplit(address) for address in (alice.console, alice.site))
+    targets = {"console": f"http://{console.netloc}", "site": f"http://{site.netloc}", "peer": alice.id}
+    before = sorted(path.name for path in (alice.folder / "site").iterdir())
+    async with opened(browser, alice.visiting(bob, "hostile.html")) as page:
+        outcome = await page.evaluate("(targets) => attack(targets)", targets)
+        assert outcome["tried"] >= 20
+        assert outcome["got"] == {}
+        own = {
+            "the console's controls": "/api/console/home",
+            "who is around": "/api/peers",
+            "the files of Alice": "/api/site/files",
+            "a change of them": "/api/site/upload?path=owned.html",
+            "another peer's functions": f"/api/p/{alice.id}/data/lua/list",
+            "metrics": "/metrics",
+        }
+        for what, path in own.items():
+            status = await page.evaluate("(path) => fetch(path).then((answer) => answer.status)", path)
+            assert status in (403, 404), what
+    assert sorted(path.name for path in (alice.folder / "site").iterdir()) == before
