@@ -21,6 +21,9 @@ from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
 from goop2.config import Settings, load
 from goop2.identity import Identity, load_or_create
+from goop2.listen.listening import Listening
+from goop2.listen.operations import operations as listen_operations
+from goop2.listen.tracks import Library
 from goop2.outbound import disabled
 from goop2.sandbox.messages import Scalar, Setup
 from goop2.scripting.api import FUNCTIONS
@@ -41,7 +44,8 @@ if TYPE_CHECKING:
     from goop2.outbound.client import World
     from goop2.web.opening import OpenWeb
 
-PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post", api.OPERATION)
+LISTEN_OPERATIONS = tuple(f"listen.{name}" for name in ("create", "state", "load", "play", "pause", "seek", "close"))
+PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post", api.OPERATION, *LISTEN_OPERATIONS)
 """What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
 
 
@@ -63,6 +67,7 @@ class Peer:
     """What of the site anybody may see."""
     chat: Chat
     tables: Tables
+    listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
 
@@ -114,8 +119,12 @@ async def open_peer(
         async with _chat(folder, this, engine) as chat, _tables(folder) as tables:
             rest = api.Api(files, tables)
             operations[api.OPERATION] = rest.perform
+            listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
+            await asyncio.to_thread(listening.restore)
+            operations.update(listen_operations(listening))
             warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, confinement)
+            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement)
+            await listening.keep()
     finally:
         stop.set()
         if watching is not None:
@@ -159,6 +168,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         engine=peer.engine,
         chat=peer.chat,
         tables=peer.tables,
+        listening=peer.listening,
         catalog=peer.catalog,
         runs=peer.runs,
         files=peer.files,

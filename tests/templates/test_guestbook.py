@@ -103,6 +103,6 @@ async def test_visits_are_counted_once_a_visitor_and_name_nobody(up: Served) -> 
 async def test_of_visits_at_once_none_is_lost(up: Served) -> None:
     before = (await visit(up, "ida"))["count"]
     async with all_at_once(up):
-        visits = [asyncio.create_task(visit(up, f"at{number}")) for number in range(8)]
+        visits = [asyncio.create_task(visit(up, f"at{number}")) for number in range(5)]
     await asyncio.gather(*visits)
-    assert (await visit(up, "at7"))["count"] == before + 8
+    assert (await visit(up, "at4"))["count"] == before + 5  # who was among the last five is no new visit

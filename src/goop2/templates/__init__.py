@@ -22,11 +22,12 @@ TEMPLATES: Final = {
     "quiz": "a function that scores answers nobody can look up",
     "tictactoe": "two players, a lobby, and whoever watches",
     "guestbook": "visitors sign, and change what is theirs",
+    "listening": "you play, everybody hears the same second",
 }
 """Name → what it shows."""
 
 DEMO: Final = "demo"
-DEMO_SITES: Final = ("blog", "quiz", "tictactoe", "guestbook")
+DEMO_SITES: Final = ("blog", "quiz", "tictactoe", "guestbook", "listening")
 """What the demo's front page links to, each under its own name."""
 DEMO_COMMAND: Final = "site/lua/hello.lua"
 """Of the template `start`: the demo has a chat command too."""

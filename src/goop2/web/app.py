@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.listen.listening import Listening
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -35,6 +36,7 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
+from goop2.web.listen import Listen
 from goop2.web.metering import Meter
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
@@ -69,6 +71,7 @@ class Parts:
     engine: Engine
     chat: Messages
     tables: Tables
+    listening: Listening
     catalog: Catalog
     runs: Runs
     files: SiteFiles
@@ -106,6 +109,7 @@ class Web:
         """Requests answered, by whose pages they were for."""
         self.data = Data(parts.engine, parts.catalog, parts.tables)
         self.chat = Chat(parts.chat, self.events, parts.abroad)
+        self.listen = Listen(parts.listening)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
@@ -114,6 +118,7 @@ class Web:
             **{f"data/{name}": self._data(name) for name in self.data.operations},
             **self.chat.api,
             **self.site_api.api,
+            **self.listen.api,
             **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
             "identity": self._identity,
             "events": self._page_events,
@@ -132,6 +137,7 @@ class Web:
         """End what would go on for ever: the streams."""
         self.chat.end()
         self.visits.end()
+        self.listen.stop()
         self.events.stop()
         self.console_events.stop()
 

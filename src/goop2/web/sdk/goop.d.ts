@@ -131,6 +131,22 @@ export interface Peers {
   list(): Promise<Peer[]>;
   subscribe(listener: (peer: Peer) => void): () => void;
 }
+export interface Session {
+  id: string;
+  name: string;
+  role: "host" | "listener";
+  listeners: number;
+  track?: { name: string; duration: number; bitrate: number; format: string };
+  play_state?: { playing: boolean; position: number; updated_at: number };
+}
+export interface Listen {
+  state(): Promise<Session | null>;
+  position(): number;
+  subscribe(listener: (session: Session | null) => void): () => void;
+  join(audio: HTMLAudioElement): void;
+  leave(audio: HTMLAudioElement): void;
+  control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
+}
 export interface Ui {
   toast(what: string | { title?: string; message: string }): void;
   confirm(text: string): Promise<boolean>;
@@ -138,5 +154,5 @@ export interface Ui {
 }
 
 declare global {
-  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; ui: Ui };
+  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; listen: Listen; ui: Ui };
 }

@@ -1,0 +1,156 @@
+"""The one session of a peer, kept over restarts: its file, its clock, and who hears of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from goop2.listen.session import ListenError, Session, Track, create
+from goop2.listen.tracks import Library
+from goop2.scripting.subscribers import Subscribers
+
+FILE: Final = "data/listen.json"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The session as others see it."""
+
+    id: str
+    name: str
+    track: Track | None
+    playing: bool
+    position: float
+    """Seconds, now."""
+    updated_at: float
+    """Wall clock, seconds since 1970: when that was."""
+
+
+class Listening:
+    """Host of at most one session. `clock` gives seconds and never goes back."""
+
+    def __init__(self, folder: Path, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file = folder / FILE
+        self._library = library
+        self._clock = clock
+        self._session: Session | None = None
+        self._subscribers: Subscribers[State | None] = Subscribers()
+        self._changing = asyncio.Lock()
+        self.listeners: Callable[[], int] = lambda: 0
+        """How many listen now; set by whoever serves them."""
+
+    def subscribe(self, callback: Callable[[State | None], None]) -> Callable[[], None]:
+        """Hear of every change, None when the session is closed; gives the function that ends it."""
+        return self._subscribers.add(callback)
+
+    def restore(self) -> None:
+        """The session of the last run, paused where it was. What cannot be read is forgotten. Blocking."""
+        try:
+            kept = json.loads(self._file.read_text())
+            track = self._library.load(kept["path"]) if kept.get("path") else None
+            session = Session(str(kept["id"]), str(kept["name"]), updated=self._clock())
+            if track is not None:
+                session = session.load(track, self._clock())
+                session = session.seek(min(float(kept["position"]), track.duration), self._clock())
+            self._session = session
+        except (OSError, ValueError, KeyError, TypeError, ListenError):
+            self._session = None
+
+    def state(self) -> State | None:
+        """The session as it is now, None without one."""
+        session = self._session
+        if session is None:
+            return None
+        now = self._clock()
+        playing = session.playing and not session.ended(now)
+        return State(session.id, session.name, session.track, playing, round(session.at(now), 3), time.time())
+
+    async def create(self, name: str) -> State:
+        """Open a session. Raises `ListenError` when one is open."""
+        async with self._changing:
+            if self._session is not None:
+                raise ListenError(f"the session {self._session.name} is open: goop.listen.close() first")
+            return await self._become(create(name, self._clock()))
+
+    async def load(self, path: str) -> Track:
+        """Load a file. Raises `ListenError` naming it."""
+        async with self._changing:
+            session = self._open()
+            track = await asyncio.to_thread(self._library.load, path)
+            await self._become(session.load(track, self._clock()))
+            return track
+
+    async def play(self) -> None:
+        """Raises `ListenError`."""
+        async with self._changing:
+            await self._become(self._open().play(self._clock()))
+
+    async def pause(self) -> None:
+        """Raises `ListenError`."""
+        async with self._changing:
+            await self._become(self._open().pause(self._clock()))
+
+    async def seek(self, seconds: float) -> None:
+        """Raises `ListenError`."""
+        async with self._changing:
+            await self._become(self._open().seek(seconds, self._clock()))
+
+    async def close(self) -> None:
+        """End the session. Raises `ListenError` without one."""
+        async with self._changing:
+            self._open()
+            self._session = None
+            await asyncio.to_thread(self._file.unlink, missing_ok=True)
+            self._subscribers.tell(None)
+
+    async def keep(self) -> None:
+        """Write down where it is, for the next start."""
+        if self._session is not None:
+            await asyncio.to_thread(self._write, self._session.pause(self._clock()) if self._session.track else self._session)
+
+    def audio(self, session_id: str) -> tuple[Track, BinaryIO]:
+        """The track of that session and its file, to be closed. Blocking. Raises `ListenError`."""
+        session = self._session
+        if session is None or session.id != session_id or session.track is None:
+            raise ListenError("no such track is playing")
+        return session.track, self._library.open(session.track.path)
+
+    def _open(self) -> Session:
+        if self._session is None:
+            raise ListenError('no session is open: goop.listen.create("name") first')
+        return self._session
+
+    async def _become(self, session: Session) -> State:
+        self._session = session
+        await asyncio.to_thread(self._write, session)
+        state = self.state()
+        assert state is not None
+        self._subscribers.tell(state)
+        return state
+
+    def _write(self, session: Session) -> None:
+        kept = {"id": session.id, "name": session.name, "position": session.at(self._clock())}
+        kept |= {"path": session.track.path} if session.track else {}
+        with contextlib.suppress(OSError):  # what is not kept is only not there after a restart
+            self._file.parent.mkdir(mode=0o700, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=".listen.", dir=self._file.parent)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(kept, file)
+            Path(name).replace(self._file)
+
+
+def plain(track: Track | None) -> dict[str, object] | None:
+    """A track for scripts and pages: without its path."""
+    if track is None:
+        return None
+    fields = asdict(track)
+    del fields["path"]
+    return fields

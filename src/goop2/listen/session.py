@@ -1,0 +1,96 @@
+"""A listening session, apart from files and clocks: what is loaded, whether it plays, and from when its position counts.
+
+    none ── create ──► open ── load ──► paused ⇄ playing      seek in both; load anew is paused at the start; close ends it
+
+The position is never counted up: it is the one of the last change, plus what has passed since while it plays, and never beyond the end.
+`now` is passed in, seconds of a clock that goes on evenly.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import Final
+
+NAME_MAX_CHARS: Final = 100
+ID_BYTES: Final = 8
+ID_PREFIX: Final = "listen-"
+
+
+class ListenError(Exception):
+    """What was asked does not fit the session as it is; a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An audio file that is loaded."""
+
+    name: str
+    duration: float
+    """Seconds."""
+    bitrate: int
+    """Bits a second, on average."""
+    format: str
+    """mp3, ogg, opus, flac or wav."""
+    path: str = ""
+    """Real path of the file; not for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session at one moment."""
+
+    id: str
+    name: str
+    track: Track | None = None
+    playing: bool = False
+    position: float = 0.0
+    """Seconds into the track at `updated`."""
+    updated: float = 0.0
+    """When that was, on the clock of `now`."""
+
+    def at(self, now: float) -> float:
+        """Seconds into the track."""
+        if self.track is None:
+            return 0.0
+        passed = now - self.updated if self.playing else 0.0
+        return min(self.track.duration, self.position + max(0.0, passed))
+
+    def ended(self, now: float) -> bool:
+        """Whether it plays beyond the track's end."""
+        return self.playing and self.track is not None and self.at(now) >= self.track.duration
+
+    def load(self, track: Track, now: float) -> Session:
+        """Another track, paused at its start."""
+        return replace(self, track=track, playing=False, position=0.0, updated=now)
+
+    def play(self, now: float) -> Session:
+        """From where it is; from the start when it is at the end. Raises `ListenError` without a track."""
+        track = self._track()
+        position = self.at(now)
+        return replace(self, playing=True, position=0.0 if position >= track.duration else position, updated=now)
+
+    def pause(self, now: float) -> Session:
+        """Where it is. Raises `ListenError` without a track."""
+        self._track()
+        return replace(self, playing=False, position=self.at(now), updated=now)
+
+    def seek(self, seconds: float, now: float) -> Session:
+        """To a position, playing or not as before. Raises `ListenError` outside the track."""
+        track = self._track()
+        if not 0 <= seconds <= track.duration:
+            raise ListenError(f"the position is {seconds:g} seconds; the track has {track.duration:.1f}")
+        return replace(self, position=float(seconds), updated=now)
+
+    def _track(self) -> Track:
+        if self.track is None:
+            raise ListenError("no track is loaded: goop.listen.load(path) first")
+        return self.track
+
+
+def create(name: str, now: float) -> Session:
+    """A new session. Raises `ListenError` for a name that is none."""
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_MAX_CHARS:
+        raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")
+    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", name, updated=now)

@@ -1,0 +1,114 @@
+"""Which files may be loaded, and how long they are; checked against another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.listen.sounds import FRAME_SECONDS, converted, mp3, probed, wav
+
+from goop2.listen.session import ListenError
+from goop2.listen.tracks import Library
+
+CLOSE_SECONDS = 0.1
+BROKEN = [
+    *(b"", b"not a sound", b"RIFF\0\0\0\0WAVE", b"ID3\x04\0\0\0\0\0\0"),
+    *(b"\xff\xfb" * 50, b"fLaC" + b"\0" * 40, b"OggS" + b"\0" * 60),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "peer/site/lua").mkdir(parents=True)
+    (tmp_path / "peer/data").mkdir()
+    return tmp_path / "peer"
+
+
+@pytest.fixture
+def library(folder: Path) -> Library:
+    return Library(folder, folder / "site/lua", [str(folder.parent / "music")])
+
+
+def test_a_wav_is_described(library: Library, folder: Path) -> None:
+    wav(folder / "tone.wav", 2.5)
+    track = library.load("tone.wav")
+    assert (track.name, track.format) == ("tone", "wav")
+    assert track.duration == pytest.approx(2.5, abs=0.01)
+    assert track.bitrate == pytest.approx(705_600, rel=0.01)
+
+
+def test_an_mp3_of_varying_bitrate_without_contents_is_counted(library: Library, folder: Path) -> None:
+    """The first frame says 64 kbit/s, the rest is 320: the guess would be five times as long."""
+    frames = [5] * 10 + [14] * 990
+    mp3(folder / "vbr.mp3", frames)
+    track = library.load("vbr.mp3")
+    assert track.duration == pytest.approx(1000 * FRAME_SECONDS, abs=CLOSE_SECONDS)
+    assert 300_000 < track.bitrate < 320_000
+
+
+def test_what_stands_before_the_first_frame_does_not_count(library: Library, folder: Path) -> None:
+    tag = b"ID3\x04\x00\x00" + bytes([0, 0, 8, 0]) + b"\0" * 1024
+    mp3(folder / "tagged.mp3", [9] * 200, tag)
+    assert library.load("tagged.mp3").duration == pytest.approx(200 * FRAME_SECONDS, abs=CLOSE_SECONDS)
+
+
+def test_three_hours_of_varying_bitrate(library: Library, folder: Path) -> None:
+    count = int(3 * 3600 / FRAME_SECONDS)
+    mp3(folder / "long.mp3", ([5] * 30 + [9] * 10) * (count // 40))
+    assert library.load("long.mp3").duration == pytest.approx(count // 40 * 40 * FRAME_SECONDS, abs=CLOSE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "format_"),
+    [
+        ("a.mp3", ("-q:a", "4"), "mp3"),
+        ("b.mp3", ("-q:a", "4", "-write_xing", "0"), "mp3"),
+        ("c.mp3", ("-b:a", "128k"), "mp3"),
+        ("a.ogg", ("-c:a", "libvorbis"), "ogg"),
+        ("a.opus", ("-c:a", "libopus"), "opus"),
+        ("a.flac", (), "flac"),
+        ("a.wav", ("-ac", "2"), "wav"),
+    ],
+)
+def test_every_format_is_as_long_as_another_tool_says(
+    library: Library, folder: Path, name: str, options: tuple[str, ...], format_: str
+) -> None:
+    source = wav(folder / "source.wav", 7.3)
+    file = converted(source, folder / name, *options, "-metadata", "title=The Title", "-metadata", "artist=Somebody")
+    track = library.load(name)
+    assert track.format == format_
+    assert track.duration == pytest.approx(7.3, abs=CLOSE_SECONDS)
+    if "-write_xing" not in options:  # the other tool guesses at that one
+        assert track.duration == pytest.approx(probed(file), abs=CLOSE_SECONDS)
+    if format_ != "wav":
+        assert track.name == "Somebody – The Title"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not a sound", b"RIFF\0\0\0\0WAVE", b"ID3\x04\0\0\0\0\0\0", b"\xff\xfb" * 50, b"fLaC" + b"\0" * 40, b"OggS" + b"\0" * 60],
+)
+@pytest.mark.parametrize("name", ["x.mp3", "x.wav", "x.flac", "x.ogg", "x.txt"])
+def test_a_broken_file_is_an_error_that_names_it(library: Library, folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(ListenError, match=name):
+        library.load(name)
+
+
+def test_only_the_peers_folder_and_the_owners_media_folders(library: Library, folder: Path) -> None:
+    outside, music = folder.parent / "outside", folder.parent / "music"
+    outside.mkdir()
+    music.mkdir()
+    wav(outside / "tone.wav", 1)
+    wav(music / "tone.wav", 1)
+    wav(folder / "data/tone.wav", 1)
+    wav(folder / "site/lua/tone.wav", 1)
+    wav(folder / ".hidden.wav", 1)
+    (folder / "link.wav").symlink_to(outside / "tone.wav")
+    assert library.load(str(music / "tone.wav")).name == "tone"
+    for path in (str(outside / "tone.wav"), "../outside/tone.wav", "link.wav"):
+        with pytest.raises(ListenError, match="outside the peer's folder"):
+            library.load(path)
+    for path in ("data/tone.wav", "site/lua/tone.wav", ".hidden.wav", "nothing.wav", "\0", "site"):
+        with pytest.raises(ListenError):
+            library.load(path)

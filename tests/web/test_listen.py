@@ -1,0 +1,113 @@
+"""Listening from pages: who may do what over HTTP, and three players in a real browser in step with the host."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+from tests.listen.sounds import wav
+from tests.web.browser import launched, opened
+from tests.web.served import Served, served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Listening</title>
+<script src="/sdk/goop-listen.js"></script><audio muted></audio></html>"""
+IN_STEP_SECONDS = 0.15
+PATIENCE_SECONDS = 20
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    folder = tmp_path_factory.mktemp("listen")
+    wav(folder / "track.wav", 60)
+    async with served(folder) as one:
+        (folder / "site/listen.html").write_text(PAGE)
+        yield one
+
+
+async def control(up: Served, action: str, host: str = "", **more: object) -> tuple[int, object]:
+    body = json.dumps({"action": action, **more}).encode()
+    answer = await up.ask("/api/listen/control", host=host, method="POST", body=body)
+    return answer.status, answer.json
+
+
+async def test_the_owner_controls_and_everybody_hears(up: Served) -> None:
+    ann = up.visitor("ann")
+    assert (await up.ask("/api/listen/state", host=ann)).json is None
+    assert (await control(up, "create", ann, name="Mine"))[0] == 403
+    assert (await control(up, "play"))[0] == 400
+    assert (await control(up, "nosuch"))[0] == 400
+    assert (await control(up, "create", name="Evening"))[0] == 200
+    status, group = await control(up, "load", path="track.wav")
+    assert status == 200
+    assert isinstance(group, dict)
+    assert group["track"] == {"name": "track", "duration": 60.0, "bitrate": 705600, "format": "wav"}
+    shown = (await up.ask("/api/listen/state", host=ann)).json
+    assert shown["track"] == group["track"]
+    assert str(up.folder) not in json.dumps(shown)
+
+    audio = f"/api/listen/audio?session={group['id']}"
+    part = await up.ask(audio, host=ann, range="bytes=0-3")
+    assert (part.status, part.body) == (206, b"RIFF")
+    assert part.headers["content-type"].startswith("audio/")
+    assert (await up.ask("/api/listen/audio?session=listen-0", host=ann)).status == 404
+    assert (await control(up, "close"))[0] == 200
+    assert (await up.ask(audio, host=ann)).status == 404
+
+
+async def all_with_the_host(up: Served, pages: list[Page]) -> None:
+    """Wait until every player plays where the host is, and then see that it stays there."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for page in pages:
+            while await off(up, page) > IN_STEP_SECONDS:
+                await page.wait_for_timeout(100)
+    for page in pages:
+        await page.wait_for_timeout(500)
+        assert await off(up, page) <= IN_STEP_SECONDS
+
+
+async def off(up: Served, page: Page) -> float:
+    """Seconds between the host and a player; for ever when it does not play."""
+    played = await page.evaluate("[document.querySelector('audio').paused, document.querySelector('audio').currentTime]")
+    state = up.peer.listening.state()
+    assert state is not None
+    return float("inf") if played[0] else abs(state.position - float(played[1]))
+
+
+async def test_three_listeners_are_where_the_host_is_also_after_a_seek_and_a_break(up: Served) -> None:
+    await control(up, "create", name="Evening")
+    await control(up, "load", path="track.wav")
+    await control(up, "play")
+    async with launched() as browser, AsyncExitStack() as stack:
+        pages = [
+            await stack.enter_async_context(opened(browser, f"http://{up.visitor(name)}/listen.html")) for name in ("ann", "bob", "cid")
+        ]
+        for page in pages:
+            await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
+        await all_with_the_host(up, pages)
+        assert up.peer.listening.listeners() == 3
+        await control(up, "seek", seconds=40)
+        await all_with_the_host(up, pages)
+        await pages[0].context.set_offline(True)
+        await pages[0].wait_for_timeout(1500)
+        await pages[0].context.set_offline(False)
+        await all_with_the_host(up, pages)
+        await control(up, "pause")
+        async with asyncio.timeout(10):
+            for page in pages:
+                while not await page.evaluate("document.querySelector('audio').paused"):
+                    await page.wait_for_timeout(50)
+        await pages[0].evaluate("Goop.listen.leave(document.querySelector('audio'))")
+    await control(up, "close")
+
+
+async def test_who_has_gone_counts_no_more(up: Served, tmp_path: Path) -> None:
+    await asyncio.sleep(0.2)
+    assert up.peer.listening.listeners() == 0
