@@ -6,6 +6,8 @@ says, untrusted text.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,11 +16,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from goop2.chat.chat import Carry, Chat, Undelivered
+from goop2.group_session import GroupSession
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
+from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.faults import NetworkFault
+from goop2.p2p.groups import Groups
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
 from goop2.p2p.protocols import data, topics
@@ -36,6 +41,12 @@ _RAW_KEYS: Final = (
     *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),
     *("order", "fields", "expr", "group_by", "key_col"),
 )
+GOODBYE_SECONDS: Final = 2.0
+"""For the last messages: that a session is over."""
+
+Grouped = Callable[[str, topics.Group], None]
+"""A group message and who sent it."""
+
 _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
@@ -54,6 +65,8 @@ class Network:
     calling: Calling
     discovery: Discovery
     broadcasts: Subscribers[Heard]
+    groups: Groups
+    delivery: Delivery
 
     @property
     def roster(self) -> Roster:
@@ -97,14 +110,24 @@ async def join(
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
         broadcasts: Subscribers[Heard] = Subscribers()
+        calling = Calling(host)
+        groups = Groups(peer.identity.peer_id, lambda: time.time_ns() // 1_000_000)
+        delivery = Delivery(calling.send, lambda lost: delivery.post(groups.gone(lost)))
+        stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
+        session = GroupSession(peer.listening, groups, delivery.post)
+        stack.callback(session.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        await _serving(peer, who, broadcasts).attach(host)
+        await _serving(peer, who, broadcasts, lambda sender, said: delivery.post(groups.received(sender, said))).attach(host)
+        await session.attach(host)
         servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
         finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
-        network = Network(host, Calling(host), discovery, broadcasts)
+        discovery.roster.subscribe(lambda change: delivery.post(groups.gone(change.peer.id)) if change.what == "offline" else None)
+        syncing = asyncio.create_task(session.keep_in_step())
+        stack.callback(syncing.cancel)
+        network = Network(host, calling, discovery, broadcasts, groups, delivery)
         peer.chat.join(_carrying(network.calling), who)
         stack.callback(peer.chat.part)
         yield network
@@ -120,9 +143,9 @@ class _Who:
         return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
-def _serving(peer: Peer, who: _Who, broadcasts: Subscribers[Heard]) -> Serving:
+def _serving(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped) -> Serving:
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
-    keep = _keeping(peer.chat, broadcasts)
+    keep = _keeping(peer.chat, broadcasts, grouped)
     return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
 
 
@@ -140,7 +163,7 @@ def _carrying(calling: Calling) -> Carry:
     return carry
 
 
-def _keeping(chat: Chat, broadcasts: Subscribers[Heard]) -> Keep:
+def _keeping(chat: Chat, broadcasts: Subscribers[Heard], grouped: Grouped) -> Keep:
     async def keep(received: Received) -> None:
         event = received.event
         if isinstance(event, topics.Chat):
@@ -149,6 +172,8 @@ def _keeping(chat: Chat, broadcasts: Subscribers[Heard]) -> Keep:
             await chat.delivered(received.sender, event.msg_id)
         elif isinstance(event, topics.Broadcast):
             broadcasts.tell(Heard(received.sender, event.chat.content))
+        elif isinstance(event, topics.Group):
+            grouped(received.sender, event)
 
     return keep
 

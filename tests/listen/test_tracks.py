@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from tests.listen.sounds import FRAME_SECONDS, converted, mp3, probed, wav
 
+from goop2.listen.mpeg import scan
 from goop2.listen.session import ListenError
 from goop2.listen.tracks import Library
 
@@ -50,6 +52,27 @@ def test_what_stands_before_the_first_frame_does_not_count(library: Library, fol
     tag = b"ID3\x04\x00\x00" + bytes([0, 0, 8, 0]) + b"\0" * 1024
     mp3(folder / "tagged.mp3", [9] * 200, tag)
     assert library.load("tagged.mp3").duration == pytest.approx(200 * FRAME_SECONDS, abs=CLOSE_SECONDS)
+
+
+def test_a_long_file_is_never_held(folder: Path) -> None:
+    file = mp3(folder / "long.mp3", [14] * 20_000)
+    tracemalloc.start()
+    try:
+        with file.open("rb") as opened:
+            scan(opened)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000 < file.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_link_that_takes_a_tracks_place_leads_nowhere(library: Library, folder: Path) -> None:
+    track = library.load(wav(folder / "tone.wav", 1).name)
+    (folder / "tone.wav").unlink()
+    secret = folder / "data/key"
+    secret.write_text("secret")
+    (folder / "tone.wav").symlink_to(secret)
+    with pytest.raises(ListenError, match=r"tone\.wav cannot be opened"):
+        library.open(track.path)
 
 
 def test_three_hours_of_varying_bitrate(library: Library, folder: Path) -> None:

@@ -44,12 +44,21 @@ class Listening:
         self._session: Session | None = None
         self._subscribers: Subscribers[State | None] = Subscribers()
         self._changing = asyncio.Lock()
-        self.listeners: Callable[[], int] = lambda: 0
-        """How many listen now; set by whoever serves them."""
+        self._counts: Subscribers[list[int]] = Subscribers()
 
     def subscribe(self, callback: Callable[[State | None], None]) -> Callable[[], None]:
         """Hear of every change, None when the session is closed; gives the function that ends it."""
         return self._subscribers.add(callback)
+
+    def counted(self, count: Callable[[], int]) -> Callable[[], None]:
+        """`count` says how many somebody serves; gives the function that ends it."""
+        return self._counts.add(lambda found: found.append(count()))
+
+    def listeners(self) -> int:
+        """How many listen now, over the web and the network."""
+        found: list[int] = []
+        self._counts.tell(found)
+        return sum(found)
 
     def restore(self) -> None:
         """The session of the last run, paused where it was. What cannot be read is forgotten. Blocking."""
@@ -116,12 +125,31 @@ class Listening:
         if self._session is not None:
             await asyncio.to_thread(self._write, self._session.pause(self._clock()) if self._session.track else self._session)
 
+    def follow(self, session_id: str) -> tuple[Track, Callable[[], float | None]] | None:
+        """The track of that session, None without one, and where it is: seconds, None from the next change on, and while it is paused.
+
+        Raises `ListenError` when there is no such session.
+        """
+        session = self._session
+        if session is None or session.id != session_id:
+            raise ListenError("no such session is open")
+
+        def position() -> float | None:
+            # A session is replaced at every change.
+            return session.at(self._clock()) if self._session is session and session.playing else None
+
+        return (session.track, position) if session.track is not None else None
+
     def audio(self, session_id: str) -> tuple[Track, BinaryIO]:
         """The track of that session and its file, to be closed. Blocking. Raises `ListenError`."""
         session = self._session
         if session is None or session.id != session_id or session.track is None:
             raise ListenError("no such track is playing")
-        return session.track, self._library.open(session.track.path)
+        return session.track, self.open(session.track)
+
+    def open(self, track: Track) -> BinaryIO:
+        """A track's file, to be closed. Blocking. Raises `ListenError`."""
+        return self._library.open(track.path)
 
     def _open(self) -> Session:
         if self._session is None:

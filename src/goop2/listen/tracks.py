@@ -14,7 +14,8 @@ from goop2.listen.session import ListenError, Track
 FORMATS: Final = {"MP3": "mp3", "OggVorbis": "ogg", "OggOpus": "opus", "FLAC": "flac", "WAVE": "wav"}
 """mutagen's class → format."""
 SHOWN_CHARS: Final = 200
-_OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+"""A track's path is real when it is loaded; a link that has taken its place since leads nowhere."""
 
 
 class Library:

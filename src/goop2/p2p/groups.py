@@ -85,7 +85,7 @@ class Groups:
     """All groups of this peer. `now_ms` gives milliseconds since 1970, for the list's `joined_at`."""
 
     def __init__(self, own_id: str, now_ms: Callable[[], int]) -> None:
-        self._own_id = own_id
+        self.own_id = own_id
         self._now_ms = now_ms
         self._hosted: dict[str, Known] = {}
         self._joined_at: dict[str, dict[str, int]] = {}
@@ -121,8 +121,8 @@ class Groups:
         id_ = group or secrets.token_hex(ID_BYTES)
         if id_ in self._hosted:
             raise TooManyGroups(f"a group {id_!r} is hosted here already")
-        self._joined_at[id_] = {self._own_id: self._now_ms()} if take_part else {}
-        self._hosted[id_] = Known(id_, self._own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
+        self._joined_at[id_] = {self.own_id: self._now_ms()} if take_part else {}
+        self._hosted[id_] = Known(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
         return self._hosted[id_]
 
     def change(self, group: str, name: str, max_members: int = 0) -> list[Outgoing]:
@@ -135,7 +135,7 @@ class Groups:
         """The group ends. Raises `NoSuchGroup`."""
         known = self._hosted_here(group)
         del self._hosted[group], self._joined_at[group]
-        return self._told("ended", known, self._to_all(known, "close", topics.envelope("close", group, sender=self._own_id)))
+        return self._told("ended", known, self._to_all(known, "close", topics.envelope("close", group, sender=self.own_id)))
 
     # As a member.
 
@@ -156,7 +156,7 @@ class Groups:
 
     def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
         """A message to everybody in a group, hosted here or joined; this peer does not get it back. Raises `NoSuchGroup`."""
-        if host == self._own_id:
+        if host == self.own_id:
             return self._to_all(self._hosted_here(group), "msg", payload)
         if (host, group) not in self._joined or not self._joined[host, group].joined:
             raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
@@ -200,7 +200,7 @@ class Groups:
         bound = min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
         if len(group.members) >= bound:
             refused = msgspec.json.encode(Refused(FULL, f"the group has {bound} members, the most there may be"))
-            return [Outgoing(peer, topics.group_topic(group.id, "error"), topics.envelope("error", group.id, refused, self._own_id))]
+            return [Outgoing(peer, topics.group_topic(group.id, "error"), topics.envelope("error", group.id, refused, self.own_id))]
         self._joined_at[group.id][peer] = self._now_ms()
         group = self._with_members(group)
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
@@ -226,7 +226,7 @@ class Groups:
 
     def _to_all(self, group: Known, type_: str, payload: bytes, without: str = "") -> list[Outgoing]:
         topic = topics.group_topic(group.id, type_)
-        return [Outgoing(peer, topic, payload) for peer in group.members if peer not in (without, self._own_id)]
+        return [Outgoing(peer, topic, payload) for peer in group.members if peer not in (without, self.own_id)]
 
     # At a member.
 
@@ -262,7 +262,7 @@ class Groups:
         return self._hosted[group]
 
     def _enveloped(self, peer: str, group: str, type_: str) -> Outgoing:
-        return Outgoing(peer, topics.group_topic(group, type_), topics.envelope(type_, group, sender=self._own_id))
+        return Outgoing(peer, topics.group_topic(group, type_), topics.envelope(type_, group, sender=self.own_id))
 
     def _told(self, what: Kind, group: Known, outgoing: list[Outgoing]) -> list[Outgoing]:
         self._subscribers.tell(Change(what, group))

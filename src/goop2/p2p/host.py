@@ -155,11 +155,11 @@ class Host:
             raise
         return Stream(self._guest, stream, peer, str(stream.get_protocol()), lambda: self._one_less(peer))
 
-    async def serve(self, protocol: str, handler: Handler) -> None:
-        """Have `handler` answer the streams others open with this protocol."""
+    async def serve(self, protocol: str, handler: Handler, seconds: float = EXCHANGE_SECONDS) -> None:
+        """Have `handler` answer the streams others open with this protocol, each within `seconds`."""
 
         async def accept(stream: NetStream) -> None:
-            await self._accept(stream, protocol, handler)
+            await self._accept(stream, protocol, handler, seconds)
 
         await self._guest.call(_plain(lambda: self._host.set_stream_handler(TProtocol(protocol), accept)))  # type: ignore[arg-type]
 
@@ -225,10 +225,10 @@ class Host:
         with trio.fail_after(NEGOTIATE_SECONDS):
             return cast(NetStream, await self._host.new_stream(peer, protocols))
 
-    async def _accept(self, stream: NetStream, protocol: str, handler: Handler) -> None:
+    async def _accept(self, stream: NetStream, protocol: str, handler: Handler, seconds: float) -> None:
         ours = Stream(self._guest, stream, str(stream.muxed_conn.peer_id), protocol)
         try:
-            with trio.fail_after(EXCHANGE_SECONDS):
+            with trio.fail_after(seconds):
                 await self._guest.host(_exchange, ours, handler)
             await ours.linger()
         except Exception as error:

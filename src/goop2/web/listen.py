@@ -55,12 +55,12 @@ class Listen:
             "listen/audio": self._audio,
             "listen/control": self._control,
         }
-        listening.listeners = lambda: self._events.readers(lambda _: True)
-        self._end = listening.subscribe(self._tell)
+        self._end = (listening.counted(lambda: self._events.readers(lambda _: True)), listening.subscribe(self._tell))
 
     def stop(self) -> None:
         """End the streams."""
-        self._end()
+        for end in self._end:
+            end()
         self._events.stop()
 
     def _shown(self, state: State | None) -> dict[str, object] | None:

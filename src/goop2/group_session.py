@@ -1,0 +1,161 @@
+"""The own listening session, told to the network: a group its listeners join, what the host does as messages, the sound as a stream.
+
+Between `listen/`, which knows no network, and `p2p/`, which knows no session. Who is let in is the group's affair; a session's sound is
+for whoever knows its id, as on pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from goop2.listen.boundaries import sound
+from goop2.listen.listening import Listening, State
+from goop2.listen.pacing import paced
+from goop2.listen.session import ListenError
+from goop2.p2p.groups import Change, Groups, Outgoing
+from goop2.p2p.host import Host
+from goop2.p2p.protocols import listen, topics
+from goop2.p2p.serving import read_line
+from goop2.p2p.stream import Stream
+
+SYNC_SECONDS: Final = 5.0
+"""network.md."""
+STREAM_SECONDS: Final = 24 * 3600.0
+"""A stream lasts a track at most."""
+STREAMS_MAX: Final = 64
+STREAMS_PER_PEER: Final = 4
+"""Being sent sound at a time: a thread's reads and a file each. A player that seeks has two for a moment."""
+
+
+class GroupSession:
+    """Keeps a group as the session is. `post` sends; nothing here waits for it."""
+
+    def __init__(self, listening: Listening, groups: Groups, post: Callable[[Iterable[Outgoing]], None]) -> None:
+        self._listening = listening
+        self._groups = groups
+        self._post = post
+        self._told: State | None = None
+        self._members: tuple[str, ...] = ()
+        self._streams: Counter[str] = Counter()
+        self._ends = (
+            listening.subscribe(self._changed),
+            listening.counted(lambda: max(0, len(self._members) - 1)),
+            groups.subscribe(self._group_changed),
+        )
+        self._changed(listening.state())
+
+    def stop(self) -> None:
+        """The host leaves: its listeners are told that it is over."""
+        for end in self._ends:
+            end()
+        self._end()
+
+    async def attach(self, host: Host) -> None:
+        """Send the sound to whoever asks this host."""
+        await host.serve(listen.PROTOCOL, self.answer, STREAM_SECONDS)
+
+    async def keep_in_step(self) -> None:
+        """Says where everybody is, again and again; until cancelled."""
+        while True:
+            await asyncio.sleep(SYNC_SECONDS)
+            self.sync()
+
+    def sync(self) -> None:
+        """Say where everybody is, while it plays."""
+        state = self._listening.state()
+        if state is not None and state.playing:
+            self._say(listen.control("sync", position=state.position))
+
+    async def answer(self, stream: Stream) -> None:
+        """The sound from the current position, at the pace it is heard."""
+        group = listen.requested(await read_line(stream, listen.request_reader()))
+        if group is None or self._streams.total() >= STREAMS_MAX or self._streams[stream.peer] >= STREAMS_PER_PEER:
+            await stream.finish(listen.refusal(listen.BAD_REQUEST))
+            return
+        self._streams[stream.peer] += 1
+        try:
+            await self._answer(stream, group)
+        finally:
+            self._streams[stream.peer] -= 1
+            self._streams += Counter()
+
+    async def _answer(self, stream: Stream, group: str) -> None:
+        try:
+            followed = self._listening.follow(group)
+        except ListenError:
+            await stream.finish(listen.refusal(listen.NOT_FOUND))
+            return
+        if followed is None:
+            await stream.finish(listen.refusal(listen.NO_TRACK))
+            return
+        track, position = followed
+        try:
+            file = await asyncio.to_thread(self._listening.open, track)
+        except ListenError:
+            await stream.finish(listen.refusal(listen.NO_TRACK))
+            return
+        with file:
+            await stream.write(listen.header(track.format, track.bitrate, track.duration))
+            if position() is not None:
+                heard = await asyncio.to_thread(sound, file, track)
+                async with contextlib.aclosing(paced(heard, position)) as pieces:
+                    async for piece in pieces:
+                        await stream.write(piece)
+            await stream.finish()
+
+    def _changed(self, state: State | None) -> None:
+        before = self._told
+        if state is None or (before is not None and before.id != state.id):
+            self._end()
+            before = None
+        if state is None:
+            return
+        if before is None:
+            self._members = self._groups.host(state.name, listen.APP_TYPE, volatile=True, group=state.id, take_part=True).members
+        self._told = state
+        for payload in _said(before or replace(state, track=None), state):
+            self._say(payload)
+
+    def _end(self) -> None:
+        if self._told is None:
+            return
+        self._say(listen.control("close"))
+        self._post(self._groups.close(self._told.id))
+        self._told, self._members = None, ()
+
+    def _group_changed(self, change: Change) -> None:
+        if self._told is None or change.group.id != self._told.id or change.what != "members":
+            return
+        before, self._members = self._members, change.group.members
+        state = self._listening.state()
+        if state is None or state.track is None:
+            return
+        topic = topics.group_topic(state.id, "msg")
+        for peer in set(self._members) - set(before):
+            payloads = _said(replace(state, track=None), state, everything=True)
+            # After the welcome, which the group sends when this returns.
+            asyncio.get_running_loop().call_soon(self._post, [Outgoing(peer, topic, payload) for payload in payloads])
+
+    def _say(self, payload: bytes) -> None:
+        assert self._told is not None
+        self._post(self._groups.send(self._groups.own_id, self._told.id, payload))
+
+
+def _said(before: State, now: State, *, everything: bool = False) -> list[bytes]:
+    """What the host did between two states, or all that somebody who has just come must know."""
+    said: list[bytes] = []
+    if now.track is None:
+        return said
+    if before.track != now.track:
+        track = listen.Track(now.track.name, now.track.duration, now.track.bitrate, now.track.format)
+        said.append(listen.control("load", track, now.position))
+    if everything or before.playing != now.playing or (said and now.playing):
+        said.append(listen.control("play" if now.playing else "pause", position=now.position))
+    elif not said:
+        said.append(listen.control("seek", position=now.position))
+    return said

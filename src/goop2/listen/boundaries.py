@@ -1,0 +1,205 @@
+"""Where in an audio file a second begins, at a boundary a decoder can start from, and what it must have read before.
+
+    mp3          a frame; nothing before it. Every fourth frame is noted, on opening: where the bitrate varies nothing else helps
+    wav          a block of samples; before it the chunks up to the data
+    flac         a frame, found by halving the file; before it the mark and STREAMINFO
+    ogg, opus    a page, found by halving the file; before it the pages with the headers. Pages are as long as their maker made them,
+                 mostly a quarter of a second; ffmpeg's last a whole one
+
+Layouts: ISO 11172-3; RFC 9639, 9.1; RFC 3533, 6; RFC 7845, 5.1; Vorbis I, 4.2.2. Everything here reads a file and blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from goop2.listen import mpeg
+from goop2.listen.session import ListenError, Track
+
+MARKS_MAX: Final = 1 << 17
+"""Frames noted of an MP3, 1 MB; of a file with more, every eighth is, and so on."""
+_FRAMES_PER_MARK: Final = 4
+_SEARCHED_BYTES: Final = (1 << 14, 1 << 17)
+"""Nearly always a boundary is in the first. A page of Ogg has at most 65,307 bytes, a frame of FLAC hardly more: in the second is one."""
+_HEADERS_MAX_BYTES: Final = 1 << 20
+"""What is sent before the sound; pictures in tags are most of it."""
+_HEADER_PACKETS: Final = {"ogg": 3, "opus": 2}
+
+Boundary = tuple[int, float]
+"""Where it begins in the file, in bytes, and when in the track, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A file to be heard from any second."""
+
+    file: BinaryIO
+    prefix: bytes
+    """What a decoder wants first."""
+    end: int
+    """After the file's last byte of sound."""
+    offset: Callable[[float], int]
+    """Seconds → where the boundary at or before them begins; `end` beyond the last."""
+
+
+def sound(file: BinaryIO, track: Track) -> Sound:
+    """The sound of an open file. Raises `ListenError` when the file is not what it was when it was loaded."""
+    size = file.seek(0, os.SEEK_END)
+    try:
+        return _FORMATS[track.format](file, track, size)
+    except (mpeg.NoFrames, OSError, struct.error, ValueError, IndexError):
+        raise ListenError(f"{track.name} is broken, or not the file that was loaded") from None
+
+
+def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
+    marks, stride, seconds, count = array("Q"), _FRAMES_PER_MARK, 0.0, 0
+    for count, (at, _, length) in enumerate(mpeg.frames(file), 1):
+        seconds += length
+        if (count - 1) % stride == 0:
+            marks.append(at)
+            if len(marks) > MARKS_MAX:
+                marks, stride = marks[::2], stride * 2
+    if not marks:
+        raise mpeg.NoFrames
+    each = seconds / count * stride
+
+    def offset(at: float) -> int:
+        return size if at >= min(seconds, track.duration) else marks[min(len(marks) - 1, int(at / each))]
+
+    return Sound(file, b"", size, offset)
+
+
+def _wav(file: BinaryIO, _track: Track, size: int) -> Sound:
+    kind, at, length, rate, block = b"", 12, 0, 0, 0
+    while kind != b"data":
+        at += length + length % 2
+        file.seek(at)
+        kind, length = struct.unpack("<4sI", file.read(8))
+        at += 8
+        if kind == b"fmt ":
+            _, _, rate, _, block = struct.unpack("<HHIIH", file.read(14))
+    if not rate or not block:
+        raise ValueError
+    end = min(size, at + length)
+    return Sound(file, _read(file, 0, at), end, lambda seconds: min(end, at + int(seconds * rate) * block))
+
+
+def _flac(file: BinaryIO, track: Track, size: int) -> Sound:
+    if _read(file, 0, 4) != b"fLaC":
+        raise ValueError
+    info = _read(file, 8, 34)
+    rate, fixed = int.from_bytes(info[10:13], "big") >> 4, int.from_bytes(info[:2], "big")
+    at, last = 4, False
+    while not last:
+        head = _read(file, at, 4)
+        last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
+    first = at
+
+    def next_frame(begin: int, searched: int) -> Boundary | None:
+        content = _read(file, begin, searched, short=True)
+        found = -1
+        while (found := content.find(b"\xff", found + 1)) >= 0:
+            number = _flac_number(content[found : found + 16])
+            if number is not None:
+                return begin + found, number * (1 if content[found + 1] & 1 else fixed) / rate
+        return None
+
+    # The mark, and STREAMINFO as the last block: nothing follows it but frames.
+    prefix = b"fLaC\x80" + (34).to_bytes(3, "big") + info
+    return _halved(file, prefix, first, size, track.duration, next_frame)
+
+
+def _flac_number(head: bytes) -> int | None:
+    """The number of the frame or sample of a frame's header, None when it is none: its checksum tells."""
+    if len(head) < 16 or head[1] & 0xFE != 0xF8 or head[3] & 1:
+        return None
+    more = 8 - (head[4] ^ 0xFF).bit_length()
+    if more == 1 or more > 7:
+        return None
+    number = head[4] & (0x7F >> more)
+    for byte in head[5 : 4 + max(1, more)]:
+        number = number << 6 | byte & 0x3F
+    length = 4 + max(1, more) + {6: 1, 7: 2}.get(head[2] >> 4, 0) + {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    return number if length < len(head) and _crc8(head[:length]) == head[length] else None
+
+
+def _crc8(content: bytes) -> int:
+    value = 0
+    for byte in content:
+        value ^= byte
+        for _ in range(8):
+            value = (value << 1 ^ 0x107) if value & 0x80 else value << 1
+    return value
+
+
+def _ogg(file: BinaryIO, track: Track, size: int) -> Sound:
+    head = _read(file, 0, 64)
+    serial, packet = head[14:18], head[27 + head[26] :]
+    opus = packet.startswith(b"OpusHead")
+    rate, skipped = (48000, int.from_bytes(packet[10:12], "little")) if opus else (int.from_bytes(packet[12:16], "little"), 0)
+    first, packets = 0, 0
+    while packets < _HEADER_PACKETS[track.format]:
+        head = _read(file, first, 27)
+        if head[:4] != b"OggS":
+            raise ValueError
+        lacing = _read(file, first + 27, head[26])
+        packets += sum(1 for length in lacing if length < 255)
+        first += 27 + len(lacing) + sum(lacing)
+
+    def next_page(begin: int, searched: int) -> Boundary | None:
+        """A page says when it ends, so this finds the page after one that says so."""
+        content = _read(file, begin, searched, short=True)
+        found = -1
+        while (found := content.find(b"OggS\0", found + 1)) >= 0:
+            lacing = content[found + 27 : found + 27 + content[found + 26]] if found + 27 <= len(content) else b""
+            granule = int.from_bytes(content[found + 6 : found + 14], "little", signed=True)
+            if lacing and content[found + 14 : found + 18] == serial and granule >= 0:
+                return begin + found + 27 + len(lacing) + sum(lacing), max(0, granule - skipped) / rate
+        return None
+
+    return _halved(file, _read(file, 0, first), first, size, track.duration, next_page)
+
+
+def _halved(
+    file: BinaryIO, prefix: bytes, first: int, end: int, duration: float, next_after: Callable[[int, int], Boundary | None]
+) -> Sound:
+    """A file whose boundaries say when they are; `next_after` finds the first from an offset on, in so many bytes."""
+
+    def offset(seconds: float) -> int:
+        if seconds >= duration:
+            return end
+        low, high, best = first, end, first
+        while low < high:
+            middle = (low + high) // 2
+            found = next_after(middle, _SEARCHED_BYTES[0]) or next_after(middle, _SEARCHED_BYTES[1])
+            if found is None or found[1] > seconds:
+                high = middle
+            else:
+                best, low = max(best, found[0]), max(middle + 1, found[0])
+        return min(best, end)
+
+    return Sound(file, prefix, end, offset)
+
+
+def _read(file: BinaryIO, at: int, size: int, *, short: bool = False) -> bytes:
+    if size > _HEADERS_MAX_BYTES:
+        raise ValueError
+    file.seek(at)
+    content = file.read(size)
+    if len(content) < size and not short:
+        raise ValueError
+    return content
+
+
+_FORMATS: Final[dict[str, Callable[[BinaryIO, Track, int], Sound]]] = {
+    "mp3": _mp3,
+    "wav": _wav,
+    "flac": _flac,
+    "ogg": _ogg,
+    "opus": _ogg,
+}

@@ -1,0 +1,97 @@
+"""Messages of groups: in order, however the network stutters, and given up in the end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.p2p.hosts import until
+
+from goop2.p2p import delivery as module
+from goop2.p2p.delivery import PATIENCE_SECONDS, WAITING_MAX, Delivery
+from goop2.p2p.faults import Broken
+from goop2.p2p.groups import Outgoing
+
+
+class Net:
+    """Takes messages, or breaks."""
+
+    def __init__(self) -> None:
+        self.broken = 0
+        self.now = 0.0
+        self.got: list[tuple[str, str]] = []
+        self.lost: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.delivery = Delivery(self.send, self.lost.append, lambda: self.now)
+
+    async def send(self, peer: str, topic: str, payload: bytes) -> None:
+        await self.open.wait()
+        await asyncio.sleep(0)
+        if self.broken:
+            self.broken -= 1
+            self.now += 5
+            raise Broken(f"{peer} does not answer")
+        self.got.append((peer, topic))
+
+    def post(self, peer: str, *topics: str) -> None:
+        self.delivery.post([Outgoing(peer, topic, b"null") for topic in topics])
+
+
+@pytest.fixture
+def net(monkeypatch: pytest.MonkeyPatch) -> Net:
+    monkeypatch.setattr(module, "AGAIN_AFTER_SECONDS", 0.0)
+    return Net()
+
+
+async def test_a_peer_gets_its_messages_in_order_also_when_one_must_be_sent_again(net: Net) -> None:
+    net.broken = 2
+    net.post("bob", "1", "2", "3")
+    net.post("bob", "4")
+    await until(lambda: len(net.got) == 4)
+    assert net.got == [("bob", each) for each in "1234"]
+    assert net.lost == []
+
+
+async def test_a_peer_that_takes_nothing_is_lost_once_with_all_that_waits(net: Net) -> None:
+    net.broken = 1 + int(PATIENCE_SECONDS / 5)
+    net.post("bob", "1", "2", "3")
+    await until(lambda: bool(net.lost))
+    await net.delivery.flush(1)
+    assert (net.got, net.lost) == ([], ["bob"])
+    net.post("bob", "back")
+    await until(lambda: net.got == [("bob", "back")])
+
+
+async def test_one_peer_does_not_hold_up_another(net: Net) -> None:
+    got: list[str] = []
+
+    async def send(peer: str, topic: str, payload: bytes) -> None:
+        if peer == "slow":
+            await asyncio.Event().wait()
+        got.append(topic)
+
+    delivery = Delivery(send, net.lost.append)
+    delivery.post([Outgoing("slow", "1", b""), Outgoing("quick", "2", b"")])
+    await until(lambda: got == ["2"])
+    await delivery.flush(0)
+
+
+async def test_what_waits_is_bounded(net: Net) -> None:
+    net.open.clear()
+    net.post("bob", *map(str, range(WAITING_MAX + 2)))
+    net.open.set()
+    await until(lambda: net.lost == ["bob"])
+    assert len(net.got) < WAITING_MAX + 2
+
+
+async def test_the_last_messages_get_a_moment_and_no_more(net: Net) -> None:
+    net.post("bob", "close")
+    await net.delivery.flush(5)
+    assert net.got == [("bob", "close")]
+    net.open.clear()
+    net.post("bob", "never")
+    await net.delivery.flush(0.01)
+    net.open.set()
+    await asyncio.sleep(0)
+    assert net.got == [("bob", "close")]
