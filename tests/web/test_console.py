@@ -386,7 +386,7 @@ async def test_rows_that_come_late_never_stand_under_another_table(browser: Brow
     asked, let_go = asyncio.Event(), asyncio.Event()
 
     async def late(route: Route) -> None:
-        if route.request.post_data_json["table"] == "posts":
+        if (route.request.post_data_json or {}).get("table") == "posts":
             asked.set()
             await let_go.wait()
         await route.continue_()
