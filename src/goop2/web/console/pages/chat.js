@@ -37,7 +37,7 @@ export async function show(main, shell) {
     people.replaceChildren(el("ul", {}, known().map((one) => el("li", {}, el("a", {
       href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
       onclick: (event) => { event.preventDefault(); choose(one.peer); } },
-      el("span", {}, nameOf(one)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
+      el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
     const one = known().find((each) => each.peer === peer);
     title.replaceChildren(nameOf(one), ...(peer === overview.id ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
