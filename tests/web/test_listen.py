@@ -74,7 +74,7 @@ async def all_with_the_host(up: Served, pages: list[Page]) -> None:
 
 
 async def off(up: Served, page: Page) -> float:
-    """Seconds between the host and a player, the smallest of some looks (what the look itself takes only adds); for ever when it is still."""
+    """Seconds between the host and a player, the least of some looks: what a look itself takes only adds. For ever when it is still."""
     return min([await _off(up, page) for _ in range(LOOKS)])
 
 
