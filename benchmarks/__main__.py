@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import data, outbound, report, scripting, web
+from benchmarks import data, outbound, p2p, report, scripting, web
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
     "outbound": outbound.run,
     "data": data.run,
     "web": web.run,
+    "p2p": p2p.run,
 }
 
 

@@ -2,7 +2,7 @@
 
     {"op": "send", "peer": "12D3Koo…", "text": "hi"}   →   {"ok": true, …}   or   {"ok": false, "code": "…", "message": "…"}
 
-Only who may write into `data/` (mode 0700) can connect. What the operations do is for whoever opens the socket to know.
+Only the owner's own processes can connect (mode 0600). What the operations do is for whoever opens the socket to know.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ async def listening(folder: Path, operations: Mapping[str, Operation]) -> AsyncI
     _remove(folder)
     with _place(folder) as path:
         server = await asyncio.start_unix_server(serve, path, limit=LINE_MAX_BYTES)
+        os.chmod(path, 0o600)  # noqa: PTH101 - no path of its own; the folder is closed too, where we have made it
     try:
         yield
     finally:

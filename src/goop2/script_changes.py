@@ -86,10 +86,11 @@ class ScriptFiles:
         """Give a script another name. Raises `NotChanged`."""
         file, target = self._file(kind, name), self._file(kind, new_name)
         self._real_folder(file.parent)
-        if self._taken(target):
-            raise NotChanged(f"there is a {kind} {new_name} already")
         try:
-            os.rename(file, target)  # noqa: PTH104 - beside os.replace
+            os.link(file, target, follow_symlinks=False)  # unlike a rename it takes nobody's place
+            file.unlink()
+        except FileExistsError:
+            raise NotChanged(f"there is a {kind} {new_name} already") from None
         except OSError as error:
             raise NotChanged(f"{name} cannot be renamed: {error.strerror}") from None
 

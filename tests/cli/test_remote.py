@@ -113,6 +113,19 @@ def test_what_fails_is_one_sentence_and_exit_1(alice: Path, bob: str, arguments:
 
 def test_only_the_owner_reaches_the_socket(alice: Path) -> None:
     assert stat.S_IMODE((alice / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((alice / "data/peer.sock").stat().st_mode) == 0o600
+
+
+def test_a_peer_that_has_just_started_is_waited_for(tmp_path: Path) -> None:
+    create(tmp_path / "dora", "Dora")
+    settings = json.loads((tmp_path / "dora/goop.json").read_text()) | {"viewer": {"http_addr": "127.0.0.1:0"}}
+    (tmp_path / "dora/goop.json").write_text(json.dumps(settings))
+    with start("peer", tmp_path / "dora") as peer:
+        assert peer.stdout is not None
+        peer.stdout.readline()
+        assert goop2("peers", tmp_path / "dora", "--json").returncode == 0
+        peer.send_signal(signal.SIGINT)
+        assert peer.wait(20) == 0
 
 
 def test_without_a_running_peer_a_command_has_a_network_of_its_own(tmp_path: Path, bob: str) -> None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 from tests.listen.sounds import wav
 from tests.templates.sites import address, site_of
+from tests.web.axe import complaints
 from tests.web.browser import opened
 from tests.web.served import Served
 
@@ -26,6 +27,7 @@ async def test_the_host_plays_and_a_visitor_hears(browser: Browser, up: Served) 
     async with opened(browser, address(up, "listening")) as host, opened(browser, address(up, "listening", "ann")) as ann:
         await expect(host.get_by_role("heading", name="You are the host")).to_be_visible()
         await expect(ann.get_by_role("heading", name="You are the host")).to_be_hidden()
+        assert await complaints(host) == []
         await host.get_by_label("File").fill("nothing.wav")
         await host.get_by_role("button", name="Load and play").click()
         await expect(host.get_by_text("nothing.wav is no file here")).to_be_visible()
@@ -34,6 +36,7 @@ async def test_the_host_plays_and_a_visitor_hears(browser: Browser, up: Served) 
         await expect(ann.get_by_role("heading", name="song")).to_be_visible()
         await ann.get_by_role("button", name="Listen", exact=True).click()
         await ann.wait_for_timeout(1500)
+        assert await complaints(ann) == []
         assert await ann.evaluate("!document.getElementById('audio').paused")
         await host.get_by_role("button", name="End").click()
         await expect(ann.get_by_role("heading", name="Nothing plays")).to_be_visible()

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from tests.web.browser import PATIENCE_MS, launched, opened
 from tests.web.served import Served, served
+
+from goop2.scripting.engine import Success
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,6 +25,7 @@ PAGES = ("home", "scripts", "chat", "runs", "data", "network", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
+BIG = 2**53 + 1
 OTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 POSTS = {
     "name": "posts",
@@ -341,13 +344,73 @@ async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browse
     await page.get_by_role("button", name="likes of row 51: change").click()
     await page.get_by_label("likes, integer").fill("many")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text('posts.likes takes a whole number, not "many"')).to_be_visible()
-    await page.get_by_role("button", name="likes of row 51: change").click()
+    await expect(page.get_by_role("dialog").get_by_text('posts.likes takes a whole number, not "many"')).to_be_visible()
+    await expect(page.get_by_label("likes, integer")).to_have_value("many")
     await page.get_by_label("likes, integer").fill("4711")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("button", name="likes of row 51: change")).to_have_text("4711")
     await page.get_by_role("button", name="title", exact=False).first.click()  # sorted by title
     await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("title")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def filed(tmp_path: Path) -> AsyncIterator[Served]:
+    """A peer with the tables posts, of one row with an integer that a browser's number cannot hold, and shelves, of one with a NULL."""
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/posts.json").write_text(json.dumps(POSTS))
+    (tmp_path / "schemas/shelves.json").write_text(json.dumps(POSTS | {"name": "shelves"}))
+    async with served(tmp_path) as up:
+        for table, data in (("posts", {"title": "One", "likes": BIG}), ("shelves", {"title": "", "likes": None})):
+            await up.peer.tables.perform("insert", up.peer.owner, {"table": table, "data": data})
+        yield up
+
+
+async def _likes(up: Served) -> object:
+    found = await up.peer.tables.perform("query", up.peer.owner, {"table": "posts"})
+    assert isinstance(found, Success)
+    return json.loads(found.json)[0]["likes"]
+
+
+async def test_an_integer_beyond_a_browsers_numbers_is_saved_exactly(browser: Browser, filed: Served) -> None:
+    page = await _console(browser, filed, "data?table=posts")
+    await page.get_by_role("button", name="likes of row 1: change").click()
+    await page.get_by_label("likes, integer").fill(str(BIG + 2))
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name="likes of row 1: change")).to_have_text(str(BIG + 2))
+    assert await _likes(filed) == str(BIG + 2)
+
+
+async def test_rows_that_come_late_never_stand_under_another_table(browser: Browser, filed: Served) -> None:
+    page = await _console(browser, filed, "data?table=shelves")
+    await expect(page.get_by_role("heading", name="shelves")).to_be_visible()
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if (route.request.post_data_json or {}).get("table") == "posts":
+            asked.set()
+            await let_go.wait()
+        await route.continue_()
+
+    await page.route("**/data/do", late)
+    await page.get_by_role("link", name="posts").click()
+    await asyncio.wait_for(asked.wait(), PATIENCE_MS / 1000)
+    await page.get_by_role("link", name="shelves").click()
+    await expect(page.get_by_role("heading", name="shelves")).to_be_visible()
+    last = {"op": "count", "table": "posts"}
+    async with page.expect_response(lambda response: bool(response.request.post_data_json == last)) as answered:
+        let_go.set()
+    await (await answered.value).finished()
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await expect(page.get_by_role("heading", name="shelves")).to_be_visible()
+    await expect(page.get_by_role("button", name="title of row 1: change")).to_have_text("")
+
+
+async def test_csv_tells_an_empty_text_from_null(browser: Browser, filed: Served) -> None:
+    page = await _console(browser, filed, "data?table=shelves")
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="CSV").click()
+    text = await asyncio.to_thread(Path(str(await (await download.value).path())).read_text)
+    assert text.splitlines()[1].startswith('1,"",,,')
 
 
 async def test_rows_are_added_removed_and_taken_out(browser: Browser, up: Served) -> None:
@@ -384,6 +447,36 @@ async def test_chat_completes_commands_and_shows_what_others_say_as_text(browser
     await expect(page.get_by_text("failed: this peer is not on the network")).to_be_visible()
     await up.peer.chat.receive(OTHER, "id-2", "It is me", 1764000000001)
     await expect(page.get_by_text("It is me").first).to_be_visible()
+
+
+async def test_whoever_reads_earlier_messages_stays_there_when_one_comes(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        for number in range(4):
+            await up.peer.chat.receive(OTHER, f"old-{number}", f"message {number}" + "\n." * 20, 1764000000000 + number)
+        page = await _console(browser, up, f"chat?peer={OTHER}")
+        said = page.get_by_role("log", name="Messages")
+        await expect(page.locator(".bubble", has_text="message 3")).to_be_in_viewport()
+        await said.evaluate("(box) => { box.scrollTop = 0; }")
+        await up.peer.chat.receive(OTHER, "new", "just now", 1764000001000)
+        await expect(page.locator(".bubble", has_text="just now")).to_be_attached()
+        await expect(page.locator(".bubble", has_text="message 0")).to_be_in_viewport()
+
+
+async def test_a_message_that_comes_while_a_conversation_is_read_is_not_lost(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        await up.peer.chat.receive(OTHER, "id-1", "before", 1764000000000)
+        page = await _console(browser, up, "chat")
+        await expect(page.locator("#link")).to_have_text("Live")
+
+        async def late(route: Route) -> None:
+            response = await route.fetch()
+            await up.peer.chat.receive(OTHER, "id-2", "meanwhile", 1764000000001)
+            await expect(page.locator(".bubble", has_text="meanwhile")).to_be_visible()
+            await route.fulfill(response=response)
+
+        await page.route("**/chat/messages", late)
+        await page.get_by_role("link", name="12D3Ko").click()
+        await expect(page.locator(".bubble")).to_have_text(["before", "meanwhile"])
 
 
 async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: Served) -> None:

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Listening</title>
 <script src="/sdk/goop-listen.js"></script><audio muted></audio></html>"""
 IN_STEP_SECONDS = 0.15
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 30
+LOOKS = 4
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -63,22 +64,25 @@ async def test_the_owner_controls_and_everybody_hears(up: Served) -> None:
 
 
 async def all_with_the_host(up: Served, pages: list[Page]) -> None:
-    """Wait until every player plays where the host is, and then see that it stays there."""
+    """Wait until every player is where the host is, and is there again half a second later."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         for page in pages:
-            while await off(up, page) > IN_STEP_SECONDS:
-                await page.wait_for_timeout(100)
-    for page in pages:
-        await page.wait_for_timeout(500)
-        assert await off(up, page) <= IN_STEP_SECONDS
+            in_step = 0
+            while in_step < 2:
+                in_step = in_step + 1 if await off(up, page) <= IN_STEP_SECONDS else 0
+                await page.wait_for_timeout(500 if in_step else 100)
 
 
 async def off(up: Served, page: Page) -> float:
-    """Seconds between the host and a player; for ever when it does not play."""
-    played = await page.evaluate("[document.querySelector('audio').paused, document.querySelector('audio').currentTime]")
+    """Seconds between the host and a player, the least of some looks: what a look itself takes only adds. For ever when it is still."""
+    return min([await _off(up, page) for _ in range(LOOKS)])
+
+
+async def _off(up: Served, page: Page) -> float:
+    paused, at = await page.evaluate("[document.querySelector('audio').paused, document.querySelector('audio').currentTime]")
     state = up.peer.listening.state()
     assert state is not None
-    return float("inf") if played[0] else abs(state.position - float(played[1]))
+    return float("inf") if paused else abs(state.position - float(at))
 
 
 async def test_three_listeners_are_where_the_host_is_also_after_a_seek_and_a_break(up: Served) -> None:

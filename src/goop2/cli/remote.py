@@ -5,6 +5,7 @@ Through the running peer when there is one; else with a network of its own, for 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from goop2.control import Answer, Request
 
 FOLDER_VARIABLE: Final = "GOOP2_DIR"
+STARTING_TRIES, STARTING_SECONDS = 20, 0.25
+"""How long a peer that has just started may take to be on the network."""
 ANSWER_SECONDS: Final = 75.0
 """Longer than any script may take, and the search for its peer."""
 
@@ -125,9 +128,17 @@ def _ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple
 
 async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
     from goop2.control import ask
+    from goop2.lock import FolderLocked
 
-    answer = await ask(folder, op, request, ANSWER_SECONDS)
-    return answer if answer is not None else await _alone(folder, op, request)
+    for _ in range(STARTING_TRIES):
+        answer = await ask(folder, op, request, ANSWER_SECONDS)
+        if answer is not None:
+            return answer
+        try:
+            return await _alone(folder, op, request)
+        except FolderLocked:  # a peer runs, and its network is about to come up
+            await asyncio.sleep(STARTING_SECONDS)
+    raise Fault(f"the peer in {folder} runs, but is not on the network: its log says why")
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:

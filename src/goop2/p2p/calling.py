@@ -74,8 +74,7 @@ class Calling:
         """The answer to a data operation, whatever it says."""
         with _named(peer):
             async with await self._host.open(peer, data.PROTOCOL) as stream:
-                await stream.write(data.request(asked))
-                return data.answered(await read_line(stream, data.answer_reader(), ANSWER_SECONDS))
+                return data.answered(await stream.ask(data.request(asked), data.answer_reader(), ANSWER_SECONDS))
         raise AssertionError
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
@@ -105,8 +104,7 @@ class Calling:
             await self._host.connect(peer)
         # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
         async with asyncio.timeout(ACK_SECONDS), await self._host.open(peer, mq.PROTOCOL) as stream:
-            await stream.write(mq.send(message))
-            mq.ack(await read_line(stream, mq.ack_reader(), ACK_SECONDS), message)
+            mq.ack(await stream.ask(mq.send(message), mq.ack_reader(), ACK_SECONDS), message)
 
 
 @contextlib.contextmanager

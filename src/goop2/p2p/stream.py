@@ -19,6 +19,7 @@ from goop2.p2p import pinned
 from goop2.p2p.faults import Broken
 from goop2.p2p.guest import Guest, GuestStopped
 from goop2.p2p.limits import ANSWER_SECONDS, LINGER_SECONDS, READ_MAX_BYTES, WRITE_SECONDS
+from goop2.p2p.protocols.line import LineReader
 
 T = TypeVar("T")
 
@@ -41,6 +42,10 @@ class Stream:
     async def write(self, data: bytes) -> None:
         """Hand all of `data` to the other side, as fast as it takes it. Raises `Broken`."""
         await self._run(self._write, data)
+
+    async def ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
+        """Write `data` and read a line, in one crossing. Raises `Broken`, and `RemoteFault` for what is no line."""
+        return await self._run(self._ask, data, reader, timeout_seconds)
 
     async def finish(self, data: bytes = b"") -> None:
         """Write `data` and say that no more comes. Raises `Broken`."""
@@ -91,6 +96,17 @@ class Stream:
                 size = await pinned.window(self._stream)
                 await self._stream.write(bytes(view[:size]))
             view = view[size:]
+
+    async def _ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
+        await self._write(data)
+        with trio.fail_after(timeout_seconds):
+            while True:
+                piece = await self._read(timeout_seconds)
+                if not piece:
+                    reader.end()
+                line = reader.receive(piece)
+                if line is not None:
+                    return line
 
     async def _finish(self, data: bytes) -> None:
         await self._write(data)

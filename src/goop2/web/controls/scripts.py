@@ -8,7 +8,8 @@
     POST /scripts/create|rename|delete
     POST /scripts/try          {kind, name, argument, caller?} → {reply | result | failure, run}
 
-A save compiles first, so that its answer says where the mistake is; it is written all the same: an author's text is never lost.
+What is saved is compiled before it goes live, and the answer says where the mistake is. The file has it all the same: an author's text is
+never lost, and the last version that compiled goes on answering.
 """
 
 from __future__ import annotations

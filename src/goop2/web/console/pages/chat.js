@@ -2,6 +2,7 @@
 import { freshId } from "../shell/dom.js";
 import { shortId } from "../shell/format.js";
 
+const NEAR_PIXELS = 80;
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
 
 export async function show(main, shell) {
@@ -36,7 +37,7 @@ export async function show(main, shell) {
     people.replaceChildren(el("ul", {}, known().map((one) => el("li", {}, el("a", {
       href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
       onclick: (event) => { event.preventDefault(); choose(one.peer); } },
-      el("span", {}, nameOf(one)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
+      el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
     const one = known().find((each) => each.peer === peer);
     title.replaceChildren(nameOf(one), ...(peer === overview.id ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
@@ -55,8 +56,9 @@ export async function show(main, shell) {
     const messages = await shell.post("chat/messages", before ? { peer, before } : { peer });
     if (gone || asked !== peer) return;
     const lines = messages.map(line);
+    const heard = before ? [] : [...said.children].filter((each) => !messages.some((one) => `${one.id}` === each.dataset.id));
     if (before) said.prepend(...lines);
-    else said.replaceChildren(...lines);
+    else said.replaceChildren(...lines, ...heard);  // what was heard while this was on its way is newer
     oldest = messages.length ? messages[0].id : oldest;
     older.hidden = messages.length < 200;
     if (!before) said.scrollTop = said.scrollHeight;
@@ -67,6 +69,7 @@ export async function show(main, shell) {
     oldest = null;
     state.textContent = "";
     shell.note({ peer });
+    said.replaceChildren();
     paintPeople();
     await load(null);
     text.focus();
@@ -75,10 +78,10 @@ export async function show(main, shell) {
   function hear(message) {
     if (message.peer === peer) {
       const there = said.querySelector(`[data-id="${message.id}"]`);
-      const made = line(message);
-      if (there) there.replaceWith(made);
-      else said.append(made);
-      said.scrollTop = said.scrollHeight;
+      const atEnd = said.scrollHeight - said.scrollTop - said.clientHeight < NEAR_PIXELS;
+      if (there) there.replaceWith(line(message));
+      else said.append(line(message));
+      if (atEnd || (!there && message.from === overview.id)) said.scrollTop = said.scrollHeight;  // who reads further up stays there
     }
     clearTimeout(renewing);
     renewing = setTimeout(renew, 300);

@@ -12,6 +12,7 @@ export async function show(main, shell) {
   let table = null;
   let page = { order: "_id", down: false, offset: 0 };
   let rows = [];
+  let latest = null;
 
   const list = el("nav", { class: "script-list", "aria-label": "Tables" });
   const work = el("section", { class: "card data-work" });
@@ -36,14 +37,20 @@ export async function show(main, shell) {
     await load();
   }
 
+  // An answer that comes after another table, order or page was asked for is of no use: its rows would stand under the wrong name.
   async function load() {
+    const asked = { table, page: { ...page } };
+    latest = asked;
     try {
-      rows = await ask("query", { table: table.name, order: `${quoted(page.order)} ${page.down ? "DESC" : "ASC"}`, limit: PAGE, offset: page.offset });
-      table.rows = await ask("count", { table: table.name });
+      const found = await ask("query", { table: asked.table.name, order: `${quoted(asked.page.order)} ${asked.page.down ? "DESC" : "ASC"}`, limit: PAGE, offset: asked.page.offset });
+      const count = await ask("count", { table: asked.table.name });
+      if (latest !== asked) return;
+      rows = found;
+      table.rows = count;
       paint();
       paintList();
     } catch (error) {
-      work.replaceChildren(el("p", { class: "level-error wrap" }, error.message));
+      if (latest === asked) work.replaceChildren(el("p", { class: "level-error wrap" }, error.message));
     }
   }
 
@@ -101,52 +108,62 @@ export async function show(main, shell) {
     const read = () => {
       if (none.checked && !column.required) return null;
       const number = Number(input.value);
-      return NUMBERS.has(column.type) && input.value.trim() !== "" && Number.isFinite(number) ? number : input.value;
+      const exact = column.type === "integer" ? Number.isSafeInteger(number) : Number.isFinite(number);  // beyond 2^53 the text is the exact one
+      return NUMBERS.has(column.type) && input.value.trim() !== "" && exact ? number : input.value;
     };
     return { field, read, given: () => !none.checked };
   }
 
   const buttons = (agree) => el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, agree), el("button", { value: "" }, "Cancel"));
 
-  async function doing(work) {
+  // Asks until it is done or left: what was typed is still there beside the refusal.
+  async function asking(heading, fields, agree, work) {
+    const refused = el("p", { class: "small level-error wrap", role: "alert" });
+    while ((await dialog(heading, fields, refused, buttons(agree))) === "yes") {
+      try {
+        await work();
+        return load();
+      } catch (error) {
+        refused.textContent = error.message;
+      }
+    }
+  }
+
+  async function change(row, column) {
+    const one = control(column, row[column.name]);
+    await asking(`${column.name} of row ${row._id}`, one.field, "Save", () => ask("update", { table: table.name, id: row._id, data: { [column.name]: one.read() } }));
+  }
+
+  async function add() {
+    const columns = table.columns.filter((column) => column.editable && column.type !== "blob");
+    const controls = columns.map((column) => [column.name, control({ ...column, required: false }, null)]);
+    const data = () => Object.fromEntries(controls.filter(([, one]) => one.given()).map(([name, one]) => [name, one.read()]));
+    await asking(`A new row of ${table.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), "Add", () => ask("insert", { table: table.name, data: data() }));
+  }
+
+  async function remove(row) {
+    if (!(await shell.confirm(`Remove row ${row._id} of ${table.name}?`, "Remove"))) return;
     try {
-      await work();
+      await ask("delete", { table: table.name, id: row._id });
       await load();
     } catch (error) {
       shell.toast(error.message, "bad");
     }
   }
 
-  async function change(row, column) {
-    const one = control(column, row[column.name]);
-    if ((await dialog(`${column.name} of row ${row._id}`, one.field, buttons("Save"))) !== "yes") return;
-    await doing(() => ask("update", { table: table.name, id: row._id, data: { [column.name]: one.read() } }));
-  }
-
-  async function add() {
-    const columns = table.columns.filter((column) => column.editable && column.type !== "blob");
-    const controls = columns.map((column) => [column.name, control({ ...column, required: false }, null)]);
-    if ((await dialog(`A new row of ${table.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), buttons("Add"))) !== "yes") return;
-    const data = Object.fromEntries(controls.filter(([, one]) => one.given()).map(([name, one]) => [name, one.read()]));
-    await doing(() => ask("insert", { table: table.name, data }));
-  }
-
-  async function remove(row) {
-    if (await shell.confirm(`Remove row ${row._id} of ${table.name}?`, "Remove")) await doing(() => ask("delete", { table: table.name, id: row._id }));
-  }
-
   async function take(form) {
+    const taken = table;
     try {
       const all = [];
       for (let offset = 0; ; offset += EXPORT_PAGE) {
-        const part = await ask("query", { table: table.name, order: "_id", limit: EXPORT_PAGE, offset });
+        const part = await ask("query", { table: taken.name, order: "_id", limit: EXPORT_PAGE, offset });
         all.push(...part);
         if (part.length < EXPORT_PAGE) break;
       }
-      const names = table.columns.map((column) => column.name);
-      const cell = (value) => (value === null || value === undefined ? "" : /[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+      const names = taken.columns.map((column) => column.name);
+      const cell = (value) => (value === null || value === undefined ? "" : value === "" || /[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
       const text = form === "json" ? `${JSON.stringify(all, null, 2)}\n` : `${[names, ...all.map((row) => names.map((name) => row[name]))].map((line) => line.map(cell).join(",")).join("\n")}\n`;
-      const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: `${table.name}.${form}` });
+      const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: `${taken.name}.${form}` });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     } catch (error) {
