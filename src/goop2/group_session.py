@@ -42,6 +42,7 @@ class GroupSession:
         self._told: State | None = None
         self._members: tuple[str, ...] = ()
         self._streams: Counter[str] = Counter()
+        self._finding = asyncio.Lock()
         self._ends = (
             listening.subscribe(self._changed),
             listening.counted(lambda: max(0, len(self._members) - 1)),
@@ -102,7 +103,8 @@ class GroupSession:
         with file:
             await stream.write(listen.header(track.format, track.bitrate, track.duration))
             if position() is not None:
-                heard = await asyncio.to_thread(sound, file, track)
+                async with self._finding:
+                    heard = await asyncio.to_thread(sound, file, track)
                 async with contextlib.aclosing(paced(heard, position)) as pieces:
                     async for piece in pieces:
                         await stream.write(piece)

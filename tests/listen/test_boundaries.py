@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from tests.listen.sounds import FRAME_SECONDS, KBITS, converted, mp3, mp3_frame, wav
@@ -19,9 +20,25 @@ CLOSE_SECONDS = 0.15
 """A page of Ogg Vorbis lasts up to a tenth of a second at this rate, and a decoder needs the one before."""
 
 
+_open: list[BinaryIO] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _open:
+        _open.pop().close()
+
+
+def kept_open(file: Path) -> BinaryIO:
+    """Until the test is over."""
+    _open.append(file.open("rb"))
+    return _open[-1]
+
+
 def opened(file: Path) -> tuple[Track, Sound]:
     track = Library(file.parent, file.parent / "lua", []).load(file.name)
-    return track, sound(io.BytesIO(file.read_bytes()), track)
+    return track, sound(kept_open(file), track)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +110,24 @@ def test_marks_are_bounded_and_still_frames(tmp_path: Path, monkeypatch: pytest.
         assert 0 <= frame - offset // size < 128
 
 
+def test_a_file_is_read_once_however_often_it_is_asked_for_and_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[BinaryIO] = []
+    real = boundaries._marks
+    monkeypatch.setattr(boundaries, "_marks", lambda file: real(read.append(file) or file))  # type: ignore[func-returns-value]
+    file = mp3(tmp_path / "a.mp3", [9] * 100)
+    for _ in range(3):
+        opened(file)
+    assert len(read) == 1
+    mp3(file, [9] * 200)
+    assert opened(file)[1].offset(200 * FRAME_SECONDS - 0.01) > file.stat().st_size - 5 * len(mp3_frame(9))
+    assert len(read) == 2
+
+
 @pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"not a sound" * 9, b"fLaC" + b"\0" * 90, b"OggS" + b"\0" * 90])
 @pytest.mark.parametrize("format_", ["mp3", "ogg", "opus", "flac", "wav"])
-def test_a_file_that_is_another_now_is_an_error(format_: str, content: bytes) -> None:
+def test_a_file_that_is_another_now_is_an_error(tmp_path: Path, format_: str, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
     with pytest.raises(ListenError, match="Song is broken, or not the file that was loaded"):
-        sound(io.BytesIO(content), Track("Song", 10.0, 128_000, format_))
+        sound(kept_open(tmp_path / "x"), Track("Song", 10.0, 128_000, format_))

@@ -14,9 +14,10 @@ from __future__ import annotations
 import os
 import struct
 from array import array
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from goop2.listen import mpeg
 from goop2.listen.session import ListenError, Track
@@ -24,6 +25,8 @@ from goop2.listen.session import ListenError, Track
 MARKS_MAX: Final = 1 << 17
 """Frames noted of an MP3, 1 MB; of a file with more, every eighth is, and so on."""
 _FRAMES_PER_MARK: Final = 4
+KEPT_MAX: Final = 4
+"""Files whose marks are kept."""
 _SEARCHED_BYTES: Final = (1 << 14, 1 << 17)
 """Nearly always a boundary is in the first. A page of Ogg has at most 65,307 bytes, a frame of FLAC hardly more: in the second is one."""
 _HEADERS_MAX_BYTES: Final = 1 << 20
@@ -48,7 +51,7 @@ class Sound:
 
 
 def sound(file: BinaryIO, track: Track) -> Sound:
-    """The sound of an open file. Raises `ListenError` when the file is not what it was when it was loaded."""
+    """The sound of an open file; one call at a time. Raises `ListenError` when the file is not what it was when it was loaded."""
     size = file.seek(0, os.SEEK_END)
     try:
         return _FORMATS[track.format](file, track, size)
@@ -56,7 +59,34 @@ def sound(file: BinaryIO, track: Track) -> Sound:
         raise ListenError(f"{track.name} is broken, or not the file that was loaded") from None
 
 
+class _Marks(NamedTuple):
+    """Where frames of an MP3 begin."""
+
+    offsets: array[int]
+    each: float
+    """Seconds from one to the next."""
+    seconds: float
+
+
+_kept: OrderedDict[tuple[str, int, int], _Marks] = OrderedDict()
+"""Path, size and time of change → marks, the newest last: whoever asks again and again has the file read once."""
+
+
 def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
+    changed = os.fstat(file.fileno()).st_mtime_ns
+    marks = _kept.pop((track.path, size, changed), None) or _marks(file)
+    _kept[track.path, size, changed] = marks
+    while len(_kept) > KEPT_MAX:
+        _kept.popitem(last=False)
+    end = min(marks.seconds, track.duration)
+
+    def offset(at: float) -> int:
+        return size if at >= end else marks.offsets[min(len(marks.offsets) - 1, int(at / marks.each))]
+
+    return Sound(file, b"", size, offset)
+
+
+def _marks(file: BinaryIO) -> _Marks:
     marks, stride, seconds, count = array("Q"), _FRAMES_PER_MARK, 0.0, 0
     for count, (at, _, length) in enumerate(mpeg.frames(file), 1):
         seconds += length
@@ -66,12 +96,7 @@ def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
                 marks, stride = marks[::2], stride * 2
     if not marks:
         raise mpeg.NoFrames
-    each = seconds / count * stride
-
-    def offset(at: float) -> int:
-        return size if at >= min(seconds, track.duration) else marks[min(len(marks) - 1, int(at / each))]
-
-    return Sound(file, b"", size, offset)
+    return _Marks(marks, seconds / count * stride, seconds)
 
 
 def _wav(file: BinaryIO, _track: Track, size: int) -> Sound:
