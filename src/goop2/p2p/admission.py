@@ -123,10 +123,14 @@ class Admission:
     @contextlib.contextmanager
     def stream(self, peer: str) -> Iterator[None]:
         """A stream that `peer` opened, from before its protocol is known to its end. Raises `Refused`."""
-        if not self._opened.take(peer):
-            raise Refused(f"{peer} opens too many streams")
+        self.request(peer)
         with self._streams.one(peer):
             yield
+
+    def request(self, peer: str) -> None:
+        """A request of `peer`, on a stream of its own or one that is kept. Raises `Refused`."""
+        if not self._opened.take(peer):
+            raise Refused(f"{peer} asks too often")
 
     def received(self, peer: str, size: int) -> bool:
         """Whether `peer` may have sent so many bytes unasked."""

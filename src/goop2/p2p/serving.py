@@ -185,15 +185,8 @@ class Seen:
 
 
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while True:
-            piece = await stream.read(seconds)
-            if not piece:
-                reader.end()
-            line = reader.receive(piece)
-            if line is not None:
-                return line
+    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and `Broken`."""
+    return await stream.line(reader, seconds)
 
 
 def mime_type(path: str) -> str:
