@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from goop2 import followed_session
 from goop2.chat.chat import Carry, Heard, TellShown, Undelivered
+from goop2.followed_session import FollowedSession
 from goop2.group_session import GroupSession
+from goop2.listen.operations import hosted
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
@@ -44,6 +47,9 @@ _RAW_KEYS: Final = (
 GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
 
+Grouped = Callable[[str, topics.Group | topics.Invite], None]
+"""A group message, or an invitation to one, and who sent it."""
+
 _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
@@ -57,6 +63,7 @@ class Network:
     broadcasts: Subscribers[Heard]
     groups: Groups
     delivery: Delivery
+    followed: FollowedSession
 
     @property
     def roster(self) -> Roster:
@@ -108,18 +115,21 @@ async def join(
         stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
         session = GroupSession(peer.listening, groups, delivery.post)
         stack.callback(session.stop)
+        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling)
+        stack.callback(followed.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        await _serving(peer, who, _keeping(peer, who, broadcasts, groups, delivery)).attach(host)
+        keep = _keeping(peer, who, broadcasts, _grouped(groups, delivery, followed), delivery)
+        await _serving(peer, who, keep).attach(host)
         await session.attach(host)
         servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
         finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
         discovery.roster.subscribe(lambda change: delivery.post(groups.gone(change.peer.id)) if change.what == "offline" else None)
-        syncing = asyncio.create_task(session.keep_in_step())
-        stack.callback(syncing.cancel)
-        network = Network(host, calling, discovery, broadcasts, groups, delivery)
+        for work in (session.keep_in_step(), followed.keep_in_touch()):
+            stack.callback(asyncio.create_task(work).cancel)
+        network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
         peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
         stack.callback(peer.chat.part)
         yield network
@@ -137,6 +147,7 @@ class _Who:
 
 def _serving(peer: Peer, who: _Who, keep: Keep) -> Serving:
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
+    operations[followed_session.STATE] = _listen_state(peer)
     return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
 
 
@@ -161,7 +172,7 @@ def _telling_shown(delivery: Delivery) -> TellShown:
     return tell
 
 
-def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], groups: Groups, delivery: Delivery) -> Keep:
+def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, delivery: Delivery) -> Keep:
     says = _says(peer)
 
     async def keep(received: Received) -> None:
@@ -172,8 +183,8 @@ def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], groups: Grou
             await peer.chat.delivered(sender, event.msg_id)
         elif isinstance(event, topics.Broadcast):
             broadcasts.tell(Heard(sender, event.chat.content))
-        elif isinstance(event, topics.Group):
-            delivery.post(groups.received(sender, event))
+        elif isinstance(event, topics.Group | topics.Invite):
+            grouped(sender, event)
         elif isinstance(event, topics.WhoAreYou):
             delivery.post([Outgoing(sender, topics.IDENTITY_RESPONSE, _introduction(says()))])
         elif isinstance(event, topics.Identity) and who.roster is not None:
@@ -186,6 +197,23 @@ def _introduction(said: Presence) -> bytes:
     """What presence says too, for peers that ask."""
     identity = topics.Identity(said.peer_id, said.label, said.email, said.avatar_hash, said.public_key, said.encryption_supported)
     return msgspec.json.encode(identity)
+
+
+def _grouped(groups: Groups, delivery: Delivery, followed: FollowedSession) -> Grouped:
+    def grouped(sender: str, said: topics.Group | topics.Invite) -> None:
+        if isinstance(said, topics.Invite):
+            followed.invited(sender, said)
+        else:
+            delivery.post(groups.received(sender, said))
+
+    return grouped
+
+
+def _listen_state(peer: Peer) -> Operation:
+    async def state(_caller: Caller, _asked: data.Request) -> data.Answer:
+        return data.Success(msgspec.json.encode(hosted(peer.listening)))
+
+    return state
 
 
 def _on_tables(tables: Tables, name: str) -> Operation:
