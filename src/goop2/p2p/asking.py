@@ -64,15 +64,19 @@ class Asking:
 
     async def ask(self, peer: ID, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
         """The answer to a line. `kept`: the protocol's form for many questions, "" when there is none. Raises as `open` does."""
+        with trio.fail_after(seconds):
+            return await self._ask(peer, protocol, kept, question, reader)
+
+    async def _ask(self, peer: ID, protocol: str, kept: str, question: bytes, reader: LineReader) -> bytes:
         known = self._acquaintance(self._muxer(peer))
         idle = known.take(kept) if kept else None
         if idle is not None:
             with contextlib.suppress(_WentAway):
-                return await _over_kept(known, kept, idle, question, reader, seconds, used=True)
+                return await _over_kept(known, kept, idle, question, reader, used=True)
         stream, spoken = await self.open(peer, (kept, protocol) if kept else (protocol,))
         if spoken == kept:
-            return await _over_kept(known, kept, stream, question, reader, seconds)
-        return await self._once(stream, question, reader, seconds)
+            return await _over_kept(known, kept, stream, question, reader)
+        return await self._once(stream, question, reader)
 
     async def tidy(self) -> None:
         """For ever: let go of kept streams nobody uses."""
@@ -81,10 +85,10 @@ class Asking:
             for known in list(self._known.values()):
                 known.tidy()
 
-    async def _once(self, stream: TrioStream, question: bytes, reader: LineReader, seconds: float) -> bytes:
+    async def _once(self, stream: TrioStream, question: bytes, reader: LineReader) -> bytes:
         async with _reset_on_failure(stream):
-            with trio.fail_after(seconds):
-                answer = await stream.ask(question, reader, seconds)
+            await stream.write(question)
+            answer = await stream.line(reader)
             await stream.finish()
         if not stream.muxed.ended:
             self._soon(stream.linger)
@@ -106,12 +110,11 @@ class _WentAway(Exception):
 
 
 async def _over_kept(
-    known: Acquaintance, kept: str, stream: TrioStream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False
+    known: Acquaintance, kept: str, stream: TrioStream, question: bytes, reader: LineReader, *, used: bool = False
 ) -> bytes:
     async with _reset_on_failure(stream):
-        with trio.fail_after(seconds):
-            await _put(stream, question, used=used)
-            answer = await stream.line(reader, seconds)
+        await _put(stream, question, used=used)
+        answer = await stream.line(reader)
     if stream.fresh and not reader.rest():
         known.give_back(kept, stream)
     else:

@@ -73,8 +73,8 @@ class Calling:
     async def ask(self, peer: str, asked: data.Request) -> data.Answer:
         """The answer to a data operation, whatever it says."""
         with _named(peer):
-            async with await self._host.open(peer, data.PROTOCOL) as stream:
-                return data.answered(await stream.ask(data.request(asked), data.answer_reader(), ANSWER_SECONDS))
+            question, reader = data.request(asked), data.answer_reader()
+            return data.answered(await self._host.ask(peer, data.PROTOCOL, question, reader, ANSWER_SECONDS, kept=data.KEPT_PROTOCOL))
         raise AssertionError
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
@@ -103,8 +103,7 @@ class Calling:
         if not self._host.is_connected(peer):
             await self._host.connect(peer)
         # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
-        async with asyncio.timeout(ACK_SECONDS), await self._host.open(peer, mq.PROTOCOL) as stream:
-            mq.ack(await stream.ask(mq.send(message), mq.ack_reader(), ACK_SECONDS), message)
+        mq.ack(await self._host.ask(peer, mq.PROTOCOL, mq.send(message), mq.ack_reader(), ACK_SECONDS), message)
 
 
 @contextlib.contextmanager

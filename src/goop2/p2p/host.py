@@ -251,13 +251,14 @@ class Host:
             raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
 
     async def _accept(self, stream: TrioStream, protocol: str, handler: Handler, seconds: float) -> None:
-        ours = Stream(self._guest, stream, str(stream.muxed.muxed_conn.peer_id), protocol)
+        peer = str(stream.muxed.muxed_conn.peer_id)
+        ours = Stream(self._guest, stream, peer, protocol, another=lambda: self.admission.request(peer))
         try:
             with trio.fail_after(seconds):
                 await self._guest.host(_exchange, ours, handler)
             await stream.linger()
         except Exception as error:
-            self._log.info("exchange failed", peer=ours.peer, protocol=protocol, why=str(error) or type(error).__name__)
+            self._log.info("exchange failed", peer=peer, protocol=protocol, why=str(error) or type(error).__name__)
             stream.reset()
         except BaseException:
             stream.reset()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import mimetypes
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from goop2.p2p.limits import READ_MAX_BYTES, REQUEST_SECONDS, SEEN_MESSAGES
+from goop2.p2p.limits import (
+    EXCHANGE_SECONDS,
+    KEPT_LIFE_SECONDS,
+    KEPT_WAIT_SECONDS,
+    KEPT_WAITING_MAX,
+    READ_MAX_BYTES,
+    REQUEST_SECONDS,
+    SEEN_MESSAGES,
+)
 from goop2.p2p.protocols import content, data, mq, site, topics
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader
@@ -73,6 +82,8 @@ class Serving:
         self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = Seen()
+        self._waiting = 0
+        """Kept streams without a request."""
         self._log = structlog.get_logger("goop2.p2p").bind()
 
     async def attach(self, host: Host) -> None:
@@ -84,6 +95,7 @@ class Serving:
             (mq.PROTOCOL, self.answer_mq),
         ):
             await host.serve(protocol, answer)
+        await host.serve(data.KEPT_PROTOCOL, self.keep_answering_data, KEPT_LIFE_SECONDS + EXCHANGE_SECONDS)
 
     async def answer_content(self, stream: Stream) -> None:
         """The label."""
@@ -106,11 +118,38 @@ class Serving:
     async def answer_data(self, stream: Stream) -> None:
         """One operation."""
         try:
-            asked = data.requested(await read_line(stream, data.request_reader()))
+            line = await read_line(stream, data.request_reader())
         except RemoteFault as fault:
             await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
             return
-        await stream.finish(_written(await self._answer(self._caller_of(stream.peer), asked)))
+        await stream.finish(await self._data_line(stream.peer, line))
+
+    async def keep_answering_data(self, stream: Stream) -> None:
+        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        ends = time.monotonic() + KEPT_LIFE_SECONDS
+        while (line := await self._next_request(stream)) is not None:
+            await stream.write(await self._data_line(stream.peer, line))
+            if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
+                break
+        await stream.finish()
+
+    async def _next_request(self, stream: Stream) -> bytes | None:
+        reader = data.request_reader()
+        self._waiting += 1
+        try:
+            line = await stream.next_line(reader, KEPT_WAIT_SECONDS)
+        finally:
+            self._waiting -= 1
+        if reader.rest():
+            raise RemoteFault("the next request came before the answer to the last")
+        return line
+
+    async def _data_line(self, peer: str, line: bytes) -> bytes:
+        try:
+            asked = data.requested(line)
+        except RemoteFault as fault:
+            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        return _written(await self._answer(self._caller_of(peer), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
         """One message: kept, then acknowledged."""

@@ -26,13 +26,23 @@ T = TypeVar("T")
 class Stream:
     """A stream. As a context manager it is closed at the end, and reset when the block fails, so that the other side knows."""
 
-    def __init__(self, guest: Guest, stream: TrioStream, peer: str, protocol: str, at_end: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        stream: TrioStream,
+        peer: str,
+        protocol: str,
+        at_end: Callable[[], object] = lambda: None,
+        another: Callable[[], object] = lambda: None,
+    ) -> None:
         self.peer = peer
         """The authenticated id of the other side."""
         self.protocol = protocol
         self._guest = guest
         self._stream = stream
         self._at_end = at_end
+        self._another = another
+        self._asked = False
 
     async def read(self, timeout_seconds: float = ANSWER_SECONDS) -> bytes:
         """The next bytes, b"" when the other side sends no more. Raises `Broken`."""
@@ -43,8 +53,15 @@ class Stream:
         return await self._run(self._stream.line, reader, timeout_seconds)
 
     async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
-        """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`."""
-        return await self._run(self._stream.next_line, reader, idle_seconds, timeout_seconds)
+        """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`.
+
+        Each but the first, which the stream's opening was, counts as a request. Raises `Refused` when the peer asks too often.
+        """
+        line = await self._run(self._stream.next_line, reader, idle_seconds, timeout_seconds)
+        if line is not None and self._asked:
+            self._another()
+        self._asked = True
+        return line
 
     async def write(self, data: bytes) -> None:
         """Hand all of `data` to the other side, as fast as it takes it. Raises `Broken`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 
 import trio
@@ -49,7 +50,7 @@ class TrioStream:
             await self._write(data)
         await self.muxed.close()
 
-    async def line(self, reader: LineReader, seconds: float) -> bytes:
+    async def line(self, reader: LineReader, seconds: float = math.inf) -> bytes:
         """The next line, whole within so long. Raises `RemoteFault` for what is none."""
         with trio.fail_after(seconds):
             while True:
