@@ -43,18 +43,25 @@ class Accepting:
         peer = str(muxed.muxed_conn.peer_id)
         try:
             with self._admission.stream(peer):
-                await self._hand_out(stream, muxed)
+                ours = await self._hand_out(stream, muxed)
+            if ours is not None and not muxed.ended:
+                # It no longer takes a place: whoever has the answer may ask the next thing at once.
+                with self._admission.lingering(peer):
+                    await ours.linger()
         except (Refused, RemoteFault, MuxedStreamError, trio.TooSlowError) as error:
             self._refused(f"a stream of {peer}: {error or type(error).__name__}")
-            await muxed.reset()
+            muxed.abandon()
 
-    async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> None:
+    async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> TrioStream | None:
+        """The stream as ours, when the protocol is."""
         with trio.fail_after(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
         handler = self._handlers[protocol]
         if isinstance(handler, OwnProtocol):
-            await handler.answer(TrioStream(muxed, unsent))
-        else:
-            await muxed.write(unsent)
-            stream.set_protocol(TProtocol(protocol))
-            await handler(stream)
+            ours = TrioStream(muxed, unsent)
+            await handler.answer(ours)
+            return ours
+        await muxed.write(unsent)
+        stream.set_protocol(TProtocol(protocol))
+        await handler(stream)
+        return None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import trio
 
-from goop2.p2p.limits import KEPT_IDLE_SECONDS, KEPT_PER_PEER
+from goop2.p2p.limits import KEPT_IDLE_SECONDS, KEPT_PER_PEER, QUESTIONS_AT_ONCE
 from goop2.p2p.trio_stream import TrioStream
 
 
@@ -19,9 +19,13 @@ class Acquaintance:
     """One connection's."""
 
     def __init__(self) -> None:
+        self.places = trio.Semaphore(QUESTIONS_AT_ONCE, max_value=QUESTIONS_AT_ONCE)
+        """For questions with a kept form; who finds none waits."""
         self._speaks: dict[str, bool] = {}
-        self._kept: dict[str, deque[tuple[TrioStream, float]]] = {}
-        """By protocol; the longest idle first."""
+        self._idle: dict[str, deque[tuple[TrioStream, float]]] = {}
+        """Kept streams by protocol and since when; the longest idle first."""
+        self.kept = 0
+        """How many there are, idle or with a question, or about to be opened."""
 
     def speaks(self, protocol: str) -> bool:
         """Whether it has spoken it on this connection."""
@@ -44,29 +48,37 @@ class Acquaintance:
 
     def take(self, protocol: str) -> TrioStream | None:
         """A kept stream that is still open at the other side, as far as is known: the last one used."""
-        idle = self._kept.get(protocol)
+        idle = self._idle.get(protocol)
         while idle:
             stream, _since = idle.pop()
             if stream.fresh:
                 return stream
-            stream.reset()
+            self.drop(stream)
         return None
 
+    def reserve(self) -> bool:
+        """Whether there may be one more; then `give_back`, `drop` or `release` follows."""
+        if self.kept >= KEPT_PER_PEER:
+            return False
+        self.kept += 1
+        return True
+
+    def release(self) -> None:
+        """What was reserved is not opened."""
+        self.kept -= 1
+
     def give_back(self, protocol: str, stream: TrioStream) -> None:
-        """After a whole answer."""
-        idle = self._kept.setdefault(protocol, deque())
-        idle.append((stream, trio.current_time()))
-        if len(idle) > KEPT_PER_PEER:
-            idle.popleft()[0].reset()
+        """After a whole answer, for the next question."""
+        self._idle.setdefault(protocol, deque()).append((stream, trio.current_time()))
+
+    def drop(self, stream: TrioStream) -> None:
+        """It is not to be used again."""
+        self.kept -= 1
+        stream.reset()
 
     def tidy(self) -> None:
         """Let go of what has been idle for long, or is no longer open."""
         long_ago = trio.current_time() - KEPT_IDLE_SECONDS
-        for idle in self._kept.values():
+        for idle in self._idle.values():
             while idle and (idle[0][1] < long_ago or not idle[0][0].fresh):
-                idle.popleft()[0].reset()
-
-    @property
-    def kept(self) -> int:
-        """Streams that are open and idle."""
-        return sum(map(len, self._kept.values()))
+                self.drop(idle.popleft()[0])

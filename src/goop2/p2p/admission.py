@@ -108,6 +108,7 @@ class Admission:
         self.memory = Memory(limits.buffered_bytes)
         self._connections = Occupancy("connections", limits.connections, limits.connections_per_address)
         self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
+        self._lingering = Occupancy("streams that are done", limits.streams, limits.streams_per_peer)
         self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
         self._opened = Meter(limits.streams_per_minute_and_peer, clock)
         self._received = Meter(limits.bytes_per_minute_and_peer, clock)
@@ -126,6 +127,10 @@ class Admission:
         self.request(peer)
         with self._streams.one(peer):
             yield
+
+    def lingering(self, peer: str) -> contextlib.AbstractContextManager[None]:
+        """A stream that `peer` opened and whose exchange is done, until the other side has read it all. Raises `Refused`."""
+        return self._lingering.one(peer)
 
     def request(self, peer: str) -> None:
         """A request of `peer`, on a stream of its own or one that is kept. Raises `Refused`."""

@@ -6,7 +6,7 @@ A question goes over a stream kept for its peer, where the peer speaks the proto
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -65,18 +65,33 @@ class Asking:
     async def ask(self, peer: ID, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
         """The answer to a line. `kept`: the protocol's form for many questions, "" when there is none. Raises as `open` does."""
         with trio.fail_after(seconds):
-            return await self._ask(peer, protocol, kept, question, reader)
+            if not kept:
+                return await self._once((await self.open(peer, (protocol,)))[0], question, reader)
+            known = self._acquaintance(self._muxer(peer))
+            async with known.places:
+                return await self._ask(peer, known, protocol, kept, question, reader)
 
-    async def _ask(self, peer: ID, protocol: str, kept: str, question: bytes, reader: LineReader) -> bytes:
-        known = self._acquaintance(self._muxer(peer))
-        idle = known.take(kept) if kept else None
+    async def _ask(self, peer: ID, known: Acquaintance, protocol: str, kept: str, question: bytes, reader: LineReader) -> bytes:
+        idle = known.take(kept)
         if idle is not None:
             with contextlib.suppress(_WentAway):
                 return await _over_kept(known, kept, idle, question, reader, used=True)
-        stream, spoken = await self.open(peer, (kept, protocol) if kept else (protocol,))
+        stream, spoken = await self._open_to_keep(peer, known, kept, protocol)
         if spoken == kept:
             return await _over_kept(known, kept, stream, question, reader)
         return await self._once(stream, question, reader)
+
+    async def _open_to_keep(self, peer: ID, known: Acquaintance, kept: str, protocol: str) -> tuple[TrioStream, str]:
+        """On `kept` where the peer speaks it and few enough are; else on `protocol`, for one question."""
+        if not known.reserve():
+            return await self.open(peer, (protocol,))
+        spoken = ""
+        try:
+            stream, spoken = await self.open(peer, (kept, protocol))
+        finally:
+            if spoken != kept:
+                known.release()
+        return stream, spoken
 
     async def tidy(self) -> None:
         """For ever: let go of kept streams nobody uses."""
@@ -86,10 +101,13 @@ class Asking:
                 known.tidy()
 
     async def _once(self, stream: TrioStream, question: bytes, reader: LineReader) -> bytes:
-        async with _reset_on_failure(stream):
+        try:
             await stream.write(question)
             answer = await stream.line(reader)
             await stream.finish()
+        except BaseException:
+            stream.reset()
+            raise
         if not stream.muxed.ended:
             self._soon(stream.linger)
         return answer
@@ -112,13 +130,16 @@ class _WentAway(Exception):
 async def _over_kept(
     known: Acquaintance, kept: str, stream: TrioStream, question: bytes, reader: LineReader, *, used: bool = False
 ) -> bytes:
-    async with _reset_on_failure(stream):
+    try:
         await _put(stream, question, used=used)
         answer = await stream.line(reader)
+    except BaseException:
+        known.drop(stream)
+        raise
     if stream.fresh and not reader.rest():
         known.give_back(kept, stream)
     else:
-        stream.reset()
+        known.drop(stream)
     return answer
 
 
@@ -135,12 +156,3 @@ async def _put(stream: TrioStream, question: bytes, *, used: bool) -> None:
         await stream.muxed.arrival()
         if stream.muxed.read_ended and not stream.muxed.waiting:
             raise _WentAway
-
-
-@contextlib.asynccontextmanager
-async def _reset_on_failure(stream: TrioStream) -> AsyncIterator[None]:
-    try:
-        yield
-    except BaseException:
-        stream.reset()
-        raise

@@ -256,7 +256,6 @@ class Host:
         try:
             with trio.fail_after(seconds):
                 await self._guest.host(_exchange, ours, handler)
-            await stream.linger()
         except Exception as error:
             self._log.info("exchange failed", peer=peer, protocol=protocol, why=str(error) or type(error).__name__)
             stream.reset()

@@ -115,8 +115,11 @@ ADDRESSES_MAX = 16
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what a connection has; gossip and the library open a few too."""
 
-KEPT_PER_PEER = 8
-"""Idle streams kept for questions to one peer."""
+QUESTIONS_AT_ONCE = 48
+"""Calls to one peer that are under way; the next waits. Three quarters of the streams it lets us open: messages and files find room."""
+
+KEPT_PER_PEER = 32
+"""Streams kept for questions to one peer: half of what it lets us open. More at a time have a stream each."""
 
 KEPT_WAITING_MAX = 256
 """Kept streams of all peers that wait for a question: half of the streams there may be. The next is let go after its answer."""
