@@ -75,17 +75,18 @@ class Guest:
 
     async def call(self, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run an async trio function and give its result. Raises what it raises, and `GuestStopped`."""
-        call = _Call(lambda: function(*arguments, **keywords), self._loop.create_future())
-        self._enter(lambda: self._begin(call))
+        call = _Call(lambda: function(*arguments, **keywords), self._loop)
         self._calls.add(call)
-        call.future.add_done_callback(lambda _future: self._calls.discard(call))
         try:
-            return await asyncio.shield(call.future)
+            self._enter(lambda: self._begin(call))
+            return await call.result()
         except asyncio.CancelledError:
-            # Not this task but the trio task may have been cancelled: then the future says so and nothing is left to wait for.
-            if not call.future.done():
+            # Not this task but the trio task may have been cancelled: then nothing is left to wait for.
+            if not call.settled:
                 await self._cancel(call)
             raise
+        finally:
+            self._calls.discard(call)
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *arguments: Any) -> None:
         """Run an async trio function beside everything else; its failure is the guest's."""
@@ -110,8 +111,7 @@ class Guest:
 
         def ended(_task: asyncio.Task[T]) -> None:
             if not self._ended.done():
-                self._pump.poke()
-                trio.lowlevel.reschedule(waiting, _outcome(task, raise_cancelled))
+                self._pump.enter(lambda: trio.lowlevel.reschedule(waiting, _outcome(task, raise_cancelled)))
 
         def abort(raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
             raise_cancelled.append(raise_cancel)
@@ -165,30 +165,30 @@ class Guest:
         """Do something to trio's tasks; it has its turn soon."""
         if self._ended.done() or self._stopping:
             raise GuestStopped("the network is stopped")
-        self._pump.poke()
-        function()
+        self._pump.enter(function)
 
     async def _cancel(self, call: _Call[Any]) -> None:
         with contextlib.suppress(GuestStopped):
             self._enter(call.scope.cancel)
-        await _until_done(call.future)
+        await _until_done(call.end())
 
     async def _stop(self) -> None:
         await _until_done(self._ready)
         if not self._ended.done():
             self._stopping = True
-            self._pump.poke()
-            self._nursery.cancel_scope.cancel()
+            self._pump.enter(self._nursery.cancel_scope.cancel)
         await _until_done(self._ended)
 
 
 class _Call(Generic[T]):
     """A trio task somebody in asyncio waits for."""
 
-    def __init__(self, function: Callable[[], Awaitable[T]], future: asyncio.Future[T]) -> None:
+    def __init__(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> None:
         self.scope = trio.CancelScope()
-        self.future = future
         self._function = function
+        self._loop = loop
+        self._outcome: outcome.Outcome[T] | None = None
+        self._waiting: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         result: outcome.Outcome[T] = _stopped()
@@ -200,17 +200,30 @@ class _Call(Generic[T]):
         finally:
             self.settle(result)
 
+    @property
+    def settled(self) -> bool:
+        return self._outcome is not None
+
     def settle(self, result: outcome.Outcome[T]) -> None:
         """Give the waiting side its result, once."""
-        if self.future.done():
-            return
-        match result:
-            case outcome.Value(value=value):
-                self.future.set_result(value)
-            case outcome.Error(error=error):
-                self.future.set_exception(error)
-                # Whoever was cancelled does not fetch it, and that is no fault.
-                self.future.exception()
+        if self._outcome is None:
+            self._outcome = result
+            if self._waiting is not None and not self._waiting.done():
+                self._waiting.set_result(None)
+
+    async def result(self) -> T:
+        """What the task gives or raises."""
+        if self._outcome is None:
+            await self.end()
+        assert self._outcome is not None
+        return self._outcome.unwrap()
+
+    def end(self) -> asyncio.Future[None]:
+        """Done when the task is; whoever waits and is cancelled asks for another."""
+        self._waiting = self._loop.create_future()
+        if self._outcome is not None:
+            self._waiting.set_result(None)
+        return self._waiting
 
 
 def _stopped() -> outcome.Error:

@@ -23,6 +23,9 @@ TICKS_AT_ONCE: Final = 16
 _PARTS: Final = ("runner", "done_callback", "unrolled_run_gen", "unrolled_run_next_send")
 
 
+_NO_EVENTS: Final[list[object]] = []
+
+
 class Pump:
     """Turns one trio run; give `schedule` to trio where it asks how to call something soon."""
 
@@ -32,6 +35,9 @@ class Pump:
         self._watched = -1
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._news: outcome.Outcome[Any] | None = None
+        """Of trio's sockets, for its next turn."""
+        self._queued = self._inside = False
 
     @property
     def turning(self) -> bool:
@@ -43,64 +49,74 @@ class Pump:
         state: Any = getattr(tick, "__self__", None)
         if all(hasattr(state, part) for part in _PARTS) and hasattr(state.runner.io_manager, "_epoll"):
             self._state = state
+            self._news = state.unrolled_run_next_send
             self._watched = os.dup(state.runner.io_manager._epoll.fileno())
             self._loop.add_reader(self._watched, self._woken)
+            self._queued = True
             self._loop.call_soon(self._tick)
         else:
             self._loop.call_soon(tick)
 
-    def poke(self) -> None:
-        """Something is about to be given to trio from the host loop: it gets a turn, without being woken through a socket."""
-        if self._state is not None and not self._state.runner.guest_tick_scheduled:
-            self._state.runner.guest_tick_scheduled = True
-            self._loop.call_soon(self._look_and_tick)
+    def enter(self, function: Callable[[], object]) -> None:
+        """Do something to trio's tasks from the host loop, and let them have a turn at once: often that is all it takes."""
+        if self._watched < 0 or self._inside:
+            function()
+            return
+        # Then trio does not wake itself through a socket.
+        self._state.runner.guest_tick_scheduled = True
+        function()
+        self._after(self._turn())
 
     def _woken(self) -> None:
-        """There is news for trio, or its next deadline has come."""
-        if not self._state.runner.guest_tick_scheduled:
-            self._state.runner.guest_tick_scheduled = True
-            self._look_and_tick()
-
-    def _look_and_tick(self) -> None:
-        if self._watched >= 0:
-            self._look()
-            self._tick()
-
-    def _look(self) -> bool:
-        """Whether there are events; trio gets them at its next tick."""
-        events = outcome.capture(self._state.runner.io_manager.get_events, 0)
-        self._state.unrolled_run_next_send = events
-        return isinstance(events, outcome.Error) or bool(events.value)
+        """There is news for trio."""
+        self._news = outcome.capture(self._state.runner.io_manager.get_events, 0)
+        self._tick()
 
     def _tick(self) -> None:
+        self._queued = False
+        if self._watched < 0:
+            return
+        timeout: float | None = 0.0
         for _ in range(TICKS_AT_ONCE):
             timeout = self._turn()
-            if timeout is None:
-                return
-            if not self._look() and timeout > 0:
-                self._rest(timeout)
-                return
-        self._state.runner.guest_tick_scheduled = True
-        self._loop.call_soon(self._tick)
+            if timeout != 0:
+                break
+        self._after(timeout)
+
+    def _after(self, timeout: float | None) -> None:
+        """A turn that would be followed by so much rest."""
+        if timeout is None:
+            return
+        if timeout > 0:
+            self._rest(timeout)
+        elif not self._queued:
+            self._queued = True
+            self._loop.call_soon(self._tick)
 
     def _turn(self) -> float | None:
         """One tick; how long trio would wait after it, None when it is over."""
+        state = self._state
+        # Without news none is looked for: the host loop does, and comes with it.
+        news, self._news = self._news, None
         before, sniffio.thread_local.name = sniffio.thread_local.name, "trio"
+        self._inside = True
+        state.runner.guest_tick_scheduled = True
         try:
-            wait: float = self._state.unrolled_run_next_send.send(self._state.unrolled_run_gen)
+            wait: float = news.send(state.unrolled_run_gen) if news else state.unrolled_run_gen.send(_NO_EVENTS)
         except StopIteration:
-            self._end(self._state.runner.main_task_outcome)
+            self._end(state.runner.main_task_outcome)
             return None
         except TrioInternalError as error:
             self._end(outcome.Error(error))
             return None
         finally:
             sniffio.thread_local.name = before
+            self._inside = False
         return wait
 
     def _rest(self, timeout: float) -> None:
         """Nothing to do until there are events, somebody pokes, or so many seconds have passed."""
-        self._state.runner.guest_tick_scheduled = False
+        self._state.runner.guest_tick_scheduled = self._queued
         due = time.monotonic() + timeout
         if self._timer is None or due < self._due:
             self._stop_timer()
@@ -109,7 +125,7 @@ class Pump:
 
     def _timed(self) -> None:
         self._timer = None
-        self._woken()
+        self._tick()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
