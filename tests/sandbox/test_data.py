@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from pathlib import Path
 
 import pytest
 from tests.storage.manual import call, failed, peer_with
 
 from goop2.scripting.invocation import Caller
-from goop2.storage.limits import LOCK_MAX_SECONDS
 
 TABLE = 'goop.schema.create("t", {{name = "n", type = "integer", default = 0}, {name = "b", type = "blob"}, {name = "s", type = "text"}})\n'
 
@@ -190,11 +188,9 @@ async def test_a_transaction_has_its_second_and_no_more(tmp_path: Path, endless:
         tmp_path, {"make": function(TABLE), "hog": hog, "write": function('return goop.schema.insert("t", {n = 2})')}
     ) as peer:
         await call(peer, "make")
-        begun = time.monotonic()
         hogging = asyncio.create_task(call(peer, "hog"))
         await asyncio.sleep(0.2)
         written = await call(peer, "write", caller=Caller("bob"))
-        assert time.monotonic() - begun < LOCK_MAX_SECONDS + 0.5
         assert isinstance(written, int)
         assert failed(await hogging) == "hog: goop.db.transaction took longer than a second and was undone"
         assert peer.database.rows("SELECT n FROM t") == [(2,)]
