@@ -22,7 +22,6 @@ from goop2.scripting.line import FairLine
 from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
-from goop2.storage.limits import FINE_PROGRESS_STEPS
 from goop2.storage.policies import Visitor
 
 OWNER_SECONDS: Final = 10.0
@@ -70,7 +69,7 @@ class _Desk:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path)
 
     def _open(self, path: Path) -> None:
-        database = open_database(path, progress_steps=FINE_PROGRESS_STEPS)
+        database = open_database(path, watchful=True)
         self._database = database
         self._access, self._close = Access(database), database.close
 

@@ -25,6 +25,8 @@ from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, G
 from goop2.storage.limits import (
     BUSY_SECONDS,
     BUSY_SLEEP_SECONDS,
+    FINE_LIKE_PATTERN_MAX_BYTES,
+    FINE_PROGRESS_STEPS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
     LOCK_MAX_SECONDS,
@@ -32,8 +34,10 @@ from goop2.storage.limits import (
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
+    STATEMENT_MEMORY_MAX_BYTES,
     VISITOR_SECONDS,
 )
+from goop2.storage.patience import bound_functions
 
 FILE: Final = "data.db"
 
@@ -64,14 +68,15 @@ NO_ROWS: Final = Rows((), [])
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
+TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
 _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.InterruptError, "the statement took longer than its time"),
     (apsw.BindingsError, "the arguments are not as many as the ? in the statement"),
     (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
-    (apsw.NoMemError, "the statement needs more memory than it may have"),
-    (MemoryError, "the statement needs more memory than it may have"),
+    (apsw.NoMemError, TOO_MUCH_MEMORY),
+    (MemoryError, TOO_MUCH_MEMORY),
     (apsw.FullError, "the disk is full"),
     (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
     (apsw.CorruptError, "the database file is damaged: restore a backup"),
@@ -92,16 +97,19 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
 class Database:
     """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
 
-    def __init__(self, connection: apsw.Connection, progress_steps: int = PROGRESS_STEPS) -> None:
+    def __init__(self, connection: apsw.Connection, *, watchful: bool = False) -> None:
         self._connection = connection
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
         self._statement_ends = FOREVER
         self._waiting_since = 0.0
+        self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
+        self._memory_ends = FOREVER
+        self._hungry = False
         self.deadline = FOREVER
         connection.authorizer = self._guard
         connection.set_busy_handler(self._wait_for_lock)
-        connection.set_progress_handler(self._out_of_time, progress_steps)
+        connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
@@ -165,6 +173,7 @@ class Database:
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
+        self._memory_ends = apsw.memory_used() + self._memory_max
         cursor = self._connection.cursor()
         try:
             if role is not INTERNAL:
@@ -173,6 +182,8 @@ class Database:
         except StorageError:
             raise
         except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
+            if self._hungry and isinstance(error, apsw.InterruptError):
+                raise StorageError(TOO_MUCH_MEMORY) from None
             raise _CLASSES.get(type(error), StorageError)(self._sentence(error)) from None
         finally:
             cursor.close(True)
@@ -252,9 +263,10 @@ class Database:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS  # waiting is no holding
         return True
 
-    def _out_of_time(self) -> bool:
+    def _must_stop(self) -> bool:
+        self._hungry = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
-        return now > self.deadline or now > self._statement_ends
+        return self._hungry or now > self.deadline or now > self._statement_ends
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
@@ -357,15 +369,19 @@ def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
     return size
 
 
-def open_database(path: Path, *, guarded: bool = True, progress_steps: int = PROGRESS_STEPS) -> Database:
+def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write. `progress_steps`: how often the clock is looked at.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write. `watchful`: in a process no kernel
+    ends for what a statement does, so time and memory are looked at often, and no single step may take long.
     """
     try:
         connection = apsw.Connection(str(path))
-        database = Database(connection, progress_steps)
+        database = Database(connection, watchful=watchful)
         _configure(connection, guarded=guarded)
+        if watchful:
+            connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
+            bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
         raise DatabaseError(f"{path} cannot be opened as a database: {error}") from None
