@@ -12,7 +12,7 @@ import os
 import random
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from goop2.storage.limits import (
     FINE_PROGRESS_STEPS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
+    LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
     ROWS_MAX,
@@ -107,6 +108,9 @@ class Database:
         self._memory_ends = FOREVER
         self._hungry = False
         self.deadline = FOREVER
+        self.alarm: Callable[[float], None] = lambda _seconds: None
+        """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
+        self._alarmed = False
         connection.authorizer = self._guard
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
@@ -173,6 +177,8 @@ class Database:
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
+        self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
+        self._hold()
         self._memory_ends = apsw.memory_used() + self._memory_max
         cursor = self._connection.cursor()
         try:
@@ -187,7 +193,13 @@ class Database:
             raise _CLASSES.get(type(error), StorageError)(self._sentence(error)) from None
         finally:
             cursor.close(True)
+            if self._alarmed:
+                self.alarm(0)
             self._guard.role = INTERNAL
+
+    def _hold(self) -> None:
+        if self._alarmed:
+            self.alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
 
     def _inspect(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
         """Refuse what is not exactly one statement, or writes where its role only reads."""
@@ -261,6 +273,7 @@ class Database:
         time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS  # waiting is no holding
+            self._hold()
         return True
 
     def _must_stop(self) -> bool:

@@ -23,6 +23,9 @@ HEAP_MAX_BYTES: Final = 32 * MEGABYTE_BYTES
 LOCK_MAX_SECONDS: Final = 1.0
 """How long a script may hold the one write lock: no other part of the peer waits longer than that."""
 
+LOCK_GRACE_SECONDS: Final = 0.1
+"""After which a statement that SQLite could not end by then, being inside one function, is ended with its process."""
+
 VISITOR_SECONDS: Final = 1.0
 """How long a query of a caller from outside may run."""
 
