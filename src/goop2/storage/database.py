@@ -8,6 +8,7 @@ Knows roles, limits and transactions; it must not know what a table means.
 from __future__ import annotations
 
 import base64
+import math
 import os
 import random
 import stat
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, DatabaseError, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, DatabaseError, RefusedError, StatementTimeout, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -123,7 +124,7 @@ class Database:
             return _collect(cursor, role, rows_max)
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
-        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64."""
+        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
         with self._run(role, sql, arguments) as cursor:
             return _as_records(cursor, role)
 
@@ -141,7 +142,7 @@ class Database:
         try:
             yield from cursor
         except (apsw.Error, MemoryError, UnicodeError) as error:
-            raise StorageError(self._sentence(error)) from None
+            raise self._fault(error) from None
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
@@ -188,9 +189,7 @@ class Database:
         except StorageError:
             raise
         except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
-            if self._hungry and isinstance(error, apsw.InterruptError):
-                raise StorageError(TOO_MUCH_MEMORY) from None
-            raise _CLASSES.get(type(error), StorageError)(self._sentence(error)) from None
+            raise self._fault(error) from None
         finally:
             cursor.close(True)
             if self._alarmed:
@@ -215,13 +214,13 @@ class Database:
         if not readonly and role.kind is not SCRIPT_WRITES:
             raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
-    def _sentence(self, error: BaseException) -> str:
-        if isinstance(error, apsw.AuthError) or (self._guard.refusal and isinstance(error, apsw.SQLError)):
-            return self._guard.refusal or str(error)
-        for kind, message in _MESSAGES:
-            if isinstance(error, kind):
-                return message
-        return str(error)
+    def _fault(self, error: BaseException) -> StorageError:
+        if self._hungry and isinstance(error, apsw.InterruptError):
+            return StorageError(TOO_MUCH_MEMORY)
+        if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
+            return RefusedError(self._guard.refusal)
+        message = next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
+        return _CLASSES.get(type(error), StorageError)(message)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -301,7 +300,10 @@ def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Valu
     if first is None:
         raise StorageError(f"{role.name}: there is no statement in the text")
     while rest:
-        another, rest = _compile_first(cursor, role, rest, arguments)
+        try:
+            another, rest = _compile_first(cursor, role, rest, arguments)
+        except apsw.Error:  # what follows is a statement, though one that could not be run
+            another = False
         if another is not None:
             raise StorageError(f"{role.name} takes one statement, not several")
     return first
@@ -352,15 +354,17 @@ def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
         crossed.clear()
         if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; ask for fewer with limit")
-        records.append(dict(zip(names, map(_for_json, row), strict=True)))
+        records.append({name: _for_json(role, name, value) for name, value in zip(names, row, strict=True)})
     return records
 
 
-def _for_json(value: Any) -> object:
+def _for_json(role: Role, name: str, value: Any) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise StorageError(f"{role.name}: {name} is not a finite number")
     return value
 
 
