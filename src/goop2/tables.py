@@ -174,7 +174,7 @@ def read_request(body: bytes) -> Request | Failure:
     """A request's keys from JSON text."""
     try:
         found = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
     if not isinstance(found, dict):
         return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')
