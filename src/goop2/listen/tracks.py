@@ -1,15 +1,20 @@
-"""Audio files as tracks: which may be loaded, and what they are. mutagen reads them; an MP3 it would guess at is counted (mpeg.py)."""
+"""Audio files as tracks: which may be loaded, and what they are. mutagen knows them and their tags; how long they are is looked up in the
+sound itself (mpeg.py, flac.py, wav.py), since what a header says of it may be wrong.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
+from goop2.listen import flac, wav
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
+from goop2.scripting.printable import printable
 
 FORMATS: Final = {"MP3": "mp3", "OggVorbis": "ogg", "OggOpus": "opus", "FLAC": "flac", "WAVE": "wav"}
 """mutagen's class → format."""
@@ -24,11 +29,11 @@ class Library:
     def __init__(self, folder: Path, script_dir: Path, media_dirs: Sequence[str]) -> None:
         self._folder = folder
         self._script_dir = script_dir
-        self._media_dirs = [Path(place).expanduser() for place in media_dirs]
+        self._media_dirs = [folder / Path(place).expanduser() for place in media_dirs]
 
     def load(self, path: str) -> Track:
         """The track at `path`, absolute or in the peer's folder. Blocking. Raises `ListenError` naming the file."""
-        shown = path[:SHOWN_CHARS]
+        shown = printable(path, SHOWN_CHARS)
         real = self._real(path, shown)
         with self.open(str(real)) as file:
             return _described(file, real, shown)
@@ -45,8 +50,10 @@ class Library:
         return os.fdopen(descriptor, "rb")
 
     def _real(self, path: str, shown: str) -> Path:
+        """Of what lies outside it is not said whether it is there: strangers may choose paths."""
         try:
-            real = (self._folder / Path(path).expanduser()).resolve(strict=True)
+            # As a shell has it, but for ~name: who has an account here is nobody's business.
+            real = (self._folder / (Path(path).expanduser() if path.startswith("~/") else path)).resolve()
             places = [self._folder.resolve(), *(place.resolve() for place in self._media_dirs)]
             hidden = [self._script_dir.resolve(), (self._folder / "data").resolve()]
         except (OSError, RuntimeError, ValueError):
@@ -54,49 +61,84 @@ class Library:
         place = next((place for place in places if real.is_relative_to(place)), None)
         if place is None:
             raise ListenError(f"{shown} lies outside the peer's folder: the owner may add its folder to listen.media_dirs")
-        if any(real.is_relative_to(each) for each in hidden) or any(part.startswith(".") for part in real.relative_to(place).parts):
+        dotted = any(part.startswith(".") for part in real.relative_to(place).parts)
+        if dotted or any(real.is_relative_to(each) for each in hidden) or not _is_file(real):
             raise ListenError(f"{shown} is no file here")
         return real
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:
     import mutagen
 
+    size = os.fstat(file.fileno()).st_size
     try:
-        found = mutagen.File(file)
+        found = mutagen.File(fileobj=file, filename=real.name)
         format_ = FORMATS.get(type(found).__name__)
-        if found is None or format_ is None:
+        if format_ is None:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")
-        duration, bitrate = float(found.info.length), int(getattr(found.info, "bitrate", 0) or 0)
-        if (format_ == "mp3" and getattr(found.info, "sketchy", True)) or (format_ == "mp3" and not _has_contents(found)):
-            file.seek(0)
-            duration, audio = scan(file)
-            bitrate = int(audio * 8 / duration)
-    except (mutagen.MutagenError, NoFrames, OSError, ValueError, EOFError) as error:
-        raise ListenError(f"{shown} is broken, or no audio file: {error or type(error).__name__}") from None
+        duration, audio = _MEASURED[format_](file, found, size)
+    except (mutagen.MutagenError, NoFrames, OSError, ValueError, EOFError, struct.error) as error:
+        raise ListenError(f"{shown} is broken, or no audio file: {printable(str(error) or type(error).__name__, SHOWN_CHARS)}") from None
     if duration <= 0:
         raise ListenError(f"{shown} holds no sound")
-    size = os.fstat(file.fileno()).st_size
-    return Track(_name(found, real), round(duration, 3), bitrate or int(size * 8 / duration), format_, str(real))
+    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real))
 
 
-def _has_contents(found: object) -> bool:
-    """Whether an MP3 says itself how many frames it has (a Xing, Info or VBRI header)."""
-    mode = getattr(getattr(found, "info", None), "bitrate_mode", 0)
-    return int(mode) != 0
+def _mp3(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
+    return scan(file)
 
 
-def _name(found: object, real: Path) -> str:
+def _ogg(_file: BinaryIO, found: Any, size: int) -> tuple[float, int]:
+    return float(found.info.length), size
+
+
+def _flac(file: BinaryIO, _found: object, size: int) -> tuple[float, int]:
+    return flac.duration(file), size - flac.layout(file).first
+
+
+def _wav(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
+    known = wav.layout(file)
+    return known.duration, known.end - known.begin
+
+
+_MEASURED: Final[Mapping[str, Callable[[BinaryIO, Any, int], tuple[float, int]]]] = {
+    "mp3": _mp3,
+    "ogg": _ogg,
+    "opus": _ogg,
+    "flac": _flac,
+    "wav": _wav,
+}
+"""Format → seconds and bytes of sound, of what is really there: headers are wrong where a file was cut or written to a pipe."""
+
+
+def _name(found: Any, file: BinaryIO, real: Path) -> str:
     """Artist and title where it says them, else the file's name."""
-    tags = getattr(found, "tags", None) or {}
-    words = [_first(tags, *keys) for keys in (("TPE1", "artist"), ("TIT2", "title"))]
-    return " – ".join(filter(None, words)) if words[1] else real.stem
+    tags = found.tags or (_ape(file) if FORMATS[type(found).__name__] == "mp3" else None) or {}
+    artist, title = _first(tags, "TPE1", "artist"), _first(tags, "TIT2", "title")
+    return printable(" – ".join(filter(None, (artist, title))) if title else real.stem, SHOWN_CHARS)
 
 
-def _first(tags: object, *keys: str) -> str:
+def _ape(file: BinaryIO) -> object:
+    """The tags at the end of an MP3 that has none at the front."""
+    from mutagen import MutagenError, apev2
+
+    try:
+        return apev2.APEv2(fileobj=file)  # type: ignore[no-untyped-call]
+    except (MutagenError, ValueError, OSError):
+        return None
+
+
+def _first(tags: Any, *keys: str) -> str:
     for key in keys:
-        value = tags.get(key) if hasattr(tags, "get") else None
-        text = str(value[0] if isinstance(value, list) and value else getattr(value, "text", [value or ""])[0] or "")
-        if text.strip():
-            return " ".join(text.split())[:SHOWN_CHARS]
+        value = tags.get(key)
+        first = value[0] if value else ""
+        if text := " ".join(str(first).split()):
+            return text
     return ""
