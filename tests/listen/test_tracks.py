@@ -75,7 +75,7 @@ def test_a_link_that_takes_a_tracks_place_leads_nowhere(library: Library, folder
     secret.write_text("secret")
     (folder / "tone.wav").symlink_to(secret)
     with pytest.raises(ListenError, match=r"tone\.wav cannot be opened"):
-        library.open(track.path)
+        library.open(track)
 
 
 def test_three_hours_of_varying_bitrate(library: Library, folder: Path) -> None:

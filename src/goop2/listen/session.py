@@ -34,6 +34,8 @@ class Track:
     """mp3, ogg, opus, flac or wav."""
     path: str = ""
     """Real path of the file; not for others."""
+    stamp: tuple[int, int] = (0, 0)
+    """The file's size and time of change when it was loaded; not for others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -35,19 +36,25 @@ class Library:
         """The track at `path`, absolute or in the peer's folder. Blocking. Raises `ListenError` naming the file."""
         shown = printable(path, SHOWN_CHARS)
         real = self._real(path, shown)
-        with self.open(str(real)) as file:
+        with _opened(real) as file:
             return _described(file, real, shown)
 
-    def open(self, real_path: str) -> BinaryIO:
-        """A track's file. Raises `ListenError` when it is not there any more."""
+    def again(self, track: Track) -> Track:
+        """A track of an earlier start: as it was when its file is, else loaded anew. Blocking. Raises `ListenError`."""
         try:
-            descriptor = os.open(real_path, _OPEN)
-        except OSError as error:
-            raise ListenError(f"{Path(real_path).name} cannot be opened: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ListenError(f"{Path(real_path).name} is no regular file")
-        return os.fdopen(descriptor, "rb")
+            real = self._real(track.path, track.path)
+            self.open(track).close()
+        except ListenError:
+            return self.load(track.path)
+        return replace(track, path=str(real))
+
+    def open(self, track: Track) -> BinaryIO:
+        """A track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
+        file = _opened(Path(track.path))
+        if _stamp(file) != track.stamp:
+            file.close()
+            raise ListenError(f"{Path(track.path).name} has changed since it was loaded: load it again")
+        return file
 
     def _real(self, path: str, shown: str) -> Path:
         """Of what lies outside it is not said whether it is there: strangers may choose paths."""
@@ -67,6 +74,22 @@ class Library:
         return real
 
 
+def _opened(path: Path) -> BinaryIO:
+    try:
+        descriptor = os.open(path, _OPEN)
+    except OSError as error:
+        raise ListenError(f"{path.name} cannot be opened: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ListenError(f"{path.name} is no regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -77,18 +100,18 @@ def _is_file(path: Path) -> bool:
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:
     import mutagen
 
-    size = os.fstat(file.fileno()).st_size
+    stamp = _stamp(file)
     try:
         found = mutagen.File(fileobj=file, filename=real.name)
         format_ = FORMATS.get(type(found).__name__)
         if format_ is None:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")
-        duration, audio = _MEASURED[format_](file, found, size)
+        duration, audio = _MEASURED[format_](file, found, stamp[0])
     except (mutagen.MutagenError, NoFrames, OSError, ValueError, EOFError, struct.error) as error:
         raise ListenError(f"{shown} is broken, or no audio file: {printable(str(error) or type(error).__name__, SHOWN_CHARS)}") from None
     if duration <= 0:
         raise ListenError(f"{shown} holds no sound")
-    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real))
+    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp)
 
 
 def _mp3(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
