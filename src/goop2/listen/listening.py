@@ -1,4 +1,4 @@
-"""The one session of a peer, kept over restarts: its file, its clock, and who hears of changes."""
+"""The one session of a peer, hosted here or followed elsewhere: its file, its clock, who hears of it. A hosted one survives restarts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from goop2.listen.following import Following
 from goop2.listen.session import ListenError, Session, Track, create
 from goop2.listen.tracks import Library
 from goop2.scripting.subscribers import Subscribers
@@ -47,12 +48,13 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class Listening:
-    """Host of at most one session. `clock` gives seconds and never goes back."""
+    """Host of at most one session, or listener (`following`). `clock` gives seconds and never goes back."""
 
     def __init__(self, folder: Path, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = folder / FILE
         self._library = library
         self._clock = clock
+        self.following = Following(clock)
         self._session: Session | None = None
         self._subscribers: Subscribers[State | None] = Subscribers()
         self._changing = asyncio.Lock()
@@ -95,9 +97,16 @@ class Listening:
         playing = session.playing and not session.ended(now)
         return State(session.id, session.name, session.track, playing, round(session.at(now), 3), time.time())
 
+    def follow_elsewhere(self, host: str, group: str) -> None:
+        """Be a listener of another peer's session, once it lets us in. Raises `ListenError` when a session is open."""
+        if self._session is not None:
+            raise ListenError(f"this peer plays {self._session.name} itself: goop.listen.close() first")
+        self.following.ask(host, group)
+
     async def create(self, name: str) -> State:
-        """Open a session. Raises `ListenError` when one is open."""
+        """Open a session. Raises `ListenError` when one is open, here or elsewhere."""
         async with self._changing:
+            self._hosts_only()
             if self._session is not None:
                 raise ListenError(f"the session {self._session.name} is open: goop.listen.close() first")
             return await self._become(create(name, self._clock()))
@@ -132,8 +141,11 @@ class Listening:
             await self._become(self._open().seek(seconds, self._clock()))
 
     async def close(self) -> None:
-        """End the session. Raises `ListenError` without one."""
+        """End the session, or leave the one of another peer. Raises `ListenError` without one."""
         async with self._changing:
+            if self.following.followed is not None:
+                self.following.end()
+                return
             self._open()
             self._session = None
             self._tick()
@@ -173,7 +185,14 @@ class Listening:
         """A track's file, to be closed. Blocking. Raises `ListenError`."""
         return self._library.open(track)
 
+    def _hosts_only(self) -> None:
+        followed = self.following.followed
+        if followed is not None:
+            name = followed.session.name or followed.host
+            raise ListenError(f"this peer listens to {name}, which its host plays: goop.listen.close() leaves")
+
     def _open(self) -> Session:
+        self._hosts_only()
         if self._session is None:
             raise ListenError('no session is open: goop.listen.create("name") first')
         return self._session

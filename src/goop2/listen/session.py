@@ -8,6 +8,7 @@ The position is never counted up: it is the one of the last change, plus what ha
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, replace
 from typing import Final
@@ -37,6 +38,11 @@ class Track:
     stamp: tuple[int, int] = (0, 0)
     """The file's size and time of change when it was loaded; not for others."""
 
+    @property
+    def length(self) -> float:
+        """Seconds; without end where nobody knows: another peer's radio."""
+        return self.duration or math.inf
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -56,11 +62,11 @@ class Session:
         if self.track is None:
             return 0.0
         passed = now - self.updated if self.playing else 0.0
-        return min(self.track.duration, self.position + max(0.0, passed))
+        return min(self.track.length, self.position + max(0.0, passed))
 
     def ended(self, now: float) -> bool:
         """Whether it plays beyond the track's end."""
-        return self.playing and self.track is not None and self.at(now) >= self.track.duration
+        return self.playing and self.track is not None and self.at(now) >= self.track.length
 
     def load(self, track: Track, now: float) -> Session:
         """Another track, paused at its start."""

@@ -28,6 +28,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
 from goop2.tables import Tables
+from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
@@ -37,6 +38,7 @@ from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
 from goop2.web.listen import Listen
+from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
@@ -109,7 +111,9 @@ class Web:
         """Requests answered, by whose pages they were for."""
         self.data = Data(parts.engine, parts.catalog, parts.tables)
         self.chat = Chat(parts.chat, self.events, parts.abroad)
+        broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
+        self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
@@ -124,7 +128,12 @@ class Web:
             "events": self._page_events,
         }
         """Path after `/api/` on the own site's origins → what answers."""
-        self.api_of_visits: dict[str, Answer] = {**self.visits.api, "identity": self._identity, "events": self._visit_events}
+        self.api_of_visits: dict[str, Answer] = {
+            **self.visits.api,
+            **self.listen_abroad.api,
+            "identity": self._identity,
+            "events": self._visit_events,
+        }
         """The same on the origin of another peer's site."""
 
     def _data(self, name: str) -> Answer:
@@ -138,6 +147,7 @@ class Web:
         self.chat.end()
         self.visits.end()
         self.listen.stop()
+        self.listen_abroad.stop()
         self.events.stop()
         self.console_events.stop()
 

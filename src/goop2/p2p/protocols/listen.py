@@ -76,9 +76,14 @@ class _Message(msgspec.Struct, frozen=True):
     listen: Control
 
 
+def is_session(group: str) -> bool:
+    """Whether a group's id is a listening session's."""
+    return _GROUP.fullmatch(group) is not None
+
+
 def request(group: str) -> bytes:
     """Ask for a session's sound. Raises `LocalFault`."""
-    if not _GROUP.fullmatch(group):
+    if not is_session(group):
         raise LocalFault(f"{group!r} is no listening session's id: listen- and 16 hexadecimal digits")
     return line("the request", f"LISTEN {group}".encode(), REQUEST_MAX_BYTES)
 
@@ -92,7 +97,7 @@ def requested(content: bytes) -> str | None:
     """The group of a request; None when it is a bad one."""
     word, _, group = content.rstrip(b"\r").partition(b" ")
     text = group.decode("ascii", "replace")
-    return text if word == b"LISTEN" and _GROUP.fullmatch(text) else None
+    return text if word == b"LISTEN" and is_session(text) else None
 
 
 def header(format_: str, bitrate: int, duration: float) -> bytes:
