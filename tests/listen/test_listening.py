@@ -75,11 +75,15 @@ async def test_only_the_open_session_is_followed(listening: Listening) -> None:
 
 
 async def test_all_who_serve_listeners_are_counted(listening: Listening) -> None:
-    end = listening.counted(lambda: 2)
-    listening.counted(lambda: 3)
-    assert listening.listeners() == 5
+    told: list[int] = []
+    listening.counts.add(told.append)
+    end = listening.serves(lambda: ["ann", "bob"])
+    listening.serves(lambda: iter(["cid"]))
+    assert listening.who() == ["ann", "bob", "cid"]
+    listening.recount()
     end()
-    assert listening.listeners() == 3
+    listening.recount()
+    assert told == [3, 1]
 
 
 async def test_the_end_of_a_track_is_a_pause_there_which_others_hear(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
+from goop2.listen.cover import Cover
 from goop2.listen.following import Following
 from goop2.listen.session import ListenError, Session, Track, create
 from goop2.listen.tracks import Library
@@ -59,21 +60,31 @@ class Listening:
         self._subscribers: Subscribers[State | None] = Subscribers()
         self._changing = asyncio.Lock()
         self._ticking: asyncio.Task[None] | None = None
-        self._counts: Subscribers[list[int]] = Subscribers()
+        self._serving: Subscribers[list[str]] = Subscribers()
+        self.counts: Subscribers[int] = Subscribers()
+        """Told how many listen, whenever somebody comes or goes."""
 
     def subscribe(self, callback: Callable[[State | None], None]) -> Callable[[], None]:
         """Hear of every change, None when the session is closed; gives the function that ends it."""
         return self._subscribers.add(callback)
 
-    def counted(self, count: Callable[[], int]) -> Callable[[], None]:
-        """`count` says how many somebody serves; gives the function that ends it."""
-        return self._counts.add(lambda found: found.append(count()))
+    def serves(self, who: Callable[[], Iterable[str]]) -> Callable[[], None]:
+        """`who` gives the ids of those that somebody serves; gives the function that ends it."""
+        return self._serving.add(lambda found: found.extend(who()))
+
+    def who(self) -> list[str]:
+        """Ids of those that listen now, over the web and the network; one with several pages several times."""
+        found: list[str] = []
+        self._serving.tell(found)
+        return found
 
     def listeners(self) -> int:
-        """How many listen now, over the web and the network."""
-        found: list[int] = []
-        self._counts.tell(found)
-        return sum(found)
+        """How many these are."""
+        return len(self.who())
+
+    def recount(self) -> None:
+        """Somebody has come or gone."""
+        self.counts.tell(self.listeners())
 
     def restore(self) -> None:
         """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
@@ -174,12 +185,20 @@ class Listening:
 
         return (session.track, position) if session.track is not None else None
 
-    def audio(self, session_id: str) -> tuple[Track, BinaryIO]:
-        """The track of that session and its file, to be closed. Blocking. Raises `ListenError`."""
+    def track(self, session_id: str) -> Track:
+        """What is loaded in that session. Raises `ListenError`."""
         session = self._session
         if session is None or session.id != session_id or session.track is None:
             raise ListenError("no such track is playing")
-        return session.track, self.open(session.track)
+        return session.track
+
+    def cover(self, track: Track) -> Cover | None:
+        """The picture in a track's file. Blocking. Raises `ListenError`."""
+        return self._library.cover(track) if track.has_cover else None
+
+    def files(self) -> list[str]:
+        """Audio files that can be loaded, as `load` takes them. Blocking."""
+        return self._library.files()
 
     def open(self, track: Track) -> BinaryIO:
         """A track's file, to be closed. Blocking. Raises `ListenError`."""
@@ -240,5 +259,5 @@ def plain(track: Track | None) -> dict[str, object] | None:
     if track is None:
         return None
     fields = asdict(track)
-    del fields["path"], fields["stamp"]
+    del fields["path"], fields["stamp"], fields["has_cover"]
     return fields

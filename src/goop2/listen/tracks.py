@@ -4,21 +4,29 @@ sound itself (mpeg.py, flac.py, wav.py), since what a header says of it may be w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from goop2.listen import flac, wav
+from goop2.listen.cover import Cover, cover_of
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
 from goop2.scripting.printable import printable
 
 FORMATS: Final = {"MP3": "mp3", "OggVorbis": "ogg", "OggOpus": "opus", "FLAC": "flac", "WAVE": "wav"}
 """mutagen's class → format."""
+ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
+"""Of the names files are offered by; what is in them is looked at when one is loaded."""
+FILES_MAX: Final = 1000
+"""Offered to choose from; others are loaded by their path."""
+LOOKED_AT_MAX: Final = 100_000
+"""Names in a folder and below, before the rest is left out: a media folder may be a whole disk."""
 SHOWN_CHARS: Final = 200
 _OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 """A track's path is real when it is loaded; a link that has taken its place since leads nowhere."""
@@ -56,13 +64,33 @@ class Library:
             raise ListenError(f"{Path(track.path).name} has changed since it was loaded: load it again")
         return file
 
+    def cover(self, track: Track) -> Cover | None:
+        """The picture in it. Blocking. Raises `ListenError` where its file is not what was loaded."""
+        import mutagen
+
+        with self.open(track) as file, contextlib.suppress(mutagen.MutagenError, OSError, ValueError, struct.error):
+            found = mutagen.File(fileobj=file, filename=Path(track.path).name)
+            return _cover(found, file) if found is not None else None
+        return None
+
+    def files(self) -> list[str]:
+        """What could be loaded, by its name: paths in the peer's folder, and whole ones in the owner's media folders. Blocking."""
+        hidden = self._hidden()
+        found = [str(path.relative_to(self._folder)) for path in _sounds(self._folder, hidden)]
+        for place in self._media_dirs:
+            found += [str(path) for path in _sounds(place, hidden)]
+        return sorted(dict.fromkeys(found[:FILES_MAX]), key=str.casefold)
+
+    def _hidden(self) -> list[Path]:
+        return [self._script_dir.resolve(), (self._folder / "data").resolve()]
+
     def _real(self, path: str, shown: str) -> Path:
         """Of what lies outside it is not said whether it is there: strangers may choose paths."""
         try:
             # As a shell has it, but for ~name: who has an account here is nobody's business.
             real = (self._folder / (Path(path).expanduser() if path.startswith("~/") else path)).resolve()
             places = [self._folder.resolve(), *(place.resolve() for place in self._media_dirs)]
-            hidden = [self._script_dir.resolve(), (self._folder / "data").resolve()]
+            hidden = self._hidden()
         except (OSError, RuntimeError, ValueError):
             raise ListenError(f"{shown} is no file here") from None
         place = next((place for place in places if real.is_relative_to(place)), None)
@@ -72,6 +100,18 @@ class Library:
         if dotted or any(real.is_relative_to(each) for each in hidden) or not _is_file(real):
             raise ListenError(f"{shown} is no file here")
         return real
+
+
+def _sounds(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
+    """Audio files below `place`, by their names' endings; through no link and into nothing hidden."""
+    looked_at = 0
+    for folder, folders, names in os.walk(place):
+        inside = Path(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (inside / name).resolve() not in hidden)
+        looked_at += len(names) + 1
+        if looked_at > LOOKED_AT_MAX:
+            return
+        yield from (inside / name for name in sorted(names) if not name.startswith(".") and name.lower().endswith(ENDINGS))
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -111,7 +151,8 @@ def _described(file: BinaryIO, real: Path, shown: str) -> Track:
         raise ListenError(f"{shown} is broken, or no audio file: {printable(str(error) or type(error).__name__, SHOWN_CHARS)}") from None
     if duration <= 0:
         raise ListenError(f"{shown} holds no sound")
-    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp)
+    has_cover = _cover(found, file) is not None
+    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp, has_cover)
 
 
 def _mp3(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
@@ -143,9 +184,17 @@ _MEASURED: Final[Mapping[str, Callable[[BinaryIO, Any, int], tuple[float, int]]]
 
 def _name(found: Any, file: BinaryIO, real: Path) -> str:
     """Artist and title where it says them, else the file's name."""
-    tags = found.tags or (_ape(file) if FORMATS[type(found).__name__] == "mp3" else None) or {}
+    tags = _tags(found, file) or {}
     artist, title = _first(tags, "TPE1", "artist"), _first(tags, "TIT2", "title")
     return printable(" – ".join(filter(None, (artist, title))) if title else real.stem, SHOWN_CHARS)
+
+
+def _cover(found: Any, file: BinaryIO) -> Cover | None:
+    return cover_of(_tags(found, file), getattr(found, "pictures", ()))
+
+
+def _tags(found: Any, file: BinaryIO) -> Any:
+    return _ape(file) if found.tags is None and type(found).__name__ == "MP3" else found.tags
 
 
 def _ape(file: BinaryIO) -> object:
