@@ -45,7 +45,7 @@ class GroupSession:
         self._finding = asyncio.Lock()
         self._ends = (
             listening.subscribe(self._changed),
-            listening.counted(lambda: max(0, len(self._members) - 1)),
+            listening.serves(lambda: (member for member in self._members if member != groups.own_id)),
             groups.subscribe(self._group_changed),
         )
         self._changed(listening.state())
@@ -134,6 +134,7 @@ class GroupSession:
         if self._told is None or change.group.id != self._told.id or change.what != "members":
             return
         before, self._members = self._members, change.group.members
+        self._listening.recount()
         state = self._listening.state()
         if state is None or state.track is None:
             return

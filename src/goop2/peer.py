@@ -123,8 +123,12 @@ async def open_peer(
             await asyncio.to_thread(listening.restore)
             operations.update(listen_operations(listening))
             warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement)
-            await listening.keep()
+            try:
+                yield Peer(
+                    folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement
+                )
+            finally:
+                await listening.stop()
     finally:
         stop.set()
         if watching is not None:
