@@ -123,6 +123,17 @@ async def test_a_peer_that_has_gone_is_told_at_once_and_the_message_is_kept(gues
         assert [each.content for each in await alice.peer.chat.messages(bob.id)] == ["are you there?"]
 
 
+async def test_a_message_is_delivered_when_a_page_of_the_other_side_has_it(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    message = await alice.peer.chat.send(bob.id, "look")
+    assert message.state == "sent"
+    delivered = asyncio.Event()
+    alice.peer.chat.subscribe(lambda said: delivered.set() if said.message.state == "delivered" else None)
+    bob.peer.chat.shown(await bob.peer.chat.messages(alice.id))
+    await asyncio.wait_for(delivered.wait(), 10)
+    assert [each.state for each in await alice.peer.chat.messages(bob.id)] == ["delivered"]
+
+
 async def test_a_broadcast_reaches_who_is_here_and_is_not_kept(two: tuple[Joined, Joined]) -> None:
     alice, bob = two
     heard: list[tuple[str, str]] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from goop2 import followed_session
-from goop2.chat.chat import Carry, Chat, Undelivered
+from goop2.chat.chat import Carry, Heard, TellShown, Undelivered
 from goop2.followed_session import FollowedSession
 from goop2.group_session import GroupSession
 from goop2.listen.operations import hosted
@@ -26,7 +26,7 @@ from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.faults import NetworkFault
-from goop2.p2p.groups import Groups
+from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
 from goop2.p2p.protocols import data, topics
@@ -51,13 +51,6 @@ Grouped = Callable[[str, topics.Group | topics.Invite], None]
 """A group message, or an invitation to one, and who sent it."""
 
 _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """A message to everybody, which nobody keeps."""
-
-    sender: str
-    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,9 @@ class Network:
         """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
         known = parse(address)
         await self.discovery.connect(known)
-        return known.peer, await self.calling.label(known.peer)
+        label = await self.calling.label(known.peer)
+        self.roster.introduced(known.peer, label)
+        return known.peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""
@@ -124,7 +119,8 @@ async def join(
         stack.callback(followed.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        await _serving(peer, who, broadcasts, _grouped(groups, delivery, followed)).attach(host)
+        keep = _keeping(peer, who, broadcasts, _grouped(groups, delivery, followed), delivery)
+        await _serving(peer, who, keep).attach(host)
         await session.attach(host)
         servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
         finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
@@ -134,7 +130,7 @@ async def join(
         for work in (session.keep_in_step(), followed.keep_in_touch()):
             stack.callback(asyncio.create_task(work).cancel)
         network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
-        peer.chat.join(_carrying(network.calling), who)
+        peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
         stack.callback(peer.chat.part)
         yield network
 
@@ -149,10 +145,9 @@ class _Who:
         return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
-def _serving(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped) -> Serving:
+def _serving(peer: Peer, who: _Who, keep: Keep) -> Serving:
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
-    keep = _keeping(peer.chat, broadcasts, grouped)
     return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
 
 
@@ -170,19 +165,38 @@ def _carrying(calling: Calling) -> Carry:
     return carry
 
 
-def _keeping(chat: Chat, broadcasts: Subscribers[Heard], grouped: Grouped) -> Keep:
+def _telling_shown(delivery: Delivery) -> TellShown:
+    def tell(peer: str, ids: Sequence[str]) -> None:
+        delivery.post(Outgoing(peer, topics.ACK, msgspec.json.encode(topics.Delivered(id_))) for id_ in ids)
+
+    return tell
+
+
+def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, delivery: Delivery) -> Keep:
+    says = _says(peer)
+
     async def keep(received: Received) -> None:
-        event = received.event
+        sender, event = received.sender, received.event
         if isinstance(event, topics.Chat):
-            await chat.receive(received.sender, received.id, event.content, event.timestamp)
+            await peer.chat.receive(sender, received.id, event.content, event.timestamp)
         elif isinstance(event, topics.Delivered):
-            await chat.delivered(received.sender, event.msg_id)
+            await peer.chat.delivered(sender, event.msg_id)
         elif isinstance(event, topics.Broadcast):
-            broadcasts.tell(Heard(received.sender, event.chat.content))
+            broadcasts.tell(Heard(sender, event.chat.content))
         elif isinstance(event, topics.Group | topics.Invite):
-            grouped(received.sender, event)
+            grouped(sender, event)
+        elif isinstance(event, topics.WhoAreYou):
+            delivery.post([Outgoing(sender, topics.IDENTITY_RESPONSE, _introduction(says()))])
+        elif isinstance(event, topics.Identity) and who.roster is not None:
+            who.roster.introduced(sender, event.label, event.email)
 
     return keep
+
+
+def _introduction(said: Presence) -> bytes:
+    """What presence says too, for peers that ask."""
+    identity = topics.Identity(said.peer_id, said.label, said.email, said.avatar_hash, said.public_key, said.encryption_supported)
+    return msgspec.json.encode(identity)
 
 
 def _grouped(groups: Groups, delivery: Delivery, followed: FollowedSession) -> Grouped:

@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from goop2.chat.chat import CONTENT_MAX_BYTES, FAILED, PER_CALLER_A_MINUTE, SENT, ChatError, Said, Undelivered
+from goop2.chat.chat import CONTENT_MAX_BYTES, DELIVERED, FAILED, PER_CALLER_A_MINUTE, SENT, SHOWN, ChatError, Said, Undelivered
 from goop2.peer import Peer, open_peer
 from goop2.scripting.invocation import Caller
 from goop2.storage.messages import Message
@@ -154,3 +154,29 @@ async def test_what_waits_is_kept_before_the_end(tmp_path: Path) -> None:
     assert all(await asyncio.gather(*waiting))
     with closing(apsw.Connection(str(tmp_path / "data.db"))) as beside:
         assert list(beside.execute("SELECT count(*) FROM _chat_messages")) == [(20,)]
+
+
+async def test_a_message_a_page_has_is_told_to_its_sender_once(peer: Peer) -> None:
+    told: list[tuple[str, list[str]]] = []
+    peer.chat.join(Wire().carry, Caller, lambda to, ids: told.append((to, list(ids))))
+    await peer.chat.receive(ALICE, "id-1", "hi", 1)
+    await peer.chat.receive(ALICE, "id-2", "there", 2)
+    await peer.chat.send(ALICE, "hello")
+    for _ in range(2):
+        peer.chat.shown(await peer.chat.messages(ALICE))
+        await peer.chat._keeper.page(ALICE)  # behind the marking
+        await asyncio.sleep(0)
+    assert told == [(ALICE, ["id-1", "id-2"])]
+    assert [each.state for each in await peer.chat.messages(ALICE)] == [SHOWN, SHOWN, SENT]
+
+
+async def test_that_a_page_has_a_message_may_be_known_before_that_it_was_taken(peer: Peer) -> None:
+    async def carry(to: str, wire_id: str, _content: str, _timestamp: int) -> None:
+        await peer.chat.delivered(to, wire_id)
+
+    states: list[str] = []
+    peer.chat.join(carry, Caller)
+    peer.chat.subscribe(lambda said: states.append(said.message.state))
+    await peer.chat.send(ALICE, "hi")
+    assert [each.state for each in await peer.chat.messages(ALICE)] == [DELIVERED]
+    assert states == ["sending", DELIVERED]

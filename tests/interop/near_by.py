@@ -5,25 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 
+from tests.interop.others import running
 from tests.p2p.hosts import new_identity
 
+from goop2.p2p.address import PeerAddress
 from goop2.p2p.discovery.mdns import open_mdns
 from goop2.p2p.guest import open_guest
 from goop2.p2p.host import open_host
 
-SECONDS = 6
+TAG = "goop-mdns"
 
 
 async def main(go_peer: str) -> None:
-    """Both look for SECONDS."""
+    """Both look until both have found the other."""
     found: set[str] = set()
-    async with open_guest() as guest, open_host(guest, new_identity()) as host:
-        process = await asyncio.create_subprocess_exec(go_peer, "mdns", "goop-mdns", str(SECONDS), stdout=asyncio.subprocess.PIPE)
-        async with open_mdns(host.peer_id, host.port, lambda addresses: found.update(address.peer for address in addresses)):
-            out = (await process.communicate())[0].decode()
-    own, *others = out.split()
-    print(json.dumps({"ours": host.peer_id, "go": own, "we_found": sorted(found), "go_found": others}))
+    seen = asyncio.Event()
+
+    async with open_guest() as guest, open_host(guest, new_identity()) as host, running([go_peer], listen_on="/ip4/0.0.0.0/tcp/0") as go:
+        await go.mdns(TAG)
+
+        def heard(addresses: Iterable[PeerAddress]) -> None:
+            found.update(address.peer for address in addresses)
+            if found:
+                seen.set()
+
+        async with open_mdns(host.peer_id, host.port, heard):
+            _, address = await go.came("found")
+            await asyncio.wait_for(seen.wait(), 20)
+        others = [address, *(data for _, data in go.all_that_came("found"))]
+    print(json.dumps({"ours": host.peer_id, "go": go.id, "we_found": sorted(found), "go_found": [each.decode() for each in others]}))
 
 
 asyncio.run(main(sys.argv[1]))

@@ -89,6 +89,10 @@ async def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
         ('goop.schema.insert("t", "x")', "table expected, got string"),
         ("goop.db.query()", "string expected, got no value"),
         ("goop.db.transaction(5)", "function expected, got number"),
+        ('goop.schema.create("u", "text")', "bad argument #2 to 'goop.schema.create' (table expected, got string)"),
+        ('goop.schema.create("u")', "table expected, got no value"),
+        ('goop.schema.find("t", "n = 1")', "bad argument #2 to 'goop.schema.find' (table expected, got string)"),
+        ('goop.schema.find_one("t", 5)', "table expected, got number"),
     ],
 )
 async def test_a_wrong_argument_raises_in_the_scripts_line(tmp_path: Path, call_: str, message: str) -> None:
@@ -155,6 +159,26 @@ async def test_a_transaction_is_all_or_nothing_and_gives_what_fn_gives(tmp_path:
         "f:11: goop.commands is not available inside goop.db.transaction",
         1,
     ]
+
+
+async def test_a_transaction_a_statement_undid_fails_alone(tmp_path: Path) -> None:
+    body = (
+        TABLE
+        + """
+      goop.schema.insert("t", {n = 1})
+      local undo = "INSERT OR ROLLBACK INTO t (_id, _owner) VALUES (1, 'o')"
+      local ok, problem = pcall(goop.db.transaction, function() goop.schema.insert("t", {n = 2}) goop.db.exec(undo) end)
+      local kept, why = pcall(goop.db.transaction, function()
+        goop.schema.insert("t", {n = 3})
+        local none, undone = goop.db.exec(undo)
+        local id, late = goop.schema.insert("t", {n = 4})
+        error(late, 0)
+      end)
+      local rows = goop.db.transaction(function() goop.schema.insert("t", {n = 5}) return goop.db.query("SELECT n FROM t") end)
+      return {ok, problem, kept, why, rows}"""
+    )
+    undone = "the transaction was undone by an error before"
+    assert await result(tmp_path, body) == [False, undone, False, undone, [{"n": 1}, {"n": 5}]]
 
 
 @pytest.mark.parametrize(

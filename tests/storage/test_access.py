@@ -328,6 +328,28 @@ def test_a_visitors_row_is_theirs_whatever_it_says(access: Access) -> None:
     assert [row["_owner"] for row in ask(access, BOB, "query", table="notes")] == ["bob-id"]  # type: ignore[attr-defined]
 
 
+def test_a_table_whose_declaration_is_damaged_is_the_owners_and_in_nobodys_way(access: Access, database: Database) -> None:
+    database.rows("UPDATE _orm_schemas SET schema_json = '{' WHERE table_name = 'posts'")
+    assert [table["name"] for table in ask(access, BOB, "tables")] == ["notes"]  # type: ignore[attr-defined]
+    assert ask(access, BOB, "query", table="posts") == 'there is no table "posts"'
+    assert [table["name"] for table in ask(access, OWNER, "tables")] == ["diary", "notes", "posts"]  # type: ignore[attr-defined]
+    assert ask(access, OWNER, "count", table="posts") == 3
+    damaged = '_orm_schemas, table "posts": schema_json is not JSON'
+    for operation in ("insert", "update", "update-where", "upsert", "orm-schema"):
+        assert ask(access, OWNER, operation, table="posts", id=1, where="1", key_col="body", data={"body": "x"}) == damaged
+    assert ask(access, OWNER, "delete", table="posts", id=1) == {"status": "deleted"}
+
+
+def test_a_virtual_table_is_not_there(access: Access, database: Database) -> None:
+    database.rows("CREATE VIRTUAL TABLE search USING fts5(content, content='_chat_messages', content_rowid='id')")
+    database.rows("INSERT INTO _tables (name, schema, insert_policy) VALUES ('search', '', 'open')")
+    database.rows("INSERT INTO search (search) VALUES ('rebuild')")
+    database.rows("SELECT * FROM search")
+    for visitor in (BOB, OWNER):
+        assert ask(access, visitor, "query", table="search", columns=["content"]) == 'there is no table "search"'
+        assert "search" not in json.dumps(ask(access, visitor, "tables"))
+
+
 def test_structure_is_the_owners_alone(access: Access, database: Database) -> None:
     before = database.rows("SELECT * FROM sqlite_schema")
     for operation in ("create-table", "add-column", "drop-column", "rename-table", "delete-table"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from goop2.scripting.engine import Engine, Reply
 from goop2.scripting.invocation import Caller
 from goop2.scripting.rate import RateLimiter
 from goop2.scripting.subscribers import Subscribers
+from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message
 
 COMMAND: Final = "!"
@@ -31,12 +32,16 @@ STRANGERS_MAX_CHARACTERS: Final = 256 * 1024 * 1024
 PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE = 60, 600
 """Messages of callers who are not the owner; commands have the engine's limits besides."""
 SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
+SHOWN: Final = "shown"
+"""Of a message that came in: a page of the owner's has it, and its sender was told."""
 ANSWERING_MAX: Final = 256
 """Commands of other peers under way; the pool's line is as long."""
 _MILLISECONDS: Final = 1000
 
 Carry = Callable[[str, str, str, int], Awaitable[None]]
 """(peer, wire id, content, timestamp) → taken by the peer, or raises `Undelivered`."""
+TellShown = Callable[[str, Sequence[str]], None]
+"""Tells a peer that a browser here has its messages with these wire ids."""
 
 
 class Undelivered(Exception):
@@ -56,6 +61,13 @@ class Said(msgspec.Struct, frozen=True):
     """This peer's answer to somebody who talks with it here."""
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """What another peer said to everybody. It is not kept."""
+
+    sender: str
+    content: str
+
+
 async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
     """Carries nothing."""
     raise Undelivered("this peer is not on the network")
@@ -71,17 +83,19 @@ class Chat:
         self._caller_of: Callable[[str], Caller] = Caller
         self._subscribers: Subscribers[Said] = Subscribers()
         self._answering: set[asyncio.Task[None]] = set()
+        self._showing: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("goop2.chat").bind()
         self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
         self._carry_to: Carry = no_network
+        self._tell_shown: TellShown | None = None
 
-    def join(self, carry: Carry, caller_of: Callable[[str], Caller]) -> None:
+    def join(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
         """From now on messages to other peers go by `carry`, and `caller_of` says who a peer is to the scripts."""
-        self._carry_to, self._caller_of = carry, caller_of
+        self._carry_to, self._caller_of, self._tell_shown = carry, caller_of, tell_shown
 
     def part(self) -> None:
         """There is no network any more."""
-        self._carry_to, self._caller_of = no_network, Caller
+        self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
 
     def subscribe(self, callback: Callable[[Said], None]) -> Callable[[], None]:
         """Hear of every message from now on; gives the function that ends it."""
@@ -138,11 +152,20 @@ class Chat:
         if message is not None:
             self._subscribers.tell(Said(message, changed=True))
 
+    def shown(self, messages: Iterable[Message]) -> None:
+        """A page of the owner's has these, all with one peer; who wrote them is told, once each."""
+        new = [each for each in messages if each.sender == each.peer and not each.state]
+        if new and self._tell_shown is not None:
+            task = asyncio.create_task(self._show(new, self._tell_shown))
+            self._showing.add(task)
+            task.add_done_callback(self._showing.discard)
+
     async def close(self) -> None:
         """End what is being answered, then keep what waits."""
-        for task in list(self._answering):
+        ending = self._answering | self._showing
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._answering, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await self._keeper.close()
 
     def _check_stranger(self, caller: str, address: str) -> None:
@@ -167,6 +190,15 @@ class Chat:
             self._subscribers.tell(Said(message, reply=reply))
         return message
 
+    async def _show(self, messages: list[Message], tell: TellShown) -> None:
+        try:
+            ids = await self._keeper.mark_shown([each.id for each in messages], SHOWN)
+        except StorageError as error:
+            self._log.warning("nobody was told that a message is shown", cause=str(error))
+        else:
+            if ids:
+                tell(messages[0].peer, ids)
+
     async def _carry(self, message: Message, wire_id: str) -> Message:
         try:
             await self._carry_to(message.peer, wire_id, message.content, message.timestamp)
@@ -174,8 +206,9 @@ class Chat:
             message = replace(message, state=f"{FAILED}: {error}")
         else:
             message = replace(message, state=SENT)
-        await self._keeper.mark(message.id, message.state)
-        self._subscribers.tell(Said(message, changed=True))
+        # Where a page over there is open, that it has the message may be known before that it was taken.
+        if await self._keeper.mark(message.id, message.state, unless=DELIVERED):
+            self._subscribers.tell(Said(message, changed=True))
         return message
 
 

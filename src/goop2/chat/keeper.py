@@ -6,7 +6,7 @@ What is awaited here is committed when it comes back. At most WAITING_MAX wait; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -56,9 +56,13 @@ class Keeper:
         """Keep a message (`messages.add`). Raises `StorageError`."""
         return await self._do(lambda: self._add(peer, sender, content, timestamp, wire_id, state))
 
-    async def mark(self, number: int, state: str) -> None:
-        """How the delivery of a message stands now."""
-        await self._do(lambda: messages.mark(self._open_one, number, state))
+    async def mark(self, number: int, state: str, unless: str | None = None) -> bool:
+        """How the delivery of a message stands now (`messages.mark`)."""
+        return await self._do(lambda: messages.mark(self._open_one, number, state, unless))
+
+    async def mark_shown(self, numbers: Sequence[int], state: str) -> list[str]:
+        """Messages that came in are on a page (`messages.mark_shown`)."""
+        return await self._do(lambda: messages.mark_shown(self._open_one, numbers, state))
 
     async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> Message | None:
         """The same by its id on the wire."""

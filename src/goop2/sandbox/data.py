@@ -30,6 +30,9 @@ from goop2.storage.typed import Owner, Row, TypedTables
 VALUES_AT_ONCE: Final = 4000
 """Values of rows pushed into a VM at a time; Lua's stack takes 8000."""
 
+ENDS: Final = (b"db.commit", b"db.rollback")
+UNDONE: Final = "the transaction was undone by an error before"
+"""What a statement like INSERT OR ROLLBACK does to it."""
 KV_DISABLED: Final = "goop.kv is disabled in goop.json (lua.kv_enabled)"
 
 PLAIN, PAIR, JSON, ROWS, ROW, RAISE = b"v", b"vv", b"j", b"R", b"r", b"!"
@@ -127,8 +130,8 @@ class Data:
                 raise StorageError(self._unusable)
             if entry.in_functions_only and not self._function:
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
-            if self.transaction and not self._database.in_transaction and operation != b"db.rollback":
-                raise StorageError("the transaction was undone by an error before")
+            if self.transaction and not self._database.in_transaction and operation not in ENDS:
+                raise StorageError(UNDONE)
             return entry.work(*arguments)
         except StorageError as error:
             return entry.failure(str(error).encode())
@@ -155,6 +158,8 @@ class Data:
 
     def _commit(self) -> Answer:
         try:
+            if not self._database.in_transaction:
+                raise StorageError(UNDONE)
             self._database.commit()
         finally:
             self._released()

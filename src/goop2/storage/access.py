@@ -41,6 +41,8 @@ class Subject:
     columns: tuple[str, ...]
     access: Mapping[str, str]
     typed: Table | None
+    damage: str = ""
+    """Why its declaration cannot be read; then it is the owner's alone, and nothing is written to it."""
 
 
 class Access:
@@ -96,6 +98,7 @@ class Access:
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """The declaration of a typed table."""
         subject = self._subject(visitor, request)
+        _need_declaration(subject)
         if subject.typed is None:
             raise AccessError("not_found", f"{subject.name} is not a typed table")
         return {"name": subject.name, "columns": [column.plain() for column in subject.typed.columns], "access": dict(subject.access)}
@@ -241,6 +244,7 @@ class Access:
                 raise AccessError("forbidden", f"a row of {subject.name} like this is not for this resource")
 
     def _insert(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
+        _need_declaration(subject)
         if subject.typed:
             return self._typed.insert(subject.name, data, owner)
         values = {**_known(subject, data), "_owner": owner.id, "_owner_email": owner.email}
@@ -249,6 +253,7 @@ class Access:
         return self._database.last_id
 
     def _update(self, subject: Subject, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
+        _need_declaration(subject)
         if subject.typed:
             return self._typed.update_where(subject.name, data, where, arguments)
         values = _known(subject, data)
@@ -313,10 +318,14 @@ class Access:
         """The user table of exactly that name."""
         if is_private(name):
             return None
-        if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is None:
+        # A virtual table (fts5, rtree) has no page of its own: what it reads of others inside itself SQLite asks about only once.
+        if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0", (name,)) is None:
             return None
         columns = column_names(self._database, name)
-        typed = self._typed.lookup(name)
+        try:
+            typed = self._typed.lookup(name)
+        except StorageError as error:
+            return Subject(name, columns, LOCAL, None, str(error))
         if typed is not None:
             return Subject(name, columns, typed.access, typed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
@@ -331,6 +340,11 @@ def _visible(subject: Subject, visitor: Visitor) -> bool:
 def _known_to(subject: Subject, visitor: Visitor) -> bool:
     """Whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
     return visitor.owner or any(policy != "local" for policy in subject.access.values())
+
+
+def _need_declaration(subject: Subject) -> None:
+    if subject.damage:
+        raise StorageError(subject.damage)
 
 
 def _writing(subject: Subject) -> Role:

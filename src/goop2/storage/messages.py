@@ -6,6 +6,7 @@ is for the caller to know.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +38,7 @@ class Message:
     timestamp: int
     """Milliseconds since 1970, as its sender has them."""
     state: str
-    """sending, sent, delivered or failed; "" for what came in."""
+    """sending, sent, delivered or failed; for what came in "", or shown once a page of ours has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,16 @@ def add(database: Database, peer: str, sender: str, content: str, timestamp: int
     return Message(number, peer, sender, content, timestamp, state)
 
 
-def mark(database: Database, number: int, state: str) -> None:
-    """Say how the delivery of a message stands now."""
-    database.changed("UPDATE _py_chat SET state = ? WHERE message = ?", (state, number))
+def mark(database: Database, number: int, state: str, unless: str | None = None) -> bool:
+    """Say how the delivery of a message stands now; where it stands at `unless` already, it stays there. Whether it was said."""
+    return database.changed("UPDATE _py_chat SET state = ? WHERE message = ? AND state IS NOT ?", (state, number, unless)) > 0
+
+
+def mark_shown(database: Database, numbers: Iterable[int], state: str) -> list[str]:
+    """Mark messages that came in; gives the wire ids of those that were not marked before."""
+    sql = "UPDATE _py_chat SET state = ? WHERE message = ? AND state = '' AND wire_id <> '' RETURNING wire_id"
+    with database.atomic():
+        return [str(row[0]) for number in numbers for row in database.rows(sql, (state, number))]
 
 
 def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, state: str) -> Message | None:

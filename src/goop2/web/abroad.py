@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
+from goop2.chat.chat import Heard
 from goop2.p2p.protocols import data
+from goop2.scripting.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from goop2.p2p.calling import SiteAnswer
@@ -55,6 +57,8 @@ class Network(Protocol):
     def calling(self) -> Asking: ...
     @property
     def roster(self) -> Here: ...
+    @property
+    def broadcasts(self) -> Subscribers[Heard]: ...
     @property
     def followed(self) -> Hearing: ...
     async def broadcast(self, content: str, timestamp_ms: int) -> int: ...

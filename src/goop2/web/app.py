@@ -28,6 +28,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
 from goop2.tables import Tables
+from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
@@ -110,6 +111,7 @@ class Web:
         """Requests answered, by whose pages they were for."""
         self.data = Data(parts.engine, parts.catalog, parts.tables)
         self.chat = Chat(parts.chat, self.events, parts.abroad)
+        broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)

@@ -34,11 +34,11 @@ class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     sender: str
     content: str
     type: str
-    """`chat`."""
+    """`chat`, or `broadcast`: to everybody, and kept by nobody."""
     timestamp: int
     """Milliseconds since 1970."""
     id: int
-    """To ask for what was before it."""
+    """To ask for what was before it; 0 of a broadcast."""
 
 
 class Send(msgspec.Struct):

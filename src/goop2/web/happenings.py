@@ -83,6 +83,8 @@ def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat) -> Callable[[
 
     def said(what: Said) -> None:
         events.publish("message", message_shown(what.message), CONSOLE)
+        if events.heard(CONSOLE):
+            chat.shown([what.message])
 
     ends = runs.subscribe(run_ended), catalog.subscribe(script_changed), chat.subscribe(said)
 

@@ -144,13 +144,17 @@ class Visits:
         asked = _which.decode(body)
         if asked.peer not in ("", call.origin.peer_id):
             return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
-        return msgspec.json.encode([shown(kept) for kept in await self._chat.messages(call.origin.peer_id, asked.before)])
+        found = await self._chat.messages(call.origin.peer_id, asked.before)
+        self._chat.shown(found)
+        return msgspec.json.encode([shown(kept) for kept in found])
 
     def _tell(self, said: Said) -> None:
         """What a peer says to us, to the pages of its site."""
         message = said.message
         if not said.changed and not said.reply and message.sender == message.peer:
             self._events.publish(CHAT, shown(message), audience(message.peer))
+            if self._events.heard(audience(message.peer)):
+                self._chat.shown([message])
 
     def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
         async def answer(call: Call) -> None:

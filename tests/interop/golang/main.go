@@ -1,19 +1,18 @@
-// A peer made of go-libp2p alone, for tests/interop: it serves and asks content, data and mq as network.md says, told by its arguments.
+// A peer made of go-libp2p alone. It knows streams, gossip and mDNS, and nothing of what peers say to each other: the tests write and
+// compare the bytes. How it is told what to do is in tests/interop/others.py, the same for every implementation.
 //
-//	serve                              prints its address, then a JSON line for every request and message it gets
-//	content|data|mq ADDRESS [LINE]     asks once and prints what came
-//	presence ADDRESS SECONDS           connects, gives signs over go-libp2p-pubsub and prints a JSON line for each it hears
-//	mdns TAG SECONDS                   prints the peers go-libp2p's own mDNS service finds under the tag
+//	gopeer noise|plaintext LISTEN_ADDRESS
 package main
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -29,162 +28,183 @@ import (
 )
 
 const (
-	contentID = protocol.ID("/goop/content/1.0.0")
-	siteID    = protocol.ID("/goop/site/1.0.0")
-	dataID    = protocol.ID("/goop/data/1.0.0")
-	mqID      = protocol.ID("/goop/mq/1.0.0")
+	mqID     = protocol.ID("/goop/mq/1.0.0")
+	patience = 10 * time.Second
 )
 
-func main() {
-	address := "/ip4/127.0.0.1/tcp/0"
-	if os.Args[1] == "mdns" {
-		address = "/ip4/0.0.0.0/tcp/0"
-	}
-	h, err := libp2p.New(libp2p.ListenAddrStrings(address), libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport), libp2p.DisableRelay())
-	check(err)
-	defer h.Close()
-	switch os.Args[1] {
-	case "serve":
-		serve(h)
-	case "mdns":
-		discover(h)
-	case "presence":
-		presence(h)
-	default:
-		ask(h)
-	}
+type command struct {
+	N        int
+	Do       string
+	Address  string
+	Peer     string
+	Protocol protocol.ID
+	Topic    string
+	Tag      string
+	Data     []byte
+	Lines    int
+	Most     int64
 }
 
-func serve(h host.Host) {
-	h.SetStreamHandler(contentID, func(s network.Stream) {
-		defer s.Close()
-		fmt.Fprint(s, "Gopher\n")
-	})
-	h.SetStreamHandler(siteID, func(s network.Stream) {
-		defer s.Close()
-		bufio.NewReader(s).ReadString('\n')
-		fmt.Fprint(s, "OK text/html; charset=utf-8 6\n<p>Go!")
-	})
-	h.SetStreamHandler(dataID, func(s network.Stream) {
-		defer s.Close()
-		var request map[string]any
-		line(s, &request)
-		report(s, request)
-		json.NewEncoder(s).Encode(map[string]any{"ok": true, "data": map[string]any{"you": s.Conn().RemotePeer().String(), "asked": request["function"]}})
-	})
-	h.SetStreamHandler(mqID, func(s network.Stream) {
-		defer s.Close()
-		var message map[string]any
-		line(s, &message)
-		report(s, message)
-		json.NewEncoder(s).Encode(map[string]any{"type": "ack", "id": message["id"], "seq": message["seq"]})
-	})
-	fmt.Printf("%s/p2p/%s\n", h.Addrs()[0], h.ID())
-	io.Copy(io.Discard, os.Stdin)
-}
+var printing sync.Mutex
 
-func ask(h host.Host) {
-	info, err := peer.AddrInfoFromString(os.Args[2])
-	check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	check(h.Connect(ctx, *info))
-	id := map[string]protocol.ID{"content": contentID, "site": siteID, "data": dataID, "mq": mqID}[os.Args[1]]
-	s, err := h.NewStream(ctx, info.ID, id)
-	check(err)
-	s.SetDeadline(time.Now().Add(10 * time.Second))
-	if os.Args[1] == "mq" {
-		h.SetStreamHandler(mqID, func(back network.Stream) {
-			defer back.Close()
-			var message map[string]any
-			line(back, &message)
-			json.NewEncoder(back).Encode(map[string]any{"type": "ack", "id": message["id"], "seq": message["seq"]})
-			report(back, message)
-		})
-	}
-	if len(os.Args) > 3 {
-		fmt.Fprintln(s, os.Args[3])
-	}
-	answer, err := bufio.NewReader(s).ReadString(0)
-	if err != nil && err != io.EOF {
-		check(err)
-	}
-	s.Close()
-	fmt.Print(answer)
-	if os.Args[1] == "mq" {
-		time.Sleep(2 * time.Second)
-	}
-}
-
-func presence(h host.Host) {
-	info, err := peer.AddrInfoFromString(os.Args[2])
-	check(err)
-	seconds, err := strconv.Atoi(os.Args[3])
-	check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
-	defer cancel()
-	gossip, err := pubsub.NewGossipSub(ctx, h)
-	check(err)
-	topic, err := gossip.Join("goop.presence.v1")
-	check(err)
-	heard, err := topic.Subscribe()
-	check(err)
-	check(h.Connect(ctx, *info))
-	go func() {
-		for ctx.Err() == nil {
-			said, _ := json.Marshal(map[string]any{"type": "online", "peerId": h.ID().String(), "content": "Gopher", "ts": time.Now().UnixMilli(),
-				"addrs": []string{h.Addrs()[0].String()}, "avatarHash": "", "futureKey": 1})
-			topic.Publish(ctx, said)
-			time.Sleep(500 * time.Millisecond)
-		}
-	}()
-	for {
-		message, err := heard.Next(ctx)
-		if err != nil {
-			return
-		}
-		if message.GetFrom() != h.ID() {
-			fmt.Printf("{\"author\": %q, \"said\": %s}\n", message.GetFrom(), message.Data)
-		}
-	}
-}
-
-type notifee struct{}
-
-func (notifee) HandlePeerFound(found peer.AddrInfo) {
-	for _, address := range found.Addrs {
-		fmt.Printf("%s/p2p/%s\n", address, found.ID)
-	}
-}
-
-func discover(h host.Host) {
-	service := mdns.NewMdnsService(h, os.Args[2], notifee{})
-	check(service.Start())
-	defer service.Close()
-	fmt.Printf("%s/p2p/%s\n", h.Addrs()[0], h.ID())
-	seconds, err := strconv.Atoi(os.Args[3])
-	check(err)
-	time.Sleep(time.Duration(seconds) * time.Second)
-}
-
-func line(s network.Stream, into any) {
-	content, err := bufio.NewReader(s).ReadBytes('\n')
-	if err != nil {
-		s.Reset()
-		return
-	}
-	json.Unmarshal(content, into)
-}
-
-func report(s network.Stream, what map[string]any) {
-	what["sender"] = s.Conn().RemotePeer().String()
+func say(what map[string]any) {
+	printing.Lock()
+	defer printing.Unlock()
 	json.NewEncoder(os.Stdout).Encode(what)
 }
 
-func check(err error) {
+type other struct {
+	host   host.Host
+	gossip *pubsub.PubSub
+	topics map[string]*pubsub.Topic
+}
+
+func main() {
+	security := libp2p.Security(noise.ID, noise.New)
+	if os.Args[1] == "plaintext" {
+		security = libp2p.NoSecurity
+	}
+	h, err := libp2p.New(libp2p.ListenAddrStrings(os.Args[2]), libp2p.Transport(tcp.NewTCPTransport), security,
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport), libp2p.DisableRelay())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	defer h.Close()
+	one := &other{host: h, topics: map[string]*pubsub.Topic{}}
+	h.SetStreamHandler(mqID, one.acknowledge)
+	say(map[string]any{"event": "up", "address": fmt.Sprintf("%s/p2p/%s", h.Addrs()[0], h.ID())})
+	commands := json.NewDecoder(os.Stdin)
+	for {
+		var told command
+		if commands.Decode(&told) != nil {
+			return
+		}
+		go func() {
+			data, err := one.do(told)
+			if err != nil {
+				say(map[string]any{"n": told.N, "error": err.Error()})
+			} else {
+				say(map[string]any{"n": told.N, "data": data})
+			}
+		}()
+	}
+}
+
+func (one *other) do(told command) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	switch told.Do {
+	case "connect":
+		info, err := peer.AddrInfoFromString(told.Address)
+		if err != nil {
+			return nil, err
+		}
+		return nil, one.host.Connect(ctx, *info)
+	case "ask":
+		return one.ask(ctx, told)
+	case "answer":
+		one.host.SetStreamHandler(told.Protocol, func(s network.Stream) { one.answer(s, told) })
+		return nil, nil
+	case "subscribe":
+		return nil, one.subscribe(told.Topic)
+	case "publish":
+		return nil, one.topics[told.Topic].Publish(ctx, told.Data)
+	case "mdns":
+		return nil, mdns.NewMdnsService(one.host, told.Tag, one).Start()
+	}
+	return nil, errors.New("unknown: " + told.Do)
+}
+
+// Writes Data, reads until the end or Most bytes.
+func (one *other) ask(ctx context.Context, told command) ([]byte, error) {
+	id, err := peer.Decode(told.Peer)
+	if err != nil {
+		return nil, err
+	}
+	s, err := one.host.NewStream(ctx, id, told.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Reset()
+	s.SetDeadline(time.Now().Add(patience))
+	if _, err := s.Write(told.Data); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(s, told.Most))
+}
+
+// Reads Lines lines, tells them, writes Data and closes.
+func (one *other) answer(s network.Stream, told command) {
+	defer s.Close()
+	reader := bufio.NewReader(s)
+	asked := []byte{}
+	for range told.Lines {
+		line, err := reader.ReadBytes('\n')
+		if err != nil {
+			s.Reset()
+			return
+		}
+		asked = append(asked, line...)
+	}
+	one.tellAsked(s, asked)
+	s.Write(told.Data)
+}
+
+// Acknowledges each message, as every peer of the network does.
+func (one *other) acknowledge(s network.Stream) {
+	defer s.Close()
+	line, err := bufio.NewReader(s).ReadBytes('\n')
+	var message struct {
+		ID  string `json:"id"`
+		Seq int64  `json:"seq"`
+	}
+	if err != nil || json.Unmarshal(line, &message) != nil {
+		s.Reset()
+		return
+	}
+	one.tellAsked(s, line)
+	fmt.Fprintf(s, `{"type":"ack","id":%q,"seq":%d}`+"\n", message.ID, message.Seq)
+}
+
+func (one *other) tellAsked(s network.Stream, asked []byte) {
+	say(map[string]any{"event": string(s.Protocol()), "sender": s.Conn().RemotePeer().String(), "data": asked})
+}
+
+func (one *other) subscribe(name string) error {
+	if one.gossip == nil {
+		gossip, err := pubsub.NewGossipSub(context.Background(), one.host)
+		if err != nil {
+			return err
+		}
+		one.gossip = gossip
+	}
+	topic, err := one.gossip.Join(name)
+	if err != nil {
+		return err
+	}
+	heard, err := topic.Subscribe()
+	if err != nil {
+		return err
+	}
+	one.topics[name] = topic
+	go func() {
+		for {
+			message, err := heard.Next(context.Background())
+			if err != nil {
+				return
+			}
+			if message.GetFrom() != one.host.ID() {
+				say(map[string]any{"event": name, "sender": message.GetFrom().String(), "data": message.Data})
+			}
+		}
+	}()
+	return nil
+}
+
+// HandlePeerFound is called by go-libp2p's own mDNS service.
+func (one *other) HandlePeerFound(found peer.AddrInfo) {
+	for _, address := range found.Addrs {
+		say(map[string]any{"event": "found", "data": []byte(fmt.Sprintf("%s/p2p/%s", address, found.ID))})
 	}
 }

@@ -181,3 +181,12 @@ def test_500_peers_coming_and_going_for_a_day_leave_memory_flat(roster: Roster, 
     assert len(roster._last_ts) == PEERS_MAX
     # What is traced only replaces, peer by peer, what was kept before tracing began.
     assert grown < 600_000
+
+
+def test_what_a_peer_is_called_when_asked_stands_until_its_signs_say_more(roster: Roster) -> None:
+    roster.introduced("ann", "Ann\x1b")
+    roster.introduced("ann", "Anna")
+    assert labels(roster) == {"ann": "Ann"}
+    roster.signed("ann", online("ann", 5, label="Annie"))
+    roster.introduced("ann", "Ann")
+    assert labels(roster) == {"ann": "Annie"}

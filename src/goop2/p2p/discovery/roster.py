@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from goop2.p2p.protocols.presence import Presence
+from goop2.p2p.protocols.presence import Presence, cut
 from goop2.scripting.subscribers import Subscribers
 
 OFFLINE_AFTER_SECONDS: Final = 20.0
@@ -129,6 +129,13 @@ class Roster:
             self._entries.move_to_end(peer)
         elif peer != self._self_id:
             self._here(Presence("online", peer), Source.ITSELF)
+
+    def introduced(self, peer: str, label: str, email: str = "") -> None:
+        """A connected peer was asked what it is called. What its signs say goes before."""
+        self.alive(peer)
+        entry = self._entries.get(peer)
+        if entry is not None and entry.peer.label == peer:
+            self._here(Presence("online", peer, cut(label), cut(email), ts=entry.ts), Source.ITSELF)
 
     def expire(self) -> None:
         """Drop whoever was silent too long."""

@@ -65,7 +65,7 @@ def read(payload: bytes) -> Presence:
         said = _presences.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the presence is none: {error}") from None
-    texts = {name: _cut(getattr(said, name)) for name in _SHOWN}
+    texts = {name: cut(getattr(said, name)) for name in _SHOWN}
     # A key or a token that is cut is another one: too long, it is left out.
     whole = {name: value for name in _EXACT if len(value := getattr(said, name)) <= TEXT_MAX_CHARS}
     addrs = tuple(address for address in said.addrs if len(address) <= TEXT_MAX_CHARS)[:ADDRESSES_MAX]
@@ -80,6 +80,6 @@ def write(said: Presence) -> bytes:
     return payload
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     """One line of bounded length that cannot move a cursor."""
     return "".join(character for character in text[:TEXT_MAX_CHARS] if character.isprintable())

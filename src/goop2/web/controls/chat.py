@@ -47,7 +47,9 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     async def messages(request: Request) -> Response:
         wanted = await sent(request, Wanted)
-        return reply([message_shown(message) for message in await parts.chat.messages(wanted.peer, wanted.before)])
+        found = await parts.chat.messages(wanted.peer, wanted.before)
+        parts.chat.shown(found)
+        return reply([message_shown(message) for message in found])
 
     async def send(request: Request) -> Response:
         said = await sent(request, Said)

@@ -45,7 +45,7 @@ export async function show(main, shell) {
 
   function line(message) {
     const mine = peer === overview.id ? message.content.startsWith("!") : message.from === overview.id;
-    const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state;
+    const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state === "shown" ? "" : message.state;
     return el("div", { class: mine ? "mine" : "theirs", dataset: { id: message.id } },
       el("div", { class: "bubble wrap" }, message.content),
       el("p", { class: `small ${message.state.startsWith("failed") ? "level-error" : "soft"}` }, when.format(message.timestamp), mark && ` ${mark}`));
