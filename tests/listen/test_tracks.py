@@ -6,7 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from tests.listen.sounds import FRAME_SECONDS, converted, mp3, probed, wav
+from tests.listen.sounds import FRAME_SECONDS, encoded, heard_seconds, mp3, wav
 
 from goop2.listen.mpeg import scan
 from goop2.listen.session import ListenError
@@ -84,25 +84,24 @@ def test_three_hours_of_varying_bitrate(library: Library, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "format_"),
     [
-        ("a.mp3", ("-q:a", "4"), "mp3"),
-        ("b.mp3", ("-q:a", "4", "-write_xing", "0"), "mp3"),
-        ("c.mp3", ("-b:a", "128k"), "mp3"),
-        ("a.ogg", ("-c:a", "libvorbis"), "ogg"),
-        ("a.opus", ("-c:a", "libopus"), "opus"),
+        ("a.mp3", ("-V", "4"), "mp3"),
+        ("b.mp3", ("-V", "4", "-t"), "mp3"),
+        ("c.mp3", ("-b", "128"), "mp3"),
+        ("a.ogg", (), "ogg"),
+        ("a.opus", (), "opus"),
         ("a.flac", (), "flac"),
-        ("a.wav", ("-ac", "2"), "wav"),
+        ("a.wav", ("-c", "2"), "wav"),
     ],
 )
 def test_every_format_is_as_long_as_another_tool_says(
     library: Library, folder: Path, name: str, options: tuple[str, ...], format_: str
 ) -> None:
     source = wav(folder / "source.wav", 7.3)
-    file = converted(source, folder / name, *options, "-metadata", "title=The Title", "-metadata", "artist=Somebody")
+    file = encoded(source, folder / name, *options)
     track = library.load(name)
     assert track.format == format_
     assert track.duration == pytest.approx(7.3, abs=CLOSE_SECONDS)
-    if "-write_xing" not in options:  # the other tool guesses at that one
-        assert track.duration == pytest.approx(probed(file), abs=CLOSE_SECONDS)
+    assert track.duration == pytest.approx(heard_seconds(file.read_bytes(), file.suffix), abs=CLOSE_SECONDS)
     if format_ != "wav":
         assert track.name == "Somebody – The Title"
 
