@@ -36,7 +36,7 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
         return await _done(listening.pause())
 
     async def seek(_invocation: Invocation, seconds: Scalar) -> HostAnswer:
-        return await _done(listening.seek(float(seconds) if isinstance(seconds, int | float) else 0.0))
+        return await _done(listening.seek(float(_text(seconds))))
 
     async def close(_invocation: Invocation) -> HostAnswer:
         return await _done(listening.close())
@@ -52,11 +52,9 @@ def hosted(listening: Listening) -> dict[str, object] | None:
 
 def group(state: State, listeners: int, role: str = "host") -> dict[str, object]:
     """A session for scripts and pages."""
-    found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners}
-    if state.track is not None:
-        found["track"] = plain(state.track)
-        found["play_state"] = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
-    return found
+    play_state = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
+    found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners, "play_state": play_state}
+    return found if state.track is None else found | {"track": plain(state.track)}
 
 
 def followed(following: Following) -> dict[str, object] | None:
