@@ -92,7 +92,7 @@ class P2p:
     """The network."""
 
     listen_port: int = setting(whole(0, 65535), 0, "TCP port for other peers. 0: any free one.")
-    mdns_tag: str = setting(line(), "goop-mdns", "The name peers of one local network find each other by.")
+    mdns_tag: str = setting(line(), "goop-mdns", "Not used: peers of one local network find each other by goop-mdns, whatever this says.")
 
 
 @dataclass(frozen=True, slots=True)
