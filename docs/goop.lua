@@ -127,7 +127,7 @@ goop.schema = {}
 ---Makes a typed table, or adds new optional columns to it.
 ---Returns: true | nil, error
 ---@param table string
----@param columns any
+---@param columns table
 ---@param opts? table
 ---@return any ...
 function goop.schema.create(table, columns, opts) end
@@ -190,14 +190,14 @@ function goop.schema.is_orm(table) end
 ---Rows by where, args, order, limit, offset, fields.
 ---Returns: rows | nil, error
 ---@param table string
----@param options? any
+---@param options? table
 ---@return any ...
 function goop.schema.find(table, options) end
 
 ---The first row of goop.schema.find, or nil.
 ---Returns: row | nil
 ---@param table string
----@param options? any
+---@param options? table
 ---@return any ...
 function goop.schema.find_one(table, options) end
 

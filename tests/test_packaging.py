@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -35,3 +36,43 @@ def test_everything_in_the_lock_can_be_installed_on_linux_without_a_compiler() -
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert resources.files("goop2").joinpath("py.typed").is_file()
+
+
+def _system(tmp_path: Path, *there: str, user: int = 0) -> tuple[str, str]:
+    """What tools/system.sh asks apt for, and what it says, on a Linux where only these programs are there."""
+    told = tmp_path / "told"
+    told.touch()
+    programs = {"uname": "echo Linux", "id": f"echo {user}", "apt-get": f'echo "$@" >> {told}', "python": "exit 1"} | dict.fromkeys(
+        there, ""
+    )
+    for name, does in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": str(tmp_path), "PYTHON": "python"}
+    command = ["/bin/sh", str(ROOT / "tools/system.sh")]
+    ran = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return told.read_text(), ran.stderr
+
+
+ENCODERS = ("sox", "lame", "flac", "oggenc", "opusenc")
+
+
+def test_what_pypi_does_not_have_is_installed_where_it_is_missing(tmp_path: Path) -> None:
+    asked, said = _system(tmp_path)
+    assert {"libseccomp2", "chromium", "sox", "lame", "flac", "vorbis-tools", "opus-tools"} <= set(asked.split())
+    assert [line.split()[0] for line in said.splitlines()] == ["libseccomp", "Chromium", "One"], "apt did nothing, so it is said"
+
+
+def test_what_is_there_is_not_installed_again(tmp_path: Path) -> None:
+    asked, _ = _system(tmp_path, "chromium", *ENCODERS)
+    assert "libseccomp2" in asked
+    assert "chromium" not in asked
+    assert "sox" not in asked
+
+
+def test_who_may_not_install_is_told_what_is_missing(tmp_path: Path) -> None:
+    asked, said = _system(tmp_path, "chromium", *ENCODERS[1:], user=1000)
+    assert asked == ""
+    assert "install libseccomp2" in said
+    assert "tests of some audio formats are skipped" in said
+    assert "Chromium" not in said

@@ -1,7 +1,4 @@
-"""A peer that takes part in listening sessions by the wire format alone: newlines and JSON over libp2p, none of our protocol code.
-
-Also a host: it writes what the network's description says a host writes.
-"""
+"""A peer that takes part in listening sessions by the wire format alone: newlines and JSON over libp2p, none of our protocol code."""
 
 from __future__ import annotations
 

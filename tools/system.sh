@@ -1,25 +1,26 @@
 #!/bin/sh
 # Installs what PyPI does not have, when it is missing and we are root; otherwise says in one sentence what is missing.
-# It must not stop the build: `goop2 doctor` reports what a peer does without, and tests without a browser skip by name.
+# It must not stop the build: `goop2 doctor` reports what a peer does without, and tests without a browser or an encoder skip by name.
 set -u
-[ "$(uname)" = Linux ] || has_ffmpeg || echo "ffmpeg is missing, so tests of some audio formats are skipped: install ffmpeg with your package manager." >&2
-exit 0
 
-has_libseccomp() { ${PYTHON:-python3} -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null; }
+# Encoders of audio for tests, and sox to check them with: 5 MB, where ffmpeg and what it wants are 160.
+ENCODERS="sox lame flac oggenc opusenc"
+
+has_libseccomp() { [ "$(uname)" != Linux ] || ${PYTHON:-python3} -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null; }
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
-has_ffmpeg() { command -v ffmpeg && command -v ffprobe; } >/dev/null
+has_encoders() { for program in $ENCODERS; do command -v "$program" || return 1; done; } >/dev/null
 
 wanted=
 has_libseccomp || wanted="$wanted libseccomp2"
 has_browser || wanted="$wanted chromium"
-has_ffmpeg || wanted="$wanted ffmpeg"
+has_encoders || wanted="$wanted sox libsox-fmt-mp3 lame flac vorbis-tools opus-tools"
 [ -n "$wanted" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # names without blanks, one word each
-    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $wanted; } >/dev/null
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $wanted; } >/dev/null
 fi
 has_libseccomp || echo "libseccomp is missing, so workers run without their system-call filter: install libseccomp2 with your package manager." >&2
 has_browser || echo "Chromium is missing, so the browser tests are skipped: install chromium with your package manager." >&2
-has_ffmpeg || echo "ffmpeg is missing, so tests of some audio formats are skipped: install ffmpeg with your package manager." >&2
+has_encoders || echo "One of $ENCODERS is missing, so tests of some audio formats are skipped: install sox, lame, flac, vorbis-tools and opus-tools with your package manager." >&2
 exit 0

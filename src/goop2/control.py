@@ -67,13 +67,15 @@ async def listening(folder: Path, operations: Mapping[str, Operation]) -> AsyncI
 
 
 async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer | None:
-    """What the running peer answers; None when none runs. Raises `ControlError`, and TimeoutError after `seconds`."""
+    """What the running peer answers; None when none runs. Raises `ControlError`, PermissionError, and TimeoutError after `seconds`."""
     try:
         with _place(folder) as path:
             opening = asyncio.open_unix_connection(path, limit=LINE_MAX_BYTES)
             reader, writer = await asyncio.wait_for(opening, CONNECT_SECONDS)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return None
+    except PermissionError as error:
+        raise PermissionError(error.errno, "only the user who runs this peer may ask it", str(folder / FOLDER / SOCKET)) from None
     try:
         writer.write(msgspec.json.encode({**request, "op": op}) + b"\n")
         await writer.drain()

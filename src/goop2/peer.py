@@ -19,7 +19,8 @@ import msgspec
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
-from goop2.config import Settings, load
+from goop2.config import Settings, load, payload_keys
+from goop2.config.payload_keys import PayloadKeys
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
 from goop2.listen.operations import operations as listen_operations
@@ -70,6 +71,8 @@ class Peer:
     listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    payload_keys: PayloadKeys | None
+    """For what is sealed inside libp2p's own encryption; None: nothing is."""
 
     @property
     def owner(self) -> Caller:
@@ -96,6 +99,7 @@ async def open_peer(
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
     database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
@@ -122,9 +126,28 @@ async def open_peer(
             listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
             await asyncio.to_thread(listening.restore)
             operations.update(listen_operations(listening))
-            warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement)
-            await listening.keep()
+            odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+            warnings = (*loaded.warnings, *data_warnings, *filter(None, odd))
+            try:
+                yield Peer(
+                    folder,
+                    settings,
+                    warnings,
+                    this,
+                    catalog,
+                    pool,
+                    engine,
+                    runs,
+                    database,
+                    files,
+                    chat,
+                    tables,
+                    listening,
+                    confinement,
+                    keys,
+                )
+            finally:
+                await listening.stop()
     finally:
         stop.set()
         if watching is not None:

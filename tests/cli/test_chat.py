@@ -93,12 +93,14 @@ def test_the_prompt_completes_answers_tells_of_saved_scripts_and_ends_with_ctrl_
     with Terminal(["chat", folder]) as terminal:
         terminal.wait_for("Ctrl-D ends.")
         terminal.wait_for(PROMPT)
-        terminal.type("!he")
-        terminal.wait_for("Says hello")
-        terminal.type("\t Alice\r")
+        terminal.type("!he\t")
+        terminal.wait_for("llo")
+        terminal.type(" Alice\r")
         terminal.wait_for("Hello, Alice!")
         terminal.wait_for(PROMPT)
-        terminal.type("what\r")
+        terminal.type("!\t")
+        terminal.wait_for("Says hello")
+        terminal.type("\x15what\r")  # Ctrl-U: what is typed goes
         terminal.wait_for(NOT_A_COMMAND)
         terminal.wait_for(PROMPT)
         save("fresh", "--- A new one\nfunction handle() return 'fre' .. 'sh!' end")

@@ -29,6 +29,13 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+@pytest.mark.parametrize("group", [[], ["lua"], ["data", "mysite"]], ids=" ".join)
+def test_lists_of_commands_say_all_of_each_in_eighty_columns(group: list[str]) -> None:
+    listed = goop2(*group, "--help", env={"COLUMNS": "80"}).stdout.partition("Commands:\n")[2]
+    assert listed
+    assert "..." not in listed
+
+
 @pytest.mark.parametrize(
     "arguments", [["nosuch"], ["lua", "nosuch"], ["lua", "chat"], ["id"], ["doctor", "--nosuch"], ["id", "a", "b"]], ids=" ".join
 )

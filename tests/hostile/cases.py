@@ -86,6 +86,9 @@ AT_ONCE = {
         "local t = {} for i = 1, 1e4 do t[i] = i % 7 end table.sort(t, function() return true end)", (OK, ERROR)
     ),
     "unpack of ten million": Case("local x = {unpack({}, 1, 1e7)}", (ERROR, MEMORY)),
+    "unpack of more than integers can count": Case("local x = {unpack({}, -2 ^ 31, 2 ^ 31 - 1)}", (ERROR,)),
+    "unpack up to a number that is none": Case("local x = {unpack({}, 0 / 0, 2 ^ 31 - 1)}", (OK, ERROR)),
+    "unpack from far below an empty table": Case("local x = {unpack({}, -2 ^ 31)}", (ERROR,)),
     "a pattern of a hundred thousand parts": Case("(('a'):rep(1e5)):find(('a?'):rep(1e5))", (OK, ERROR)),
     "a print of five megabytes": Case("print(('x'):rep(5e6))", (OK, MEMORY)),
     "a raised coroutine": Case("error(coroutine.create(print))", (ERROR,)),

@@ -89,6 +89,10 @@ async def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
         ('goop.schema.insert("t", "x")', "table expected, got string"),
         ("goop.db.query()", "string expected, got no value"),
         ("goop.db.transaction(5)", "function expected, got number"),
+        ('goop.schema.create("u", "text")', "bad argument #2 to 'goop.schema.create' (table expected, got string)"),
+        ('goop.schema.create("u")', "table expected, got no value"),
+        ('goop.schema.find("t", "n = 1")', "bad argument #2 to 'goop.schema.find' (table expected, got string)"),
+        ('goop.schema.find_one("t", 5)', "table expected, got number"),
     ],
 )
 async def test_a_wrong_argument_raises_in_the_scripts_line(tmp_path: Path, call_: str, message: str) -> None:
@@ -157,6 +161,26 @@ async def test_a_transaction_is_all_or_nothing_and_gives_what_fn_gives(tmp_path:
     ]
 
 
+async def test_a_transaction_a_statement_undid_fails_alone(tmp_path: Path) -> None:
+    body = (
+        TABLE
+        + """
+      goop.schema.insert("t", {n = 1})
+      local undo = "INSERT OR ROLLBACK INTO t (_id, _owner) VALUES (1, 'o')"
+      local ok, problem = pcall(goop.db.transaction, function() goop.schema.insert("t", {n = 2}) goop.db.exec(undo) end)
+      local kept, why = pcall(goop.db.transaction, function()
+        goop.schema.insert("t", {n = 3})
+        local none, undone = goop.db.exec(undo)
+        local id, late = goop.schema.insert("t", {n = 4})
+        error(late, 0)
+      end)
+      local rows = goop.db.transaction(function() goop.schema.insert("t", {n = 5}) return goop.db.query("SELECT n FROM t") end)
+      return {ok, problem, kept, why, rows}"""
+    )
+    undone = "the transaction was undone by an error before"
+    assert await result(tmp_path, body) == [False, undone, False, undone, [{"n": 1}, {"n": 5}]]
+
+
 @pytest.mark.parametrize(
     "endless", ["while true do end", "pcall(function() while true do end end)", 'local s = ("a"):rep(30) while true do s:find(".-b") end']
 )
@@ -172,8 +196,33 @@ async def test_a_transaction_has_its_second_and_no_more(tmp_path: Path, endless:
         written = await call(peer, "write", caller=Caller("bob"))
         assert time.monotonic() - begun < LOCK_MAX_SECONDS + 0.5
         assert isinstance(written, int)
-        assert failed(await hogging) == "hog: goop.db.transaction took longer than a second and was undone"
+        assert failed(await hogging) == "hog: goop.db held the database longer than a second; what it wrote was undone"
         assert peer.database.rows("SELECT n FROM t") == [(2,)]
+
+
+async def test_one_statement_inside_one_function_of_sql_has_a_second_too(tmp_path: Path) -> None:
+    endless = (
+        "length(replace(hex(zeroblob(1000000)), hex(zeroblob(100000)) || '1', '')) + instr(zeroblob(2000000), zeroblob(1000000) || x'01')"
+    )
+    hog = function(f'return goop.db.exec("UPDATE t SET n = {endless}")')
+    scripts = {"make": function(TABLE + 'goop.schema.insert("t", {n = 1})'), "hog": hog}
+    async with peer_with(tmp_path, scripts, timeout_seconds=30) as peer:
+        await call(peer, "make")
+        begun = time.monotonic()
+        message = failed(await call(peer, "hog"))
+        assert message == "hog: goop.db held the database longer than a second; what it wrote was undone"
+        peer.database.changed("UPDATE t SET n = 2")
+        assert time.monotonic() - begun < 4 * LOCK_MAX_SECONDS
+
+
+async def test_waiting_for_the_lock_is_not_holding_it(tmp_path: Path) -> None:
+    async with peer_with(tmp_path, {"make": function(TABLE), "write": function('return goop.schema.insert("t", {n = 2})')}) as peer:
+        await call(peer, "make")
+        peer.database.begin()
+        waiting = asyncio.create_task(call(peer, "write"))
+        await asyncio.sleep(LOCK_MAX_SECONDS + 0.5)
+        peer.database.rollback()
+        assert await waiting == 1
 
 
 async def test_one_statement_has_a_second_too(tmp_path: Path) -> None:

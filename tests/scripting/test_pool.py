@@ -18,7 +18,7 @@ from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome
 from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
-from goop2.scripting.pool import LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool
+from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool
 
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
 
@@ -94,6 +94,13 @@ async def test_a_worker_killed_from_outside_fails_its_own_call_alone_and_is_repl
         assert await victim == WORKER_LOST
         assert (await bystander).payload == b"done"
         await until(lambda: len(pool.worker_pids) >= WARM_WORKERS and pid not in pool.worker_pids)
+        assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_a_worker_that_crashes_fails_its_own_call_alone_with_the_likely_cause() -> None:
+    async with open_pool() as pool:
+        call = "function handle() return (('x'):gsub('x', handle)) end"
+        assert await pool.run(invocation_of(call)) == Outcome(ErrorCode.SCRIPT_ERROR, CRASHED)
         assert await hello(pool) == b"Hello, Alice!"
 
 

@@ -139,6 +139,13 @@ def test_a_byte_order_mark_is_not_part_of_the_source(disk: Disk) -> None:
     assert disk.only().annotations.description == "Says hello"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_first_line_for_the_shell_is_passed_over_and_counted(disk: Disk, end: str) -> None:
+    disk.write("hello.lua", f"#!/usr/bin/lua{end}--- Says hello{end}return 1".encode())
+    assert disk.only().source == f"{end}--- Says hello{end}return 1".encode()
+    assert disk.only().annotations.description == "Says hello"
+
+
 def test_a_warning_about_an_annotation_names_the_file_as_people_see_it(disk: Disk) -> None:
     disk.write("functions/score.lua", "--- @rate_limit many")
     assert disk.only().annotations.warnings[0].startswith("site/lua/functions/score.lua:1: @rate_limit wants")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goop2.storage.database import Database
-from goop2.storage.layout import has_table, lay_out, user_tables
+from goop2.storage.layout import lay_out, table_there, user_tables
 from goop2.storage.typed import TypedTables
 
 
@@ -28,6 +28,6 @@ def test_the_sites_tables_are_those_that_are_nobody_elses(database: Database) ->
     database.rows("CREATE TABLE _ours (x)")
     database.rows("CREATE VIEW shown AS SELECT 1")
     assert user_tables(database) == ["Alpha", "beta"]
-    assert has_table(database, "ALPHA")
-    assert has_table(database, "shown")
-    assert not has_table(database, "gamma")
+    assert table_there(database, "ALPHA") == "Alpha"
+    assert table_there(database, "shown") == "shown"
+    assert table_there(database, "gamma") is None

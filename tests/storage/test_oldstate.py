@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -53,3 +54,11 @@ def test_what_cannot_be_imported_is_told_and_nothing_of_it_is(database: Database
     assert why in warning
     assert database.scalar("SELECT count(*) FROM _py_kv WHERE script = 'bad'") == 0
     assert keyvalue.get(database, COMMAND, "a") == "1"
+
+
+def test_a_folder_that_may_not_be_entered_is_a_warning(database: Database, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_arguments: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "glob", deny)
+    assert import_files(database, state.parent) == [f"{state} was not looked into for goop.kv: Permission denied"]

@@ -26,13 +26,13 @@ GOOD = {
 }
 BAD: dict[str, list[object]] = {
     "text": [5, 1.5, True, b"\xff"],
-    "integer": [1.5, "5", True, 2**63, b"\xff", "9223372036854775808"],
-    "real": ["1", True, float("nan"), float("inf")],
+    "integer": [1.5, "5", True, 2**63, b"\xff", "9223372036854775808", "1000000000000000", str(2**53)],
+    "real": ["1", True, float("nan"), float("inf"), 2**53 + 1, 10**400],
     "blob": [5],
     "guid": ["x", 5, "3f2504e04f8941d39a0c0305e82c3301"],
-    "datetime": ["soon", 5, "2026-13-01"],
-    "date": ["2026-02-30", "2026"],
-    "time": ["25:00", 5],
+    "datetime": ["soon", 5, "2026-13-01", "20260131", "2026-W05-6", "2026-01-31x23:59", "2026-01-31 23:59\n", "٢٠٢٦-01-31"],
+    "date": ["2026-02-30", "2026", "20260131", "2026-01-31 00:00"],
+    "time": ["25:00", 5, "23", "235959", "T23:59"],
     "enum": ["green", 5],
 }
 
@@ -174,6 +174,7 @@ def test_the_same_declaration_again_is_fine_and_new_optional_columns_are_added(t
         [{"name": "x", "type": "number"}],
         [{"name": "x", "type": "enum"}],
         [{"name": "x", "type": "text", "default": 5}],
+        [{"name": "x", "type": "text", "default": "a\0b"}],
         [{"name": "x", "type": "text", "auto": True}],
         [{"name": "x", "type": "text", "requird": True}],
         [],
@@ -211,6 +212,32 @@ def test_auto_columns_make_their_own_values(typed: TypedTables) -> None:
     assert (len(str(guid)), len(str(moment)), number) == (len(str(b"x" * 36)), len(str(b"x" * 19)), 42)
 
 
+def test_numbering_ends_at_the_last_integer(typed: TypedTables) -> None:
+    typed.create("t", [{"name": "number", "type": "integer", "auto": True}])
+    typed.insert("t", {"number": str(2**63 - 1)}, ALICE)
+    with pytest.raises(StorageError, match="integer overflow"):
+        typed.insert("t", {}, ALICE)
+    assert len(rows(typed, "t")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [*GOOD.items(), ("text", ""), ("text", 'it\'s "1"'), ("real", 1e20), ("integer", str(-(2**63)))]
+)
+def test_a_default_is_what_it_says(typed: TypedTables, database: Database, kind: str, value: object) -> None:
+    plain = value.decode("latin-1") if isinstance(value, bytes) else value.replace("\0", "") if isinstance(value, str) else value
+    typed.create("t", [column(kind, default=plain), {"name": "other", "type": "text"}])
+    typed.insert("t", {"other": "x"}, ALICE)
+    typed.insert("t", {"c": plain}, ALICE)
+    (made,), (given,) = database.rows("SELECT typeof(c) || ' ' || quote(c) FROM t ORDER BY _id")
+    assert made == given
+
+
+def test_a_large_number_of_a_page_is_a_real(typed: TypedTables) -> None:
+    typed.create("t", [column("real")])
+    typed.insert("t", {"c": 10**20}, ALICE)  # as JavaScript writes 1e20
+    assert rows(typed, "t", fields=["c"]) == [(1e20,)]
+
+
 def test_a_key_names_one_row(typed: TypedTables) -> None:
     typed.create("t", [column("text", key=True)])
     typed.insert("t", {"c": "a"}, ALICE)
@@ -223,5 +250,27 @@ def test_a_table_that_is_not_typed_is_none(typed: TypedTables, database: Databas
     assert typed.lookup("classic") is None
     with pytest.raises(StorageError, match="no typed table"):
         typed.find("classic")
-    with pytest.raises(StorageError, match="there already"):
+    with pytest.raises(StorageError, match="a table classic is there already, not a typed one"):
         typed.create("classic", SCORES)
+    with pytest.raises(StorageError, match="a table scores is there already, and names differ in more than capitals"):
+        typed.create("Scores", SCORES)
+
+
+ODD = (
+    ("integer", {"default": "0"}),
+    ("datetime", {"default": "now"}),
+    ("enum", {"default": "gone", "values": [{"key": "red", "label": "Red"}]}),
+    ("text", {"default": {"a": 1}, "label": "C"}),
+)
+
+
+@pytest.mark.parametrize(("kind", "more"), ODD)
+def test_a_default_another_peer_registered_is_not_judged(
+    typed: TypedTables, database: Database, kind: str, more: dict[str, object]
+) -> None:
+    schema = {"name": "of theirs", "columns": [{"name": "c", "type": kind, **more}], "access": {"read": "whoever"}}
+    database.rows('CREATE TABLE "of theirs" (_id INTEGER PRIMARY KEY, _owner TEXT, _owner_email TEXT, _updated_at TEXT, c)')
+    database.rows("INSERT INTO _orm_schemas (table_name, schema_json) VALUES ('of theirs', ?)", (json.dumps(schema),))
+    assert typed.insert("of theirs", {}, ALICE) == 1
+    assert typed.update("of theirs", 1, {"c": None})
+    assert typed.table("of theirs").access["read"] == "local", "a policy nobody knows is closed"

@@ -34,7 +34,7 @@ csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a line
 @folder_argument
 @click.pass_context
 def data(context: click.Context, folder: Path) -> None:
-    """The tables of a peer folder: list, describe, query, export, back up.
+    """The tables of a peer: list, query, export, back up.
 
     \b
     goop2 data mysite tables
@@ -129,9 +129,9 @@ def query(folder: Path, sql: str, as_json: bool, as_csv: bool) -> None:
 @click.option("--output", "target", metavar="PATH", type=click.Path(path_type=Path), help="A file; with --all a folder. Else stdout.")
 @click.pass_obj
 def export(folder: Path, table: str | None, everything: bool, form: str, target: Path | None) -> None:
-    """Write a table's rows to stdout or a file; with --all, a file for every table into a folder.
+    """Write a table's rows to stdout or a file.
 
-    A file is there whole or not at all.
+    With --all every table goes into a file of a folder. A file is there whole or not at all.
     """
     if everything == (table is not None):
         raise Fault("name one table, or say --all")
@@ -153,10 +153,10 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
 @click.option("--force", is_flag=True, help="Replace FILE when it is there.")
 @click.pass_obj
 def backup(folder: Path, target: Path, force: bool) -> None:
-    """Copy the whole database into FILE, as it is at one moment, while the peer runs.
+    """Copy the whole database into FILE.
 
-    FILE is itself a database: to restore it, stop the peer and put it in the place of data.db (and remove data.db-wal and
-    data.db-shm beside it).
+    The peer may run: FILE holds one moment. It is itself a database: to restore it, stop the peer and put it in the place of
+    data.db (and remove data.db-wal and data.db-shm beside it).
     """
     if target.is_dir():
         raise Fault(f"{target} is a folder: name a file in it")

@@ -34,7 +34,7 @@ SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=DEFAULT_FOLDER)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def demo(folder: Path, no_browser: bool) -> int:
-    """Try it: a peer with every template on its pages, a command and its reply, then the prompt.
+    """Try it: every template in one peer, then the prompt.
 
     The peer is made in DIR, ./goop2-demo without one, unless it is there already; its front page opens in the browser. Ctrl-D or
     Ctrl-C ends. With stdin not a terminal nothing is served: the lines of stdin are answered after the example, as "goop2 chat" does.

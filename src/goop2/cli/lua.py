@@ -23,7 +23,7 @@ STDIN_MAX_BYTES: Final = 16 * 1024 * 1024
 
 @click.group()
 def lua() -> None:
-    """The scripts of a peer folder: call them, list them, check them."""
+    """The scripts of a peer: call, list and check them."""
 
 
 @lua.command("chat")

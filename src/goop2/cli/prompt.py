@@ -44,7 +44,10 @@ class CommandCompleter(Completer):
 async def prompt(peer: Peer, caller: Caller) -> None:
     """Talk until Ctrl-D."""
     session: PromptSession[str] = PromptSession(
-        PROMPT, completer=CommandCompleter(peer.catalog.commands), reserve_space_for_menu=COMPLETION_LINES
+        PROMPT,
+        completer=CommandCompleter(peer.catalog.commands),
+        complete_while_typing=False,  # while that looks, a Tab is lost
+        reserve_space_for_menu=COMPLETION_LINES,
     )
     print(output.dim(_banner(peer, caller)))
     unsubscribe = peer.catalog.subscribe(_tell)

@@ -46,7 +46,7 @@ dir_option = click.option(
 @dir_option
 @json_option
 def call(peer: str, function: str, params: str, folder: Path | None, as_json: bool) -> int:
-    """Call a data function of another peer and print its result as JSON.
+    """Call a data function of another peer; prints JSON.
 
     Example: goop2 call 12D3Koo… score-quiz '{"answers": ["B", "A"]}'
 
@@ -68,7 +68,9 @@ def call(peer: str, function: str, params: str, folder: Path | None, as_json: bo
 @dir_option
 @json_option
 def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
-    """Send a direct message to another peer; the reply to a command is printed.
+    """Send a direct message to another peer.
+
+    The reply to a command is printed.
 
     Example: goop2 send Alice '!hello Bob'
 

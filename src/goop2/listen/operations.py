@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from goop2.listen.following import Following
 from goop2.listen.listening import Listening, State, plain
 from goop2.listen.session import ListenError
 from goop2.sandbox.messages import Scalar
@@ -21,8 +23,8 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
         return await _value(listening.create(_text(name)), lambda state: group(state, listening.listeners()))
 
     async def state(_invocation: Invocation) -> HostAnswer:
-        now = listening.state()
-        return NOTHING if now is None else _json(group(now, listening.listeners()))
+        found = hosted(listening) or followed(listening.following)
+        return NOTHING if found is None else _json(found)
 
     async def load(_invocation: Invocation, path: Scalar) -> HostAnswer:
         return await _value(listening.load(_text(path)), plain)
@@ -34,7 +36,7 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
         return await _done(listening.pause())
 
     async def seek(_invocation: Invocation, seconds: Scalar) -> HostAnswer:
-        return await _done(listening.seek(float(seconds) if isinstance(seconds, int | float) else 0.0))
+        return await _done(listening.seek(float(_text(seconds))))
 
     async def close(_invocation: Invocation) -> HostAnswer:
         return await _done(listening.close())
@@ -42,13 +44,28 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
     return {f"listen.{each.__name__}": each for each in (create, state, load, play, pause, seek, close)}
 
 
-def group(state: State, listeners: int) -> dict[str, object]:
+def hosted(listening: Listening) -> dict[str, object] | None:
+    """The session of this peer, for scripts and pages."""
+    state = listening.state()
+    return None if state is None else group(state, listening.listeners())
+
+
+def group(state: State, listeners: int, role: str = "host") -> dict[str, object]:
     """A session for scripts and pages."""
-    found: dict[str, object] = {"id": state.id, "name": state.name, "role": "host", "listeners": listeners}
-    if state.track is not None:
-        found["track"] = plain(state.track)
-        found["play_state"] = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
-    return found
+    play_state = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
+    found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners, "play_state": play_state}
+    return found if state.track is None else found | {"track": plain(state.track)}
+
+
+def followed(following: Following) -> dict[str, object] | None:
+    """The session of another peer that has let us in."""
+    now = following.followed
+    if now is None or not now.joined:
+        return None
+    session = now.session
+    playing = session.playing and not following.ended()
+    state = State(session.id, session.name, session.track, playing, round(following.at(), 3), time.time())
+    return {**group(state, now.listeners, "listener"), "host": now.host}
 
 
 async def _value(work: Awaitable[object], shown: Callable[..., object]) -> HostAnswer:

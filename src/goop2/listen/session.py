@@ -8,6 +8,7 @@ The position is never counted up: it is the one of the last change, plus what ha
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, replace
 from typing import Final
@@ -34,6 +35,15 @@ class Track:
     """mp3, ogg, opus, flac or wav."""
     path: str = ""
     """Real path of the file; not for others."""
+    stamp: tuple[int, int] = (0, 0)
+    """The file's size and time of change when it was loaded; not for others."""
+    has_cover: bool = False
+    """Whether a picture is in it."""
+
+    @property
+    def length(self) -> float:
+        """Seconds; without end where nobody knows: another peer's radio."""
+        return self.duration or math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,11 @@ class Session:
         if self.track is None:
             return 0.0
         passed = now - self.updated if self.playing else 0.0
-        return min(self.track.duration, self.position + max(0.0, passed))
+        return min(self.track.length, self.position + max(0.0, passed))
 
     def ended(self, now: float) -> bool:
         """Whether it plays beyond the track's end."""
-        return self.playing and self.track is not None and self.at(now) >= self.track.duration
+        return self.playing and self.track is not None and self.at(now) >= self.track.length
 
     def load(self, track: Track, now: float) -> Session:
         """Another track, paused at its start."""

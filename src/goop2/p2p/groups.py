@@ -154,6 +154,12 @@ class Groups:
             raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
         return self._told("ended", known, [self._enveloped(host, group, "leave")])
 
+    def ping(self, host: str, group: str) -> list[Outgoing]:
+        """Ask the host for a sign; one that takes no message is lost, and its groups are over. Raises `NoSuchGroup`."""
+        if (host, group) not in self._joined:
+            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+        return [self._enveloped(host, group, "ping")]
+
     def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
         """A message to everybody in a group, hosted here or joined; this peer does not get it back. Raises `NoSuchGroup`."""
         if host == self.own_id:

@@ -3,9 +3,9 @@
 What they do is in goop2.storage; here stand the names, what values look like on each side, the failure
 convention of each function (behaviour.md, "The goop table"), and the second a transaction may last.
 
-A transaction is held to its second by the kernel: an interval timer, armed when the lock is taken, ends
-this whole process, whatever its script does, and by that frees the lock. No signal handler is set, so
-nothing of ours has to run for it.
+A transaction, and a single statement that writes, is held to its second by the kernel: an interval timer, armed
+when the lock is taken, ends this whole process, whatever its script does, and by that frees the lock. No signal
+handler is set, so nothing of ours has to run for it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from goop2.storage.typed import Owner, Row, TypedTables
 VALUES_AT_ONCE: Final = 4000
 """Values of rows pushed into a VM at a time; Lua's stack takes 8000."""
 
+ENDS: Final = (b"db.commit", b"db.rollback")
+UNDONE: Final = "the transaction was undone by an error before"
+"""What a statement like INSERT OR ROLLBACK does to it."""
 KV_DISABLED: Final = "goop.kv is disabled in goop.json (lua.kv_enabled)"
 
 PLAIN, PAIR, JSON, ROWS, ROW, RAISE = b"v", b"vv", b"j", b"R", b"r", b"!"
@@ -76,6 +79,7 @@ class Data:
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error), set()
         else:
+            self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
         self._pending: list[Scalar] = []
@@ -127,8 +131,8 @@ class Data:
                 raise StorageError(self._unusable)
             if entry.in_functions_only and not self._function:
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
-            if self.transaction and not self._database.in_transaction and operation != b"db.rollback":
-                raise StorageError("the transaction was undone by an error before")
+            if self.transaction and not self._database.in_transaction and operation not in ENDS:
+                raise StorageError(UNDONE)
             return entry.work(*arguments)
         except StorageError as error:
             return entry.failure(str(error).encode())
@@ -149,12 +153,14 @@ class Data:
         if self.transaction:
             raise StorageError("goop.db.transaction inside goop.db.transaction")
         self._database.begin()
-        signal.setitimer(signal.ITIMER_REAL, LOCK_MAX_SECONDS)
+        _end_in(LOCK_MAX_SECONDS)
         self.transaction = True
         return PLAIN, None
 
     def _commit(self) -> Answer:
         try:
+            if not self._database.in_transaction:
+                raise StorageError(UNDONE)
             self._database.commit()
         finally:
             self._released()
@@ -168,7 +174,7 @@ class Data:
         return PLAIN, None
 
     def _released(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _end_in(0)
         self.transaction = False
 
     # ── goop.schema ──────────────────────────────────────────────────────────────────────────
@@ -254,6 +260,10 @@ class Data:
         end = VALUES_AT_ONCE - VALUES_AT_ONCE % self._width if self._width else 0
         values, self._pending = self._pending[:end], self._pending[end:]
         return ROWS, bool(self._pending), *values
+
+
+def _end_in(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _text(given: bytes, what: str) -> str:

@@ -1,6 +1,6 @@
--- What LuaJIT has and plain Lua 5.1 lacks, where behaviour.md promises it: `bit` (the semantics of
--- LuaJIT's BitOp) and xpcall that passes arguments on. Run once in every VM of that flavour, before
--- prelude.lua and with nothing taken away yet; what it sets, a script sees. It must not know goop.
+-- What LuaJIT has and plain Lua 5.1 lacks: `bit` (the semantics of LuaJIT's BitOp), xpcall that passes
+-- arguments on, and an unpack that cannot be made to write beyond the stack. Run once in every VM of that
+-- flavour, before prelude.lua and with nothing taken away yet; what it sets, a script sees. It must not know goop.
 
 local error, next, select, tonumber, type, unpack, xpcall = error, next, select, tonumber, type, unpack, xpcall
 local floor, format, sub = math.floor, string.format, string.sub
@@ -14,6 +14,18 @@ function _G.xpcall(run, handler, ...)
   return xpcall(function()
     return run(unpack(arguments, 1, count))
   end, handler)
+end
+
+local UNPACK_MAX = 8000 -- values Lua's stack takes at most
+
+-- The library's own counts in 32 bits: a range longer than those looks empty to its check, and is copied all the same.
+function _G.unpack(list, first, last)
+  local from = tonumber(first == nil and 1 or first)
+  local to = tonumber(last == nil and type(list) == "table" and #list or last)
+  if from and to and not (to - from < UNPACK_MAX) then -- so that nan is refused too
+    error("too many results to unpack", 2)
+  end
+  return unpack(list, first, last)
 end
 
 local WORD, SIGN, BITS = 2 ^ 32, 2 ^ 31, 32

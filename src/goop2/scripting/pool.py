@@ -52,8 +52,13 @@ OWNER_LANE = ""
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
 LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
 WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
-ENDED_BY = {-signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db.transaction took longer than a second and was undone")}
-"""Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's."""
+CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
+ENDED_BY = {
+    -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
+    -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
+}
+"""Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
+does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 

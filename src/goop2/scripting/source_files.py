@@ -33,6 +33,9 @@ _SCRIPT_NAME = re.compile(r"([A-Za-z0-9_-]+)\.lua")
 _NOT_FOR_US = re.compile(r"\..*|.*~|#.*#|\d+|.*\.(bak|orig|part|swp|tmp)", re.DOTALL)
 """Hidden files, and what editors leave lying for a moment while they save; they deserve no warning."""
 
+_SHELL_LINE = re.compile(r"\A#[^\r\n]*")
+"""`#!/usr/bin/lua`, which `lua` itself passes over; its end stays, for the count of lines."""
+
 _NAME_MAX_CHARS = 80
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 """Without O_NONBLOCK a pipe that has taken a file's place would hold us for ever."""
@@ -220,11 +223,11 @@ def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:
         return _judged(replace(file, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB"))
     source = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = source.decode()
+        text = _SHELL_LINE.sub("", source.decode())
     except UnicodeDecodeError as error:
         offset = error.start + len(content) - len(source)
         return _judged(replace(file, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8"))
-    return _judged(replace(file, source=source, annotations=parse(text, file.path)))
+    return _judged(replace(file, source=text.encode(), annotations=parse(text, file.path)))
 
 
 def _judged(file: SourceFile) -> SourceFile:

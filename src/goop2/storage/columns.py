@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Final
 
 from goop2.storage.errors import StorageError
 from goop2.storage.limits import COLUMNS_MAX
-from goop2.storage.values import AUTOMATIC, TYPES, Value, check
+from goop2.storage.values import AUTOMATIC, TYPES, Value, check, shown, stored
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
 """A table or column a site may make. `_` in front is the peer's own."""
@@ -38,6 +39,14 @@ CURRENT: Final = {"datetime": "CURRENT_TIMESTAMP", "date": "CURRENT_DATE", "time
 
 Fail = Callable[[str, str], StorageError]
 """(field, what is wrong with it) → the error."""
+
+
+class Source(Enum):
+    """Where a declaration stands, which says what is forgiven."""
+
+    SCRIPT = "goop.schema.create, or the owner's hand"
+    FILE = "schemas/*.json: fields only other peers know are passed over"
+    REGISTRY = "_orm_schemas: the table is there already, perhaps another peer's, so names and defaults are as they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Column:
     def _default_sql(self) -> str:
         if self.default == CURRENT.get(self.type):
             return str(self.default)
-        return literal(self.default)
+        return literal(stored(self.type, self.default))
 
     def plain(self) -> dict[str, object]:
         """The column as JSON holds it."""
@@ -140,25 +149,25 @@ def literal(value: Value) -> str:
     """A value in DDL, where nothing can be bound."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
-    return repr(value)
+    return f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value)
 
 
-def parse_table(document: object, fail: Fail, *, strict: bool = True) -> Table:
-    """A table of its JSON form. Raises what `fail` makes of the field that is wrong; unknown ones only when `strict`."""
+def parse_table(document: object, fail: Fail, source: Source = Source.SCRIPT) -> Table:
+    """A table of its JSON form. Raises what `fail` makes of the field that is wrong."""
     if not isinstance(document, dict):
         raise fail("the whole", "must be an object with name and columns")
-    name = _name(document.get("name"), "name", fail)
-    columns = parse_columns(document.get("columns"), fail, strict=strict)
-    return Table(name, columns, parse_access(document.get("access"), fail), document.get("context"))
+    name = _name(document.get("name"), "name", fail, source)
+    columns = parse_columns(document.get("columns"), fail, source)
+    return Table(name, columns, parse_access(document.get("access"), fail, source), document.get("context"))
 
 
-def parse_columns(document: object, fail: Fail, *, strict: bool = True) -> tuple[Column, ...]:
+def parse_columns(document: object, fail: Fail, source: Source = Source.SCRIPT) -> tuple[Column, ...]:
     """Columns of their JSON form."""
     if not isinstance(document, list) or not document:
         raise fail("columns", "must be a list of at least one column")
-    if len(document) > COLUMNS_MAX:
+    if len(document) > COLUMNS_MAX and source is not Source.REGISTRY:
         raise fail("columns", f"are {len(document)}, the most is {COLUMNS_MAX}")
-    columns = tuple(_column(each, f"columns[{index}]", fail, strict) for index, each in enumerate(document, 1))
+    columns = tuple(_column(each, f"columns[{index}]", fail, source) for index, each in enumerate(document, 1))
     seen: set[str] = set()
     for index, column in enumerate(columns, 1):
         if column.name.lower() in seen:
@@ -167,8 +176,8 @@ def parse_columns(document: object, fail: Fail, *, strict: bool = True) -> tuple
     return columns
 
 
-def parse_access(document: object, fail: Fail) -> dict[str, str]:
-    """Policies of their JSON form; what is not said is the default."""
+def parse_access(document: object, fail: Fail, source: Source = Source.SCRIPT) -> dict[str, str]:
+    """Policies of their JSON form; what is not said is the default. In a registry a policy nobody knows is `local`: closed."""
     if document is None:
         return dict(DEFAULT_ACCESS)
     if not isinstance(document, dict):
@@ -176,42 +185,46 @@ def parse_access(document: object, fail: Fail) -> dict[str, str]:
     access = dict(DEFAULT_ACCESS)
     for operation, policy in document.items():
         if operation not in OPERATIONS:
+            if source is Source.REGISTRY:
+                continue
             raise fail(f"access.{operation}", f"is not an operation; there are {', '.join(OPERATIONS)}")
         if policy in (None, ""):
             continue  # other peers write what they leave at the default so
         if policy not in POLICIES:
-            raise fail(f"access.{operation}", f"is {json.dumps(policy)}; allowed is {', '.join(POLICIES)}")
+            if source is not Source.REGISTRY:
+                raise fail(f"access.{operation}", f"is {shown(policy)}; allowed is {', '.join(POLICIES)}")
+            policy = "local"
         access[operation] = policy
     return access
 
 
-def _name(value: object, place: str, fail: Fail) -> str:
-    if not isinstance(value, str) or not NAME.match(value):
-        raise fail(place, f"is {json.dumps(value)}; allowed is {NAME_ALLOWED}")
-    return value
+def _name(value: object, place: str, fail: Fail, source: Source) -> str:
+    if isinstance(value, str) and (NAME.match(value) or (source is Source.REGISTRY and value)):
+        return value
+    raise fail(place, f"is {shown(value)}; allowed is {NAME_ALLOWED}")
 
 
-def _column(document: object, place: str, fail: Fail, strict: bool) -> Column:
+def _column(document: object, place: str, fail: Fail, source: Source) -> Column:
     if not isinstance(document, dict):
         raise fail(place, "must be an object with name and type")
     unknown = document.keys() - {"name", "type", "required", "key", "auto", "default", "values"}
-    if unknown and strict:
+    if unknown and source is Source.SCRIPT:
         raise fail(f"{place}.{min(unknown)}", "is not known; a column has name, type, required, default, key, auto, values")
-    name = _name(document.get("name"), f"{place}.name", fail)
+    name = _name(document.get("name"), f"{place}.name", fail, source)
     kind = document.get("type")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise fail(f"{place}.type", f"is {json.dumps(kind)}; allowed is {', '.join(TYPES)}")
+        raise fail(f"{place}.type", f"is {shown(kind)}; allowed is {', '.join(TYPES)}")
     flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
     if flags["auto"] and kind not in AUTOMATIC:
         raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")
     column = Column(name, kind, **flags, values=_enum_values(document.get("values"), kind, place, fail))
-    return _with_default(column, document.get("default"), place, fail)
+    return _with_default(column, document.get("default"), place, fail, source)
 
 
 def _flag(document: Mapping[str, object], flag: str, place: str, fail: Fail) -> bool:
     value = document.get(flag)
     if value is not None and not isinstance(value, bool):
-        raise fail(f"{place}.{flag}", f"is {json.dumps(value)}; allowed is true or false")
+        raise fail(f"{place}.{flag}", f"is {shown(value)}; allowed is true or false")
     return bool(value)
 
 
@@ -234,16 +247,18 @@ def _enum_value(value: object, place: str, fail: Fail) -> tuple[str, str]:
     raise fail(place, "must be a text, or an object with key and label")
 
 
-def _with_default(column: Column, value: object, place: str, fail: Fail) -> Column:
+def _with_default(column: Column, value: object, place: str, fail: Fail, source: Source) -> Column:
     if value is None:
         return column
     if value == "" and column.type not in ("text", "guid"):
         return column  # other peers write an empty default for none
-    if value != CURRENT.get(column.type):
+    if value != CURRENT.get(column.type) and source is not Source.REGISTRY:
         message = check(column.type, column.keys, value)
-        if message or isinstance(value, bytes):
-            raise fail(f"{place}.default", message or "cannot be a byte string")
-    return Column(column.name, column.type, column.required, column.key, column.auto, value, column.values)  # type: ignore[arg-type]
+        if not message and isinstance(value, str) and "\0" in value and column.type != "blob":
+            message = "cannot hold a NUL character"  # in DDL the text would end there
+        if message:
+            raise fail(f"{place}.default", message)
+    return replace(column, default=value)  # type: ignore[arg-type]
 
 
 def failing(subject: str) -> Fail:

@@ -61,6 +61,11 @@ def _free_index_name(database: Database, wanted: str) -> str:
     return free
 
 
+def remember_ddl(database: Database, name: str) -> None:
+    """`_tables` holds the table as it is declared now."""
+    database.rows("UPDATE _tables SET schema = (SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1) WHERE name = ?1", (name,))
+
+
 def column_names(database: Database, table: str) -> tuple[str, ...]:
     """Every column of a table, in order, as the database spells it."""
     return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_info(?)", (table,)))
@@ -72,6 +77,7 @@ def user_tables(database: Database) -> list[str]:
     return [str(name) for (name,) in found if not is_private(str(name))]
 
 
-def has_table(database: Database, name: str) -> bool:
-    """Whether the database has a table or view of that name, whatever its capitals."""
-    return database.scalar("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", (name,)) is not None
+def table_there(database: Database, name: str) -> str | None:
+    """The table or view of that name, whatever its capitals, as the database spells it; None when there is none."""
+    found = database.scalar("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", (name,))
+    return None if found is None else str(found)

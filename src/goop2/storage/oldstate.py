@@ -22,8 +22,13 @@ FILE_MAX_BYTES: Final = 1024 * 1024
 
 def import_files(database: Database, script_dir: Path) -> list[str]:
     """Import what has not been imported yet. Returns a warning for each file that could not be read or kept."""
+    folder = script_dir / FOLDER
     warnings = []
-    for file in sorted((script_dir / FOLDER).glob("*.json")):
+    try:
+        files = sorted(folder.glob("*.json"))
+    except OSError as error:  # a script folder that may not be entered; what that means for the scripts, the catalog says
+        return [f"{folder} was not looked into for goop.kv: {error.strerror}"]
+    for file in files:
         source = f"{FOLDER}/{file.name}"
         if database.scalar("SELECT 1 FROM _py_imported WHERE source = ?", (source,)) is not None:
             continue

@@ -16,7 +16,7 @@ from typing import Final
 
 import apsw
 
-from goop2.storage.columns import OPERATIONS, Table, quoted
+from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.database import FILE, Database, Value
 from goop2.storage.errors import DatabaseError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
@@ -39,7 +39,7 @@ class TableSummary:
 
     name: str
     kind: str
-    """typed, classic, or unregistered: in no registry, so the owner's alone."""
+    """typed, classic, unregistered (in no registry) or unreadable (its declaration is damaged); the last two are the owner's alone."""
     rows: int
     policies: dict[str, str]
     """read, insert, update, delete → open, group, email, owner or local."""
@@ -61,7 +61,10 @@ class Reading:
         return TableSummary(name, kind, int(rows or 0), {operation: access[operation] for operation in OPERATIONS})
 
     def _registered(self, name: str) -> tuple[str, dict[str, str]]:
-        typed = self._typed(name)
+        try:
+            typed = self._typed(name)
+        except StorageError:
+            return "unreadable", dict(LOCAL)
         if typed is not None:
             return "typed", dict(typed.access)
         if self._has("_tables"):
@@ -77,7 +80,7 @@ class Reading:
         """The columns of any table. Raises `StorageError` when there is none of that name."""
         self.require(name)
         rows = self._database.rows(f"PRAGMA table_info({quoted(name)})")
-        typed = {column.name: column for column in table.columns} if (table := self._typed(name)) else {}
+        typed = {column.name: column for column in self._declared(name)}
         return [
             {
                 "name": str(column),
@@ -89,6 +92,14 @@ class Reading:
             }
             for _, column, kind, not_null, default, key in rows
         ]
+
+    def _declared(self, name: str) -> tuple[Column, ...]:
+        """The columns of a typed table; none of another, or of one whose declaration is damaged."""
+        try:
+            table = self._typed(name)
+        except StorageError:
+            return ()
+        return table.columns if table else ()
 
     def _typed(self, name: str) -> Table | None:
         return TypedTables(self._database).lookup(name) if self._has("_orm_schemas") else None

@@ -13,7 +13,7 @@ from goop2.storage import columns
 from goop2.storage.columns import Table
 from goop2.storage.database import Database
 from goop2.storage.errors import SchemaFileError, StorageError
-from goop2.storage.layout import has_table, make_table
+from goop2.storage.layout import make_table, table_there
 
 FOLDER: Final = "schemas"
 
@@ -25,7 +25,7 @@ def create_missing(database: Database, folder: Path) -> list[str]:
     for file, table in tables:
         try:
             with database.atomic():
-                if not has_table(database, table.name):
+                if table_there(database, table.name) is None:
                     make_table(database, table)
                     made.append(table.name)
         except StorageError as error:
@@ -45,4 +45,4 @@ def read(file: Path) -> Table:
         raise SchemaFileError(f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise SchemaFileError(f"{file} cannot be read: {error}") from None
-    return columns.parse_table(document, fail, strict=False)
+    return columns.parse_table(document, fail, columns.Source.FILE)

@@ -12,8 +12,8 @@ from typing import Final
 from goop2.storage import columns as declared
 from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, Table, quoted
 from goop2.storage.database import Database
-from goop2.storage.errors import StorageError
-from goop2.storage.layout import column_names, has_table, user_tables
+from goop2.storage.errors import AccessError, StorageError
+from goop2.storage.layout import column_names, remember_ddl, table_there, user_tables
 from goop2.storage.typed import TypedTables
 from goop2.storage.values import shown
 
@@ -65,7 +65,7 @@ def rename_table(database: Database, request: Request) -> dict[str, object]:
         database.rows(
             "UPDATE _orm_schemas SET table_name = ?, schema_json = ? WHERE table_name = ?", (new, replace(typed, name=new).json, old)
         )
-    _remember_ddl(database, new)
+    remember_ddl(database, new)
     return {"status": "renamed"}
 
 
@@ -85,15 +85,15 @@ def _table(database: Database, request: Request) -> str:
 def _existing(database: Database, name: object) -> str:
     # Exactly as it is written: SQLite ignores capitals, the registries do not.
     if not isinstance(name, str) or name not in user_tables(database):
-        raise StorageError(f"there is no table {shown(name)}")
+        raise AccessError("not_found", f"there is no table {shown(name)}")
     return name
 
 
 def _new_name(database: Database, name: object) -> str:
     if not isinstance(name, str) or not NAME.match(name):
         raise StorageError(f"the table's name is {shown(name)}; allowed is {NAME_ALLOWED}")
-    if has_table(database, name):
-        raise StorageError(f"there is a table {name} already")
+    if (there := table_there(database, name)) is not None:
+        raise StorageError(f"there is a table {there} already")
     return name
 
 
@@ -118,11 +118,7 @@ def _registered_again(database: Database, name: str, change: Callable[[Table], T
     typed = TypedTables(database).lookup(name)
     if typed is not None:
         database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (change(typed).json, name))
-    _remember_ddl(database, name)
-
-
-def _remember_ddl(database: Database, name: str) -> None:
-    database.rows("UPDATE _tables SET schema = (SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1) WHERE name = ?1", (name,))
+    remember_ddl(database, name)
 
 
 CHANGES: Final[Mapping[str, Callable[[Database, Request], dict[str, object]]]] = {

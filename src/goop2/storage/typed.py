@@ -17,7 +17,7 @@ from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
 from goop2.storage.database import Database, Rows
 from goop2.storage.errors import StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
-from goop2.storage.layout import has_table, make_table
+from goop2.storage.layout import make_table, remember_ddl, table_there
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored
 
@@ -77,8 +77,9 @@ class TypedTables:
             present = self.lookup(name)
             if present is not None:
                 self._extend(present, wanted, access_given=bool(options and "access" in options), fail=fail)
-            elif has_table(self._database, name):
-                raise StorageError(f"goop.schema.create {shown(name)}: a table of that name is there already and is not typed")
+            elif (there := table_there(self._database, name)) is not None:
+                why = "not a typed one" if there == name else "and names differ in more than capitals"
+                raise StorageError(f"goop.schema.create {shown(name)}: a table {there} is there already, {why}")
             else:
                 make_table(self._database, wanted)
 
@@ -105,7 +106,7 @@ class TypedTables:
                 raise StorageError(f"{present.name}.{column.name}: a column added later cannot have the time of its adding as default")
             self._database.rows(f"ALTER TABLE {quoted(present.name)} ADD COLUMN {column.ddl}")
         self._database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (extended.json, present.name))
-        self._database.rows("UPDATE _tables SET schema = ? WHERE name = ?", (extended.ddl, present.name))
+        remember_ddl(self._database, present.name)
 
     def describe(self, name: str) -> dict[str, object]:
         """`{name, columns}` as JSON holds them."""
@@ -226,7 +227,7 @@ def parse_registered(name: str, text: str) -> Table:
         document = json.loads(text)
     except ValueError:
         raise fail("schema_json", "is not JSON") from None
-    table = declared.parse_table(document, fail, strict=False)
+    table = declared.parse_table(document, fail, declared.Source.REGISTRY)
     if table.name != name:
         raise fail("name", f"is {shown(table.name)}")
     return table
@@ -241,7 +242,8 @@ def _writing(function: str) -> Role:
 
 
 def _next_number(table: Table, column: Column) -> str:
-    return f"(SELECT coalesce(max({quoted(column.name)}), 0) + 1 FROM {quoted(table.name)})"
+    # By sum(), which fails where + would go over into a REAL.
+    return f"(SELECT sum(n) FROM (SELECT max({quoted(column.name)}) AS n FROM {quoted(table.name)} UNION ALL SELECT 1))"
 
 
 def _is_needed(column: Column) -> bool:

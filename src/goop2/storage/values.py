@@ -21,6 +21,8 @@ INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 SHOWN_CHARACTERS: Final = 40
 _BIG_INTEGER = re.compile(r"-?[1-9][0-9]{15,18}\Z")
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME: Final = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,17 @@ def _is_text(value: object) -> bool:
 
 def _is_integer(value: object) -> bool:
     if isinstance(value, str):  # what an integer beyond 2^53 looks like in Lua
-        return bool(_BIG_INTEGER.match(value)) and INTEGER_MIN <= int(value) <= INTEGER_MAX
+        return bool(_BIG_INTEGER.match(value)) and abs(int(value)) > EXACT_INTEGER_MAX and INTEGER_MIN <= int(value) <= INTEGER_MAX
     return isinstance(value, int) and not isinstance(value, bool) and INTEGER_MIN <= value <= INTEGER_MAX
 
 
 def _is_real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value) and float(value) == value  # an integer that no double holds would come back as another
+    except OverflowError:
+        return False
 
 
 def _is_blob(value: object) -> bool:
@@ -61,9 +68,12 @@ def _is_guid(value: object) -> bool:
         return False
 
 
-def _parses(parse: Callable[[str], object]) -> Callable[[object], bool]:
+def _parses(parse: Callable[[str], object], shape: str) -> Callable[[object], bool]:
+    """Of this very shape: what SQLite could take for a number, as 20260131, would come back as one."""
+    shaped = re.compile(shape + r"\Z")
+
     def fits(value: object) -> bool:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not shaped.match(value):
             return False
         try:
             parse(value)
@@ -84,9 +94,11 @@ TYPES: Final = {
     "real": Type("REAL", "a number", _is_real),
     "blob": Type("BLOB", "a string", _is_blob),
     "guid": Type("TEXT", "a UUID like 3f2504e0-4f89-41d3-9a0c-0305e82c3301", _is_guid, lambda: str(uuid.uuid4())),
-    "datetime": Type("DATETIME", "a time like 2026-01-31 23:59:59", _parses(datetime.fromisoformat), _now("%Y-%m-%d %H:%M:%S")),
-    "date": Type("DATE", "a date like 2026-01-31", _parses(date.fromisoformat), _now("%Y-%m-%d")),
-    "time": Type("TIME", "a time of day like 23:59:59", _parses(time.fromisoformat), _now("%H:%M:%S")),
+    "datetime": Type(
+        "DATETIME", "a time like 2026-01-31 23:59:59", _parses(datetime.fromisoformat, f"{_DATE}([ T]{_TIME})?"), _now("%Y-%m-%d %H:%M:%S")
+    ),
+    "date": Type("DATE", "a date like 2026-01-31", _parses(date.fromisoformat, _DATE), _now("%Y-%m-%d")),
+    "time": Type("TIME", "a time of day like 23:59:59", _parses(time.fromisoformat, _TIME), _now("%H:%M:%S")),
     "enum": Type("TEXT", "one of its values", _is_text),
 }
 """Type → what it is."""
@@ -111,6 +123,8 @@ def stored(kind: str, value: object) -> Value:
         return int(value)  # type: ignore[call-overload, no-any-return]
     if kind == "blob" and isinstance(value, str):
         return value.encode()
+    if kind == "real" and isinstance(value, int):
+        return float(value)  # beyond 64 bits no integer can be bound
     return value  # type: ignore[return-value]
 
 

@@ -38,6 +38,7 @@ from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
 from goop2.web.listen import Listen
+from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
 from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
 from goop2.web.pages import SitePages, send_page
@@ -112,6 +113,7 @@ class Web:
         self.chat = Chat(parts.chat, self.events, parts.abroad)
         broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
+        self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.site = SitePages(parts.files)
@@ -126,7 +128,12 @@ class Web:
             "events": self._page_events,
         }
         """Path after `/api/` on the own site's origins → what answers."""
-        self.api_of_visits: dict[str, Answer] = {**self.visits.api, "identity": self._identity, "events": self._visit_events}
+        self.api_of_visits: dict[str, Answer] = {
+            **self.visits.api,
+            **self.listen_abroad.api,
+            "identity": self._identity,
+            "events": self._visit_events,
+        }
         """The same on the origin of another peer's site."""
 
     def _data(self, name: str) -> Answer:
@@ -140,6 +147,7 @@ class Web:
         self.chat.end()
         self.visits.end()
         self.listen.stop()
+        self.listen_abroad.stop()
         self.events.stop()
         self.console_events.stop()
 

@@ -34,7 +34,7 @@ async def send_events(call: Call, events: Events, name: str, audiences: Iterable
         await send_failure(call.send, _FULL, call.headers)
         return
     reader = events.read(name, frozenset(audiences), call.header(b"last-event-id"))
-    gone = asyncio.create_task(_disconnected(call.receive))
+    gone = asyncio.create_task(disconnected(call.receive))
     try:
         await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
         await call.send({"type": "http.response.body", "body": _OPENING, "more_body": True})
@@ -67,7 +67,8 @@ async def _news(reader: Reader, gone: asyncio.Task[None]) -> bool:
     return bool(done)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Waits until nobody is there any more."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

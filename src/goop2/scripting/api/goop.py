@@ -80,11 +80,11 @@ _DB = (
     ),
 )
 
-_WHERE = Parameter("options", "json", optional=True)
+_WHERE = Parameter("options", "options", optional=True)
 _SCHEMA = (
     Function(
         "schema.create",
-        (_NAME, Parameter("columns", "json"), _OPTIONS),
+        (_NAME, Parameter("columns", "options"), _OPTIONS),
         "true | nil, error",
         Place.WORKER,
         "Makes a typed table, or adds new optional columns to it.",

@@ -134,7 +134,9 @@ export interface Peers {
 export interface Session {
   id: string;
   name: string;
-  role: "host" | "listener";
+  /** "host": the session of the peer whose page this is, as it plays it. "listener": the same, heard over the network. Not there while we
+   * are not in it. */
+  role?: "host" | "listener";
   listeners: number;
   track?: { name: string; duration: number; bitrate: number; format: string };
   play_state?: { playing: boolean; position: number; updated_at: number };
@@ -143,7 +145,8 @@ export interface Listen {
   state(): Promise<Session | null>;
   position(): number;
   subscribe(listener: (session: Session | null) => void): () => void;
-  join(audio: HTMLAudioElement): void;
+  /** Resolves once this page is in the session; rejects when its host lets us not in. */
+  join(audio: HTMLAudioElement): Promise<Session>;
   leave(audio: HTMLAudioElement): void;
   control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
 }

@@ -1,0 +1,233 @@
+"""A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
+
+The other side of group_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
+another peer's text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.listen.following import Followed
+from goop2.listen.listening import Listening
+from goop2.listen.session import NAME_MAX_CHARS, ListenError, Track
+from goop2.p2p.calling import Calling
+from goop2.p2p.faults import Broken, NetworkFault
+from goop2.p2p.groups import Change, Groups, Outgoing
+from goop2.p2p.host import Host
+from goop2.p2p.protocols import data, listen, topics
+from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.serving import read_line
+
+JOIN_SECONDS: Final = 10.0
+"""For the host to let us in: a message there, and one back."""
+QUIET_SECONDS: Final = 15.0
+"""Without a word of the host before it is asked for a sign; it says where it is every 5 s while it plays."""
+HEADER_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 15.0
+"""Without sound, while it should play: the stream is given up, and the player asks anew."""
+INVITATIONS_MAX: Final = 64
+STATE: Final = "listen-state"
+"""Data operation of ours: the session that is open, as pages have it, or null. Of other peers' sessions an invitation tells."""
+FORMATS: Final = frozenset(("mp3", "ogg", "opus", "flac", "wav", "aac", "m4a", "webm"))
+"""What browsers play. Another peer does not choose what else its bytes are taken for."""
+
+Post = Callable[[Iterable[Outgoing]], None]
+
+
+class PlayState(msgspec.Struct, frozen=True):
+    """Whether it plays, and where it was when that was asked."""
+
+    playing: bool
+    position: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The sound of the session from a moment on."""
+
+    format: str
+    position: float
+    """Seconds into the track where it begins."""
+    pieces: AsyncIterator[bytes]
+    """Ends with the track, and when the host pauses, seeks or loads. Raises `Broken`."""
+
+
+class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A session of another peer we are not in: its own word, for its own pages."""
+
+    id: str
+    name: str = ""
+    listeners: int = 0
+    track: listen.Track | None = None
+    play_state: PlayState | None = None
+
+
+class FollowedSession:
+    """Follows the session of at most one other peer. `post` sends; nothing here waits for it."""
+
+    def __init__(self, listening: Listening, groups: Groups, post: Post, host: Host, calling: Calling) -> None:
+        self._listening = listening
+        self._following = listening.following
+        self._groups = groups
+        self._post = post
+        self._host = host
+        self._calling = calling
+        self._invitations: dict[str, topics.Invite] = {}
+        """By the host that sent it, the oldest first."""
+        self._answer: asyncio.Future[str] | None = None
+        """Why we are not let in, "" when we are."""
+        self._place: tuple[str, str] | None = None
+        """Host and group, while we are there or have asked."""
+        self._word = False
+        """Whether the host has said anything lately."""
+        self._log = structlog.get_logger("goop2.listen").bind()
+        self._ends = (groups.subscribe(self._group_changed), self._following.subscribe(self._changed))
+
+    def stop(self) -> None:
+        """Leave, if we are anywhere."""
+        self._following.end()
+        for end in self._ends:
+            end()
+
+    async def join(self, host: str, group: str) -> None:
+        """Be a listener of that session; nothing when we are. Raises `ListenError`: another session is open, or we are not let in."""
+        followed = self._following.followed
+        if followed is not None and followed.joined and (followed.host, followed.session.id) == (host, group):
+            return
+        if not listen.is_session(group):
+            raise ListenError(f"{group[:80]!r} is no session's id: listen- and 16 hexadecimal digits")
+        self._listening.follow_elsewhere(host, group)
+        self._place = (host, group)
+        answer = self._answer = asyncio.get_running_loop().create_future()
+        try:
+            self._post(self._groups.join(host, group))
+            async with asyncio.timeout(JOIN_SECONDS):
+                refused = await answer
+        except TimeoutError:
+            refused = "the host of the session does not answer; it may be over"
+        except NetworkFault as fault:
+            refused = str(fault)
+        except BaseException:
+            self._following.end()
+            raise
+        if refused:
+            self._following.end()
+            raise ListenError(refused)
+
+    def invited(self, sender: str, invite: topics.Invite) -> None:
+        """A host says that a session of its own is open."""
+        if invite.kind == listen.APP_TYPE and invite.host_peer_id in ("", sender) and listen.is_session(invite.group_id):
+            self._invitations.pop(sender, None)
+            self._invitations[sender] = invite
+            if len(self._invitations) > INVITATIONS_MAX:
+                del self._invitations[next(iter(self._invitations))]
+
+    async def session_of(self, host: str) -> Offered | None:
+        """The session that is open there, as far as it tells. Raises `NetworkFault`."""
+        answer = await self._calling.ask(host, data.Request(STATE))
+        if isinstance(answer, data.Success):
+            with contextlib.suppress(msgspec.DecodeError):
+                return msgspec.json.decode(answer.json, type=Offered | None)
+        invite = self._invitations.get(host)
+        return Offered(invite.group_id, invite.group_name[:NAME_MAX_CHARS]) if invite is not None else None
+
+    def leave(self) -> None:
+        """Be in no session of another peer."""
+        self._following.end()
+
+    async def keep_in_touch(self) -> None:
+        """Ask a host that has been quiet for a sign, so that one that is gone is noticed; until cancelled."""
+        while True:
+            self._word = False
+            await asyncio.sleep(QUIET_SECONDS)
+            if self._place is not None and not self._word:
+                with contextlib.suppress(NetworkFault):
+                    self._post(self._groups.ping(*self._place))
+
+    @contextlib.asynccontextmanager
+    async def sound(self) -> AsyncIterator[Sound]:
+        """The sound from where the host is. Raises `ListenError` when there is none, and `NetworkFault`."""
+        followed = self._followed()
+        async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
+            await stream.finish(listen.request(followed.session.id))
+            reader = listen.header_reader()
+            try:
+                answer = listen.answered(await read_line(stream, reader, HEADER_SECONDS))
+            except RemoteFault as fault:
+                raise Broken(f"{followed.host} does not keep to the protocol: {fault}") from None
+            except TimeoutError:
+                raise Broken(f"{followed.host} sends no sound") from None
+            if isinstance(answer, listen.Refusal):
+                raise ListenError(f"the host gives no sound: {answer.reason[:100]}")
+            if answer.format not in FORMATS:
+                raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
+            yield Sound(answer.format, self._following.at(), self._pieces(followed, stream.read, reader.rest()))
+
+    async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        while self._goes_on(followed) and (piece := await read(SILENCE_SECONDS)):
+            yield piece
+
+    def _goes_on(self, followed: Followed) -> bool:
+        now = self._following.followed
+        return now is not None and (now.host, now.session.id, now.run) == (followed.host, followed.session.id, followed.run)
+
+    def _followed(self) -> Followed:
+        followed = self._following.followed
+        if followed is None or not followed.joined:
+            raise ListenError("this peer is in no session of another peer")
+        if followed.session.track is None:
+            raise ListenError("nothing is loaded in the session")
+        return followed
+
+    # What the host says.
+
+    def _group_changed(self, change: Change) -> None:
+        if self._place is None or (change.group.host, change.group.id) != self._place:
+            return
+        self._word = True
+        if change.what in ("joined", "members", "meta"):
+            self._following.let_in(change.group.name[:NAME_MAX_CHARS], max(0, len(change.group.members) - 1))
+            self._answered("")
+        elif change.what == "msg":
+            self._heard(change.payload)
+        elif change.what in ("refused", "ended"):
+            self._place = None
+            refused = change.refused
+            self._answered(f"the host lets nobody in: {(refused.message or refused.code)[:200]}" if refused.code else "the session is over")
+            self._following.end()
+
+    def _heard(self, payload: bytes) -> None:
+        try:
+            said = listen.controlled(payload)
+        except RemoteFault as fault:
+            self._log.info("a host of a session says what is none", why=str(fault))
+            return
+        if said is not None:
+            self._following.heard(said.action, _track(said.track), said.position)
+
+    def _answered(self, refused: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(refused)
+
+    def _changed(self, followed: Followed | None) -> None:
+        """It is over; unless the group told us so, the group does not know."""
+        if followed is None and self._place is not None:
+            place, self._place = self._place, None
+            self._answered("the session was left")
+            with contextlib.suppress(NetworkFault):
+                self._post(self._groups.leave(*place))
+
+
+def _track(said: listen.Track | None) -> Track | None:
+    return None if said is None else Track(said.name[: 3 * NAME_MAX_CHARS], said.duration, said.bitrate, said.format[:NAME_MAX_CHARS])

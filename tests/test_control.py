@@ -1,0 +1,45 @@
+"""The socket by which a command reaches the running peer: what a command is told. The commands over it: tests/cli/test_remote.py."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+
+import pytest
+
+from goop2.control import ControlError, Request, ask, listening
+
+SECONDS = 10.0
+
+
+async def echo(request: Request) -> dict[str, object]:
+    return {"said": request["text"]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+async def test_a_running_peer_answers_and_one_that_does_not_run_gives_nothing(folder: Path) -> None:
+    async with listening(folder, {"echo": echo}):
+        assert await ask(folder, "echo", {"text": "hi"}, SECONDS) == {"ok": True, "said": "hi"}
+    assert await ask(folder, "echo", {"text": "hi"}, SECONDS) is None
+
+
+async def test_an_operation_it_does_not_know_is_refused_by_name(folder: Path) -> None:
+    async with listening(folder, {}):
+        with pytest.raises(ControlError, match="knows no operation 'dance'"):
+            await ask(folder, "dance", {}, SECONDS)
+
+
+async def test_a_peer_of_somebody_else_is_said_with_its_socket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def deny(*_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")  # as the loop raises it: without a name
+
+    monkeypatch.setattr(asyncio, "open_unix_connection", deny)
+    with pytest.raises(PermissionError, match="only the user who runs this peer may ask it") as refused:
+        await ask(folder, "echo", {}, SECONDS)
+    assert refused.value.filename == str(folder / "data/peer.sock")
