@@ -66,7 +66,7 @@ def lua_call(folder: Path, function: str, params: str, stranger: str | None, as_
     JSON is the function's parameters, "-" reads them from stdin. An error is one line on stderr, "class: message", and
     exit code 1; with --json it is also {"ok": false, "code": …, "message": …, "script": …, "line": …} on stdout.
     """
-    text = _stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
+    text = stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
     outcome, hint = session.run(_call(folder, unicode(function), text, stranger))
     return _print_result(outcome, hint, as_json)
 
@@ -159,5 +159,6 @@ async def _listing(folder: Path) -> scripts.Listing:
         return scripts.listing(peer)
 
 
-def _stdin() -> bytes:
+def stdin() -> bytes:
+    """What `-` reads."""
     return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
