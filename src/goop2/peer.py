@@ -19,7 +19,8 @@ import msgspec
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
-from goop2.config import Settings, load
+from goop2.config import Settings, load, payload_keys
+from goop2.config.payload_keys import PayloadKeys
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
 from goop2.listen.operations import Elsewhere, beside
@@ -71,6 +72,8 @@ class Peer:
     listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    payload_keys: PayloadKeys | None
+    """For what is sealed inside libp2p's own encryption; None: nothing is."""
 
     @property
     def owner(self) -> Caller:
@@ -99,6 +102,7 @@ async def open_peer(
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
     database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
@@ -126,10 +130,25 @@ async def open_peer(
             await asyncio.to_thread(listening.restore)
             sessions = listen_operations(listening)
             operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
-            warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
+            odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+            warnings = (*loaded.warnings, *data_warnings, *filter(None, odd))
             try:
                 yield Peer(
-                    folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement
+                    folder,
+                    settings,
+                    warnings,
+                    this,
+                    catalog,
+                    pool,
+                    engine,
+                    runs,
+                    database,
+                    files,
+                    chat,
+                    tables,
+                    listening,
+                    confinement,
+                    keys,
                 )
             finally:
                 await listening.stop()

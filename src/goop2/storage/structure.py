@@ -12,7 +12,7 @@ from typing import Final
 from goop2.storage import columns as declared
 from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, Table, quoted
 from goop2.storage.database import Database
-from goop2.storage.errors import StorageError
+from goop2.storage.errors import AccessError, StorageError
 from goop2.storage.layout import column_names, remember_ddl, table_there, user_tables
 from goop2.storage.typed import TypedTables
 from goop2.storage.values import shown
@@ -85,7 +85,7 @@ def _table(database: Database, request: Request) -> str:
 def _existing(database: Database, name: object) -> str:
     # Exactly as it is written: SQLite ignores capitals, the registries do not.
     if not isinstance(name, str) or name not in user_tables(database):
-        raise StorageError(f"there is no table {shown(name)}")
+        raise AccessError("not_found", f"there is no table {shown(name)}")
     return name
 
 
