@@ -111,7 +111,7 @@ def unicode(text: str) -> str:
 async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
     session.require_lua(folder)
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder) as peer:
+    async with session.open_for(folder, beside=True) as peer:
         reply = await peer.engine.command(session.caller(peer, stranger), message)
         return reply, _function_hint(peer, message) if reply.failure else ""
 
@@ -126,7 +126,7 @@ def _function_hint(peer: Peer, message: str) -> str:
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
     session.require_lua(folder)
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder) as peer:
+    async with session.open_for(folder, beside=True) as peer:
         outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
         other_kind = peer.catalog.function(function) is None and peer.catalog.command(function) is not None
         return outcome, f'; {function} is a chat command, "!{function}" calls it' if other_kind else ""
