@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
-from tests.listen.sounds import converted, wav
+from tests.listen.sounds import encoded, wav
 from tests.web.browser import launched, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,11 +75,11 @@ async def _off(alice: Page, bob: Page) -> float:
     return float(min(looks))
 
 
-@pytest.mark.parametrize("format_", ["wav", "mp3", "ogg", "flac"])
+@pytest.mark.parametrize("format_", ["mp3", "flac"])
 async def test_a_session_is_heard_on_the_visited_site(browser: Browser, two: tuple[Running, Running], format_: str) -> None:
     alice, bob = two
     if format_ != "wav":
-        converted(bob.folder / "song.wav", bob.folder / f"song.{format_}")
+        encoded(bob.folder / "song.wav", bob.folder / f"song.{format_}")
     async with opened(browser, f"{bob.site}hear.html") as host, opened(browser, alice.visiting(bob, "hear.html")) as page:
         await host.evaluate("Goop.listen.subscribe(() => {}); 0")
         await page.evaluate("began(); 0")
