@@ -23,6 +23,7 @@ from goop2.config import Settings, load, payload_keys
 from goop2.config.payload_keys import PayloadKeys
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
+from goop2.listen.operations import Elsewhere, beside
 from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
@@ -89,10 +90,12 @@ async def open_peer(
     watch: bool = False,
     flavour: str = "",
     world: World | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
-    `world` is what scripts reach by goop.http; by default the real one.
+    `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
+    listening session it is.
 
     Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
     """
@@ -122,7 +125,8 @@ async def open_peer(
         listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
         await asyncio.to_thread(listening.restore)
         opened.push_async_callback(listening.stop)
-        operations.update(listen_operations(listening))
+        sessions = listen_operations(listening)
+        operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
         odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
         yield Peer(
             folder=folder,

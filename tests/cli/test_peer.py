@@ -82,4 +82,4 @@ def test_an_address_in_use_is_refused_in_a_sentence(folder: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = goop2("peer", folder, env={"GOOP2_VIEWER_HTTP_ADDR": address})
     assert (done.stdout, done.returncode) == ("", 2)
-    assert done.stderr.startswith(f"error: viewer.http_addr is {address}, but another program listens there already: ")
+    assert done.stderr.startswith(f"error: viewer.http_addr is {address}, but another program listens there already, ")

@@ -75,7 +75,7 @@ async def _off(alice: Page, bob: Page) -> float:
     return float(min(looks))
 
 
-@pytest.mark.parametrize("format_", ["wav", "mp3", "ogg", "flac"])
+@pytest.mark.parametrize("format_", ["mp3", "flac"])
 async def test_a_session_is_heard_on_the_visited_site(browser: Browser, two: tuple[Running, Running], format_: str) -> None:
     alice, bob = two
     if format_ != "wav":

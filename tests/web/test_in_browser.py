@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
-from tests.web.browser import launched, opened
+from tests.web.browser import PATIENCE_MS, launched, opened
 from tests.web.served import Served, served
 
 from goop2.web import origins
@@ -127,6 +127,55 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "chat")
         await asyncio.sleep(0.2)
         assert await other.evaluate("() => heard") == []
+
+
+UNSEEN = """
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  window.look = (seen) => { hidden = !seen; document.dispatchEvent(new Event("visibilitychange")); };
+  window.streams = [];
+  const Source = EventSource;
+  window.EventSource = function (address) { const made = new Source(address); streams.push(made); return made; };
+"""
+"""Headless pages are always looked at, unless they are told otherwise."""
+HEAR = "() => { window.heard = []; Goop.chat.subscribe(({content}) => heard.push(content)); return Goop.heard(); }"
+OPEN_STREAMS = "() => streams.filter((one) => one.readyState !== 2).length"
+
+
+async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Served) -> None:
+    async with opened(browser, "about:blank") as page:
+        await page.add_init_script(UNSEEN)
+        await page.goto(up.web.site + "sdk.html")
+        await page.evaluate(
+            "() => { window.ends = [Goop.chat.subscribe(() => {}), Goop.peers.subscribe(() => {}), Goop.chat.subscribe(() => {})]; }"
+        )
+        assert await page.evaluate("() => Goop.heard().then(() => streams.length)") == 1
+        await page.evaluate("() => ends.forEach((end) => { end(); end(); })")
+        assert await page.evaluate(OPEN_STREAMS) == 0
+
+
+async def test_twelve_tabs_of_a_site_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:
+    """A browser keeps six connections to an origin; a stream in each tab would leave none."""
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        await context.add_init_script(UNSEEN)
+        pages = []
+        for _ in range(12):
+            page = await context.new_page()
+            await page.goto(f"http://{up.visitor('tabs')}/sdk.html")
+            await page.evaluate(HEAR)
+            await page.evaluate("() => look(false)")
+            pages.append(page)
+        await pages[0].evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        open_streams = [await page.evaluate(OPEN_STREAMS) for page in pages]
+        assert 1 <= sum(open_streams) <= 4
+        for page in pages:
+            await page.evaluate("() => look(true)")
+            await page.wait_for_function("() => heard.length === 1 && heard[0] === 'Hello, Ann!'")
+            await page.evaluate("() => look(false)")
+    finally:
+        await context.close()
 
 
 async def test_questions_are_asked_and_answered(browser: Browser, up: Served) -> None:
