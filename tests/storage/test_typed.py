@@ -273,4 +273,5 @@ def test_a_default_another_peer_registered_is_not_judged(
     database.rows("INSERT INTO _orm_schemas (table_name, schema_json) VALUES ('of theirs', ?)", (json.dumps(schema),))
     assert typed.insert("of theirs", {}, ALICE) == 1
     assert typed.update("of theirs", 1, {"c": None})
+    assert len(typed.list("of theirs")) == 1
     assert typed.table("of theirs").access["read"] == "local", "a policy nobody knows is closed"
