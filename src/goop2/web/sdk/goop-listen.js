@@ -9,6 +9,10 @@
   const JUMP_SECONDS = 1; // beyond it a player jumps
   const CLOSE_SECONDS = 0.03; // below it a player is in step
   const RATE = 0.06; // the most a player is faster or slower
+  // A browser wants a second of sound before it begins, so that sound under way begins late and catches up; what it lacks is there already.
+  const LATE_SECONDS = 4; // beyond it the sound is asked for anew
+  const NEAR_SECONDS = 0.3; // beyond it a player catches up
+  const CATCH_UP = 1.5;
   const AGAIN_MS = 3000; // before sound that is under way is asked for once more
   const waiting = new Set(); // who waits to be in the session: {resolve, reject}
   let source;
@@ -19,7 +23,7 @@
     const before = position();
     group = next;
     heardAt = performance.now();
-    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) player.notBefore = 0;
+    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS });
     if (next && next.role) settle((each) => each.resolve(next));
     for (const listener of [...listeners]) {
       try {
@@ -68,14 +72,14 @@
   }
 
   const position = () => {
-    const state = group && group.play_state;
+    const state = group && group.track && group.play_state;
     if (!state) return 0;
     const passed = state.playing ? (performance.now() - heardAt) / 1000 : 0;
     return Math.min(length(), state.position + passed);
   };
   const length = () => group.track.duration || Infinity; // a radio's has no end
 
-  const players = new Map(); // audio element → {address, timer}; of sound under way also {began, notBefore}
+  const players = new Map(); // audio element → {address, timer}; of sound under way also {began, notBefore, late}
 
   function align(audio, player) {
     if (!group || !group.track) {
@@ -123,8 +127,11 @@
       if (audio.paused) audio.play().catch(() => {});
       if (player.began === undefined) return;
       const off = there - player.began - audio.currentTime;
-      if (Math.abs(off) > JUMP_SECONDS) tune(audio, player);
-      else audio.playbackRate = rate(off);
+      if (Math.abs(off) < NEAR_SECONDS) player.late = LATE_SECONDS;
+      if (off > player.late || off < -JUMP_SECONDS) {
+        player.late *= 2; // a host whose sound is that slow is heard late rather than never
+        tune(audio, player);
+      } else audio.playbackRate = off > NEAR_SECONDS ? CATCH_UP : rate(off);
     }
   }
 
@@ -140,11 +147,12 @@
     const begun = () =>
       Goop.request(`listen/began?key=${key}`).then(
         (told) => {
-          if (audio.src.endsWith(key)) player.began = told.position;
+          // Some formats say themselves where they are: a player's time begins there and not at 0.
+          if (audio.src.endsWith(key)) player.began = told.position - (audio.buffered.length ? audio.buffered.start(0) : 0);
         },
         () => {}, // it is over already, and asked for anew
       );
-    audio.addEventListener("loadedmetadata", begun, { once: true });
+    audio.addEventListener("loadeddata", begun, { once: true });
   }
 
   function hush(audio, player) {
@@ -173,7 +181,7 @@
      * browsers want one before sound. */
     join(audio) {
       if (!players.has(audio)) {
-        const player = { address: "", timer: 0, notBefore: 0 };
+        const player = { address: "", timer: 0, notBefore: 0, late: LATE_SECONDS };
         player.timer = setInterval(() => align(audio, player), STEP_MS);
         players.set(audio, player);
         listen();
