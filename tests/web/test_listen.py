@@ -269,8 +269,10 @@ async def test_a_small_difference_is_made_up_for_by_the_rate_alone(up: Served, f
         await all_with_the_host(up, [page])
         rates = await page.evaluate("""async () => {
             const audio = document.querySelector("audio"), rates = new Set();
-            audio.playbackRate = 0.5;  // it falls behind
-            while (Goop.listen.position() - Goop.listen.heard(audio) < 0.2) await new Promise((resolve) => setTimeout(resolve, 10));
+            while (Goop.listen.position() - Goop.listen.heard(audio) < 0.2) {
+                audio.playbackRate = 0.5;  // it falls behind
+                await new Promise((resolve) => setTimeout(resolve, 10));
+            }
             window.jumps = 0;
             audio.addEventListener("seeking", () => jumps++);
             audio.addEventListener("loadstart", () => jumps++);
