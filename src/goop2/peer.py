@@ -20,6 +20,7 @@ from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
 from goop2.config import Settings, load
+from goop2.grouping import Grouping
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
 from goop2.listen.operations import operations as listen_operations
@@ -67,6 +68,7 @@ class Peer:
     """What of the site anybody may see."""
     chat: Chat
     tables: Tables
+    grouping: Grouping
     listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
@@ -116,14 +118,30 @@ async def open_peer(
         if watch:
             watching = asyncio.create_task(catalog.watch(stop))
         engine = Engine(catalog, pool, limits, runs)
-        async with _chat(folder, this, engine) as chat, _tables(folder) as tables:
+        async with _chat(folder, this, engine) as chat, _grouping(folder, this) as grouping, _tables(folder, grouping) as tables:
             rest = api.Api(files, tables)
             operations[api.OPERATION] = rest.perform
             listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
             await asyncio.to_thread(listening.restore)
             operations.update(listen_operations(listening))
             warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement)
+            yield Peer(
+                folder,
+                settings,
+                warnings,
+                this,
+                catalog,
+                pool,
+                engine,
+                runs,
+                database,
+                files,
+                chat,
+                tables,
+                grouping,
+                listening,
+                confinement,
+            )
             await listening.keep()
     finally:
         stop.set()
@@ -145,8 +163,18 @@ async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[C
 
 
 @asynccontextmanager
-async def _tables(folder: Path) -> AsyncIterator[Tables]:
-    tables = Tables(folder / FILE)
+async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
+    grouping = Grouping(this.peer_id, folder / FILE)
+    try:
+        await grouping.open()
+        yield grouping
+    finally:
+        await grouping.close()
+
+
+@asynccontextmanager
+async def _tables(folder: Path, grouping: Grouping) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE, grouping.groups.is_member)
     try:
         await tables.open()
         yield tables
@@ -168,6 +196,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         engine=peer.engine,
         chat=peer.chat,
         tables=peer.tables,
+        grouping=peer.grouping,
         listening=peer.listening,
         catalog=peer.catalog,
         runs=peer.runs,

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
@@ -73,6 +74,7 @@ class Parts:
     engine: Engine
     chat: Messages
     tables: Tables
+    grouping: Grouping
     listening: Listening
     catalog: Catalog
     runs: Runs
