@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
+from goop2.p2p.introducing import Introducing
 from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
+from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import Keep, Operation, Received, Serving
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
@@ -111,25 +114,30 @@ async def join(
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
         broadcasts: Subscribers[Heard] = Subscribers()
-        calling = Calling(host)
+        sealing = _sealing(peer)
+        calling = Calling(host, sealing)
+        introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
+        stack.push_async_callback(introducing.close)
+        sealing.unknown = introducing.ask
         grouping, groups = peer.grouping, peer.grouping.groups
         delivery = Delivery(calling.send, grouping.gone)
         stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
         grouping.attach(delivery.post, calling.send)
         stack.callback(grouping.detach)
-        session = GroupSession(peer.listening, groups, delivery.post)
+        session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)
-        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling)
+        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling, sealing)
         stack.callback(followed.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), delivery)
-        await _serving(peer, who, keep).attach(host)
+        keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), introducing)
+        await _serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
         servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
-        finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
+        finding = open_discovery(trio, host, peer.folder, _says(peer, sealing), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
+        _learn_keys(discovery.roster, sealing)
         discovery.roster.subscribe(_presence(grouping))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
@@ -149,14 +157,46 @@ class _Who:
         return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
-def _serving(peer: Peer, who: _Who, keep: Keep) -> Serving:
+def _serving(peer: Peer, who: _Who, keep: Keep, sealing: Sealing) -> Serving:
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
-    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
+    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
 
 
-def _says(peer: Peer) -> Callable[[], Presence]:
-    return lambda: Presence("online", peer.identity.peer_id, peer.owner.label, peer.settings.profile.email)
+def _sealing(peer: Peer) -> Sealing:
+    keys = peer.payload_keys
+    return Sealing(keys.private, keys.public_text, time.monotonic) if keys else Sealing()
+
+
+def _learn_keys(roster: Roster, sealing: Sealing) -> None:
+    def learn(change: Change) -> None:
+        sealing.told(change.peer.id, change.peer.public_key, supported=change.peer.encryption_supported)
+
+    def rumour(peer: str) -> str:
+        known = roster.get(peer)
+        return known.rumoured_key if known else ""
+
+    roster.subscribe(learn)
+    sealing.rumour = rumour
+
+
+def _says(peer: Peer, sealing: Sealing) -> Callable[[], Presence]:
+    key = sealing.public_key
+    return lambda: Presence(
+        "online",
+        peer.identity.peer_id,
+        peer.owner.label,
+        peer.settings.profile.email,
+        public_key=key,
+        encryption_supported=bool(key),
+    )
+
+
+def _introduction(peer: Peer, sealing: Sealing) -> topics.Identity:
+    key = sealing.public_key
+    return topics.Identity(
+        peer.identity.peer_id, peer.owner.label, peer.settings.profile.email, public_key=key, encryption_supported=bool(key)
+    )
 
 
 def _carrying(calling: Calling) -> Carry:
@@ -176,9 +216,7 @@ def _telling_shown(delivery: Delivery) -> TellShown:
     return tell
 
 
-def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, delivery: Delivery) -> Keep:
-    says = _says(peer)
-
+def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, introducing: Introducing) -> Keep:
     async def keep(received: Received) -> None:
         sender, event = received.sender, received.event
         if isinstance(event, topics.Chat):
@@ -190,17 +228,13 @@ def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Gro
         elif isinstance(event, topics.Group | topics.Invite):
             grouped(sender, event)
         elif isinstance(event, topics.WhoAreYou):
-            delivery.post([Outgoing(sender, topics.IDENTITY_RESPONSE, _introduction(says()))])
-        elif isinstance(event, topics.Identity) and who.roster is not None:
-            who.roster.introduced(sender, event.label, event.email)
+            introducing.answer(sender)
+        elif isinstance(event, topics.Identity):
+            introducing.heard(sender, event)
+            if who.roster is not None:
+                who.roster.introduced(sender, event.label, event.email)
 
     return keep
-
-
-def _introduction(said: Presence) -> bytes:
-    """What presence says too, for peers that ask."""
-    identity = topics.Identity(said.peer_id, said.label, said.email, said.avatar_hash, said.public_key, said.encryption_supported)
-    return msgspec.json.encode(identity)
 
 
 def _grouped(grouping: Grouping, followed: FollowedSession) -> Grouped:

@@ -19,10 +19,12 @@ import msgspec
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
-from goop2.config import Settings, load
+from goop2.config import Settings, load, payload_keys
+from goop2.config.payload_keys import PayloadKeys
 from goop2.grouping import Grouping
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
+from goop2.listen.operations import Elsewhere, beside
 from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
@@ -72,6 +74,8 @@ class Peer:
     listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    payload_keys: PayloadKeys | None
+    """For what is sealed inside libp2p's own encryption; None: nothing is."""
 
     @property
     def owner(self) -> Caller:
@@ -89,15 +93,18 @@ async def open_peer(
     watch: bool = False,
     flavour: str = "",
     world: World | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
-    `world` is what scripts reach by goop.http; by default the real one.
+    `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
+    listening session it is.
 
     Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
     database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
@@ -123,26 +130,31 @@ async def open_peer(
             operations[api.OPERATION] = rest.perform
             listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
             await asyncio.to_thread(listening.restore)
-            operations.update(listen_operations(listening))
-            warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
-            yield Peer(
-                folder,
-                settings,
-                warnings,
-                this,
-                catalog,
-                pool,
-                engine,
-                runs,
-                database,
-                files,
-                chat,
-                tables,
-                grouping,
-                listening,
-                confinement,
-            )
-            await listening.keep()
+            sessions = listen_operations(listening)
+            operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
+            odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+            warnings = (*loaded.warnings, *data_warnings, *filter(None, odd))
+            try:
+                yield Peer(
+                    folder,
+                    settings,
+                    warnings,
+                    this,
+                    catalog,
+                    pool,
+                    engine,
+                    runs,
+                    database,
+                    files,
+                    chat,
+                    tables,
+                    grouping,
+                    listening,
+                    confinement,
+                    keys,
+                )
+            finally:
+                await listening.stop()
     finally:
         stop.set()
         if watching is not None:

@@ -36,7 +36,12 @@ class Clock:
 
 def even(seconds: int, content: Callable[[int], bytes] = bytes) -> Sound:
     end = seconds * BYTES_PER_SECOND
-    return Sound(io.BytesIO(content(end)), b"head", end, lambda at: min(end, int(at * BYTES_PER_SECOND) // FRAME * FRAME))
+
+    def boundary(at: float) -> tuple[int, float]:
+        offset = min(end, int(at * BYTES_PER_SECOND) // FRAME * FRAME)
+        return offset, offset / BYTES_PER_SECOND
+
+    return Sound(io.BytesIO(content(end)), b"head", end, boundary)
 
 
 async def test_all_of_it_comes_in_order_and_never_more_than_the_lead_ahead() -> None:

@@ -33,9 +33,9 @@ def executable() -> str:
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
-    """The browser, gone afterwards."""
-    path = executable()
+async def launched(path: str = "") -> AsyncIterator[Browser]:
+    """The browser, or the one at `path`; gone afterwards."""
+    path = path or executable()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:

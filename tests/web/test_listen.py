@@ -1,5 +1,7 @@
 """Listening from pages: who may do what over HTTP, and three players in a real browser in step with the host."""
 
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import asyncio
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from mutagen.id3 import APIC, ID3
 from playwright.async_api import Page
-from tests.listen.sounds import wav
+from tests.listen.sounds import FRAME_SECONDS, mp3, mp3_frame, wav
 from tests.web.browser import launched, opened
 from tests.web.served import Served, served
 
@@ -61,6 +64,75 @@ async def test_the_owner_controls_and_everybody_hears(up: Served) -> None:
     assert (await up.ask("/api/listen/audio?session=listen-0", host=ann)).status == 404
     assert (await control(up, "close"))[0] == 200
     assert (await up.ask(audio, host=ann)).status == 404
+
+
+async def test_an_mp3_begins_at_the_frame_of_a_second(up: Served) -> None:
+    """Of varying bitrate: a guess by bytes, which is what browsers do, would be seconds off."""
+    frames = [5] * 400 + [14] * 400
+    mp3(up.folder / "vbr.mp3", frames)
+    await control(up, "create", name="Evening")
+    _, group = await control(up, "load", path="vbr.mp3")
+    assert isinstance(group, dict)
+    for wanted in (0.0, 3.3, 10.4, 10.5, 17.77, 20.8):
+        query = f"session={group['id']}&from={wanted}"
+        began = (await up.ask(f"/api/listen/began?{query}")).json["position"]
+        assert 0 <= wanted - began <= 0.11
+        frame = round(began / FRAME_SECONDS)
+        whole = await up.ask(f"/api/listen/audio?{query}")
+        assert (whole.status, len(whole.body)) == (200, sum(len(mp3_frame(index)) for index in frames[frame:]))
+        part = await up.ask(f"/api/listen/audio?{query}", range="bytes=100-199")
+        assert (part.status, part.body) == (206, whole.body[100:200])
+        assert part.headers["content-range"] == f"bytes 100-199/{len(whole.body)}"
+    for odd in ("", "x", "-1", "nan", "inf", "1e9"):
+        answer = await up.ask(f"/api/listen/audio?session={group['id']}&from={odd}", range="bytes=0-3")
+        assert answer.body == mp3_frame(5)[:4]
+    await control(up, "close")
+
+
+async def test_the_picture_of_a_track_is_shown_and_nothing_else_as_one(up: Served) -> None:
+    ann = up.visitor("ann")
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    await control(up, "create", name="Evening")
+    for name, content, shown in (("cover", picture, True), ("svg", b"<svg onload='alert(1)'/>", False), ("big", picture * 50_000, False)):
+        mp3(up.folder / f"{name}.mp3", [9] * 50)
+        tags = ID3()
+        tags.add(APIC(3, "image/svg+xml", 3, "", content))
+        tags.save(up.folder / f"{name}.mp3")
+        _, group = await control(up, "load", path=f"{name}.mp3")
+        assert isinstance(group, dict)
+        assert group["cover"] is shown
+        address = f"/api/listen/cover?session={group['id']}"
+        answer = await up.ask(address, host=ann)
+        assert answer.status == (200 if shown else 404)
+        if shown:
+            assert (answer.headers["content-type"], answer.body) == ("image/png", picture)
+            assert answer.headers["content-security-policy"] == "default-src 'none'"
+    await control(up, "close")
+    assert (await up.ask(address, host=ann)).status == 404
+
+
+async def test_only_the_owner_sees_which_files_there_are(up: Served) -> None:
+    (up.folder / "music/.hidden").mkdir(parents=True)
+    for name in ("music/b.ogg", "music/.hidden/no.mp3", "music/A.FLAC", "music/words.txt", "data/no.mp3", "site/lua/no.mp3"):
+        (up.folder / name).write_bytes(b"")
+    (up.folder / "music/link").symlink_to("/")
+    answer = await up.ask("/api/listen/files")
+    assert [file for file in answer.json["files"] if file.startswith("music")] == ["music/A.FLAC", "music/b.ogg"]
+    assert not [file for file in answer.json["files"] if "no.mp3" in file]
+    assert (await up.ask("/api/listen/files", host=up.visitor("ann"))).status == 403
+
+
+async def test_a_changed_file_is_not_sent_as_what_was_loaded(up: Served) -> None:
+    wav(up.folder / "soon.wav", 5)
+    await control(up, "create", name="Evening")
+    _, group = await control(up, "load", path="soon.wav")
+    assert isinstance(group, dict)
+    wav(up.folder / "soon.wav", 6)
+    answer = await up.ask(f"/api/listen/audio?session={group['id']}")
+    assert (answer.status, answer.json["message"]) == (404, "soon.wav has changed since it was loaded: load it again")
+    (up.folder / "soon.wav").unlink()
+    assert (await up.ask(f"/api/listen/began?session={group['id']}&from=1")).status == 404
+    await control(up, "close")
 
 
 async def all_with_the_host(up: Served, pages: list[Page]) -> None:

@@ -66,7 +66,7 @@ def lua_call(folder: Path, function: str, params: str, stranger: str | None, as_
     JSON is the function's parameters, "-" reads them from stdin. An error is one line on stderr, "class: message", and
     exit code 1; with --json it is also {"ok": false, "code": …, "message": …, "script": …, "line": …} on stdout.
     """
-    text = _stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
+    text = stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
     outcome, hint = session.run(_call(folder, unicode(function), text, stranger))
     return _print_result(outcome, hint, as_json)
 
@@ -111,7 +111,7 @@ def unicode(text: str) -> str:
 async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
     session.require_lua(folder)
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder) as peer:
+    async with session.open_for(folder, beside=True) as peer:
         reply = await peer.engine.command(session.caller(peer, stranger), message)
         return reply, _function_hint(peer, message) if reply.failure else ""
 
@@ -126,7 +126,7 @@ def _function_hint(peer: Peer, message: str) -> str:
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
     session.require_lua(folder)
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder) as peer:
+    async with session.open_for(folder, beside=True) as peer:
         outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
         other_kind = peer.catalog.function(function) is None and peer.catalog.command(function) is not None
         return outcome, f'; {function} is a chat command, "!{function}" calls it' if other_kind else ""
@@ -159,5 +159,6 @@ async def _listing(folder: Path) -> scripts.Listing:
         return scripts.listing(peer)
 
 
-def _stdin() -> bytes:
+def stdin() -> bytes:
+    """What `-` reads."""
     return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""

@@ -28,8 +28,6 @@ SHOWN_ROWS_MAX: Final = 1000
 """In a table; CSV and JSON give all."""
 SHOWN_CHARACTERS: Final = 200
 """Of one value in a table."""
-UNBOUNDED_WIDTH: Final = 10_000
-"""Of a table that no terminal shows."""
 
 Rows = Iterator[tuple["Value", ...]]
 

@@ -83,6 +83,9 @@ ADDRESSES_MAX = 16
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what the muxer has: at its end it blocks without a word."""
 
+SEALED_FILES_BYTES = 256 * MEGABYTE_BYTES
+"""Files that are sealed or opened at a time, with every copy of them: one of 37 MB, the largest, and smaller ones beside it."""
+
 # Gossip: a peer gives a sign every 5 s, and any of them may come through one neighbour.
 
 GOSSIP_MESSAGE_MAX_BYTES = 16 * 1024

@@ -5,7 +5,9 @@ Makes what is missing and changes nothing that is there, so that a folder can mo
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Callable
+from typing import Any, Final
 
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database
@@ -59,6 +61,17 @@ def _free_index_name(database: Database, wanted: str) -> str:
     if free is None:
         raise StorageError(f"the names {wanted} to {candidates[-1]} are all taken by indexes of renamed tables; drop one of them")
     return free
+
+
+def register_again(database: Database, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """`change` the declaration of a typed table in its registry, where keys that only other peers know stay; and its DDL in the other."""
+    text = database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
+    if text is not None:
+        document = json.loads(str(text))
+        change(document)
+        changed = json.dumps(document, ensure_ascii=False)
+        database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (changed, name))
+    remember_ddl(database, name)
 
 
 def remember_ddl(database: Database, name: str) -> None:

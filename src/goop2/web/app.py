@@ -38,6 +38,7 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
+from goop2.web.groups import Groups
 from goop2.web.listen import Listen
 from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
@@ -115,6 +116,7 @@ class Web:
         self.chat = Chat(parts.chat, self.events, parts.abroad)
         broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
+        self.groups = Groups(parts.grouping)
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
@@ -125,6 +127,7 @@ class Web:
             **self.chat.api,
             **self.site_api.api,
             **self.listen.api,
+            **self.groups.api,
             **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
             "identity": self._identity,
             "events": self._page_events,
@@ -133,6 +136,7 @@ class Web:
         self.api_of_visits: dict[str, Answer] = {
             **self.visits.api,
             **self.listen_abroad.api,
+            **self.groups.api_of_visits,
             "identity": self._identity,
             "events": self._visit_events,
         }
@@ -150,6 +154,7 @@ class Web:
         self.visits.end()
         self.listen.stop()
         self.listen_abroad.stop()
+        self.groups.stop()
         self.events.stop()
         self.console_events.stop()
 
@@ -158,7 +163,7 @@ class Web:
         self.events.publish("reload", {}, site_audience(self.parts.owner))
 
     async def _page_events(self, call: Call) -> None:
-        await send_events(call, self.events, call.caller.address or call.caller.id, [site_audience(call.caller)])
+        await send_events(call, self.events, call.caller.lane, [site_audience(call.caller)])
 
     async def _visit_events(self, call: Call) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])

@@ -130,7 +130,8 @@ def _names(host: str) -> frozenset[str]:
 
 def _sentence(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        why, remedy = "another program listens there already", "end that, or choose another port in goop.json (0 means any free one)"
+        why = "another program listens there already, perhaps another peer"
+        remedy = "end that, choose another port in goop.json, or for this once start with GOOP2_VIEWER_HTTP_ADDR=127.0.0.1:0, any free one"
     elif error.errno == errno.EACCES:
         why, remedy = "this user may not listen there", "choose a port from 1024"
     else:

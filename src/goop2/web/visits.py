@@ -24,7 +24,7 @@ from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, ClientGone, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS
@@ -161,7 +161,7 @@ class Visits:
             try:
                 body = await read_body(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
-            except (BodyTooLarge, msgspec.DecodeError, ChatError) as error:
+            except (BodyTooLarge, *NOT_JSON, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
@@ -184,7 +184,7 @@ def _request(operation: str, body: bytes) -> data.Request | Failure:
         keys = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
         text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
         return msgspec.json.decode(msgspec.json.encode(text), type=data.Request)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
 
 

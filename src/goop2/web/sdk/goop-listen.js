@@ -72,7 +72,7 @@
   }
 
   const position = () => {
-    const state = group && group.play_state;
+    const state = group && group.track && group.play_state;
     if (!state) return 0;
     const passed = state.playing ? (performance.now() - heardAt) / 1000 : 0;
     return Math.min(length(), state.position + passed);
