@@ -72,6 +72,13 @@ class Sealing:
             return None
         return known.box if known.supported and self._clock() >= known.aside_until else None
 
+    def opener(self, peer: str) -> Box | None:
+        """To open what a peer seals piece by piece; None while its key is not known."""
+        known = self._keys.get(peer)
+        if known is None and self._private:
+            self.unknown(peer)
+        return known.box if known is not None else None
+
     def open(self, peer: str, text: bytes) -> tuple[bytes, Box]:
         """What a peer has sealed, and the box for the answer. Raises `NotOpened`."""
         known = self._keys.get(peer)
