@@ -86,6 +86,14 @@ async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_
     assert time.monotonic() - begun < 2 * VISITOR_SECONDS
 
 
+async def test_no_single_function_of_a_query_may_work_for_long(tables: Tables) -> None:
+    for caller in (BOB, OWNER):
+        where = "instr(hex(zeroblob(1000000)), hex(zeroblob(500000)) || '1')"
+        answer = await tables.perform("count", caller, {"table": "posts", "where": where})
+        assert isinstance(answer, Failure)
+        assert "instr of so long values is not done here" in answer.message
+
+
 async def test_who_asks_once_does_not_wait_behind_who_asks_a_hundred_times(tables: Tables) -> None:
     done: list[str] = []
 

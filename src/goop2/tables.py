@@ -22,7 +22,6 @@ from goop2.scripting.line import FairLine
 from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
-from goop2.storage.limits import FINE_PROGRESS_STEPS
 from goop2.storage.policies import Visitor
 
 OWNER_SECONDS: Final = 10.0
@@ -70,7 +69,7 @@ class _Desk:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path)
 
     def _open(self, path: Path) -> None:
-        database = open_database(path, progress_steps=FINE_PROGRESS_STEPS)
+        database = open_database(path, watchful=True)
         self._database = database
         self._access, self._close = Access(database), database.close
 
@@ -135,7 +134,7 @@ class Tables:
         visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
         seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
         job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
-        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.address or caller.id))
+        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.lane))
 
     async def _for_owner(self, job: _Job) -> Success | Failure:
         if self._owners_waiting >= OWNERS_WAITING_MAX:
@@ -175,7 +174,7 @@ def read_request(body: bytes) -> Request | Failure:
     """A request's keys from JSON text."""
     try:
         found = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
     if not isinstance(found, dict):
         return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')

@@ -1,4 +1,4 @@
-"""`goop2 init` and `goop2 id`."""
+"""`goop2 init`, `goop2 id` and `goop2 keys`."""
 
 from __future__ import annotations
 
@@ -50,3 +50,14 @@ def test_the_id_is_made_once(folder: Path) -> None:
     assert first.stdout.startswith("12D3Koo")
     assert (goop2("id", folder).stdout, first.stderr, first.returncode) == (first.stdout, "", 0)
     assert json.loads(goop2("id", folder, "--json").stdout) == {"id": first.stdout.strip(), "label": folder.name}
+
+
+def test_keys_are_made_once_and_said(folder: Path) -> None:
+    made = goop2("keys", folder)
+    assert made.returncode == 0
+    assert f"stands in {folder}/goop.json: copies of that file are copies of your private key" in made.stderr
+    assert json.loads((folder / "goop.json").read_text())["p2p"]["nacl_public_key"] == made.stdout.strip()
+    again = json.loads(goop2("keys", folder, "--json").stdout)
+    assert again == {"public_key": made.stdout.strip(), "made": False}
+    (folder / "goop.json").chmod(0o644)
+    assert "chmod 600" in goop2("keys", folder).stderr

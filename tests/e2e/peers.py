@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.cli.command import PATIENCE_SECONDS, start
+from tests.cli.command import PATIENCE_SECONDS, goop2, start
+from tests.e2e.lan import Machine
 
 from goop2.folder import create
 from goop2.identity import load_or_create
@@ -32,8 +33,19 @@ class Running:
     site: str
     """The own site's address."""
     address: str
-    """As others can dial it on this machine."""
+    """As others can dial it."""
     process: subprocess.Popen[bytes]
+    label: str
+    machine: Machine | None = None
+    """The one it runs on; None: this."""
+
+    def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """A command on its machine."""
+        return self.machine.goop2(*arguments) if self.machine else goop2(*arguments)
+
+    def sees(self) -> list[str]:
+        """Labels of the peers that are here."""
+        return [peer["label"] for peer in json.loads(self.goop2("peers", self.folder, "--json").stdout or "[]")]
 
     def visiting(self, other: Running, path: str = "") -> str:
         """The address of a page of another peer's site in this one's browser."""
@@ -49,7 +61,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, label: str, **settings: dict[str, object]) -> Iterator[Running]:
+def running(folder: Path, label: str, machine: Machine | None = None, **settings: dict[str, object]) -> Iterator[Running]:
     """A peer with the demo's pages, until the block is left; it must end as it should."""
     create(folder, label, DEMO)
     document = json.loads((folder / "goop.json").read_text())
@@ -57,11 +69,10 @@ def running(folder: Path, label: str, **settings: dict[str, object]) -> Iterator
     document |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": port}, **settings}
     (folder / "goop.json").write_text(json.dumps(document))
     peer_id = load_or_create(folder).peer_id
-    with start("peer", folder) as process:
+    with machine.start("peer", folder) if machine else start("peer", folder) as process:
         try:
-            yield Running(
-                folder, peer_id, *_addresses(process), f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer_id}", _on_the_network(folder, process)
-            )
+            address = f"/ip4/{machine.address if machine else '127.0.0.1'}/tcp/{port}/p2p/{peer_id}"
+            yield Running(folder, peer_id, *_addresses(process), address, _on_the_network(folder, process), label, machine)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

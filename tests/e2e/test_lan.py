@@ -1,4 +1,4 @@
-"""Two peers on two machines of one cable, which nobody told of each other: mDNS alone brings them together."""
+"""Two peers on one cable, which mDNS alone brings together; and what happens when one of them freezes or dies."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from tests.storage.hostile_sql import HOSTILE
 
 from goop2.storage.access import Access
 from goop2.storage.database import Database
@@ -42,123 +41,6 @@ def access(database: Database) -> Access:
         typed.insert("posts", {"body": f"post {points}", "points": points}, Owner("owner-id"))
     database.rows("INSERT INTO _py_kv VALUES ('command', 'weather', 'api_key', ?)", (SECRET,))
     return Access(database)
-
-
-HOSTILE = (
-    # out of the brackets
-    "1) OR (1",
-    "1) --",
-    "1) /*",
-    "1); DROP TABLE notes; --",
-    "1; DELETE FROM notes",
-    "1) LIMIT -1 --",
-    "1) UNION SELECT * FROM notes --",
-    "1) UNION SELECT _id, _owner, _owner_email, _created_at, _updated_at, body FROM main.notes WHERE (1",
-    "0) UNION ALL SELECT 1, 2, 3, 4, 5, content FROM _chat_messages WHERE (1",
-    "0) UNION ALL SELECT 1, 2, 3, 4, 5, body FROM diary WHERE (1",
-    "0) UNION ALL SELECT 1, 2, 3, 4, 5, value FROM _py_kv WHERE (1",
-    "0) UNION ALL SELECT 1, 2, 3, 4, 5, sql FROM sqlite_schema WHERE (1",
-    "0) UNION ALL VALUES (1, 2, 3, 4, 5, (SELECT body FROM diary)) --",
-    "0) EXCEPT SELECT 1, 2, 3, 4, 5, body FROM main.diary WHERE (1",
-    "1) GROUP BY body HAVING (SELECT count(*) FROM diary",
-    "1) WINDOW w AS (ORDER BY (SELECT content FROM _chat_messages)",
-    # sub-selects
-    "(SELECT count(*) FROM notes)",
-    "(SELECT count(*) FROM main.notes) > 1",
-    "EXISTS (SELECT 1 FROM diary)",
-    "EXISTS (SELECT 1 FROM _chat_messages WHERE content LIKE 's%')",
-    "_id IN (SELECT id FROM _chat_messages)",
-    "_id IN _chat_messages",
-    "_id IN main.diary",
-    "body = (SELECT body FROM notes n WHERE n._owner = 'owner-id')",
-    "(SELECT group_concat(body) FROM main.notes) IS NOT NULL",
-    "(SELECT 1 FROM leak)",
-    "(SELECT content FROM leak) LIKE 's%'",
-    "(SELECT 1 FROM sqlite_schema)",
-    "(SELECT 1 FROM sqlite_master)",
-    "(SELECT 1 FROM main.sqlite_schema)",
-    "(SELECT 1 FROM temp.sqlite_schema)",
-    "(SELECT sql FROM sqlite_temp_schema) LIKE '%notes%'",
-    "(SELECT 1 FROM sqlite_sequence)",
-    "(SELECT 1 FROM _tables)",
-    "(SELECT 1 FROM _orm_schemas)",
-    "(SELECT value FROM _py_kv) IS NOT NULL",
-    "(SELECT 1 FROM _py_imported)",
-    "(SELECT 1 FROM unregistered)",
-    "(SELECT count(*) FROM unregistered) = 0",
-    # names that pass for others
-    '(SELECT 1 FROM "_chat_messages")',
-    "(SELECT 1 FROM [_chat_messages])",
-    "(SELECT 1 FROM `_chat_messages`)",
-    "(SELECT 1 FROM _CHAT_MESSAGES)",
-    "(SELECT 1 FROM main . _chat_messages)",
-    "(SELECT 1 FROM/**/_chat_messages)",
-    "(SELECT 1 FROM DIARY)",
-    "(SELECT 1 FROM NOTES n, NOTES m)",
-    # WITH
-    "(WITH x AS (SELECT * FROM main.notes) SELECT count(*) FROM x)",
-    "(WITH notes AS (SELECT * FROM main.notes) SELECT count(*) FROM notes)",
-    "(WITH posts AS (SELECT content FROM _chat_messages) SELECT 1 FROM posts)",
-    "(WITH v AS (SELECT * FROM main.notes) SELECT 1 FROM v)",
-    "(WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n)",
-    "(WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x FROM n) SELECT count(*) FROM n)",
-    "_id IN (WITH a AS MATERIALIZED (SELECT id FROM _chat_messages) SELECT id FROM a)",
-    # tables that are functions
-    "(SELECT 1 FROM pragma_table_info('diary'))",
-    "(SELECT name FROM pragma_table_list) IS NOT NULL",
-    "(SELECT file FROM pragma_database_list) LIKE '/%'",
-    "(SELECT 1 FROM pragma_user_version)",
-    "(SELECT 1 FROM dbstat)",
-    "(SELECT 1 FROM json_each((SELECT json_group_array(content) FROM _chat_messages)))",
-    "(SELECT 1 FROM json_tree((SELECT body FROM diary)))",
-    "(SELECT 1 FROM fts3tokenize)",
-    # functions
-    "load_extension('/tmp/x.so')",
-    "load_extension('x', 'y') IS NULL",
-    "fts3_tokenizer('simple') IS NOT NULL",
-    "fts3_tokenizer('simple', x'00')",
-    "sqlite_log(1, 'x')",
-    "writefile('/tmp/x', 'y')",
-    "readfile('/etc/passwd')",
-    "edit('x')",
-    "rtreecheck('main', 'diary') = 'x'",
-    "eval('DELETE FROM notes')",
-    # too much
-    "length(zeroblob(1000000000))",
-    "length(randomblob(1000000000))",
-    "length(printf('%.*c', 1000000000, 'x'))",
-    "length(replace(hex(zeroblob(1000000)), '0', hex(zeroblob(1000))))",
-    "length(group_concat(body)) > 0",
-    "body LIKE '" + "%a" * 2000 + "'",
-    "1" + " + 1" * 5000,
-    "(" * 3000 + "1" + ")" * 3000,
-    "1 " * 60000,
-    # statements
-    "PRAGMA table_info(diary)",
-    "ATTACH 'x.db' AS x",
-    "1) RETURNING (body",
-    "1) ON CONFLICT DO UPDATE SET body = (1",
-    "SELECT 1",
-    "EXPLAIN SELECT 1",
-    "BEGIN",
-    "",
-    ";",
-    "--",
-    "/*",
-    "'",
-    '"',
-    "\0",
-    "1\0 OR 1",
-    "?1 OR ?2",
-    ":a",
-    "@a",
-    "$a",
-    "nosuch = 1",
-    "_py_caller() = 'owner-id' OR 1",
-    "RAISE(ABORT, 'x')",
-    "notes MATCH 'x'",
-)
-"""What a stranger may write into `where` or `order`."""
 
 
 def everything(database: Database) -> list[object]:
@@ -378,7 +260,8 @@ def test_a_default_cannot_reach_another_table(access: Access, database: Database
 
 def test_a_trigger_that_came_with_the_folder_cannot_carry_rows_out(access: Access, database: Database) -> None:
     database.rows("CREATE TRIGGER steal AFTER INSERT ON posts BEGIN UPDATE posts SET body = (SELECT content FROM _chat_messages); END")
-    assert "may not read the table _chat_messages" in str(ask(access, BOB, "insert", table="posts", data={"body": "b"}))
+    assert "may not read the table _chat_messages" in str(ask(access, OWNER, "insert", table="posts", data={"body": "b"}))
+    assert ask(access, BOB, "insert", table="posts", data={"body": "b"}) == "a trigger of the table does what is refused to it"
     assert ask(access, BOB, "count", table="posts") == 3
 
 
@@ -386,10 +269,10 @@ def test_a_filter_of_the_site_holds_whatever_the_caller_adds(access: Access) -> 
     rows = access.perform("pluck", BOB, {"table": "posts", "column": "points", "where": "1) OR (1"}, condition="points < 3")
     assert rows == [1, 2]
     assert access.perform("count", BOB, {"table": "posts"}, condition="_id > 2") == 1
-    with pytest.raises(AccessError, match="may not read"):
+    with pytest.raises(AccessError, match="no such table"):
         access.perform("count", BOB, {"table": "posts", "where": "(SELECT count(*) FROM main.posts) = 3"}, condition="_id > 2")
     stolen = "SELECT _id, _owner, '', '', '', content, 7 FROM leak, (SELECT '' AS _owner, 1 AS _id)"
-    with pytest.raises(AccessError, match="may not read"):
+    with pytest.raises(AccessError, match="and nothing else"):
         access.perform("query", BOB, {"table": "posts"}, condition=f"1) UNION {stolen} WHERE (1")
 
 
@@ -475,62 +358,45 @@ def test_more_rows_than_may_be_given_are_an_error_not_a_cut(database: Database) 
     assert len(ask(access, BOB, "query", table="many", limit=1000)) == 1000  # type: ignore[arg-type]
 
 
-_WORDS = (
-    "notes",
-    "main.notes",
-    "posts",
-    "diary",
-    "_chat_messages",
-    "leak",
-    "body",
-    "_owner",
-    "_id",
-    "rowid",
-    "SELECT",
-    "FROM",
-    "WHERE",
-    "UNION ALL",
-    "WITH x AS",
-    "x",
-    "(",
-    ")",
-    ",",
-    "*",
-    "=",
-    "OR",
-    "AND",
-    "NOT",
-    "IN",
-    "EXISTS",
-    "1",
-    "'owner-id'",
-    "--",
-    "/*",
-    ";",
-    "LIMIT",
-    "-1",
-    "ORDER BY",
-    "GROUP BY",
-    "CASE WHEN",
-    "THEN",
-    "END",
-    "count(*)",
-    "group_concat(body)",
-    "json_each",
-    "pragma_table_list",
-    "AS",
-    "JOIN",
-    "ON",
-    "NULL",
-    "\n",
+def test_a_number_that_json_cannot_hold_is_told_not_changed(access: Access, database: Database) -> None:
+    database.rows("UPDATE posts SET points = 1e308")
+    told = "a query of posts: value is not a finite number"
+    assert ask(access, BOB, "aggregate", table="posts", expr="sum(points)") == told
+    assert ask(access, BOB, "aggregate", table="posts", expr="max(points)") == [{"value": 1e308}]
+
+
+def test_newer_peers_name_columns_fields(access: Access) -> None:
+    assert ask(access, BOB, "query-one", table="posts", fields=["points"], order="points DESC") == {"points": 3}
+    assert ask(access, BOB, "pluck", table="posts", fields=["points"]) == [1, 2, 3]
+    assert ask(access, BOB, "distinct", table="posts", fields=["points"]) == [1, 2, 3]
+    assert "has no column" in str(ask(access, BOB, "query", table="posts", fields=["body, (SELECT 1)"]))
+    assert "has no column" in str(ask(access, BOB, "pluck", table="posts", fields=["points", "body"]))
+
+
+def test_bytes_are_base64_on_their_way_in_and_out(database: Database) -> None:
+    TypedTables(database).create("files", [{"name": "raw", "type": "blob"}], {"access": {"insert": "open"}})
+    access = Access(database)
+    ask(access, BOB, "insert", table="files", data={"raw": "AP8="})
+    ask(access, BOB, "update", table="files", id=1, data={"raw": "/w=="})
+    assert ask(access, BOB, "pluck", table="files", column="raw") == ["/w=="]
+    assert ask(access, OWNER, "upsert", table="files", key_col="raw", data={"raw": "/w=="}) == {"status": "updated", "id": 1}
+    assert database.rows("SELECT typeof(raw), hex(raw) FROM files") == [("blob", "FF")]
+    assert ask(access, BOB, "insert", table="files", data={"raw": "ä"}) == 'files.raw takes bytes in base64, not "ä"'
+    assert ask(access, BOB, "insert", table="files", data={"raw": 5}) == "files.raw takes a string, not 5"
+
+
+@pytest.mark.parametrize(
+    "text", ["EXISTS (SELECT 1 FROM {})", "(SELECT body FROM {})", "(SELECT nosuch FROM {})", "_id IN {}", "1; SELECT 1 FROM {}"]
 )
-_SENTENCES = st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join)
+@pytest.mark.parametrize("key", ["where", "order"])
+def test_no_error_tells_a_table_that_is_hidden_from_one_that_is_not(access: Access, key: str, text: str) -> None:
+    for hidden in ("diary", "_chat_messages", "leak", "unregistered", "main.diary", "DIARY"):
+        missing = hidden.replace("a", "x").replace("A", "X")
+        told = str(ask(access, BOB, "query", table="posts", **{key: text.format(hidden)}))
+        assert told == str(ask(access, BOB, "query", table="posts", **{key: text.format(missing)})).replace(missing, hidden)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(where=_SENTENCES, order=_SENTENCES)
-def test_whatever_the_words_only_rows_the_policy_allows_come_back(access: Access, database: Database, where: str, order: str) -> None:
-    answer = ask(access, ALICE, "query", table="notes", where=where, order=order)
-    assert isinstance(answer, str) or all(row in ask(access, ALICE, "query", table="notes") for row in answer)  # type: ignore[attr-defined, operator]
-    assert SECRET not in json.dumps(answer)
-    assert database.scalar("SELECT count(*) FROM notes") == 2
+def test_the_owner_is_told_what_it_was(access: Access) -> None:
+    assert "may not read the table diary" in str(ask(access, OWNER, "query", table="posts", where="(SELECT 1 FROM diary)"))
+    assert ask(access, BOB, "query", table="posts", where="titel = 1") == "no such column: titel"
+    assert ask(access, BOB, "query", table="posts", where="points ==== 1") == 'near "==": syntax error'

@@ -35,6 +35,10 @@ class Track:
     """mp3, ogg, opus, flac or wav."""
     path: str = ""
     """Real path of the file; not for others."""
+    stamp: tuple[int, int] = (0, 0)
+    """The file's size and time of change when it was loaded; not for others."""
+    has_cover: bool = False
+    """Whether a picture is in it."""
 
     @property
     def length(self) -> float:

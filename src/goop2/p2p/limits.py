@@ -44,6 +44,12 @@ WRITE_SECONDS = 30.0
 EXCHANGE_SECONDS = 600.0
 """A whole exchange: 50 MB at 90 kB/s. Whoever is slower comes again."""
 
+RELAY_ANSWER_SECONDS = 15.0
+"""A relay's answer: behind a CONNECT it asks the peer, which may be far from it."""
+
+CIRCUIT_HEAD_START_SECONDS = 2.0
+"""Of a peer's own addresses before a relay is tried: what goes through one is bounded, and costs somebody else."""
+
 LINGER_SECONDS = 60.0
 """After our last byte, until the other side closes its end: it may still be reading, and a reset would take that from it."""
 
@@ -112,6 +118,12 @@ STREAMS_PER_DIRECTION = 256
 ADDRESSES_MAX = 16
 """Addresses of one peer that are tried."""
 
+CIRCUITS_TRIED = 2
+"""Relays that are dialled for one peer: who tells of it names them."""
+
+CIRCUITS_PER_RELAY = 64
+"""A stream each, of the 256 a connection has."""
+
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what a connection has; gossip and the library open a few too."""
 
@@ -123,6 +135,9 @@ KEPT_PER_PEER = 32
 
 KEPT_WAITING_MAX = 256
 """Kept streams of all peers that wait for a question: half of the streams there may be. The next is let go after its answer."""
+
+SEALED_FILES_BYTES = 256 * MEGABYTE_BYTES
+"""Files that are sealed or opened at a time, with every copy of them: one of 37 MB, the largest, and smaller ones beside it."""
 
 # Gossip: a peer gives a sign every 5 s, and any of them may come through one neighbour.
 

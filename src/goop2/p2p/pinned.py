@@ -109,7 +109,6 @@ class _Ahead(ReadWriteCloser):
     """A socket's stream, read as far as it has come."""
 
     def __init__(self, stream: Any) -> None:
-        self.stream = stream.stream
         self._inner = stream
         self._read = b""
 

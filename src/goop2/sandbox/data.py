@@ -3,9 +3,9 @@
 What they do is in goop2.storage; here stand the names, what values look like on each side, the failure
 convention of each function (behaviour.md, "The goop table"), and the second a transaction may last.
 
-A transaction is held to its second by the kernel: an interval timer, armed when the lock is taken, ends
-this whole process, whatever its script does, and by that frees the lock. No signal handler is set, so
-nothing of ours has to run for it.
+A transaction, and a single statement that writes, is held to its second by the kernel: an interval timer, armed
+when the lock is taken, ends this whole process, whatever its script does, and by that frees the lock. No signal
+handler is set, so nothing of ours has to run for it.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Data:
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error), set()
         else:
+            self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
         self._pending: list[Scalar] = []
@@ -152,7 +153,7 @@ class Data:
         if self.transaction:
             raise StorageError("goop.db.transaction inside goop.db.transaction")
         self._database.begin()
-        signal.setitimer(signal.ITIMER_REAL, LOCK_MAX_SECONDS)
+        _end_in(LOCK_MAX_SECONDS)
         self.transaction = True
         return PLAIN, None
 
@@ -173,7 +174,7 @@ class Data:
         return PLAIN, None
 
     def _released(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _end_in(0)
         self.transaction = False
 
     # ── goop.schema ──────────────────────────────────────────────────────────────────────────
@@ -259,6 +260,10 @@ class Data:
         end = VALUES_AT_ONCE - VALUES_AT_ONCE % self._width if self._width else 0
         values, self._pending = self._pending[:end], self._pending[end:]
         return ROWS, bool(self._pending), *values
+
+
+def _end_in(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _text(given: bytes, what: str) -> str:

@@ -54,7 +54,7 @@ LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try aga
 WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
 CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
 ENDED_BY = {
-    -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db.transaction took longer than a second and was undone"),
+    -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
     -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
 }
 """Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
@@ -126,7 +126,7 @@ class Pool:
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
-        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.address or invocation.caller.id
+        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.lane
         return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:

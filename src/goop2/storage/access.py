@@ -10,39 +10,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from goop2.storage import structure
-from goop2.storage.columns import SYSTEM_COLUMNS, Table, quoted
+from goop2.storage import alone, structure
+from goop2.storage import request as read
+from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
-from goop2.storage.errors import AccessError, StorageError
+from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
 from goop2.storage.layout import column_names
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, scope
+from goop2.storage.request import Request
+from goop2.storage.subject import Subject
 from goop2.storage.typed import Owner, TypedTables
-from goop2.storage.values import INTEGER_MAX, shown
+from goop2.storage.values import shown
 
 CALLER_FUNCTION: Final = "_py_caller"
 """SQL function of the views: the id of who is asking."""
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
 AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
-
-Request = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A table somebody asked for."""
-
-    name: str
-    columns: tuple[str, ...]
-    access: Mapping[str, str]
-    typed: Table | None
-    damage: str = ""
-    """Why its declaration cannot be read; then it is the owner's alone, and nothing is written to it."""
 
 
 class Access:
@@ -72,7 +60,8 @@ class Access:
         except AccessError:
             raise
         except StorageError as error:
-            raise AccessError(error.code, str(error)) from None
+            hidden = isinstance(error, RefusedError) and not visitor.owner
+            raise AccessError(error.code, "a trigger of the table does what is refused to it" if hidden else str(error)) from None
 
     def _who(self, *_: object) -> str:
         return self._caller
@@ -85,7 +74,7 @@ class Access:
         return [
             {"name": name, "insert_policy": policy, "created_at": created}
             for name, policy, created in rows
-            if (subject := self._find(str(name))) is not None and _visible(subject, visitor)
+            if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
@@ -98,7 +87,7 @@ class Access:
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """The declaration of a typed table."""
         subject = self._subject(visitor, request)
-        _need_declaration(subject)
+        subject.need_declaration()
         if subject.typed is None:
             raise AccessError("not_found", f"{subject.name} is not a typed table")
         return {"name": subject.name, "columns": [column.plain() for column in subject.typed.columns], "access": dict(subject.access)}
@@ -108,7 +97,7 @@ class Access:
     def query(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
         """Rows by columns, where, args, order, limit, offset."""
         subject = self._subject(visitor, request)
-        return self._select(visitor, subject, _columns(subject, request.get("columns")), request)
+        return self._select(visitor, subject, read.columns(subject, request), request)
 
     def query_one(self, visitor: Visitor, request: Request) -> dict[str, object] | None:
         """The first row of `query`, or None."""
@@ -127,13 +116,13 @@ class Access:
 
     def pluck(self, visitor: Visitor, request: Request) -> list[object]:
         """One column of what `query` finds."""
-        column = _column(self._subject(visitor, request), request.get("column"))
+        column = read.one_column(self._subject(visitor, request), request)
         return [row[column] for row in self.query(visitor, {**request, "columns": [column]})]
 
     def distinct(self, visitor: Visitor, request: Request) -> list[object]:
         """The different values of one column."""
         subject = self._subject(visitor, request)
-        column = _column(subject, request.get("column"))
+        column = read.one_column(subject, request)
         rows = self._select(visitor, subject, f"DISTINCT {quoted(column)}", {"order": quoted(column), **request})
         return [row[column] for row in rows]
 
@@ -145,29 +134,35 @@ class Access:
         if function.strip().lower() not in AGGREGATES or not rest.endswith(")"):
             raise AccessError("bad_request", f"expr is {shown(request.get('expr'))}; allowed is {', '.join(AGGREGATES)} of a column")
         counts_rows = column == "*" and function.strip().lower() == "count"
-        wanted = "*" if counts_rows else quoted(_column(subject, column))
+        wanted = "*" if counts_rows else quoted(read.column(subject, column))
         selected = f"{function.strip().lower()}({wanted}) AS value"
         group = request.get("group_by")
         if group is None:
             return self._select(visitor, subject, selected, request)
-        by = quoted(_column(subject, group))
+        by = quoted(read.column(subject, group))
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
     def _select(self, visitor: Visitor, subject: Subject, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
         view = self._view(visitor, subject, self._condition)
         # A line of its own for what the caller wrote: a comment in it ends there.
-        where, order = _sql(request, "where"), _sql(request, "order")
+        where, order = read.sql(request, "where"), read.sql(request, "order")
         sql = f'SELECT {selected} FROM temp."{view}" AS {quoted(subject.name)}'
         sql += f" WHERE (\n{where}\n)" if where else ""
         sql += group
         sql += f" ORDER BY\n{order}\n" if order else ""
-        sql += f" LIMIT {_whole(request, 'limit', ROWS_MAX + 1)} OFFSET {_whole(request, 'offset', 0)}"
+        sql += f" LIMIT {read.whole(request, 'limit', ROWS_MAX + 1)} OFFSET {read.whole(request, 'offset', 0)}"
         whole = scope(subject.access, "read", visitor) is Scope.ALL and not self._condition
         role = Role(VISITOR, f"a query of {subject.name}", subject.name, view, whole)
         try:
-            return self._database.records(role, sql, _arguments(request))
+            return self._database.records(role, sql, read.arguments(request))
         except StorageError as error:
-            raise AccessError(error.code, str(error).replace(view, subject.name)) from None
+            message = str(error) if visitor.owner else self._told(error, sql, view, subject)
+            raise AccessError(error.code, message.replace(view, subject.name)) from None
+
+    def _told(self, error: StorageError, sql: str, view: str, subject: Subject) -> str:
+        """What a stranger is told of it: nothing that depends on what else there is in the database."""
+        refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
+        return alone.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
 
     def _view(self, visitor: Visitor, subject: Subject, condition: str) -> str:
         """The view of the rows the visitor may read; `condition`, the site's own, narrows it further."""
@@ -205,15 +200,16 @@ class Access:
         if scope(subject.access, "insert", visitor) is Scope.NONE:
             raise AccessError("forbidden", f"you may not add to {subject.name}")
         with self._database.atomic():
-            row = self._insert(subject, _data(request), Owner(visitor.id, visitor.email))
+            row = self._insert(subject, read.data(subject, request), Owner(visitor.id, visitor.email))
             self._check_condition(subject, row)
         return {"status": "inserted", "id": row}
 
     def update(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change columns of a row by its id."""
-        subject, data = self._subject(visitor, request), _data(request)
+        subject = self._subject(visitor, request)
+        data = read.data(subject, request)
         condition, arguments = self._only(visitor, subject, "update")
-        row = _whole(request, "id", None)
+        row = read.whole(request, "id", None)
         with self._database.atomic():
             found = self._update(subject, data, f"_id = ?{condition}", (row, *arguments))
             if found:
@@ -225,7 +221,7 @@ class Access:
         subject = self._subject(visitor, request)
         condition, arguments = self._only(visitor, subject, "delete")
         sql = f"DELETE FROM {quoted(subject.name)} WHERE _id = ?{condition}"
-        found = self._database.change(_writing(subject), sql, (_whole(request, "id", None), *arguments))
+        found = self._database.change(_writing(subject), sql, (read.whole(request, "id", None), *arguments))
         return _done(bool(found), subject, request, "deleted")
 
     def _only(self, visitor: Visitor, subject: Subject, operation: str) -> tuple[str, tuple[Value, ...]]:
@@ -244,19 +240,19 @@ class Access:
                 raise AccessError("forbidden", f"a row of {subject.name} like this is not for this resource")
 
     def _insert(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
-        _need_declaration(subject)
+        subject.need_declaration()
         if subject.typed:
             return self._typed.insert(subject.name, data, owner)
-        values = {**_known(subject, data), "_owner": owner.id, "_owner_email": owner.email}
+        values = {**subject.settable(data), "_owner": owner.id, "_owner_email": owner.email}
         into, holes = ", ".join(map(quoted, values)), ", ".join("?" * len(values))
         self._database.change(_writing(subject), f"INSERT INTO {quoted(subject.name)} ({into}) VALUES ({holes})", tuple(values.values()))
         return self._database.last_id
 
     def _update(self, subject: Subject, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
-        _need_declaration(subject)
+        subject.need_declaration()
         if subject.typed:
             return self._typed.update_where(subject.name, data, where, arguments)
-        values = _known(subject, data)
+        values = subject.settable(data)
         assignments = ", ".join((*(f"{quoted(name)} = ?" for name in values), "_updated_at = CURRENT_TIMESTAMP"))
         sql = f"UPDATE {quoted(subject.name)} SET {assignments} WHERE {where}"
         return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
@@ -273,19 +269,21 @@ class Access:
 
     def update_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change columns of every row that meets `where`; there must be one: all rows are `1`."""
-        subject, data = self._subject(visitor, request), _data(request)
-        return {"status": "updated", "count": self._update(subject, data, _where(request), _arguments(request))}
+        subject = self._subject(visitor, request)
+        data = read.data(subject, request)
+        return {"status": "updated", "count": self._update(subject, data, read.needed_where(request), read.arguments(request))}
 
     def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Remove every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
-        sql = f"DELETE FROM {quoted(subject.name)} WHERE {_where(request)}"
-        return {"status": "deleted", "count": self._database.change(_writing(subject), sql, _arguments(request))}
+        sql = f"DELETE FROM {quoted(subject.name)} WHERE {read.needed_where(request)}"
+        return {"status": "deleted", "count": self._database.change(_writing(subject), sql, read.arguments(request))}
 
     def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change the row whose `key_col` is that of `data`; without one, add it. Several such rows are an error."""
-        subject, data = self._subject(visitor, request), _data(request)
-        column = _column(subject, request.get("key_col"))
+        subject = self._subject(visitor, request)
+        data = read.data(subject, request)
+        column = read.column(subject, request.get("key_col"))
         if data.get(column) is None:
             raise AccessError("bad_request", f"data has no {column}, and the row is looked for by it")
         with self._database.atomic():
@@ -310,7 +308,7 @@ class Access:
     def _subject(self, visitor: Visitor, request: Request) -> Subject:
         name = request.get("table")
         subject = self._find(name) if isinstance(name, str) else None
-        if subject is None or not _known_to(subject, visitor):
+        if subject is None or not subject.known_to(visitor):
             raise AccessError("not_found", f"there is no table {shown(name)}")
         return subject
 
@@ -324,27 +322,12 @@ class Access:
         columns = column_names(self._database, name)
         try:
             typed = self._typed.lookup(name)
-        except StorageError as error:
+        except DeclarationError as error:
             return Subject(name, columns, LOCAL, None, str(error))
         if typed is not None:
             return Subject(name, columns, typed.access, typed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
-
-
-def _visible(subject: Subject, visitor: Visitor) -> bool:
-    """Whether it is named to the visitor."""
-    return visitor.owner or subject.access["read"] != "local"
-
-
-def _known_to(subject: Subject, visitor: Visitor) -> bool:
-    """Whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
-    return visitor.owner or any(policy != "local" for policy in subject.access.values())
-
-
-def _need_declaration(subject: Subject) -> None:
-    if subject.damage:
-        raise StorageError(subject.damage)
 
 
 def _writing(subject: Subject) -> Role:
@@ -355,66 +338,6 @@ def _done(found: bool, subject: Subject, request: Request, status: str) -> dict[
     if not found:
         raise AccessError("not_found", f"{subject.name} has no row {shown(request.get('id'))} that you may change")
     return {"status": status}
-
-
-def _known(subject: Subject, data: Mapping[str, Value]) -> dict[str, Value]:
-    for name in data:
-        if name not in subject.columns or name in SYSTEM_COLUMNS:
-            raise AccessError("bad_request", f"{subject.name} has no column {shown(name)} to set")
-    return dict(data)
-
-
-def _data(request: Request) -> dict[str, Value]:
-    data = request.get("data")
-    if not isinstance(data, dict) or any(isinstance(value, dict | list) for value in data.values()):
-        raise AccessError("bad_request", "data must be an object of columns and plain values")
-    return data
-
-
-def _column(subject: Subject, name: object) -> str:
-    if not isinstance(name, str) or name not in subject.columns:
-        raise AccessError("bad_request", f"{subject.name} has no column {shown(name)}")
-    return name
-
-
-def _columns(subject: Subject, names: object) -> str:
-    if names is None or names == []:
-        return ", ".join(map(quoted, subject.columns))
-    if not isinstance(names, list):
-        raise AccessError("bad_request", "columns must be a list of names")
-    return ", ".join(quoted(_column(subject, name)) for name in names)
-
-
-def _where(request: Request) -> str:
-    where = _sql(request, "where")
-    if not where:
-        raise AccessError("bad_request", "where is missing: say which rows, or 1 for all")
-    return f"(\n{where}\n)"
-
-
-def _sql(request: Request, key: str) -> str:
-    text = request.get(key)
-    if text is not None and not isinstance(text, str):
-        raise AccessError("bad_request", f"{key} must be a text")
-    return (text or "").strip()
-
-
-def _arguments(request: Request) -> Sequence[Value]:
-    arguments = request.get("args")
-    if arguments is None:
-        return ()
-    if not isinstance(arguments, list) or any(isinstance(value, dict | list) for value in arguments):
-        raise AccessError("bad_request", "args must be a list of plain values")
-    return arguments
-
-
-def _whole(request: Request, key: str, default: int | None) -> int:
-    value = request.get(key, default)
-    if value is None:
-        value = default
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
-        raise AccessError("bad_request", f"{key} must be a whole number from 0")
-    return value
 
 
 Operation = Callable[[Access, Visitor, Request], object]

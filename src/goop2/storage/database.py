@@ -8,11 +8,12 @@ Knows roles, limits and transactions; it must not know what a table means.
 from __future__ import annotations
 
 import base64
+import math
 import os
 import random
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +21,25 @@ from typing import Any, Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, DatabaseError, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, DatabaseError, RefusedError, StatementTimeout, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
     BUSY_SLEEP_SECONDS,
+    FINE_LIKE_PATTERN_MAX_BYTES,
+    FINE_PROGRESS_STEPS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
+    LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
+    STATEMENT_MEMORY_MAX_BYTES,
     VISITOR_SECONDS,
 )
+from goop2.storage.patience import bound_functions
 
 FILE: Final = "data.db"
 
@@ -59,24 +65,23 @@ class Rows:
         return len(self.values) // len(self.names) if self.names else 0
 
 
-NO_ROWS: Final = Rows((), [])
-
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
+TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
 _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.InterruptError, "the statement took longer than its time"),
     (apsw.BindingsError, "the arguments are not as many as the ? in the statement"),
     (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
-    (apsw.NoMemError, "the statement needs more memory than it may have"),
-    (MemoryError, "the statement needs more memory than it may have"),
+    (apsw.NoMemError, TOO_MUCH_MEMORY),
+    (MemoryError, TOO_MUCH_MEMORY),
     (apsw.FullError, "the disk is full"),
     (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
     (apsw.CorruptError, "the database file is damaged: restore a backup"),
     (apsw.NotADBError, "the file is not a database"),
-    (UnicodeDecodeError, "the row holds text that is not UTF-8"),
+    (UnicodeDecodeError, "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
     (UnicodeEncodeError, "the text is not UTF-8"),
     (OverflowError, "an integer is outside the 64 bits a database holds"),
 )
@@ -92,16 +97,22 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
 class Database:
     """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
 
-    def __init__(self, connection: apsw.Connection, progress_steps: int = PROGRESS_STEPS) -> None:
+    def __init__(self, connection: apsw.Connection, *, watchful: bool = False) -> None:
         self._connection = connection
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
         self._statement_ends = FOREVER
         self._waiting_since = 0.0
+        self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
+        self._memory_ends = FOREVER
+        self._hungry = False
         self.deadline = FOREVER
+        self.alarm: Callable[[float], None] = lambda _seconds: None
+        """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
+        self._alarmed = False
         connection.authorizer = self._guard
         connection.set_busy_handler(self._wait_for_lock)
-        connection.set_progress_handler(self._out_of_time, progress_steps)
+        connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
@@ -111,7 +122,7 @@ class Database:
             return _collect(cursor, role, rows_max)
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
-        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64."""
+        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
         with self._run(role, sql, arguments) as cursor:
             return _as_records(cursor, role)
 
@@ -122,14 +133,14 @@ class Database:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = ()
+                names = _names(cursor, role, sql)
             yield names, self._each(cursor)
 
     def _each(self, cursor: apsw.Cursor) -> Iterator[tuple[Value, ...]]:
         try:
             yield from cursor
         except (apsw.Error, MemoryError, UnicodeError) as error:
-            raise StorageError(self._sentence(error)) from None
+            raise self._fault(error) from None
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
@@ -165,6 +176,9 @@ class Database:
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
+        self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
+        self._hold()
+        self._memory_ends = apsw.memory_used() + self._memory_max
         cursor = self._connection.cursor()
         try:
             if role is not INTERNAL:
@@ -173,10 +187,16 @@ class Database:
         except StorageError:
             raise
         except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
-            raise _CLASSES.get(type(error), StorageError)(self._sentence(error)) from None
+            raise self._fault(error) from None
         finally:
             cursor.close(True)
+            if self._alarmed:
+                self.alarm(0)
             self._guard.role = INTERNAL
+
+    def _hold(self) -> None:
+        if self._alarmed:
+            self.alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
 
     def _inspect(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
         """Refuse what is not exactly one statement, or writes where its role only reads."""
@@ -192,13 +212,13 @@ class Database:
         if not readonly and role.kind is not SCRIPT_WRITES:
             raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
-    def _sentence(self, error: BaseException) -> str:
-        if isinstance(error, apsw.AuthError) or (self._guard.refusal and isinstance(error, apsw.SQLError)):
-            return self._guard.refusal or str(error)
-        for kind, message in _MESSAGES:
-            if isinstance(error, kind):
-                return message
-        return str(error)
+    def _fault(self, error: BaseException) -> StorageError:
+        if self._hungry and isinstance(error, apsw.InterruptError):
+            return StorageError(TOO_MUCH_MEMORY)
+        if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
+            return RefusedError(self._guard.refusal)
+        message = next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
+        return _CLASSES.get(type(error), StorageError)(message)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -250,11 +270,13 @@ class Database:
         time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS  # waiting is no holding
+            self._hold()
         return True
 
-    def _out_of_time(self) -> bool:
+    def _must_stop(self) -> bool:
+        self._hungry = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
-        return now > self.deadline or now > self._statement_ends
+        return self._hungry or now > self.deadline or now > self._statement_ends
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
@@ -276,7 +298,10 @@ def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Valu
     if first is None:
         raise StorageError(f"{role.name}: there is no statement in the text")
     while rest:
-        another, rest = _compile_first(cursor, role, rest, arguments)
+        try:
+            another, rest = _compile_first(cursor, role, rest, arguments)
+        except apsw.Error:  # what follows is a statement, though one that could not be run
+            another = False
         if another is not None:
             raise StorageError(f"{role.name} takes one statement, not several")
     return first
@@ -287,7 +312,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     found: list[tuple[bool | None, str]] = []
 
     def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
-        if traced.is_explain:
+        if traced.is_explain and role.kind is not OWNER_READS:
             raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
         found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
         return False
@@ -300,6 +325,24 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     finally:
         cursor.exec_trace = None
     return found[0] if found else (None, "")
+
+
+def _names(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
+    """The columns of a statement that gives no row."""
+    found: list[tuple[str, ...]] = []
+
+    def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:
+        found.append(tuple(column[0] for column in traced.get_description()))
+        return False
+
+    cursor.exec_trace = trace
+    try:
+        cursor.execute(sql, prepare_flags=role.kind.flags)
+    except apsw.ExecTraceAbort:
+        pass
+    finally:
+        cursor.exec_trace = None
+    return found[0]
 
 
 def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
@@ -327,15 +370,17 @@ def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
         crossed.clear()
         if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; ask for fewer with limit")
-        records.append(dict(zip(names, map(_for_json, row), strict=True)))
+        records.append({name: _for_json(role, name, value) for name, value in zip(names, row, strict=True)})
     return records
 
 
-def _for_json(value: Any) -> object:
+def _for_json(role: Role, name: str, value: Any) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise StorageError(f"{role.name}: {name} is not a finite number")
     return value
 
 
@@ -357,15 +402,19 @@ def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
     return size
 
 
-def open_database(path: Path, *, guarded: bool = True, progress_steps: int = PROGRESS_STEPS) -> Database:
+def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write. `progress_steps`: how often the clock is looked at.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write. `watchful`: in a process no kernel
+    ends for what a statement does, so time and memory are looked at often, and no single step may take long.
     """
     try:
         connection = apsw.Connection(str(path))
-        database = Database(connection, progress_steps)
+        database = Database(connection, watchful=watchful)
         _configure(connection, guarded=guarded)
+        if watchful:
+            connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
+            bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
         raise DatabaseError(f"{path} cannot be opened as a database: {error}") from None

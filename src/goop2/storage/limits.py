@@ -23,6 +23,9 @@ HEAP_MAX_BYTES: Final = 32 * MEGABYTE_BYTES
 LOCK_MAX_SECONDS: Final = 1.0
 """How long a script may hold the one write lock: no other part of the peer waits longer than that."""
 
+LOCK_GRACE_SECONDS: Final = 0.1
+"""After which a statement that SQLite could not end by then, being inside one function, is ended with its process."""
+
 VISITOR_SECONDS: Final = 1.0
 """How long a query of a caller from outside may run."""
 
@@ -37,6 +40,15 @@ PROGRESS_STEPS: Final = 10_000
 
 FINE_PROGRESS_STEPS: Final = 100
 """The same where no kernel ends the process at its deadline: one step may be a function that works for milliseconds."""
+
+FUNCTION_WORK_MAX: Final = 16 * MEGABYTE_BYTES
+"""Lengths of two arguments multiplied, there: 1 MB searched for 16 bytes; about 60 milliseconds at worst."""
+
+FINE_LIKE_PATTERN_MAX_BYTES: Final = 100
+"""A pattern of LIKE or GLOB, there: with 1000 one comparison of a long text takes fifteen seconds, with 100 one."""
+
+STATEMENT_MEMORY_MAX_BYTES: Final = HEAP_MAX_BYTES
+"""What a statement may add to SQLite's memory, there: sorting and temporary tables, as in a worker."""
 
 INSPECTED_KEPT: Final = 256
 """Statements whose inspection is remembered, oldest out first."""

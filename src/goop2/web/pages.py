@@ -46,8 +46,8 @@ for _ending, _type in {
 
 _TEXT_TYPES: Final = frozenset({"application/json", "application/manifest+json", "application/xml", "image/svg+xml"})
 """Text by another name than text/…: they get a charset, and compression helps."""
-_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"|\*')
+_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.IGNORECASE)
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
 
 
@@ -113,12 +113,12 @@ class SitePages:
             )
             return
         if not path and not call.scope["path"].endswith("/"):  # /p/<X>: what its page names beside itself would be looked for beside /p/
-            await self._redirect(call)
+            await send_to_folder(call)
             return
         try:
             document = await asyncio.to_thread(_opened, self._files, path, live)
         except IsFolder:
-            await self._redirect(call)
+            await send_to_folder(call)
             return
         except NotServed:
             await send_page(
@@ -131,10 +131,13 @@ class SitePages:
             if document.file is not None:
                 document.file.content.close()
 
-    async def _redirect(self, call: Call) -> None:
-        query = call.scope["query_string"]
-        location = quote(call.scope["path"] + "/").encode() + (b"?" + query if query else b"")
-        await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
+
+async def send_to_folder(call: Call) -> None:
+    """What was asked for is a folder: its page is where links in it say, with a / at the end."""
+    query = call.scope["query_string"]
+    # One / at the beginning: two would name another host.
+    location = quote(f"/{call.scope['path'].lstrip('/')}/").encode() + (b"?" + query if query else b"")
+    await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
 
 
 def _opened(files: SiteFiles, path: str, live: bool) -> Document:
@@ -172,7 +175,7 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
         (b"vary", b"accept-encoding"),
         *call.headers,
     ]
-    if etag in _named_etags(call.header(b"if-none-match")):
+    if _has(call.header(b"if-none-match"), etag):
         await _send(call, HTTPStatus.NOT_MODIFIED, headers, None)
         return
     headers += [(b"content-type", type_.encode()), (b"accept-ranges", b"none" if packed else b"bytes")]
@@ -205,7 +208,7 @@ def _asked_part(call: Call, etag: str, size: int) -> tuple[int, int] | None:
     """First and last byte asked for; None for all of it, first after last when there is no such part."""
     match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
     condition = call.header(b"if-range")
-    if match is None or match[0] == "bytes=-" or (condition and condition != f'"{etag}"'):
+    if call.method != "GET" or match is None or not (match["first"] or match["last"]) or (condition and condition != f'"{etag}"'):
         return None
     if not match["first"]:
         return max(0, size - int(match["last"])), size - 1
@@ -247,8 +250,9 @@ def _takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _named_etags(header: str) -> set[str]:
-    return {match[1] for match in _ETAG.finditer(header)} - {None}
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether the client has it already; `*` is any version."""
+    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
 
 
 _PAGE: Final = """<!doctype html>

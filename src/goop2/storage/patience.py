@@ -1,0 +1,43 @@
+"""SQL functions kept to work that is soon done, for connections in a process that no kernel ends at a deadline.
+
+SQLite looks at the clock between the steps of a statement, and a function is one step: `instr` of two long strings takes
+a minute, `json_patch` of two objects two, and nothing can stop them. The functions here take time in the product of two of
+their arguments; each is SQLite's own, asked on a connection apart, after the product has been looked at. LIKE and GLOB are
+held by the length of their pattern (limits.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import apsw
+
+from goop2.storage.errors import StorageError
+from goop2.storage.limits import FUNCTION_WORK_MAX, VALUE_MAX_BYTES
+
+PRODUCTS: Final = ("instr", "replace", "trim", "ltrim", "rtrim", "unhex", "json_patch", "jsonb_patch")
+"""Their first argument is gone through once for each part of their second."""
+
+
+def bound_functions(connection: apsw.Connection) -> None:
+    """Put a bounded one in the place of each of `PRODUCTS`."""
+    plain = apsw.Connection(":memory:")
+    plain.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)
+    for name in PRODUCTS:
+        connection.create_scalar_function(name, _bounded(plain, name), -1, deterministic=True, flags=apsw.SQLITE_INNOCUOUS)
+
+
+def _bounded(plain: apsw.Connection, name: str) -> Callable[..., apsw.SQLiteValue]:
+    def work(*arguments: apsw.SQLiteValue) -> apsw.SQLiteValue:
+        if _size(arguments[:1]) * _size(arguments[1:2]) > FUNCTION_WORK_MAX:
+            raise StorageError(f"{name} of so long values is not done here: it would take too long")
+        (value,) = plain.execute(f"SELECT {name}({', '.join('?' * len(arguments))})", arguments).fetchall()[0]
+        return value
+
+    return work
+
+
+def _size(values: tuple[apsw.SQLiteValue, ...]) -> int:
+    """Characters or bytes of the one there is; a number has few, and none makes a product of nothing."""
+    return sum(len(value) if isinstance(value, str | bytes) else 1 for value in values)

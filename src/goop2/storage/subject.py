@@ -1,0 +1,49 @@
+"""A table somebody from outside asked for: its columns, its policies, and what of it they may know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from goop2.storage.columns import SYSTEM_COLUMNS, Table
+from goop2.storage.database import Value
+from goop2.storage.errors import AccessError, DeclarationError
+from goop2.storage.policies import Visitor
+from goop2.storage.values import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A table somebody asked for."""
+
+    name: str
+    columns: tuple[str, ...]
+    access: Mapping[str, str]
+    typed: Table | None
+    damage: str = ""
+    """Why its declaration cannot be read; then it is the owner's alone, and nothing is written to it."""
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """The columns that hold bytes, of a typed table."""
+        return tuple(column.name for column in self.typed.columns if column.type == "blob") if self.typed else ()
+
+    def visible_to(self, visitor: Visitor) -> bool:
+        """Whether it is named to the visitor."""
+        return visitor.owner or self.access["read"] != "local"
+
+    def known_to(self, visitor: Visitor) -> bool:
+        """Whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
+        return visitor.owner or any(policy != "local" for policy in self.access.values())
+
+    def need_declaration(self) -> None:
+        """Raises `DeclarationError` when it is damaged."""
+        if self.damage:
+            raise DeclarationError(self.damage)
+
+    def settable(self, data: Mapping[str, Value]) -> dict[str, Value]:
+        """Columns of a classic table and what they are set to. Raises `AccessError` for one there is not."""
+        for name in data:
+            if name not in self.columns or name in SYSTEM_COLUMNS:
+                raise AccessError("bad_request", f"{self.name} has no column {shown(name)} to set")
+        return dict(data)
