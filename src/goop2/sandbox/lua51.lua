@@ -12,6 +12,9 @@ function _G.xpcall(run, handler, ...)
   end
   local arguments = { ... }
   return xpcall(function()
+    if type(run) ~= "function" and type(run) ~= "table" then
+      error(format("attempt to call a %s value", type(run)), 0) -- Lua would say where in our code
+    end
     return run(unpack(arguments, 1, count))
   end, handler)
 end
