@@ -21,6 +21,7 @@ from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
 from goop2.config import Settings, load, payload_keys
 from goop2.config.payload_keys import PayloadKeys
+from goop2.grouping import Grouping
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
 from goop2.listen.operations import Elsewhere, beside
@@ -68,6 +69,7 @@ class Peer:
     """What of the site anybody may see."""
     chat: Chat
     tables: Tables
+    grouping: Grouping
     listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
@@ -119,7 +121,8 @@ async def open_peer(
         runs = Runs()
         engine = Engine(catalog, pool, limits, runs)
         chat = await opened.enter_async_context(_chat(folder, this, engine))
-        tables = await opened.enter_async_context(_tables(folder))
+        grouping = await opened.enter_async_context(_grouping(folder, this))
+        tables = await opened.enter_async_context(_tables(folder, grouping))
         rest = api.Api(files, tables)
         operations[api.OPERATION] = rest.perform
         listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
@@ -141,6 +144,7 @@ async def open_peer(
             files=files,
             chat=chat,
             tables=tables,
+            grouping=grouping,
             listening=listening,
             confinement=confinement,
             payload_keys=keys,
@@ -175,8 +179,18 @@ async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[C
 
 
 @asynccontextmanager
-async def _tables(folder: Path) -> AsyncIterator[Tables]:
-    tables = Tables(folder / FILE)
+async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
+    grouping = Grouping(this.peer_id, folder / FILE)
+    try:
+        await grouping.open()
+        yield grouping
+    finally:
+        await grouping.close()
+
+
+@asynccontextmanager
+async def _tables(folder: Path, grouping: Grouping) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE, grouping.groups.is_member)
     try:
         await tables.open()
         yield tables
@@ -198,6 +212,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         engine=peer.engine,
         chat=peer.chat,
         tables=peer.tables,
+        grouping=peer.grouping,
         listening=peer.listening,
         catalog=peer.catalog,
         runs=peer.runs,
