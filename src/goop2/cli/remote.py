@@ -16,7 +16,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.fault import Fault
 from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
-from goop2.cli.options import json_option
+from goop2.cli.options import FOLDER, folder_argument, json_option
 
 if TYPE_CHECKING:
     from goop2.control import Answer, Request
@@ -34,7 +34,7 @@ dir_option = click.option(
     "--dir",
     "folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
 )
 
@@ -92,7 +92,7 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
 
 
 @click.command("peers")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
 @json_option
 def peers(folder: Path | None, as_json: bool) -> int:
     """List the peers that are here now."""
@@ -108,7 +108,7 @@ def peers(folder: Path | None, as_json: bool) -> int:
 
 
 @click.command("connect")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.argument("address", metavar="ADDRESS")
 @json_option
 def connect(folder: Path, address: str, as_json: bool) -> int:
