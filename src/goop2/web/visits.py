@@ -7,7 +7,7 @@ is; nothing else of ours. What cannot be reached is a page that says what was tr
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -30,7 +30,7 @@ from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import send_page
+from goop2.web.pages import Part, asked_part, send_page, send_to_folder
 
 _MIME: Final = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?charset=[\w-]+)?", re.ASCII)
 """A type another peer may name; anything else is bytes."""
@@ -72,6 +72,9 @@ class Visits:
             allow = [(b"allow", b"GET, HEAD")]
             await send_page(call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", allow)
             return
+        if not path and not call.scope["path"].endswith("/"):  # /p/<X>
+            await send_to_folder(call)
+            return
         network = self._abroad.network
         if network is None:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "Not on the network yet", _NOT_UP, [(b"retry-after", b"2")])
@@ -88,25 +91,28 @@ class Visits:
         except LocalFault:
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file has an address like this.")
         except NetworkFault as fault:
-            await self._refused(call, path, fault)
+            await self._refused(call, network, path, fault)
 
     async def _stream(self, call: Call, network: Network, path: str) -> None:
         begun = False
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
                 begun = True
-                await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": _headers(call, file.mime, file.size)})
-                if call.method == "GET":
-                    async for piece in file.pieces:
-                        await call.send({"type": "http.response.body", "body": piece, "more_body": True})
+                part = asked_part(call, "", file.size)
+                await call.send({"type": "http.response.start", "status": part.status, "headers": _headers(call, file.mime, part)})
+                if call.method == "GET" and part.size:
+                    await _send_pieces(call, file.pieces, part)
                 await call.send({"type": "http.response.body", "body": b""})
         except NetworkFault as fault:
             if begun:  # the browser sees fewer bytes than were promised, and so that it is not whole
                 raise ClientGone from fault
             raise
 
-    async def _refused(self, call: Call, path: str, fault: NetworkFault) -> None:
+    async def _refused(self, call: Call, network: Network, path: str, fault: NetworkFault) -> None:
         if getattr(fault, "reason", "") == _NOT_FOUND:
+            if await _is_folder(network, call.origin.peer_id, path):
+                await send_to_folder(call)
+                return
             await send_page(
                 call, HTTPStatus.NOT_FOUND, "There is nothing here", f"The site of this peer has no {path[:200] or 'front page'}."
             )
@@ -173,10 +179,33 @@ class Visits:
         return answer
 
 
-def _headers(call: Call, mime: str, size: int) -> list[tuple[bytes, bytes]]:
+def _headers(call: Call, mime: str, part: Part) -> list[tuple[bytes, bytes]]:
     type_ = mime if _MIME.fullmatch(mime) else _UNTYPED
-    own = [(b"content-type", type_.encode()), (b"content-length", b"%d" % size), (b"cache-control", b"no-cache")]
-    return [*own, *call.headers]
+    own = [(b"content-type", type_.encode()), (b"cache-control", b"no-cache"), (b"accept-ranges", b"bytes")]
+    return [*own, *part.headers, *call.headers]
+
+
+async def _send_pieces(call: Call, pieces: AsyncIterator[bytes], part: Part) -> None:
+    """The part of a file that comes from its beginning: players ask for one to jump in a song. What is behind it is not waited for."""
+    at, end = 0, part.first + part.size
+    async for piece in pieces:
+        wanted = piece[max(0, part.first - at) : max(0, end - at)]
+        at += len(piece)
+        if wanted:
+            await call.send({"type": "http.response.body", "body": wanted, "more_body": True})
+        if at >= end and part.status is HTTPStatus.PARTIAL_CONTENT:
+            return
+
+
+async def _is_folder(network: Network, peer: str, path: str) -> bool:
+    """Whether an address beside which nothing is would be one with a `/`. Peers say no more than that there is nothing."""
+    if path.endswith("/") or "." in path.rpartition("/")[2]:
+        return False
+    try:
+        async with network.calling.file(peer, f"/{path.lstrip('/')}/{INDEX}"):
+            return True
+    except (NetworkFault, LocalFault):
+        return False
 
 
 def _request(operation: str, body: bytes) -> data.Request | Failure:
