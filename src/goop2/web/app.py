@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
@@ -37,6 +38,7 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
+from goop2.web.groups import Groups
 from goop2.web.listen import Listen
 from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
@@ -74,6 +76,7 @@ class Parts:
     engine: Engine
     chat: Messages
     tables: Tables
+    grouping: Grouping
     listening: Listening
     catalog: Catalog
     runs: Runs
@@ -114,6 +117,7 @@ class Web:
         self.chat = Chat(parts.chat, self.events, parts.abroad)
         broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
+        self.groups = Groups(parts.grouping)
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
@@ -124,6 +128,7 @@ class Web:
             **self.chat.api,
             **self.site_api.api,
             **self.listen.api,
+            **self.groups.api,
             **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
             "identity": self._identity,
             "events": self._page_events,
@@ -132,6 +137,7 @@ class Web:
         self.api_of_visits: dict[str, Answer] = {
             **self.visits.api,
             **self.listen_abroad.api,
+            **self.groups.api_of_visits,
             "identity": self._identity,
             "events": self._visit_events,
         }
@@ -149,6 +155,7 @@ class Web:
         self.visits.end()
         self.listen.stop()
         self.listen_abroad.stop()
+        self.groups.stop()
         self.events.stop()
         self.console_events.stop()
 

@@ -133,9 +133,10 @@ class SitePages:
 
 
 async def send_to_folder(call: Call) -> None:
-    """Lead to the same address with a `/` at its end: beside a folder, what its page names is looked for in the wrong place."""
+    """What was asked for is a folder: its page is where links in it say, with a / at the end."""
     query = call.scope["query_string"]
-    location = quote(call.scope["path"] + "/").encode() + (b"?" + query if query else b"")
+    # One / at the beginning: two would name another host.
+    location = quote(f"/{call.scope['path'].lstrip('/')}/").encode() + (b"?" + query if query else b"")
     await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
 
 
