@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
-from tests.web.browser import PATIENCE_MS, launched, opened
+from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
 from tests.web.served import Served, served
 from tests.web.test_ports import SAFARI
 
@@ -131,15 +131,6 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         assert await other.evaluate("() => heard") == []
 
 
-UNSEEN = """
-  let hidden = false;
-  Object.defineProperty(document, "hidden", { get: () => hidden });
-  window.look = (seen) => { hidden = !seen; document.dispatchEvent(new Event("visibilitychange")); };
-  window.streams = [];
-  const Source = EventSource;
-  window.EventSource = function (address) { const made = new Source(address); streams.push(made); return made; };
-"""
-"""Headless pages are always looked at, unless they are told otherwise."""
 HEAR = "() => { window.heard = []; Goop.chat.subscribe(({content}) => heard.push(content)); return Goop.heard(); }"
 OPEN_STREAMS = "() => streams.filter((one) => one.readyState !== 2).length"
 
