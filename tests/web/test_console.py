@@ -349,8 +349,10 @@ async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browse
     await page.get_by_label("likes, integer").fill("4711")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("button", name="likes of row 51: change")).to_have_text("4711")
+    await expect(page.get_by_role("button", name="likes of row 51: change")).to_be_focused()
     await page.get_by_role("button", name="title", exact=False).first.click()  # sorted by title
     await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("title")
+    await expect(page.locator("th[aria-sort=ascending] button")).to_be_focused()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
