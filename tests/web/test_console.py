@@ -102,6 +102,7 @@ async def test_each_page_looks_well_to_everybody(browser: Browser, up: Served, n
         found = (await Axe().run(page)).response["violations"]
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        await expect(page.locator("#nav [aria-current]")).to_be_in_viewport(ratio=0.9)
         assert faults == []
         folder = os.environ.get("GOOP2_SCREENSHOTS")
         if folder and (scheme, width) != ("dark", 390):
