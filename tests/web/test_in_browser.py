@@ -106,6 +106,7 @@ async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Brow
     async with opened(browser, up.web.site + "sdk.html") as page:
         assert await page.evaluate(change) == {"ok": True}
         assert await page.evaluate("() => Goop.site.read('drop/a b.txt')") == "dropped"
+        assert await page.evaluate("() => Goop.site.read('drop/nosuch').catch(({ code, status }) => [code, status])") == ["not_found", 404]
         assert await page.evaluate("() => Goop.site.upload('lua/evil.lua', 'x').catch((error) => error.code)") == "bad_request"
         assert await page.evaluate("() => Goop.site.remove('drop/a b.txt')") == {"ok": True}
     async with opened(browser, f"http://{up.visitor('ann')}/sdk.html") as page:
