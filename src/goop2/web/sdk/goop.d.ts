@@ -32,8 +32,8 @@ export interface Role {
   insert: Opened;
   update: Opened;
   delete: Opened;
-  /** What the table's policies are. */
-  policies: Record<"read" | "insert" | "update" | "delete", "open" | "group" | "email" | "owner" | "local">;
+  /** The policies themselves: for the owner. */
+  policies?: Record<"read" | "insert" | "update" | "delete", "open" | "group" | "email" | "owner" | "local">;
 }
 export interface Orm {
   schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
