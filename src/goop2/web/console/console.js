@@ -63,7 +63,10 @@ function paintNavigation(page) {
   const links = PAGES.map(({ name, title }) =>
     el("a", { href: `#/${name}`, "aria-current": name === page.name ? "page" : null }, title),
   );
-  document.getElementById("nav").replaceChildren(...links);
+  const nav = document.getElementById("nav");
+  nav.replaceChildren(...links);
+  const here = links[PAGES.indexOf(page)];
+  nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2; // on a phone they do not all fit
 }
 
 async function route() {

@@ -32,6 +32,8 @@ export interface Role {
   insert: Opened;
   update: Opened;
   delete: Opened;
+  /** The policies themselves: for the owner. */
+  policies?: Record<"read" | "insert" | "update" | "delete", "open" | "group" | "email" | "owner" | "local">;
 }
 export interface Orm {
   schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
