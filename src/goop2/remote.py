@@ -14,6 +14,7 @@ import msgspec
 
 from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
+from goop2.listen.operations import operations as listening
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
@@ -46,6 +47,7 @@ class Remote:
             "peers": self.peers,
             "connect": self.connect,
             "self": self.this,
+            "listen": self.listen,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -114,6 +116,18 @@ class Remote:
             raise ControlError("bad_request", str(fault)) from None
         except NetworkFault as fault:
             raise ControlError("unavailable", str(fault)) from None
+
+    async def listen(self, request: Request) -> Answer:
+        """`operation, arguments` (texts) of goop.listen → `shape` and `values` of its answer."""
+        operation = listening(self._peer.listening).get(str(request.get("operation")))
+        arguments = request.get("arguments")
+        if operation is None or not isinstance(arguments, list):
+            raise ControlError("bad_request", "goop.listen has no such operation")
+        try:
+            answer = await operation(None, *map(str, arguments))
+        except (TypeError, ValueError) as error:
+            raise ControlError("bad_request", str(error)) from None
+        return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
 
     async def _find(self, who: str) -> str:
         """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
