@@ -13,11 +13,12 @@ import pytest
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK
 
-from goop2.network import Network, join
+from goop2.network import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
 from goop2.p2p.faults import PortTaken
 from goop2.p2p.guest import Guest
 from goop2.p2p.protocols import data
+from goop2.p2p.protocols.presence import Presence
 from goop2.peer import Peer, open_peer
 
 __all__ = ["guest"]
@@ -145,6 +146,25 @@ async def test_a_broadcast_reaches_who_is_here_and_is_not_kept(two: tuple[Joined
     assert await alice.network.broadcast("hello all", 1) == 1
     assert heard == [(alice.id, "hello all")]
     assert await bob.peer.chat.conversations() == []
+
+
+async def test_who_is_frozen_does_not_stand_before_the_others(two: tuple[Joined, Joined], monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = two
+    for number in range(BROADCAST_AT_ONCE - 1):
+        alice.network.roster.signed(f"frozen{number}", Presence("online", f"frozen{number}", f"a{number}"))
+    alice.network.roster.signed(bob.id, Presence("online", bob.id, "z", ts=2**60))
+    reached: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def send(peer: str, _topic: str, _payload: bytes) -> None:
+        if peer != bob.id:
+            await asyncio.Event().wait()
+        reached.set_result(peer)
+
+    monkeypatch.setattr(alice.network.calling, "send", send)
+    speaking = asyncio.create_task(alice.network.broadcast("hello all", 1))
+    assert await asyncio.wait_for(reached, 10) == bob.id
+    speaking.cancel()
+    await asyncio.gather(speaking, return_exceptions=True)
 
 
 async def test_a_port_that_is_taken_is_told(guest: Guest, tmp_path: Path) -> None:

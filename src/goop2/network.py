@@ -50,6 +50,8 @@ _RAW_KEYS: Final = (
     *("order", "fields", "expr", "group_by", "key_col"),
 )
 REJOIN_SECONDS: Final = 60
+BROADCAST_AT_ONCE: Final = 16
+"""Peers a message to everybody is on its way to: one that is frozen holds its place for five seconds, not everybody."""
 GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
 
@@ -91,14 +93,17 @@ class Network:
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""
         payload = msgspec.json.encode(topics.Chat(content, timestamp_ms))
-        reached = 0
-        for peer in self.roster.peers():
-            try:
-                await self.calling.send(peer.id, topics.BROADCAST, payload)
-            except NetworkFault:
-                continue
-            reached += 1
-        return reached
+        places = asyncio.Semaphore(BROADCAST_AT_ONCE)
+
+        async def reach(peer: str) -> bool:
+            async with places:
+                try:
+                    await self.calling.send(peer, topics.BROADCAST, payload)
+                except NetworkFault:
+                    return False
+                return True
+
+        return sum(await asyncio.gather(*(reach(peer.id) for peer in self.roster.peers())))
 
 
 @asynccontextmanager

@@ -101,9 +101,10 @@ def peers(folder: Path | None, as_json: bool) -> int:
     if as_json and answer is not None:
         output.answer_json(found)
     elif not found and answer is not None:
-        output.note("nobody is here now")
+        output.note('nobody is here now; "goop2 connect DIR ADDRESS" reaches a peer that is elsewhere')
     for each in () if as_json else found:
-        print(f"{each['id']}  {output.one_line(each['label'], 40)}{'' if each['connected'] else '  (not connected)'}")
+        label = "(has not said its name)" if each["label"] == each["id"] else output.one_line(each["label"], 40)
+        print(f"{each['id']}  {label}{'' if each['connected'] else '  (not connected)'}")
     return code
 
 
