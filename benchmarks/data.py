@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from benchmarks import growth
 from benchmarks.data_workloads import DATA_WORKLOADS, ROWS, fill
 from benchmarks.ours import bench_peer, caller_of, throughput
 from benchmarks.report import table
@@ -25,8 +26,6 @@ AT_ONCE = 8
 GROWTH_ROWS = (1_000, 10_000, 100_000, 1_000_000)
 GROWTH_CALLERS = (1, 8, 64)
 YARDSTICK = {"move": 3300, "list": 1100}
-BAR_CALLS = 250
-"""Calls a second that one mark of the plot stands for."""
 
 INTRODUCTION = f"""*move* is the manual's game move, one SELECT and one UPDATE; *list* gives 50 rows of 10 columns, about 30 kB of JSON.
 The *bare* loop is the same VM and prelude over Python's own sqlite3 in one process. *Ours*: {WORKERS} workers, {AT_ONCE} calls under
@@ -46,14 +45,17 @@ async def run() -> str:
     async with bench_peer(WORKERS, DATA_WORKLOADS) as peer:
         fill(peer.database.connection)
         lines = [await _compare(peer, workload) for workload in DATA_WORKLOADS]
+    figures = await _growth()
+    growth.draw(figures, YARDSTICK)
     return "\n\n".join(
         [
             "## Data",
             INTRODUCTION,
             table(["workload", "bare loop, calls/s", "ours, calls/s", "ratio", "target", "yardstick, calls/s", "× yardstick"], lines),
             "### Growth",
-            f"Calls a second by rows of the table and callers at once; each mark is {BAR_CALLS}.",
-            "```\n" + "\n".join([line for rows in GROWTH_ROWS for line in await _grown(rows)]) + "\n```",
+            "Calls a second by rows of the table and callers at once; the broken line is the yardstick.",
+            "![move and list against rows of the table](growth.svg)",
+            growth.as_table(figures),
         ]
     )
 
@@ -84,15 +86,18 @@ def _bare(workload: Workload) -> float:
     return float(done.stdout)
 
 
-async def _grown(rows: int) -> list[str]:
-    """A line of the plot for each workload and number of callers."""
-    async with bench_peer(WORKERS, DATA_WORKLOADS) as peer:
-        await asyncio.to_thread(partial(fill, peer.database.connection, rows))
-        lines = []
-        for workload in DATA_WORKLOADS:
-            call = caller_of(peer, workload)
-            await throughput(call, AT_ONCE, WARM_UP_SECONDS)
-            for callers in GROWTH_CALLERS:
-                rate = await throughput(call, callers, ROUND_SECONDS)
-                lines.append(f"{workload.name} {rows:>9,} rows {callers:>2} callers {rate:>6,.0f}/s {'▇' * round(rate / BAR_CALLS)}")
-        return lines
+async def _growth() -> growth.Figures:
+    """Each workload with every size of table and number of callers."""
+    figures: dict[str, list[growth.Point]] = {workload.name: [] for workload in DATA_WORKLOADS}
+    for rows in GROWTH_ROWS:
+        async with bench_peer(WORKERS, DATA_WORKLOADS) as peer:
+            await asyncio.to_thread(partial(fill, peer.database.connection, rows))
+            for workload in DATA_WORKLOADS:
+                figures[workload.name].append(growth.Point(rows, await _rates(peer, workload)))
+    return figures
+
+
+async def _rates(peer: Peer, workload: Workload) -> tuple[int, ...]:
+    call = caller_of(peer, workload)
+    await throughput(call, AT_ONCE, WARM_UP_SECONDS)
+    return tuple([round(await throughput(call, callers, ROUND_SECONDS)) for callers in GROWTH_CALLERS])

@@ -134,7 +134,7 @@ class Tables:
         visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
         seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
         job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
-        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.address or caller.id))
+        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.lane))
 
     async def _for_owner(self, job: _Job) -> Success | Failure:
         if self._owners_waiting >= OWNERS_WAITING_MAX:

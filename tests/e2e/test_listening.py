@@ -75,7 +75,7 @@ async def _off(alice: Page, bob: Page) -> float:
     return float(min(looks))
 
 
-@pytest.mark.parametrize("format_", ["wav", "mp3", "ogg", "flac"])
+@pytest.mark.parametrize("format_", ["mp3", "flac"])
 async def test_a_session_is_heard_on_the_visited_site(browser: Browser, two: tuple[Running, Running], format_: str) -> None:
     alice, bob = two
     if format_ != "wav":
@@ -96,7 +96,7 @@ async def test_a_session_is_heard_on_the_visited_site(browser: Browser, two: tup
         await control(host, "play")
         await in_step(page, host)
         state = await page.evaluate("Goop.listen.state()")
-        assert (state["name"], state["role"], state["track"]["name"]) == ("Evening", "listener", "song")
+        assert (state["name"], state["role"], state["track"]["name"]) == ("Evening", "listener", "Somebody – The Title")
         assert (await host.evaluate("Goop.listen.state()"))["listeners"] >= 1
         await control(host, "close")
         await until(page, "Goop.listen.state()", None)

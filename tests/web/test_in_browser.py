@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
-from tests.web.browser import launched, opened
+from tests.web.browser import PATIENCE_MS, launched, opened
 from tests.web.served import Served, served
+from tests.web.test_ports import SAFARI
 
 from goop2.web import origins
 from goop2.web.answers import DATA_HEADERS, PAGE_HEADERS
@@ -127,6 +129,55 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "chat")
         await asyncio.sleep(0.2)
         assert await other.evaluate("() => heard") == []
+
+
+UNSEEN = """
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  window.look = (seen) => { hidden = !seen; document.dispatchEvent(new Event("visibilitychange")); };
+  window.streams = [];
+  const Source = EventSource;
+  window.EventSource = function (address) { const made = new Source(address); streams.push(made); return made; };
+"""
+"""Headless pages are always looked at, unless they are told otherwise."""
+HEAR = "() => { window.heard = []; Goop.chat.subscribe(({content}) => heard.push(content)); return Goop.heard(); }"
+OPEN_STREAMS = "() => streams.filter((one) => one.readyState !== 2).length"
+
+
+async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Served) -> None:
+    async with opened(browser, "about:blank") as page:
+        await page.add_init_script(UNSEEN)
+        await page.goto(up.web.site + "sdk.html")
+        await page.evaluate(
+            "() => { window.ends = [Goop.chat.subscribe(() => {}), Goop.peers.subscribe(() => {}), Goop.chat.subscribe(() => {})]; }"
+        )
+        assert await page.evaluate("() => Goop.heard().then(() => streams.length)") == 1
+        await page.evaluate("() => ends.forEach((end) => { end(); end(); })")
+        assert await page.evaluate(OPEN_STREAMS) == 0
+
+
+async def test_twelve_tabs_of_a_site_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:
+    """A browser keeps six connections to an origin; a stream in each tab would leave none."""
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        await context.add_init_script(UNSEEN)
+        pages = []
+        for _ in range(12):
+            page = await context.new_page()
+            await page.goto(f"http://{up.visitor('tabs')}/sdk.html")
+            await page.evaluate(HEAR)
+            await page.evaluate("() => look(false)")
+            pages.append(page)
+        await pages[0].evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        open_streams = [await page.evaluate(OPEN_STREAMS) for page in pages]
+        assert 1 <= sum(open_streams) <= 4
+        for page in pages:
+            await page.evaluate("() => look(true)")
+            await page.wait_for_function("() => heard.length === 1 && heard[0] === 'Hello, Ann!'")
+            await page.evaluate("() => look(false)")
+    finally:
+        await context.close()
 
 
 async def test_questions_are_asked_and_answered(browser: Browser, up: Served) -> None:
@@ -268,6 +319,24 @@ async def test_a_page_of_another_program_on_this_machine_reaches_nothing(browser
     """`localhost` with another port even counts as the same site."""
     async with another_program(host) as address:
         assert await _attack(browser, up, address) == NOTHING
+
+
+async def test_a_strangers_code_at_a_port_of_its_own_reaches_neither_console_nor_owner(browser: Browser, up: Served) -> None:
+    """As in Safari, which knows no `*.localhost`: the console leads to `http://localhost:<port>`."""
+    context = await browser.new_context(user_agent=SAFARI)
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        page = await context.new_page()
+        await page.goto(up.web.console)
+        async with page.expect_popup() as opening:
+            await page.get_by_role("button", name="Open as a visitor").click()
+        visited = await opening.value
+        await expect(visited.locator("h1")).to_have_text("Front page")
+        place = urlsplit(visited.url)
+    finally:
+        await context.close()
+    assert (place.hostname, place.port == up.port) == ("localhost", False)
+    assert await _attack(browser, up, f"http://{place.netloc}/hostile.html") == NOTHING
 
 
 DEFENCES = {

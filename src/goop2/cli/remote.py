@@ -14,7 +14,7 @@ import click
 
 from goop2.cli import logs, output, session
 from goop2.cli.fault import Fault
-from goop2.cli.lua import unicode
+from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import json_option
 
@@ -26,6 +26,9 @@ STARTING_TRIES, STARTING_SECONDS = 20, 0.25
 """How long a peer that has just started may take to be on the network."""
 ANSWER_SECONDS: Final = 75.0
 """Longer than any script may take, and the search for its peer."""
+
+FAILED_REPLIES: Final = {"Unknown command: ": "not_found", "Script error: ": "script_error", "Rate limit exceeded.": "rate_limited"}
+"""How the reply of another peer begins that reports a failure (behaviour.md, "Chat commands") → the class."""
 
 dir_option = click.option(
     "--dir",
@@ -47,9 +50,12 @@ def call(peer: str, function: str, params: str, folder: Path | None, as_json: bo
 
     Example: goop2 call 12D3Koo… score-quiz '{"answers": ["B", "A"]}'
 
-    PEER is an id, the label of a peer that is here, or an address like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo….
+    PEER is an id, the label of a peer that is here, or an address like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…. JSON is the function's
+    parameters, "-" reads them from stdin. An error is one line on stderr, "class: message", and exit code 1; with --json it is also
+    {"ok": false, "code": …, "message": …, "script": …, "line": …} on stdout.
     """
-    request = {"peer": peer, "function": unicode(function), "params": unicode(params)}
+    text = stdin().decode("utf-8", "replace") if params == "-" else unicode(params)
+    request = {"peer": peer, "function": unicode(function), "params": text}
     answer, code = _ask(folder, "call", request, as_json)
     if answer is not None:
         output.answer_json(answer["result"])
@@ -67,15 +73,22 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
     The reply to a command is printed.
 
     Example: goop2 send Alice '!hello Bob'
+
+    PEER is an id, the label of a peer that is here, or an address. The reply goes to stdout, whatever it says; the exit code is 1 when
+    it reports a failure, or when the peer could not be reached.
     """
     answer, code = _ask(folder, "send", {"peer": peer, "text": unicode(text)}, as_json)
-    if answer is not None and as_json:
-        output.answer_json(answer)
-    elif answer is not None and "reply" in answer:
-        output.answer(str(answer["reply"]))
-    elif answer is not None:
+    if answer is None:
+        return code
+    reply = str(answer.get("reply", ""))
+    failed = next((code for beginning, code in FAILED_REPLIES.items() if reply.startswith(beginning)), "")
+    if as_json:
+        output.answer_json({**answer, **({"ok": False, "code": failed, "message": reply} if failed else {"ok": True})})
+    elif reply:
+        output.answer(reply)
+    else:
         output.note(f"sent to {answer['to']}" + (", which has not replied yet" if text.startswith("!") else ""))
-    return code
+    return EXIT_FAILED if failed else EXIT_OK
 
 
 @click.command("peers")
@@ -115,17 +128,27 @@ def _ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple
     """The answer, or None when it was a failure and has been told; and the exit code."""
     from goop2.control import ControlError
 
-    chosen = folder or Path(os.environ.get(FOLDER_VARIABLE) or ".")
-    session.settings_of(chosen)
+    chosen = _chosen(folder)
     try:
         return session.run(_through_whom(chosen, op, request)), EXIT_OK
     except ControlError as error:
         output.note(f"{error.code}: {error}")
         if as_json:
-            output.answer_json({"ok": False, "code": error.code, "message": str(error)})
+            output.answer_json({"ok": False, "code": error.code, "message": str(error), **error.details})
         return None, EXIT_FAILED
     except TimeoutError:
         raise Fault(f"the running peer has not answered within {ANSWER_SECONDS:.0f} seconds") from None
+
+
+def _chosen(folder: Path | None) -> Path:
+    from goop2.config.loading import FILE
+
+    named = os.environ.get(FOLDER_VARIABLE)
+    if folder is None and not named and not Path(FILE).exists():
+        raise Fault(f"the current folder is no peer: go to one, or name it on the command line or in ${FOLDER_VARIABLE}")
+    chosen = folder or Path(named or ".")
+    session.settings_of(chosen)
+    return chosen
 
 
 async def _through_whom(folder: Path, op: str, request: Request) -> Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -28,8 +29,6 @@ SHOWN_ROWS_MAX: Final = 1000
 """In a table; CSV and JSON give all."""
 SHOWN_CHARACTERS: Final = 200
 """Of one value in a table."""
-UNBOUNDED_WIDTH: Final = 10_000
-"""Of a table that no terminal shows."""
 
 Rows = Iterator[tuple["Value", ...]]
 
@@ -130,11 +129,13 @@ def _in_csv(value: Value) -> object:
 
 
 def in_json(value: Value) -> object:
-    """A value as JSON has it (behaviour.md, "Values across the wall")."""
+    """A value as JSON has it (behaviour.md, "Values across the wall"); infinity as a number no double can hold."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return str(value)
+    if isinstance(value, float) and math.isinf(value):
+        return msgspec.Raw(b"1e999" if value > 0 else b"-1e999")  # for which other encoders of ours have null
     if isinstance(value, float) and value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return int(value)
     return value

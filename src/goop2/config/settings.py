@@ -92,7 +92,9 @@ class P2p:
     """The network."""
 
     listen_port: int = setting(whole(0, 65535), 0, "TCP port for other peers. 0: any free one.")
-    mdns_tag: str = setting(line(), "goop-mdns", "The name peers of one local network find each other by.")
+    mdns_tag: str = setting(
+        line(), "goop-mdns", "Kept as Goop2 writes it: peers of one local network find each other as `goop-mdns`, whatever stands here."
+    )
 
 
 @dataclass(frozen=True, slots=True)

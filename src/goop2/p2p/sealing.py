@@ -19,7 +19,7 @@ from typing import Final
 from goop2.p2p.limits import FORGETTING_AT_KEYS
 from goop2.p2p.protocols import sealed
 from goop2.p2p.protocols.faults import RemoteFault
-from goop2.p2p.protocols.sealed import Box, NotOpened
+from goop2.p2p.protocols.sealed import Box, FrameReader, NotOpened
 
 ASIDE_SECONDS: Final = 600.0
 FAILURES_BEFORE_ASIDE: Final = 3
@@ -108,6 +108,14 @@ class Sealing:
         if len(plain) > max_bytes:
             raise RemoteFault(f"the payload is longer than {max_bytes} bytes")
         return plain
+
+    def frames(self, peer: str) -> FrameReader:
+        """For a stream a peer seals. Raises `NotOpened` when its key is not known."""
+        known = self._keys.get(peer)
+        box = known.box if known is not None else self._box(self.rumour(peer)) if self._private else None
+        if box is None:
+            raise NotOpened("it is sealed, and the key of the sender is not known")
+        return FrameReader(box)
 
     def refused(self, peer: str) -> None:
         """The peer cannot open what we seal."""

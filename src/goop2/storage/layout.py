@@ -5,7 +5,9 @@ Makes what is missing and changes nothing that is there, so that a folder can mo
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Callable
+from typing import Any, Final
 
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database
@@ -61,6 +63,17 @@ def _free_index_name(database: Database, wanted: str) -> str:
     return free
 
 
+def register_again(database: Database, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """`change` the declaration of a typed table in its registry, where keys that only other peers know stay; and its DDL in the other."""
+    text = database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
+    if text is not None:
+        document = json.loads(str(text))
+        change(document)
+        changed = json.dumps(document, ensure_ascii=False)
+        database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (changed, name))
+    remember_ddl(database, name)
+
+
 def remember_ddl(database: Database, name: str) -> None:
     """`_tables` holds the table as it is declared now."""
     database.rows("UPDATE _tables SET schema = (SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1) WHERE name = ?1", (name,))
@@ -72,8 +85,10 @@ def column_names(database: Database, table: str) -> tuple[str, ...]:
 
 
 def user_tables(database: Database) -> list[str]:
-    """Names of the site's own tables, sorted."""
-    found = database.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name COLLATE NOCASE")
+    """Names of the site's own tables, sorted; not those in which a full-text table keeps what it knows."""
+    found = database.rows(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name COLLATE NOCASE"
+    )
     return [str(name) for (name,) in found if not is_private(str(name))]
 
 

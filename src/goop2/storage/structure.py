@@ -6,14 +6,13 @@ Each runs inside a transaction and keeps the registries in step. Whoever calls h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from goop2.storage import columns as declared
-from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, Table, quoted
+from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, quoted
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError, StorageError
-from goop2.storage.layout import column_names, remember_ddl, table_there, user_tables
+from goop2.storage.layout import column_names, register_again, table_there, user_tables
 from goop2.storage.typed import TypedTables
 from goop2.storage.values import shown
 
@@ -34,10 +33,11 @@ def add_column(database: Database, request: Request) -> dict[str, object]:
     """One column more, `column`: an object with name, type, default."""
     table = _table(database, request)
     (column,) = declared.parse_columns(_plain_columns([request.get("column")]), declared.failing(table))
+    TypedTables(database).lookup(table)  # raises where it could not be added to its declaration
     if column.required and column.default is None:
         raise StorageError(f"{table}.{column.name} is added to rows that do not have it, so it needs a default or must not be required")
     database.rows(f"ALTER TABLE {quoted(table)} ADD COLUMN {column.ddl}")
-    _registered_again(database, table, lambda typed: replace(typed, columns=(*typed.columns, column)))
+    register_again(database, table, lambda document: document["columns"].append(column.plain()))
     return {"status": "added"}
 
 
@@ -50,7 +50,11 @@ def drop_column(database: Database, request: Request) -> dict[str, object]:
     if typed is not None and column in typed.key_names:
         raise StorageError(f"{table}.{column} is part of the table's key, so it stays; make a table without it and copy the rows")
     database.rows(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)}")
-    _registered_again(database, table, lambda typed: replace(typed, columns=tuple(each for each in typed.columns if each.name != column)))
+
+    def without_it(document: dict[str, Any]) -> None:
+        document["columns"] = [each for each in document["columns"] if each["name"] != column]
+
+    register_again(database, table, without_it)
     return {"status": "dropped"}
 
 
@@ -58,14 +62,11 @@ def rename_table(database: Database, request: Request) -> dict[str, object]:
     """`old_name` becomes `new_name`."""
     old = _existing(database, request.get("old_name") or request.get("table"))
     new = _new_name(database, request.get("new_name"))
-    typed = TypedTables(database).lookup(old)
+    TypedTables(database).lookup(old)  # raises where it could not be renamed in its declaration
     database.rows(f"ALTER TABLE {quoted(old)} RENAME TO {quoted(new)}")
     database.rows("UPDATE _tables SET name = ? WHERE name = ?", (new, old))
-    if typed is not None:
-        database.rows(
-            "UPDATE _orm_schemas SET table_name = ?, schema_json = ? WHERE table_name = ?", (new, replace(typed, name=new).json, old)
-        )
-    remember_ddl(database, new)
+    database.rows("UPDATE _orm_schemas SET table_name = ? WHERE table_name = ?", (new, old))
+    register_again(database, new, lambda document: document.update(name=new))
     return {"status": "renamed"}
 
 
@@ -112,13 +113,6 @@ def _plain_column(column: Mapping[str, object]) -> dict[str, object]:
     if column.get("default") is not None:
         plain["default"] = column["default"]
     return plain
-
-
-def _registered_again(database: Database, name: str, change: Callable[[Table], Table]) -> None:
-    typed = TypedTables(database).lookup(name)
-    if typed is not None:
-        database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (change(typed).json, name))
-    remember_ddl(database, name)
 
 
 CHANGES: Final[Mapping[str, Callable[[Database, Request], dict[str, object]]]] = {

@@ -15,9 +15,9 @@ from typing import Final
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
 from goop2.storage.database import Database, Rows
-from goop2.storage.errors import StorageError
+from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
-from goop2.storage.layout import make_table, remember_ddl, table_there
+from goop2.storage.layout import make_table, register_again, table_there
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored
 
@@ -100,13 +100,11 @@ class TypedTables:
             self._add(present, added)
 
     def _add(self, present: Table, added: Sequence[Column]) -> None:
-        extended = Table(present.name, (*present.columns, *added), present.access, present.context)
         for column in added:
             if column.default is not None and column.default == declared.CURRENT.get(column.type):
                 raise StorageError(f"{present.name}.{column.name}: a column added later cannot have the time of its adding as default")
             self._database.rows(f"ALTER TABLE {quoted(present.name)} ADD COLUMN {column.ddl}")
-        self._database.rows("UPDATE _orm_schemas SET schema_json = ? WHERE table_name = ?", (extended.json, present.name))
-        remember_ddl(self._database, present.name)
+        register_again(self._database, present.name, lambda document: document["columns"].extend(column.plain() for column in added))
 
     def describe(self, name: str) -> dict[str, object]:
         """`{name, columns}` as JSON holds them."""
@@ -218,10 +216,10 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
 
 
 def parse_registered(name: str, text: str) -> Table:
-    """A table as `_orm_schemas` holds it. Raises `StorageError` naming the registry when the text is damaged."""
+    """A table as `_orm_schemas` holds it. Raises `DeclarationError` naming the registry when the text is damaged."""
 
     def fail(place: str, message: str) -> StorageError:
-        return StorageError(f"_orm_schemas, table {shown(name)}: {place} {message}")
+        return DeclarationError(f"_orm_schemas, table {shown(name)}: {place} {message}")
 
     try:
         document = json.loads(text)

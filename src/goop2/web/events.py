@@ -123,6 +123,11 @@ class Reader:
         self._place = place
 
     @property
+    def place(self) -> str:
+        """Id of the last event it knows; "" when nobody can say."""
+        return f"{self._events.start}-{self._place}" if self._place >= 0 else ""
+
+    @property
     def ended(self) -> bool:
         """Nothing more will come."""
         return self._events.stopped

@@ -99,7 +99,7 @@ class Listen:
         """`?join=1`: whoever reads these is a listener meanwhile."""
         joins = bool(_query(call).get("join"))
         audiences = [EVERYBODY, *([LISTENERS] if joins else [])]
-        hearing = asyncio.ensure_future(send_events(call, self._events, call.caller.address or call.caller.id, audiences))
+        hearing = asyncio.ensure_future(send_events(call, self._events, call.caller.lane, audiences))
         try:
             if joins:
                 await asyncio.sleep(0)  # by then it is a reader
