@@ -166,11 +166,8 @@ class Listen:
         await send_document(call, Document(f"cover.{cover.kind}", etag, len(cover.content), cover.content), self._compressed)
 
     async def _files(self, call: Call) -> None:
-        """What the owner can load: `{"files": [path]}`."""
-        if not call.caller.owner:
-            await send_failure(call.send, _OWNERS, call.headers)
-            return
-        files = await asyncio.to_thread(self._listening.files)
+        """What the owner can load: `{"files": [path]}`; null for others."""
+        files = await asyncio.to_thread(self._listening.files) if call.caller.owner else None
         await send_json(call.send, msgspec.json.encode({"files": files}), headers=call.headers)
 
     async def _control(self, call: Call) -> None:

@@ -324,6 +324,8 @@
       hush(audio, player);
       silence();
     },
+    /** What the host of this page can load, as control("load") takes it; null for everybody else. */
+    files: async () => (await Goop.request("listen/files")).files,
     /** The owner's: control("play"), control("load", {path}), control("seek", {seconds}), … */
     control: (action, options = {}) => Goop.request("listen/control", { action, ...options }),
   };
