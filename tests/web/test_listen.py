@@ -108,6 +108,8 @@ async def test_the_picture_of_a_track_is_shown_and_nothing_else_as_one(up: Serve
         answer = await up.ask(address, host=ann)
         assert answer.status == (200 if shown else 404)
         if shown:
+            again = await up.ask(address, host=ann, if_none_match=answer.headers["etag"])
+            assert again.status == 304
             assert (answer.headers["content-type"], answer.body) == ("image/png", picture)
             assert answer.headers["content-security-policy"] == "default-src 'none'"
     await control(up, "close")
