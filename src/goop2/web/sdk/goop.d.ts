@@ -198,6 +198,8 @@ export interface Listen {
   /** Resolves once this page is in the session; rejects when its host lets us not in. */
   join(audio: HTMLAudioElement): Promise<Session>;
   leave(audio: HTMLAudioElement): void;
+  /** What the host of this page can load; null for everybody else. */
+  files(): Promise<string[] | null>;
   control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
 }
 export interface Ui {
