@@ -18,6 +18,7 @@ from tests.test_network import SETTINGS, Joined, ask
 from tests.wire_sealer import DATA, LISTEN, SITE, WireSealer, refused
 
 from goop2.config import payload_keys
+from goop2.listen.operations import followed
 from goop2.network import join
 from goop2.p2p import serving
 from goop2.p2p.address import parse
@@ -74,8 +75,13 @@ async def two(stack: AsyncExitStack, guest: Guest, tmp_path: Path, *, bobs_keys:
     bob = await joined(stack, guest, tmp_path / "bob", keys=bobs_keys)
     await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
     for one, other in ((alice, bob), (bob, alice)):
-        await until(lambda one=one, other=other: any(each.proved for each in one.network.roster.peers() if each.id == other.id))  # type: ignore[misc]
+        await know(one, other, keys=bobs_keys)
     return alice, bob
+
+
+async def know(one: Joined, other: Joined, *, keys: bool) -> None:
+    await until(lambda: any(each.proved for each in one.network.roster.peers() if each.id == other.id))
+    await until(lambda: not keys or other.id in sealing(one)._keys)
 
 
 async def file(by: Joined, of: str, path: str = "/") -> tuple[bool, str, int, bytes]:
@@ -295,6 +301,28 @@ async def test_the_sound_of_a_session_comes_in_sealed_frames(pair: Pair) -> None
         frames = frames[4 + size :]
     assert sound.startswith(b"RIFF")
     assert len(sound) > 10_000
+
+
+async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        alice, bob = await two(stack, guest, tmp_path)
+        wav(alice.peer.folder / "long.wav", 30)
+        listening = alice.peer.listening
+        session = (await listening.create("Evening")).id
+        await listening.load("long.wav")
+        await bob.network.followed.join(alice.id, session)
+        await listening.play()
+        await until(lambda: '"playing": true' in json.dumps(followed(bob.peer.listening.following)))
+        assert sealing(alice).box(bob.id) is not None
+        async with bob.network.followed.sound() as sound:
+            assert (await anext(sound.pieces)).startswith(b"RIFF")
+        asked: list[str] = []
+        sealing(bob)._keys.clear()
+        sealing(bob).rumour, sealing(bob).unknown = lambda _peer: "", asked.append
+        with pytest.raises(Broken, match="the key of the sender is not known"):
+            async with bob.network.followed.sound() as sound:
+                await anext(sound.pieces)
+        assert alice.id in asked
 
 
 async def test_a_file_too_large_for_a_box_comes_plain(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

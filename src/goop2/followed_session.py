@@ -22,7 +22,7 @@ from goop2.p2p.calling import Calling
 from goop2.p2p.faults import Broken, NetworkFault
 from goop2.p2p.groups import Change, Groups, Outgoing
 from goop2.p2p.host import Host
-from goop2.p2p.protocols import data, listen, sealed, topics
+from goop2.p2p.protocols import data, listen, topics
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
@@ -182,15 +182,14 @@ class FollowedSession:
             yield piece
 
     async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        box = self._sealing.opener(host)
-        if box is None:
-            raise Broken(f"{host} seals its sound, and its key is not known here yet")
-        frames = sealed.FrameReader(box)
+        """The sound in sealed frames."""
         try:
+            frames = self._sealing.frames(host)
             async for piece in pieces:
-                for content in frames.receive(piece):
-                    yield content
+                for frame in frames.receive(piece):
+                    yield frame
         except RemoteFault as fault:
+            self._sealing.unknown(host)
             raise Broken(f"{host} does not keep to the protocol: {fault}") from None
 
     def _goes_on(self, followed: Followed) -> bool:

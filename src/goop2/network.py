@@ -27,6 +27,7 @@ from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Change, Roster
+from goop2.p2p.discovery.roster import Peer as Known
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
@@ -77,7 +78,7 @@ class Network:
 
     def addresses(self) -> tuple[str, ...]:
         """Where others can dial this peer."""
-        return real_addresses(self.host)
+        return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
@@ -169,14 +170,16 @@ def _sealing(peer: Peer) -> Sealing:
 
 
 def _learn_keys(roster: Roster, sealing: Sealing) -> None:
-    def learn(change: Change) -> None:
-        sealing.told(change.peer.id, change.peer.public_key, supported=change.peer.encryption_supported)
+    def learn(peer: Known) -> None:
+        sealing.told(peer.id, peer.public_key, supported=peer.encryption_supported)
 
     def rumour(peer: str) -> str:
         known = roster.get(peer)
         return known.rumoured_key if known else ""
 
-    roster.subscribe(learn)
+    for peer in roster.peers():
+        learn(peer)
+    roster.subscribe(lambda change: learn(change.peer))
     sealing.rumour = rumour
 
 

@@ -38,6 +38,7 @@ from goop2.identity import Identity
 from goop2.p2p import pinned
 from goop2.p2p.address import PeerAddress, peer_id
 from goop2.p2p.admission import Admission
+from goop2.p2p.circuits import FAULTS, Circuits
 from goop2.p2p.dialling import AddressBook, dial
 from goop2.p2p.faults import Broken, Busy, NotSpoken, PortTaken, Unreachable
 from goop2.p2p.guest import Guest, GuestStopped
@@ -95,6 +96,7 @@ class Host:
         pinned.settle(self._host, self.admission, self._refused)
         self._swarm = cast(Swarm, self._host.get_network())
         self._book = AddressBook()
+        self._circuits = Circuits(self._host, self.admission)
         self._dialling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._outgoing: Counter[str] = Counter()
         self._listening: trio.Event
@@ -131,7 +133,7 @@ class Host:
         transports = self._book.of(peer)
         # One dial a peer: who comes meanwhile waits for it and finds the connection.
         async with self._dialling.setdefault(peer, asyncio.Lock()):
-            connected = await self._called(peer, dial, self._swarm, id_, transports)
+            connected = await self._called(peer, dial, self._swarm, self._circuits, id_, transports)
         if not connected:
             raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
 
@@ -168,6 +170,26 @@ class Host:
         connections = self._swarm.get_connections_map()
         return tuple(Connected(str(peer), _remote(found[0].muxed_conn)) for peer, found in connections.items() if found)
 
+    @property
+    def relays(self) -> frozenset[str]:
+        """Peers that are used as relays now, and speak for nobody but the network."""
+        return self._circuits.relays
+
+    async def reserve(self, relay: str, addresses: Sequence[PeerAddress]) -> int:
+        """Be reached through a relay, until the time it says (seconds since 1970, its clock). Raises `Unreachable`."""
+        self._circuits.asked.add(relay)
+        try:
+            await self.connect(relay, addresses)
+            return await self._called(relay, self._circuits.reserve, peer_id(relay))
+        except FAULTS as fault:
+            raise Unreachable(f"the relay {relay} gives no place: {str(fault) or type(fault).__name__}") from None
+        finally:
+            self._circuits.asked.discard(relay)
+
+    def leave(self, relay: str) -> None:
+        """Not be reached through it any more."""
+        self._circuits.leave(relay)
+
     async def disconnect(self, peer: str) -> None:
         """End the connections to a peer, if there are any."""
         with contextlib.suppress(GuestStopped):
@@ -185,6 +207,7 @@ class Host:
         pinned.quiet()
         self._listening, self._done = trio.Event(), trio.Event()
         self._stop = trio.Event()
+        self._circuits.attach()
         self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
         await self._guest.call(self._listening.wait)
         if not self._host.get_transport_addrs():

@@ -44,6 +44,12 @@ WRITE_SECONDS = 30.0
 EXCHANGE_SECONDS = 600.0
 """A whole exchange: 50 MB at 90 kB/s. Whoever is slower comes again."""
 
+RELAY_ANSWER_SECONDS = 15.0
+"""A relay's answer: behind a CONNECT it asks the peer, which may be far from it."""
+
+CIRCUIT_HEAD_START_SECONDS = 2.0
+"""Of a peer's own addresses before a relay is tried: what goes through one is bounded, and costs somebody else."""
+
 LINGER_SECONDS = 60.0
 """After our last byte, until the other side closes its end: it may still be reading, and a reset would take that from it."""
 
@@ -79,6 +85,12 @@ WINDOW_MAX_BYTES = 1 * MEGABYTE_BYTES
 
 ADDRESSES_MAX = 16
 """Addresses of one peer that are tried."""
+
+CIRCUITS_TRIED = 2
+"""Relays that are dialled for one peer: who tells of it names them."""
+
+CIRCUITS_PER_RELAY = 64
+"""A stream each, of the 256 a connection has."""
 
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what the muxer has: at its end it blocks without a word."""

@@ -19,7 +19,7 @@ from typing import Final
 from goop2.p2p.limits import FORGETTING_AT_KEYS
 from goop2.p2p.protocols import sealed
 from goop2.p2p.protocols.faults import RemoteFault
-from goop2.p2p.protocols.sealed import Box, NotOpened
+from goop2.p2p.protocols.sealed import Box, FrameReader, NotOpened
 
 ASIDE_SECONDS: Final = 600.0
 FAILURES_BEFORE_ASIDE: Final = 3
@@ -72,13 +72,6 @@ class Sealing:
             return None
         return known.box if known.supported and self._clock() >= known.aside_until else None
 
-    def opener(self, peer: str) -> Box | None:
-        """To open what a peer seals piece by piece; None while its key is not known."""
-        known = self._keys.get(peer)
-        if known is None and self._private:
-            self.unknown(peer)
-        return known.box if known is not None else None
-
     def open(self, peer: str, text: bytes) -> tuple[bytes, Box]:
         """What a peer has sealed, and the box for the answer. Raises `NotOpened`."""
         known = self._keys.get(peer)
@@ -115,6 +108,14 @@ class Sealing:
         if len(plain) > max_bytes:
             raise RemoteFault(f"the payload is longer than {max_bytes} bytes")
         return plain
+
+    def frames(self, peer: str) -> FrameReader:
+        """For a stream a peer seals. Raises `NotOpened` when its key is not known."""
+        known = self._keys.get(peer)
+        box = known.box if known is not None else self._box(self.rumour(peer)) if self._private else None
+        if box is None:
+            raise NotOpened("it is sealed, and the key of the sender is not known")
+        return FrameReader(box)
 
     def refused(self, peer: str) -> None:
         """The peer cannot open what we seal."""

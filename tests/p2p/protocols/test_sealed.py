@@ -66,15 +66,7 @@ def test_a_payload_is_an_object_with_the_box_in_it() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [
-        b'{"enc":7}',
-        b'{"enc":"%s","x":"y"}' % sent(b"1"),
-        b"null",
-        b'"enc"',
-        b'["enc"]',
-        b'{"content":"\\"enc\\""}',
-        b"\xff",
-    ],
+    [b'{"enc":7}', b'{"enc":"QUFB","x":"y"}', b"null", b'"enc"', b'["enc"]', b'{"content":"\\"enc\\""}', b"\xff"],
 )
 def test_what_has_another_form_is_somebodys_own_payload(payload: bytes) -> None:
     assert sealed.text_of_payload(payload) is None
@@ -105,7 +97,11 @@ def test_a_frame_too_long_is_refused_at_its_size_and_one_cut_off_at_the_end() ->
         reader.end()
 
 
-@pytest.mark.parametrize("text", [b"", b"AAAA", b"not base64!", sent(b"x", EVE), sent(b"x", EVE, BOB), sent(b"x")[:-4], b"\xff" * 60])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"AAAA", b"not base64!", sent(b"x", EVE), sent(b"x", EVE, BOB), sent(b"x")[:-4], b"\xff" * 60],
+    ids=["empty", "short", "no base64", "of another", "for another", "cut", "no text"],
+)
 def test_what_is_not_a_box_between_the_two_does_not_open(text: bytes) -> None:
     with pytest.raises(NotOpened):
         box().open(text)

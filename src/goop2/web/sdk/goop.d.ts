@@ -188,11 +188,17 @@ export interface Session {
   listeners: number;
   track?: { name: string; duration: number; bitrate: number; format: string };
   play_state?: { playing: boolean; position: number; updated_at: number };
+  /** Whether `/api/listen/cover?session=<id>` is a picture. */
+  cover?: boolean;
 }
 export interface Listen {
   state(): Promise<Session | null>;
   position(): number;
   subscribe(listener: (session: Session | null) => void): () => void;
+  /** Where this player is in the track, in seconds. */
+  heard(audio: HTMLAudioElement): number;
+  /** What this player does; the element's event `goop-listen` tells of a change, with this as its `detail`. */
+  hearing(audio: HTMLAudioElement): "left" | "silent" | "paused" | "blocked" | "loading" | "offline" | "playing";
   /** Resolves once this page is in the session; rejects when its host lets us not in. */
   join(audio: HTMLAudioElement): Promise<Session>;
   leave(audio: HTMLAudioElement): void;

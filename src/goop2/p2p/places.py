@@ -1,0 +1,102 @@
+"""Who has a place at a relay, and which circuits there are. Pure: the clock is passed in, nothing is sent.
+
+Everything is bounded, whoever comes: places by number and time, circuits by number, by peer at either end, and by how fast they are asked
+for. Who has a place and is not connected any more is nobody's concern: the relay asks `drop`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from goop2.p2p import admission
+from goop2.p2p.admission import Meter, Occupancy
+from goop2.p2p.limits import MEGABYTE_BYTES
+from goop2.p2p.protocols import circuit
+from goop2.p2p.protocols.circuit import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLimits:
+    """What peers may take of a relay."""
+
+    places: int = 256
+    """Each is a connection that stays."""
+    place_seconds: float = 3600.0
+    circuits: int = 64
+    """Each may hold two windows of a megabyte for whoever reads slowly."""
+    circuits_per_peer: int = 8
+    """At either end: a peer and its friends."""
+    circuit_seconds: float = 2 * 3600.0
+    """An evening's chat comes again after it; a circuit nobody ended does not stay for ever."""
+    circuit_bytes: int = 256 * MEGABYTE_BYTES
+    """Both ways together: a few of the largest files."""
+    asked_per_minute_and_peer: int = 60
+    """Places and circuits."""
+
+
+class Places:
+    """The state of a relay."""
+
+    def __init__(self, limits: RelayLimits, clock: Callable[[], float]) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._until: OrderedDict[str, float] = OrderedDict()
+        """Peer → when its place ends; the next to end first."""
+        self._asked = Meter(limits.asked_per_minute_and_peer, clock)
+        self._sources = Occupancy("circuits", limits.circuits, limits.circuits_per_peer)
+        self._targets = Occupancy("circuits", limits.circuits, limits.circuits_per_peer)
+
+    def __len__(self) -> int:
+        self._expire()
+        return len(self._until)
+
+    @property
+    def circuits(self) -> int:
+        """Open now."""
+        return len(self._sources)
+
+    def peers(self) -> tuple[str, ...]:
+        """Who has a place."""
+        self._expire()
+        return tuple(self._until)
+
+    def reserve(self, peer: str) -> float:
+        """A place, or the same for longer; for how many seconds. Raises `Refusal`."""
+        self._count(peer)
+        self._expire()
+        if peer not in self._until and len(self._until) >= self.limits.places:
+            raise Refusal(circuit.REFUSED)
+        self._until[peer] = self._clock() + self.limits.place_seconds
+        self._until.move_to_end(peer)
+        return self.limits.place_seconds
+
+    def drop(self, peer: str) -> None:
+        """It is gone."""
+        self._until.pop(peer, None)
+
+    @contextlib.contextmanager
+    def circuit(self, source: str, target: str) -> Iterator[None]:
+        """Counts one while the block runs. Raises `Refusal`."""
+        self._count(source)
+        self._expire()
+        if target not in self._until:
+            raise Refusal(circuit.NO_RESERVATION)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._sources.one(source))
+                stack.enter_context(self._targets.one(target))
+            except admission.Refused:
+                raise Refusal(circuit.LIMIT) from None
+            yield
+
+    def _count(self, peer: str) -> None:
+        if not self._asked.take(peer):
+            raise Refusal(circuit.LIMIT)
+
+    def _expire(self) -> None:
+        now = self._clock()
+        while self._until and next(iter(self._until.values())) <= now:
+            self._until.popitem(last=False)
