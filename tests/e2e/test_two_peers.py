@@ -187,6 +187,8 @@ async def test_a_visited_peers_page_reaches_nothing_of_ours(browser: Browser, tw
             "the files of Alice": "/api/site/files",
             "a change of them": "/api/site/upload?path=owned.html",
             "another peer's functions": f"/api/p/{alice.id}/data/lua/list",
+            "the making of a group": "/api/group/create",
+            "the owner's invitations": "/api/group/invites",
             "metrics": "/metrics",
         }
         for what, path in own.items():

@@ -85,12 +85,13 @@ class ListenAbroad:
     # What pages ask.
 
     async def _state(self, call: Call) -> None:
-        """The session we are in, else the one that is open over there, else null."""
-        try:
-            shown = self._in_it(call.origin.peer_id)
-            await send_json(call.send, shown or await self._open_there(call.origin.peer_id), headers=call.headers)
-        except NetworkFault as fault:
-            await send_failure(call.send, Failure(ErrorCode.UNAVAILABLE, str(fault)), call.headers)
+        """The session we are in, else the one that is open over there as far as can be told, else null."""
+        shown = self._in_it(call.origin.peer_id)
+        if shown is None:
+            shown = b"null"
+            with contextlib.suppress(NetworkFault):
+                shown = await self._open_there(call.origin.peer_id)
+        await send_json(call.send, shown, headers=call.headers)
 
     async def _hear(self, call: Call) -> None:
         """`?join=1` makes this peer a listener while it is read; `&session=<id>` of that session, else of the one that is open."""
