@@ -7,6 +7,7 @@ says, untrusted text.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,13 +20,14 @@ from goop2 import followed_session
 from goop2.chat.chat import Carry, Heard, TellShown, Undelivered
 from goop2.followed_session import FollowedSession
 from goop2.group_session import GroupSession
+from goop2.grouping import Grouping
 from goop2.listen.operations import hosted
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
+from goop2.p2p.discovery.roster import Change, Roster
 from goop2.p2p.discovery.roster import Peer as Known
-from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
@@ -47,6 +49,7 @@ _RAW_KEYS: Final = (
     *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),
     *("order", "fields", "expr", "group_by", "key_col"),
 )
+REJOIN_SECONDS: Final = 60
 GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
 
@@ -117,16 +120,18 @@ async def join(
         introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
         stack.push_async_callback(introducing.close)
         sealing.unknown = introducing.ask
-        groups = Groups(peer.identity.peer_id, lambda: time.time_ns() // 1_000_000)
-        delivery = Delivery(calling.send, lambda lost: delivery.post(groups.gone(lost)))
+        grouping, groups = peer.grouping, peer.grouping.groups
+        delivery = Delivery(calling.send, grouping.gone)
         stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
+        grouping.attach(delivery.post, calling.send)
+        stack.callback(grouping.detach)
         session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)
         followed = FollowedSession(peer.listening, groups, delivery.post, host, calling, sealing)
         stack.callback(followed.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        keep = _keeping(peer, who, broadcasts, _grouped(groups, delivery, followed), introducing)
+        keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), introducing)
         await _serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
         servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
@@ -134,8 +139,8 @@ async def join(
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
         _learn_keys(discovery.roster, sealing)
-        discovery.roster.subscribe(lambda change: delivery.post(groups.gone(change.peer.id)) if change.what == "offline" else None)
-        for work in (session.keep_in_step(), followed.keep_in_touch()):
+        discovery.roster.subscribe(_presence(grouping))
+        for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
         network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
         peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
@@ -235,14 +240,35 @@ def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Gro
     return keep
 
 
-def _grouped(groups: Groups, delivery: Delivery, followed: FollowedSession) -> Grouped:
+def _grouped(grouping: Grouping, followed: FollowedSession) -> Grouped:
     def grouped(sender: str, said: topics.Group | topics.Invite) -> None:
         if isinstance(said, topics.Invite):
             followed.invited(sender, said)
+            grouping.invited(sender, said)
         else:
-            delivery.post(groups.received(sender, said))
+            grouping.received(sender, said)
 
     return grouped
+
+
+def _presence(grouping: Grouping) -> Callable[[Change], None]:
+    def changed(change: Change) -> None:
+        if change.what == "offline":
+            grouping.gone(change.peer.id)
+        elif change.what == "online":
+            grouping.back(change.peer.id)
+
+    return changed
+
+
+async def _keep_groups(grouping: Grouping, roster: Roster) -> None:
+    """Lists that wait; and groups whose host is here, and did not let us in when it came back. Until cancelled."""
+    for seconds in itertools.count(1):
+        await asyncio.sleep(1)
+        grouping.tick()
+        if seconds % REJOIN_SECONDS == 0:
+            for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
+                grouping.back(host)
 
 
 def _listen_state(peer: Peer) -> Operation:

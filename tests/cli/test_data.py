@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,9 @@ def test_more_rows_than_a_table_shows(filled: Path) -> None:
         ("PRAGMA user_version = 7", "may not use PRAGMA"),
         ("SELECT nope FROM posts", "no such column: nope"),
         ("", "there is no statement"),
+        ("PRAGMA wal_checkpoint", "may not use PRAGMA"),
+        ("PRAGMA writable_schema = 1", "may not use PRAGMA"),
+        ("SELECT CAST(x'ff' AS TEXT)", "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
     ],
 )
 def test_a_query_only_reads_and_says_so(filled: Path, sql: str, sentence: str) -> None:
@@ -135,6 +139,73 @@ def test_a_query_only_reads_and_says_so(filled: Path, sql: str, sentence: str) -
     assert len(done.stderr.splitlines()) == 1
     assert (filled / "data.db").read_bytes() == before
     assert not (filled / "other.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("SELECT rowid FROM search WHERE search MATCH 'hello'", "1"),
+        ("EXPLAIN QUERY PLAN SELECT * FROM posts WHERE _id = 1", "SEARCH posts USING INTEGER PRIMARY KEY"),
+        ("PRAGMA table_info(posts)", "title"),
+        ("PRAGMA quick_check", "ok"),
+        ("SELECT title FROM titles", "Two"),
+    ],
+)
+def test_an_owner_may_look_at_anything(filled: Path, sql: str, found: str) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE search USING fts5(text)")
+        connection.execute("INSERT INTO search VALUES ('hello world')")
+        connection.execute("CREATE VIEW titles AS SELECT title FROM posts")
+        connection.commit()
+    done = goop2("data", filled, "query", sql)
+    assert done.returncode == 0, done.stderr
+    assert found in done.stdout
+    assert [line.split()[0] for line in goop2("data", filled, "tables").stdout.splitlines()[1:]] == ["loose", "notes", "posts", "search"]
+    assert "title" in goop2("data", filled, "describe", "titles").stdout
+
+
+def test_what_has_no_rows_has_columns(filled: Path) -> None:
+    assert goop2("data", filled, "export", "loose").stdout == "x\n"
+    assert goop2("data", filled, "query", "SELECT title, body FROM posts WHERE 0", "--csv").stdout == "title,body\n"
+
+
+def test_infinity_is_no_null(filled: Path) -> None:
+    sql = "SELECT 9e999 AS a, -9e999 AS b"
+    assert goop2("data", filled, "query", sql, "--json").stdout == '[\n{"a":1e999,"b":-1e999}\n]\n'
+    assert goop2("data", filled, "query", sql, "--csv").stdout == "a,b\ninf,-inf\n"
+
+
+@pytest.mark.parametrize("command", [("tables",), ("describe", "posts"), ("query", "SELECT 1")])
+def test_one_form_at_a_time(filled: Path, command: tuple[str, ...]) -> None:
+    done = goop2("data", filled, *command, "--csv", "--json")
+    assert (done.returncode, done.stderr) == (2, "error: --json or --csv, not both\n")
+
+
+def test_a_damaged_file_is_told_and_a_damaged_declaration_is_one_tables(filled: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("UPDATE _orm_schemas SET schema_json = '{'")
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    kinds = {each["name"]: each["kind"] for each in json.loads(goop2("data", filled, "tables", "--json").stdout)}
+    assert kinds == {"loose": "unregistered", "notes": "classic", "posts": "unreadable"}
+    assert "title" in goop2("data", filled, "describe", "posts").stdout
+    page = 4096
+    content = (filled / "data.db").read_bytes()
+    (filled / "data.db").write_bytes(content[:page] + b"\xaa" * (len(content) - page))
+    done = goop2("data", filled, "tables")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "damaged" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("export", "posts", "--output"), ("backup",)])
+def test_where_no_file_can_be_is_told(filled: Path, command: tuple[str, ...]) -> None:
+    for target, sentence in (
+        (filled / "site", "is a folder: name a file in it"),
+        (filled / "nosuch/a", "is not there: make the folder first"),
+    ):
+        done = goop2("data", filled, *command, target)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert sentence in done.stderr
 
 
 def test_the_peers_own_tables_can_be_read_by_its_owner(filled: Path) -> None:

@@ -269,8 +269,9 @@ def test_a_default_another_peer_registered_is_not_judged(
     typed: TypedTables, database: Database, kind: str, more: dict[str, object]
 ) -> None:
     schema = {"name": "of theirs", "columns": [{"name": "c", "type": kind, **more}], "access": {"read": "whoever"}}
-    database.rows('CREATE TABLE "of theirs" (_id INTEGER PRIMARY KEY, _owner TEXT, _owner_email TEXT, _updated_at TEXT, c)')
+    database.rows('CREATE TABLE "Of Theirs" (_id INTEGER PRIMARY KEY, _owner TEXT, _owner_email TEXT, _updated_at TEXT, c)')
     database.rows("INSERT INTO _orm_schemas (table_name, schema_json) VALUES ('of theirs', ?)", (json.dumps(schema),))
     assert typed.insert("of theirs", {}, ALICE) == 1
     assert typed.update("of theirs", 1, {"c": None})
+    assert len(typed.list("of theirs")) == 1
     assert typed.table("of theirs").access["read"] == "local", "a policy nobody knows is closed"

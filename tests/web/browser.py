@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -33,11 +33,11 @@ def executable() -> str:
 
 
 @asynccontextmanager
-async def launched(path: str = "") -> AsyncIterator[Browser]:
-    """The browser, or the one at `path`; gone afterwards."""
+async def launched(path: str = "", flags: Sequence[str] = ()) -> AsyncIterator[Browser]:
+    """The browser, or the one at `path`, with `flags` besides ours; gone afterwards."""
     path = path or executable()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

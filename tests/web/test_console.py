@@ -339,7 +339,7 @@ async def _console(browser: Browser, up: Served, name: str) -> Page:
 async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browser: Browser, up: Served) -> None:
     page = await _console(browser, up, "data?table=posts")
     await expect(page.get_by_text("1 to 50 of 60")).to_be_visible()
-    await page.get_by_role("button", name="On", exact=True).click()
+    await page.get_by_role("button", name="Next", exact=True).click()
     await expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
     await page.get_by_role("button", name="likes of row 51: change").click()
     await page.get_by_label("likes, integer").fill("many")
@@ -425,7 +425,7 @@ async def test_rows_are_added_removed_and_taken_out(browser: Browser, up: Served
     assert text.splitlines()[0].startswith("_id,title,state,likes,_owner")
     assert '"A ""quoted"", one"' in text
     assert len(text.splitlines()) == 62
-    await page.get_by_role("button", name="On", exact=True).click()
+    await page.get_by_role("button", name="Next", exact=True).click()
     await page.get_by_role("button", name="Remove row 61").click()
     await page.get_by_role("button", name="Remove", exact=True).click()
     await expect(page.get_by_text("of 60")).to_be_visible()

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 from tests.web.browser import PATIENCE_MS, launched, opened
 from tests.web.served import Served, served
+from tests.web.test_ports import SAFARI
 
 from goop2.web import origins
 from goop2.web.answers import DATA_HEADERS, PAGE_HEADERS
@@ -317,6 +319,24 @@ async def test_a_page_of_another_program_on_this_machine_reaches_nothing(browser
     """`localhost` with another port even counts as the same site."""
     async with another_program(host) as address:
         assert await _attack(browser, up, address) == NOTHING
+
+
+async def test_a_strangers_code_at_a_port_of_its_own_reaches_neither_console_nor_owner(browser: Browser, up: Served) -> None:
+    """As in Safari, which knows no `*.localhost`: the console leads to `http://localhost:<port>`."""
+    context = await browser.new_context(user_agent=SAFARI)
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        page = await context.new_page()
+        await page.goto(up.web.console)
+        async with page.expect_popup() as opening:
+            await page.get_by_role("button", name="Open as a visitor").click()
+        visited = await opening.value
+        await expect(visited.locator("h1")).to_have_text("Front page")
+        place = urlsplit(visited.url)
+    finally:
+        await context.close()
+    assert (place.hostname, place.port == up.port) == ("localhost", False)
+    assert await _attack(browser, up, f"http://{place.netloc}/hostile.html") == NOTHING
 
 
 DEFENCES = {

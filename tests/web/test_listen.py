@@ -7,14 +7,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from mutagen.id3 import APIC, ID3
 from playwright.async_api import Page
-from tests.listen.sounds import FRAME_SECONDS, mp3, mp3_frame, wav
+from tests.listen.sounds import FRAME_SECONDS, encoded, mp3, mp3_frame, noise, wav
 from tests.web.browser import launched, opened
 from tests.web.served import Served, served
 
@@ -151,7 +151,7 @@ async def off(up: Served, page: Page) -> float:
 
 
 async def _off(up: Served, page: Page) -> float:
-    paused, at = await page.evaluate("[document.querySelector('audio').paused, document.querySelector('audio').currentTime]")
+    paused, at = await page.evaluate("(audio => [audio.paused, Goop.listen.heard(audio)])(document.querySelector('audio'))")
     state = up.peer.listening.state()
     assert state is not None
     return float("inf") if paused else abs(state.position - float(at))
@@ -182,6 +182,123 @@ async def test_three_listeners_are_where_the_host_is_also_after_a_seek_and_a_bre
                     await page.wait_for_timeout(50)
         await pages[0].evaluate("Goop.listen.leave(document.querySelector('audio'))")
     await control(up, "close")
+
+
+async def until(page: Page, what: str) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await page.evaluate(what):
+            await page.wait_for_timeout(50)
+
+
+@asynccontextmanager
+async def playing(up: Served, file: str, at: float) -> AsyncIterator[None]:
+    """A session that plays the file from that second on."""
+    await control(up, "create", name="Evening")
+    assert (await control(up, "load", path=file))[0] == 200
+    await control(up, "seek", seconds=at)
+    await control(up, "play")
+    try:
+        yield
+    finally:
+        await control(up, "close")
+
+
+ONSET = """async () => {
+  const audio = document.querySelector("audio"), context = new AudioContext(), look = context.createAnalyser();
+  audio.muted = false;
+  look.fftSize = 256;
+  const source = context.createMediaElementSource(audio);
+  source.connect(look);
+  await context.resume();
+  Goop.listen.join(audio);
+  const samples = new Float32Array(look.fftSize);
+  while (Goop.listen.position() < 330) {
+    look.getFloatTimeDomainData(samples);
+    if (samples.some((sample) => Math.abs(sample) > 0.05)) return Goop.listen.position();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return -1;
+}"""
+"""Where the host is when this page first hears something."""
+
+
+@pytest.mark.parametrize("begins", [289.0, 296.0])
+async def test_what_is_heard_of_an_mp3_of_varying_bitrate_is_what_the_host_plays(up: Served, begins: float) -> None:
+    """Five minutes of silence, then noise at five times the bitrate. A player's own clock says nothing of that: it believes the browser's
+    guess, which was three seconds off here."""
+    noise(up.folder / "noise.wav", 60)
+    encoded(up.folder / "noise.wav", up.folder / "noise.mp3", "-b", "320", "-t", "--nores")
+    silence = mp3(up.folder / "vbr.mp3", [5] * int(300 / FRAME_SECONDS))
+    ID3(up.folder / "noise.mp3").delete(up.folder / "noise.mp3")
+    silence.write_bytes(silence.read_bytes() + (up.folder / "noise.mp3").read_bytes())
+    flags = "--autoplay-policy=no-user-gesture-required", "--mute-audio"
+    async with (
+        playing(up, "vbr.mp3", begins),
+        launched(flags=flags) as browser,
+        opened(browser, f"http://{up.visitor('ann')}/listen.html") as page,
+    ):
+        assert await page.evaluate(ONSET) == pytest.approx(300, abs=IN_STEP_SECONDS)
+
+
+async def test_a_browser_that_wants_a_click_first_gets_one(up: Served) -> None:
+    """Nothing is evaluated in the page before: a test's word counts as a click."""
+    script = "const audio = document.querySelector('audio'); audio.addEventListener('goop-listen', (event) => console.log(event.detail));"
+    loud = PAGE.replace("<audio muted></audio>", f"<audio></audio><script>{script} Goop.listen.join(audio);</script>")
+    (up.folder / "site/loud.html").write_text(loud)
+    flags = "--autoplay-policy=document-user-activation-required", "--mute-audio"
+    async with playing(up, "track.wav", 5), launched(flags=flags) as browser, opened(browser, "about:blank") as page:
+        said: list[str] = []
+        page.on("console", lambda line: said.append(line.text) if line.type == "log" else None)
+        async with page.expect_console_message(lambda line: line.text == "blocked"):
+            await page.goto(f"http://{up.visitor('ann')}/loud.html")
+        async with page.expect_console_message(lambda line: line.text == "playing"):
+            await page.mouse.click(5, 5)
+        await all_with_the_host(up, [page])
+        async with page.expect_console_message(lambda line: line.text == "paused"):
+            await control(up, "pause")
+        assert [each for each in said if each != "loading"] == ["blocked", "playing", "paused"]
+        await page.evaluate("Goop.listen.leave(audio)")
+        assert await page.evaluate("Goop.listen.hearing(audio)") == "left"
+
+
+@pytest.mark.parametrize("file", ["track.wav", "track.mp3"])
+async def test_a_small_difference_is_made_up_for_by_the_rate_alone(up: Served, file: str) -> None:
+    encoded(up.folder / "track.wav", up.folder / "track.mp3", "-V", "2")
+    async with playing(up, file, 2), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
+        await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
+        await all_with_the_host(up, [page])
+        rates = await page.evaluate("""async () => {
+            const audio = document.querySelector("audio"), rates = new Set();
+            while (Goop.listen.position() - Goop.listen.heard(audio) < 0.2) {
+                audio.playbackRate = 0.5;  // it falls behind
+                await new Promise((resolve) => setTimeout(resolve, 10));
+            }
+            window.jumps = 0;
+            audio.addEventListener("seeking", () => jumps++);
+            audio.addEventListener("loadstart", () => jumps++);
+            while (Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) > 0.05) {
+                await new Promise((resolve) => setTimeout(resolve, 50));
+                rates.add(audio.playbackRate);
+            }
+            return [...rates];
+        }""")
+        assert await page.evaluate("jumps") == 0
+        assert 1 < max(rates) <= 1.06
+        await all_with_the_host(up, [page])
+
+
+async def test_a_page_whose_player_failed_or_whose_host_was_away_comes_back(up: Served) -> None:
+    async with playing(up, "track.wav", 5), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
+        await page.route("**/api/listen/audio**", lambda route: route.abort())
+        await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
+        await until(page, "document.querySelector('audio').error !== null")
+        await page.unroute("**/api/listen/audio**")
+        await all_with_the_host(up, [page])
+        await page.route("**/api/listen/state", lambda route: route.abort())
+        await control(up, "seek", seconds=30)  # the page is told that something happened, and cannot ask what
+        await page.wait_for_timeout(500)
+        await page.unroute("**/api/listen/state")
+        await all_with_the_host(up, [page])
 
 
 async def test_who_has_gone_counts_no_more(up: Served, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def _reading(folder: Path) -> Iterator[Reading]:
 @csv_option
 def tables(folder: Path, as_json: bool, as_csv: bool) -> None:
     """List the site's tables: rows, kind, and who may do what."""
+    _need_one_form(as_json=as_json, as_csv=as_csv)
     with _reading(folder) as reading:
         found = reading.tables()
     if as_json:
@@ -84,6 +85,7 @@ def tables(folder: Path, as_json: bool, as_csv: bool) -> None:
 @csv_option
 def describe(folder: Path, table: str, as_json: bool, as_csv: bool) -> None:
     """Show the columns of a table."""
+    _need_one_form(as_json=as_json, as_csv=as_csv)
     with _reading(folder) as reading:
         found = reading.describe(table)
     if as_json:
@@ -115,6 +117,7 @@ def query(folder: Path, sql: str, as_json: bool, as_csv: bool) -> None:
 
     A table shows the first 1000 rows; --csv and --json give all. NULL is empty in CSV; a BLOB is base64 in both.
     """
+    _need_one_form(as_json=as_json, as_csv=as_csv)
     with _reading(folder) as reading, reading.query(sql) as (names, found):
         if as_json:
             rows.write_json(sys.stdout, names, found)
@@ -143,6 +146,7 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
             for each in reading.tables():
                 _export_to(reading, each.name, form, target / f"{each.name}.{form}")
         elif table is not None and target is not None:
+            _need_place(target)
             _export_to(reading, table, form, target)
         elif table is not None:
             _export(reading, table, form, sys.stdout)
@@ -158,17 +162,26 @@ def backup(folder: Path, target: Path, force: bool) -> None:
     The peer may run: FILE holds one moment. It is itself a database: to restore it, stop the peer and put it in the place of
     data.db (and remove data.db-wal and data.db-shm beside it).
     """
-    if target.is_dir():
-        raise Fault(f"{target} is a folder: name a file in it")
+    _need_place(target)
     if target.exists() and not force:
         raise Fault(f"{target} is there already: name another file, or replace it with --force")
-    if not target.parent.is_dir():
-        raise Fault(f"{target.parent} is not there: make the folder first")
     if target.resolve() in {(folder / name).resolve() for name in ("data.db", "data.db-wal", "data.db-shm")}:
         raise Fault(f"{target} is the peer's own database: name another file")
     with _reading(folder) as reading:
         reading.back_up(target, _progress())
     print(f"made  {output.one_line(str(target))}")
+
+
+def _need_one_form(*, as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise Fault("--json or --csv, not both")
+
+
+def _need_place(target: Path) -> None:
+    if target.is_dir():
+        raise Fault(f"{target} is a folder: name a file in it")
+    if not target.parent.is_dir():
+        raise Fault(f"{target.parent} is not there: make the folder first")
 
 
 def _show(names: list[str] | tuple[str, ...], found: rows.Rows, *, as_csv: bool) -> None:

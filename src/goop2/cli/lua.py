@@ -113,14 +113,16 @@ async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     async with session.open_for(folder, beside=True) as peer:
         reply = await peer.engine.command(session.caller(peer, stranger), message)
-        return reply, _function_hint(peer, message) if reply.failure else ""
+        return reply, _command_hint(peer, message) if reply.failure else ""
 
 
-def _function_hint(peer: Peer, message: str) -> str:
+def _command_hint(peer: Peer, message: str) -> str:
     name = next(iter(message[1:].split()), "")
-    if peer.catalog.command(name) is None and peer.catalog.function(name) is not None:
+    if peer.catalog.command(name) is not None:
+        return ""
+    if peer.catalog.function(name) is not None:
         return f"{name} is a data function: goop2 lua call {peer.folder} {name} '{{}}'"
-    return ""
+    return f'"goop2 lua list {peer.folder}" names the commands there are'
 
 
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
@@ -128,8 +130,15 @@ async def _call(folder: Path, function: str, params: bytes, stranger: str | None
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     async with session.open_for(folder, beside=True) as peer:
         outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
-        other_kind = peer.catalog.function(function) is None and peer.catalog.command(function) is not None
-        return outcome, f'; {function} is a chat command, "!{function}" calls it' if other_kind else ""
+        return outcome, _function_hint(peer, function)
+
+
+def _function_hint(peer: Peer, function: str) -> str:
+    if peer.catalog.function(function) is not None:
+        return ""
+    if peer.catalog.command(function) is not None:
+        return f'; {function} is a chat command, "!{function}" calls it'
+    return f'; "goop2 lua list {peer.folder}" names the functions there are'
 
 
 def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:

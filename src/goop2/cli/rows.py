@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -128,11 +129,13 @@ def _in_csv(value: Value) -> object:
 
 
 def in_json(value: Value) -> object:
-    """A value as JSON has it (behaviour.md, "Values across the wall")."""
+    """A value as JSON has it (behaviour.md, "Values across the wall"); infinity as a number no double can hold."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return str(value)
+    if isinstance(value, float) and math.isinf(value):
+        return msgspec.Raw(b"1e999" if value > 0 else b"-1e999")  # for which other encoders of ours have null
     if isinstance(value, float) and value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return int(value)
     return value

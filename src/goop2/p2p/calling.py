@@ -13,7 +13,16 @@ import msgspec
 
 from goop2.p2p.admission import Memory
 from goop2.p2p.faults import Broken, NetworkFault
-from goop2.p2p.limits import ACK_SECONDS, ANSWER_SECONDS, PROBE_SECONDS, READ_MAX_BYTES, RESEND_AFTER_SECONDS, SEALED_FILES_BYTES
+from goop2.p2p.limits import (
+    ACK_SECONDS,
+    ANSWER_SECONDS,
+    EXCHANGE_SECONDS,
+    PROBE_SECONDS,
+    READ_MAX_BYTES,
+    REQUEST_SECONDS,
+    RESEND_AFTER_SECONDS,
+    SEALED_FILES_BYTES,
+)
 from goop2.p2p.protocols import content, data, mq, sealed, site, topics
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.sealed import Box, NotOpened
@@ -36,6 +45,10 @@ class Refused(NetworkFault):
     def __init__(self, peer: str, path: str, reason: str) -> None:
         super().__init__(f"{peer} gives no {path}: {reason}")
         self.reason = reason
+
+
+class TooLarge(NetworkFault):
+    """The peer has the file, and nobody reads one so large."""
 
 
 class SiteAnswer:
@@ -121,9 +134,11 @@ class Calling:
 
     async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: Box | None) -> SiteAnswer:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
+        reader = site.AnswerReader(sealed=box is not None)
+        stack.push_async_callback(_let_go, stream, reader)
         with _named(peer):
             await stream.write(sealed.line(box, site.request(path)))
-            events = _events(stream, site.AnswerReader(sealed=box is not None))
+            events = _events(stream, reader)
             first = await anext(events)
             if isinstance(first, site.Refusal):
                 if box is not None and first.reason not in (site.NOT_FOUND, site.FORBIDDEN, site.DISABLED):
@@ -186,18 +201,32 @@ def _named(peer: str) -> Iterator[None]:
         yield
     except sealed.Refused as refusal:
         raise _CannotOpen(f"{peer} cannot open what is sealed for it: {refusal}") from None
+    except site.TooLarge as fault:
+        raise TooLarge(f"{peer} is not read to the end: {fault}") from None
     except RemoteFault as fault:
         raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
     except TimeoutError:
         raise Broken(f"{peer} does not answer in time") from None
 
 
+async def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
+    """What nobody reads any more is not to be sent."""
+    if not reader.done:
+        await stream.reset()
+
+
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:
+    """Header and file each whole in their time, however slowly their bytes come."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + REQUEST_SECONDS
     while not reader.done:
-        piece = await stream.read()
+        async with asyncio.timeout_at(until):
+            piece = await stream.read()
         if not piece:
             reader.end()
         for event in reader.receive(piece):
+            if isinstance(event, site.Header):
+                until = clock() + EXCHANGE_SECONDS
             yield event
 
 

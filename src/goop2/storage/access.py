@@ -16,7 +16,7 @@ from goop2.storage import alone, structure
 from goop2.storage import request as read
 from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
-from goop2.storage.errors import AccessError, RefusedError, StorageError
+from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
 from goop2.storage.layout import column_names
 from goop2.storage.limits import ROWS_MAX
@@ -322,7 +322,7 @@ class Access:
         columns = column_names(self._database, name)
         try:
             typed = self._typed.lookup(name)
-        except StorageError as error:
+        except DeclarationError as error:
             return Subject(name, columns, LOCAL, None, str(error))
         if typed is not None:
             return Subject(name, columns, typed.access, typed)

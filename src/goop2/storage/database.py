@@ -81,7 +81,7 @@ _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
     (apsw.CorruptError, "the database file is damaged: restore a backup"),
     (apsw.NotADBError, "the file is not a database"),
-    (UnicodeDecodeError, "the row holds text that is not UTF-8"),
+    (UnicodeDecodeError, "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
     (UnicodeEncodeError, "the text is not UTF-8"),
     (OverflowError, "an integer is outside the 64 bits a database holds"),
 )
@@ -133,7 +133,7 @@ class Database:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = ()
+                names = _names(cursor, role, sql)
             yield names, self._each(cursor)
 
     def _each(self, cursor: apsw.Cursor) -> Iterator[tuple[Value, ...]]:
@@ -312,7 +312,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     found: list[tuple[bool | None, str]] = []
 
     def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
-        if traced.is_explain:
+        if traced.is_explain and role.kind is not OWNER_READS:
             raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
         found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
         return False
@@ -325,6 +325,24 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     finally:
         cursor.exec_trace = None
     return found[0] if found else (None, "")
+
+
+def _names(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
+    """The columns of a statement that gives no row."""
+    found: list[tuple[str, ...]] = []
+
+    def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:
+        found.append(tuple(column[0] for column in traced.get_description()))
+        return False
+
+    cursor.exec_trace = trace
+    try:
+        cursor.execute(sql, prepare_flags=role.kind.flags)
+    except apsw.ExecTraceAbort:
+        pass
+    finally:
+        cursor.exec_trace = None
+    return found[0]
 
 
 def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:

@@ -28,6 +28,10 @@ class RefusedError(StorageError):
     """The guard refused what the statement would do; the message may name what its author is not to know of."""
 
 
+class DeclarationError(StorageError):
+    """What a registry says of a table cannot be read; the message names table and field."""
+
+
 class DatabaseError(StorageError):
     """The owner's database cannot be used; the message names the file and what to do."""
 

@@ -28,6 +28,21 @@ READABLE_REGISTRIES: Final = frozenset({"_tables", "_orm_schemas"})
 REFUSED_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log"})
 """SQL functions that reach beyond the database."""
 
+LOOKING_PRAGMAS: Final = frozenset(
+    {
+        "data_version",
+        "foreign_key_list",
+        "index_info",
+        "index_list",
+        "integrity_check",
+        "quick_check",
+        "table_info",
+        "table_list",
+        "table_xinfo",
+    }
+)
+"""PRAGMAs that only look, for the owner. A full-text table asks for data_version itself when it is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -69,34 +84,34 @@ Check = Callable[[Role, str | None, str | None, str | None, str | None], bool]
 
 def is_private(table: str) -> bool:
     """Whether a table is the peer's or SQLite's own, not the site's."""
-    return table.startswith("_") or table.lower().startswith("sqlite_")
+    return table.startswith(("_", "sqlite_"))
 
 
 def _always(_role: Role, *_what: str | None) -> bool:
     return True
 
 
-def _user_table(_role: Role, table: str | None, _column: str | None, database: str | None, _inside: str | None) -> bool:
-    return table is not None and database in ("main", None) and not is_private(table)
+def _user_table(_role: Role, table: str | None, *_rest: str | None) -> bool:
+    return table is not None and not is_private(table)
 
 
-def _readable_table(role: Role, table: str | None, column: str | None, database: str | None, inside: str | None) -> bool:
-    if table is not None and table.lower() in READABLE_REGISTRIES:
-        return database in ("main", None)
-    return _user_table(role, table, column, database, inside)
+def _readable_table(role: Role, table: str | None, *_rest: str | None) -> bool:
+    return _user_table(role, table) or table in READABLE_REGISTRIES
 
 
-def _the_table(role: Role, table: str | None, _column: str | None, database: str | None, _inside: str | None) -> bool:
-    return table is not None and table.lower() == role.table.lower() and database in ("main", None)
+def _the_table(role: Role, table: str | None, *_rest: str | None) -> bool:
+    return table is not None and table.lower() == role.table.lower()  # a registry of another peer may spell it otherwise
 
 
-def _through_the_view(role: Role, table: str | None, column: str | None, database: str | None, inside: str | None) -> bool:
-    if table == role.view:
-        return database in ("temp", None)
-    if table is None or table.lower() != role.table.lower() or database != "main":
-        return False
+def _through_the_view(role: Role, table: str | None, column: str | None, _database: str | None, inside: str | None) -> bool:
+    if table != role.table:
+        return table == role.view
     # Rows of which no column but _id is used, as for a count, are asked for without a column and outside of any view.
     return inside == role.view or (role.whole and column == "")
+
+
+def _looking_pragma(_role: Role, pragma: str | None, *_rest: str | None) -> bool:
+    return pragma in LOOKING_PRAGMAS
 
 
 def _harmless_function(_role: Role, _first: str | None, function: str | None, *_rest: str | None) -> bool:
@@ -120,7 +135,12 @@ PERMITTED: Final[dict[Kind, dict[int, Check]]] = {
     },
     ONE_TABLE: {**_READING, apsw.SQLITE_READ: _the_table},
     VISITOR: {**_READING, apsw.SQLITE_READ: _through_the_view},
-    OWNER_READS: {**_READING, apsw.SQLITE_RECURSIVE: _always, apsw.SQLITE_READ: _always},
+    OWNER_READS: {
+        **_READING,
+        apsw.SQLITE_RECURSIVE: _always,
+        apsw.SQLITE_READ: _always,
+        apsw.SQLITE_PRAGMA: _looking_pragma,
+    },
 }
 """Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all."""
 

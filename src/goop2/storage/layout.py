@@ -85,8 +85,10 @@ def column_names(database: Database, table: str) -> tuple[str, ...]:
 
 
 def user_tables(database: Database) -> list[str]:
-    """Names of the site's own tables, sorted."""
-    found = database.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name COLLATE NOCASE")
+    """Names of the site's own tables, sorted; not those in which a full-text table keeps what it knows."""
+    found = database.rows(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name COLLATE NOCASE"
+    )
     return [str(name) for (name,) in found if not is_private(str(name))]
 
 

@@ -18,7 +18,7 @@ import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.database import FILE, Database, Value
-from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.errors import DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables
 from goop2.storage.policies import CLASSIC, LOCAL
@@ -63,7 +63,7 @@ class Reading:
     def _registered(self, name: str) -> tuple[str, dict[str, str]]:
         try:
             typed = self._typed(name)
-        except StorageError:
+        except DeclarationError:
             return "unreadable", dict(LOCAL)
         if typed is not None:
             return "typed", dict(typed.access)
@@ -77,7 +77,7 @@ class Reading:
         return self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is not None
 
     def describe(self, name: str) -> list[dict[str, object]]:
-        """The columns of any table. Raises `StorageError` when there is none of that name."""
+        """The columns of any table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
         rows = self._database.rows(f"PRAGMA table_info({quoted(name)})")
         typed = {column.name: column for column in self._declared(name)}
@@ -97,7 +97,7 @@ class Reading:
         """The columns of a typed table; none of another, or of one whose declaration is damaged."""
         try:
             table = self._typed(name)
-        except StorageError:
+        except DeclarationError:
             return ()
         return table.columns if table else ()
 
@@ -105,8 +105,8 @@ class Reading:
         return TypedTables(self._database).lookup(name) if self._has("_orm_schemas") else None
 
     def require(self, name: str) -> None:
-        """Raises `StorageError` when there is no such table, saying which there are."""
-        if self._has(name):
+        """Raises `StorageError` when there is no such table or view, saying which tables there are."""
+        if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", (name,)) is not None:
             return
         there = ", ".join(user_tables(self._database)) or "none yet"
         raise StorageError(f"there is no table {shown(name)}; tables here: {there}")
@@ -127,7 +127,7 @@ class Reading:
             self._database.rollback()
 
     def everything(self, name: str) -> str:
-        """The statement for all rows of a table. Raises `StorageError` when there is none of that name."""
+        """The statement for all rows of a table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
         order = " ORDER BY _id" if "_id" in {column["name"] for column in self.describe(name)} else ""
         return f"SELECT * FROM {quoted(name)}{order}"

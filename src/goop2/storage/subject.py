@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from goop2.storage.columns import SYSTEM_COLUMNS, Table
 from goop2.storage.database import Value
-from goop2.storage.errors import AccessError, StorageError
+from goop2.storage.errors import AccessError, DeclarationError
 from goop2.storage.policies import Visitor
 from goop2.storage.values import shown
 
@@ -37,9 +37,9 @@ class Subject:
         return visitor.owner or any(policy != "local" for policy in self.access.values())
 
     def need_declaration(self) -> None:
-        """Raises `StorageError` when its declaration is damaged."""
+        """Raises `DeclarationError` when it is damaged."""
         if self.damage:
-            raise StorageError(self.damage)
+            raise DeclarationError(self.damage)
 
     def settable(self, data: Mapping[str, Value]) -> dict[str, Value]:
         """Columns of a classic table and what they are set to. Raises `AccessError` for one there is not."""

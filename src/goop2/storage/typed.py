@@ -15,7 +15,7 @@ from typing import Final
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
 from goop2.storage.database import Database, Rows
-from goop2.storage.errors import StorageError
+from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
 from goop2.storage.layout import make_table, register_again, table_there
 from goop2.storage.limits import ROWS_MAX
@@ -216,10 +216,10 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
 
 
 def parse_registered(name: str, text: str) -> Table:
-    """A table as `_orm_schemas` holds it. Raises `StorageError` naming the registry when the text is damaged."""
+    """A table as `_orm_schemas` holds it. Raises `DeclarationError` naming the registry when the text is damaged."""
 
     def fail(place: str, message: str) -> StorageError:
-        return StorageError(f"_orm_schemas, table {shown(name)}: {place} {message}")
+        return DeclarationError(f"_orm_schemas, table {shown(name)}: {place} {message}")
 
     try:
         document = json.loads(text)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.config import Address
-from goop2.web.origins import Door
+from goop2.web.origins import Door, Realm
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 BACKLOG: Final = 512
@@ -52,6 +52,12 @@ def bind(address: Address, peer_id: str) -> list[BoundDoor]:
         return _opened_and_loopback(address, peer_id)
     except OSError as error:
         raise DoorError(_sentence(address, error)) from None
+
+
+def bind_site(peer_id: str, realm: Realm, visitor: str) -> BoundDoor:
+    """A door on any free port of loopback that is one site's origin. Raises `OSError`."""
+    bound = _loopback_door(peer_id, 0, LOOPBACK[0])
+    return BoundDoor(Door(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
 
 
 def is_loopback(host: str) -> bool:

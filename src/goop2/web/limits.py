@@ -51,6 +51,9 @@ CONNECTIONS_PER_ADDRESS_MAX: Final = 48
 STOP_SECONDS: Final = 0.5
 """What is still being answered when the peer stops has so long; all of it must be over within a second."""
 
+SITE_PORTS_MAX: Final = 64
+"""Sites, and test visitors, at a port of their own (ports.py) in one run of the peer. Each port is two sockets."""
+
 # Files.
 
 CHUNK_BYTES: Final = 64 * 1024

@@ -113,12 +113,12 @@ class SitePages:
             )
             return
         if not path and not call.scope["path"].endswith("/"):  # /p/<X>: what its page names beside itself would be looked for beside /p/
-            await self._redirect(call)
+            await send_to_folder(call)
             return
         try:
             document = await asyncio.to_thread(_opened, self._files, path, live)
         except IsFolder:
-            await self._redirect(call)
+            await send_to_folder(call)
             return
         except NotServed:
             await send_page(
@@ -131,10 +131,13 @@ class SitePages:
             if document.file is not None:
                 document.file.content.close()
 
-    async def _redirect(self, call: Call) -> None:
-        query = call.scope["query_string"]
-        location = quote(call.scope["path"] + "/").encode() + (b"?" + query if query else b"")
-        await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
+
+async def send_to_folder(call: Call) -> None:
+    """What was asked for is a folder: its page is where links in it say, with a / at the end."""
+    query = call.scope["query_string"]
+    # One / at the beginning: two would name another host.
+    location = quote(f"/{call.scope['path'].lstrip('/')}/").encode() + (b"?" + query if query else b"")
+    await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
 
 
 def _opened(files: SiteFiles, path: str, live: bool) -> Document:

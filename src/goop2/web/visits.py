@@ -14,9 +14,11 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.protocols import data
+from goop2.p2p.protocols import data, site
 from goop2.p2p.protocols.faults import LocalFault
+from goop2.p2p.protocols.site import NOT_FOUND
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
@@ -30,14 +32,22 @@ from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import send_page
+from goop2.web.pages import send_page, send_to_folder
 
-_MIME: Final = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?charset=[\w-]+)?", re.ASCII)
-"""A type another peer may name; anything else is bytes."""
+_MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
+_CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
+"""A type another peer may name, and of what it says beside that the one thing that is told on; anything else is bytes."""
 _UNTYPED: Final = "application/octet-stream"
 _CODES: Final = {code.value: code for code in ErrorCode}
 _NOT_UP: Final = "this peer is not on the network yet; try again in a moment"
-_NOT_FOUND: Final = "not found"
+_MEGABYTE: Final = 1024 * 1024
+_NO_PAGE: Final = "This peer gives no page"
+_REFUSALS: Final = {
+    "not found": (HTTPStatus.NOT_FOUND, "There is nothing here", "The site of this peer has no {path}."),
+    "forbidden": (HTTPStatus.FORBIDDEN, "This file is not given away", "The peer gives nobody {path}; no peer gives files beyond 50 MB."),
+    "site disabled": (HTTPStatus.NOT_FOUND, "This peer shows no site", "It is there, and its owner has switched its site off."),
+}
+"""A peer's own word for why there is no file → status, title and text of the page."""
 
 _send = msgspec.json.Decoder(Send)
 _which = msgspec.json.Decoder(Which)
@@ -87,8 +97,13 @@ class Visits:
             )
         except LocalFault:
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file has an address like this.")
+        except TooLarge:
+            text = f"A visit shows files up to {site.BODY_MAX_BYTES // _MEGABYTE} MB, and this one is larger."
+            await send_page(call, HTTPStatus.BAD_GATEWAY, "This file is too large", text)
+        except Refused as refused:
+            await self._refused(call, network, path, refused)
         except NetworkFault as fault:
-            await self._refused(call, path, fault)
+            await send_page(call, HTTPStatus.BAD_GATEWAY, _NO_PAGE, f"{fault}. Reload this page to try again.")
 
     async def _stream(self, call: Call, network: Network, path: str) -> None:
         begun = False
@@ -105,13 +120,23 @@ class Visits:
                 raise ClientGone from fault
             raise
 
-    async def _refused(self, call: Call, path: str, fault: NetworkFault) -> None:
-        if getattr(fault, "reason", "") == _NOT_FOUND:
-            await send_page(
-                call, HTTPStatus.NOT_FOUND, "There is nothing here", f"The site of this peer has no {path[:200] or 'front page'}."
-            )
-        else:
-            await send_page(call, HTTPStatus.BAD_GATEWAY, "This peer gives no page", str(fault))
+    async def _refused(self, call: Call, network: Network, path: str, refused: Refused) -> None:
+        if refused.reason == NOT_FOUND and await self._is_folder(call, network, path):
+            await send_to_folder(call)
+            return
+        status, title, text = _REFUSALS.get(refused.reason, (HTTPStatus.BAD_GATEWAY, _NO_PAGE, "{refused}."))
+        await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused))
+
+    async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
+        """Links to a folder without the last / work on its own peer, so they do here."""
+        name = path.rpartition("/")[2]
+        if not name or "." in name:
+            return False
+        try:
+            async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
+                return True
+        except NetworkFault:
+            return False
 
     def _data(self, operation: str) -> Answer:
         async def ask(call: Call, body: bytes) -> bytes | Failure:
@@ -174,9 +199,14 @@ class Visits:
 
 
 def _headers(call: Call, mime: str, size: int) -> list[tuple[bytes, bytes]]:
-    type_ = mime if _MIME.fullmatch(mime) else _UNTYPED
-    own = [(b"content-type", type_.encode()), (b"content-length", b"%d" % size), (b"cache-control", b"no-cache")]
+    own = [(b"content-type", _type(mime)), (b"content-length", b"%d" % size), (b"cache-control", b"no-cache"), (b"accept-ranges", b"none")]
     return [*own, *call.headers]
+
+
+def _type(mime: str) -> bytes:
+    found, charset = _MIME.fullmatch(mime), _CHARSET.search(mime)
+    type_ = found[1] if found else _UNTYPED
+    return f"{type_}; charset={charset[1]}".encode() if found and charset else type_.encode()
 
 
 def _request(operation: str, body: bytes) -> data.Request | Failure:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols import data, sealed
 from goop2.p2p.protocols.data import Answer, Failure, Request, Success
@@ -104,7 +105,11 @@ def test_a_request_arrives_as_it_was_sent(op: str, function: str, params: object
     assert data.requested(line) == asked
 
 
-@given(st.binary(max_size=100) | st.builds(lambda inner: b'{"op":"x","params":' + inner + b"}", st.binary(max_size=50)))
+@given(
+    st.binary(max_size=100)
+    | st.builds(lambda inner: b'{"op":"x","params":' + inner + b"}", st.binary(max_size=50))
+    | nearly([sent for sent, _ in REQUESTS])
+)
 def test_any_line_is_an_operation_or_a_fault(sent: bytes) -> None:
     """Invariant: any bytes give a request whose values are JSON text, or RemoteFault, and nothing else."""
     try:
@@ -112,3 +117,18 @@ def test_any_line_is_an_operation_or_a_fault(sent: bytes) -> None:
     except RemoteFault:
         return
     json.loads(bytes(request.params) or b"null")
+
+
+@given(st.binary(max_size=60) | nearly([sent for sent, _ in ANSWERS]))
+def test_any_line_is_an_answer_or_a_fault(sent: bytes) -> None:
+    """Invariant: any bytes give a result that is JSON text, a failure with a reason, or RemoteFault, and nothing else."""
+    try:
+        answer = data.answered(sent)
+    except RemoteFault:
+        return
+    if isinstance(answer, Success):
+        json.loads(answer.json)
+    else:
+        assert answer.error
+        assert answer.retry_after is None or answer.retry_after >= 0
+        assert json.loads(data.failure(answer))["ok"] is False

@@ -62,6 +62,10 @@ class Refusal:
     reason: str
 
 
+class TooLarge(RemoteFault):
+    """The file is larger than anybody of the network reads."""
+
+
 Event = Header | Body | End | Refusal
 
 
@@ -160,5 +164,5 @@ def _header(content: bytes, sealed_status: str) -> Header | Refusal:
         raise RemoteFault(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
     # Never int() of a number of a thousand digits.
     if len(size) > len(str(BODY_MAX_BYTES)) or int(size) > BODY_MAX_BYTES:
-        raise RemoteFault(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
+        raise TooLarge(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
     return Header(mime.strip(), int(size), status != "OK")

@@ -66,7 +66,7 @@ export async function show(main, shell) {
         el("tbody", {}, rows.map(line)))),
       el("div", { class: "row apart small" }, el("span", { role: "status" }, table.rows ? `${page.offset + 1} to ${last} of ${table.rows}` : "No rows"), el("div", { class: "row" },
         el("button", { type: "button", disabled: page.offset === 0, onclick: () => turn(-PAGE) }, "Back"),
-        el("button", { type: "button", disabled: last >= table.rows, onclick: () => turn(PAGE) }, "On"))),
+        el("button", { type: "button", disabled: last >= table.rows, onclick: () => turn(PAGE) }, "Next"))),
     );
   }
 

@@ -204,7 +204,7 @@ export async function show(main, shell) {
       run && el("p", { class: "small soft" }, `${duration(run.milliseconds)}, of which ${duration(run.waited_milliseconds)} waiting; ${bytes(run.memory_bytes)} of memory. `,
         el("a", { href: `#/runs?script=${run.script}` }, "Its runs")),
       lines.length > 0 && el("div", {}, el("h3", { class: "small" }, "Log lines"), lines),
-      calls.length > 0 && el("table", {}, el("thead", {}, el("tr", {}, ["Host call", "at", "took"].map((text) => el("th", {}, text)))), el("tbody", {}, calls)),
+      calls.length > 0 && el("table", {}, el("thead", {}, el("tr", {}, ["Host call", "at", "took"].map((text, place) => el("th", { class: place ? "number" : null }, text)))), el("tbody", {}, calls)),
     ].filter(Boolean);
   }
 
