@@ -25,10 +25,14 @@ class Pipe:
         self.is_initiator = is_initiator
         self.stuck = False
         """Whether what is written goes nowhere, and takes for ever."""
+        self.failure: Exception | None = None
+        """What reading raises from now on."""
         self._stream = stream
 
     async def read(self) -> bytes:
         data = bytes(await self._stream.receive_some())
+        if self.failure is not None:
+            raise self.failure
         if not data:
             raise trio.ClosedResourceError
         return data

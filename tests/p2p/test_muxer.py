@@ -198,6 +198,18 @@ def test_who_sends_more_than_the_window_loses_the_connection() -> None:
     run(main)
 
 
+def test_bytes_that_do_not_even_decrypt_end_their_connection_and_nothing_else() -> None:
+    async def main() -> None:
+        async with a_muxer_and_bytes() as (dialled, other):
+            pipe = dialled.secured_conn
+            assert isinstance(pipe, Pipe)
+            pipe.failure = ValueError("no such tag")
+            await other.write(SYN)
+            await dialled.event_closed.wait()
+
+    run(main)
+
+
 def test_what_all_hold_together_is_bounded() -> None:
     async def main() -> None:
         async with a_muxer_and_bytes(Limits(buffered_bytes=100)) as (dialled, other):

@@ -8,13 +8,11 @@ from typing import Any
 import trio
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.net_stream import NetStream
-from libp2p.stream_muxer.exceptions import MuxedStreamError
 
 from goop2.p2p import negotiation
-from goop2.p2p.admission import Admission, Refused
+from goop2.p2p.admission import Admission
 from goop2.p2p.limits import NEGOTIATE_SECONDS
 from goop2.p2p.muxer import MuxedStream
-from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.trio_stream import TrioStream
 
 Log = Callable[[str], object]
@@ -48,7 +46,7 @@ class Accepting:
                 # It no longer takes a place: whoever has the answer may ask the next thing at once.
                 with self._admission.lingering(peer):
                     await ours.linger()
-        except (Refused, RemoteFault, MuxedStreamError, trio.TooSlowError) as error:
+        except Exception as error:  # ours, and whatever the library's handlers raise: it would end every connection
             self._refused(f"a stream of {peer}: {error or type(error).__name__}")
             muxed.abandon()
 

@@ -114,8 +114,9 @@ class Host:
 
     @property
     def port(self) -> int:
-        """The TCP port it listens on."""
-        return int(self._host.get_transport_addrs()[0].value_for_protocol("tcp") or 0)
+        """The TCP port it listens on, 0 when it no longer does."""
+        listening = self._host.get_transport_addrs()
+        return int(listening[0].value_for_protocol("tcp") or 0) if listening else 0
 
     def knows(self, addresses: Iterable[PeerAddress]) -> None:
         """Remember where peers are said to be; nothing is dialled."""

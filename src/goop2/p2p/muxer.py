@@ -18,8 +18,6 @@ from typing import Final
 import trio
 from libp2p.abc import IMuxedConn, IMuxedStream, ISecureConn
 from libp2p.connection_types import ConnectionType
-from libp2p.io.exceptions import IOException
-from libp2p.network.connection.exceptions import RawConnError
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
 from multiaddr import Multiaddr
@@ -44,7 +42,6 @@ FIRST_WINDOW_BYTES: Final = 256 * 1024
 """What a stream may send before it is told of more; Yamux's own number."""
 FRAME_MAX_BYTES: Final = 64 * 1024 - frames.HEADER_BYTES
 """What we send at a time: a Noise message less the header, so that streams take turns."""
-_LOST: Final = (IOException, RawConnError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class MuxedStream(IMuxedStream):
@@ -332,7 +329,8 @@ class Muxer(IMuxedConn):
     # Its tasks; the end of one is the end of all.
 
     async def _to_its_end(self, task: Callable[[], Awaitable[None]], all_of_them: trio.CancelScope) -> None:
-        with contextlib.suppress(*_LOST, RemoteFault):
+        # Whatever the library makes of a stranger's bytes (they need not even decrypt): this connection ends, and no other.
+        with contextlib.suppress(Exception):
             await task()
         all_of_them.cancel()
 
@@ -376,7 +374,8 @@ class Muxer(IMuxedConn):
             await self.secured_conn.close()
         self.event_closed.set()
         if self.on_close is not None:
-            await self.on_close()
+            with contextlib.suppress(Exception):
+                await self.on_close()
 
     def _tell_sent(self) -> None:
         self._sent.set()
