@@ -148,6 +148,17 @@ async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Serv
         assert await page.evaluate(OPEN_STREAMS) == 0
 
 
+async def test_a_page_that_was_refused_its_stream_asks_again(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.site + "sdk.html") as page:
+        await page.clock.install()
+        await page.route("**/api/events", lambda route: route.fulfill(status=503), times=1)
+        await page.evaluate("() => { window.reply = new Promise((told) => Goop.chat.subscribe(told)); return Goop.heard(); }")
+        await page.clock.fast_forward(6000)
+        await page.evaluate("() => Goop.heard()")
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        assert await page.evaluate("() => reply.then(({ content }) => content)") == "Hello, Ann!"
+
+
 async def test_twelve_tabs_of_a_site_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:
     """A browser keeps six connections to an origin; a stream in each tab would leave none."""
     context = await browser.new_context()

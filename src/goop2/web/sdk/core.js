@@ -64,6 +64,7 @@
   // its tabs; so of the pages nobody looks at only a few keep theirs, and the others ask for what they missed when they are looked at again.
   const STREAM = "goop-events"; // name of the lock that every page with a stream holds
   const UNSEEN_STREAMS_MAX = 3;
+  const AGAIN_MS = 5000;
   const listeners = new Map(); // kind → functions
   let source = null;
   let place = ""; // id of the last event
@@ -85,6 +86,7 @@
     source = new EventSource(place ? `/api/events?after=${encodeURIComponent(place)}` : "/api/events"); // comes back by itself
     for (const kind of ["here", ...listeners.keys()]) source.addEventListener(kind, take);
     source.addEventListener("here", spare);
+    source.addEventListener("error", refused);
     arrived = new Promise((resolve) => {
       source.addEventListener("here", resolve, { once: true });
       source.addEventListener("error", resolve, { once: true });
@@ -96,6 +98,13 @@
     if (source) source.close();
     source = null;
     release();
+  }
+
+  // A browser comes back after a break, but not after a refusal: too many pages were listening.
+  function refused() {
+    if (!source || source.readyState !== EventSource.CLOSED) return;
+    end();
+    setTimeout(() => listeners.size && !source && !document.hidden && begin(), AGAIN_MS);
   }
 
   async function spare() {
