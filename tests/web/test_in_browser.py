@@ -146,6 +146,13 @@ async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Serv
         assert await page.evaluate("() => Goop.heard().then(() => streams.length)") == 1
         await page.evaluate("() => ends.forEach((end) => { end(); end(); })")
         assert await page.evaluate(OPEN_STREAMS) == 0
+        await page.evaluate(
+            "(peer) => { Goop.chat.subscribe(() => {})(); return Goop.chat.send(peer, '!greet Ann'); }", up.peer.identity.peer_id
+        )
+        await page.evaluate(HEAR)
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Bob')", up.peer.identity.peer_id)
+        await page.wait_for_function("() => heard.length")
+        assert await page.evaluate("() => heard") == ["Hello, Bob!"], "what was said while nobody listened is past"
 
 
 async def test_a_page_that_was_refused_its_stream_asks_again(browser: Browser, up: Served) -> None:

@@ -70,6 +70,7 @@
   let place = ""; // id of the last event
   let release = () => {};
   let arrived = Promise.resolve(); // once events come, or are known not to
+  let arrive = () => {};
 
   function take(event) {
     place = event.lastEventId || place;
@@ -87,17 +88,17 @@
     for (const kind of ["here", ...listeners.keys()]) source.addEventListener(kind, take);
     source.addEventListener("here", spare);
     source.addEventListener("error", refused);
-    arrived = new Promise((resolve) => {
-      source.addEventListener("here", resolve, { once: true });
-      source.addEventListener("error", resolve, { once: true });
-    });
-    if (navigator.locks) navigator.locks.request(STREAM, { mode: "shared" }, () => new Promise((let_go) => (release = let_go)));
+    arrived = new Promise((resolve) => (arrive = resolve));
+    for (const kind of ["here", "error"]) source.addEventListener(kind, arrive, { once: true });
+    const mine = source; // it may have ended before the lock is had
+    if (navigator.locks) navigator.locks.request(STREAM, { mode: "shared" }, () => mine === source && new Promise((letGo) => (release = letGo)));
   }
 
   function end() {
     if (source) source.close();
     source = null;
     release();
+    arrive();
   }
 
   // A browser comes back after a break, but not after a refusal: too many pages were listening.
@@ -133,7 +134,9 @@
       const those = listeners.get(kind);
       if (those) those.delete(listener);
       if (those && !those.size) listeners.delete(kind);
-      if (!listeners.size) end();
+      if (listeners.size) return;
+      end();
+      place = ""; // whoever listens again hears from then on
     };
   };
   Goop.heard = () => arrived;
