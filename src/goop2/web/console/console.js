@@ -13,6 +13,7 @@ const PAGES = [
   { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "data", title: "Data", key: "d" },
+  { name: "listen", title: "Listening", key: "l" },
   { name: "network", title: "Network", key: "n" },
   { name: "settings", title: "Settings", key: "e" },
 ];
