@@ -354,3 +354,20 @@ async def test_bounds_hold_sealed_and_opened(pair: Pair) -> None:
         assert answer["error"].startswith("the request is longer than")
     with pytest.raises(Broken):
         await wire.exchange(peer, SITE, b"ENC:" + wire.seal(b"GET /" + b"x" * site.REQUEST_MAX_BYTES) + b"\n")
+
+
+async def test_a_session_is_heard_sealed(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(monkeypatch)
+    async with AsyncExitStack() as stack:
+        alice, bob = await two(stack, guest, tmp_path)
+        session = (await bob.peer.listening.create("Evening")).id
+        await bob.peer.listening.load("short.wav")
+        await alice.network.followed.join(bob.id, session)
+        following = alice.peer.listening.following
+        await until(lambda: following.followed is not None and following.followed.session.track is not None)
+        await bob.peer.listening.play()
+        await until(lambda: following.followed is not None and following.followed.session.playing)
+        async with alice.network.followed.sound() as sound:
+            heard = b"".join([piece async for piece in sound.pieces])
+        assert heard[:4] == b"RIFF"
+        assert any(piece.startswith(b"RIFF") for piece in counted.sealed)

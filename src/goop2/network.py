@@ -37,6 +37,7 @@ from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import Keep, Operation, Received, Serving
+from goop2.rendezvous.own import servers_of
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
 from goop2.scripting.subscribers import Subscribers
@@ -139,7 +140,7 @@ async def join(
         keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), introducing)
         await _serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
-        servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
+        servers = await stack.enter_async_context(servers_of(peer.settings.presence))
         finding = open_discovery(trio, host, peer.folder, _says(peer, sealing), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster

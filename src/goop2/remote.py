@@ -19,6 +19,7 @@ from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.faults import LocalFault
+from goop2.remote_groups import GroupRemote
 from goop2.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Remote:
             "connect": self.connect,
             "self": self.this,
             "listen": self.listen,
+            **GroupRemote(peer.grouping, self._find).operations,
         }
 
     async def call(self, request: Request) -> Answer:

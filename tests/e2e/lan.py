@@ -60,8 +60,8 @@ def two_machines() -> Iterator[tuple[Machine, Machine]]:
 
 
 @contextmanager
-def two_networks() -> Iterator[tuple[Machine, Machine, Machine, Machine]]:
-    """Two machines, each on a cable of its own with a router between them, which lets no multicast through.
+def two_networks(*, routed: bool = True) -> Iterator[tuple[Machine, Machine, Machine, Machine]]:
+    """Two machines, each on a cable of its own with a router between them, which lets no multicast through, or nothing at all.
 
     The third and the fourth are the router as the first and the second see it. Raises `NoNamespaces`.
     """
@@ -69,7 +69,7 @@ def two_networks() -> Iterator[tuple[Machine, Machine, Machine, Machine]]:
         for machine, own, gate in ((a, "10.77.1.1", "10.77.1.254"), (b, "10.77.2.1", "10.77.2.254")):
             _cable(machine, own, router, gate)
             _run("-n", machine.namespace, "route", "add", "default", "via", gate)
-        _run("netns", "exec", router.namespace, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        _run("netns", "exec", router.namespace, "sh", "-c", f"echo {int(routed)} > /proc/sys/net/ipv4/ip_forward")
         yield a.at("10.77.1.1"), b.at("10.77.2.1"), router.at("10.77.1.254"), router.at("10.77.2.254")
 
 

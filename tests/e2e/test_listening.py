@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,10 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hear</titl
 <script src="/sdk/goop-listen.js"></script><audio muted></audio>
 <script>var said = []; const audio = document.querySelector("audio");
 var began = () => Goop.listen.join(audio).then(() => said.push("in"), (error) => said.push(error.message));
-var at = async () => {
-  if (audio.paused || audio.readyState < 3) return -99;
-  const began = await Goop.request(`listen/began?key=${new URL(audio.src).searchParams.get("key")}`).catch(() => null);
-  return began && audio.buffered.length ? began.position + audio.currentTime - audio.buffered.start(0) : -99;
-};</script></html>"""
+var at = () => (audio.paused || audio.readyState < 3 ? -99 : Goop.listen.heard(audio));</script></html>"""
 NEAR_SECONDS = 0.3
 """Two pages, each beside its own peer's clock, looked at one after the other."""
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -73,6 +70,21 @@ async def _off(alice: Page, bob: Page) -> float:
         heard = await alice.evaluate("at()")
         looks.append(abs(await bob.evaluate("Goop.listen.position()") - heard))
     return float(min(looks))
+
+
+async def test_a_host_that_is_killed_ends_it_for_who_listens(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    async with opened(browser, f"{bob.site}hear.html") as host, opened(browser, alice.visiting(bob, "hear.html")) as page:
+        await control(host, "create", name="Evening")
+        await control(host, "load", path="song.wav")
+        await control(host, "play")
+        await page.evaluate("began(); 0")
+        await until(page, "said.join()", "in")
+        await until(page, "!audio.paused")
+        bob.process.send_signal(signal.SIGKILL)
+        bob.process.wait()
+        await until(page, "Goop.listen.state()", None)
+        await until(page, "audio.paused")
 
 
 @pytest.mark.parametrize("format_", ["mp3", "flac"])

@@ -104,6 +104,23 @@ async def test_a_large_file_comes_whole_and_its_type_is_kept(two: tuple[Running,
     status, body, headers = await asyncio.to_thread(raw, alice.visiting(bob, "large.png"))
     assert (status, headers["content-type"], body == content) == (200, "image/png", True)
     assert "frame-ancestors" in headers["content-security-policy"]
+    for asked, first, last in (
+        ("bytes=0-9", 0, 9),
+        ("bytes=200000-200999", 200_000, 200_999),
+        ("bytes=-5", len(content) - 5, len(content) - 1),
+    ):
+        status, body, headers = await asyncio.to_thread(raw, alice.visiting(bob, "large.png"), Range=asked)
+        assert (status, body == content[first : last + 1]) == (206, True), "players jump in a film by asking for parts"
+        assert headers["content-range"] == f"bytes {first}-{last}/{len(content)}"
+    assert (await asyncio.to_thread(raw, alice.visiting(bob, "large.png"), Range="bytes=99999999-"))[0] == 416
+
+
+async def test_a_folder_of_the_other_peer_leads_to_its_slash(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    async with opened(browser, alice.visiting(bob, "quiz?round=2")) as page:
+        await expect(page.locator("fieldset")).to_have_count(5)
+        assert urlsplit(page.url).path.endswith("/quiz/")
+        assert urlsplit(page.url).query == "round=2"
 
 
 async def test_a_peer_that_is_killed_is_told_and_one_that_freezes_does_not_hold_us(browser: Browser, tmp_path: Path) -> None:
@@ -133,10 +150,10 @@ async def _load_sdk(page: Page) -> None:
         await page.add_script_tag(url=f"/sdk/{name}")
 
 
-def raw(address: str) -> tuple[int, bytes, dict[str, str]]:
+def raw(address: str, **more: str) -> tuple[int, bytes, dict[str, str]]:
     """What is at an address: names under localhost are this machine, whatever its resolver thinks."""
     where = urlsplit(address)
-    request = urllib.request.Request(f"http://127.0.0.1:{where.port}{where.path}", headers={"Host": where.netloc})
+    request = urllib.request.Request(f"http://127.0.0.1:{where.port}{where.path}", headers={"Host": where.netloc, **more})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read(), {name.lower(): value for name, value in answer.headers.items()}
@@ -170,6 +187,8 @@ async def test_a_visited_peers_page_reaches_nothing_of_ours(browser: Browser, tw
             "the files of Alice": "/api/site/files",
             "a change of them": "/api/site/upload?path=owned.html",
             "another peer's functions": f"/api/p/{alice.id}/data/lua/list",
+            "the making of a group": "/api/group/create",
+            "the owner's invitations": "/api/group/invites",
             "metrics": "/metrics",
         }
         for what, path in own.items():

@@ -113,6 +113,17 @@ def test_a_stranger_does_nothing_in_a_group(network: Network, game: str, type_: 
     assert [change for change in network.changes["host"] if change.sender == "eve"] == []
 
 
+def test_who_asks_for_a_group_that_is_none_is_told_so(network: Network) -> None:
+    network.deliver("eve", network.peers["eve"].join("host", "nosuch"))
+    change = network.changes["eve"][-1]
+    assert (change.what, change.refused.code) == ("refused", "not_found")
+    assert network.peers["eve"].joined() == ()
+    network.passes_ms = 0
+    answered = [each for _ in range(1000) for each in network.peers["host"].received("eve", said("join", "nosuch"))]
+    assert len(answered) < 50, "a storm of them is not answered"
+    assert network.peers["host"].received("eve", said("msg", "nosuch", 1)) == []
+
+
 @pytest.mark.parametrize("type_", ["msg", "close", "members", "welcome", "error", "meta", "state"])
 def test_only_the_host_speaks_for_the_group(network: Network, game: str, type_: str) -> None:
     before, heard = network.peers["ann"].joined(), len(network.changes["ann"])
@@ -221,9 +232,19 @@ def test_a_member_that_floods_is_not_handed_on_and_the_next_minute_it_is(network
     assert network.peers["host"].received("ann", said("msg", game, 1)) != []
 
 
+def test_a_host_that_floods_is_not_handed_on_to_pages(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    for number in range(module.BUDGET_PER_MINUTE + 100):
+        network.peers["ann"].received("host", said("msg", game, number))
+    assert len([change for change in network.changes["ann"] if change.what == "msg"]) <= module.BUDGET_PER_MINUTE
+    network.peers["ann"].received("host", said("close", game))
+    assert network.changes["ann"][-1].what == "ended", "its end is heard all the same"
+
+
 def test_a_storm_of_joins_and_leaves_is_told_to_the_others_once_a_second(network: Network, game: str) -> None:
     network.passes_ms = 0
     host = network.peers["host"]
+    host.received("bob", said("leave", game))
     told = [
         each for _ in range(500) for type_ in ("leave", "join") for each in host.received("bob", said(type_, game)) if each.peer == "ann"
     ]

@@ -7,10 +7,11 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+import trio
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
@@ -23,6 +24,7 @@ from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
 from multiaddr import Multiaddr
 from tests.p2p.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
 
+from goop2.p2p import host as host_module
 from goop2.p2p import pinned
 from goop2.p2p import stream as stream_module
 from goop2.p2p.address import PeerAddress, parse, peer_id
@@ -202,6 +204,29 @@ async def test_a_port_is_had_again_at_once_when_its_last_program_had_visitors(gu
             visitor.recv(1)
     async with loopback_host(guest, port=port) as again:
         assert again.port == port
+
+
+async def test_who_waits_for_a_dial_has_its_outcome(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    dials: list[Sequence[str]] = []
+    may_end = trio.Event()
+
+    async def dial(_swarm: object, _circuits: object, _peer: object, transports: Sequence[str]) -> bool:
+        dials.append(transports)
+        await may_end.wait()
+        return False
+
+    monkeypatch.setattr(host_module, "dial", dial)
+    nobody = new_identity().peer_id
+    somewhere, elsewhere = (PeerAddress(nobody, f"/ip4/192.0.2.{number}/tcp/1") for number in (1, 2))
+    async with loopback_host(guest) as caller:
+        same = [asyncio.create_task(caller.connect(nobody, [somewhere])) for _ in range(5)]
+        await until(lambda: len(dials) == 1)
+        more = asyncio.create_task(caller.connect(nobody, [elsewhere]))
+        await asyncio.sleep(0)
+        may_end.set()
+        outcomes = await asyncio.gather(*same, more, return_exceptions=True)
+    assert all(isinstance(each, Unreachable) for each in outcomes)
+    assert dials == [(somewhere.transport,), (elsewhere.transport, somewhere.transport)]
 
 
 async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(guest: Guest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def init(folder: Path, label: str | None, template: str) -> None:
         print(f"made  {output.one_line(str(folder / path))}")
     for path in created.kept:
         print(f"kept  {output.one_line(str(folder / path))}")
-    output.note(f'next: "goop2 peer {folder} --live", open the site it names, and read {folder / "README.md"}')
+    output.note(f'next: "goop2 peer {shlex.quote(str(folder))} --live", open the site it names, and read {folder / "README.md"}')
 
 
 @click.command("id")
@@ -57,7 +58,7 @@ def identity(folder: Path, as_json: bool) -> None:
 @folder_argument
 @json_option
 def keys(folder: Path, as_json: bool) -> None:
-    """Print the public key of the peer in DIR, for payload encryption.
+    """Print the key of the peer in DIR for payload encryption.
 
     A pair is made when there is none yet, written into goop.json ("p2p.nacl_public_key", "p2p.nacl_private_key"), and that file is
     then for your eyes alone; what else is in it stays. From the next start on, what you and peers with such keys send each other is

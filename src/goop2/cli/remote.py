@@ -17,7 +17,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.fault import Fault
 from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
-from goop2.cli.options import json_option
+from goop2.cli.options import FOLDER, folder_argument, json_option
 
 if TYPE_CHECKING:
     from goop2.control import Answer, Request
@@ -35,7 +35,7 @@ dir_option = click.option(
     "--dir",
     "folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
 )
 
@@ -57,7 +57,7 @@ def call(peer: str, function: str, params: str, folder: Path | None, as_json: bo
     """
     text = stdin().decode("utf-8", "replace") if params == "-" else unicode(params)
     request = {"peer": peer, "function": unicode(function), "params": text}
-    answer, code = _ask(folder, "call", request, as_json)
+    answer, code = ask(folder, "call", request, as_json)
     if answer is not None:
         output.answer_json(answer["result"])
     return code
@@ -78,7 +78,7 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
     PEER is an id, the label of a peer that is here, or an address. The reply goes to stdout, whatever it says; the exit code is 1 when
     it reports a failure, or when the peer could not be reached.
     """
-    answer, code = _ask(folder, "send", {"peer": peer, "text": unicode(text)}, as_json)
+    answer, code = ask(folder, "send", {"peer": peer, "text": unicode(text)}, as_json)
     if answer is None:
         return code
     reply = str(answer.get("reply", ""))
@@ -93,11 +93,11 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
 
 
 @click.command("peers")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
 @json_option
 def peers(folder: Path | None, as_json: bool) -> int:
     """List the peers that are here now."""
-    answer, code = _ask(folder, "peers", {}, as_json)
+    answer, code = ask(folder, "peers", {}, as_json)
     found: Any = answer["peers"] if answer is not None else []
     if as_json and answer is not None:
         output.answer_json(found)
@@ -110,7 +110,7 @@ def peers(folder: Path | None, as_json: bool) -> int:
 
 
 @click.command("connect")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.argument("address", metavar="ADDRESS")
 @json_option
 def connect(folder: Path, address: str, as_json: bool) -> int:
@@ -118,7 +118,7 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
 
     Example: goop2 connect mysite /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…
     """
-    answer, code = _ask(folder, "connect", {"address": address}, as_json)
+    answer, code = ask(folder, "connect", {"address": address}, as_json)
     if answer is not None and as_json:
         output.answer_json(answer)
     elif answer is not None:
@@ -126,7 +126,7 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
     return code
 
 
-def _ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
+def ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
     """The answer, or None when it was a failure and has been told; and the exit code."""
     from goop2.control import ControlError
 
@@ -155,11 +155,11 @@ def _chosen(folder: Path | None) -> Path:
 
 
 async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
-    from goop2.control import ask
+    from goop2.control import ask as ask_running
     from goop2.lock import FolderLocked
 
     for _ in range(STARTING_TRIES):
-        answer = await ask(folder, op, request, ANSWER_SECONDS)
+        answer = await ask_running(folder, op, request, ANSWER_SECONDS)
         if answer is not None:
             return answer
         try:

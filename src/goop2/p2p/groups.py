@@ -2,7 +2,7 @@
 
 The host keeps the list. Who speaks is who the connection proved; what a payload claims is not looked at.
 
-    at the host    join → welcome to it and members to all, or error `full`;  leave, or gone → members to all
+    at the host    join → welcome to it and members to all, or error `full`, `not_found`;  leave, or gone → members to all
                    msg of a member → to all other members;  msg of anybody else → nothing;  ping → pong
     at a member    welcome, members, meta, msg, state, close and error count only from the host that was asked to let us in
 
@@ -40,12 +40,13 @@ PAYLOAD_MAX_BYTES: Final = 64 * 1024
 """A message to a group: it goes to every member. A game's board is a few lines."""
 LIST_EVERY_MS: Final = 1000
 BUDGET_PER_MINUTE: Final = 1200
-"""Of one peer, over all groups here: twenty messages a second, a drawing hand."""
+"""Of one peer, over all groups: twenty messages a second, a drawing hand."""
 CHANGE_COSTS: Final = 40
 """Joining or leaving, of the same: everybody is told."""
 TEMPLATE: Final = "template"
 """The app type whose members the policy `group` means."""
 FULL: Final = "full"
+NOT_FOUND: Final = "not_found"
 
 Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
 
@@ -233,6 +234,8 @@ class Groups:
             return self._from_host(self._joined[sender, said.id], said)
         if said.id in self._hosted:
             return self._at_host(self._hosted[said.id], sender, said)
+        if said.type == "join" and self._affords(sender, CHANGE_COSTS):
+            return [self._refusal(sender, said.id, Refused(NOT_FOUND, "no such group is hosted here"))]
         return []
 
     def gone(self, peer: str) -> list[Outgoing]:
@@ -287,11 +290,14 @@ class Groups:
         members = self._joined_at[group.id]
         bound = min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
         if peer not in members and len(members) >= bound:
-            refused = msgspec.json.encode(Refused(FULL, f"the group has {bound} members, the most there may be"))
-            return [Outgoing(peer, topics.group_topic(group.id, "error"), topics.envelope("error", group.id, refused, self.own_id))]
+            return [self._refusal(peer, group.id, Refused(FULL, f"the group has {bound} members, the most there may be"))]
         members.setdefault(peer, self._now_ms())
         group = self._with_members(group, {*group.members, peer})
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
+
+    def _refusal(self, peer: str, group: str, why: Refused) -> Outgoing:
+        payload = topics.envelope("error", group, msgspec.json.encode(why), self.own_id)
+        return Outgoing(peer, topics.group_topic(group, "error"), payload)
 
     def _without(self, group: Known, peer: str, *, left: bool = False) -> list[Outgoing]:
         was_here = peer in group.members
@@ -336,8 +342,8 @@ class Groups:
             self._subscribers.tell(Change("refused" if said.type == "error" else "ended", group, refused=refused))
         elif isinstance(said.event, Welcome):
             self._update("joined", _welcomed(group, said.event))
-        elif not group.joined:
-            # Who has not let us in has nothing to tell us.
+        elif not group.joined or not self._affords(group.host, 1):
+            # Who has not let us in has nothing to tell us, and a flood is not handed on.
             return []
         elif isinstance(said.event, Members):
             self._update("members", replace(group, members=_ids(said.event.members)))

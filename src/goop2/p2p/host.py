@@ -97,7 +97,7 @@ class Host:
         self._swarm = cast(Swarm, self._host.get_network())
         self._book = AddressBook()
         self._circuits = Circuits(self._host, self.admission)
-        self._dialling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._dialling: WeakValueDictionary[str, _Dialling] = WeakValueDictionary()
         self._outgoing: Counter[str] = Counter()
         self._listening: trio.Event
         self._done: trio.Event
@@ -131,9 +131,15 @@ class Host:
         id_ = peer_id(peer)
         self.knows(address for address in addresses if address.peer == peer)
         transports = self._book.of(peer)
-        # One dial a peer: who comes meanwhile waits for it and finds the connection.
-        async with self._dialling.setdefault(peer, asyncio.Lock()):
-            connected = await self._called(peer, dial, self._swarm, self._circuits, id_, transports)
+        # One dial a peer: who comes meanwhile waits for it, and has its outcome unless there are more addresses to try.
+        dialling = self._dialling.setdefault(peer, _Dialling())
+        waits = dialling.locked()
+        async with dialling:
+            if waits and set(transports) <= set(dialling.tried):
+                connected = self.is_connected(peer)
+            else:
+                dialling.tried = transports
+                connected = await self._called(peer, dial, self._swarm, self._circuits, id_, transports)
         if not connected:
             raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
 
@@ -269,6 +275,12 @@ class Host:
 
     def _refused(self, why: str) -> None:
         self._log.debug("refused", why=why)
+
+
+class _Dialling(asyncio.Lock):
+    """Held while a peer is dialled."""
+
+    tried: tuple[str, ...] = ()
 
 
 async def _exchange(stream: Stream, handler: Handler) -> None:

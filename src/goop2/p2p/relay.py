@@ -71,7 +71,7 @@ class Relay:
                 if isinstance(wanted, Connect):
                     await self._connect(stream, peer, wanted, rest)
                 else:
-                    await self._reserve(stream, str(peer))
+                    await self._reserve(stream)
             except Refusal as refusal:
                 await write(stream, circuit.hop_refusal(refusal.status))
                 await stream.close_write()
@@ -83,8 +83,8 @@ class Relay:
         finally:
             await _let_read(stream)
 
-    async def _reserve(self, stream: NetStream, peer: str) -> None:
-        seconds = self.places.reserve(peer)
+    async def _reserve(self, stream: NetStream) -> None:
+        seconds = self.places.reserve(str(stream.muxed_conn.peer_id), _address(stream))
         await write(stream, circuit.give_place(int(time.time() + seconds), self._addresses()))
         await stream.close_write()
 
@@ -92,7 +92,7 @@ class Relay:
         target = ID(wanted.peer)
         limits = self.places.limits
         seconds, most = int(limits.circuit_seconds), limits.circuit_bytes
-        with self.places.circuit(str(source), str(target)):
+        with self.places.circuit(str(source), str(target), _address(stream)):
             other = await self._bring(source, target, seconds, most)
             try:
                 await write(stream, circuit.give_circuit(seconds, most))
@@ -166,6 +166,12 @@ async def open_relay(guest: Guest, host: Host, addresses: Addresses, limits: Rel
     finally:
         with contextlib.suppress(GuestStopped):
             await guest.call(relay._end)
+
+
+def _address(stream: NetStream) -> str:
+    """Of the connection's other end."""
+    address = stream.get_remote_address()
+    return address[0] if address else ""
 
 
 async def _let_read(stream: NetStream) -> None:

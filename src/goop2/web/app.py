@@ -117,7 +117,7 @@ class Web:
         self.chat = Chat(parts.chat, self.events, parts.abroad)
         broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
-        self.groups = Groups(parts.grouping)
+        self.groups = Groups(parts.grouping, self.events, site_audience(parts.owner))
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
@@ -155,7 +155,7 @@ class Web:
         self.visits.end()
         self.listen.stop()
         self.listen_abroad.stop()
-        self.groups.stop()
+        self.groups.end()
         self.events.stop()
         self.console_events.stop()
 

@@ -24,12 +24,10 @@ from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 from goop2.web.origins import Realm
-from goop2.web.streams import send_events
+from goop2.web.visits import audience
 
 KIND: Final = "group"
-INVITE: Final = "invite"
-OWNERS: Final = "owner"
-"""The audience of the owner's own pages."""
+INVITE: Final = "group-invite"
 _CODES: Final = (
     (NoSuchGroup, ErrorCode.NOT_FOUND),
     (NotLetIn, ErrorCode.FORBIDDEN),
@@ -92,7 +90,7 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
     group: str
     host: str
     sender: str = ""
-    payload: msgspec.Raw = msgspec.Raw(b"")
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     members: tuple[str, ...] | None = None
     message: str = ""
 
@@ -105,17 +103,16 @@ def shown(group: Known) -> Shown:
 class Groups:
     """The groups of this peer, for pages."""
 
-    def __init__(self, grouping: Grouping) -> None:
+    def __init__(self, grouping: Grouping, events: Events, owners_pages: str) -> None:
         self._grouping = grouping
         self._groups = grouping.groups
-        self._events = Events()
-        """Apart from the others: what a group's host floods us with pushes out groups' events alone."""
+        self._events = events
+        self._owners_pages = owners_pages
         of_members: dict[str, Answer] = {
             "group/subscriptions": self._answering(self._subscriptions),
             "group/join": self._answering(self._join),
             "group/leave": self._answering(self._leave),
             "group/send": self._answering(self._say),
-            "group/events": self._hear,
         }
         of_owners: dict[str, Answer] = {
             "group/create": self._answering(self._create),
@@ -129,11 +126,10 @@ class Groups:
         """The same on the origin of another peer's site."""
         self._ends = (self._groups.subscribe(self._tell), grouping.subscribe_invites(self._tell_invite))
 
-    def stop(self) -> None:
-        """End the streams."""
-        for end in self._ends:
-            end()
-        self._events.stop()
+    def end(self) -> None:
+        """No more events."""
+        for each in self._ends:
+            each()
 
     # A member's.
 
@@ -157,16 +153,9 @@ class Groups:
 
     async def _say(self, call: Call, body: bytes) -> bytes:
         asked = msgspec.json.decode(body, type=Say)
-        self._grouping.send(*_which(call, asked), bytes(asked.payload))
+        # In one line, as the network wants it.
+        self._grouping.send(*_which(call, asked), msgspec.json.format(bytes(asked.payload), indent=-1))
         return _DONE
-
-    async def _hear(self, call: Call) -> None:
-        try:
-            host = _only_host(call)
-        except _Forbidden as why:
-            await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, str(why)), call.headers)
-            return
-        await send_events(call, self._events, host or call.caller.id, [host or OWNERS])
 
     # The owner's.
 
@@ -197,16 +186,16 @@ class Groups:
             group.id,
             group.host,
             change.sender if group.host == self._groups.own_id else "",
-            msgspec.Raw(change.payload if said else b""),
+            msgspec.Raw(change.payload) if said else msgspec.UNSET,
             None if said else group.members,
             change.refused.message or change.refused.code,
         )
-        self._events.publish(KIND, happened, OWNERS)
+        self._events.publish(KIND, happened, self._owners_pages)
         if group.host != self._groups.own_id:
-            self._events.publish(KIND, happened, group.host)
+            self._events.publish(KIND, happened, audience(group.host))
 
     def _tell_invite(self, invited: Invited) -> None:
-        self._events.publish(INVITE, invited, OWNERS)
+        self._events.publish(INVITE, invited, self._owners_pages)
 
     def _answering(self, work: Callable[[Call, bytes], Awaitable[bytes]]) -> Answer:
         """`work` with the body read, and every refusal sent."""

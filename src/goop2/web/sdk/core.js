@@ -18,6 +18,9 @@
     }
   };
 
+  // What a page of ours says by its status alone, such as that there is no file.
+  const CODES = { 400: "bad_request", 403: "forbidden", 404: "not_found", 405: "bad_request", 416: "bad_request", 421: "forbidden" };
+
   async function failure(response) {
     let told = {};
     try {
@@ -27,7 +30,7 @@
     }
     const seconds = Number(response.headers.get("Retry-After"));
     return new Goop.Error(told.message || `the peer answered ${response.status}`, {
-      code: told.code || "unavailable",
+      code: told.code || CODES[response.status] || "unavailable",
       status: response.status,
       script: told.script,
       line: told.line,

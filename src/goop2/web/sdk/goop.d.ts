@@ -32,6 +32,8 @@ export interface Role {
   insert: Opened;
   update: Opened;
   delete: Opened;
+  /** The policies themselves: for the owner. */
+  policies?: Record<"read" | "insert" | "update" | "delete", "open" | "group" | "email" | "owner" | "local">;
 }
 export interface Orm {
   schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
@@ -149,7 +151,7 @@ export interface KnownGroup {
   away: string[];
 }
 export interface GroupEvent {
-  type: "msg" | "state" | "members" | "joined" | "meta" | "hosted" | "away" | "refused" | "ended" | "invite";
+  type: "msg" | "state" | "members" | "joined" | "meta" | "hosted" | "away" | "refused" | "ended";
   group: string;
   host: string;
   /** Of a msg: the peer that sent it, where the group is hosted. */
@@ -158,8 +160,13 @@ export interface GroupEvent {
   members?: string[];
   /** Of a refusal. */
   message?: string;
-  /** Of an invitation. */
-  name?: string;
+}
+export interface GroupInvitation {
+  /** Who invites, and hosts the group. */
+  host: string;
+  group: string;
+  name: string;
+  type: string;
 }
 export interface Group {
   subscriptions(): Promise<KnownGroup[]>;
@@ -171,7 +178,8 @@ export interface Group {
   create(name: string, options?: { type?: string; max_members?: number; volatile?: boolean }): Promise<KnownGroup>;
   close(group: string): Promise<unknown>;
   invite(group: string, peer: string): Promise<unknown>;
-  invites(): Promise<{ host: string; group: string; name: string; type: string }[]>;
+  invites(): Promise<GroupInvitation[]>;
+  invited(listener: (invitation: GroupInvitation) => void): () => void;
 }
 export interface Session {
   id: string;
@@ -196,6 +204,8 @@ export interface Listen {
   /** Resolves once this page is in the session; rejects when its host lets us not in. */
   join(audio: HTMLAudioElement): Promise<Session>;
   leave(audio: HTMLAudioElement): void;
+  /** What the host of this page can load; null for everybody else. */
+  files(): Promise<string[] | null>;
   control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
 }
 export interface Ui {
