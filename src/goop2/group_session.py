@@ -111,13 +111,20 @@ class GroupSession:
 
     async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
         box = self._sealing.box(stream.peer)
-        await stream.write(listen.header(track.format, track.bitrate, track.duration, sealed=box is not None))
-        if position() is not None:
+        try:
             async with self._finding:
                 heard = await asyncio.to_thread(sound, file, track)
-            async with contextlib.aclosing(paced(heard, position)) as pieces:
-                async for piece in pieces:
-                    await self._send_piece(stream, piece, box)
+        except ListenError:
+            await stream.finish(listen.refusal(listen.NO_TRACK))
+            return
+        async with contextlib.aclosing(paced(heard, position)) as pieces:
+            # Before the header: a listener takes its coming for the moment at which the sound begins.
+            first = await anext(pieces, None)
+            await stream.write(listen.header(track.format, track.bitrate, track.duration, sealed=box is not None))
+            if first is not None:
+                await self._send_piece(stream, first, box)
+            async for piece in pieces:
+                await self._send_piece(stream, piece, box)
         await stream.finish()
 
     async def _send_piece(self, stream: Stream, piece: bytes, box: Box | None) -> None:

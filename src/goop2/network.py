@@ -37,6 +37,7 @@ from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import Keep, Operation, Received, Serving
+from goop2.rendezvous.own import servers_of
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
 from goop2.scripting.subscribers import Subscribers
@@ -50,6 +51,8 @@ _RAW_KEYS: Final = (
     *("order", "fields", "expr", "group_by", "key_col"),
 )
 REJOIN_SECONDS: Final = 60
+BROADCAST_AT_ONCE: Final = 16
+"""Peers a message to everybody is on its way to: one that is frozen holds its place for five seconds, not everybody."""
 GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
 
@@ -91,14 +94,17 @@ class Network:
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""
         payload = msgspec.json.encode(topics.Chat(content, timestamp_ms))
-        reached = 0
-        for peer in self.roster.peers():
-            try:
-                await self.calling.send(peer.id, topics.BROADCAST, payload)
-            except NetworkFault:
-                continue
-            reached += 1
-        return reached
+        places = asyncio.Semaphore(BROADCAST_AT_ONCE)
+
+        async def reach(peer: str) -> bool:
+            async with places:
+                try:
+                    await self.calling.send(peer, topics.BROADCAST, payload)
+                except NetworkFault:
+                    return False
+                return True
+
+        return sum(await asyncio.gather(*(reach(peer.id) for peer in self.roster.peers())))
 
 
 @asynccontextmanager
@@ -134,7 +140,7 @@ async def join(
         keep = _keeping(peer, who, broadcasts, _grouped(grouping), introducing)
         await _serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
-        servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
+        servers = await stack.enter_async_context(servers_of(peer.settings.presence))
         finding = open_discovery(trio, host, peer.folder, _says(peer, sealing), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster

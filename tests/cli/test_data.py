@@ -169,6 +169,25 @@ def test_what_has_no_rows_has_columns(filled: Path) -> None:
     assert goop2("data", filled, "query", "SELECT title, body FROM posts WHERE 0", "--csv").stdout == "title,body\n"
 
 
+def test_a_long_text_leaves_room_for_the_other_columns(filled: Path) -> None:
+    columns = ", ".join(f"{10**9 + number} AS n{number}" for number in range(5))
+    with Terminal(["data", filled, "query", f"SELECT hex(zeroblob(150)) AS long, 'short' AS short, {columns}"]) as terminal:
+        assert terminal.ended() == 0
+        (line,) = [line for line in terminal.text.splitlines() if "short" in line and "000" in line]
+    assert line.split()[1:] == ["short", *(str(10**9 + number) for number in range(5))], "numbers are never cut"
+    assert line.split()[0].endswith("0…")
+
+
+def test_rows_too_wide_for_the_terminal_are_written_a_value_a_line(filled: Path) -> None:
+    columns = ", ".join(f"'value {number}' AS c{number}" for number in range(30))
+    with Terminal(["data", filled, "query", f"SELECT {columns} FROM posts"]) as terminal:
+        assert terminal.ended() == 0
+        lines = [line.split() for line in terminal.text.splitlines()]
+    one = [[f"c{number}", "value", str(number)] for number in range(30)]
+    assert [line for line in lines if line] == one + one
+    assert [] in lines, "a blank line between"
+
+
 def test_infinity_is_no_null(filled: Path) -> None:
     sql = "SELECT 9e999 AS a, -9e999 AS b"
     assert goop2("data", filled, "query", sql, "--json").stdout == '[\n{"a":1e999,"b":-1e999}\n]\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from tests.cli.command import goop2
 
 from goop2.templates import TEMPLATES
@@ -43,6 +44,21 @@ def test_init_refuses_a_peer_folder(folder: Path) -> None:
     done = goop2("init", folder)
     assert (done.stdout, done.returncode) == ("", 2)
     assert done.stderr == f"error: {folder}/goop.json is there already: {folder} is a peer folder, and stays as it is\n"
+
+
+def test_what_to_type_next_can_be_typed(tmp_path: Path) -> None:
+    done = goop2("init", "my site", cwd=tmp_path)
+    assert done.stderr.startswith("next: \"goop2 peer 'my site' --live\", ")
+    refused = goop2("id", "no site", cwd=tmp_path)
+    assert refused.stderr.endswith("\"goop2 init 'no site'\" makes one\n")
+
+
+@pytest.mark.parametrize("command", [["init"], ["id"], ["demo"], ["lua", "list"], ["peers"]], ids=" ".join)
+def test_a_variable_that_was_never_set_is_not_the_current_folder(tmp_path: Path, command: list[str]) -> None:
+    done = goop2(*command, "", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert 'an empty text names no folder; "." is the current one' in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_id_is_made_once(folder: Path) -> None:

@@ -100,6 +100,9 @@ AT_ONCE = {
     "unpack of ten million": Case("local x = {unpack({}, 1, 1e7)}", (ERROR, MEMORY)),
     "unpack of more than integers can count": Case("local x = {unpack({}, -2 ^ 31, 2 ^ 31 - 1)}", (ERROR,)),
     "unpack up to a number that is none": Case("local x = {unpack({}, 0 / 0, 2 ^ 31 - 1)}", (OK, ERROR)),
+    "unpack from beyond integers back to them": Case(
+        "for _, n in ipairs{2 ^ 31, 2 ^ 32, 2 ^ 53, 1e300} do unpack({}, n, 2 ^ 31 - 1) end", (OK, ERROR)
+    ),
     "unpack from far below an empty table": Case("local x = {unpack({}, -2 ^ 31)}", (ERROR,)),
     "a pattern of a hundred thousand parts": Case("(('a'):rep(1e5)):find(('a?'):rep(1e5))", (OK, ERROR)),
     "a print of five megabytes": Case("print(('x'):rep(5e6))", (OK, MEMORY)),

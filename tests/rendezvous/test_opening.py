@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.requests import Request
 from tests.p2p.hosts import SECONDS, new_identity
 
 from goop2.config import Address
@@ -82,6 +83,12 @@ async def test_more_signs_than_60_a_minute_are_refused(server: httpx.AsyncClient
         statuses.append((await server.post("/publish", content=online(ANN))).status_code)
     assert statuses[:PUBLISHED_PER_MINUTE] == [204] * PUBLISHED_PER_MINUTE
     assert statuses[-1] == 429
+
+
+def test_who_has_a_network_of_ipv6_is_one_address() -> None:
+    sources = {module._source(Request({"type": "http", "client": (address, 1)})) for address in ("2001:db8::1", "2001:db8::ffff:2")}
+    assert len(sources) == 1
+    assert module._source(Request({"type": "http", "client": ("::ffff:192.0.2.1", 1)})) == "192.0.2.1"
 
 
 async def test_what_is_not_served_is_404_so_that_peers_fall_back(server: httpx.AsyncClient) -> None:

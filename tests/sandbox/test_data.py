@@ -210,6 +210,11 @@ async def test_one_statement_inside_one_function_of_sql_has_a_second_too(tmp_pat
         peer.database.changed("UPDATE t SET n = 2")
 
 
+async def test_a_script_may_work_for_longer_once_it_has_written(tmp_path: Path) -> None:
+    body = TABLE + 'goop.schema.insert("t", {n = 1}) local began = os.time() while os.time() < began + 3 do end return "done"'
+    assert await result(tmp_path, body, timeout_seconds=20) == "done"
+
+
 async def test_waiting_for_the_lock_is_not_holding_it(tmp_path: Path) -> None:
     async with peer_with(tmp_path, {"make": function(TABLE), "write": function('return goop.schema.insert("t", {n = 2})')}) as peer:
         await call(peer, "make")

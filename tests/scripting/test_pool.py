@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -103,6 +104,17 @@ async def test_a_worker_that_crashes_fails_its_own_call_alone_with_the_likely_ca
         call = "function handle() return (('x'):gsub('x', handle)) end"
         assert await pool.run(invocation_of(call)) == Outcome(ErrorCode.SCRIPT_ERROR, CRASHED)
         assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_recursion_through_c_has_a_stack_of_the_usual_size_whatever_the_owners_is() -> None:
+    before = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (before[1], before[1]))
+    try:
+        async with open_pool() as pool:
+            outcome = await pool.run(invocation_of("function handle() return (('x'):gsub('x', handle)) end"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, before)
+    assert outcome.payload == CRASHED
 
 
 async def test_an_idle_worker_killed_from_outside_is_replaced_and_no_call_notices() -> None:

@@ -396,6 +396,12 @@ def test_no_error_tells_a_table_that_is_hidden_from_one_that_is_not(access: Acce
         assert told == str(ask(access, BOB, "query", table="posts", **{key: text.format(missing)})).replace(missing, hidden)
 
 
+def test_a_query_reads_its_table_once_even_where_all_of_it_is_open(access: Access) -> None:
+    """Else a stranger could join it with itself, again and again."""
+    assert ask(access, BOB, "count", table="posts") == 3
+    assert isinstance(ask(access, BOB, "query", table="posts", where="(SELECT sum(a.points) FROM main.posts a, main.posts b) > 0"), str)
+
+
 def test_the_owner_is_told_what_it_was(access: Access) -> None:
     assert "may not read the table diary" in str(ask(access, OWNER, "query", table="posts", where="(SELECT 1 FROM diary)"))
     assert ask(access, BOB, "query", table="posts", where="titel = 1") == "no such column: titel"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, QUERY, VISITOR, Role
+from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, QUERY, VISITOR, Guard, Role
 from goop2.storage.reading import QUERY as OWNER
 
 REFUSED_TO_ALL = {
@@ -50,9 +51,13 @@ REFUSED_TO_ALL = {
     "SELECT * FROM pragma_table_info('games')": "PRAGMA",
     "SELECT * FROM pragma_database_list": "PRAGMA",
     "SELECT load_extension('x')": "load_extension",
+    "SELECT Load_Extension('x')": "load_extension",
     "SELECT fts3_tokenizer('simple')": "fts3_tokenizer",
+    "SELECT sqlite_log(1, 'x')": "sqlite_log",
     "INSERT INTO _tables (name, schema) VALUES ('x', 'y')": "",
     "UPDATE _orm_schemas SET schema_json = ''": "",
+    "DELETE FROM _tables": "",
+    "DELETE FROM _orm_schemas": "",
     "DELETE FROM _meta": "",
     "INSERT INTO games (_owner, turn) SELECT 'x', content FROM _chat_messages": "",
     "INSERT INTO games (_owner) VALUES ('x') RETURNING (SELECT content FROM _chat_messages)": "",
@@ -126,6 +131,14 @@ def test_a_query_cannot_write_whatever_its_first_word(tables: Database, sql: str
         tables.query(QUERY, sql)
     assert tables.rows("SELECT * FROM games") == [(1, "x", "X")]
     assert tables.change(EXEC, sql) == 1
+
+
+def test_a_statement_that_writes_is_found_out_without_the_guard_too(tables: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guard, "__call__", lambda *_: apsw.SQLITE_OK)
+    for sql in ("DELETE FROM games", "WITH a AS (SELECT 1) UPDATE games SET turn = 'O' RETURNING turn", "CREATE TABLE x (y)"):
+        with pytest.raises(StorageError, match=r"only reads; goop\.db\.exec writes"):
+            tables.query(QUERY, sql)
+    assert tables.rows("SELECT * FROM games") == [(1, "x", "X")]
 
 
 @pytest.mark.parametrize(

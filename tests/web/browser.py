@@ -22,6 +22,15 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 15_000
+UNSEEN = """
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  window.look = (seen) => { hidden = !seen; document.dispatchEvent(new Event("visibilitychange")); };
+  window.streams = [];
+  const Source = EventSource;
+  window.EventSource = function (address) { const made = new Source(address); streams.push(made); return made; };
+"""
+"""Headless pages are always looked at, unless they are told otherwise."""
 
 
 def executable() -> str:

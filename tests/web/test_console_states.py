@@ -141,7 +141,7 @@ FULL: dict[str, State] = {
     "settings are refused": not_saved,
     "a page is left": leaving,
 }
-EMPTY: dict[str, State] = {name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "network", "settings")}
+EMPTY: dict[str, State] = {name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "listen", "network", "settings")}
 
 
 async def _late(route: Route) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
-from tests.web.browser import PATIENCE_MS, launched, opened
+from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
 from tests.web.served import Served, served
 from tests.web.test_ports import SAFARI
 
@@ -106,6 +106,7 @@ async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Brow
     async with opened(browser, up.web.site + "sdk.html") as page:
         assert await page.evaluate(change) == {"ok": True}
         assert await page.evaluate("() => Goop.site.read('drop/a b.txt')") == "dropped"
+        assert await page.evaluate("() => Goop.site.read('drop/nosuch').catch(({ code, status }) => [code, status])") == ["not_found", 404]
         assert await page.evaluate("() => Goop.site.upload('lua/evil.lua', 'x').catch((error) => error.code)") == "bad_request"
         assert await page.evaluate("() => Goop.site.remove('drop/a b.txt')") == {"ok": True}
     async with opened(browser, f"http://{up.visitor('ann')}/sdk.html") as page:
@@ -131,15 +132,6 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         assert await other.evaluate("() => heard") == []
 
 
-UNSEEN = """
-  let hidden = false;
-  Object.defineProperty(document, "hidden", { get: () => hidden });
-  window.look = (seen) => { hidden = !seen; document.dispatchEvent(new Event("visibilitychange")); };
-  window.streams = [];
-  const Source = EventSource;
-  window.EventSource = function (address) { const made = new Source(address); streams.push(made); return made; };
-"""
-"""Headless pages are always looked at, unless they are told otherwise."""
 HEAR = "() => { window.heard = []; Goop.chat.subscribe(({content}) => heard.push(content)); return Goop.heard(); }"
 OPEN_STREAMS = "() => streams.filter((one) => one.readyState !== 2).length"
 
@@ -154,6 +146,24 @@ async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Serv
         assert await page.evaluate("() => Goop.heard().then(() => streams.length)") == 1
         await page.evaluate("() => ends.forEach((end) => { end(); end(); })")
         assert await page.evaluate(OPEN_STREAMS) == 0
+        await page.evaluate(
+            "(peer) => { Goop.chat.subscribe(() => {})(); return Goop.chat.send(peer, '!greet Ann'); }", up.peer.identity.peer_id
+        )
+        await page.evaluate(HEAR)
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Bob')", up.peer.identity.peer_id)
+        await page.wait_for_function("() => heard.length")
+        assert await page.evaluate("() => heard") == ["Hello, Bob!"], "what was said while nobody listened is past"
+
+
+async def test_a_page_that_was_refused_its_stream_asks_again(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.site + "sdk.html") as page:
+        await page.clock.install()
+        await page.route("**/api/events", lambda route: route.fulfill(status=503), times=1)
+        await page.evaluate("() => { window.reply = new Promise((told) => Goop.chat.subscribe(told)); return Goop.heard(); }")
+        await page.clock.fast_forward(6000)
+        await page.evaluate("() => Goop.heard()")
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        assert await page.evaluate("() => reply.then(({ content }) => content)") == "Hello, Ann!"
 
 
 async def test_twelve_tabs_of_a_site_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:

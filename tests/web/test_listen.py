@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from playwright.async_api import Page
 from tests.listen.sounds import FRAME_SECONDS, encoded, mp3, mp3_frame, noise, wav
 from tests.web.browser import launched, opened
 from tests.web.served import Served, served
+
+from goop2.web import listen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -105,6 +108,8 @@ async def test_the_picture_of_a_track_is_shown_and_nothing_else_as_one(up: Serve
         answer = await up.ask(address, host=ann)
         assert answer.status == (200 if shown else 404)
         if shown:
+            again = await up.ask(address, host=ann, if_none_match=answer.headers["etag"])
+            assert again.status == 304
             assert (answer.headers["content-type"], answer.body) == ("image/png", picture)
             assert answer.headers["content-security-policy"] == "default-src 'none'"
     await control(up, "close")
@@ -119,7 +124,7 @@ async def test_only_the_owner_sees_which_files_there_are(up: Served) -> None:
     answer = await up.ask("/api/listen/files")
     assert [file for file in answer.json["files"] if file.startswith("music")] == ["music/A.FLAC", "music/b.ogg"]
     assert not [file for file in answer.json["files"] if "no.mp3" in file]
-    assert (await up.ask("/api/listen/files", host=up.visitor("ann"))).status == 403
+    assert (await up.ask("/api/listen/files", host=up.visitor("ann"))).json == {"files": None}
 
 
 async def test_a_changed_file_is_not_sent_as_what_was_loaded(up: Served) -> None:
@@ -132,6 +137,29 @@ async def test_a_changed_file_is_not_sent_as_what_was_loaded(up: Served) -> None
     assert (answer.status, answer.json["message"]) == (404, "soon.wav has changed since it was loaded: load it again")
     (up.folder / "soon.wav").unlink()
     assert (await up.ask(f"/api/listen/began?session={group['id']}&from=1")).status == 404
+    await control(up, "close")
+
+
+async def test_a_page_that_never_reads_costs_what_a_connection_holds(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real = listen._From.read
+
+    def counted(file: listen._From, size: int) -> bytes:
+        read.append(size)
+        return real(file, size)
+
+    monkeypatch.setattr(listen._From, "read", counted)
+    mp3(up.folder / "large.mp3", [14] * 50_000)
+    await control(up, "create", name="Evening")
+    _, group = await control(up, "load", path="large.mp3")
+    assert isinstance(group, dict)
+    with closing(socket.create_connection(("127.0.0.1", up.port))) as connection:
+        connection.sendall(f"GET /api/listen/audio?session={group['id']} HTTP/1.1\r\nHost: {up.visitor('ann')}\r\n\r\n".encode())
+        before = -1
+        while before != sum(read) or not read:
+            before = sum(read)
+            await asyncio.sleep(0.5)
+    assert sum(read) < 10_000_000 < (up.folder / "large.mp3").stat().st_size
     await control(up, "close")
 
 

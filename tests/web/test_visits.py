@@ -223,10 +223,15 @@ async def test_a_browser_that_goes_ends_the_file_at_its_peer(visit: Visit) -> No
     await asyncio.wait_for(ended.wait(), 10)
 
 
-async def test_part_of_a_file_is_all_of_it_and_nothing_is_taken_for_unchanged(visit: Visit) -> None:
+@pytest.mark.parametrize(
+    ("asked", "status", "body"),
+    [("bytes=1-2", 206, b"el"), ("bytes=-2", 206, b"lo"), ("bytes=0-99", 206, b"hello"), ("bytes=9-", 416, b""), ("", 200, b"hello")],
+)
+async def test_a_part_of_a_file_is_sent_and_nothing_is_taken_for_unchanged(visit: Visit, asked: str, status: int, body: bytes) -> None:
     await visit.answers(b"OK text/html 5\nhello")
-    answer = await visit.served.ask("/x", host=visit.origin, range="bytes=1-2", if_none_match='"abc"')
-    assert (answer.status, answer.headers["accept-ranges"], answer.body) == (200, "none", b"hello")
+    answer = await visit.served.ask("/x", host=visit.origin, range=asked, if_none_match='"abc"')
+    assert (answer.status, answer.headers["accept-ranges"], answer.body) == (status, "bytes", body)
+    assert answer.headers["content-length"] == str(len(body))
     assert answer.headers["cache-control"] == "no-cache"
     assert "etag" not in answer.headers
 

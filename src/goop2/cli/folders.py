@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -32,7 +33,7 @@ def init(folder: Path, label: str | None, template: str) -> None:
         print(f"made  {output.one_line(str(folder / path))}")
     for path in created.kept:
         print(f"kept  {output.one_line(str(folder / path))}")
-    output.note(f'next: "goop2 peer {folder} --live", open the site it names, and read {folder / "README.md"}')
+    output.note(f'next: "goop2 peer {shlex.quote(str(folder))} --live", open the site it names, and read {folder / "README.md"}')
 
 
 @click.command("id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -121,8 +122,8 @@ def _command_hint(peer: Peer, message: str) -> str:
     if peer.catalog.command(name) is not None:
         return ""
     if peer.catalog.function(name) is not None:
-        return f"{name} is a data function: goop2 lua call {peer.folder} {name} '{{}}'"
-    return f'"goop2 lua list {peer.folder}" names the commands there are'
+        return f"{name} is a data function: goop2 lua call {shlex.quote(str(peer.folder))} {name} '{{}}'"
+    return f'"goop2 lua list {shlex.quote(str(peer.folder))}" names the commands there are'
 
 
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
@@ -138,7 +139,7 @@ def _function_hint(peer: Peer, function: str) -> str:
         return ""
     if peer.catalog.command(function) is not None:
         return f'; {function} is a chat command, "!{function}" calls it'
-    return f'; "goop2 lua list {peer.folder}" names the functions there are'
+    return f'; "goop2 lua list {shlex.quote(str(peer.folder))}" names the functions there are'
 
 
 def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:

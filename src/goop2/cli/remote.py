@@ -6,6 +6,7 @@ Through the running peer when there is one; else with a network of its own, for 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.fault import Fault
 from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
-from goop2.cli.options import json_option
+from goop2.cli.options import FOLDER, folder_argument, json_option
 
 if TYPE_CHECKING:
     from goop2.control import Answer, Request
@@ -34,7 +35,7 @@ dir_option = click.option(
     "--dir",
     "folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
 )
 
@@ -92,7 +93,7 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
 
 
 @click.command("peers")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
 @json_option
 def peers(folder: Path | None, as_json: bool) -> int:
     """List the peers that are here now."""
@@ -101,14 +102,15 @@ def peers(folder: Path | None, as_json: bool) -> int:
     if as_json and answer is not None:
         output.answer_json(found)
     elif not found and answer is not None:
-        output.note("nobody is here now")
+        output.note('nobody is here now; "goop2 connect DIR ADDRESS" reaches a peer that is elsewhere')
     for each in () if as_json else found:
-        print(f"{each['id']}  {output.one_line(each['label'], 40)}{'' if each['connected'] else '  (not connected)'}")
+        label = "(has not said its name)" if each["label"] == each["id"] else output.one_line(each["label"], 40)
+        print(f"{each['id']}  {label}{'' if each['connected'] else '  (not connected)'}")
     return code
 
 
 @click.command("connect")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.argument("address", metavar="ADDRESS")
 @json_option
 def connect(folder: Path, address: str, as_json: bool) -> int:
@@ -132,7 +134,8 @@ def ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[
     try:
         return session.run(_through_whom(chosen, op, request)), EXIT_OK
     except ControlError as error:
-        output.note(f"{error.code}: {error}")
+        wait = error.details.get("retry_after")
+        output.note(f"{error.code}: {error}" + (f" (in {math.ceil(wait)} s)" if isinstance(wait, int | float) else ""))
         if as_json:
             output.answer_json({"ok": False, "code": error.code, "message": str(error), **error.details})
         return None, EXIT_FAILED

@@ -29,6 +29,12 @@ SHOWN_ROWS_MAX: Final = 1000
 """In a table; CSV and JSON give all."""
 SHOWN_CHARACTERS: Final = 200
 """Of one value in a table."""
+UNBOUNDED_WIDTH: Final = 1_000_000
+"""Of a table that no terminal shows."""
+NARROWEST: Final = 8
+"""To which a column of text may be cut; beyond, rows are written one value a line."""
+BETWEEN: Final = 2
+"""Blanks between two columns."""
 
 Rows = Iterator[tuple["Value", ...]]
 
@@ -83,33 +89,66 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 
 def print_table(names: Sequence[str], rows: Rows) -> None:
-    """For people: fits the terminal, says when there is more."""
-    from rich.table import Table
+    """For people: a table where its columns fit the terminal, else a line a value; says when there is more."""
+    from rich.console import Console
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(Text(output.one_line(name)), overflow="ellipsis", no_wrap=True)
-    shown = list(islice(rows, SHOWN_ROWS_MAX))
-    for row in shown:
-        table.add_row(*(_in_table(value) for value in row))
-    if shown:
-        _show(table)
+    shown = [[_in_table(value) for value in row] for row in islice(rows, SHOWN_ROWS_MAX)]
+    terminal = output.is_terminal(sys.stdout)
+    console = Console(
+        highlight=False,
+        no_color=not output.is_coloured(sys.stdout),
+        width=None if terminal else UNBOUNDED_WIDTH,
+        soft_wrap=not terminal,
+    )
+    heads = [Text(output.one_line(name), style="bold") for name in names]
+    widths = _widths(heads, shown, console.width)
+    if shown and widths is not None:
+        console.print(_as_table(heads, shown, widths))
+    else:
+        for number, row in enumerate(shown):
+            if number:
+                console.print()
+            console.print(_as_record(heads, row))
     if next(rows, None) is not None:
         output.note(f"the first {SHOWN_ROWS_MAX} rows; --csv and --json give all")
     elif not shown:
         output.note("no rows")
 
 
-def _show(table: Table) -> None:
-    """As wide as the terminal, or as it wants where there is none."""
-    from rich.console import Console
+def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
+    """Of each column, the widest made narrower until all fit; numbers are never cut. None where they cannot fit."""
+    natural = [max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True)]
+    numeric = [any(text.justify == "right" for text in column) for column in zip(*rows, strict=True)] or [False] * len(heads)
+    room = width - BETWEEN * (len(heads) - 1)
+    for most in range(max(natural, default=0), NARROWEST - 1, -1):
+        widths = [own if number else min(own, most) for own, number in zip(natural, numeric, strict=True)]
+        if sum(widths) <= room:
+            return widths
+    return natural if sum(natural) <= room else None
 
-    terminal = output.is_terminal(sys.stdout)
-    console = Console(
-        highlight=False, no_color=not output.is_coloured(sys.stdout), width=None if terminal else 10_000, soft_wrap=not terminal
-    )
-    console.print(table)
+
+def _as_table(heads: Sequence[Text], rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0))
+    for head, width in zip(heads, widths, strict=True):
+        table.add_column(head, overflow="ellipsis", no_wrap=True, width=width)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _as_record(heads: Sequence[Text], row: Sequence[Text]) -> Table:
+    from rich.table import Table
+
+    record = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), show_header=False)
+    record.add_column(no_wrap=True)
+    record.add_column(overflow="ellipsis", no_wrap=True)
+    for head, value in zip(heads, row, strict=True):
+        value.justify = "left"
+        record.add_row(head, value)
+    return record
 
 
 def _in_table(value: Value) -> Text:

@@ -1,6 +1,6 @@
 """Where in an audio file a second begins, at a boundary a decoder can start from, and what it must have read before.
 
-    mp3          a frame; nothing before it. Every fourth frame is noted, on opening: where the bitrate varies nothing else helps
+    mp3          a frame; nothing before it. All are noted on opening: where the bitrate varies nothing else helps
     wav          a block of samples; before it the chunks up to the data
     flac         a frame, found by halving the file; before it the mark and STREAMINFO
     ogg, opus    a page, found by halving the file; before it the pages with the headers. Pages are as long as their maker made them,
@@ -23,8 +23,7 @@ from goop2.listen import flac, mpeg, wav
 from goop2.listen.session import ListenError, Track
 
 MARKS_MAX: Final = 1 << 17
-"""Frames noted of an MP3, 1 MB; of a file with more, every eighth is, and so on."""
-_FRAMES_PER_MARK: Final = 4
+"""Frames noted of an MP3, 1 MB, which is an hour; of a longer one every second is, and so on."""
 KEPT_MAX: Final = 4
 """Files whose marks are kept."""
 _SEARCHED_BYTES: Final = (1 << 14, 1 << 17)
@@ -92,7 +91,7 @@ def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
 
 
 def _marks(file: BinaryIO) -> _Marks:
-    marks, stride, seconds, count = array("Q"), _FRAMES_PER_MARK, 0.0, 0
+    marks, stride, seconds, count = array("Q"), 1, 0.0, 0
     for count, (at, _, length) in enumerate(mpeg.frames(file), 1):
         seconds += length
         if (count - 1) % stride == 0:

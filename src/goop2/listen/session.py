@@ -13,6 +13,8 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
+from goop2.scripting.printable import printable
+
 NAME_MAX_CHARS: Final = 100
 ID_BYTES: Final = 8
 ID_PREFIX: Final = "listen-"
@@ -103,4 +105,4 @@ def create(name: str, now: float) -> Session:
     name = " ".join(name.split())
     if not name or len(name) > NAME_MAX_CHARS:
         raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")
-    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", name, updated=now)
+    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", printable(name, NAME_MAX_CHARS), updated=now)

@@ -48,12 +48,12 @@ class AddressBook:
 
 
 async def dial(swarm: Swarm, circuits: Circuits, peer: ID, transports: Sequence[str]) -> bool:
-    """Whether there is a connection to the peer now, within DIAL_SECONDS, and as long again through a relay."""
+    """Whether there is a connection to the peer now, within DIAL_SECONDS, and as long through a relay after its wait."""
     if swarm.get_connections(peer):
         return True
     direct = [transport for transport in transports if not transport.endswith(CIRCUIT)]
     through = [transport for transport in transports if transport.endswith(CIRCUIT)][:CIRCUITS_TRIED]
-    with trio.move_on_after(DIAL_SECONDS * (2 if through else 1)) as scope:
+    with trio.move_on_after(DIAL_SECONDS + (CIRCUIT_HEAD_START_SECONDS if through else 0)) as scope:
         async with trio.open_nursery() as nursery:
             tried = trio.Event()
             nursery.start_soon(_directly, [partial(_dial_one, swarm, peer, each) for each in direct], scope, tried)

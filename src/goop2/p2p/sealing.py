@@ -6,12 +6,13 @@
                 FAILURES_BEFORE_ASIDE times in a row, is written to plain for ASIDE_SECONDS, or until it tells another key or what it
                 seals opens: a wrong key stops nobody for longer than that
 
-Plain is still inside libp2p's own encryption, which ends at the peer whose id was dialled. So nobody but that peer can bring this
-about, and nobody but it reads what is plain.
+Plain is still inside libp2p's own encryption, which ends at the peer whose id was dialled: only that peer can refuse, and whoever drops its
+answers, so that it seems silent, still reads nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -74,22 +75,18 @@ class Sealing:
 
     def open(self, peer: str, text: bytes) -> tuple[bytes, Box]:
         """What a peer has sealed, and the box for the answer. Raises `NotOpened`."""
+        if not self._private:
+            raise NotOpened("this peer has no key and opens nothing sealed")
         known = self._keys.get(peer)
-        if known is not None:
-            try:
-                content = known.box.open(text)
-            except NotOpened:
-                pass
-            else:
-                known.failures, known.aside_until = 0, 0.0
-                return content, known.box
-        rumoured = self._box(self.rumour(peer)) if self._private else None
-        if rumoured is not None:
-            return rumoured.open(text), rumoured
-        if self._private:
-            self.unknown(peer)
-            raise NotOpened("what is sealed does not open with the key this peer knows of the sender")
-        raise NotOpened("this peer has no key and opens nothing sealed")
+        for box in (known.box if known is not None else None, self._box(self.rumour(peer))):
+            if box is not None:
+                with contextlib.suppress(NotOpened):
+                    content = box.open(text)
+                    if known is not None and box is known.box:
+                        known.failures, known.aside_until = 0, 0.0
+                    return content, box
+        self.unknown(peer)
+        raise NotOpened("what is sealed does not open with the key this peer knows of the sender")
 
     def line(self, peer: str, content: bytes, what: str, max_bytes: int) -> tuple[bytes, Box | None]:
         """A line as it was before it was sealed, if it was. Raises `NotOpened`, and `RemoteFault` when it is too long."""

@@ -36,6 +36,7 @@ from goop2.rendezvous.limits import (
     READERS_PER_ADDRESS_MAX,
 )
 from goop2.web.events import GAP, Events, Reader
+from goop2.web.visitors import network_of
 
 if TYPE_CHECKING:
     from goop2.rendezvous.beside import RelayBeside
@@ -124,7 +125,8 @@ class _TooLong(Exception):
 
 
 def _source(request: Request) -> str:
-    return request.client.host if request.client else ""
+    """What counts as one address: who has one of IPv6 has eighteen quintillion."""
+    return network_of(request.client.host) if request.client else ""
 
 
 async def _body(request: Request) -> bytes:

@@ -115,7 +115,7 @@ def _looking_pragma(_role: Role, pragma: str | None, *_rest: str | None) -> bool
 
 
 def _harmless_function(_role: Role, _first: str | None, function: str | None, *_rest: str | None) -> bool:
-    return function is not None and function.lower() not in REFUSED_FUNCTIONS
+    return function is not None and function not in REFUSED_FUNCTIONS
 
 
 _READING: Final[dict[int, Check]] = {

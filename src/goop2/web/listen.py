@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from goop2.listen.boundaries import Boundary, sound
+from goop2.listen.cover import Cover
 from goop2.listen.listening import Listening
 from goop2.listen.operations import group
 from goop2.listen.session import ListenError, Track
@@ -59,6 +60,9 @@ class Listen:
         self._listening = listening
         self._events = Events()
         self._compressed = Compressed(0)
+        self._pictured: Track | None = None
+        self._picture: Cover | None = None
+        """In the track `_pictured`: whoever asks again and again has its file read once."""
         self._finding = asyncio.Lock()
         """Hours of MP3 take a second to be gone through: one at a time, whoever asks."""
         self.api: dict[str, Answer] = {
@@ -154,10 +158,12 @@ class Listen:
         """`?session=<id>`: the picture in the track's file."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
-            cover = await asyncio.to_thread(self._listening.cover, track)
+            if track != self._pictured:
+                self._picture, self._pictured = await asyncio.to_thread(self._listening.cover, track), track
         except ListenError as error:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
             return
+        cover = self._picture
         if cover is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "the track has no picture"), call.headers)
             return
@@ -166,11 +172,8 @@ class Listen:
         await send_document(call, Document(f"cover.{cover.kind}", etag, len(cover.content), cover.content), self._compressed)
 
     async def _files(self, call: Call) -> None:
-        """What the owner can load: `{"files": [path]}`."""
-        if not call.caller.owner:
-            await send_failure(call.send, _OWNERS, call.headers)
-            return
-        files = await asyncio.to_thread(self._listening.files)
+        """What the owner can load: `{"files": [path]}`; null for others."""
+        files = await asyncio.to_thread(self._listening.files) if call.caller.owner else None
         await send_json(call.send, msgspec.json.encode({"files": files}), headers=call.headers)
 
     async def _control(self, call: Call) -> None:

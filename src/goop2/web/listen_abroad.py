@@ -69,6 +69,7 @@ class ListenAbroad:
             "listen/events": self._hear,
             "listen/audio": self._audio,
             "listen/began": self._where_it_began,
+            "listen/files": self._no_files,
             "listen/control": _not_ours,
         }
         """Path after `/api/` on a visited site's origin → what answers."""
@@ -101,6 +102,10 @@ class ListenAbroad:
         await asyncio.sleep(0)  # by then it is a reader
         self._attend(peer, asked.get("session"))
         await hearing
+
+    async def _no_files(self, call: Call) -> None:
+        """There is nothing for us to load: its host does that."""
+        await send_json(call.send, b'{"files":null}', headers=call.headers)
 
     async def _where_it_began(self, call: Call) -> None:
         """`?key=<of the sound>`: `{"position": seconds}` of the track."""

@@ -14,7 +14,7 @@ import re
 from collections import OrderedDict
 from http import HTTPStatus
 from mimetypes import MimeTypes
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -188,23 +188,36 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
 
 async def _send_part(call: Call, document: Document, headers: Headers, etag: str) -> None:
     size = document.size
-    part = _asked_part(call, etag, size)
-    if part is None:
-        first, last, status = 0, size - 1, HTTPStatus.OK
-    elif part[0] > part[1]:
-        await _send(call, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, [*headers, (b"content-range", b"bytes */%d" % size), _length(0)], b"")
-        return
-    else:
-        (first, last), status = part, HTTPStatus.PARTIAL_CONTENT
-        headers = [*headers, (b"content-range", b"bytes %d-%d/%d" % (first, last, size))]
-    headers = [*headers, _length(last + 1 - first)]
-    if document.content is not None:
-        await _send(call, status, headers, document.content[first : last + 1])
+    part = asked_part(call, etag, size)
+    headers = [*headers, *part.headers]
+    if document.content is not None or part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        await _send(call, part.status, headers, (document.content or b"")[part.first : part.first + part.size])
     elif document.file is not None:
-        await _send_pieces(call, status, headers, document.file, first, last + 1 - first)
+        await _send_pieces(call, part.status, headers, document.file, part.first, part.size)
 
 
-def _asked_part(call: Call, etag: str, size: int) -> tuple[int, int] | None:
+class Part(NamedTuple):
+    """What of something is to be sent: all of it, a part, or nothing where what was asked for is not there."""
+
+    status: HTTPStatus
+    first: int
+    size: int
+    headers: Headers
+
+
+def asked_part(call: Call, etag: str, size: int) -> Part:
+    """What is asked for of something `size` bytes long."""
+    found = _asked_bytes(call, etag, size)
+    if found is None:
+        return Part(HTTPStatus.OK, 0, size, [_length(size)])
+    first, last = found
+    if first > last:
+        return Part(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, 0, [(b"content-range", b"bytes */%d" % size), _length(0)])
+    length = last + 1 - first
+    return Part(HTTPStatus.PARTIAL_CONTENT, first, length, [(b"content-range", b"bytes %d-%d/%d" % (first, last, size)), _length(length)])
+
+
+def _asked_bytes(call: Call, etag: str, size: int) -> tuple[int, int] | None:
     """First and last byte asked for; None for all of it, first after last when there is no such part."""
     match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
     condition = call.header(b"if-range")
@@ -258,7 +271,7 @@ def _has(if_none_match: str, etag: str) -> bool:
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <body style="font:17px/1.6 system-ui,sans-serif;max-width:32rem;margin:18vh auto;padding:0 1.5rem;color-scheme:light dark">
-<h1 style="font-size:1.5rem">{title}</h1><p>{text}</p><p><a href="/">To the front page</a></p></body></html>
+<h1 style="font-size:1.5rem">{title}</h1><p style="overflow-wrap:anywhere">{text}</p><p><a href="/">To the front page</a></p></body></html>
 """
 
 

@@ -7,7 +7,7 @@ is; nothing else of ours. What cannot be reached is a page that says what was tr
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -32,7 +32,7 @@ from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import send_page, send_to_folder
+from goop2.web.pages import Part, asked_part, send_page, send_to_folder
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
@@ -82,6 +82,9 @@ class Visits:
             allow = [(b"allow", b"GET, HEAD")]
             await send_page(call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", allow)
             return
+        if not path and not call.scope["path"].endswith("/"):  # /p/<X>
+            await send_to_folder(call)
+            return
         network = self._abroad.network
         if network is None:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "Not on the network yet", _NOT_UP, [(b"retry-after", b"2")])
@@ -110,10 +113,10 @@ class Visits:
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
                 begun = True
-                await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": _headers(call, file.mime, file.size)})
-                if call.method == "GET":
-                    async for piece in file.pieces:
-                        await call.send({"type": "http.response.body", "body": piece, "more_body": True})
+                part = asked_part(call, "", file.size)
+                await call.send({"type": "http.response.start", "status": part.status, "headers": _headers(call, file.mime, part)})
+                if call.method == "GET" and part.size:
+                    await _send_pieces(call, file.pieces, part)
                 await call.send({"type": "http.response.body", "body": b""})
         except NetworkFault as fault:
             if begun:  # the browser sees fewer bytes than were promised, and so that it is not whole
@@ -198,9 +201,21 @@ class Visits:
         return answer
 
 
-def _headers(call: Call, mime: str, size: int) -> list[tuple[bytes, bytes]]:
-    own = [(b"content-type", _type(mime)), (b"content-length", b"%d" % size), (b"cache-control", b"no-cache"), (b"accept-ranges", b"none")]
-    return [*own, *call.headers]
+def _headers(call: Call, mime: str, part: Part) -> list[tuple[bytes, bytes]]:
+    own = [(b"content-type", _type(mime)), (b"cache-control", b"no-cache"), (b"accept-ranges", b"bytes")]
+    return [*own, *part.headers, *call.headers]
+
+
+async def _send_pieces(call: Call, pieces: AsyncIterator[bytes], part: Part) -> None:
+    """The part of a file that comes from its beginning: players ask for one to jump in a song. What is behind it is not waited for."""
+    at, end = 0, part.first + part.size
+    async for piece in pieces:
+        wanted = piece[max(0, part.first - at) : max(0, end - at)]
+        at += len(piece)
+        if wanted:
+            await call.send({"type": "http.response.body", "body": wanted, "more_body": True})
+        if at >= end and part.status is HTTPStatus.PARTIAL_CONTENT:
+            return
 
 
 def _type(mime: str) -> bytes:

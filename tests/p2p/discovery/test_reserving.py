@@ -149,6 +149,15 @@ async def test_a_place_is_told_and_renewed_before_it_ends(monkeypatch: pytest.Mo
     assert kept.told == [expected], "told once: a renewal changes nothing"
 
 
+async def test_a_way_through_this_machine_alone_is_told_when_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, far = PeerAddress(RELAY, "/ip4/127.0.0.1/tcp/4001"), PeerAddress(RELAY, "/ip4/192.0.2.1/tcp/4001")
+    for told, expected in (([near, far], far), ([near], near)):
+        async with Kept(monkeypatch, told) as kept:
+            place = kept.place
+            await until(lambda place=place: bool(place.addresses))  # type: ignore[misc]
+            assert place.addresses == (f"{expected.transport}/p2p/{RELAY}{CIRCUIT}/p2p/{OTHER}",)
+
+
 async def test_a_relay_that_is_gone_is_not_told_any_more_and_sought_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Kept(monkeypatch, WHERE) as kept:
         await until(lambda: bool(kept.place.addresses))

@@ -17,14 +17,14 @@ import msgspec
 import structlog
 
 from goop2.p2p.address import PeerAddress, parse
-from goop2.p2p.discovery.mdns import lan_addresses, open_mdns
+from goop2.p2p.discovery.mdns import lan_addresses, stay_near_by
 from goop2.p2p.discovery.presence import Hearing, Send, Signs, giving_signs
 from goop2.p2p.discovery.redialling import Redialling
 from goop2.p2p.discovery.remembered import Remembered
 from goop2.p2p.discovery.rendezvous import open_server
 from goop2.p2p.discovery.reserving import Reserving
 from goop2.p2p.discovery.roster import Roster
-from goop2.p2p.faults import NetworkFault, NoMulticast
+from goop2.p2p.faults import NetworkFault
 from goop2.p2p.gossip import Gossip, open_gossip
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import ALL_ADDRESSES, Host
@@ -176,7 +176,9 @@ async def open_discovery(
         discovery._seek_remembered()
         gossip = await stack.enter_async_context(open_gossip(guest, host, TOPIC, hearing.gossip))
         if near_by:
-            await _open_near_by(stack, discovery, host, announced)
+            look = lan_addresses if announced is None else lambda: announced
+            staying = stay_near_by(host.peer_id, host.port, discovery.close_by, discovery.note, look)
+            stack.push_async_callback(_ended, asyncio.create_task(staying))
         ways: list[Send] = [_over(gossip)]
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
             server = await stack.enter_async_context(open_server(url, hearing.rendezvous))
@@ -188,13 +190,6 @@ async def open_discovery(
         greeting = asyncio.create_task(discovery._greet(gossip))
         stack.push_async_callback(_ended, greeting)
         yield discovery
-
-
-async def _open_near_by(stack: contextlib.AsyncExitStack, discovery: Discovery, host: Host, announced: Sequence[str] | None) -> None:
-    try:
-        await stack.enter_async_context(open_mdns(host.peer_id, host.port, discovery.close_by, announced))
-    except NoMulticast as fault:
-        discovery.note(str(fault))
 
 
 def _over(gossip: Gossip) -> Send:

@@ -26,6 +26,7 @@ NO_RELAY_SECONDS: Final = 300.0
 """Until a server without a relay is asked again."""
 LOOK_SECONDS: Final = 1.0
 """How soon a lost relay is noticed."""
+LOOPBACK: Final = "/ip4/127."
 TOLD_MAX: Final = 4
 """Addresses through one relay that are told others."""
 
@@ -61,7 +62,9 @@ class Reserving:
     async def _reserve(self, relay: Sequence[PeerAddress]) -> float:
         peer = relay[0].peer
         until = await self._host.reserve(peer, relay)
-        through = tuple(f"{each.transport}/p2p/{peer}{CIRCUIT}/p2p/{self._host.peer_id}" for each in relay[:TOLD_MAX])
+        # One on this machine is no way for others, unless there is no other.
+        ways = [each for each in relay if not each.transport.startswith(LOOPBACK)] or list(relay)
+        through = tuple(f"{each.transport}/p2p/{peer}{CIRCUIT}/p2p/{self._host.peer_id}" for each in ways[:TOLD_MAX])
         self._tell(through)
         return renew_after(until - time.time())
 

@@ -128,8 +128,9 @@
   const heard = (audio, player) => (player.began || 0) + audio.currentTime;
 
   function align(audio, player) {
-    if (!group || !group.track) {
-      hush(audio, player);
+    if (!group || !group.track || !group.role || player.role !== group.role) {
+      hush(audio, player); // nothing there, or we are not in it yet
+      player.role = group && group.role;
     } else if (group.role === "listener") {
       alignStream(audio, player);
     } else {
@@ -217,7 +218,7 @@
 
   // What a page may want to show: silent (no track), paused, blocked, loading, offline, playing.
   function stateOf(audio, player) {
-    if (!group || !group.track) return "silent";
+    if (!group || !group.track || !group.role) return "silent";
     if (!group.play_state.playing || position() >= length()) return "paused";
     if (player.blocked) return "blocked";
     if (!audio.paused && audio.readyState > 2) return "playing";
@@ -323,6 +324,8 @@
       hush(audio, player);
       silence();
     },
+    /** What the host of this page can load, as control("load") takes it; null for everybody else. */
+    files: async () => (await Goop.request("listen/files")).files,
     /** The owner's: control("play"), control("load", {path}), control("seek", {seconds}), … */
     control: (action, options = {}) => Goop.request("listen/control", { action, ...options }),
   };

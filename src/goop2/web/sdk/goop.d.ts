@@ -32,6 +32,8 @@ export interface Role {
   insert: Opened;
   update: Opened;
   delete: Opened;
+  /** The policies themselves: for the owner. */
+  policies?: Record<"read" | "insert" | "update" | "delete", "open" | "group" | "email" | "owner" | "local">;
 }
 export interface Orm {
   schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
@@ -202,6 +204,8 @@ export interface Listen {
   /** Resolves once this page is in the session; rejects when its host lets us not in. */
   join(audio: HTMLAudioElement): Promise<Session>;
   leave(audio: HTMLAudioElement): void;
+  /** What the host of this page can load; null for everybody else. */
+  files(): Promise<string[] | null>;
   control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
 }
 export interface Ui {

@@ -22,7 +22,8 @@ export async function show(main, shell) {
   const save = el("button", { type: "button", class: "main", onclick: () => store() }, "Save");
   const tools = el("div", { class: "row" }, el("button", { type: "button", onclick: rename }, "Rename"), el("button", { type: "button", onclick: remove }, "Delete"), save);
   const trial = el("section", { class: "card", "aria-label": "Try it", hidden: true });
-  const work = el("section", { class: "card script-work", hidden: true }, el("div", { class: "row apart" }, title, tools), place, state);
+  const work = el("section", { class: "card script-work", hidden: true }, el("div", { class: "row apart" }, title, tools), place,
+    el("div", { class: "row apart" }, state, el("p", { class: "small soft keys" }, el("kbd", {}, "Ctrl S"), " saves ", el("kbd", {}, "Ctrl Space"), " completes ", el("kbd", {}, "Esc Tab"), " leaves")));
 
   main.replaceChildren(
     el("div", { class: "row apart" }, el("h1", {}, "Scripts"), el("div", { class: "row" },
