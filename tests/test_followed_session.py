@@ -83,6 +83,8 @@ async def heard(pair: Pair) -> bytes:
 async def test_a_listener_hears_all_the_host_does(pair: Pair) -> None:
     await pair.join()
     state = pair.state()
+    assert state is not None
+    assert state.pop("play_state")["playing"] is False
     assert state == {"id": SESSION, "name": "Over there", "role": "listener", "listeners": 1, "host": pair.wire.host.peer_id}
     await pair.wire.load("Song", 200.0)
     await pair.wire.control("play", position=0.0)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.listen.sounds import mp3, wav
+from tests.listen.sounds import FRAME_SECONDS, mp3, wav
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_listener import WireListener
@@ -29,6 +31,7 @@ WAV_HEAD = 44
 BYTES_PER_SECOND = 88_200
 NAP_SECONDS = 0.3
 SYNCED_SECONDS = 0.2
+FAST = 240
 
 
 @dataclass
@@ -191,6 +194,36 @@ async def test_a_listener_that_never_reads_costs_a_bounded_number_of_bytes(pair:
             await asyncio.sleep(NAP_SECONDS)
         assert sum(read) < 4 * 1024 * 1024
         await stream.reset()
+
+
+async def test_an_hour_leaves_the_memory_as_it_was(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes FAST times as fast, with a listener who is told where everybody is and reads what it is sent."""
+    begun = time.monotonic()
+    monkeypatch.setattr(pacing, "STEP_SECONDS", pacing.STEP_SECONDS / FAST)
+    monkeypatch.setattr(pair.peer.listening, "_clock", lambda: (time.monotonic() - begun) * FAST)
+    mp3(pair.peer.folder / "hour.mp3", [5] * int(3600 / FRAME_SECONDS))
+    listening = pair.peer.listening
+    group = (await listening.create("Evening")).id
+    await pair.join(group)
+    await listening.load("hour.mp3")
+    await pair.wire.hear(pair.host, f"LISTEN {group}\n".encode())  # its frames are known from then on
+    await listening.play()
+    held: list[tuple[float, int]] = []
+    async with await pair.wire.host.open(pair.host, "/goop/listen/1.0.0") as stream:
+        await stream.finish(f"LISTEN {group}\n".encode())
+        tracemalloc.start()
+        try:
+            while await stream.read():
+                state = listening.state()
+                assert state is not None
+                held.append((state.position, tracemalloc.get_traced_memory()[0]))
+                pair.wire.got.clear()
+        finally:
+            tracemalloc.stop()
+    fifth = len(held) // 5
+    early, late = (max(memory for _, memory in part) for part in (held[fifth : 2 * fifth], held[-fifth:]))
+    assert held[-1][0] > 3500
+    assert late - early < 300_000
 
 
 async def test_a_peer_has_a_few_streams_and_no_more(pair: Pair) -> None:

@@ -9,16 +9,21 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
+from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK
 
-from goop2.network import Network, join
+from goop2.config import Address
+from goop2.network import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
 from goop2.p2p.faults import PortTaken
 from goop2.p2p.guest import Guest
 from goop2.p2p.protocols import data
+from goop2.p2p.protocols.presence import Presence
 from goop2.peer import Peer, open_peer
+from goop2.rendezvous.opening import open_rendezvous
 
 __all__ = ["guest"]
 
@@ -145,6 +150,62 @@ async def test_a_broadcast_reaches_who_is_here_and_is_not_kept(two: tuple[Joined
     assert await alice.network.broadcast("hello all", 1) == 1
     assert heard == [(alice.id, "hello all")]
     assert await bob.peer.chat.conversations() == []
+
+
+async def test_who_is_frozen_does_not_stand_before_the_others(two: tuple[Joined, Joined], monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = two
+    for number in range(BROADCAST_AT_ONCE - 1):
+        alice.network.roster.signed(f"frozen{number}", Presence("online", f"frozen{number}", f"a{number}"))
+    alice.network.roster.signed(bob.id, Presence("online", bob.id, "z", ts=2**60))
+    reached: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def send(peer: str, _topic: str, _payload: bytes) -> None:
+        if peer != bob.id:
+            await asyncio.Event().wait()
+        reached.set_result(peer)
+
+    monkeypatch.setattr(alice.network.calling, "send", send)
+    speaking = asyncio.create_task(alice.network.broadcast("hello all", 1))
+    assert await asyncio.wait_for(reached, 10) == bob.id
+    speaking.cancel()
+    await asyncio.gather(speaking, return_exceptions=True)
+
+
+async def test_a_peer_is_at_its_own_server_and_at_the_one_in_the_wide_world(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        wide = await stack.enter_async_context(open_rendezvous(Address("127.0.0.1", 0)))
+        own = free_port()
+        folder = _empty(tmp_path / "alice")
+        presence = {"rendezvous_wan": wide, "rendezvous_host": True, "rendezvous_port": own}
+        (folder / "goop.json").write_text(json.dumps({"presence": presence}))
+        alice = await stack.enter_async_context(open_peer(folder, {}))
+        await stack.enter_async_context(join(alice, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        async with httpx.AsyncClient() as client:
+            for url in (wide, f"http://127.0.0.1:{own}"):
+                await until_shown(client, url, alice.identity.peer_id)
+
+
+async def test_a_server_of_its_own_that_cannot_be_opened_is_told_and_the_peer_is_on_the_network(
+    guest: Guest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with AsyncExitStack() as stack:
+        wide = await stack.enter_async_context(open_rendezvous(Address("127.0.0.1", 0)))
+        taken = int(wide.rpartition(":")[2])
+        folder = _empty(tmp_path / "alice")
+        presence = {"rendezvous_wan": wide, "rendezvous_host": True, "rendezvous_port": taken}
+        (folder / "goop.json").write_text(json.dumps({"presence": presence}))
+        alice = await stack.enter_async_context(open_peer(folder, {}))
+        await stack.enter_async_context(join(alice, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        async with httpx.AsyncClient() as client:
+            await until_shown(client, wide, alice.identity.peer_id)
+    told = capsys.readouterr().out
+    assert f"127.0.0.1:{taken} is taken or cannot be listened on; set presence.rendezvous_port to another one" in told
+
+
+async def until_shown(client: httpx.AsyncClient, url: str, peer: str) -> None:
+    async with asyncio.timeout(20):
+        while peer not in (await client.get(url)).text:  # noqa: ASYNC110 (a page)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_port_that_is_taken_is_told(guest: Guest, tmp_path: Path) -> None:

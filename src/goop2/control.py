@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
 FOLDER: Final = "data"
 SOCKET: Final = "peer.sock"
 LINE_MAX_BYTES: Final = 4 * 1024 * 1024
 CONNECT_SECONDS: Final = 2.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.control")
 
 Request = Mapping[str, object]
 Answer = dict[str, object]
@@ -28,11 +31,15 @@ Operation = Callable[[Request], Awaitable[Answer]]
 
 
 class ControlError(Exception):
-    """What was asked could not be done; a sentence, and an error class (behaviour.md, "Data functions")."""
+    """What was asked could not be done; a sentence, and an error class (behaviour.md, "Data functions").
 
-    def __init__(self, code: str, message: str) -> None:
+    `details`: what else is known, such as `script` and `line`.
+    """
+
+    def __init__(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.details = dict(details or {})
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +86,8 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
         raise ControlError("unavailable", "the running peer ended before it answered")
     answer: Answer = msgspec.json.decode(line, type=dict[str, object])
     if not answer.get("ok"):
-        raise ControlError(str(answer.get("code")), str(answer.get("message")))
+        details = {name: value for name, value in answer.items() if name not in ("ok", "code", "message")}
+        raise ControlError(str(answer.get("code")), str(answer.get("message")), details)
     return answer
 
 
@@ -93,7 +101,11 @@ async def _answer(operations: Mapping[str, Operation], line: bytes) -> Answer:
     except msgspec.DecodeError as error:
         return {"ok": False, "code": "bad_request", "message": str(error)}
     except ControlError as error:
-        return {"ok": False, "code": error.code, "message": str(error)}
+        return {"ok": False, "code": error.code, "message": str(error), **error.details}
+    except Exception as error:
+        _log.exception("a command was not carried out")
+        sentence = f"the running peer made a mistake of its own, {type(error).__name__}: {error}; its log shows where, please report it"
+        return {"ok": False, "code": "internal", "message": sentence}
 
 
 def _remove(folder: Path) -> None:

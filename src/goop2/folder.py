@@ -51,7 +51,7 @@ def _checked(label: str) -> str:
     try:
         return line().parse(label)
     except NotAllowedError:
-        raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line") from None
+        raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line: give one with --label") from None
 
 
 def _labelled(settings: str, label: str) -> str:

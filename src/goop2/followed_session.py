@@ -24,6 +24,7 @@ from goop2.p2p.groups import Change, Groups, Outgoing
 from goop2.p2p.host import Host
 from goop2.p2p.protocols import data, listen, topics
 from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
 
 JOIN_SECONDS: Final = 10.0
@@ -74,13 +75,14 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 class FollowedSession:
     """Follows the session of at most one other peer. `post` sends; nothing here waits for it."""
 
-    def __init__(self, listening: Listening, groups: Groups, post: Post, host: Host, calling: Calling) -> None:
+    def __init__(self, listening: Listening, groups: Groups, post: Post, host: Host, calling: Calling, sealing: Sealing) -> None:
         self._listening = listening
         self._following = listening.following
         self._groups = groups
         self._post = post
         self._host = host
         self._calling = calling
+        self._sealing = sealing
         self._invitations: dict[str, topics.Invite] = {}
         """By the host that sent it, the oldest first."""
         self._answer: asyncio.Future[str] | None = None
@@ -170,13 +172,25 @@ class FollowedSession:
                 raise ListenError(f"the host gives no sound: {answer.reason[:100]}")
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
-            yield Sound(answer.format, self._following.at(), self._pieces(followed, stream.read, reader.rest()))
+            pieces = self._pieces(followed, stream.read, reader.rest())
+            yield Sound(answer.format, self._following.at(), self._opened(followed.host, pieces) if answer.sealed else pieces)
 
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:
             yield first
         while self._goes_on(followed) and (piece := await read(SILENCE_SECONDS)):
             yield piece
+
+    async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The sound in sealed frames."""
+        try:
+            frames = self._sealing.frames(host)
+            async for piece in pieces:
+                for frame in frames.receive(piece):
+                    yield frame
+        except RemoteFault as fault:
+            self._sealing.unknown(host)
+            raise Broken(f"{host} does not keep to the protocol: {fault}") from None
 
     def _goes_on(self, followed: Followed) -> bool:
         now = self._following.followed

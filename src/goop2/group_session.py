@@ -11,15 +11,18 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import BinaryIO, Final
 
 from goop2.listen.boundaries import sound
 from goop2.listen.listening import Listening, State
 from goop2.listen.pacing import paced
-from goop2.listen.session import ListenError
+from goop2.listen.session import ListenError, Track
+from goop2.p2p.faults import Broken
 from goop2.p2p.groups import Change, Groups, Outgoing
 from goop2.p2p.host import Host
-from goop2.p2p.protocols import listen, topics
+from goop2.p2p.protocols import listen, sealed, topics
+from goop2.p2p.protocols.sealed import Box
+from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
 from goop2.p2p.stream import Stream
 
@@ -35,17 +38,20 @@ STREAMS_PER_PEER: Final = 4
 class GroupSession:
     """Keeps a group as the session is. `post` sends; nothing here waits for it."""
 
-    def __init__(self, listening: Listening, groups: Groups, post: Callable[[Iterable[Outgoing]], None]) -> None:
+    def __init__(
+        self, listening: Listening, groups: Groups, post: Callable[[Iterable[Outgoing]], None], sealing: Sealing | None = None
+    ) -> None:
         self._listening = listening
         self._groups = groups
         self._post = post
+        self._sealing = sealing or Sealing()
         self._told: State | None = None
         self._members: tuple[str, ...] = ()
         self._streams: Counter[str] = Counter()
         self._finding = asyncio.Lock()
         self._ends = (
             listening.subscribe(self._changed),
-            listening.counted(lambda: max(0, len(self._members) - 1)),
+            listening.serves(lambda: (member for member in self._members if member != groups.own_id)),
             groups.subscribe(self._group_changed),
         )
         self._changed(listening.state())
@@ -101,14 +107,34 @@ class GroupSession:
             await stream.finish(listen.refusal(listen.NO_TRACK))
             return
         with file:
-            await stream.write(listen.header(track.format, track.bitrate, track.duration))
-            if position() is not None:
-                async with self._finding:
-                    heard = await asyncio.to_thread(sound, file, track)
-                async with contextlib.aclosing(paced(heard, position)) as pieces:
-                    async for piece in pieces:
-                        await stream.write(piece)
-            await stream.finish()
+            await self._send(stream, track, file, position)
+
+    async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
+        box = self._sealing.box(stream.peer)
+        try:
+            async with self._finding:
+                heard = await asyncio.to_thread(sound, file, track)
+        except ListenError:
+            await stream.finish(listen.refusal(listen.NO_TRACK))
+            return
+        async with contextlib.aclosing(paced(heard, position)) as pieces:
+            # Before the header: a listener takes its coming for the moment at which the sound begins.
+            first = await anext(pieces, None)
+            await stream.write(listen.header(track.format, track.bitrate, track.duration, sealed=box is not None))
+            if first is not None:
+                await self._send_piece(stream, first, box)
+            async for piece in pieces:
+                await self._send_piece(stream, piece, box)
+        await stream.finish()
+
+    async def _send_piece(self, stream: Stream, piece: bytes, box: Box | None) -> None:
+        try:
+            await stream.write(piece if box is None else sealed.frame(box, piece))
+        except Broken:
+            # It may have left, or have another key by now: nothing on this stream would say so.
+            if box is not None:
+                self._sealing.unknown(stream.peer)
+            raise
 
     def _changed(self, state: State | None) -> None:
         before = self._told
@@ -134,6 +160,7 @@ class GroupSession:
         if self._told is None or change.group.id != self._told.id or change.what != "members":
             return
         before, self._members = self._members, change.group.members
+        self._listening.recount()
         state = self._listening.state()
         if state is None or state.track is None:
             return

@@ -56,6 +56,12 @@ def load_or_create(folder: Path) -> Identity:
     return _load(file)
 
 
+def ephemeral() -> Identity:
+    """An identity for one run, which is kept nowhere."""
+    seed = secrets.token_bytes(SEED_BYTES)
+    return Identity(_peer_id(_public_key(seed)), seed)
+
+
 def _load(file: Path) -> Identity:
     try:
         # A pipe or a device would never end.

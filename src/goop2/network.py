@@ -7,6 +7,7 @@ says, untrusted text.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,19 +20,24 @@ from goop2 import followed_session
 from goop2.chat.chat import Carry, Heard, TellShown, Undelivered
 from goop2.followed_session import FollowedSession
 from goop2.group_session import GroupSession
+from goop2.grouping import Grouping
 from goop2.listen.operations import hosted
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
-from goop2.p2p.discovery.roster import Roster
+from goop2.p2p.discovery.roster import Change, Roster
+from goop2.p2p.discovery.roster import Peer as Known
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
+from goop2.p2p.introducing import Introducing
 from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
+from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import Keep, Operation, Received, Serving
+from goop2.rendezvous.own import servers_of
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
 from goop2.scripting.subscribers import Subscribers
@@ -44,6 +50,9 @@ _RAW_KEYS: Final = (
     *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),
     *("order", "fields", "expr", "group_by", "key_col"),
 )
+REJOIN_SECONDS: Final = 60
+BROADCAST_AT_ONCE: Final = 16
+"""Peers a message to everybody is on its way to: one that is frozen holds its place for five seconds, not everybody."""
 GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
 
@@ -72,7 +81,7 @@ class Network:
 
     def addresses(self) -> tuple[str, ...]:
         """Where others can dial this peer."""
-        return real_addresses(self.host)
+        return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
@@ -85,14 +94,17 @@ class Network:
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""
         payload = msgspec.json.encode(topics.Chat(content, timestamp_ms))
-        reached = 0
-        for peer in self.roster.peers():
-            try:
-                await self.calling.send(peer.id, topics.BROADCAST, payload)
-            except NetworkFault:
-                continue
-            reached += 1
-        return reached
+        places = asyncio.Semaphore(BROADCAST_AT_ONCE)
+
+        async def reach(peer: str) -> bool:
+            async with places:
+                try:
+                    await self.calling.send(peer, topics.BROADCAST, payload)
+                except NetworkFault:
+                    return False
+                return True
+
+        return sum(await asyncio.gather(*(reach(peer.id) for peer in self.roster.peers())))
 
 
 @asynccontextmanager
@@ -109,25 +121,32 @@ async def join(
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
         broadcasts: Subscribers[Heard] = Subscribers()
-        calling = Calling(host)
-        groups = Groups(peer.identity.peer_id, lambda: time.time_ns() // 1_000_000)
-        delivery = Delivery(calling.send, lambda lost: delivery.post(groups.gone(lost)))
+        sealing = _sealing(peer)
+        calling = Calling(host, sealing)
+        introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
+        stack.push_async_callback(introducing.close)
+        sealing.unknown = introducing.ask
+        grouping, groups = peer.grouping, peer.grouping.groups
+        delivery = Delivery(calling.send, grouping.gone)
         stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
-        session = GroupSession(peer.listening, groups, delivery.post)
+        grouping.attach(delivery.post, calling.send)
+        stack.callback(grouping.detach)
+        session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)
-        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling)
+        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling, sealing)
         stack.callback(followed.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        keep = _keeping(peer, who, broadcasts, _grouped(groups, delivery, followed), delivery)
-        await _serving(peer, who, keep).attach(host)
+        keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), introducing)
+        await _serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
-        servers = [peer.settings.presence.rendezvous_wan] if peer.settings.presence.rendezvous_wan else []
-        finding = open_discovery(trio, host, peer.folder, _says(peer), servers=servers, near_by=near_by)
+        servers = await stack.enter_async_context(servers_of(peer.settings.presence))
+        finding = open_discovery(trio, host, peer.folder, _says(peer, sealing), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
-        discovery.roster.subscribe(lambda change: delivery.post(groups.gone(change.peer.id)) if change.what == "offline" else None)
-        for work in (session.keep_in_step(), followed.keep_in_touch()):
+        _learn_keys(discovery.roster, sealing)
+        discovery.roster.subscribe(_presence(grouping))
+        for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
         network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
         peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
@@ -145,14 +164,48 @@ class _Who:
         return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
-def _serving(peer: Peer, who: _Who, keep: Keep) -> Serving:
+def _serving(peer: Peer, who: _Who, keep: Keep, sealing: Sealing) -> Serving:
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
-    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations)
+    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
 
 
-def _says(peer: Peer) -> Callable[[], Presence]:
-    return lambda: Presence("online", peer.identity.peer_id, peer.owner.label, peer.settings.profile.email)
+def _sealing(peer: Peer) -> Sealing:
+    keys = peer.payload_keys
+    return Sealing(keys.private, keys.public_text, time.monotonic) if keys else Sealing()
+
+
+def _learn_keys(roster: Roster, sealing: Sealing) -> None:
+    def learn(peer: Known) -> None:
+        sealing.told(peer.id, peer.public_key, supported=peer.encryption_supported)
+
+    def rumour(peer: str) -> str:
+        known = roster.get(peer)
+        return known.rumoured_key if known else ""
+
+    for peer in roster.peers():
+        learn(peer)
+    roster.subscribe(lambda change: learn(change.peer))
+    sealing.rumour = rumour
+
+
+def _says(peer: Peer, sealing: Sealing) -> Callable[[], Presence]:
+    key = sealing.public_key
+    return lambda: Presence(
+        "online",
+        peer.identity.peer_id,
+        peer.owner.label,
+        peer.settings.profile.email,
+        public_key=key,
+        encryption_supported=bool(key),
+    )
+
+
+def _introduction(peer: Peer, sealing: Sealing) -> topics.Identity:
+    key = sealing.public_key
+    return topics.Identity(
+        peer.identity.peer_id, peer.owner.label, peer.settings.profile.email, public_key=key, encryption_supported=bool(key)
+    )
 
 
 def _carrying(calling: Calling) -> Carry:
@@ -172,9 +225,7 @@ def _telling_shown(delivery: Delivery) -> TellShown:
     return tell
 
 
-def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, delivery: Delivery) -> Keep:
-    says = _says(peer)
-
+def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, introducing: Introducing) -> Keep:
     async def keep(received: Received) -> None:
         sender, event = received.sender, received.event
         if isinstance(event, topics.Chat):
@@ -186,27 +237,44 @@ def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Gro
         elif isinstance(event, topics.Group | topics.Invite):
             grouped(sender, event)
         elif isinstance(event, topics.WhoAreYou):
-            delivery.post([Outgoing(sender, topics.IDENTITY_RESPONSE, _introduction(says()))])
-        elif isinstance(event, topics.Identity) and who.roster is not None:
-            who.roster.introduced(sender, event.label, event.email)
+            introducing.answer(sender)
+        elif isinstance(event, topics.Identity):
+            introducing.heard(sender, event)
+            if who.roster is not None:
+                who.roster.introduced(sender, event.label, event.email)
 
     return keep
 
 
-def _introduction(said: Presence) -> bytes:
-    """What presence says too, for peers that ask."""
-    identity = topics.Identity(said.peer_id, said.label, said.email, said.avatar_hash, said.public_key, said.encryption_supported)
-    return msgspec.json.encode(identity)
-
-
-def _grouped(groups: Groups, delivery: Delivery, followed: FollowedSession) -> Grouped:
+def _grouped(grouping: Grouping, followed: FollowedSession) -> Grouped:
     def grouped(sender: str, said: topics.Group | topics.Invite) -> None:
         if isinstance(said, topics.Invite):
             followed.invited(sender, said)
+            grouping.invited(sender, said)
         else:
-            delivery.post(groups.received(sender, said))
+            grouping.received(sender, said)
 
     return grouped
+
+
+def _presence(grouping: Grouping) -> Callable[[Change], None]:
+    def changed(change: Change) -> None:
+        if change.what == "offline":
+            grouping.gone(change.peer.id)
+        elif change.what == "online":
+            grouping.back(change.peer.id)
+
+    return changed
+
+
+async def _keep_groups(grouping: Grouping, roster: Roster) -> None:
+    """Lists that wait; and groups whose host is here, and did not let us in when it came back. Until cancelled."""
+    for seconds in itertools.count(1):
+        await asyncio.sleep(1)
+        grouping.tick()
+        if seconds % REJOIN_SECONDS == 0:
+            for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
+                grouping.back(host)
 
 
 def _listen_state(peer: Peer) -> Operation:

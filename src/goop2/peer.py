@@ -1,7 +1,7 @@
 """The composition root: opens the parts of one peer in order, closes them in reverse.
 
-The only place that knows all of them. What scripts ask of the world (`goop.commands` now; http and
-listen with their parts) is lent to them here, so that `scripting` knows nobody above it.
+The only place that knows all of them. What scripts ask of the world (the site's files, the web, a
+listening session) is lent to them here, so that `scripting` knows nobody above it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +19,17 @@ import msgspec
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
-from goop2.config import Settings, load
+from goop2.config import Settings, load, payload_keys
+from goop2.config.payload_keys import PayloadKeys
+from goop2.grouping import Grouping
 from goop2.identity import Identity, load_or_create
 from goop2.listen.listening import Listening
+from goop2.listen.operations import Elsewhere, beside
 from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
 from goop2.sandbox.messages import Scalar, Setup
-from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api import FUNCTIONS, Place
 from goop2.scripting.api.render import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import NAME_SHOWN_CHARS, Engine
@@ -44,9 +47,8 @@ if TYPE_CHECKING:
     from goop2.outbound.client import World
     from goop2.web.opening import OpenWeb
 
-LISTEN_OPERATIONS = tuple(f"listen.{name}" for name in ("create", "state", "load", "play", "pause", "seek", "close"))
-PEER_OPERATIONS = ("commands", "site.read", "http.get", "http.post", api.OPERATION, *LISTEN_OPERATIONS)
-"""What the peer does for scripts so far; the other declared functions of the peer say they are not available."""
+PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is Place.PEER))
+"""What the peer does for scripts."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,12 @@ class Peer:
     """What of the site anybody may see."""
     chat: Chat
     tables: Tables
+    grouping: Grouping
     listening: Listening
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    payload_keys: PayloadKeys | None
+    """For what is sealed inside libp2p's own encryption; None: nothing is."""
 
     @property
     def owner(self) -> Caller:
@@ -87,50 +92,79 @@ async def open_peer(
     watch: bool = False,
     flavour: str = "",
     world: World | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
-    `world` is what scripts reach by goop.http; by default the real one.
+    `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
+    listening session it is.
 
     Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
-    database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
     limits = limits_of(settings)
-    runs = Runs()
-    operations: dict[str, PeerOperation] = {}
-    pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
-    files = SiteFiles(folder, [settings.script_dir(folder), folder / settings.lua.script_dir])
-    operations["commands"] = _commands(catalog)
-    operations["site.read"] = _site_read(files)
-    operations.update(_http(settings, world))
-    stop = asyncio.Event()
-    watching = None
-    try:
+    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir])
+    # More come as parts open; the pool looks at each call.
+    operations: dict[str, PeerOperation] = {"site.read": _site_read(files), **_http(settings, world)}
+    async with AsyncExitStack() as opened:
+        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
+        opened.callback(database.close)
+        pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
+        opened.push_async_callback(pool.stop)
         confinement = await pool.start()
-        await catalog.scan()
-        if watch:
-            watching = asyncio.create_task(catalog.watch(stop))
+        catalog = await opened.enter_async_context(_catalog(folder, settings, pool, watch))
+        operations["commands"] = _commands(catalog)
+        runs = Runs()
         engine = Engine(catalog, pool, limits, runs)
-        async with _chat(folder, this, engine) as chat, _tables(folder) as tables:
-            rest = api.Api(files, tables)
-            operations[api.OPERATION] = rest.perform
-            listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
-            await asyncio.to_thread(listening.restore)
-            operations.update(listen_operations(listening))
-            warnings = (*loaded.warnings, *data_warnings, *filter(None, [await asyncio.to_thread(rest.problem)]))
-            yield Peer(folder, settings, warnings, this, catalog, pool, engine, runs, database, files, chat, tables, listening, confinement)
-            await listening.keep()
+        chat = await opened.enter_async_context(_chat(folder, this, engine))
+        grouping = await opened.enter_async_context(_grouping(folder, this))
+        tables = await opened.enter_async_context(_tables(folder, grouping))
+        rest = api.Api(files, tables)
+        operations[api.OPERATION] = rest.perform
+        listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
+        await asyncio.to_thread(listening.restore)
+        opened.push_async_callback(listening.stop)
+        sessions = listen_operations(listening)
+        operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
+        odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+        yield Peer(
+            folder=folder,
+            settings=settings,
+            warnings=(*loaded.warnings, *data_warnings, *filter(None, odd)),
+            identity=this,
+            catalog=catalog,
+            pool=pool,
+            engine=engine,
+            runs=runs,
+            database=database,
+            files=files,
+            chat=chat,
+            tables=tables,
+            grouping=grouping,
+            listening=listening,
+            confinement=confinement,
+            payload_keys=keys,
+        )
+
+
+@asynccontextmanager
+async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
+    await catalog.scan()
+    if not watch:
+        yield catalog
+        return
+    stop = asyncio.Event()
+    watching = asyncio.create_task(catalog.watch(stop))
+    try:
+        yield catalog
     finally:
         stop.set()
-        if watching is not None:
-            await watching
-        await pool.stop()
-        database.close()
+        await watching
 
 
 @asynccontextmanager
@@ -145,8 +179,18 @@ async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[C
 
 
 @asynccontextmanager
-async def _tables(folder: Path) -> AsyncIterator[Tables]:
-    tables = Tables(folder / FILE)
+async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
+    grouping = Grouping(this.peer_id, folder / FILE)
+    try:
+        await grouping.open()
+        yield grouping
+    finally:
+        await grouping.close()
+
+
+@asynccontextmanager
+async def _tables(folder: Path, grouping: Grouping) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE, grouping.groups.is_member)
     try:
         await tables.open()
         yield tables
@@ -168,6 +212,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         engine=peer.engine,
         chat=peer.chat,
         tables=peer.tables,
+        grouping=peer.grouping,
         listening=peer.listening,
         catalog=peer.catalog,
         runs=peer.runs,

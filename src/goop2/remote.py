@@ -14,9 +14,13 @@ import msgspec
 
 from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
+from goop2.listen.operations import operations as listening
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
+from goop2.p2p.protocols.faults import LocalFault
+from goop2.remote_groups import GroupRemote
+from goop2.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from goop2.network import Network
@@ -25,9 +29,10 @@ if TYPE_CHECKING:
 REPLY_SECONDS: Final = 8.0
 """How long a command in a message waits for its reply: the scripts' own time, and the way."""
 FIND_SECONDS: Final = 6.0
-"""How long somebody is looked for who is not known yet: two questions on the local network."""
+"""How long after we came somebody is looked for who is not known yet: two questions on the local network."""
+FIND_LATER_SECONDS: Final = 2.0
+"""The same when we have been here for long: somebody may have come just now."""
 SETTLE_SECONDS: Final = 2.0
-ADDRESS: Final = "/p2p/"
 
 
 class Remote:
@@ -36,23 +41,31 @@ class Remote:
     def __init__(self, peer: Peer, network: Network) -> None:
         self._peer = peer
         self._network = network
+        self._came = time.monotonic()
         self.operations: Mapping[str, Operation] = {
             "call": self.call,
             "send": self.send,
             "peers": self.peers,
             "connect": self.connect,
             "self": self.this,
+            "listen": self.listen,
+            **GroupRemote(peer.grouping, self._find).operations,
         }
 
     async def call(self, request: Request) -> Answer:
         """`peer, function, params` (JSON text) → `result`."""
+        params = _json(str(request.get("params", "{}")))
         peer = await self._find(str(request.get("peer")))
         try:
-            answer = await self._network.calling.call(peer, str(request.get("function")), str(request.get("params", "{}")).encode())
+            answer = await self._network.calling.call(peer, str(request.get("function")), params)
         except NetworkFault as fault:
             raise ControlError("unavailable", str(fault)) from None
+        except LocalFault as fault:
+            raise ControlError("bad_request", str(fault)) from None
         if isinstance(answer, data.Failure):
-            raise ControlError(answer.code or "script_error", answer.error)
+            where = {"script": answer.script, "line": answer.line, "retry_after": answer.retry_after}
+            details = {name: value for name, value in where.items() if value is not None}
+            raise ControlError(answer.code or "script_error", answer.error, details)
         return {"result": msgspec.json.decode(answer.json)}
 
     async def send(self, request: Request) -> Answer:
@@ -72,6 +85,8 @@ class Remote:
             reply = await _within(replies, REPLY_SECONDS) if text.startswith(COMMAND) else None
         except ChatError as error:
             raise ControlError("bad_request", str(error)) from None
+        except StorageError as error:
+            raise ControlError("unavailable", str(error)) from None
         finally:
             end()
         return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
@@ -104,19 +119,36 @@ class Remote:
         except NetworkFault as fault:
             raise ControlError("unavailable", str(fault)) from None
 
+    async def listen(self, request: Request) -> Answer:
+        """`operation, arguments` (texts) of goop.listen → `shape` and `values` of its answer."""
+        operation = listening(self._peer.listening).get(str(request.get("operation")))
+        arguments = request.get("arguments")
+        if operation is None or not isinstance(arguments, list):
+            raise ControlError("bad_request", "goop.listen has no such operation")
+        try:
+            answer = await operation(None, *map(str, arguments))
+        except (TypeError, ValueError) as error:
+            raise ControlError("bad_request", str(error)) from None
+        return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
+
     async def _find(self, who: str) -> str:
         """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
-        if ADDRESS in who:
+        if not who.strip():
+            raise ControlError("bad_request", "which peer? Its id, its label, or an address of it")
+        if who.startswith("/"):
             address = _address(who)
             self._network.host.knows([address])
-            return address.peer
-        end = time.monotonic() + FIND_SECONDS
+            return self._another(address.peer)
+        self._another(who)
+        end = max(self._came + FIND_SECONDS, time.monotonic() + FIND_LATER_SECONDS)
         while True:
             found = self._known(who)
             if found or time.monotonic() > end:
                 break
             await asyncio.sleep(0.1)
         if not found:
+            if who == self._peer.owner.label:
+                self._another(self._network.host.peer_id)
             raise ControlError("not_found", f"no peer {who[:80]!r} is here; goop2 peers lists who is, and an id or an address works too")
         return found
 
@@ -128,6 +160,11 @@ class Remote:
         if len(named) > 1:
             raise ControlError("bad_request", f"{len(named)} peers here are called {who[:80]!r}: name one by its id, {', '.join(named)}")
         return named[0] if named else ""
+
+    def _another(self, peer: str) -> str:
+        if peer == self._network.host.peer_id:
+            raise ControlError("bad_request", f"{peer} is this peer itself; goop2 lua and goop2 chat speak with its scripts")
+        return peer
 
 
 async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:
@@ -142,6 +179,15 @@ def _address(text: str) -> PeerAddress:
         return parse(text)
     except NotAnAddress as fault:
         raise ControlError("bad_request", str(fault)) from None
+
+
+def _json(text: str) -> bytes:
+    """Looked at here, where a mistake can be shown in its own text. What a function takes is for its peer to say."""
+    try:
+        msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ControlError("bad_request", f"the parameters {text[:80]!r} are no JSON: {error}") from None
+    return text.encode()
 
 
 def _is_id(text: str) -> bool:

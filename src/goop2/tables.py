@@ -134,7 +134,7 @@ class Tables:
         visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
         seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
         job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
-        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.address or caller.id))
+        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.lane))
 
     async def _for_owner(self, job: _Job) -> Success | Failure:
         if self._owners_waiting >= OWNERS_WAITING_MAX:
@@ -174,7 +174,7 @@ def read_request(body: bytes) -> Request | Failure:
     """A request's keys from JSON text."""
     try:
         found = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
     if not isinstance(found, dict):
         return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')

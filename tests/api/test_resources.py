@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goop2.api.places import places
-from goop2.api.resources import ApiFileError, Listing, Pairs, Resource, parse
+from goop2.api.resources import ApiFileError, Listing, Pairs, Resource, decoded, parse
 
 MANUAL = """{
 "posts": {
@@ -49,8 +49,9 @@ def test_what_is_not_said_is_not_allowed() -> None:
         ('{"a": {"table": "b", "list": {"size": 5}}}', "a.list.size is not known"),
         ('{"a": {"table": "b", "list": 50}}', "a.list should be an object"),
         ('{"a": {"table": "b", "map": {"key": "x"}}}', "a.map has no value"),
-        ('{"a": {"table": "b"}, "a": {"table": "c"}}', '"a" is there twice'),
-        ("[" * 100_000, "nested too deep"),
+        ('{"a": {"table": "b"},\n  "a": {"table": "c"}}', 'line 2, column 3: "a" is there twice'),
+        ('{"a": {"table": "b", "table": "c"}}', 'line 1, column 22: "table" is there twice'),
+        ('{"[[[[[[[[[[[[": \n' + "[" * 100_000, "line 2, column 8: it is nested too deep"),
     ],
 )
 def test_a_mistake_says_where_it_is(text: str, message: str) -> None:
@@ -81,3 +82,12 @@ def test_every_value_has_its_place_however_it_is_written(value: object, indent: 
             check(each, (*path, key))
 
     check(value, ())
+
+
+def test_a_text_that_is_not_utf_8_is_said_with_its_place() -> None:
+    with pytest.raises(ApiFileError, match=r"^line 2, column 3: it is not UTF-8$"):
+        decoded(b'{\n "\xff": 1}')
+
+
+def test_the_mark_some_editors_put_before_a_text_does_no_harm() -> None:
+    assert parse(decoded(b"\xef\xbb\xbf{}")) == {}

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -20,6 +21,9 @@ PROMPT = ">"
 SIZE = (24, 120)
 """Rows and columns of a terminal."""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests started in a shell's background; what they start would ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""`goop2 init` and `goop2 id`."""
+"""`goop2 init`, `goop2 id` and `goop2 keys`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pytest
 from tests.cli.command import goop2
 
 from goop2.templates import TEMPLATES
@@ -45,8 +46,34 @@ def test_init_refuses_a_peer_folder(folder: Path) -> None:
     assert done.stderr == f"error: {folder}/goop.json is there already: {folder} is a peer folder, and stays as it is\n"
 
 
+def test_what_to_type_next_can_be_typed(tmp_path: Path) -> None:
+    done = goop2("init", "my site", cwd=tmp_path)
+    assert done.stderr.startswith("next: \"goop2 peer 'my site' --live\", ")
+    refused = goop2("id", "no site", cwd=tmp_path)
+    assert refused.stderr.endswith("\"goop2 init 'no site'\" makes one\n")
+
+
+@pytest.mark.parametrize("command", [["init"], ["id"], ["demo"], ["lua", "list"], ["peers"]], ids=" ".join)
+def test_a_variable_that_was_never_set_is_not_the_current_folder(tmp_path: Path, command: list[str]) -> None:
+    done = goop2(*command, "", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert 'an empty text names no folder; "." is the current one' in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_id_is_made_once(folder: Path) -> None:
     first = goop2("id", folder)
     assert first.stdout.startswith("12D3Koo")
     assert (goop2("id", folder).stdout, first.stderr, first.returncode) == (first.stdout, "", 0)
     assert json.loads(goop2("id", folder, "--json").stdout) == {"id": first.stdout.strip(), "label": folder.name}
+
+
+def test_keys_are_made_once_and_said(folder: Path) -> None:
+    made = goop2("keys", folder)
+    assert made.returncode == 0
+    assert f"stands in {folder}/goop.json: copies of that file are copies of your private key" in made.stderr
+    assert json.loads((folder / "goop.json").read_text())["p2p"]["nacl_public_key"] == made.stdout.strip()
+    again = json.loads(goop2("keys", folder, "--json").stdout)
+    assert again == {"public_key": made.stdout.strip(), "made": False}
+    (folder / "goop.json").chmod(0o644)
+    assert "chmod 600" in goop2("keys", folder).stderr

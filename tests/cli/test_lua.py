@@ -38,7 +38,8 @@ def test_a_failing_script_says_why_on_stdout_and_exits_1(folder: Path, save: Sav
 
 def test_an_unknown_command_is_a_reply_that_fails(folder: Path) -> None:
     done = goop2("lua", "chat", folder, "!nosuch")
-    assert (done.stdout, done.stderr, done.returncode) == ("Unknown command: nosuch\n", "", 1)
+    assert (done.stdout, done.returncode) == ("Unknown command: nosuch\n", 1)
+    assert done.stderr == f'"goop2 lua list {folder}" names the commands there are\n'
 
 
 def test_a_function_called_as_a_command_is_unknown_with_a_hint_on_stderr(folder: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_call_that_fails_as_json_names_script_and_line(folder: Path, save: Sav
         ("score-quiz", "{bad", "bad_request: params: invalid JSON at line 1 column 2"),
         ("score-quiz", "7", "bad_request: params must be an object or an array, not a number"),
         ("score-quiz", '"' + "x" * 2_000_000 + '"', "bad_request: params are 2000002 bytes of JSON; the most is 1048576"),
-        ("nosuch", "{}", "not_found: unknown function: nosuch\n"),
+        ("nosuch", "{}", 'not_found: unknown function: nosuch; "goop2 lua list {folder}" names the functions there are\n'),
         ("hello", "{}", 'not_found: unknown function: hello; hello is a chat command, "!hello" calls it\n'),
     ],
     ids=["not JSON", "not an object", "2 MB", "unknown", "a command"],
@@ -132,7 +133,7 @@ def test_a_call_that_fails_as_json_names_script_and_line(folder: Path, save: Sav
 def test_bad_calls_have_their_sentence(folder: Path, function: str, params: str, sentence: str) -> None:
     done = goop2("lua", "call", folder, function, "-", stdin=params)
     assert (done.stdout, done.returncode) == ("", 1)
-    assert done.stderr.startswith(sentence)
+    assert done.stderr.startswith(sentence.replace("{folder}", str(folder)))
     assert done.stderr.count("\n") == 1
 
 

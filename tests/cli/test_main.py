@@ -84,12 +84,16 @@ def test_a_full_disk_behind_stdout_is_a_sentence(folder: Path, command: list[str
     assert done.returncode == 2
 
 
+END_SECONDS = 4.0
+"""A fifth of a second on a machine that is free; by themselves the scripts here would end after five."""
+
+
 def interrupted(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
-    """Exit code and stderr after Ctrl-C, which must take less than a second."""
+    """Exit code and stderr after Ctrl-C, which must end the command before it would end by itself."""
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < END_SECONDS
     return process.returncode, stderr
 
 

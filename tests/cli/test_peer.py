@@ -9,14 +9,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 from tests.cli.command import goop2, start
 
-END_SECONDS = 1.0
+END_SECONDS = 5.0
+"""A third of a second on a machine that is free."""
 LINE = re.compile(r"(.+) is up  console: (http://127\.0\.0\.1:(\d+))/#token=([\w-]{43})  site: http://(k[0-9a-z]{61}\.localhost):\3/\n")
 
 
@@ -50,9 +51,15 @@ def test_it_says_where_it_is_in_one_line_and_answers_there(folder: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_within_a_second_whoever_is_connected(folder: Path, number: signal.Signals) -> None:
-    with running(folder) as (peer, line), socket.create_connection(("127.0.0.1", int(line[3]))) as half_asked:
-        half_asked.sendall(b"GET / HTTP/1.1\r\n")
+def test_it_ends_at_once_whoever_is_connected(folder: Path, number: signal.Signals) -> None:
+    (folder / "site/lua/functions/forever.lua").write_text("function call() while true do end end")
+    asked = b'POST /api/data/lua/call HTTP/1.1\r\nHost: %s\r\nContent-Length: 22\r\n\r\n{"function":"forever"}'
+    hearing = b"GET /api/events HTTP/1.1\r\nHost: %s\r\n\r\n"
+    with running(folder) as (peer, line), ExitStack() as stack:
+        for request in (b"GET / HTTP/1.1\r\nHost: %s\r\n", asked, hearing):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", int(line[3])), 10))
+            connection.sendall(request % f"{line[5]}:{line[3]}".encode())
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
         begun = time.monotonic()
         peer.send_signal(number)
         assert peer.wait(10) == 0
@@ -75,4 +82,4 @@ def test_an_address_in_use_is_refused_in_a_sentence(folder: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = goop2("peer", folder, env={"GOOP2_VIEWER_HTTP_ADDR": address})
     assert (done.stdout, done.returncode) == ("", 2)
-    assert done.stderr.startswith(f"error: viewer.http_addr is {address}, but another program listens there already: ")
+    assert done.stderr.startswith(f"error: viewer.http_addr is {address}, but another program listens there already, ")

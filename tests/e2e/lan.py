@@ -1,4 +1,4 @@
-"""A local network of two machines: two network namespaces on one cable. Nothing of this machine's own network is in it."""
+"""Machines on cables of their own: network namespaces. Nothing of this machine's own network is in them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment
+from tests.web.browser import executable
 
 
 class NoNamespaces(Exception):
@@ -18,14 +20,25 @@ class NoNamespaces(Exception):
 
 @dataclass(frozen=True)
 class Machine:
-    """One end of the cable."""
+    """One of them."""
 
     namespace: str
     address: str
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    def at(self, address: str) -> Machine:
+        """The same, as others see it."""
+        return Machine(self.namespace, address)
+
+    def browser(self, folder: Path) -> Path:
+        """A program in `folder` that is the browser, on this machine."""
+        script = folder / f"browser-{self.namespace}"
+        script.write_text(f'#!/bin/sh\nexec ip netns exec {self.namespace} {executable()} "$@"\n')
+        script.chmod(0o755)
+        return script
+
+    def start(self, *arguments: str | Path, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         """Start goop2 on this machine; the caller ends it. `ip netns exec` becomes the command, so its pid is the command's."""
-        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=stderr)
 
     def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run goop2 on this machine to its end."""
@@ -40,24 +53,47 @@ class Machine:
 
 @contextmanager
 def two_machines() -> Iterator[tuple[Machine, Machine]]:
-    """Two machines that reach each other and nobody else. Raises `NoNamespaces`."""
+    """Two machines on one cable, which reach each other and nobody else. Raises `NoNamespaces`."""
+    with machines("a", "b") as (a, b):
+        _cable(a, "10.77.0.1", b, "10.77.0.2")
+        yield a.at("10.77.0.1"), b.at("10.77.0.2")
+
+
+@contextmanager
+def two_networks(*, routed: bool = True) -> Iterator[tuple[Machine, Machine, Machine, Machine]]:
+    """Two machines, each on a cable of its own with a router between them, which lets no multicast through, or nothing at all.
+
+    The third and the fourth are the router as the first and the second see it. Raises `NoNamespaces`.
+    """
+    with machines("a", "b", "r") as (a, b, router):
+        for machine, own, gate in ((a, "10.77.1.1", "10.77.1.254"), (b, "10.77.2.1", "10.77.2.254")):
+            _cable(machine, own, router, gate)
+            _run("-n", machine.namespace, "route", "add", "default", "via", gate)
+        _run("netns", "exec", router.namespace, "sh", "-c", f"echo {int(routed)} > /proc/sys/net/ipv4/ip_forward")
+        yield a.at("10.77.1.1"), b.at("10.77.2.1"), router.at("10.77.1.254"), router.at("10.77.2.254")
+
+
+@contextmanager
+def machines(*names: str) -> Iterator[list[Machine]]:
+    """Machines without a cable. Raises `NoNamespaces`."""
     mark = secrets.token_hex(3)
-    machines = Machine(f"goop2-{mark}-a", "10.77.0.1"), Machine(f"goop2-{mark}-b", "10.77.0.2")
-    ends = f"v{mark}a", f"v{mark}b"
+    made = [Machine(f"goop2-{mark}-{name}", "127.0.0.1") for name in names]
     try:
-        for machine in machines:
+        for machine in made:
             _run("netns", "add", machine.namespace)
-        _run(
-            "link", "add", ends[0], "netns", machines[0].namespace, "type", "veth", "peer", "name", ends[1], "netns", machines[1].namespace
-        )
-        for machine, end in zip(machines, ends, strict=True):
-            _run("-n", machine.namespace, "addr", "add", f"{machine.address}/24", "dev", end)
-            for device in ("lo", end):
-                _run("-n", machine.namespace, "link", "set", device, "up")
-        yield machines
+            _run("-n", machine.namespace, "link", "set", "lo", "up")
+        yield made
     finally:
-        for machine in machines:  # the cable goes with them
+        for machine in made:  # the cables go with them
             subprocess.run(["ip", "netns", "del", machine.namespace], capture_output=True, check=False)
+
+
+def _cable(a: Machine, address_a: str, b: Machine, address_b: str) -> None:
+    ends = [f"v{secrets.token_hex(5)}" for _ in range(2)]
+    _run("link", "add", ends[0], "netns", a.namespace, "type", "veth", "peer", "name", ends[1], "netns", b.namespace)
+    for machine, end, address in ((a, ends[0], address_a), (b, ends[1], address_b)):
+        _run("-n", machine.namespace, "addr", "add", f"{address}/24", "dev", end)
+        _run("-n", machine.namespace, "link", "set", end, "up")
 
 
 def _run(*arguments: str) -> None:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
-from tests.cli.command import PATIENCE_SECONDS, start
+from tests.cli.command import PATIENCE_SECONDS, goop2, start
+from tests.e2e.lan import Machine
 
 from goop2.folder import create
 from goop2.identity import load_or_create
@@ -32,8 +34,27 @@ class Running:
     site: str
     """The own site's address."""
     address: str
-    """As others can dial it on this machine."""
+    """As others can dial it."""
     process: subprocess.Popen[bytes]
+    label: str
+    machine: Machine | None = None
+    """The one it runs on; None: this."""
+
+    def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """A command on its machine."""
+        return self.machine.goop2(*arguments) if self.machine else goop2(*arguments)
+
+    def sees(self) -> list[str]:
+        """Labels of the peers that are here."""
+        return [peer["label"] for peer in json.loads(self.goop2("peers", self.folder, "--json").stdout or "[]")]
+
+    def send(self, peer: str, text: str) -> subprocess.CompletedProcess[str]:
+        """A direct message to another peer, from a terminal."""
+        return self.goop2("send", peer, text, "--dir", self.folder)
+
+    def said(self) -> str:
+        """All that was ever said, as the database has it."""
+        return self.goop2("data", self.folder, "query", "SELECT content FROM _chat_messages").stdout
 
     def visiting(self, other: Running, path: str = "") -> str:
         """The address of a page of another peer's site in this one's browser."""
@@ -49,23 +70,34 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, label: str, **settings: dict[str, object]) -> Iterator[Running]:
-    """A peer with the demo's pages, until the block is left; it must end as it should."""
-    create(folder, label, DEMO)
-    document = json.loads((folder / "goop.json").read_text())
-    port = free_port()
-    document |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": port}, **settings}
-    (folder / "goop.json").write_text(json.dumps(document))
+def running(folder: Path, label: str, machine: Machine | None = None, **settings: dict[str, object]) -> Iterator[Running]:
+    """A peer with the demo's pages, or the one in the folder, until the block is left; it must end as it should, unless it was killed."""
+    if not folder.exists():
+        made(folder, label, **settings)
+    port = json.loads((folder / "goop.json").read_text())["p2p"]["listen_port"]
     peer_id = load_or_create(folder).peer_id
-    with start("peer", folder) as process:
+    log = folder.with_name(f"{folder.name}.log")
+    with log.open("ab") as stderr, _started(folder, machine, stderr) as process:
         try:
-            yield Running(
-                folder, peer_id, *_addresses(process), f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer_id}", _on_the_network(folder, process)
-            )
+            address = f"/ip4/{machine.address if machine else '127.0.0.1'}/tcp/{port}/p2p/{peer_id}"
+            yield Running(folder, peer_id, *_addresses(process), address, _on_the_network(folder, process), label, machine)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.communicate(timeout=PATIENCE_SECONDS)
+                assert process.wait(PATIENCE_SECONDS) == 0
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def made(folder: Path, label: str, **settings: dict[str, object]) -> None:
+    """A new peer whose pages take any free port."""
+    create(folder, label, DEMO)
+    document = json.loads((folder / "goop.json").read_text())
+    document |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": free_port()}, **settings}
+    (folder / "goop.json").write_text(json.dumps(document))
+
+
+def _started(folder: Path, machine: Machine | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    return machine.start("peer", folder, stderr=stderr) if machine else start("peer", folder, stderr=stderr.fileno())
 
 
 def _addresses(process: subprocess.Popen[bytes]) -> tuple[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,9 +16,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
+from tests.e2e.steps import STEPS, Owner, Step
 from tests.web.browser import launched, opened
 
 HOSTILE = Path(__file__).parent.parent / "web/pages/hostile.js"
+
+HEARD = "(from) => heard.find((message) => message.from === from)"
+"""Other peers of this machine may be near by, and speak."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,43 +43,27 @@ async def browser() -> AsyncIterator[Browser]:
         yield one
 
 
-async def test_the_other_peers_site_is_shown_with_its_quiz_scored_over_there(browser: Browser, two: tuple[Running, Running]) -> None:
+@pytest.mark.parametrize("step", STEPS)
+async def test_two_owners_on_one_machine(browser: Browser, two: tuple[Running, Running], step: Step) -> None:
     alice, bob = two
-    key = re.findall(r'answer = "([A-D])"', (bob.folder / "site/lua/functions/score-quiz.lua").read_text())
-    async with opened(browser, alice.visiting(bob, "quiz/")) as page:
-        for place, letter in enumerate(key):
-            await page.locator(f"input[name=q{place}][value={letter}]").check()
-        await page.get_by_role("button", name="Score it").click()
-        await expect(page.locator("#result")).to_have_text("5 of 5")
-        viewer = await page.evaluate("fetch('/api/identity').then((answer) => answer.json())")
-        assert viewer["id"] == alice.id
+    await step(Owner(alice, browser), Owner(bob, browser))
 
 
-async def test_a_game_between_two_peers_is_played_to_its_end(browser: Browser, two: tuple[Running, Running]) -> None:
+async def test_what_is_said_to_everybody_is_on_the_pages_of_who_said_it(browser: Browser, two: tuple[Running, Running]) -> None:
     alice, bob = two
-    async with opened(browser, f"{bob.site}tictactoe/") as b, opened(browser, alice.visiting(bob, "tictactoe/")) as a:
-        await b.get_by_role("button", name="New game").click()
-        await a.get_by_role("button", name="Join: ").click()
-        for mover, other, position in ((b, a, 0), (a, b, 4), (b, a, 1), (a, b, 8)):
-            await expect(mover.locator("#status")).to_have_text("Your turn")
-            await mover.locator(f"#board button >> nth={position}").click()
-            await expect(other.locator("#status")).to_have_text("Your turn")
-        await b.locator("#board button >> nth=2").click()
-        await expect(b.locator("#status")).to_have_text("You won!")
-        await expect(a.locator("#status")).to_have_text("You lost")
-
-
-async def test_the_blog_is_read_and_only_its_owner_writes(browser: Browser, two: tuple[Running, Running]) -> None:
-    alice, bob = two
-    async with opened(browser, f"{bob.site}blog/") as own:
-        post = {"slug": "far", "title": "From afar", "text": "Text", "summary": "Far", "tag": "note", "author": "Bob"}
-        added = await own.evaluate("(post) => Goop.api.insert('posts', post)", post)
-        assert added["id"]
-    async with opened(browser, alice.visiting(bob, "blog/")) as page:
-        await expect(page.get_by_text("From afar").first).to_be_visible()
-        another = "{slug: 'x', title: 'x', text: 'x', tag: 'note'}"
-        code = await page.evaluate(f"Goop.api.insert('posts', {another}).then(() => '', (error) => error.code)")
-        assert code in ("forbidden", "bad_request")
+    async with opened(browser, alice.visiting(bob)) as theirs, opened(browser, alice.site) as own, opened(browser, bob.site) as speaker:
+        for page in (theirs, own, speaker):
+            await _load_sdk(page)
+        for page in (theirs, own):
+            await page.evaluate("window.heard = []; Goop.chat.subscribe((message) => heard.push(message)); Goop.request('identity')")
+            await page.wait_for_load_state()
+        async with asyncio.timeout(20):
+            while not all([await page.evaluate(HEARD, bob.id) for page in (theirs, own)]):
+                assert (await speaker.evaluate("Goop.chat.broadcast('to all')"))["peers"] >= 1
+                await own.wait_for_timeout(300)
+        for page in (theirs, own):
+            first = await page.evaluate(HEARD, bob.id)
+            assert (first["content"], first["type"]) == ("to all", "broadcast")
 
 
 async def test_a_command_in_chat_is_answered_by_the_other_peer(browser: Browser, two: tuple[Running, Running]) -> None:
@@ -104,7 +92,7 @@ async def test_what_is_not_there_and_who_is_not_there_get_a_page(browser: Browse
         assert found[0] == status, path
         assert "There is nothing here" in found[1]
     nobody = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
-    status, text = await asyncio.to_thread(fetched, alice.visiting(Running(bob.folder, nobody, "", "", "", bob.process)))
+    status, text = await asyncio.to_thread(fetched, alice.visiting(replace(bob, id=nobody)))
     assert status == 502
     assert "cannot be reached" in text
 
@@ -116,9 +104,26 @@ async def test_a_large_file_comes_whole_and_its_type_is_kept(two: tuple[Running,
     status, body, headers = await asyncio.to_thread(raw, alice.visiting(bob, "large.png"))
     assert (status, headers["content-type"], body == content) == (200, "image/png", True)
     assert "frame-ancestors" in headers["content-security-policy"]
+    for asked, first, last in (
+        ("bytes=0-9", 0, 9),
+        ("bytes=200000-200999", 200_000, 200_999),
+        ("bytes=-5", len(content) - 5, len(content) - 1),
+    ):
+        status, body, headers = await asyncio.to_thread(raw, alice.visiting(bob, "large.png"), Range=asked)
+        assert (status, body == content[first : last + 1]) == (206, True), "players jump in a film by asking for parts"
+        assert headers["content-range"] == f"bytes {first}-{last}/{len(content)}"
+    assert (await asyncio.to_thread(raw, alice.visiting(bob, "large.png"), Range="bytes=99999999-"))[0] == 416
 
 
-async def test_a_peer_that_is_killed_is_told_and_one_that_freezes_does_not_hold_us(tmp_path: Path) -> None:
+async def test_a_folder_of_the_other_peer_leads_to_its_slash(browser: Browser, two: tuple[Running, Running]) -> None:
+    alice, bob = two
+    async with opened(browser, alice.visiting(bob, "quiz?round=2")) as page:
+        await expect(page.locator("fieldset")).to_have_count(5)
+        assert urlsplit(page.url).path.endswith("/quiz/")
+        assert urlsplit(page.url).query == "round=2"
+
+
+async def test_a_peer_that_is_killed_is_told_and_one_that_freezes_does_not_hold_us(browser: Browser, tmp_path: Path) -> None:
     folder = tmp_path
     with running(folder / "dave", "Dave") as dave, running(folder / "erin", "Erin") as erin:
         assert goop2("connect", dave.folder, erin.address).returncode == 0
@@ -132,6 +137,12 @@ async def test_a_peer_that_is_killed_is_told_and_one_that_freezes_does_not_hold_
         assert (await asyncio.to_thread(fetched, dave.visiting(erin)))[0] == 502
         done = goop2("send", erin.id, "are you there?", "--dir", dave.folder)
         assert (done.returncode, done.stderr.split(":")[0]) == (1, "unavailable")
+        async with opened(browser, dave.console) as page:
+            owner = Owner(dave, browser)
+            await owner.chats(page, Owner(erin, browser))
+            await page.get_by_role("textbox", name="Message").fill("and now?")
+            await page.get_by_role("button", name="Send").click()
+            await expect(page.locator(".mine", has_text="and now?")).to_contain_text(f"failed: {erin.id} cannot be reached")
 
 
 async def _load_sdk(page: Page) -> None:
@@ -139,10 +150,10 @@ async def _load_sdk(page: Page) -> None:
         await page.add_script_tag(url=f"/sdk/{name}")
 
 
-def raw(address: str) -> tuple[int, bytes, dict[str, str]]:
+def raw(address: str, **more: str) -> tuple[int, bytes, dict[str, str]]:
     """What is at an address: names under localhost are this machine, whatever its resolver thinks."""
     where = urlsplit(address)
-    request = urllib.request.Request(f"http://127.0.0.1:{where.port}{where.path}", headers={"Host": where.netloc})
+    request = urllib.request.Request(f"http://127.0.0.1:{where.port}{where.path}", headers={"Host": where.netloc, **more})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read(), {name.lower(): value for name, value in answer.headers.items()}
@@ -176,6 +187,8 @@ async def test_a_visited_peers_page_reaches_nothing_of_ours(browser: Browser, tw
             "the files of Alice": "/api/site/files",
             "a change of them": "/api/site/upload?path=owned.html",
             "another peer's functions": f"/api/p/{alice.id}/data/lua/list",
+            "the making of a group": "/api/group/create",
+            "the owner's invitations": "/api/group/invites",
             "metrics": "/metrics",
         }
         for what, path in own.items():

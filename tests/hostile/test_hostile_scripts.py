@@ -8,13 +8,13 @@ a flavour and place run side by side, once; the tests then read what was seen.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from functools import cache
 
 import pytest
 from tests.hostile.cases import AT_ONCE, CASES, ERROR, FOREVER, OK, TIMEOUT, Case
 from tests.scripting.workshop import HELLO, OWNER, cpu_seconds, invocation_of, open_pool, resident_bytes, script_of, setup_of, stranger
+from tests.stopwatch import Stopwatch
 
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.catalog import Script
@@ -65,12 +65,12 @@ def source_of(case: Case, place: str) -> Script:
 
 async def attack(pool: Pool, number: int, case: Case, place: str, allowed: float, gate: asyncio.Semaphore) -> Seen:
     async with gate:
-        begun = time.monotonic()
+        watch = Stopwatch()
         invocation = invocation_of(source_of(case, place), stranger(number), allowed, b"{}")
         running = asyncio.create_task(pool.run(invocation))
         pid = await worker_of(pool, invocation, running)
         outcome = await running
-        seconds = time.monotonic() - begun
+        seconds = watch.seconds
         innocent = await pool.run(invocation_of(HELLO, OWNER, argument=b"Alice"))
     used = await cpu_afterwards(pid) if outcome.code == TIMEOUT else 0.0
     return Seen(outcome.code, outcome.payload.decode("utf-8", "replace"), seconds, allowed, used, innocent.payload.decode())

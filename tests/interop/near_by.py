@@ -33,7 +33,7 @@ async def main(go_peer: str) -> None:
 
         async with open_mdns(host.peer_id, host.port, heard):
             _, address = await go.came("found")
-            await asyncio.wait_for(seen.wait(), 20)
+            await asyncio.wait_for(seen.wait(), 60)
         others = [address, *(data for _, data in go.all_that_came("found"))]
     print(json.dumps({"ours": host.peer_id, "go": go.id, "we_found": sorted(found), "go_found": [each.decode() for each in others]}))
 

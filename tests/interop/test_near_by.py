@@ -29,7 +29,7 @@ def test_go_libp2ps_own_mdns_service_and_ours_find_each_other(tmp_path_factory: 
     if subprocess.run(["unshare", "-n", "sh", "-c", NETWORK, "sh", "true"], capture_output=True, check=False).returncode:
         pytest.skip("go-libp2p interop by mDNS: no network of its own can be made here")
     arguments = ["unshare", "-n", "sh", "-c", NETWORK, "sh", sys.executable, "-m", "tests.interop.near_by", go]
-    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=180, check=False, cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout)
     assert seen["we_found"] == [seen["go"]]

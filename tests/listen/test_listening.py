@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tests.listen.sounds import wav
 
-from goop2.listen.listening import Listening
+from goop2.listen import listening as listening_module
+from goop2.listen.listening import Listening, State
 from goop2.listen.session import ListenError
 from goop2.listen.tracks import Library
 
@@ -72,8 +75,63 @@ async def test_only_the_open_session_is_followed(listening: Listening) -> None:
 
 
 async def test_all_who_serve_listeners_are_counted(listening: Listening) -> None:
-    end = listening.counted(lambda: 2)
-    listening.counted(lambda: 3)
-    assert listening.listeners() == 5
+    told: list[int] = []
+    listening.counts.add(told.append)
+    end = listening.serves(lambda: ["ann", "bob"])
+    listening.serves(lambda: iter(["cid"]))
+    assert listening.who() == ["ann", "bob", "cid"]
+    listening.recount()
     end()
-    assert listening.listeners() == 3
+    listening.recount()
+    assert told == [3, 1]
+
+
+async def test_the_end_of_a_track_is_a_pause_there_which_others_hear(tmp_path: Path) -> None:
+    wav(tmp_path / "tone.wav", 0.3)
+    listening = Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []))
+    await listening.create("Evening")
+    await listening.load("tone.wav")
+    told: list[str] = []
+    over = asyncio.Event()
+
+    def hear(state: State | None) -> None:
+        assert state is not None
+        told.append(f"{'playing' if state.playing else 'paused'} at {state.position:.1f}")
+        if not state.playing:
+            over.set()
+
+    listening.subscribe(hear)
+    await listening.play()
+    async with asyncio.timeout(10):
+        await over.wait()
+    await listening.play()  # anew from the start
+    assert told == ["playing at 0.0", "paused at 0.3", "playing at 0.0"]
+    await listening.stop()
+
+
+async def test_where_it_is_is_kept_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening_module, "KEPT_EVERY_SECONDS", 0.05)
+    wav(tmp_path / "tone.wav", 20)
+    listening = Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []))
+    await listening.create("Evening")
+    await listening.load("tone.wav")
+    await listening.play()
+    async with asyncio.timeout(10):
+        while json.loads((tmp_path / "data/listen.json").read_text())["position"] < 0.1:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.05)
+    await listening.stop()
+
+
+async def test_others_hear_of_a_change_whose_script_is_cancelled(listening: Listening) -> None:
+    await listening.create("Evening")
+    await listening.load("tone.wav")
+    told = asyncio.Event()
+    listening.subscribe(lambda _: told.set())
+    playing = asyncio.create_task(listening.play())
+    await told.wait()
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    state = listening.state()
+    assert state is not None
+    assert state.playing
+    await listening.stop()

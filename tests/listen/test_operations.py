@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.listen.sounds import wav
 
+from goop2.listen import tracks
 from goop2.peer import Peer, open_peer
 
 MANUAL = """
@@ -96,11 +100,194 @@ async def test_a_session_survives_a_restart_paused_where_it_was(tmp_path: Path) 
         assert peer.listening.state() is None
 
 
-async def test_a_session_whose_track_is_gone_is_forgotten(tmp_path: Path) -> None:
-    wav(tmp_path / "track.wav", 2)
+async def test_a_session_whose_track_is_gone_or_another_comes_back_as_far_as_it_can(tmp_path: Path) -> None:
+    wav(tmp_path / "track.wav", 20)
     async with opened(tmp_path) as peer:
         await peer.listening.create("Evening")
         await peer.listening.load("track.wav")
+        await peer.listening.seek(12)
+    wav(tmp_path / "track.wav", 5)
+    async with opened(tmp_path) as peer:
+        state = peer.listening.state()
+        assert state is not None
+        assert state.track is not None
+        assert (state.track.duration, state.position) == (5.0, 5.0)
     (tmp_path / "track.wav").unlink()
     async with opened(tmp_path) as peer:
+        state = peer.listening.state()
+        assert state is not None
+        assert (state.name, state.track) == ("Evening", None)
+
+
+@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"id": 5}', b'{"id": "x", "name": "y", "position": NaN}', b"\xff"])
+async def test_a_file_that_holds_no_session_is_no_session(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/listen.json").write_bytes(kept)
+    async with opened(tmp_path) as peer:
         assert peer.listening.state() is None
+
+
+async def test_a_start_does_not_read_the_track_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of MP3 take a second to count, and every command of `goop2` opens the folder."""
+    wav(tmp_path / "track.wav", 20)
+    async with opened(tmp_path) as peer:
+        await peer.listening.create("Evening")
+        await peer.listening.load("track.wav")
+    monkeypatch.setattr(tracks, "_described", None)
+    async with opened(tmp_path) as peer:
+        state = peer.listening.state()
+        assert state is not None
+        assert state.track is not None
+        assert state.track.duration == 20.0
+
+
+async def test_a_peer_that_ends_by_an_error_keeps_where_it_was(tmp_path: Path) -> None:
+    wav(tmp_path / "track.wav", 20)
+
+    async def fails() -> None:
+        async with opened(tmp_path) as peer:
+            await peer.listening.create("Evening")
+            await peer.listening.load("track.wav")
+            await peer.listening.seek(7)
+            await peer.listening.play()
+            await asyncio.sleep(0.2)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fails()
+    kept = json.loads((tmp_path / "data/listen.json").read_text())
+    assert kept["position"] == pytest.approx(7.2, abs=2)
+    assert kept["position"] > 7
+
+
+WRONG = """
+function handle(args)
+  local ok, message = pcall(load("return " .. args))
+  return ok and "no error" or message
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        ("goop.listen.create()", "bad argument #1 to 'goop.listen.create' (string expected, got no value)"),
+        ("goop.listen.create({})", "bad argument #1 to 'goop.listen.create' (string expected, got table)"),
+        ("goop.listen.load(true)", "bad argument #1 to 'goop.listen.load' (string expected, got boolean)"),
+        ("goop.listen.seek()", "bad argument #1 to 'goop.listen.seek' (number expected, got no value)"),
+        ("goop.listen.seek('30')", "bad argument #1 to 'goop.listen.seek' (number expected, got string)"),
+        ("goop.listen.seek(function() end)", "bad argument #1 to 'goop.listen.seek' (number expected, got function)"),
+    ],
+)
+async def test_a_wrong_type_raises(tmp_path: Path, call: str, complaint: str) -> None:
+    async with opened(tmp_path, wrong=WRONG) as peer:
+        assert complaint in (await peer.engine.command(peer.owner, f"!wrong {call}")).text
+
+
+PLACES = """
+function handle(args)
+  local out = {}
+  for _, seconds in ipairs({ -1, -math.huge, math.huge, 0/0, 1e300, 40.001, -1e-9 }) do
+    out[#out + 1] = goop.listen.seek(seconds) or "none"
+  end
+  for _, seconds in ipairs({ 0, 40, 30.5 }) do
+    out[#out + 1] = goop.listen.seek(seconds) or "none"
+  end
+  out[#out + 1] = goop.listen.state().play_state.position
+  return goop.json.encode(out)
+end
+"""
+
+
+async def test_only_a_second_of_the_track_is_sought(tmp_path: Path) -> None:
+    wav(tmp_path / "track.wav", 40)
+    async with opened(tmp_path, places=PLACES) as peer:
+        await peer.listening.create("Evening")
+        await peer.listening.load("track.wav")
+        out = json.loads((await peer.engine.command(peer.owner, "!places")).text)
+    assert all("the track has 40.0" in each for each in out[:7])
+    assert out[7:] == ["none", "none", "none", 30.5]
+
+
+ORDERS = """
+local does = {
+  create = function() return select(2, goop.listen.create("x")) end,
+  load = function() return select(2, goop.listen.load("track.wav")) end,
+  play = goop.listen.play, pause = goop.listen.pause, close = goop.listen.close,
+  seek = function() return goop.listen.seek(1) end,
+}
+function handle(args)
+  local failures = {}
+  for name in args:gmatch("%a+") do
+    if does[name]() then failures[#failures + 1] = name end
+  end
+  local state = goop.listen.state()
+  local shown = state and (state.track and "track" or "open") or "none"
+  return shown .. (state and state.play_state.playing and " playing" or "") .. ": " .. table.concat(failures, " ")
+end
+"""
+
+
+async def test_every_order_of_three_is_a_value_each(tmp_path: Path) -> None:
+    """The table is the manual's words: what needs a session, what needs a track."""
+    wav(tmp_path / "track.wav", 40)
+    names = ("create", "load", "play", "pause", "seek", "close")
+    async with opened(tmp_path, orders=ORDERS) as peer:
+        for order in itertools.product(names, repeat=3):
+            shown, failures = "none", []
+            for name in order:
+                shown, failed = after(shown, name)
+                failures += [name] if failed else []
+            assert (await peer.engine.command(peer.owner, f"!orders {' '.join(order)}")).text == f"{shown}: {' '.join(failures)}"
+            if shown != "none":
+                await peer.listening.close()
+
+
+def after(shown: str, name: str) -> tuple[str, bool]:
+    """State and call → the state then, and whether it failed."""
+    if name == "create":
+        return ("open", False) if shown == "none" else (shown, True)
+    if shown == "none":
+        return shown, True
+    if name == "close":
+        return "none", False
+    if name == "load":
+        return "track", False
+    if shown == "open":
+        return shown, True
+    return {"play": "track playing", "pause": "track"}.get(name, shown), False
+
+
+async def test_a_file_that_is_gone_or_another_is_not_played(tmp_path: Path) -> None:
+    wav(tmp_path / "track.wav", 40)
+    async with opened(tmp_path, play="function handle() return goop.listen.play() or 'plays' end") as peer:
+        await peer.listening.create("Evening")
+        await peer.listening.load("track.wav")
+
+        async def says() -> str:
+            return (await peer.engine.command(peer.owner, "!play")).text
+
+        assert await says() == "plays"
+        wav(tmp_path / "track.wav", 30)
+        assert await says() == "track.wav has changed since it was loaded: load it again"
+        (tmp_path / "track.wav").unlink()
+        assert await says() == "track.wav cannot be opened: No such file or directory"
+
+
+async def test_a_load_that_takes_its_time_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wav(tmp_path / "track.wav", 40)
+    wav(tmp_path / "next.wav", 40)
+    async with opened(tmp_path) as peer:
+        await peer.listening.create("Evening")
+        await peer.listening.load("track.wav")
+        go_on, described = threading.Event(), tracks._described
+        monkeypatch.setattr(tracks, "_described", lambda *given: (go_on.wait(30), described(*given))[1])
+        loading = asyncio.create_task(peer.listening.load("next.wav"))
+        await peer.listening.play()
+        await peer.listening.pause()
+        assert not loading.done()
+        go_on.set()
+        assert (await loading).name == "next"
+        state = peer.listening.state()
+        assert state is not None
+        assert state.track == await loading

@@ -12,10 +12,11 @@ import pytest
 
 from goop2.listen import pacing
 from goop2.listen.boundaries import Sound
-from goop2.listen.pacing import BEHIND_SECONDS, LEAD_SECONDS, STEP_SECONDS, paced
+from goop2.listen.pacing import BEHIND_SECONDS, BLOCK_BYTES, LEAD_SECONDS, STEP_SECONDS, paced
 
 BYTES_PER_SECOND = 16_000
 FRAME = 400
+AHEAD_SECONDS = LEAD_SECONDS + BLOCK_BYTES / BYTES_PER_SECOND
 
 
 class Clock:
@@ -35,7 +36,12 @@ class Clock:
 
 def even(seconds: int, content: Callable[[int], bytes] = bytes) -> Sound:
     end = seconds * BYTES_PER_SECOND
-    return Sound(io.BytesIO(content(end)), b"head", end, lambda at: min(end, int(at * BYTES_PER_SECOND) // FRAME * FRAME))
+
+    def boundary(at: float) -> tuple[int, float]:
+        offset = min(end, int(at * BYTES_PER_SECOND) // FRAME * FRAME)
+        return offset, offset / BYTES_PER_SECOND
+
+    return Sound(io.BytesIO(content(end)), b"head", end, boundary)
 
 
 async def test_all_of_it_comes_in_order_and_never_more_than_the_lead_ahead() -> None:
@@ -45,9 +51,17 @@ async def test_all_of_it_comes_in_order_and_never_more_than_the_lead_ahead() -> 
     async for piece in paced(heard, clock.position, clock.sleep):
         got += piece
         assert clock.at is not None
-        assert len(got) - 4 <= (clock.at + LEAD_SECONDS) * BYTES_PER_SECOND
+        assert len(got) - 4 <= (clock.at + AHEAD_SECONDS) * BYTES_PER_SECOND
     assert got == b"head" + heard.file.read() if heard.file.seek(0) == 0 else b""
-    assert clock.at == pytest.approx(30 - LEAD_SECONDS, abs=STEP_SECONDS)
+    assert clock.at == pytest.approx(30 - AHEAD_SECONDS, abs=STEP_SECONDS)
+
+
+async def test_a_browser_that_holds_a_block_back_has_the_lead_still() -> None:
+    """At any rate: what it has in whole blocks reaches LEAD_SECONDS beyond what is heard."""
+    clock = Clock(20.0)
+    async with aclosing(paced(even(60), clock.position, clock.sleep)) as pieces:
+        got = [len(await anext(pieces)) for _ in range(2)]
+    assert sum(got[1:]) // BLOCK_BYTES * BLOCK_BYTES >= LEAD_SECONDS * BYTES_PER_SECOND
 
 
 async def test_who_comes_late_hears_the_second_that_is_played() -> None:
@@ -69,7 +83,7 @@ async def test_a_listener_who_is_slow_misses_what_it_missed_in_whole_frames() ->
                 clock.at += 15  # the network stalls
     assert frames == sorted(frames)
     missed = set(range(60 * BYTES_PER_SECOND // FRAME)) - set(frames)
-    assert (15 - LEAD_SECONDS - BEHIND_SECONDS) * BYTES_PER_SECOND / FRAME <= len(missed) <= 15 * BYTES_PER_SECOND / FRAME
+    assert (15 - AHEAD_SECONDS - BEHIND_SECONDS) * BYTES_PER_SECOND / FRAME <= len(missed) <= 15 * BYTES_PER_SECOND / FRAME
 
 
 async def test_a_listener_who_reads_nothing_costs_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +111,7 @@ async def test_a_pause_ends_it() -> None:
         assert await anext(pieces) == b"head"
         clock.at = None
         rest = [piece async for piece in pieces]
-    assert sum(map(len, rest)) <= LEAD_SECONDS * BYTES_PER_SECOND
+    assert sum(map(len, rest)) <= AHEAD_SECONDS * BYTES_PER_SECOND
 
 
 async def test_an_hour_leaves_the_memory_as_it_was() -> None:

@@ -85,6 +85,10 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
         create(name, 0)
 
 
+def test_a_name_is_one_line_without_control_characters() -> None:
+    assert create("The\n\x1b[31mEvening", 0).name == "The \N{REPLACEMENT CHARACTER}[31mEvening"
+
+
 def test_an_id_is_the_networks() -> None:
     session = create("  A   name ", 0)
     assert session.name == "A name"

@@ -1,11 +1,14 @@
 """Which files may be loaded, and how long they are; checked against another tool."""
 
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
 
 import pytest
+from mutagen.id3 import ID3, TIT2
 from tests.listen.sounds import FRAME_SECONDS, encoded, heard_seconds, mp3, wav
 
 from goop2.listen.mpeg import scan
@@ -72,7 +75,7 @@ def test_a_link_that_takes_a_tracks_place_leads_nowhere(library: Library, folder
     secret.write_text("secret")
     (folder / "tone.wav").symlink_to(secret)
     with pytest.raises(ListenError, match=r"tone\.wav cannot be opened"):
-        library.open(track.path)
+        library.open(track)
 
 
 def test_three_hours_of_varying_bitrate(library: Library, folder: Path) -> None:
@@ -134,3 +137,34 @@ def test_only_the_peers_folder_and_the_owners_media_folders(library: Library, fo
     for path in ("data/tone.wav", "site/lua/tone.wav", ".hidden.wav", "nothing.wav", "\0", "site"):
         with pytest.raises(ListenError):
             library.load(path)
+
+
+def test_nobody_learns_what_lies_outside(library: Library, folder: Path) -> None:
+    """A stranger may choose the path: what is there and what is not there answer alike."""
+    (folder.parent / "outside").mkdir()
+    wav(folder.parent / "outside/there.wav", 1)
+    said = []
+    for name in ("there.wav", "nothere.wav"):
+        with pytest.raises(ListenError) as raised:
+            library.load(f"../outside/{name}")
+        said.append(str(raised.value).replace(name, ""))
+    assert said[0] == said[1]
+    for home in ("~root/x", "~nosuchuser/x"):
+        with pytest.raises(ListenError, match=f"{home} is no file here"):
+            library.load(home)
+
+
+def test_a_media_folder_may_be_named_from_the_peers_folder(folder: Path) -> None:
+    (folder.parent / "music").mkdir()
+    wav(folder.parent / "music/tone.wav", 1)
+    assert Library(folder, folder / "site/lua", ["../music"]).load("../music/tone.wav").name == "tone"
+
+
+def test_a_name_is_one_line_without_control_characters(library: Library, folder: Path) -> None:
+    mp3(folder / "song.mp3", [9] * 50)
+    tags = ID3()
+    tags.add(TIT2(3, "The\nTitle\x1b[31m" + "x" * 1000))
+    tags.save(folder / "song.mp3")
+    name = library.load("song.mp3").name
+    assert name.startswith("The Title\N{REPLACEMENT CHARACTER}[31mx")
+    assert len(name) <= 200

@@ -92,3 +92,13 @@ async def test_a_failing_block_gives_its_place_back() -> None:
         async with slots.place(A):
             raise ZeroDivisionError
     assert slots.held == 0
+
+
+async def test_visitors_of_one_address_share_its_places_whatever_ids_they_take() -> None:
+    slots = Slots(total=4, share=1, waiting=9)
+    await slots.take(Caller("visitor-1", address="192.0.2.7"))
+    another = starts(slots, Caller("visitor-2", address="192.0.2.7"))
+    await asyncio.wait_for(slots.take(B), 1)
+    assert not another.done()
+    slots.give_back(Caller("visitor-1", address="192.0.2.7"))
+    await asyncio.wait_for(another, 1)

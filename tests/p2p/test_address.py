@@ -19,6 +19,13 @@ def test_an_address_names_a_peer_and_a_way_to_it(transport: str) -> None:
     assert parse(f" {transport}/p2p/{PEER}\n") == PeerAddress(PEER, transport)
 
 
+def test_an_address_may_lead_through_a_relay() -> None:
+    through = f"/ip4/192.0.2.9/tcp/4001/p2p/{PEER}/p2p-circuit"
+    assert parse(f"{through}/p2p/{PEER}") == PeerAddress(PEER, through)
+    assert parse(f"{through}/p2p/{PEER}").is_circuit
+    assert not parse(f"/ip4/192.0.2.7/tcp/4001/p2p/{PEER}").is_circuit
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -30,6 +37,10 @@ def test_an_address_names_a_peer_and_a_way_to_it(transport: str) -> None:
         f"/ip4/192.0.2.700/tcp/4001/p2p/{PEER}",
         "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo",
         f"/ip4/192.0.2.7/tcp/4001/p2p/{PEER}/p2p-circuit",
+        f"/ip4/192.0.2.7/tcp/4001/p2p-circuit/p2p/{PEER}",
+        f"/p2p/{PEER}/p2p-circuit/p2p/{PEER}",
+        f"/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo/p2p-circuit/p2p/{PEER}",
+        f"/ip4/192.0.2.7/tcp/4001/p2p/{PEER}/p2p-circuit/p2p/{PEER}/p2p-circuit/p2p/{PEER}",
         f"/unix/socket/p2p/{PEER}",
         f"/dns4/{'x' * 600}/tcp/1/p2p/{PEER}",
     ],

@@ -8,7 +8,7 @@ import pytest
 from tests.p2p.hosts import until
 
 from goop2.p2p import delivery as module
-from goop2.p2p.delivery import PATIENCE_SECONDS, WAITING_MAX, Delivery
+from goop2.p2p.delivery import PATIENCE_SECONDS, WAITING_MAX, WAITING_MAX_BYTES, Delivery
 from goop2.p2p.faults import Broken
 from goop2.p2p.groups import Outgoing
 
@@ -77,12 +77,16 @@ async def test_one_peer_does_not_hold_up_another(net: Net) -> None:
     await delivery.flush(0)
 
 
-async def test_what_waits_is_bounded(net: Net) -> None:
+@pytest.mark.parametrize(("payload", "count"), [(b"null", WAITING_MAX + 2), (b"x" * 60_000, WAITING_MAX_BYTES // 60_000 + 2)])
+async def test_what_waits_is_bounded_in_number_and_bytes(net: Net, payload: bytes, count: int) -> None:
     net.open.clear()
-    net.post("bob", *map(str, range(WAITING_MAX + 2)))
+    net.delivery.post([Outgoing("bob", str(number), payload) for number in range(3 * count)])
+    assert len(net.delivery._waiting["bob"]) == 0
     net.open.set()
     await until(lambda: net.lost == ["bob"])
-    assert len(net.got) < WAITING_MAX + 2
+    assert len(net.got) <= 1
+    net.post("bob", "again")
+    await until(lambda: ("bob", "again") in net.got)
 
 
 async def test_the_last_messages_get_a_moment_and_no_more(net: Net) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from goop2.p2p import groups as module
-from goop2.p2p.groups import Change, Groups, NoSuchGroup, Outgoing, TooManyGroups
+from goop2.p2p.groups import Change, Groups, NoSuchGroup, NotAMessage, Outgoing, TooManyGroups
 from goop2.p2p.protocols import topics
 
 
@@ -19,9 +19,16 @@ class Network:
         self.peers: dict[str, Groups] = {}
         self.changes: dict[str, list[Change]] = {}
         self.topics: list[tuple[str, str, str]] = []
+        self.now_ms = 1700000000000
+        self.passes_ms = 1000
+        """With every look at the clock."""
+
+    def clock(self) -> int:
+        self.now_ms += self.passes_ms
+        return self.now_ms
 
     def peer(self, name: str) -> Groups:
-        groups = self.peers[name] = Groups(name, lambda: 1700000000000)
+        groups = self.peers[name] = Groups(name, self.clock)
         self.changes[name] = []
         groups.subscribe(self.changes[name].append)
         return groups
@@ -106,6 +113,17 @@ def test_a_stranger_does_nothing_in_a_group(network: Network, game: str, type_: 
     assert [change for change in network.changes["host"] if change.sender == "eve"] == []
 
 
+def test_who_asks_for_a_group_that_is_none_is_told_so(network: Network) -> None:
+    network.deliver("eve", network.peers["eve"].join("host", "nosuch"))
+    change = network.changes["eve"][-1]
+    assert (change.what, change.refused.code) == ("refused", "not_found")
+    assert network.peers["eve"].joined() == ()
+    network.passes_ms = 0
+    answered = [each for _ in range(1000) for each in network.peers["host"].received("eve", said("join", "nosuch"))]
+    assert len(answered) < 50, "a storm of them is not answered"
+    assert network.peers["host"].received("eve", said("msg", "nosuch", 1)) == []
+
+
 @pytest.mark.parametrize("type_", ["msg", "close", "members", "welcome", "error", "meta", "state"])
 def test_only_the_host_speaks_for_the_group(network: Network, game: str, type_: str) -> None:
     before, heard = network.peers["ann"].joined(), len(network.changes["ann"])
@@ -123,12 +141,143 @@ def test_a_host_that_has_not_let_us_in_tells_us_nothing(network: Network, type_:
         network.peers["ann"].send("host", "g", b"1")
 
 
-def test_whoever_leaves_or_goes_offline_is_no_member(network: Network, game: str) -> None:
+def test_who_leaves_is_no_member_and_who_is_away_keeps_its_place(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    network.deliver("host", host.gone("ann"))
+    assert (host.hosted()[0].members, host.hosted()[0].away) == (("bob",), ("ann",))
+    assert network.changes["bob"][-1].group.members == ("bob",)
+    assert host.is_member("ann")
+    network.deliver("eve", network.peers["eve"].join("host", game))
+    assert network.changes["eve"][-1].what == "refused", "the group is full"
+    network.deliver("ann", network.peers["ann"].join("host", game))
+    assert host.hosted()[0].members == ("ann", "bob")
+    network.deliver("host", host.gone("bob"))
     network.deliver("bob", network.peers["bob"].leave("host", game))
-    assert network.changes["ann"][-1].group.members == ("ann",)
+    assert not host.is_member("bob")
+    assert (host.hosted()[0].members, host.hosted()[0].away) == (("ann",), ())
+
+
+def test_nobody_keeps_a_place_in_a_volatile_group(network: Network) -> None:
+    group = network.peers["host"].host("Chat", "template", volatile=True).id
+    network.deliver("ann", network.peers["ann"].join("host", group))
     network.deliver("host", network.peers["host"].gone("ann"))
-    assert network.peers["host"].hosted()[0].members == ()
-    assert not network.peers["host"].is_member("ann", "template")
+    assert not network.peers["host"].is_member("ann")
+    network.peers["ann"].gone("host")
+    assert network.peers["ann"].joined() == ()
+
+
+def test_who_speaks_is_here_though_it_was_away(network: Network, game: str) -> None:
+    network.deliver("host", network.peers["host"].gone("ann"))
+    network.deliver("ann", network.peers["ann"].send("host", game, b"1"))
+    assert network.peers["host"].hosted()[0].members == ("ann", "bob")
+    assert network.changes["bob"][-1].payload == b"1"
+
+
+def test_a_group_whose_host_is_back_is_asked_for_again(network: Network, game: str) -> None:
+    ann = network.peers["ann"]
+    ann.gone("host")
+    assert network.changes["ann"][-1].what == "away"
+    assert not ann.joined()[0].joined
+    with pytest.raises(NoSuchGroup):
+        ann.send("host", game, b"1")
+    network.deliver("ann", ann.back("host"))
+    assert ann.joined()[0].joined
+    assert ann.back("host") == []
+
+
+def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    kept, since = host.hosted()[0], host.members_since(game)
+    joined = network.peers["ann"].joined()
+    again, ann = network.peer("host"), network.peer("ann")
+    again.restore([(kept, since)], [])
+    ann.restore([], joined)
+    assert (again.hosted()[0].members, again.is_member("ann"), again.is_member("eve")) == ((), True, False)
+    network.deliver("ann", ann.back("host"))
+    assert (again.hosted()[0].members, ann.joined()[0].joined) == (("ann",), True)
+    assert again.members_since(game) == since
+
+
+def test_an_invitation_says_which_group_where(network: Network, game: str) -> None:
+    invite = topics.read(topics.INVITE, network.peers["host"].invitation(game))
+    assert isinstance(invite, topics.Invite)
+    assert (invite.group_id, invite.group_name, invite.host_peer_id, invite.kind) == (game, "Game", "host", "template")
+
+
+def test_in_a_session_members_do_not_speak_for_the_host(network: Network) -> None:
+    group = network.peers["host"].host("Radio", "listen").id
+    for name in ("ann", "bob"):
+        network.deliver(name, network.peers[name].join("host", group))
+    forged = b'{"app_type":"listen","listen":{"action":"seek","position":3}}'
+    network.deliver("ann", network.peers["ann"].send("host", group, forged))
+    assert [change for name in ("bob", "host") for change in network.changes[name] if change.what == "msg"] == []
+
+
+@pytest.mark.parametrize("by", ["host", "ann"])
+def test_a_huge_message_goes_nowhere(network: Network, game: str, by: str) -> None:
+    huge = json.dumps("x" * module.PAYLOAD_MAX_BYTES).encode()
+    with pytest.raises(NotAMessage, match="65536"):
+        network.peers[by].send("host", game, huge)
+    assert network.peers["host"].received("ann", topics.Group(game, "msg", topics.Plain(huge))) == []
+    network.peers["ann"].received("host", topics.Group(game, "msg", topics.Plain(huge)))
+    assert [change for name in ("ann", "host") for change in network.changes[name] if change.what == "msg"] == []
+
+
+def test_a_member_that_floods_is_not_handed_on_and_the_next_minute_it_is(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    handed_on = [network.peers["host"].received("ann", said("msg", game, number)) for number in range(module.BUDGET_PER_MINUTE + 100)]
+    assert len([each for each in handed_on if each]) <= module.BUDGET_PER_MINUTE
+    assert network.peers["host"].received("bob", said("msg", game, 1)) != [], "the others speak"
+    network.now_ms += 60_000
+    assert network.peers["host"].received("ann", said("msg", game, 1)) != []
+
+
+def test_a_host_that_floods_is_not_handed_on_to_pages(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    for number in range(module.BUDGET_PER_MINUTE + 100):
+        network.peers["ann"].received("host", said("msg", game, number))
+    assert len([change for change in network.changes["ann"] if change.what == "msg"]) <= module.BUDGET_PER_MINUTE
+    network.peers["ann"].received("host", said("close", game))
+    assert network.changes["ann"][-1].what == "ended", "its end is heard all the same"
+
+
+def test_a_storm_of_joins_and_leaves_is_told_to_the_others_once_a_second(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    host = network.peers["host"]
+    host.received("bob", said("leave", game))
+    told = [
+        each for _ in range(500) for type_ in ("leave", "join") for each in host.received("bob", said(type_, game)) if each.peer == "ann"
+    ]
+    assert told == []
+    network.now_ms += 1000
+    assert [(each.peer, each.topic) for each in host.tick() if each.peer == "ann"] == [("ann", f"group:{game}:members")]
+    assert host.tick() == []
+    assert host._spent["bob"] > module.BUDGET_PER_MINUTE
+    assert host.received("bob", said("join", game)) == [], "and not answered"
+
+
+def test_what_a_host_says_of_itself_is_bounded(network: Network) -> None:
+    ann = network.peers["ann"]
+    ann.join("host", "g")
+    members = [{"peer_id": "x" * 10_000}, {"peer_id": "bob"}]
+    welcome = {"group_name": "n" * 10_000, "app_type": "t" * 10_000, "members": members}
+    ann.received("host", said("welcome", "g", welcome))
+    group = ann.joined()[0]
+    assert (len(group.name), len(group.kind), group.members) == (module.NAME_MAX_CHARS, module.NAME_MAX_CHARS, ("bob",))
+
+
+@pytest.mark.parametrize("id_", ["", "a:b", "x" * 200])
+def test_what_is_no_group_is_not_asked_for(network: Network, id_: str) -> None:
+    with pytest.raises(NoSuchGroup, match="no group's id"):
+        network.peers["ann"].join("host", id_)
+
+
+def test_one_host_does_not_take_all_the_places(network: Network) -> None:
+    for number in range(module.JOINED_PER_HOST_MAX):
+        network.peers["ann"].join("host", f"g{number}")
+    with pytest.raises(TooManyGroups, match="of one peer"):
+        network.peers["ann"].join("host", "one more")
+    network.peers["ann"].join("eve", "g")
 
 
 def test_a_group_ends_with_its_host(network: Network, game: str) -> None:

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.requests import Request
 from tests.p2p.hosts import SECONDS, new_identity
 
 from goop2.config import Address
+from goop2.p2p.address import parse
 from goop2.p2p.protocols.presence import PRESENCE_MAX_BYTES, Presence, write
 from goop2.rendezvous import app as module
 from goop2.rendezvous.limits import PUBLISHED_PER_MINUTE
@@ -83,8 +85,47 @@ async def test_more_signs_than_60_a_minute_are_refused(server: httpx.AsyncClient
     assert statuses[-1] == 429
 
 
+def test_who_has_a_network_of_ipv6_is_one_address() -> None:
+    sources = {module._source(Request({"type": "http", "client": (address, 1)})) for address in ("2001:db8::1", "2001:db8::ffff:2")}
+    assert len(sources) == 1
+    assert module._source(Request({"type": "http", "client": ("::ffff:192.0.2.1", 1)})) == "192.0.2.1"
+
+
 async def test_what_is_not_served_is_404_so_that_peers_fall_back(server: httpx.AsyncClient) -> None:
     assert [(await server.get(path)).status_code for path in ("/ws?peer_id=x", "/relay", "/healthz")] == [404, 404, 200]
+
+
+async def test_a_server_with_a_relay_says_where_it_is_as_it_is_reached_itself() -> None:
+    everywhere = Address("0.0.0.0", 0)
+    async with open_rendezvous(Address("127.0.0.1", 0), everywhere) as url, httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+        said = (await client.get("/relay")).json()
+        assert said["cleanup_delay_sec"] > 0
+        first = parse(said["addrs"][0])
+        assert first.peer == said["peer_id"]
+        assert first.transport.startswith("/ip4/127.0.0.1/tcp/")
+        port = first.transport.rpartition("/")[2]
+        by_name = (await client.get("/relay", headers={"host": "meet.example:8787"})).json()
+        assert by_name["addrs"][0] == f"/dns4/meet.example/tcp/{port}/p2p/{said['peer_id']}"
+        for host in ("[::1]:80", "a/b", "x" * 300):
+            addresses = (await client.get("/relay", headers={"host": host})).json()["addrs"]
+            assert all(parse(address).transport.startswith("/ip4/") for address in addresses)
+
+
+async def test_a_relay_that_listens_on_one_address_says_that_one() -> None:
+    one = Address("127.0.0.1", 0)
+    async with open_rendezvous(one, one) as url, httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+        said = (await client.get("/relay", headers={"host": "meet.example"})).json()
+        assert [parse(address).transport.rpartition("/")[0] for address in said["addrs"]] == ["/ip4/127.0.0.1/tcp"]
+
+
+async def test_a_port_that_is_taken_for_the_relay_is_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(DoorError, match=rf"no relay can be opened on 127\.0\.0\.1:{port} .*: choose another with --relay"):
+            async with open_rendezvous(Address("127.0.0.1", 0), Address("127.0.0.1", port)):
+                pass
 
 
 async def test_the_page_and_what_it_loads_are_there(server: httpx.AsyncClient) -> None:

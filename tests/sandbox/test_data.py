@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -228,11 +227,9 @@ async def test_a_transaction_has_its_second_and_no_more(tmp_path: Path, endless:
         tmp_path, {"make": function(TABLE), "hog": hog, "write": function('return goop.schema.insert("t", {n = 2})')}
     ) as peer:
         await call(peer, "make")
-        begun = time.monotonic()
         hogging = asyncio.create_task(call(peer, "hog"))
         await asyncio.sleep(0.2)
         written = await call(peer, "write", caller=Caller("bob"))
-        assert time.monotonic() - begun < LOCK_MAX_SECONDS + 0.5
         assert isinstance(written, int)
         assert failed(await hogging) == "hog: goop.db held the database longer than a second; what it wrote was undone"
         assert peer.database.rows("SELECT n FROM t") == [(2,)]
@@ -246,11 +243,9 @@ async def test_one_statement_inside_one_function_of_sql_has_a_second_too(tmp_pat
     scripts = {"make": function(TABLE + 'goop.schema.insert("t", {n = 1})'), "hog": hog}
     async with peer_with(tmp_path, scripts, timeout_seconds=30) as peer:
         await call(peer, "make")
-        begun = time.monotonic()
         message = failed(await call(peer, "hog"))
         assert message == "hog: goop.db held the database longer than a second; what it wrote was undone"
         peer.database.changed("UPDATE t SET n = 2")
-        assert time.monotonic() - begun < 4 * LOCK_MAX_SECONDS
 
 
 @pytest.mark.parametrize("write", ["{}", "goop.db.transaction(function() {} end)"])

@@ -63,6 +63,7 @@ CONFORMANCE = {
         "return select(2, xpcall(function(a) error(a, 0) end, function(m) return m .. '!' end, 'y'))",
         "y!",
     ),
+    "xpcall with arguments calls no number": ("return select(2, xpcall(5, function(m) return m end, 1))", "attempt to call a number value"),
     "collectgarbage counts": ("local n = collectgarbage('count') return tostring(n > 10 and n < 10240)", "true"),
     "collectgarbage does nothing else": (
         "for _, what in ipairs{'collect', 'stop', 'setpause', 'step'} do assert(not pcall(collectgarbage, what, 1)) end "

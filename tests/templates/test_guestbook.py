@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from tests.templates.sites import address, all_at_once, looking, site_of
+from tests.web.axe import complaints
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -106,3 +107,13 @@ async def test_of_visits_at_once_none_is_lost(up: Served) -> None:
         visits = [asyncio.create_task(visit(up, f"at{number}")) for number in range(5)]
     await asyncio.gather(*visits)
     assert (await visit(up, "at4"))["count"] == before + 5  # who was among the last five is no new visit
+
+
+async def test_an_entry_without_end_stays_in_its_place_and_is_read_by_the_keyboard(browser: Browser, up: Served) -> None:
+    async with looking(browser, address(up, "guestbook", "long"), width=375) as seen:
+        await seen.page.evaluate("() => Goop.data.insert('guestbook', { name: 'W'.repeat(500), message: 'W'.repeat(5000) })")
+        await seen.page.reload()
+        await expect(seen.page.locator(".entry .text").first).to_have_text("W" * 5000)
+        assert await complaints(seen.page) == []
+        assert await seen.page.evaluate("document.documentElement.scrollWidth") <= 375
+        await seen.page.evaluate("() => Goop.data.query('guestbook').then((rows) => Goop.data.remove('guestbook', rows.at(-1)._id))")

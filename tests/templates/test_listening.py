@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from mutagen.id3 import APIC, ID3
 from playwright.async_api import Browser, expect
-from tests.listen.sounds import wav
+from tests.listen.sounds import encoded, noise, wav
 from tests.templates.sites import address, site_of
 from tests.web.axe import complaints
-from tests.web.browser import opened
+from tests.web.browser import PATIENCE_MS, opened
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -38,8 +42,55 @@ async def test_the_host_plays_and_a_visitor_hears(browser: Browser, up: Served) 
         await ann.wait_for_timeout(1500)
         assert await complaints(ann) == []
         assert await ann.evaluate("!document.getElementById('audio').paused")
+        await expect(host.get_by_text("Listening together, 1 listening")).to_be_visible()
+        await host.get_by_label("Position").fill("20")
+        await expect(ann.get_by_text("0:20 of 0:30")).to_be_visible()
+        await host.get_by_role("button", name="Pause").click()
+        await expect(ann.get_by_text("The host has paused.")).to_be_visible()
+        await host.get_by_role("button", name="Back 10 s").click()
+        await expect(ann.get_by_text("0:10 of 0:30")).to_be_visible()
+        await ann.get_by_role("button", name="Stop listening").click()
+        await expect(host.get_by_text("Listening together, 0 listening")).to_be_visible()
         await host.get_by_role("button", name="End").click()
         await expect(ann.get_by_role("heading", name="Nothing plays")).to_be_visible()
+
+
+async def test_the_picture_in_a_file_is_its_cover_and_bars_follow_the_sound_in_step(browser: Browser, up: Served) -> None:
+    encoded(noise(up.folder / "noise.wav", 30), up.folder / "noise.mp3", "-V", "4")
+    tags = ID3(up.folder / "noise.mp3")  # type: ignore[no-untyped-call]
+    tags.add(APIC(3, "image/png", 3, "", png(8, 8)))  # type: ignore[no-untyped-call]
+    tags.save()
+    await up.peer.listening.create("Evening")
+    await up.peer.listening.load("noise.mp3")
+    await up.peer.listening.seek(5)
+    await up.peer.listening.play()
+    async with opened(browser, address(up, "listening", "ann")) as ann:
+        await expect(ann.locator("#cover")).to_be_visible()
+        assert (
+            await ann.evaluate("document.getElementById('cover').decode().then(() => document.getElementById('cover').naturalWidth)") == 8
+        )
+        await ann.get_by_role("button", name="Listen", exact=True).click()
+        loud = "Math.max(...[...document.querySelectorAll('.level i')].map((bar) => Number(bar.style.getPropertyValue('--loud'))))"
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while await ann.evaluate(loud) < 0.2:
+                await ann.wait_for_timeout(100)
+        in_step = "Goop.listen.hearing(audio) === 'playing' && Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) <= 0.15"
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while not await ann.evaluate(in_step):
+                await ann.wait_for_timeout(100)
+    await up.peer.listening.close()
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture: dusk over water."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = [bytes((31 + 200 * y // height, 107, 74 + 120 * (height - y) // height)) * width for y in range(height)]
+    pixels = b"".join(b"\0" + row for row in rows)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
 
 
 async def test_the_commands_play_pause_and_tell(up: Served) -> None:

@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from mutagen.id3 import APIC, ID3, TIT2
 from playwright.async_api import Browser, Page, expect
+from tests.listen.sounds import mp3
 from tests.templates.sites import SCRIPT_MAX_BYTES, SHIFT_MAX, address, looking, site_of
+from tests.templates.test_listening import png
 from tests.web.axe import complaints
 from tests.web.screenshots import picture
 from tests.web.served import Served
@@ -53,6 +56,11 @@ async def blog(page: Page) -> None:
     await expect(page.locator("#posts h2")).to_have_count(4)
 
 
+async def listening(page: Page) -> None:
+    await expect(page.get_by_role("heading", name="Low tide")).to_be_visible()
+    await page.evaluate("document.getElementById('cover').decode()")
+
+
 async def post(page: Page) -> None:
     await page.get_by_role("link", name="On small tools").click()
     await expect(page.locator("#post h2")).to_have_text("On small tools")
@@ -70,6 +78,7 @@ SCENES: dict[str, tuple[str, Scene]] = {
     "blog-post": ("blog", post),
     "blog-editor": ("blog", editor),
     "guestbook": ("guestbook", guestbook),
+    "listening": ("listening", listening),
     "quiz": ("quiz", quiz),
     "quiz-scored": ("quiz", quiz_scored),
     "tictactoe": ("tictactoe", lobby),
@@ -94,6 +103,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         for who, position in (("ann", 4), ("bob", 0), ("ann", 2)):
             await one.call("move", {"game_id": game_id, "position": position}, host=one.visitor(who))
         await written(one)
+        await played(one)
         yield one
 
 
@@ -103,6 +113,18 @@ async def written(up: Served) -> None:
         await insert(up, "posts", {**row, "author": "Fred"})
     for visitor, (name, message) in SIGNED.items():
         await insert(up, "guestbook", {"name": name, "message": message}, visitor)
+
+
+async def played(up: Served) -> None:
+    """A song with a picture, paused in its midst."""
+    mp3(up.folder / "song.mp3", [9] * 8000)
+    tags = ID3()  # type: ignore[no-untyped-call]
+    for frame in (APIC(3, "image/png", 3, "", png(64, 64)), TIT2(3, "Low tide")):  # type: ignore[no-untyped-call]
+        tags.add(frame)  # type: ignore[no-untyped-call]
+    tags.save(up.folder / "song.mp3")
+    await up.peer.listening.create("Friday evening")
+    await up.peer.listening.load("song.mp3")
+    await up.peer.listening.seek(83)
 
 
 async def insert(up: Served, table: str, row: dict[str, str], visitor: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,6 +22,15 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 15_000
+UNSEEN = """
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  window.look = (seen) => { hidden = !seen; document.dispatchEvent(new Event("visibilitychange")); };
+  window.streams = [];
+  const Source = EventSource;
+  window.EventSource = function (address) { const made = new Source(address); streams.push(made); return made; };
+"""
+"""Headless pages are always looked at, unless they are told otherwise."""
 
 
 def executable() -> str:
@@ -33,11 +42,11 @@ def executable() -> str:
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
-    """The browser, gone afterwards."""
-    path = executable()
+async def launched(path: str = "", flags: Sequence[str] = ()) -> AsyncIterator[Browser]:
+    """The browser, or the one at `path`, with `flags` besides ours; gone afterwards."""
+    path = path or executable()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,12 +117,14 @@ def _dechunked(body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def served(folder: Path, *, live: bool = False, **settings: dict[str, object]) -> AsyncIterator[Served]:
-    """The peer in `folder`, made there with FUNCTIONS and a front page, served on a free port."""
-    functions = folder / "site/lua/functions"
-    functions.mkdir(parents=True, exist_ok=True)
-    for name, source in FUNCTIONS.items():
-        (functions / f"{name}.lua").write_text(source)
+async def served(
+    folder: Path, *, live: bool = False, functions: Mapping[str, str] = FUNCTIONS, **settings: dict[str, object]
+) -> AsyncIterator[Served]:
+    """The peer in `folder`, made there with these data functions and a front page, served on a free port."""
+    place = folder / "site/lua/functions"
+    place.mkdir(parents=True, exist_ok=True)
+    for name, source in functions.items():
+        (place / f"{name}.lua").write_text(source)
     (folder / "site/index.html").write_text("<!doctype html><title>Front</title><h1>Front page</h1>")
     document = {
         "lua": {"enabled": True, "max_workers": 4, "timeout_seconds": 1, **settings.pop("lua", {})},

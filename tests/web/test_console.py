@@ -13,15 +13,16 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
-from tests.web.browser import PATIENCE_MS, launched, opened
+from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
 from tests.web.served import Served, served
+from tests.web.test_console_listen import plays
 
 from goop2.scripting.engine import Success
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ("home", "scripts", "chat", "runs", "data", "network", "settings")
+PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "network", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
@@ -68,6 +69,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         await one.peer.engine.command(one.peer.owner, "!greet Ann")
         await one.call("fails")
         await one.call("hello", host=one.visitor("ann"))
+        await plays(one)
         yield one
 
 
@@ -102,6 +104,7 @@ async def test_each_page_looks_well_to_everybody(browser: Browser, up: Served, n
         found = (await Axe().run(page)).response["violations"]
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        await expect(page.locator("#nav [aria-current]")).to_be_in_viewport(ratio=0.9)
         assert faults == []
         folder = os.environ.get("GOOP2_SCREENSHOTS")
         if folder and (scheme, width) != ("dark", 390):
@@ -339,7 +342,7 @@ async def _console(browser: Browser, up: Served, name: str) -> Page:
 async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browser: Browser, up: Served) -> None:
     page = await _console(browser, up, "data?table=posts")
     await expect(page.get_by_text("1 to 50 of 60")).to_be_visible()
-    await page.get_by_role("button", name="On", exact=True).click()
+    await page.get_by_role("button", name="Next", exact=True).click()
     await expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
     await page.get_by_role("button", name="likes of row 51: change").click()
     await page.get_by_label("likes, integer").fill("many")
@@ -349,8 +352,10 @@ async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browse
     await page.get_by_label("likes, integer").fill("4711")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("button", name="likes of row 51: change")).to_have_text("4711")
+    await expect(page.get_by_role("button", name="likes of row 51: change")).to_be_focused()
     await page.get_by_role("button", name="title", exact=False).first.click()  # sorted by title
     await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("title")
+    await expect(page.locator("th[aria-sort=ascending] button")).to_be_focused()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -425,7 +430,7 @@ async def test_rows_are_added_removed_and_taken_out(browser: Browser, up: Served
     assert text.splitlines()[0].startswith("_id,title,state,likes,_owner")
     assert '"A ""quoted"", one"' in text
     assert len(text.splitlines()) == 62
-    await page.get_by_role("button", name="On", exact=True).click()
+    await page.get_by_role("button", name="Next", exact=True).click()
     await page.get_by_role("button", name="Remove row 61").click()
     await page.get_by_role("button", name="Remove", exact=True).click()
     await expect(page.get_by_text("of 60")).to_be_visible()
@@ -485,3 +490,26 @@ async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: S
     await page.get_by_label("Address").fill("/ip4/192.0.2.7/tcp/4001/p2p/nonsense")
     await page.get_by_role("button", name="Connect").click()
     await expect(page.get_by_role("status").filter(has_text="not on the network yet")).to_be_visible()
+
+
+async def test_ten_tabs_of_the_console_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:
+    """A browser keeps six connections to an origin; a stream in each tab would leave none."""
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        await context.add_init_script(UNSEEN)
+        pages = []
+        for _ in range(10):
+            page = await context.new_page()
+            await page.goto(up.web.console)
+            await _go(page, "runs?script=who")
+            await expect(page.locator("#link")).to_have_text("Live")
+            await page.evaluate("() => look(false)")
+            pages.append(page)
+        await up.call("who")
+        for page in pages:
+            await page.evaluate("() => look(true)")
+            await expect(page.locator(".rows .line").first).to_contain_text("who")
+            await page.evaluate("() => look(false)")
+    finally:
+        await context.close()

@@ -51,7 +51,7 @@ def test_an_address_in_use_is_said_with_the_setting_and_the_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(
-            DoorError, match=rf"^viewer\.http_addr is 127\.0\.0\.1:{port}, but another program listens there already: .*choose another port"
+            DoorError, match=rf"^viewer\.http_addr is 127\.0\.0\.1:{port}, but another program listens there already, .*choose another port"
         ):
             bind(Address("127.0.0.1", port), PEER)
 

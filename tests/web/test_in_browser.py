@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
-from tests.web.browser import launched, opened
+from playwright.async_api import Browser, Route, expect
+from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
 from tests.web.served import Served, served
+from tests.web.test_ports import SAFARI
+
+from goop2.web import origins
+from goop2.web.answers import DATA_HEADERS, PAGE_HEADERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,6 +106,7 @@ async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Brow
     async with opened(browser, up.web.site + "sdk.html") as page:
         assert await page.evaluate(change) == {"ok": True}
         assert await page.evaluate("() => Goop.site.read('drop/a b.txt')") == "dropped"
+        assert await page.evaluate("() => Goop.site.read('drop/nosuch').catch(({ code, status }) => [code, status])") == ["not_found", 404]
         assert await page.evaluate("() => Goop.site.upload('lua/evil.lua', 'x').catch((error) => error.code)") == "bad_request"
         assert await page.evaluate("() => Goop.site.remove('drop/a b.txt')") == {"ok": True}
     async with opened(browser, f"http://{up.visitor('ann')}/sdk.html") as page:
@@ -122,6 +130,64 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "chat")
         await asyncio.sleep(0.2)
         assert await other.evaluate("() => heard") == []
+
+
+HEAR = "() => { window.heard = []; Goop.chat.subscribe(({content}) => heard.push(content)); return Goop.heard(); }"
+OPEN_STREAMS = "() => streams.filter((one) => one.readyState !== 2).length"
+
+
+async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Served) -> None:
+    async with opened(browser, "about:blank") as page:
+        await page.add_init_script(UNSEEN)
+        await page.goto(up.web.site + "sdk.html")
+        await page.evaluate(
+            "() => { window.ends = [Goop.chat.subscribe(() => {}), Goop.peers.subscribe(() => {}), Goop.chat.subscribe(() => {})]; }"
+        )
+        assert await page.evaluate("() => Goop.heard().then(() => streams.length)") == 1
+        await page.evaluate("() => ends.forEach((end) => { end(); end(); })")
+        assert await page.evaluate(OPEN_STREAMS) == 0
+        await page.evaluate(
+            "(peer) => { Goop.chat.subscribe(() => {})(); return Goop.chat.send(peer, '!greet Ann'); }", up.peer.identity.peer_id
+        )
+        await page.evaluate(HEAR)
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Bob')", up.peer.identity.peer_id)
+        await page.wait_for_function("() => heard.length")
+        assert await page.evaluate("() => heard") == ["Hello, Bob!"], "what was said while nobody listened is past"
+
+
+async def test_a_page_that_was_refused_its_stream_asks_again(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.site + "sdk.html") as page:
+        await page.clock.install()
+        await page.route("**/api/events", lambda route: route.fulfill(status=503), times=1)
+        await page.evaluate("() => { window.reply = new Promise((told) => Goop.chat.subscribe(told)); return Goop.heard(); }")
+        await page.clock.fast_forward(6000)
+        await page.evaluate("() => Goop.heard()")
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        assert await page.evaluate("() => reply.then(({ content }) => content)") == "Hello, Ann!"
+
+
+async def test_twelve_tabs_of_a_site_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:
+    """A browser keeps six connections to an origin; a stream in each tab would leave none."""
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        await context.add_init_script(UNSEEN)
+        pages = []
+        for _ in range(12):
+            page = await context.new_page()
+            await page.goto(f"http://{up.visitor('tabs')}/sdk.html")
+            await page.evaluate(HEAR)
+            await page.evaluate("() => look(false)")
+            pages.append(page)
+        await pages[0].evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        open_streams = [await page.evaluate(OPEN_STREAMS) for page in pages]
+        assert 1 <= sum(open_streams) <= 4
+        for page in pages:
+            await page.evaluate("() => look(true)")
+            await page.wait_for_function("() => heard.length === 1 && heard[0] === 'Hello, Ann!'")
+            await page.evaluate("() => look(false)")
+    finally:
+        await context.close()
 
 
 async def test_questions_are_asked_and_answered(browser: Browser, up: Served) -> None:
@@ -161,28 +227,85 @@ async def test_the_console_opens_with_its_token_and_hides_it(browser: Browser, u
         await expect(page.get_by_role("main")).to_contain_text("open the address printed when the peer started")
 
 
+LOOKED_AT = """
+  <link rel="stylesheet" href="{from}/style.css"><img src="{from}/picture.svg"><p style="font-family: theirs">Text</p>
+  <style>@font-face { font-family: theirs; src: url("{from}/font.woff2"); }</style><audio src="{from}/sound.mp3" preload="auto"></audio>
+"""
+ACTING = """
+  <script src="{from}/script.js"></script><iframe src="{from}/frame.html"></iframe><object data="{from}/object.svg"></object>
+  <script>fetch("{from}/fetched").catch(() => {}); navigator.sendBeacon("{from}/beacon", "x"); new EventSource("{from}/events");
+  import("{from}/module.mjs").catch(() => {});</script>
+"""
+
+
+async def _asked_of(browser: Browser, address: str, other: str) -> set[str]:
+    """What the page at `address` asks of `other`, by name."""
+    asked = set()
+    async with opened(browser, "about:blank") as page:
+
+        async def answer(route: Route) -> None:
+            asked.add(route.request.url.rpartition("/")[2])
+            await route.fulfill(body="", headers={"Access-Control-Allow-Origin": "*"})
+
+        await page.route(f"{other}/**", answer)
+        await page.goto(address, wait_until="networkidle")
+    return asked
+
+
+@pytest.mark.parametrize("visitor", ["", "ann"])
+async def test_a_page_shows_pictures_from_elsewhere_and_lets_nothing_from_there_act(browser: Browser, up: Served, visitor: str) -> None:
+    other = "https://pictures.example"
+    (up.folder / "site/elsewhere.html").write_text("<!doctype html>" + (LOOKED_AT + ACTING).replace("{from}", other))
+    asked = await _asked_of(browser, f"http://{up.visitor(visitor) if visitor else up.site}/elsewhere.html", other)
+    assert asked == {"style.css", "picture.svg", "font.woff2", "sound.mp3"}
+
+
+async def test_a_page_asks_nothing_of_what_has_no_certificate(browser: Browser, up: Served) -> None:
+    router = "http://192.168.1.1"
+    (up.folder / "site/router.html").write_text("<!doctype html>" + (LOOKED_AT + ACTING).replace("{from}", router))
+    assert await _asked_of(browser, f"http://{up.site}/router.html", router) == set()
+
+
+async def test_the_consoles_pages_could_not_load_from_elsewhere(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.console) as page:
+        blocked = await page.evaluate("""() => new Promise((told) => {
+          document.addEventListener("securitypolicyviolation", (event) => told(event.effectiveDirective));
+          document.body.append(Object.assign(new Image(), { src: "https://pictures.example/x.svg" }));
+        })""")
+        assert blocked == "img-src"
+
+
 def _targets(up: Served) -> dict[str, Any]:
     return {"console": f"http://{up.console}", "site": up.web.site.rstrip("/"), "peer": up.peer.identity.peer_id}
 
 
-async def _attack(browser: Browser, up: Served, address: str) -> None:
-    calls_before = len(up.peer.runs)
+@dataclass
+class Loot:
+    """What came of an attack."""
+
+    got: dict[str, str]
+    framed: list[str]
+    """Pages of ours that stood in a frame of the hostile page."""
+    ran: int
+    """Scripts that ran for it."""
+    changed: bool
+
+
+async def _attack(browser: Browser, up: Served, address: str) -> Loot:
+    runs_before = len(up.peer.runs)
     async with opened(browser, address) as page:
         result = await page.evaluate("(targets) => attack(targets)", _targets(up))
+        framed = [text for text in [await frame.content() for frame in page.frames[1:]] if "Front page" in text or "/console.js" in text]
     assert result["tried"] >= 20
-    assert result["got"] == {}
-    assert len(up.peer.runs) == calls_before, "a script ran for a page that must not call it"
-    assert not (up.folder / "site/owned.html").exists()
+    return Loot(result["got"], framed, len(up.peer.runs) - runs_before, (up.folder / "site/owned.html").exists())
 
 
-async def test_a_strangers_code_on_a_site_reaches_neither_console_nor_owner(browser: Browser, up: Served) -> None:
-    """The page comes from an origin of ours, whose caller is no owner; its author is a stranger."""
-    await _attack(browser, up, f"http://{up.visitor('mallory')}/hostile.html")
+NOTHING = Loot({}, [], 0, changed=False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_page_of_another_program_on_this_machine_reaches_nothing(browser: Browser, up: Served, host: str) -> None:
-    """Nothing of ours governs it, and `localhost` with another port even counts as the same site."""
+@asynccontextmanager
+async def another_program(host: str) -> AsyncIterator[str]:
+    """The hostile page as another program on this machine serves it: nothing of ours governs it. Gives its address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -193,4 +316,75 @@ async def test_a_page_of_another_program_on_this_machine_reaches_nothing(browser
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        await _attack(browser, up, f"http://{host}:{server.sockets[0].getsockname()[1]}/")
+        yield f"http://{host}:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_a_strangers_code_on_a_site_reaches_neither_console_nor_owner(browser: Browser, up: Served) -> None:
+    """The page comes from an origin of ours, whose caller is no owner; its author is a stranger."""
+    assert await _attack(browser, up, f"http://{up.visitor('mallory')}/hostile.html") == NOTHING
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_page_of_another_program_on_this_machine_reaches_nothing(browser: Browser, up: Served, host: str) -> None:
+    """`localhost` with another port even counts as the same site."""
+    async with another_program(host) as address:
+        assert await _attack(browser, up, address) == NOTHING
+
+
+async def test_a_strangers_code_at_a_port_of_its_own_reaches_neither_console_nor_owner(browser: Browser, up: Served) -> None:
+    """As in Safari, which knows no `*.localhost`: the console leads to `http://localhost:<port>`."""
+    context = await browser.new_context(user_agent=SAFARI)
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        page = await context.new_page()
+        await page.goto(up.web.console)
+        async with page.expect_popup() as opening:
+            await page.get_by_role("button", name="Open as a visitor").click()
+        visited = await opening.value
+        await expect(visited.locator("h1")).to_have_text("Front page")
+        place = urlsplit(visited.url)
+    finally:
+        await context.close()
+    assert (place.hostname, place.port == up.port) == ("localhost", False)
+    assert await _attack(browser, up, f"http://{place.netloc}/hostile.html") == NOTHING
+
+
+DEFENCES = {
+    "resources": (b"cross-origin-resource-policy",),
+    "frames": (b"x-frame-options", b"content-security-policy"),
+    "opener": (b"cross-origin-opener-policy",),
+}
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Takes defences away: `asking`, what requests are refused for, and those of DEFENCES, headers of answers."""
+    lists = [DATA_HEADERS, *{id(headers): headers for headers in PAGE_HEADERS.values()}.values()]
+    kept = [list(headers) for headers in lists]
+
+    def take_away(*names: str) -> None:
+        if "asking" in names:
+            anybody = lambda door, asking: origins._origin(door, asking.host.lower(), asking.local_address) or origins._NOT_OURS  # noqa: E731
+            monkeypatch.setattr(origins, "_decide", anybody)
+        gone = {header for name in names for header in DEFENCES.get(name, ())}
+        for headers in lists:
+            headers[:] = [(name, value) for name, value in headers if name not in gone]
+
+    yield take_away
+    for headers, before in zip(lists, kept, strict=True):
+        headers[:] = before
+
+
+async def test_the_hostile_pages_would_reach_much_if_they_were_let(browser: Browser, up: Served, without: Callable[..., None]) -> None:
+    """Each defence is what holds them: without it they get something."""
+    async with another_program("localhost") as address:
+        without("opener")
+        assert {"open the console and keep hold of it", "open the owner's site and keep hold of it"} <= set(
+            (await _attack(browser, up, address)).got
+        )
+        without("asking")
+        assert (await _attack(browser, up, address)).ran >= 4
+        without("resources")
+        assert {"load the console's script", "load a picture of the site"} <= set((await _attack(browser, up, address)).got)
+        without("frames")
+        assert (await _attack(browser, up, address)).framed

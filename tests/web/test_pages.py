@@ -101,6 +101,8 @@ async def test_what_has_not_changed_is_not_sent_again(up: Served) -> None:
     etag = (await up.ask("/short.txt")).headers["etag"]
     assert (await up.ask("/short.txt", if_none_match=etag)).status == 304
     assert (await up.ask("/short.txt", if_none_match=f'"x", W/{etag}')).body == b""
+    assert (await up.ask("/short.txt", if_none_match="*")).status == 304
+    assert (await up.ask("/nosuch.txt", if_none_match="*")).status == 404
     assert (await up.ask("/short.txt", if_none_match='"x"')).status == 200
 
 
@@ -114,7 +116,15 @@ async def test_what_has_changed_is(up: Served) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
-    [("bytes=0-0", 0, 0), ("bytes=2-5", 2, 5), ("bytes=7-", 7, 9), ("bytes=-3", 7, 9), ("bytes=0-999", 0, 9), ("bytes=-999", 0, 9)],
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=2-5", 2, 5),
+        ("bytes=7-", 7, 9),
+        ("bytes=-3", 7, 9),
+        ("bytes=0-999", 0, 9),
+        ("bytes=-999", 0, 9),
+        ("Bytes=2-5", 2, 5),
+    ],
 )
 async def test_a_part_is_sent(up: Served, asked: str, first: int, last: int) -> None:
     answer = await up.ask("/short.txt", range=asked)
@@ -153,6 +163,7 @@ async def test_head_is_get_without_the_body(up: Served, path: str) -> None:
     get, head = await up.ask(path), await up.ask(path, method="HEAD")
     assert head.body == b""
     assert (head.status, head.headers["content-length"]) == (get.status, get.headers["content-length"])
+    assert (await up.ask(path, method="HEAD", range="bytes=0-1")).status == get.status, "parts are of GET alone"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])

@@ -136,6 +136,17 @@ async def test_one_header_without_end_is_ended() -> None:
             assert (await reader.readline()).startswith(b"HTTP/1.1 400")
 
 
+async def test_headers_that_come_in_one_piece_are_measured_too() -> None:
+    async with running() as here:
+        many = b"".join(b"X-%d: y\r\n" % number for number in range(HEAD_MAX_BYTES // 5))
+        for request in (b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"y" * HEAD_MAX_BYTES), b"GET / HTTP/1.1\r\n%s\r\n" % many):
+            reader, _ = await here.connect(request)
+            async with asyncio.timeout(5):
+                answered = await reader.read(-1)
+            assert answered.startswith(b"HTTP/1.1 400")
+            assert answered.endswith(b"The request's headers are too large.")
+
+
 async def test_a_large_body_is_not_taken_for_headers() -> None:
     async with running() as here:
         body = b"x" * (4 * HEAD_MAX_BYTES)

@@ -25,12 +25,16 @@ class Stream:
         self._reader = reader
 
     async def event(self) -> dict[str, str]:
+        """The next event but the first, `here`: id, event, data."""
+        found = await self.any_event()
+        return found if found["event"] != "here" else await self.event()
+
+    async def any_event(self) -> dict[str, str]:
         """The next event: id, event, data."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(5):
-            while "data" not in fields:
-                line = (await self._reader.readline()).decode().strip()
-                name, _, value = line.partition(": ")
+            while line := (await self._reader.readline()).decode().strip() or "data" not in fields:
+                name, _, value = str(line).partition(": ")
                 if name in ("id", "event", "data"):
                     fields[name] = value
         return fields
@@ -73,6 +77,17 @@ async def test_a_reply_comes_as_an_event_and_can_be_had_again(up: Served, ann: s
     await say(up, ann, "!second")
     async with listening(up, ann, event["id"]) as stream:
         assert '"content":"Unknown command: second"' in (await stream.event())["data"]
+
+
+async def test_whoever_is_cut_off_before_anything_happened_misses_nothing(up: Served, ann: str) -> None:
+    async with listening(up, ann) as stream:
+        here = await stream.any_event()
+    await say(up, ann, "!meanwhile")
+    assert here["event"] == "here"
+    async with listening(up, ann, here["id"]) as stream:
+        assert '"content":"Unknown command: meanwhile"' in (await stream.event())["data"]
+    async with listening(up, ann, path=f"/api/events?after={here['id']}") as stream:
+        assert '"content":"Unknown command: meanwhile"' in (await stream.event())["data"]
 
 
 async def test_the_console_hears_of_runs_and_of_scripts_and_a_site_does_not(up: Served, ann: str) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.api.resources import ApiFileError, Resource, default, parse
+from goop2.api.resources import ApiFileError, Resource, decoded, default, parse
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.catalog import Script
@@ -101,10 +101,12 @@ class Api:
     def _declared(self) -> dict[str, Resource] | ApiFileError | None:
         """What api.json says, read anew when it has changed; None when there is none."""
         try:
-            text = self._files.read(FILE, MEGABYTE_BYTES).decode()
+            text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except NotServed:
             return None
-        except (TooLarge, UnicodeDecodeError) as error:
+        except ApiFileError as error:
+            return error
+        except TooLarge as error:
             return ApiFileError(str(error))
         if text != self._text:
             try:

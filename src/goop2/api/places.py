@@ -10,13 +10,24 @@ Path = tuple[str | int, ...]
 
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
 _PLAIN: Final = re.compile(r"[^\s,\]}]*")
+_NESTING: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+class Twice(Exception):
+    """A name stands twice in an object; `name`, and where it stands the second time."""
+
+    def __init__(self, name: str, line: int, column: int) -> None:
+        super().__init__(name)
+        self.name = name
+        self.line = line
+        self.column = column
 
 
 def places(text: str) -> dict[Path, tuple[int, int]]:
-    """(line, column), from 1, of everything in `text`, which must be JSON."""
+    """(line, column), from 1, of everything in `text`, which must be JSON. Raises `Twice`."""
     found: dict[Path, int] = {}
     _value(text, 0, (), found)
-    return {path: _line_and_column(text, at) for path, at in found.items()}
+    return {path: line_and_column(text, at) for path, at in found.items()}
 
 
 def _value(text: str, at: int, path: Path, found: dict[Path, int]) -> int:
@@ -37,6 +48,8 @@ def _members(text: str, at: int, path: Path, found: dict[Path, int]) -> int:
     at = _after_blank(text, at)
     while text[at] != "}":
         name, end = scanstring(text, at + 1, True)
+        if (*path, name) in found:
+            raise Twice(name, *line_and_column(text, at))
         found[(*path, name)] = at
         at = _after_blank(text, _value(text, _after_blank(text, end) + 1, (*path, name), found))
         if text[at] == ",":
@@ -60,5 +73,16 @@ def _after_blank(text: str, at: int) -> int:
     return blank.end()
 
 
-def _line_and_column(text: str, at: int) -> tuple[int, int]:
+def too_deep(text: str, levels: int) -> int:
+    """Where `text`, JSON or not, is nested deeper than `levels`."""
+    depth = 0
+    for match in _NESTING.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)
+        if depth > levels:
+            return match.start()
+    return 0
+
+
+def line_and_column(text: str, at: int) -> tuple[int, int]:
+    """Both from 1."""
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

@@ -14,13 +14,15 @@ from typing import Final
 
 import msgspec
 
-from goop2.api.places import Path, places
+from goop2.api.places import Path, Twice, line_and_column, places, too_deep
 
 LIST_LIMIT: Final = 50
 """Items of a page where nothing else is said."""
 LIST_LIMIT_MAX: Final = 1000
 KEYS: Final = ("table", "slug", "filter", "fields", "get", "list", "insert", "update", "delete", "map")
 ORDER: Final = "_id DESC"
+DEPTH_MAX: Final = 8
+"""What an api.json has is four levels deep; where a reader gives up, the ninth is shown as the fault."""
 
 
 class ApiFileError(Exception):
@@ -68,38 +70,40 @@ def default(table: str) -> Resource:
 def parse(text: str) -> dict[str, Resource]:
     """Name → resource. Raises `ApiFileError` with line and column."""
     try:
-        document = json.loads(text, object_pairs_hook=_unique)
+        document = json.loads(text)
+        found = places(text)
     except json.JSONDecodeError as error:
-        raise ApiFileError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
-    except _Twice as error:
-        raise ApiFileError(f"{error.args[0]} is there twice in one object") from None
+        raise wrong(error.lineno, error.colno, error.msg) from None
+    except Twice as error:
+        raise wrong(error.line, error.column, f"{json.dumps(error.name)} is there twice in one object") from None
     except RecursionError:
-        raise ApiFileError("it is nested too deep") from None
-    return _Reader(text).resources(document)
+        raise wrong(*line_and_column(text, too_deep(text, DEPTH_MAX)), "it is nested too deep") from None
+    return _Reader(found).resources(document)
 
 
-class _Twice(Exception):
-    """A name stands twice in an object."""
+def decoded(content: bytes) -> str:
+    """The text of an api.json, with the mark some editors put before it or without. Raises `ApiFileError`."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        raise wrong(before.count(b"\n") + 1, error.start - before.rfind(b"\n"), "it is not UTF-8") from None
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Twice(next(json.dumps(name) for name in names if names.count(name) > 1))
-    return found
+def wrong(line: int, column: int, message: str) -> ApiFileError:
+    """What is wrong, and where."""
+    return ApiFileError(f"line {line}, column {column}: {message}")
 
 
 class _Reader:
     """A document on its way to resources."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, places: Mapping[Path, tuple[int, int]]) -> None:
+        self._places = places
 
     def fail(self, path: Path, message: str) -> ApiFileError:
-        line, column = places(self._text).get(path, (1, 1))
         shown = ".".join(map(str, path))
-        return ApiFileError(f"line {line}, column {column}: {f'{shown} ' if shown else ''}{message}")
+        return wrong(*self._places.get(path, (1, 1)), f"{shown} {message}" if shown else message)
 
     def resources(self, document: object) -> dict[str, Resource]:
         if not isinstance(document, dict):

@@ -36,7 +36,7 @@ def chat(folder: Path, stranger: str | None) -> int:
 
 async def _chat(folder: Path, stranger: str | None) -> int:
     logs.set_up()
-    async with session.open_for(folder, watch=True) as peer:
+    async with session.open_for(folder, watch=True, beside=True) as peer:
         return await converse(peer, session.caller(peer, stranger))
 
 

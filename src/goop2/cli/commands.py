@@ -9,7 +9,8 @@ from goop2.cli.chat import chat
 from goop2.cli.data import data
 from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
-from goop2.cli.folders import identity, init
+from goop2.cli.folders import identity, init, keys
+from goop2.cli.group import group
 from goop2.cli.lua import lua
 from goop2.cli.peer import peer
 from goop2.cli.remote import call, connect, peers, send
@@ -30,5 +31,5 @@ def goop2() -> None:
     """
 
 
-for command in (init, demo, peer, rendezvous, chat, lua, data, call, send, peers, connect, doctor, identity):
+for command in (init, demo, peer, rendezvous, chat, lua, data, call, send, peers, connect, group, doctor, identity, keys):
     goop2.add_command(command)

@@ -6,6 +6,7 @@ Whoever sits at a terminal gets the pages and a prompt; a program gets the filte
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.chat import at_a_terminal, converse, say
 from goop2.cli.fault import Fault
 from goop2.cli.main import EXIT_OK
+from goop2.cli.options import FOLDER
 from goop2.cli.peer import where
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 
 
 @click.command("demo")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=DEFAULT_FOLDER)
+@click.argument("folder", metavar="[DIR]", type=FOLDER, default=DEFAULT_FOLDER)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def demo(folder: Path, no_browser: bool) -> int:
     """Try it: every template in one peer, then the prompt.
@@ -59,7 +61,9 @@ def _ensure(folder: Path) -> bool:
         return False
     # A demo must not be poured into somebody's home.
     if folder.is_dir() and any(folder.iterdir()):
-        raise Fault(f'{folder} is not empty and no peer folder: name a new one, or make it a peer with "goop2 init {folder}"')
+        raise Fault(
+            f'{folder} is not empty and no peer folder: name a new one, or make it a peer with "goop2 init {shlex.quote(str(folder))}"'
+        )
     create(folder, LABEL, DEMO)
     output.note(f"made a peer in {folder}: its scripts are in {folder / 'site/lua'}, edit them meanwhile")
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -66,7 +67,7 @@ def lua_call(folder: Path, function: str, params: str, stranger: str | None, as_
     JSON is the function's parameters, "-" reads them from stdin. An error is one line on stderr, "class: message", and
     exit code 1; with --json it is also {"ok": false, "code": …, "message": …, "script": …, "line": …} on stdout.
     """
-    text = _stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
+    text = stdin() if params == "-" else params.encode("utf-8", "surrogateescape")
     outcome, hint = session.run(_call(folder, unicode(function), text, stranger))
     return _print_result(outcome, hint, as_json)
 
@@ -111,25 +112,34 @@ def unicode(text: str) -> str:
 async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
     session.require_lua(folder)
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder) as peer:
+    async with session.open_for(folder, beside=True) as peer:
         reply = await peer.engine.command(session.caller(peer, stranger), message)
-        return reply, _function_hint(peer, message) if reply.failure else ""
+        return reply, _command_hint(peer, message) if reply.failure else ""
 
 
-def _function_hint(peer: Peer, message: str) -> str:
+def _command_hint(peer: Peer, message: str) -> str:
     name = next(iter(message[1:].split()), "")
-    if peer.catalog.command(name) is None and peer.catalog.function(name) is not None:
-        return f"{name} is a data function: goop2 lua call {peer.folder} {name} '{{}}'"
-    return ""
+    if peer.catalog.command(name) is not None:
+        return ""
+    if peer.catalog.function(name) is not None:
+        return f"{name} is a data function: goop2 lua call {shlex.quote(str(peer.folder))} {name} '{{}}'"
+    return f'"goop2 lua list {shlex.quote(str(peer.folder))}" names the commands there are'
 
 
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
     session.require_lua(folder)
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder) as peer:
+    async with session.open_for(folder, beside=True) as peer:
         outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
-        other_kind = peer.catalog.function(function) is None and peer.catalog.command(function) is not None
-        return outcome, f'; {function} is a chat command, "!{function}" calls it' if other_kind else ""
+        return outcome, _function_hint(peer, function)
+
+
+def _function_hint(peer: Peer, function: str) -> str:
+    if peer.catalog.function(function) is not None:
+        return ""
+    if peer.catalog.command(function) is not None:
+        return f'; {function} is a chat command, "!{function}" calls it'
+    return f'; "goop2 lua list {shlex.quote(str(peer.folder))}" names the functions there are'
 
 
 def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:
@@ -159,5 +169,6 @@ async def _listing(folder: Path) -> scripts.Listing:
         return scripts.listing(peer)
 
 
-def _stdin() -> bytes:
+def stdin() -> bytes:
+    """What `-` reads."""
     return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""

@@ -41,7 +41,10 @@ OWN_ERRORS: Final = {
 
 def main() -> NoReturn:
     """Entry of the `goop2` command."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # Everything is closed, and written: stderr has no buffer longer than a line. Python taking apart what it loaded
+    # would be half of the second in which a peer must end.
+    os._exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,18 @@ def _stranger(_context: click.Context, _option: click.Parameter, value: str | No
     raise click.BadParameter(f"a peer id is 1 to {CALLER_ID_MAX_CHARS} printable characters, such as 12D3Koo…")
 
 
-folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+class _Folder(click.Path):
+    """A path. Not an empty one, which would be the current folder: so reads `goop2 init "$DIR"` where DIR was never set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """click.ParamType."""
+        if value == "":
+            self.fail('an empty text names no folder; "." is the current one', param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = _Folder(path_type=Path)
+folder_argument = click.argument("folder", metavar="DIR", type=FOLDER)
 as_option = click.option(
     "--as",
     "stranger",

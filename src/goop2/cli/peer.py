@@ -45,9 +45,14 @@ async def _peer(folder: Path, live: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
     logs.set_up()
     with locked(folder):
-        async with session.open_for(folder, watch=True) as opened, serve_peer(opened, live=live) as web:
-            output.answer(where(output.one_line(opened.owner.label), web))
-            await _on_the_network(opened, web, told_to_end)
+        async with session.open_for(folder, watch=True) as opened:
+            async with serve_peer(opened, live=live) as web:
+                output.answer(where(output.one_line(opened.owner.label), web))
+                network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
+                await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
+            # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
+            told_to_end.set()
+            await network
     return EXIT_OK
 
 

@@ -6,6 +6,7 @@ Through the running peer when there is one; else with a network of its own, for 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +15,9 @@ import click
 
 from goop2.cli import logs, output, session
 from goop2.cli.fault import Fault
-from goop2.cli.lua import unicode
+from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
-from goop2.cli.options import json_option
+from goop2.cli.options import FOLDER, folder_argument, json_option
 
 if TYPE_CHECKING:
     from goop2.control import Answer, Request
@@ -27,11 +28,14 @@ STARTING_TRIES, STARTING_SECONDS = 20, 0.25
 ANSWER_SECONDS: Final = 75.0
 """Longer than any script may take, and the search for its peer."""
 
+FAILED_REPLIES: Final = {"Unknown command: ": "not_found", "Script error: ": "script_error", "Rate limit exceeded.": "rate_limited"}
+"""How the reply of another peer begins that reports a failure (behaviour.md, "Chat commands") → the class."""
+
 dir_option = click.option(
     "--dir",
     "folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
 )
 
@@ -47,10 +51,13 @@ def call(peer: str, function: str, params: str, folder: Path | None, as_json: bo
 
     Example: goop2 call 12D3Koo… score-quiz '{"answers": ["B", "A"]}'
 
-    PEER is an id, the label of a peer that is here, or an address like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo….
+    PEER is an id, the label of a peer that is here, or an address like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…. JSON is the function's
+    parameters, "-" reads them from stdin. An error is one line on stderr, "class: message", and exit code 1; with --json it is also
+    {"ok": false, "code": …, "message": …, "script": …, "line": …} on stdout.
     """
-    request = {"peer": peer, "function": unicode(function), "params": unicode(params)}
-    answer, code = _ask(folder, "call", request, as_json)
+    text = stdin().decode("utf-8", "replace") if params == "-" else unicode(params)
+    request = {"peer": peer, "function": unicode(function), "params": text}
+    answer, code = ask(folder, "call", request, as_json)
     if answer is not None:
         output.answer_json(answer["result"])
     return code
@@ -67,35 +74,43 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
     The reply to a command is printed.
 
     Example: goop2 send Alice '!hello Bob'
+
+    PEER is an id, the label of a peer that is here, or an address. The reply goes to stdout, whatever it says; the exit code is 1 when
+    it reports a failure, or when the peer could not be reached.
     """
-    answer, code = _ask(folder, "send", {"peer": peer, "text": unicode(text)}, as_json)
-    if answer is not None and as_json:
-        output.answer_json(answer)
-    elif answer is not None and "reply" in answer:
-        output.answer(str(answer["reply"]))
-    elif answer is not None:
+    answer, code = ask(folder, "send", {"peer": peer, "text": unicode(text)}, as_json)
+    if answer is None:
+        return code
+    reply = str(answer.get("reply", ""))
+    failed = next((code for beginning, code in FAILED_REPLIES.items() if reply.startswith(beginning)), "")
+    if as_json:
+        output.answer_json({**answer, **({"ok": False, "code": failed, "message": reply} if failed else {"ok": True})})
+    elif reply:
+        output.answer(reply)
+    else:
         output.note(f"sent to {answer['to']}" + (", which has not replied yet" if text.startswith("!") else ""))
-    return code
+    return EXIT_FAILED if failed else EXIT_OK
 
 
 @click.command("peers")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
 @json_option
 def peers(folder: Path | None, as_json: bool) -> int:
     """List the peers that are here now."""
-    answer, code = _ask(folder, "peers", {}, as_json)
+    answer, code = ask(folder, "peers", {}, as_json)
     found: Any = answer["peers"] if answer is not None else []
     if as_json and answer is not None:
         output.answer_json(found)
     elif not found and answer is not None:
-        output.note("nobody is here now")
+        output.note('nobody is here now; "goop2 connect DIR ADDRESS" reaches a peer that is elsewhere')
     for each in () if as_json else found:
-        print(f"{each['id']}  {output.one_line(each['label'], 40)}{'' if each['connected'] else '  (not connected)'}")
+        label = "(has not said its name)" if each["label"] == each["id"] else output.one_line(each["label"], 40)
+        print(f"{each['id']}  {label}{'' if each['connected'] else '  (not connected)'}")
     return code
 
 
 @click.command("connect")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.argument("address", metavar="ADDRESS")
 @json_option
 def connect(folder: Path, address: str, as_json: bool) -> int:
@@ -103,7 +118,7 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
 
     Example: goop2 connect mysite /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…
     """
-    answer, code = _ask(folder, "connect", {"address": address}, as_json)
+    answer, code = ask(folder, "connect", {"address": address}, as_json)
     if answer is not None and as_json:
         output.answer_json(answer)
     elif answer is not None:
@@ -111,29 +126,40 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
     return code
 
 
-def _ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
+def ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
     """The answer, or None when it was a failure and has been told; and the exit code."""
     from goop2.control import ControlError
 
-    chosen = folder or Path(os.environ.get(FOLDER_VARIABLE) or ".")
-    session.settings_of(chosen)
+    chosen = _chosen(folder)
     try:
         return session.run(_through_whom(chosen, op, request)), EXIT_OK
     except ControlError as error:
-        output.note(f"{error.code}: {error}")
+        wait = error.details.get("retry_after")
+        output.note(f"{error.code}: {error}" + (f" (in {math.ceil(wait)} s)" if isinstance(wait, int | float) else ""))
         if as_json:
-            output.answer_json({"ok": False, "code": error.code, "message": str(error)})
+            output.answer_json({"ok": False, "code": error.code, "message": str(error), **error.details})
         return None, EXIT_FAILED
     except TimeoutError:
         raise Fault(f"the running peer has not answered within {ANSWER_SECONDS:.0f} seconds") from None
 
 
+def _chosen(folder: Path | None) -> Path:
+    from goop2.config.loading import FILE
+
+    named = os.environ.get(FOLDER_VARIABLE)
+    if folder is None and not named and not Path(FILE).exists():
+        raise Fault(f"the current folder is no peer: go to one, or name it on the command line or in ${FOLDER_VARIABLE}")
+    chosen = folder or Path(named or ".")
+    session.settings_of(chosen)
+    return chosen
+
+
 async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
-    from goop2.control import ask
+    from goop2.control import ask as ask_running
     from goop2.lock import FolderLocked
 
     for _ in range(STARTING_TRIES):
-        answer = await ask(folder, op, request, ANSWER_SECONDS)
+        answer = await ask_running(folder, op, request, ANSWER_SECONDS)
         if answer is not None:
             return answer
         try:

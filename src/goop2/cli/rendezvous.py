@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from goop2.config import Address
 
 DEFAULT = "127.0.0.1:8787"
+RELAY_EXAMPLE = "0.0.0.0:4001"
 
 
 def _address(_context: click.Context, _option: click.Parameter, value: str) -> Address:
@@ -26,20 +27,35 @@ def _address(_context: click.Context, _option: click.Parameter, value: str) -> A
         raise click.BadParameter(f"{value!r} is not {kind.allowed}, such as {DEFAULT}") from None
 
 
+def _relay_address(context: click.Context, option: click.Parameter, value: str | None) -> Address | None:
+    import ipaddress
+
+    if value is None:
+        return None
+    found = _address(context, option, value)
+    try:
+        ipaddress.IPv4Address(found.host)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} has no IPv4 address to listen on, such as {RELAY_EXAMPLE}") from None
+    return found
+
+
 @click.command("rendezvous")
 @click.option(
     "--http", "where", metavar="HOST:PORT", default=DEFAULT, show_default=True, callback=_address, help="Where to listen; port 0: any."
 )
-def rendezvous(where: Address) -> int:
+@click.option("--relay", metavar="HOST:PORT", callback=_relay_address, help="Be a relay too, on this IPv4 address; without it: none.")
+def rendezvous(where: Address, relay: Address | None) -> int:
     """Run a rendezvous server, until Ctrl-C.
 
     Peers that have its address in "presence.rendezvous_wan" learn of each other there. Its page shows who is here. To be reached by
-    others it must listen beyond this machine: --http 0.0.0.0:8787.
+    others it must listen beyond this machine: --http 0.0.0.0:8787. With a relay (--relay 0.0.0.0:4001) peers behind a router are
+    reached through this machine, which carries what they say and cannot read it.
     """
-    return session.run(_serve(where))
+    return session.run(_serve(where, relay))
 
 
-async def _serve(where: Address) -> int:
+async def _serve(where: Address, relay: Address | None) -> int:
     from goop2.cli.peer import ENDING
     from goop2.rendezvous.opening import open_rendezvous
 
@@ -47,7 +63,7 @@ async def _serve(where: Address) -> int:
     for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
     logs.set_up()
-    async with open_rendezvous(where) as url:
+    async with open_rendezvous(where, relay) as url:
         output.answer(f"rendezvous is up  page: {url}/")
         await told_to_end.wait()
     return EXIT_OK

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from goop2.cli import output
 from goop2.cli.fault import Fault
 
 if TYPE_CHECKING:
     from goop2.config import Settings
+    from goop2.listen.operations import Elsewhere
     from goop2.peer import Peer
     from goop2.scripting.invocation import Caller
 
 T = TypeVar("T")
+RUNNING_SECONDS: Final = 60.0
+"""A script waits no longer than its own time; this ends what nobody waits for."""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -27,17 +30,39 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def open_for(folder: Path, *, watch: bool = False) -> AsyncIterator[Peer]:
-    """The peer in `folder`. Says on stderr what is odd about its settings and what is missing of its wall."""
+async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -> AsyncIterator[Peer]:
+    """The peer in `folder`. Says on stderr what is odd about its settings and what is missing of its wall.
+
+    `beside`: a peer may run there already, and then its listening session is the one scripts see.
+    """
     from goop2.peer import open_peer
 
-    async with open_peer(folder, os.environ, watch=watch) as peer:
+    elsewhere = _running_session(folder) if beside else None
+    async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere) as peer:
         for warning in peer.warnings:
             output.warn(warning)
         for layer, why in peer.confinement.items():
             if why:
                 output.warn(f'scripts run without the layer "{layer}" of the wall: {why}; "goop2 doctor" says more')
         yield peer
+
+
+def _running_session(folder: Path) -> Elsewhere:
+    from goop2.control import ControlError, ask
+    from goop2.listen.session import ListenError
+    from goop2.scripting.invocation import HostAnswer
+
+    async def elsewhere(operation: str, arguments: Sequence[str]) -> HostAnswer | None:
+        try:
+            answer = await ask(folder, "listen", {"operation": operation, "arguments": arguments}, RUNNING_SECONDS)
+        except (ControlError, TimeoutError, OSError) as error:
+            raise ListenError(f"the peer that runs here does not answer: {error or 'it takes too long'}") from None
+        if answer is None:
+            return None
+        values = cast("list[str | None]", answer["values"])
+        return HostAnswer(str(answer["shape"]).encode(), tuple(each if each is None else each.encode() for each in values))
+
+    return elsewhere
 
 
 def settings_of(folder: Path) -> Settings:

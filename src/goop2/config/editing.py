@@ -63,14 +63,22 @@ def save(folder: Path, changes: Mapping[str, object], version: str, environment:
         raise Changed
     changed = _with(document, changes)
     check(folder, changed, environment)
-    text = (json.dumps(changed, indent=2, ensure_ascii=False) + "\n").encode()
+    replace_document(folder, content, changed)
+    return show(folder)
+
+
+def replace_document(folder: Path, before: bytes, document: Mapping[str, object], mode: int | None = None) -> None:
+    """Put `document` where `before` stands in goop.json of `folder`, with its rights or `mode`. Raises `SettingsError`, `Changed`."""
     file = Path(os.path.realpath(folder / FILE))
+    text = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
     try:
-        _replace(file.with_name(BACKUP), content, file)
-        _replace(file, text, file)
+        if file.read_bytes() != before:
+            raise Changed
+        rights = file.stat().st_mode & 0o777 if mode is None else mode
+        _replace(file.with_name(BACKUP), before, rights)
+        _replace(file, text, rights)
     except OSError as error:
         raise SettingsError(f"{file} cannot be written ({error.strerror}): the user who runs the peer must be able to") from None
-    return show(folder)
 
 
 def _with(document: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
@@ -94,14 +102,14 @@ def _version(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _replace(file: Path, content: bytes, like: Path) -> None:
-    """Whoever looks, and whatever happens, finds the old file or the new one, with the rights of `like`."""
+def _replace(file: Path, content: bytes, rights: int) -> None:
+    """Whoever looks, and whatever happens, finds the old file or the new one."""
     number, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(number, "wb") as out:
             out.write(content)
             out.flush()
-            os.fchmod(out.fileno(), like.stat().st_mode & 0o777)
+            os.fchmod(out.fileno(), rights)
             os.fsync(out.fileno())
         Path(name).replace(file)
     except BaseException:

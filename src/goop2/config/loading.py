@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def _document(file: Path, content: bytes) -> dict[str, object]:
 
 
 def _read(folder: Path, file: Path) -> bytes:
-    remedy = f'"goop2 init {folder}" makes one'
+    remedy = f'"goop2 init {shlex.quote(str(folder))}" makes one'
     try:
         if not folder.exists():
             raise SettingsError(f"{folder} does not exist: it should be a peer folder; {remedy}")

@@ -92,7 +92,9 @@ class P2p:
     """The network."""
 
     listen_port: int = setting(whole(0, 65535), 0, "TCP port for other peers. 0: any free one.")
-    mdns_tag: str = setting(line(), "goop-mdns", "The name peers of one local network find each other by.")
+    mdns_tag: str = setting(
+        line(), "goop-mdns", "Kept as Goop2 writes it: peers of one local network find each other as `goop-mdns`, whatever stands here."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,9 @@ class Presence:
     """Finding peers beyond the local network."""
 
     rendezvous_wan: str = setting(web_address(), "", "A rendezvous server. Empty: none.")
+    rendezvous_host: bool = setting(boolean(), False, "Whether the peer runs a rendezvous server of its own, and uses it beside that.")
+    rendezvous_bind: str = setting(line(), "127.0.0.1", "The address its own server listens on; `0.0.0.0` opens it to others.")
+    rendezvous_port: int = setting(whole(0, 65535), 8787, "The port its own server listens on. 0: any free one.")
 
 
 @dataclass(frozen=True, slots=True)

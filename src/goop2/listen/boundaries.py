@@ -1,6 +1,6 @@
 """Where in an audio file a second begins, at a boundary a decoder can start from, and what it must have read before.
 
-    mp3          a frame; nothing before it. Every fourth frame is noted, on opening: where the bitrate varies nothing else helps
+    mp3          a frame; nothing before it. All are noted on opening: where the bitrate varies nothing else helps
     wav          a block of samples; before it the chunks up to the data
     flac         a frame, found by halving the file; before it the mark and STREAMINFO
     ogg, opus    a page, found by halving the file; before it the pages with the headers. Pages are as long as their maker made them,
@@ -19,12 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final, NamedTuple
 
-from goop2.listen import mpeg
+from goop2.listen import flac, mpeg, wav
 from goop2.listen.session import ListenError, Track
 
 MARKS_MAX: Final = 1 << 17
-"""Frames noted of an MP3, 1 MB; of a file with more, every eighth is, and so on."""
-_FRAMES_PER_MARK: Final = 4
+"""Frames noted of an MP3, 1 MB, which is an hour; of a longer one every second is, and so on."""
 KEPT_MAX: Final = 4
 """Files whose marks are kept."""
 _SEARCHED_BYTES: Final = (1 << 14, 1 << 17)
@@ -46,8 +45,12 @@ class Sound:
     """What a decoder wants first."""
     end: int
     """After the file's last byte of sound."""
-    offset: Callable[[float], int]
-    """Seconds → where the boundary at or before them begins; `end` beyond the last."""
+    boundary: Callable[[float], Boundary]
+    """Seconds → the boundary at or before them; `end` beyond the last."""
+
+    def offset(self, seconds: float) -> int:
+        """Where the boundary at or before `seconds` begins in the file."""
+        return self.boundary(seconds)[0]
 
 
 def sound(file: BinaryIO, track: Track) -> Sound:
@@ -80,14 +83,15 @@ def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
         _kept.popitem(last=False)
     end = min(marks.seconds, track.duration)
 
-    def offset(at: float) -> int:
-        return size if at >= end else marks.offsets[min(len(marks.offsets) - 1, int(at / marks.each))]
+    def boundary(at: float) -> Boundary:
+        mark = min(len(marks.offsets) - 1, int(at / marks.each))
+        return (size, end) if at >= end else (marks.offsets[mark], mark * marks.each)
 
-    return Sound(file, b"", size, offset)
+    return Sound(file, b"", size, boundary)
 
 
 def _marks(file: BinaryIO) -> _Marks:
-    marks, stride, seconds, count = array("Q"), _FRAMES_PER_MARK, 0.0, 0
+    marks, stride, seconds, count = array("Q"), 1, 0.0, 0
     for count, (at, _, length) in enumerate(mpeg.frames(file), 1):
         seconds += length
         if (count - 1) % stride == 0:
@@ -99,67 +103,26 @@ def _marks(file: BinaryIO) -> _Marks:
     return _Marks(marks, seconds / count * stride, seconds)
 
 
-def _wav(file: BinaryIO, _track: Track, size: int) -> Sound:
-    kind, at, length, rate, block = b"", 12, 0, 0, 0
-    while kind != b"data":
-        at += length + length % 2
-        file.seek(at)
-        kind, length = struct.unpack("<4sI", file.read(8))
-        at += 8
-        if kind == b"fmt ":
-            _, _, rate, _, block = struct.unpack("<HHIIH", file.read(14))
-    if not rate or not block:
-        raise ValueError
-    end = min(size, at + length)
-    return Sound(file, _read(file, 0, at), end, lambda seconds: min(end, at + int(seconds * rate) * block))
+def _wav(file: BinaryIO, _track: Track, _size: int) -> Sound:
+    known = wav.layout(file)
+
+    def boundary(seconds: float) -> Boundary:
+        block = min((known.end - known.begin) // known.block, int(seconds * known.rate))
+        return known.begin + block * known.block, block / known.rate
+
+    return Sound(file, _read(file, 0, known.begin), known.end, boundary)
 
 
 def _flac(file: BinaryIO, track: Track, size: int) -> Sound:
-    if _read(file, 0, 4) != b"fLaC":
-        raise ValueError
-    info = _read(file, 8, 34)
-    rate, fixed = int.from_bytes(info[10:13], "big") >> 4, int.from_bytes(info[:2], "big")
-    at, last = 4, False
-    while not last:
-        head = _read(file, at, 4)
-        last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
-    first = at
+    known = flac.layout(file)
 
     def next_frame(begin: int, searched: int) -> Boundary | None:
-        content = _read(file, begin, searched, short=True)
-        found = -1
-        while (found := content.find(b"\xff", found + 1)) >= 0:
-            number = _flac_number(content[found : found + 16])
-            if number is not None:
-                return begin + found, number * (1 if content[found + 1] & 1 else fixed) / rate
-        return None
+        start = flac.next_start(_read(file, begin, searched, short=True), 0, known)
+        return None if start is None else (begin + start.at, start.sample / known.rate)
 
     # The mark, and STREAMINFO as the last block: nothing follows it but frames.
-    prefix = b"fLaC\x80" + (34).to_bytes(3, "big") + info
-    return _halved(file, prefix, first, size, track.duration, next_frame)
-
-
-def _flac_number(head: bytes) -> int | None:
-    """The number of the frame or sample of a frame's header, None when it is none: its checksum tells."""
-    if len(head) < 16 or head[1] & 0xFE != 0xF8 or head[3] & 1:
-        return None
-    more = 8 - (head[4] ^ 0xFF).bit_length()
-    if more == 1 or more > 7:
-        return None
-    number = head[4] & (0x7F >> more)
-    for byte in head[5 : 4 + max(1, more)]:
-        number = number << 6 | byte & 0x3F
-    length = 4 + max(1, more) + {6: 1, 7: 2}.get(head[2] >> 4, 0) + {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    return number if length < len(head) and _crc8(head[:length]) == head[length] else None
-
-
-def _crc8(content: bytes) -> int:
-    value = 0
-    for byte in content:
-        value ^= byte
-        for _ in range(8):
-            value = (value << 1 ^ 0x107) if value & 0x80 else value << 1
-    return value
+    prefix = flac.MARK + b"\x80" + len(known.info).to_bytes(3, "big") + known.info
+    return _halved(file, prefix, known.first, size, track.duration, next_frame)
 
 
 def _ogg(file: BinaryIO, track: Track, size: int) -> Sound:
@@ -195,20 +158,20 @@ def _halved(
 ) -> Sound:
     """A file whose boundaries say when they are; `next_after` finds the first from an offset on, in so many bytes."""
 
-    def offset(seconds: float) -> int:
+    def boundary(seconds: float) -> Boundary:
         if seconds >= duration:
-            return end
-        low, high, best = first, end, first
+            return end, duration
+        low, high, best = first, end, (first, 0.0)
         while low < high:
             middle = (low + high) // 2
             found = next_after(middle, _SEARCHED_BYTES[0]) or next_after(middle, _SEARCHED_BYTES[1])
             if found is None or found[1] > seconds:
                 high = middle
             else:
-                best, low = max(best, found[0]), max(middle + 1, found[0])
-        return min(best, end)
+                best, low = max(best, found), max(middle + 1, found[0])
+        return min(best, (end, duration))
 
-    return Sound(file, prefix, end, offset)
+    return Sound(file, prefix, end, boundary)
 
 
 def _read(file: BinaryIO, at: int, size: int, *, short: bool = False) -> bytes:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import msgspec
+
+from goop2.listen.cover import Cover
 from goop2.listen.following import Following
 from goop2.listen.session import ListenError, Session, Track, create
 from goop2.listen.tracks import Library
 from goop2.scripting.subscribers import Subscribers
 
 FILE: Final = "data/listen.json"
+KEPT_EVERY_SECONDS: Final = 10.0
+"""While it plays: what a crash costs of the position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ class State:
     """Wall clock, seconds since 1970: when that was."""
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """The session in its file."""
+
+    id: str
+    name: str
+    position: float = 0.0
+    track: Track | None = None
+
+
 class Listening:
     """Host of at most one session, or listener (`following`). `clock` gives seconds and never goes back."""
 
@@ -46,34 +59,45 @@ class Listening:
         self._session: Session | None = None
         self._subscribers: Subscribers[State | None] = Subscribers()
         self._changing = asyncio.Lock()
-        self._counts: Subscribers[list[int]] = Subscribers()
+        self._ticking: asyncio.Task[None] | None = None
+        self._serving: Subscribers[list[str]] = Subscribers()
+        self.counts: Subscribers[int] = Subscribers()
+        """Told how many listen, whenever somebody comes or goes."""
 
     def subscribe(self, callback: Callable[[State | None], None]) -> Callable[[], None]:
         """Hear of every change, None when the session is closed; gives the function that ends it."""
         return self._subscribers.add(callback)
 
-    def counted(self, count: Callable[[], int]) -> Callable[[], None]:
-        """`count` says how many somebody serves; gives the function that ends it."""
-        return self._counts.add(lambda found: found.append(count()))
+    def serves(self, who: Callable[[], Iterable[str]]) -> Callable[[], None]:
+        """`who` gives the ids of those that somebody serves; gives the function that ends it."""
+        return self._serving.add(lambda found: found.extend(who()))
+
+    def who(self) -> list[str]:
+        """Ids of those that listen now, over the web and the network; one with several pages several times."""
+        found: list[str] = []
+        self._serving.tell(found)
+        return found
 
     def listeners(self) -> int:
-        """How many listen now, over the web and the network."""
-        found: list[int] = []
-        self._counts.tell(found)
-        return sum(found)
+        """How many these are."""
+        return len(self.who())
+
+    def recount(self) -> None:
+        """Somebody has come or gone."""
+        self.counts.tell(self.listeners())
 
     def restore(self) -> None:
-        """The session of the last run, paused where it was. What cannot be read is forgotten. Blocking."""
+        """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
         try:
-            kept = json.loads(self._file.read_text())
-            track = self._library.load(kept["path"]) if kept.get("path") else None
-            session = Session(str(kept["id"]), str(kept["name"]), updated=self._clock())
-            if track is not None:
-                session = session.load(track, self._clock())
-                session = session.seek(min(float(kept["position"]), track.duration), self._clock())
-            self._session = session
-        except (OSError, ValueError, KeyError, TypeError, ListenError):
-            self._session = None
+            kept = msgspec.json.decode(self._file.read_bytes(), type=_Kept)
+        except (OSError, msgspec.MsgspecError):
+            return
+        now = self._clock()
+        self._session = Session(kept.id, kept.name, updated=now)
+        if kept.track is not None:
+            with contextlib.suppress(ListenError):
+                track = self._library.again(kept.track)
+                self._session = self._session.load(track, now).seek(min(max(0.0, kept.position), track.duration), now)
 
     def state(self) -> State | None:
         """The session as it is now, None without one."""
@@ -100,15 +124,21 @@ class Listening:
 
     async def load(self, path: str) -> Track:
         """Load a file. Raises `ListenError` naming it."""
+        wanted = self._open()
+        # What takes its time holds up nobody: meanwhile the track before plays on, and can be paused.
+        track = await asyncio.to_thread(self._library.load, path)
         async with self._changing:
-            session = self._open()
-            track = await asyncio.to_thread(self._library.load, path)
-            await self._become(session.load(track, self._clock()))
+            if self._open().id != wanted.id:
+                raise ListenError(f"the session {wanted.name} was closed meanwhile")
+            await self._become(self._open().load(track, self._clock()))
             return track
 
     async def play(self) -> None:
-        """Raises `ListenError`."""
+        """Raises `ListenError`, also when the track's file is not what was loaded."""
         async with self._changing:
+            track = self._open().play(self._clock()).track
+            if track is not None:
+                (await asyncio.to_thread(self.open, track)).close()
             await self._become(self._open().play(self._clock()))
 
     async def pause(self) -> None:
@@ -129,13 +159,16 @@ class Listening:
                 return
             self._open()
             self._session = None
-            await asyncio.to_thread(self._file.unlink, missing_ok=True)
+            self._tick()
             self._subscribers.tell(None)
+            await asyncio.to_thread(self._file.unlink, missing_ok=True)
 
-    async def keep(self) -> None:
-        """Write down where it is, for the next start."""
-        if self._session is not None:
-            await asyncio.to_thread(self._write, self._session.pause(self._clock()) if self._session.track else self._session)
+    async def stop(self) -> None:
+        """The peer ends: write down where it is, for the next start."""
+        session, self._session = self._session, None
+        self._tick()
+        if session is not None and session.playing:
+            await asyncio.to_thread(self._write, session)
 
     def follow(self, session_id: str) -> tuple[Track, Callable[[], float | None]] | None:
         """The track of that session, None without one, and where it is: seconds, None from the next change on, and while it is paused.
@@ -152,16 +185,24 @@ class Listening:
 
         return (session.track, position) if session.track is not None else None
 
-    def audio(self, session_id: str) -> tuple[Track, BinaryIO]:
-        """The track of that session and its file, to be closed. Blocking. Raises `ListenError`."""
+    def track(self, session_id: str) -> Track:
+        """What is loaded in that session. Raises `ListenError`."""
         session = self._session
         if session is None or session.id != session_id or session.track is None:
             raise ListenError("no such track is playing")
-        return session.track, self.open(session.track)
+        return session.track
+
+    def cover(self, track: Track) -> Cover | None:
+        """The picture in a track's file. Blocking. Raises `ListenError`."""
+        return self._library.cover(track) if track.has_cover else None
+
+    def files(self) -> list[str]:
+        """Audio files that can be loaded, as `load` takes them. Blocking."""
+        return self._library.files()
 
     def open(self, track: Track) -> BinaryIO:
         """A track's file, to be closed. Blocking. Raises `ListenError`."""
-        return self._library.open(track.path)
+        return self._library.open(track)
 
     def _hosts_only(self) -> None:
         followed = self.following.followed
@@ -176,21 +217,40 @@ class Listening:
         return self._session
 
     async def _become(self, session: Session) -> State:
+        # Told before it is written: whoever asked may be cancelled meanwhile, and then others must know all the same.
         self._session = session
-        await asyncio.to_thread(self._write, session)
+        self._tick()
         state = self.state()
         assert state is not None
         self._subscribers.tell(state)
+        await asyncio.to_thread(self._write, session)
         return state
 
+    def _tick(self) -> None:
+        """Look after the clock while a track plays, from where it is now."""
+        if self._ticking is not None and self._ticking is not asyncio.current_task():
+            self._ticking.cancel()
+        playing = self._session is not None and self._session.playing
+        self._ticking = asyncio.create_task(self._play_on()) if playing else None
+
+    async def _play_on(self) -> None:
+        """To the end of the track, which is a pause there."""
+        while (session := self._session) is not None and session.playing and session.track is not None:
+            left = session.track.duration - session.at(self._clock())
+            await asyncio.sleep(max(0.0, min(left, KEPT_EVERY_SECONDS)))
+            async with self._changing:
+                if self._session is session and session.ended(self._clock()):
+                    await self._become(session.pause(self._clock()))
+                elif self._session is session:
+                    await asyncio.to_thread(self._write, session)
+
     def _write(self, session: Session) -> None:
-        kept = {"id": session.id, "name": session.name, "position": session.at(self._clock())}
-        kept |= {"path": session.track.path} if session.track else {}
+        kept = _Kept(session.id, session.name, session.at(self._clock()), session.track)
         with contextlib.suppress(OSError):  # what is not kept is only not there after a restart
             self._file.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=".listen.", dir=self._file.parent)
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(kept, file)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(kept))
             Path(name).replace(self._file)
 
 
@@ -199,5 +259,5 @@ def plain(track: Track | None) -> dict[str, object] | None:
     if track is None:
         return None
     fields = asdict(track)
-    del fields["path"]
+    del fields["path"], fields["stamp"], fields["has_cover"]
     return fields

@@ -1,14 +1,14 @@
-"""The frames of an MP3, each counted: how long it is without a table of contents, and where a second begins. The first frame says nothing
-where the bitrate varies.
+"""The frames of an MP3, each counted: how long it is, and where a second begins. Neither the first frame nor a header at the front can be
+believed: bitrates vary, headers are lost, files are cut.
 
-Layout of a frame's four bytes: ISO 11172-3, 2.4.1.3. Bytes that are no frame (tags, garbage) are passed over. A file is read in pieces
-and never held.
+Layout of a frame's four bytes: ISO 11172-3, 2.4.1.3. Bytes that are no frame (tags, pictures, garbage) are passed over; where the order is
+lost, two frames of one kind in a row find it again, since one alone may be chance. A file is read in pieces and never held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 """MPEG version bits → sample rates."""
@@ -17,12 +17,34 @@ _KBITS_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _LAYER_3: Final = 1
 _HEADER_BYTES: Final = 4
 _PIECE_BYTES: Final = 1 << 18
+_FRAME_MAX_BYTES: Final = 1441
+"""320 kbit/s at 32 kHz."""
 _SEARCHED_BYTES: Final = 1 << 20
-"""Without a frame in so many bytes it is no MP3, or broken."""
+"""Without a frame in so many bytes it is no MP3."""
+_CONTENTS: Final = (b"Xing", b"Info", b"VBRI")
+_CONTENTS_BYTES: Final = 44
+"""A first frame that says here what follows holds no sound."""
 
 
 class NoFrames(Exception):
-    """There is no MP3 in it, or it ends in the middle of nowhere."""
+    """There is no MP3 in it."""
+
+
+class Frame(NamedTuple):
+    """A frame's place and sound."""
+
+    at: int
+    """Offset in the file."""
+    size: int
+    """Bytes."""
+    seconds: float
+
+
+class _Header(NamedTuple):
+    size: int
+    seconds: float
+    kind: int
+    """Version, layer and sample rate; the same in all frames of a file."""
 
 
 def scan(file: BinaryIO) -> tuple[float, int]:
@@ -35,42 +57,62 @@ def scan(file: BinaryIO) -> tuple[float, int]:
     return seconds, audio
 
 
-def frames(file: BinaryIO) -> Iterator[tuple[int, int, float]]:
-    """(offset in the file, bytes, seconds) of every frame, in order. Raises `NoFrames` where too much is none."""
-    file.seek(0)
-    at = _after_id3(file.read(10))
-    file.seek(at)
-    start, content, lost = at, file.read(_PIECE_BYTES), 0
+def frames(file: BinaryIO) -> Iterator[Frame]:
+    """Every frame of sound, in order. Raises `NoFrames` where too much at the front is none."""
+    first = start = at = _after_id3(file)
+    content, synced, any_yet = _read(file, at), False, False
     while True:
-        inside = at - start
-        if inside + _HEADER_BYTES > len(content):
-            file.seek(at)
-            start, content, inside = at, file.read(_PIECE_BYTES), 0
-            if len(content) < _HEADER_BYTES:
+        if len(content) - (at - start) < 2 * _FRAME_MAX_BYTES:
+            start, content = at, _read(file, at)
+            if len(content) <= _HEADER_BYTES:
                 return
-        frame = _frame(content, inside)
-        if frame is None:
-            at, lost = at + 1, lost + 1
-            if lost > _SEARCHED_BYTES:
-                raise NoFrames
+        inside = at - start
+        header = _header(content, inside)
+        if header is not None and (synced or _another_follows(content, inside, header)):
+            if any_yet or not _is_contents(content[inside : inside + _CONTENTS_BYTES]):
+                yield Frame(at, header.size, header.seconds)
+            at, synced, any_yet = at + header.size, True, True
             continue
-        size, length = frame
-        yield at, size, length
-        at += size
+        synced = False
+        found = content.find(b"\xff", inside + 1)
+        at = start + (found if found >= 0 else len(content))
+        if not any_yet and at - first > _SEARCHED_BYTES:
+            raise NoFrames
 
 
-def _after_id3(head: bytes) -> int:
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
+def _read(file: BinaryIO, at: int) -> bytes:
+    file.seek(at)
+    return file.read(_PIECE_BYTES)
 
 
-def _frame(content: bytes, at: int) -> tuple[int, float] | None:
-    """(bytes, seconds) of the frame that begins at `at`, None when none does."""
-    if content[at] != 0xFF or content[at + 1] & 0xE0 != 0xE0:
+def _after_id3(file: BinaryIO) -> int:
+    """Past the tags at the front; there may be several."""
+    at = 0
+    while (head := _read(file, at)[:10])[:3] == b"ID3" and len(head) == 10:
+        size = 0
+        for byte in head[6:10]:
+            size = size << 7 | byte & 0x7F
+        footer = 10 if head[5] & 0x10 else 0
+        at += 10 + size + footer
+    return at
+
+
+def _another_follows(content: bytes, at: int, header: _Header) -> bool:
+    """Whether a frame of the same kind stands behind this one, or the file ends with it."""
+    after = at + header.size
+    if after + _HEADER_BYTES > len(content):
+        return after == len(content)
+    following = _header(content, after)
+    return following is not None and following.kind == header.kind
+
+
+def _is_contents(head: bytes) -> bool:
+    return any(mark in head for mark in _CONTENTS)
+
+
+def _header(content: bytes, at: int) -> _Header | None:
+    """What begins at `at`, None when it is no frame."""
+    if at + _HEADER_BYTES > len(content) or content[at] != 0xFF or content[at + 1] & 0xE0 != 0xE0:
         return None
     version, layer = content[at + 1] >> 3 & 3, content[at + 1] >> 1 & 3
     kbits, rate = content[at + 2] >> 4, content[at + 2] >> 2 & 3
@@ -78,4 +120,5 @@ def _frame(content: bytes, at: int) -> tuple[int, float] | None:
         return None
     samples, table = (1152, _KBITS_1) if version == 3 else (576, _KBITS_2)
     hertz = _RATES[version][rate]
-    return samples // 8 * table[kbits] * 1000 // hertz + (content[at + 2] >> 1 & 1), samples / hertz
+    size = samples // 8 * table[kbits] * 1000 // hertz + (content[at + 2] >> 1 & 1)
+    return _Header(size, samples / hertz, version << 2 | rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,11 @@ from goop2.sandbox.messages import Scalar
 from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
 
 NOTHING = HostAnswer(b"v", (None,))
+READERS = frozenset(("listen.create", "listen.state", "listen.load"))
+"""They give something, so that a failure of theirs is a second value."""
+
+Elsewhere = Callable[[str, Sequence[str]], Awaitable[HostAnswer | None]]
+"""Asks the peer that runs in this folder: an operation and its arguments → its answer; None when none runs. Raises `ListenError`."""
 
 
 def operations(listening: Listening) -> Mapping[str, PeerOperation]:
@@ -36,12 +41,32 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
         return await _done(listening.pause())
 
     async def seek(_invocation: Invocation, seconds: Scalar) -> HostAnswer:
-        return await _done(listening.seek(float(seconds) if isinstance(seconds, int | float) else 0.0))
+        return await _done(listening.seek(float(_text(seconds))))
 
     async def close(_invocation: Invocation) -> HostAnswer:
         return await _done(listening.close())
 
     return {f"listen.{each.__name__}": each for each in (create, state, load, play, pause, seek, close)}
+
+
+def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[str, PeerOperation]:
+    """The operations in a process beside the running peer: the session is that one's, and the own where none runs."""
+
+    def asked(name: str, operation: PeerOperation) -> PeerOperation:
+        async def ask(invocation: Invocation, *arguments: Scalar) -> HostAnswer:
+            try:
+                answer = await elsewhere(name, [_text(each) for each in arguments])
+            except ListenError as error:
+                return _failed(name, error)
+            return await operation(invocation, *arguments) if answer is None else answer
+
+        return ask
+
+    return {name: asked(name, operation) for name, operation in own.items()}
+
+
+def _failed(name: str, error: ListenError) -> HostAnswer:
+    return HostAnswer(b"vv", (None, str(error).encode())) if name in READERS else HostAnswer(b"v", (str(error).encode(),))
 
 
 def hosted(listening: Listening) -> dict[str, object] | None:
@@ -52,11 +77,9 @@ def hosted(listening: Listening) -> dict[str, object] | None:
 
 def group(state: State, listeners: int, role: str = "host") -> dict[str, object]:
     """A session for scripts and pages."""
-    found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners}
-    if state.track is not None:
-        found["track"] = plain(state.track)
-        found["play_state"] = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
-    return found
+    play_state = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
+    found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners, "play_state": play_state}
+    return found if state.track is None else found | {"track": plain(state.track)}
 
 
 def followed(following: Following) -> dict[str, object] | None:

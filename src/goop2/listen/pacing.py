@@ -13,6 +13,8 @@ from goop2.listen.boundaries import Sound
 
 LEAD_SECONDS: Final = 2.0
 """Ahead of the clock: a player's buffer over a home network."""
+BLOCK_BYTES: Final = 32 * 1024
+"""Ahead of that: browsers hand sound on in blocks of so much, and of 64 kbit/s that is four seconds."""
 BEHIND_SECONDS: Final = 1.0
 """A listener so far behind misses what it missed."""
 STEP_SECONDS: Final = 0.5
@@ -29,7 +31,7 @@ async def paced(
     at: int | None = None
     while (now := position()) is not None:
         begin = await asyncio.to_thread(sound.offset, now)
-        until = await asyncio.to_thread(sound.offset, now + LEAD_SECONDS)
+        until = await asyncio.to_thread(_until, sound, now, begin)
         if at is None:
             yield sound.prefix
             at = begin
@@ -44,6 +46,12 @@ async def paced(
         if at >= sound.end:
             return
         await sleep(STEP_SECONDS)
+
+
+def _until(sound: Sound, now: float, begin: int) -> int:
+    """How far a listener may have it: LEAD_SECONDS, and a browser's block more."""
+    per_second = (sound.offset(now + LEAD_SECONDS) - begin) / LEAD_SECONDS
+    return sound.offset(now + LEAD_SECONDS + BLOCK_BYTES / per_second) if per_second > 0 else sound.end
 
 
 def _piece(sound: Sound, at: int, size: int) -> bytes:

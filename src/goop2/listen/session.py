@@ -13,6 +13,8 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
+from goop2.scripting.printable import printable
+
 NAME_MAX_CHARS: Final = 100
 ID_BYTES: Final = 8
 ID_PREFIX: Final = "listen-"
@@ -35,6 +37,10 @@ class Track:
     """mp3, ogg, opus, flac or wav."""
     path: str = ""
     """Real path of the file; not for others."""
+    stamp: tuple[int, int] = (0, 0)
+    """The file's size and time of change when it was loaded; not for others."""
+    has_cover: bool = False
+    """Whether a picture is in it."""
 
     @property
     def length(self) -> float:
@@ -99,4 +105,4 @@ def create(name: str, now: float) -> Session:
     name = " ".join(name.split())
     if not name or len(name) > NAME_MAX_CHARS:
         raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")
-    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", name, updated=now)
+    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", printable(name, NAME_MAX_CHARS), updated=now)

@@ -1,18 +1,32 @@
-"""Audio files as tracks: which may be loaded, and what they are. mutagen reads them; an MP3 it would guess at is counted (mpeg.py)."""
+"""Audio files as tracks: which may be loaded, and what they are. mutagen knows them and their tags; how long they are is looked up in the
+sound itself (mpeg.py, flac.py, wav.py), since what a header says of it may be wrong.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
+from goop2.listen import flac, wav
+from goop2.listen.cover import Cover, cover_of
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
+from goop2.scripting.printable import printable
 
 FORMATS: Final = {"MP3": "mp3", "OggVorbis": "ogg", "OggOpus": "opus", "FLAC": "flac", "WAVE": "wav"}
 """mutagen's class → format."""
+ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
+"""Of the names files are offered by; what is in them is looked at when one is loaded."""
+FILES_MAX: Final = 1000
+"""Offered to choose from; others are loaded by their path."""
+LOOKED_AT_MAX: Final = 100_000
+"""Names in a folder and below, before the rest is left out: a media folder may be a whole disk."""
 SHOWN_CHARS: Final = 200
 _OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 """A track's path is real when it is loaded; a link that has taken its place since leads nowhere."""
@@ -24,79 +38,179 @@ class Library:
     def __init__(self, folder: Path, script_dir: Path, media_dirs: Sequence[str]) -> None:
         self._folder = folder
         self._script_dir = script_dir
-        self._media_dirs = [Path(place).expanduser() for place in media_dirs]
+        self._media_dirs = [folder / Path(place).expanduser() for place in media_dirs]
 
     def load(self, path: str) -> Track:
         """The track at `path`, absolute or in the peer's folder. Blocking. Raises `ListenError` naming the file."""
-        shown = path[:SHOWN_CHARS]
+        shown = printable(path, SHOWN_CHARS)
         real = self._real(path, shown)
-        with self.open(str(real)) as file:
+        with _opened(real) as file:
             return _described(file, real, shown)
 
-    def open(self, real_path: str) -> BinaryIO:
-        """A track's file. Raises `ListenError` when it is not there any more."""
+    def again(self, track: Track) -> Track:
+        """A track of an earlier start: as it was when its file is, else loaded anew. Blocking. Raises `ListenError`."""
         try:
-            descriptor = os.open(real_path, _OPEN)
-        except OSError as error:
-            raise ListenError(f"{Path(real_path).name} cannot be opened: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ListenError(f"{Path(real_path).name} is no regular file")
-        return os.fdopen(descriptor, "rb")
+            real = self._real(track.path, track.path)
+            self.open(track).close()
+        except ListenError:
+            return self.load(track.path)
+        return replace(track, path=str(real))
+
+    def open(self, track: Track) -> BinaryIO:
+        """A track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
+        file = _opened(Path(track.path))
+        if _stamp(file) != track.stamp:
+            file.close()
+            raise ListenError(f"{Path(track.path).name} has changed since it was loaded: load it again")
+        return file
+
+    def cover(self, track: Track) -> Cover | None:
+        """The picture in it. Blocking. Raises `ListenError` where its file is not what was loaded."""
+        import mutagen
+
+        with self.open(track) as file, contextlib.suppress(mutagen.MutagenError, OSError, ValueError, struct.error):
+            found = mutagen.File(fileobj=file, filename=Path(track.path).name)
+            return _cover(found, file) if found is not None else None
+        return None
+
+    def files(self) -> list[str]:
+        """What could be loaded, by its name: paths in the peer's folder, and whole ones in the owner's media folders. Blocking."""
+        hidden = self._hidden()
+        found = [str(path.relative_to(self._folder)) for path in _sounds(self._folder, hidden)]
+        for place in self._media_dirs:
+            found += [str(path) for path in _sounds(place, hidden)]
+        return sorted(dict.fromkeys(found[:FILES_MAX]), key=str.casefold)
+
+    def _hidden(self) -> list[Path]:
+        return [self._script_dir.resolve(), (self._folder / "data").resolve()]
 
     def _real(self, path: str, shown: str) -> Path:
+        """Of what lies outside it is not said whether it is there: strangers may choose paths."""
         try:
-            real = (self._folder / Path(path).expanduser()).resolve(strict=True)
+            # As a shell has it, but for ~name: who has an account here is nobody's business.
+            real = (self._folder / (Path(path).expanduser() if path.startswith("~/") else path)).resolve()
             places = [self._folder.resolve(), *(place.resolve() for place in self._media_dirs)]
-            hidden = [self._script_dir.resolve(), (self._folder / "data").resolve()]
+            hidden = self._hidden()
         except (OSError, RuntimeError, ValueError):
             raise ListenError(f"{shown} is no file here") from None
         place = next((place for place in places if real.is_relative_to(place)), None)
         if place is None:
             raise ListenError(f"{shown} lies outside the peer's folder: the owner may add its folder to listen.media_dirs")
-        if any(real.is_relative_to(each) for each in hidden) or any(part.startswith(".") for part in real.relative_to(place).parts):
+        dotted = any(part.startswith(".") for part in real.relative_to(place).parts)
+        if dotted or any(real.is_relative_to(each) for each in hidden) or not _is_file(real):
             raise ListenError(f"{shown} is no file here")
         return real
+
+
+def _sounds(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
+    """Audio files below `place`, by their names' endings; through no link and into nothing hidden."""
+    looked_at = 0
+    for folder, folders, names in os.walk(place):
+        inside = Path(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (inside / name).resolve() not in hidden)
+        looked_at += len(names) + 1
+        if looked_at > LOOKED_AT_MAX:
+            return
+        yield from (inside / name for name in sorted(names) if not name.startswith(".") and name.lower().endswith(ENDINGS))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        descriptor = os.open(path, _OPEN)
+    except OSError as error:
+        raise ListenError(f"{path.name} cannot be opened: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ListenError(f"{path.name} is no regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:
     import mutagen
 
+    stamp = _stamp(file)
     try:
-        found = mutagen.File(file)
+        found = mutagen.File(fileobj=file, filename=real.name)
         format_ = FORMATS.get(type(found).__name__)
-        if found is None or format_ is None:
+        if format_ is None:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")
-        duration, bitrate = float(found.info.length), int(getattr(found.info, "bitrate", 0) or 0)
-        if (format_ == "mp3" and getattr(found.info, "sketchy", True)) or (format_ == "mp3" and not _has_contents(found)):
-            file.seek(0)
-            duration, audio = scan(file)
-            bitrate = int(audio * 8 / duration)
-    except (mutagen.MutagenError, NoFrames, OSError, ValueError, EOFError) as error:
-        raise ListenError(f"{shown} is broken, or no audio file: {error or type(error).__name__}") from None
+        duration, audio = _MEASURED[format_](file, found, stamp[0])
+    except (mutagen.MutagenError, NoFrames, OSError, ValueError, EOFError, struct.error) as error:
+        raise ListenError(f"{shown} is broken, or no audio file: {printable(str(error) or type(error).__name__, SHOWN_CHARS)}") from None
     if duration <= 0:
         raise ListenError(f"{shown} holds no sound")
-    size = os.fstat(file.fileno()).st_size
-    return Track(_name(found, real), round(duration, 3), bitrate or int(size * 8 / duration), format_, str(real))
+    has_cover = _cover(found, file) is not None
+    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp, has_cover)
 
 
-def _has_contents(found: object) -> bool:
-    """Whether an MP3 says itself how many frames it has (a Xing, Info or VBRI header)."""
-    mode = getattr(getattr(found, "info", None), "bitrate_mode", 0)
-    return int(mode) != 0
+def _mp3(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
+    return scan(file)
 
 
-def _name(found: object, real: Path) -> str:
+def _ogg(_file: BinaryIO, found: Any, size: int) -> tuple[float, int]:
+    return float(found.info.length), size
+
+
+def _flac(file: BinaryIO, _found: object, size: int) -> tuple[float, int]:
+    return flac.duration(file), size - flac.layout(file).first
+
+
+def _wav(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
+    known = wav.layout(file)
+    return known.duration, known.end - known.begin
+
+
+_MEASURED: Final[Mapping[str, Callable[[BinaryIO, Any, int], tuple[float, int]]]] = {
+    "mp3": _mp3,
+    "ogg": _ogg,
+    "opus": _ogg,
+    "flac": _flac,
+    "wav": _wav,
+}
+"""Format → seconds and bytes of sound, of what is really there: headers are wrong where a file was cut or written to a pipe."""
+
+
+def _name(found: Any, file: BinaryIO, real: Path) -> str:
     """Artist and title where it says them, else the file's name."""
-    tags = getattr(found, "tags", None) or {}
-    words = [_first(tags, *keys) for keys in (("TPE1", "artist"), ("TIT2", "title"))]
-    return " – ".join(filter(None, words)) if words[1] else real.stem
+    tags = _tags(found, file) or {}
+    artist, title = _first(tags, "TPE1", "artist"), _first(tags, "TIT2", "title")
+    return printable(" – ".join(filter(None, (artist, title))) if title else real.stem, SHOWN_CHARS)
 
 
-def _first(tags: object, *keys: str) -> str:
+def _cover(found: Any, file: BinaryIO) -> Cover | None:
+    return cover_of(_tags(found, file), getattr(found, "pictures", ()))
+
+
+def _tags(found: Any, file: BinaryIO) -> Any:
+    return _ape(file) if found.tags is None and type(found).__name__ == "MP3" else found.tags
+
+
+def _ape(file: BinaryIO) -> object:
+    """The tags at the end of an MP3 that has none at the front."""
+    from mutagen import MutagenError, apev2
+
+    try:
+        return apev2.APEv2(fileobj=file)  # type: ignore[no-untyped-call]
+    except (MutagenError, ValueError, OSError):
+        return None
+
+
+def _first(tags: Any, *keys: str) -> str:
     for key in keys:
-        value = tags.get(key) if hasattr(tags, "get") else None
-        text = str(value[0] if isinstance(value, list) and value else getattr(value, "text", [value or ""])[0] or "")
-        if text.strip():
-            return " ".join(text.split())[:SHOWN_CHARS]
+        value = tags.get(key)
+        first = value[0] if value else ""
+        if text := " ".join(str(first).split()):
+            return text
     return ""

@@ -10,8 +10,10 @@ from multiaddr import Multiaddr
 from goop2.p2p.faults import NotAnAddress
 
 EXAMPLE = "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…"
+CIRCUIT = "/p2p-circuit"
 ADDRESS_MAX_CHARS = 512
 _TRANSPORTS = [[host, "tcp"] for host in ("ip4", "ip6", "dns4", "dns6", "dns")]
+_CIRCUITS = [[*transport, "p2p", "p2p-circuit"] for transport in _TRANSPORTS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +22,25 @@ class PeerAddress:
 
     peer: str
     transport: str
-    """Without the peer: `/ip4/192.0.2.7/tcp/4001`."""
+    """Without the peer: `/ip4/192.0.2.7/tcp/4001`, or through a relay `/ip4/192.0.2.9/tcp/4001/p2p/12D3Koo…/p2p-circuit`."""
+
+    @property
+    def is_circuit(self) -> bool:
+        """Whether it leads through a relay."""
+        return self.transport.endswith(CIRCUIT)
 
 
 def parse(text: str) -> PeerAddress:
     """Raises `NotAnAddress`."""
     if len(text) > ADDRESS_MAX_CHARS:
         raise _no_address(text)
-    transport, _, peer = text.strip().partition("/p2p/")
+    transport, _, peer = text.strip().rpartition("/p2p/")
     try:
         names = [protocol.name for protocol in Multiaddr(transport).protocols()]
         found = str(peer_id(peer))
     except Exception:  # the library raises whatever its parsers raise; any of it means the same
         raise _no_address(text) from None
-    if names not in _TRANSPORTS:
+    if names not in (_CIRCUITS if transport.endswith(CIRCUIT) else _TRANSPORTS):
         raise _no_address(text)
     return PeerAddress(found, transport)
 

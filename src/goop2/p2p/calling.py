@@ -6,20 +6,34 @@ import asyncio
 import contextlib
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from goop2.p2p.admission import Memory
 from goop2.p2p.faults import Broken, NetworkFault
-from goop2.p2p.limits import ACK_SECONDS, ANSWER_SECONDS, PROBE_SECONDS, RESEND_AFTER_SECONDS
-from goop2.p2p.protocols import content, data, mq, site, topics
+from goop2.p2p.limits import (
+    ACK_SECONDS,
+    ANSWER_SECONDS,
+    EXCHANGE_SECONDS,
+    PROBE_SECONDS,
+    READ_MAX_BYTES,
+    REQUEST_SECONDS,
+    RESEND_AFTER_SECONDS,
+    SEALED_FILES_BYTES,
+)
+from goop2.p2p.protocols import content, data, mq, sealed, site, topics
 from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.protocols.sealed import Box, NotOpened
+from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
 
 if TYPE_CHECKING:
     from goop2.p2p.host import Host
     from goop2.p2p.stream import Stream
+
+T = TypeVar("T")
 
 SENDS = 2
 """A message is sent, and once more when nobody acknowledges it."""
@@ -33,6 +47,10 @@ class Refused(NetworkFault):
         self.reason = reason
 
 
+class TooLarge(NetworkFault):
+    """The peer has the file, and nobody reads one so large."""
+
+
 class SiteAnswer:
     """A file of a peer's site on its way."""
 
@@ -41,14 +59,21 @@ class SiteAnswer:
         self.size = header.size
         self.pieces = pieces
         """The body. Raises `Broken` when it ends early; what came until then is not the file."""
+        self.sealed = header.sealed
+        """Then the whole of it is here already, and the size is its own."""
 
 
 class Calling:
-    """Exchanges with other peers. All raise `NetworkFault` with a sentence that names the peer."""
+    """Exchanges with other peers. All raise `NetworkFault` with a sentence that names the peer.
 
-    def __init__(self, host: Host) -> None:
+    What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (sealing.py).
+    """
+
+    def __init__(self, host: Host, sealing: Sealing | None = None) -> None:
         self._host = host
+        self._sealing = sealing or Sealing()
         self._numbers = itertools.count(1)
+        self._sealed_files = Memory(SEALED_FILES_BYTES)
 
     async def label(self, peer: str) -> str:
         """What the peer calls itself: untrusted text. A probe whether it can be reached."""
@@ -60,22 +85,12 @@ class Calling:
     @contextlib.asynccontextmanager
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
         """A file of the peer's site; read it inside the block. Raises `Refused` too."""
-        async with await self._host.open(peer, site.PROTOCOL) as stream:
-            with _named(peer):
-                await stream.write(site.request(path))
-                events = _events(stream, site.AnswerReader())
-                first = await anext(events)
-            if isinstance(first, site.Refusal):
-                raise Refused(peer, path, first.reason)
-            assert isinstance(first, site.Header)
-            yield SiteAnswer(first, _bodies(peer, events))
+        async with contextlib.AsyncExitStack() as stack:
+            yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
 
     async def ask(self, peer: str, asked: data.Request) -> data.Answer:
         """The answer to a data operation, whatever it says."""
-        with _named(peer):
-            async with await self._host.open(peer, data.PROTOCOL) as stream:
-                return data.answered(await stream.ask(data.request(asked), data.answer_reader(), ANSWER_SECONDS))
-        raise AssertionError
+        return await self._sealed_first(peer, lambda box: self._ask(peer, asked, box))
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
         """The answer of a data function."""
@@ -86,8 +101,10 @@ class Calling:
         message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
-                with _named(peer):
-                    await self._deliver(peer, message)
+                if topic in topics.PLAIN:
+                    await self._deliver(peer, message, None)
+                else:
+                    await self._sealed_first(peer, lambda box: self._deliver(peer, message, box))
                 return message.id
             except Broken:
                 if attempt == SENDS:
@@ -99,12 +116,81 @@ class Calling:
         """Send a direct message; gives its id."""
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.Chat(text, timestamp_ms)), message_id)
 
-    async def _deliver(self, peer: str, message: mq.Message) -> None:
-        if not self._host.is_connected(peer):
-            await self._host.connect(peer)
-        # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
-        async with asyncio.timeout(ACK_SECONDS), await self._host.open(peer, mq.PROTOCOL) as stream:
-            mq.ack(await stream.ask(mq.send(message), mq.ack_reader(), ACK_SECONDS), message)
+    async def _sealed_first(self, peer: str, exchange: Callable[[Box | None], Awaitable[T]]) -> T:
+        """An exchange with what is sealed for the peer, if anything is; plain when the peer cannot open it, and has done nothing."""
+        box = self._sealing.box(peer)
+        if box is not None:
+            try:
+                result = await exchange(box)
+            except _CannotOpen:
+                self._sealing.refused(peer)
+            except Broken:
+                self._sealing.failed(peer)
+                raise
+            else:
+                self._sealing.answered(peer)
+                return result
+        return await exchange(None)
+
+    async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: Box | None) -> SiteAnswer:
+        stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
+        reader = site.AnswerReader(sealed=box is not None)
+        stack.push_async_callback(_let_go, stream, reader)
+        with _named(peer):
+            await stream.write(sealed.line(box, site.request(path)))
+            events = _events(stream, reader)
+            first = await anext(events)
+            if isinstance(first, site.Refusal):
+                if box is not None and first.reason not in (site.NOT_FOUND, site.FORBIDDEN, site.DISABLED):
+                    raise sealed.Refused(first.reason)
+                raise Refused(peer, path, first.reason)
+            assert isinstance(first, site.Header)
+            if box is not None and first.sealed:
+                content = await self._opened(stack, first, events, box)
+                return SiteAnswer(site.Header(first.mime, len(content), True), _pieces(content))
+        return SiteAnswer(first, _bodies(peer, events))
+
+    async def _opened(self, stack: contextlib.AsyncExitStack, header: site.Header, events: AsyncIterator[site.Event], box: Box) -> bytes:
+        """The file in a box, whole: nothing of it is known to be true before its end. Held as often as it is copied."""
+        held = 3 * header.size
+        if not self._sealed_files.hold(held):
+            raise RemoteFault("too much that is sealed comes at a time: it is not read")
+        stack.callback(self._sealed_files.free, held)
+        text = b"".join([event.data async for event in events if isinstance(event, site.Body)])
+        return await asyncio.to_thread(box.open, text)
+
+    async def _ask(self, peer: str, asked: data.Request, box: Box | None) -> data.Answer:
+        with _named(peer):
+            question, reader = sealed.line(box, data.request(asked)), data.answer_reader()
+            line = await self._host.ask(peer, data.PROTOCOL, question, reader, ANSWER_SECONDS, kept=data.KEPT_PROTOCOL)
+            return _answer(line, box)
+        raise AssertionError
+
+    async def _deliver(self, peer: str, message: mq.Message, box: Box | None) -> None:
+        with _named(peer):
+            if not self._host.is_connected(peer):
+                await self._host.connect(peer)
+            # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
+            mq.ack(await self._host.ask(peer, mq.PROTOCOL, mq.send(message, box), mq.ack_reader(), ACK_SECONDS), message)
+
+
+class _CannotOpen(Broken):
+    """The peer cannot open what was sealed for it, and has done nothing."""
+
+
+def _answer(line: bytes, box: Box | None) -> data.Answer:
+    """The answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
+    text = sealed.text_of_line(line)
+    if text is not None:
+        if box is None:
+            raise NotOpened("the answer to a plain question is sealed")
+        return data.answered(box.open(text))
+    answer = data.answered(line)
+    if box is None:
+        return answer
+    if isinstance(answer, data.Failure):
+        raise sealed.Refused(answer.error)
+    raise NotOpened("the answer to a sealed question is plain")
 
 
 @contextlib.contextmanager
@@ -112,19 +198,40 @@ def _named(peer: str) -> Iterator[None]:
     """What breaks the protocol or does not come, said of the peer."""
     try:
         yield
+    except sealed.Refused as refusal:
+        raise _CannotOpen(f"{peer} cannot open what is sealed for it: {refusal}") from None
+    except site.TooLarge as fault:
+        raise TooLarge(f"{peer} is not read to the end: {fault}") from None
     except RemoteFault as fault:
         raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
     except TimeoutError:
         raise Broken(f"{peer} does not answer in time") from None
 
 
+async def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
+    """What nobody reads any more is not to be sent."""
+    if not reader.done:
+        await stream.reset()
+
+
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:
+    """Header and file each whole in their time, however slowly their bytes come."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + REQUEST_SECONDS
     while not reader.done:
-        piece = await stream.read()
+        async with asyncio.timeout_at(until):
+            piece = await stream.read()
         if not piece:
             reader.end()
         for event in reader.receive(piece):
+            if isinstance(event, site.Header):
+                until = clock() + EXCHANGE_SECONDS
             yield event
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(content), READ_MAX_BYTES):
+        yield content[at : at + READ_MAX_BYTES]
 
 
 async def _bodies(peer: str, events: AsyncIterator[site.Event]) -> AsyncIterator[bytes]:

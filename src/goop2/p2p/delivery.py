@@ -17,6 +17,8 @@ from goop2.p2p.groups import Outgoing
 
 WAITING_MAX: Final = 256
 """Messages to one peer; a session says one every 5 s."""
+WAITING_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Of the same; a message that goes to many is there once."""
 PATIENCE_SECONDS: Final = 20.0
 """For one message: after so long without a sign a peer is offline (network.md)."""
 AGAIN_AFTER_SECONDS: Final = 1.0
@@ -33,17 +35,25 @@ class Delivery:
         self._lost = lost
         self._clock = clock
         self._waiting: dict[str, deque[Outgoing]] = {}
+        self._overfull: set[str] = set()
+        """Peers that had too much waiting: lost once what is under way has ended."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def post(self, messages: Iterable[Outgoing]) -> None:
         """Send these after what was posted before."""
         for message in messages:
+            if message.peer in self._overfull:
+                continue
             if message.peer not in self._waiting:
                 self._waiting[message.peer] = deque()
                 task = asyncio.create_task(self._carry(message.peer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            self._waiting[message.peer].append(message)
+            waiting = self._waiting[message.peer]
+            waiting.append(message)
+            if len(waiting) > WAITING_MAX or sum(len(each.payload) for each in waiting) > WAITING_MAX_BYTES:
+                waiting.clear()
+                self._overfull.add(message.peer)
 
     async def flush(self, seconds: float) -> None:
         """Give what waits a moment, then drop it."""
@@ -58,10 +68,13 @@ class Delivery:
         reached = True
         try:
             while waiting and reached:
-                reached = len(waiting) <= WAITING_MAX and await self._delivered(waiting[0])
-                waiting.popleft()
+                reached = await self._delivered(waiting[0]) and peer not in self._overfull
+                if waiting:
+                    waiting.popleft()
+            reached = reached and peer not in self._overfull
         finally:
             del self._waiting[peer]
+            self._overfull.discard(peer)
         if not reached:
             self._lost(peer)
 

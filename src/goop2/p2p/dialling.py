@@ -1,4 +1,5 @@
-"""Finding a way to a peer: all its addresses, one after the other with a small head start, the first that works wins.
+"""Finding a way to a peer: all its addresses, one after the other with a small head start, the first that works wins. Those that lead
+through a relay come after the others have had their time.
 
 The library would dial one address of each kind only, the first it knows, and bar the peer for a minute when that fails. Trio side.
 """
@@ -7,15 +8,26 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 import trio
-from libp2p.network.exceptions import SwarmException
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from goop2.p2p.limits import ADDRESSES_MAX, DIAL_SECONDS, FORGETTING_AT_KEYS, HEAD_START_SECONDS
+from goop2.p2p.address import CIRCUIT
+from goop2.p2p.circuits import FAULTS, Circuits
+from goop2.p2p.limits import (
+    ADDRESSES_MAX,
+    CIRCUIT_HEAD_START_SECONDS,
+    CIRCUITS_TRIED,
+    DIAL_SECONDS,
+    FORGETTING_AT_KEYS,
+    HEAD_START_SECONDS,
+)
+
+Dial = Callable[[], Awaitable[object]]
 
 
 class AddressBook:
@@ -35,22 +47,44 @@ class AddressBook:
         return tuple(self._transports.get(peer, ()))
 
 
-async def dial(swarm: Swarm, peer: ID, transports: Sequence[str]) -> bool:
-    """Whether there is a connection to the peer now, within DIAL_SECONDS."""
+async def dial(swarm: Swarm, circuits: Circuits, peer: ID, transports: Sequence[str]) -> bool:
+    """Whether there is a connection to the peer now, within DIAL_SECONDS, and as long through a relay after its wait."""
     if swarm.get_connections(peer):
         return True
-    with trio.move_on_after(DIAL_SECONDS) as scope:
+    direct = [transport for transport in transports if not transport.endswith(CIRCUIT)]
+    through = [transport for transport in transports if transport.endswith(CIRCUIT)][:CIRCUITS_TRIED]
+    with trio.move_on_after(DIAL_SECONDS + (CIRCUIT_HEAD_START_SECONDS if through else 0)) as scope:
         async with trio.open_nursery() as nursery:
-            for transport in transports:
-                failed = trio.Event()
-                nursery.start_soon(_try, swarm, peer, transport, failed, scope)
-                with trio.move_on_after(HEAD_START_SECONDS):
-                    await failed.wait()
+            tried = trio.Event()
+            nursery.start_soon(_directly, [partial(_dial_one, swarm, peer, each) for each in direct], scope, tried)
+            if through:
+                with trio.move_on_after(CIRCUIT_HEAD_START_SECONDS):
+                    await tried.wait()
+            await _in_turn([partial(circuits.dial, peer, each) for each in through], scope)
     return bool(swarm.get_connections(peer))
 
 
-async def _try(swarm: Swarm, peer: ID, transport: str, failed: trio.Event, everything: trio.CancelScope) -> None:
-    with contextlib.suppress(SwarmException, ValueError):
-        await swarm.dial_addr(Multiaddr(transport), peer)
+async def _directly(dials: Sequence[Dial], everything: trio.CancelScope, tried: trio.Event) -> None:
+    with trio.move_on_after(DIAL_SECONDS):
+        await _in_turn(dials, everything)
+    tried.set()
+
+
+async def _dial_one(swarm: Swarm, peer: ID, transport: str) -> None:
+    await swarm.dial_addr(Multiaddr(transport), peer)
+
+
+async def _in_turn(dials: Sequence[Dial], everything: trio.CancelScope) -> None:
+    async with trio.open_nursery() as nursery:
+        for each in dials:
+            failed = trio.Event()
+            nursery.start_soon(_try, each, failed, everything)
+            with trio.move_on_after(HEAD_START_SECONDS):
+                await failed.wait()
+
+
+async def _try(dial_it: Dial, failed: trio.Event, everything: trio.CancelScope) -> None:
+    with contextlib.suppress(*FAULTS):
+        await dial_it()
         everything.cancel()
     failed.set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import mimetypes
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +18,22 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from goop2.p2p.limits import READ_MAX_BYTES, REQUEST_SECONDS, SEEN_MESSAGES
-from goop2.p2p.protocols import content, data, mq, site, topics
+from goop2.p2p.admission import Memory
+from goop2.p2p.limits import (
+    EXCHANGE_SECONDS,
+    KEPT_LIFE_SECONDS,
+    KEPT_WAIT_SECONDS,
+    KEPT_WAITING_MAX,
+    READ_MAX_BYTES,
+    REQUEST_SECONDS,
+    SEALED_FILES_BYTES,
+    SEEN_MESSAGES,
+)
+from goop2.p2p.protocols import content, data, mq, sealed, site, topics
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader
+from goop2.p2p.protocols.sealed import Box, NotOpened
+from goop2.p2p.sealing import Sealing
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -64,6 +77,7 @@ class Serving:
         caller_of: CallerOf,
         keep: Keep,
         operations: Mapping[str, Operation],
+        sealing: Sealing | None = None,
     ) -> None:
         self._label = label
         self._files = files
@@ -73,6 +87,11 @@ class Serving:
         self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = Seen()
+        self._waiting = 0
+        """Kept streams without a request."""
+        self._sealing = sealing or Sealing()
+        self._sealed_files = Memory(SEALED_FILES_BYTES)
+        self._one_seals = asyncio.Lock()
         self._log = structlog.get_logger("goop2.p2p").bind()
 
     async def attach(self, host: Host) -> None:
@@ -84,6 +103,7 @@ class Serving:
             (mq.PROTOCOL, self.answer_mq),
         ):
             await host.serve(protocol, answer)
+        await host.serve(data.KEPT_PROTOCOL, self.keep_answering_data, KEPT_LIFE_SECONDS + EXCHANGE_SECONDS)
 
     async def answer_content(self, stream: Stream) -> None:
         """The label."""
@@ -91,7 +111,12 @@ class Serving:
 
     async def answer_site(self, stream: Stream) -> None:
         """A file of the site, a piece at a time."""
-        path = site.requested(await read_line(stream, site.request_reader()))
+        line = await read_line(stream, site.request_reader())
+        try:
+            line, box = self._sealing.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
+        except NotOpened:
+            line, box = b"", None
+        path = site.requested(line)
         if path is None:
             await stream.finish(site.refusal(site.BAD_REQUEST))
             return
@@ -101,21 +126,64 @@ class Serving:
             await stream.finish(site.refusal(site.NOT_FOUND))
             return
         with file:
-            await self._send_file(stream, file)
+            if box is None or not await self._send_sealed(stream, file, box):
+                await self._send_file(stream, file)
 
     async def answer_data(self, stream: Stream) -> None:
         """One operation."""
         try:
-            asked = data.requested(await read_line(stream, data.request_reader()))
+            line = await read_line(stream, data.request_reader())
         except RemoteFault as fault:
             await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
             return
-        await stream.finish(_written(await self._answer(self._caller_of(stream.peer), asked)))
+        await stream.finish(await self._data_answer(stream.peer, line))
+
+    async def keep_answering_data(self, stream: Stream) -> None:
+        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        ends = time.monotonic() + KEPT_LIFE_SECONDS
+        while (line := await self._next_request(stream)) is not None:
+            await stream.write(await self._data_answer(stream.peer, line))
+            if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
+                break
+        await stream.finish()
+
+    async def _next_request(self, stream: Stream) -> bytes | None:
+        reader = data.request_reader()
+        self._waiting += 1
+        try:
+            line = await stream.next_line(reader, KEPT_WAIT_SECONDS)
+        finally:
+            self._waiting -= 1
+        if reader.rest():
+            raise RemoteFault("the next request came before the answer to the last")
+        return line
+
+    async def _data_answer(self, peer: str, line: bytes) -> bytes:
+        """Sealed when the request was."""
+        try:
+            line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
+        except RemoteFault as fault:
+            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        return sealed.line(box, await self._data_line(peer, line))
+
+    async def _data_line(self, peer: str, line: bytes) -> bytes:
+        try:
+            asked = data.requested(line)
+        except RemoteFault as fault:
+            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        return _written(await self._answer(self._caller_of(peer), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
         """One message: kept, then acknowledged."""
         message = mq.message(await read_line(stream, mq.message_reader()))
-        event = topics.read(message.topic, bytes(message.payload))
+        try:
+            free = topics.is_free(message.topic)
+            payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
+        except NotOpened as fault:
+            self._log.info("a sealed message is refused", peer=stream.peer, why=str(fault))
+            await stream.finish(mq.send_refusal(message))
+            return
+        event = topics.read(message.topic, payload)
         new = self._seen.first_time(stream.peer, message.id)
         if new:
             await self._keep(Received(stream.peer, message.id, event))
@@ -149,6 +217,21 @@ class Serving:
         ]
         return data.Success(msgspec.json.encode({"functions": listed}))
 
+    async def _send_sealed(self, stream: Stream, file: SiteFile, box: Box) -> bool:
+        """Whether it is sent: a box is made of the whole file, so one too large for it goes plain, and one there is no room for now."""
+        size = file.status.st_size
+        held = 2 * sealed.size_of(size)
+        if size > site.SEALED_FILE_MAX_BYTES or not self._sealed_files.hold(held):
+            return False
+        try:
+            async with self._one_seals:
+                text = await asyncio.to_thread(_sealed_file, file, size, box)
+            await stream.write(site.header(mime_type(file.path), len(text), sealed=True))
+            await stream.finish(text)
+        finally:
+            self._sealed_files.free(held)
+        return True
+
     async def _send_file(self, stream: Stream, file: SiteFile) -> None:
         missing = file.status.st_size
         try:
@@ -160,8 +243,7 @@ class Serving:
             await stream.write(piece)
             missing -= len(piece)
         if missing:
-            # It shrank; the reader must not take it for whole.
-            raise OSError(f"{file.path} ended {missing} bytes early")
+            raise _shrank(file, missing)
         await stream.finish()
 
 
@@ -185,15 +267,20 @@ class Seen:
 
 
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while True:
-            piece = await stream.read(seconds)
-            if not piece:
-                reader.end()
-            line = reader.receive(piece)
-            if line is not None:
-                return line
+    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and `Broken`."""
+    return await stream.line(reader, seconds)
+
+
+def _sealed_file(file: SiteFile, size: int, box: Box) -> bytes:
+    content = file.content.read(size)
+    if len(content) < size:
+        raise _shrank(file, size - len(content))
+    return box.seal(content)
+
+
+def _shrank(file: SiteFile, missing: int) -> OSError:
+    """The reader must not take it for whole."""
+    return OSError(f"{file.path} ended {missing} bytes early")
 
 
 def mime_type(path: str) -> str:

@@ -4,7 +4,8 @@ POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too o
 GET  /events    server-sent events: everybody who is here, then every sign as it comes
 GET  /healthz   "ok"
 GET  /          who is here, for people
-GET  /ws, /relay   404: peers fall back to /events, and go without a relay
+GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404
+GET  /ws        404: peers fall back to /events
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -35,6 +36,10 @@ from goop2.rendezvous.limits import (
     READERS_PER_ADDRESS_MAX,
 )
 from goop2.web.events import GAP, Events, Reader
+from goop2.web.visitors import network_of
+
+if TYPE_CHECKING:
+    from goop2.rendezvous.beside import RelayBeside
 
 EVERYBODY: Final = "everybody"
 _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-accel-buffering": "no"}
@@ -43,13 +48,15 @@ _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options":
 class Rendezvous:
     """The server's state and its application."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayBeside | None = None) -> None:
         self.board = Board(clock)
         self.events = Events(EVENTS_KEPT, EVENTS_KEPT_BYTES)
+        self._relay_beside = relay
         self.app = Starlette(
             routes=[
                 Route("/publish", self._publish, methods=["POST"]),
                 Route("/events", self._listen),
+                Route("/relay", self._relay),
                 Route("/healthz", _healthy),
                 Route("/", self._page),
                 Route("/page.css", _fixed(page.STYLE, "text/css")),
@@ -83,6 +90,12 @@ class Rendezvous:
         first = "last-event-id" not in request.headers
         return StreamingResponse(self._stream(reader, first), 200, _EVENTS_HEADERS, "text/event-stream")
 
+    async def _relay(self, request: Request) -> Response:
+        if self._relay_beside is None:
+            return PlainTextResponse("there is no relay here\n", 404)
+        said = self._relay_beside.said_to(request.url.hostname or "")
+        return Response(msgspec.json.encode(said), 200, {"cache-control": "no-store"}, "application/json")
+
     async def _page(self, _request: Request) -> Response:
         return Response(page.render(self.board.peers()), 200, page.HEADERS, "text/html")
 
@@ -112,7 +125,8 @@ class _TooLong(Exception):
 
 
 def _source(request: Request) -> str:
-    return request.client.host if request.client else ""
+    """What counts as one address: who has one of IPv6 has eighteen quintillion."""
+    return network_of(request.client.host) if request.client else ""
 
 
 async def _body(request: Request) -> bytes:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from goop2.config import Address
 from goop2.rendezvous.app import Rendezvous
@@ -13,17 +14,31 @@ from goop2.web.doors import BACKLOG, BoundDoor, DoorError, is_loopback
 from goop2.web.origins import Door
 from goop2.web.server import serve
 
+if TYPE_CHECKING:
+    from goop2.p2p.guest import Guest
+    from goop2.rendezvous.beside import RelayBeside
+
 
 @contextlib.asynccontextmanager
-async def open_rendezvous(address: Address) -> AsyncIterator[str]:
-    """Serve until the block is left; gives the server's URL. Raises `DoorError`."""
-    sock = _bound(address)
-    with contextlib.closing(sock):
+async def open_rendezvous(address: Address, relay: Address | None = None, guest: Guest | None = None) -> AsyncIterator[str]:
+    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `DoorError`.
+
+    `guest`: trio beside this loop, where it runs already; a thread can have one.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
-        rendezvous = Rendezvous()
+        rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay, guest)) if relay else None)
         door = BoundDoor(Door("", port, opened=not is_loopback(address.host)), (sock,))
         async with serve([(door, rendezvous.app)], rendezvous.events.stop):
             yield f"http://{Address(address.host, port)}"
+
+
+def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayBeside]:
+    # Here, because a server without one should not load libp2p for it.
+    from goop2.rendezvous.beside import open_beside
+
+    return open_beside(address, guest)
 
 
 def _bound(address: Address) -> socket.socket:

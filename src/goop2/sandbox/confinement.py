@@ -27,14 +27,18 @@ HOST_ALLOWANCE_BYTES: Final = 96 * 1024 * 1024
 NICENESS: Final = 5
 """Workers yield the processor to the peer, so that no script can starve it."""
 
+STACK_BYTES: Final = 8 * 1024 * 1024
+"""What every system gives by default. Where the owner's is unlimited, recursion through C would take a gigabyte."""
+
 RLIMITS: Final = {
     "RLIMIT_CORE": 0,
     "RLIMIT_NPROC": 0,
     "RLIMIT_MEMLOCK": 0,
     "RLIMIT_MSGQUEUE": 0,
     "RLIMIT_NOFILE": 0,  # no descriptor beyond those that are open
+    "RLIMIT_STACK": STACK_BYTES,
 }
-"""Limits of every worker; RLIMIT_DATA is added from what the process holds when it is confined."""
+"""Limits of every worker, or less where it has less; RLIMIT_DATA is added from what the process holds when it is confined."""
 
 SYSCALLS: Final = (
     # talk: only descriptors that are open already; no sendmsg, no recvmsg, so none can be passed in
@@ -151,7 +155,9 @@ def _limit_resources(wall: Wall, _filter: SyscallFilter) -> None:
     limits = {getattr(resource, name): value for name, value in RLIMITS.items() if hasattr(resource, name)}
     limits[resource.RLIMIT_DATA] = wall.data_bytes + wall.memory_bytes + HOST_ALLOWANCE_BYTES
     for limit, value in limits.items():
-        resource.setrlimit(limit, (value, value))
+        ours = resource.getrlimit(limit)[1]
+        most = value if ours == resource.RLIM_INFINITY else min(value, ours)
+        resource.setrlimit(limit, (most, most))
     os.nice(NICENESS)
 
 

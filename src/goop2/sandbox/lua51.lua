@@ -12,31 +12,41 @@ function _G.xpcall(run, handler, ...)
   end
   local arguments = { ... }
   return xpcall(function()
+    if type(run) ~= "function" and type(run) ~= "table" then
+      error(format("attempt to call a %s value", type(run)), 0) -- Lua would say where in our code
+    end
     return run(unpack(arguments, 1, count))
   end, handler)
 end
 
+-- `level` as error() counts from here: 3 is who called the function that calls this.
+local function bad_argument(name, position, expected, value, level)
+  local got = value == nil and "no value" or type(value)
+  error(format("bad argument #%d to '%s' (%s expected, got %s)", position, name, expected, got), level or 3)
+end
+
 local UNPACK_MAX = 8000 -- values Lua's stack takes at most
 
--- The library's own counts in 32 bits: a range longer than those looks empty to its check, and is copied all the same.
+-- The library's own counts in 32 bits: a range longer than those passes its check, and is copied beyond the stack.
 function _G.unpack(list, first, last)
-  local from = tonumber(first == nil and 1 or first)
-  local to = tonumber(last == nil and type(list) == "table" and #list or last)
-  if from and to and not (to - from < UNPACK_MAX) then -- so that nan is refused too
-    error("too many results to unpack", 2)
+  if type(list) ~= "table" then
+    bad_argument("unpack", 1, "table", list)
   end
-  return unpack(list, first, last)
+  local from = first == nil and 1 or tonumber(first) or bad_argument("unpack", 2, "number", first)
+  local to = last == nil and #list or tonumber(last) or bad_argument("unpack", 3, "number", last)
+  if not (to - from < UNPACK_MAX) then -- so that nan is refused too
+    error("too many results to unpack", 2)
+  elseif from <= to then -- it may not be so any more in 32 bits
+    return unpack(list, from, to)
+  end
 end
 
 local WORD, SIGN, BITS = 2 ^ 32, 2 ^ 31, 32
 local ROUND = 2 ^ 52 + 2 ^ 51 -- added and taken away again it rounds as BitOp does
 
--- Any number as 0 .. 2^32-1. error levels: 1 this, 2 the bit function, 3 the script
+-- Any number as 0 .. 2^32-1.
 local function word(name, position, value)
-  local number = tonumber(value)
-  if not number then
-    error(format("bad argument #%d to '%s' (number expected, got %s)", position, name, value == nil and "no value" or type(value)), 3)
-  end
+  local number = tonumber(value) or bad_argument(name, position, "number", value, 4)
   number = (number + ROUND - ROUND) % WORD
   return number == number and number or 0
 end

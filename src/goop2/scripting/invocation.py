@@ -42,6 +42,11 @@ class Caller:
     address: str = ""
     """Where a visitor comes from who can have as many ids as they like; limits count it too."""
 
+    @property
+    def lane(self) -> str:
+        """Whom lines and shares take this caller for."""
+        return self.address or self.id
+
 
 class Invocation(msgspec.Struct, eq=False):
     """One call on its way. `deadline` is `time.monotonic()`, counted from acceptance, waiting included."""

@@ -126,7 +126,7 @@ class Pool:
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
-        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.address or invocation.caller.id
+        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.lane
         return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:

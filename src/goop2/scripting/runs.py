@@ -77,6 +77,7 @@ class RunLog:
 
     @property
     def lines(self) -> tuple[tuple[Level, str], ...]:
+        """What is kept, in order."""
         return tuple(self._lines)
 
     def append(self, level: Level, text: str) -> None:

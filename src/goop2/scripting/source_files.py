@@ -53,6 +53,7 @@ class Stamp:
 
     @staticmethod
     def of(status: os.stat_result) -> Stamp:
+        """The stamp of the file with this status."""
         return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def settled_at(self, seconds: float) -> bool:

@@ -65,8 +65,6 @@ class Rows:
         return len(self.values) // len(self.names) if self.names else 0
 
 
-NO_ROWS: Final = Rows((), [])
-
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 

@@ -36,12 +36,13 @@ _CONSOLE_POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _SITE_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline' https:; img-src 'self' data: blob: https:; "
+    "media-src 'self' data: blob: https:; font-src 'self' data: https:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-"""A site's pages may be a stranger's: they load from their own peer and tell nobody else. Inline scripts are how sites are
-written, and everything in an origin has one author anyway."""
+"""A site's pages may be a stranger's: what acts for the viewer comes from their own peer, and asks nobody else; what is only looked at
+may come from anywhere that has a certificate, which routers and printers on the viewer's network have not (docs/architecture.md).
+Inline scripts are how sites are written, and everything in an origin has one author anyway."""
 
 
 def _page_headers(policy: str, framing: str, referrer: str) -> Headers:
@@ -59,7 +60,12 @@ def _page_headers(policy: str, framing: str, referrer: str) -> Headers:
 
 
 _OF_SITES: Final = _page_headers(_SITE_POLICY, "SAMEORIGIN", "same-origin")
-PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {Realm.CONSOLE: _page_headers(_CONSOLE_POLICY, "DENY", "no-referrer")}
+_WANT_TRUST: Final = frozenset({b"cross-origin-opener-policy", b"origin-agent-cluster"})
+"""What browsers ignore, with a complaint on every page, where neither TLS nor loopback makes an origin trustworthy."""
+PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {
+    Realm.CONSOLE: _page_headers(_CONSOLE_POLICY, "DENY", "no-referrer"),
+    Realm.OPEN_SITE: [(name, value) for name, value in _OF_SITES if name not in _WANT_TRUST],
+}
 """Kind of page → what all its answers carry."""
 
 DATA_HEADERS: Final[Headers] = [

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
@@ -37,19 +38,21 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.events import Events
+from goop2.web.groups import Groups
 from goop2.web.listen import Listen
 from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
-from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, origin_address
+from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
 from goop2.web.pages import SitePages, send_page
-from goop2.web.peer_host import host_label
 from goop2.web.peers import Peers
+from goop2.web.ports import Ports, TooManySites
 from goop2.web.site_api import SiteApi
 from goop2.web.streams import send_events
 from goop2.web.visitors import named_visitor, visitor
 from goop2.web.visits import Visits, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
+AS_VISITOR: Final = "/as/"
 NOBODY: Final = Caller("")
 """Who asks the console's own pages; whoever asks its controls shows the token."""
 _DECIDING: Final = {
@@ -73,6 +76,7 @@ class Parts:
     engine: Engine
     chat: Messages
     tables: Tables
+    grouping: Grouping
     listening: Listening
     catalog: Catalog
     runs: Runs
@@ -113,6 +117,7 @@ class Web:
         self.chat = Chat(parts.chat, self.events, parts.abroad)
         broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
         self.listen = Listen(parts.listening)
+        self.groups = Groups(parts.grouping, self.events, site_audience(parts.owner))
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
@@ -123,6 +128,7 @@ class Web:
             **self.chat.api,
             **self.site_api.api,
             **self.listen.api,
+            **self.groups.api,
             **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
             "identity": self._identity,
             "events": self._page_events,
@@ -131,6 +137,7 @@ class Web:
         self.api_of_visits: dict[str, Answer] = {
             **self.visits.api,
             **self.listen_abroad.api,
+            **self.groups.api_of_visits,
             "identity": self._identity,
             "events": self._visit_events,
         }
@@ -148,6 +155,7 @@ class Web:
         self.visits.end()
         self.listen.stop()
         self.listen_abroad.stop()
+        self.groups.end()
         self.events.stop()
         self.console_events.stop()
 
@@ -156,7 +164,7 @@ class Web:
         self.events.publish("reload", {}, site_audience(self.parts.owner))
 
     async def _page_events(self, call: Call) -> None:
-        await send_events(call, self.events, call.caller.address or call.caller.id, [site_audience(call.caller)])
+        await send_events(call, self.events, call.caller.lane, [site_audience(call.caller)])
 
     async def _visit_events(self, call: Call) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
@@ -170,8 +178,9 @@ class Web:
 class DoorApp:
     """The application behind `door`."""
 
-    def __init__(self, web: Web, door: Door, console: ASGIApp) -> None:
+    def __init__(self, web: Web, door: Door, console: ASGIApp, ports: Ports) -> None:
         self._web = web
+        self._ports = ports
         self._door = door
         self._console = Carrying(console, PAGE_HEADERS[Realm.CONSOLE])
 
@@ -243,23 +252,31 @@ class DoorApp:
 
     async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path.startswith("/p/"):
+        if path.startswith(("/p/", AS_VISITOR)):
             await self._to_site(Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE]), path)
             return
         await self._console(scope, receive, send)
 
     async def _to_site(self, call: Call, path: str) -> None:
-        """`/p/<X>/…` on the console's origin leads to X's own."""
-        peer_id = path.split("/")[2]
+        """`/p/<X>/…` on the console's origin leads to X's own, `/as/<name>/` to the own site as that test visitor."""
+        named = path.split("/")[2]
+        as_visitor = path.startswith(AS_VISITOR)
         try:
-            site = origin_address(f"{host_label(peer_id)}.localhost", self._door.port)
+            if as_visitor and not is_visitor_name(named):
+                raise ValueError(named)
+            peer_id, visitor = (self._door.peer_id, named) if as_visitor else (named, "")
+            site = await self._ports.address(peer_id, visitor, call.header(b"user-agent"))
         except ValueError:
-            await send_page(call, HTTPStatus.NOT_FOUND, "That is no peer", "A peer's id begins with 12D3Koo and has 52 characters.")
+            text = "A peer's id begins with 12D3Koo and has 52 characters, a visitor's name has up to 16 letters and digits."
+            await send_page(call, HTTPStatus.NOT_FOUND, "There is nobody like that", text)
+            return
+        except (TooManySites, OSError) as error:
+            await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "No port for this site", f"{error}.")
             return
         query = call.scope["query_string"]
-        location = site.encode() + call.scope["raw_path"] + (b"?" + query if query else b"")
+        rest = b"/" if as_visitor else call.scope["raw_path"] + (b"?" + query if query else b"")
         text = "It has an origin of its own, so that it can reach nothing of yours."
-        await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", location)])
+        await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", site.encode() + rest)])
 
 
 def _asking(scope: Scope, shows_pages: bool) -> tuple[Asking, bytes]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
 from starlette.types import Receive
+
+from goop2.web.limits import UNHEARD_MAX_BYTES
+
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding somebody's text raises: it is no JSON, not of the form asked for, no UTF-8, or nested without end."""
 
 
 class BodyTooLarge(Exception):
@@ -17,18 +25,21 @@ class ClientGone(Exception):
 
 
 async def read_body(receive: Receive, max_bytes: int) -> bytes:
-    """The whole body. Raises `BodyTooLarge` as soon as it is, and `ClientGone`."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    pieces = [body]
-    size = len(body)
-    while True:
+    """The whole body. Raises `ClientGone`, and `BodyTooLarge` once all of it was sent, or far too much: before, nobody reads an answer."""
+    pieces: list[bytes] = []
+    size = 0
+    while size <= max_bytes + UNHEARD_MAX_BYTES:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        if size > max_bytes:
-            raise BodyTooLarge(max_bytes)
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size <= max_bytes:
+            pieces.append(piece)
+        else:
+            pieces.clear()
         if not message.get("more_body", False):
-            return body if len(pieces) == 1 else b"".join(pieces)
-        message = await receive()
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
+            break
+    if size > max_bytes:
+        raise BodyTooLarge(max_bytes)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

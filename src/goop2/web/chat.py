@@ -19,7 +19,7 @@ from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message as Kept
 from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
@@ -118,7 +118,7 @@ class Chat:
             except BodyTooLarge as error:
                 await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
                 return
-            except (msgspec.DecodeError, ChatError) as error:
+            except (*NOT_JSON, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))

@@ -20,7 +20,7 @@ from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
 from goop2.web.bodies import BodyTooLarge
 from goop2.web.calls import Call
-from goop2.web.controls import chat, data, home, network, runs, scripts, settings
+from goop2.web.controls import chat, data, home, listen, network, runs, scripts, settings
 from goop2.web.controls.replies import BadRequest, refusal
 from goop2.web.events import Events
 from goop2.web.happenings import CONSOLE
@@ -59,6 +59,7 @@ def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -
         *network.routes(parts, door),
         *runs.routes(parts, web.meter),
         *data.routes(parts),
+        *listen.routes(parts, web.listen.shown),
         *scripts.routes(parts),
         *settings.routes(parts),
     ]

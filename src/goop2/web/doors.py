@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.config import Address
-from goop2.web.origins import Door
+from goop2.web.origins import Door, Realm
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 BACKLOG: Final = 512
@@ -52,6 +52,12 @@ def bind(address: Address, peer_id: str) -> list[BoundDoor]:
         return _opened_and_loopback(address, peer_id)
     except OSError as error:
         raise DoorError(_sentence(address, error)) from None
+
+
+def bind_site(peer_id: str, realm: Realm, visitor: str) -> BoundDoor:
+    """A door on any free port of loopback that is one site's origin. Raises `OSError`."""
+    bound = _loopback_door(peer_id, 0, LOOPBACK[0])
+    return BoundDoor(Door(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
 
 
 def is_loopback(host: str) -> bool:
@@ -130,7 +136,8 @@ def _names(host: str) -> frozenset[str]:
 
 def _sentence(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        why, remedy = "another program listens there already", "end that, or choose another port in goop.json (0 means any free one)"
+        why = "another program listens there already, perhaps another peer"
+        remedy = "end that, choose another port in goop.json, or for this once start with GOOP2_VIEWER_HTTP_ADDR=127.0.0.1:0, any free one"
     elif error.errno == errno.EACCES:
         why, remedy = "this user may not listen there", "choose a port from 1024"
     else:

@@ -74,6 +74,10 @@ class Events:
         """How many readers there are whose name fits."""
         return sum(1 for reader in self._readers if who(reader.name))
 
+    def names(self, audience: str) -> list[str]:
+        """Names of the readers that hear what is for `audience`."""
+        return [reader.name for reader in self._readers if audience in reader.audiences]
+
     def publish(self, kind: str, data: object, audience: str) -> None:
         """Tell `audience`; `data` is anything msgspec writes as JSON."""
         self.last += 1
@@ -117,6 +121,11 @@ class Reader:
         self.news.set()
         self._events = events
         self._place = place
+
+    @property
+    def place(self) -> str:
+        """Id of the last event it knows; "" when nobody can say."""
+        return f"{self._events.start}-{self._place}" if self._place >= 0 else ""
 
     @property
     def ended(self) -> bool:

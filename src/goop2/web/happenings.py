@@ -1,4 +1,4 @@
-"""What happens in a peer, as events for its console: a run ended, a script changed.
+"""What happens in a peer, as events for its console: a run ended, a script changed, a message or a session.
 
 On the path of every run, so what is told is short; the console asks for a run's log when somebody opens it.
 """
@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import Chat, Said
+from goop2.listen.listening import Listening
 from goop2.scripting.catalog import Catalog, Change
 from goop2.scripting.runs import Run, Runs
 from goop2.storage.messages import Message
@@ -70,8 +71,8 @@ def message_shown(message: Message) -> MessageShown:
     return MessageShown(message.peer, message.id, message.sender, message.content, message.timestamp, message.state)
 
 
-def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat) -> Callable[[], None]:
-    """Tell the console of every run, change and message from now on; gives the function that ends it."""
+def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat, listening: Listening) -> Callable[[], None]:
+    """Tell the console of every run, change and message, and that something about listening changed; gives the function that ends it."""
 
     def run_ended(run: Run) -> None:
         events.publish("run", short_run(run), CONSOLE)
@@ -86,7 +87,11 @@ def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat) -> Callable[[
         if events.heard(CONSOLE):
             chat.shown([what.message])
 
-    ends = runs.subscribe(run_ended), catalog.subscribe(script_changed), chat.subscribe(said)
+    def listens(_what: object) -> None:
+        events.publish("listen", {}, CONSOLE)
+
+    heard = listening.subscribe(listens), listening.counts.add(listens), listening.following.subscribe(listens)
+    ends = *heard, runs.subscribe(run_ended), catalog.subscribe(script_changed), chat.subscribe(said)
 
     def end() -> None:
         for each in ends:

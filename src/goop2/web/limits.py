@@ -20,6 +20,9 @@ BODY_MAX_BYTES: Final = PARAMS_MAX_BYTES + ENVELOPE_MAX_BYTES
 UPLOAD_MAX_BYTES: Final = 50 * MEGABYTE_BYTES
 """A file the owner uploads. Other peers refuse to read larger ones (network.md)."""
 
+UNHEARD_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
+"""Of a body that is too large so much is read and thrown away, for a browser that is still sending hears no refusal."""
+
 # Slow clients.
 
 HEAD_SECONDS: Final = 10.0
@@ -47,6 +50,9 @@ CONNECTIONS_PER_ADDRESS_MAX: Final = 48
 
 STOP_SECONDS: Final = 0.5
 """What is still being answered when the peer stops has so long; all of it must be over within a second."""
+
+SITE_PORTS_MAX: Final = 64
+"""Sites, and test visitors, at a port of their own (ports.py) in one run of the peer. Each port is two sockets."""
 
 # Files.
 

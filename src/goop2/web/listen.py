@@ -10,19 +10,21 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Final
-from urllib.parse import parse_qs
+from typing import BinaryIO, Final, cast
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from goop2.listen.listening import Listening, State
+from goop2.listen.boundaries import Boundary, sound
+from goop2.listen.cover import Cover
+from goop2.listen.listening import Listening
 from goop2.listen.operations import group
-from goop2.listen.session import ListenError
+from goop2.listen.session import ListenError, Track
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import SiteFile
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -31,6 +33,15 @@ from goop2.web.streams import send_events
 
 KIND: Final = "listen"
 EVERYBODY: Final = "listen"
+LISTENERS: Final = "listeners"
+"""The audience of pages that play."""
+_OWNERS: Final = Failure(ErrorCode.FORBIDDEN, "only the owner controls the session")
+_PICTURE_HEADERS: Final = [
+    (b"content-security-policy", b"default-src 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+"""It came with a file, from whoever made that."""
 
 
 class Control(msgspec.Struct):
@@ -49,13 +60,25 @@ class Listen:
         self._listening = listening
         self._events = Events()
         self._compressed = Compressed(0)
+        self._pictured: Track | None = None
+        self._picture: Cover | None = None
+        """In the track `_pictured`: whoever asks again and again has its file read once."""
+        self._finding = asyncio.Lock()
+        """Hours of MP3 take a second to be gone through: one at a time, whoever asks."""
         self.api: dict[str, Answer] = {
             "listen/state": self._state,
             "listen/events": self._hear,
             "listen/audio": self._audio,
+            "listen/began": self._where_it_begins,
+            "listen/cover": self._cover,
+            "listen/files": self._files,
             "listen/control": self._control,
         }
-        self._end = (listening.counted(lambda: self._events.readers(lambda _: True)), listening.subscribe(self._tell))
+        self._end = (
+            listening.serves(lambda: self._events.names(LISTENERS)),
+            listening.subscribe(lambda _: self._tell()),
+            listening.counts.add(lambda _: self._tell()),
+        )
 
     def stop(self) -> None:
         """End the streams."""
@@ -63,31 +86,95 @@ class Listen:
             end()
         self._events.stop()
 
-    def _shown(self, state: State | None) -> dict[str, object] | None:
-        return None if state is None else group(state, self._listening.listeners())
+    def shown(self) -> dict[str, object] | None:
+        """The session as pages see it."""
+        state = self._listening.state()
+        if state is None:
+            return None
+        return group(state, self._listening.listeners()) | {"cover": state.track is not None and state.track.has_cover}
 
-    def _tell(self, state: State | None) -> None:
-        self._events.publish(KIND, self._shown(state), EVERYBODY)
+    def _tell(self) -> None:
+        self._events.publish(KIND, self.shown(), EVERYBODY)
 
     async def _state(self, call: Call) -> None:
-        await send_json(call.send, msgspec.json.encode(self._shown(self._listening.state())), headers=call.headers)
+        await send_json(call.send, msgspec.json.encode(self.shown()), headers=call.headers)
 
     async def _hear(self, call: Call) -> None:
-        await send_events(call, self._events, call.caller.address or call.caller.id, [EVERYBODY])
+        """`?join=1`: whoever reads these is a listener meanwhile."""
+        joins = bool(_query(call).get("join"))
+        audiences = [EVERYBODY, *([LISTENERS] if joins else [])]
+        hearing = asyncio.ensure_future(send_events(call, self._events, call.caller.lane, audiences))
+        try:
+            if joins:
+                await asyncio.sleep(0)  # by then it is a reader
+                self._listening.recount()
+            await hearing
+        finally:
+            hearing.cancel()
+            if joins:
+                self._listening.recount()
 
     async def _audio(self, call: Call) -> None:
-        """`?session=<id>&track=<name>`: the track's file."""
-        session = parse_qs(call.scope["query_string"].decode("latin-1")).get("session", [""])[0]
+        """`?session=<id>`: the track's file. With `&from=<seconds>` an MP3 begins at that second's frame: browsers guess where that is."""
         try:
-            track, file = await asyncio.to_thread(self._listening.audio, session)
+            track, file = await self._opened(call)
         except ListenError as error:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
             return
         with file:
+            begin, _ = await self._begins(call, track, file)
             status = os.fstat(file.fileno())
-            etag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
+            etag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{begin:x}"
             path = f"track.{track.format if track.format != 'opus' else 'ogg'}"
-            await send_document(call, Document(path, etag, status.st_size, file=SiteFile(path, file, status)), self._compressed)
+            content = SiteFile(path, cast(BinaryIO, _From(file, begin)), status)
+            await send_document(call, Document(path, etag, status.st_size - begin, file=content), self._compressed)
+
+    async def _where_it_begins(self, call: Call) -> None:
+        """For the same query as the audio's: `{"position": seconds}`, where in the track that begins."""
+        try:
+            track, file = await self._opened(call)
+        except ListenError as error:
+            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+            return
+        with file:
+            _, position = await self._begins(call, track, file)
+        await send_json(call.send, b'{"position":%.4f}' % position, headers=call.headers)
+
+    async def _opened(self, call: Call) -> tuple[Track, BinaryIO]:
+        track = self._listening.track(_query(call).get("session", ""))
+        return track, await asyncio.to_thread(self._listening.open, track)
+
+    async def _begins(self, call: Call, track: Track, file: BinaryIO) -> Boundary:
+        try:
+            seconds = float(_query(call).get("from", ""))
+        except ValueError:
+            return 0, 0.0
+        if track.format != "mp3" or not 0 <= seconds < track.duration:
+            return 0, 0.0
+        async with self._finding:
+            return await asyncio.to_thread(lambda: sound(file, track).boundary(seconds))
+
+    async def _cover(self, call: Call) -> None:
+        """`?session=<id>`: the picture in the track's file."""
+        try:
+            track = self._listening.track(_query(call).get("session", ""))
+            if track != self._pictured:
+                self._picture, self._pictured = await asyncio.to_thread(self._listening.cover, track), track
+        except ListenError as error:
+            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+            return
+        cover = self._picture
+        if cover is None:
+            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "the track has no picture"), call.headers)
+            return
+        etag = f"{track.stamp[0]:x}-{track.stamp[1]:x}"
+        call = call._replace(headers=[*call.headers, *_PICTURE_HEADERS])
+        await send_document(call, Document(f"cover.{cover.kind}", etag, len(cover.content), cover.content), self._compressed)
+
+    async def _files(self, call: Call) -> None:
+        """What the owner can load: `{"files": [path]}`; null for others."""
+        files = await asyncio.to_thread(self._listening.files) if call.caller.owner else None
+        await send_json(call.send, msgspec.json.encode({"files": files}), headers=call.headers)
 
     async def _control(self, call: Call) -> None:
         """`POST {action, name?, path?, seconds?}`, by the owner."""
@@ -95,28 +182,49 @@ class Listen:
         if isinstance(result, Failure):
             await send_failure(call.send, result, call.headers)
         else:
-            await send_json(call.send, msgspec.json.encode(self._shown(self._listening.state())), HTTPStatus.OK, call.headers)
+            await send_json(call.send, msgspec.json.encode(self.shown()), HTTPStatus.OK, call.headers)
 
     async def _controlled(self, call: Call) -> Failure | None:
         if not call.caller.owner:
-            return Failure(ErrorCode.FORBIDDEN, "only the owner controls the session")
+            return _OWNERS
         try:
-            wanted = msgspec.json.decode(await read_body(call.receive, ENVELOPE_MAX_BYTES), type=Control)
-            work = self._actions(wanted).get(wanted.action)
-            if work is None:
-                return Failure(ErrorCode.BAD_REQUEST, "action should be one of create, load, play, pause, seek, close")
-            await work()
-        except (ListenError, BodyTooLarge, msgspec.DecodeError) as error:
+            await control(self._listening, msgspec.json.decode(await read_body(call.receive, ENVELOPE_MAX_BYTES), type=Control))
+        except (ListenError, BodyTooLarge, *NOT_JSON) as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return None
 
-    def _actions(self, wanted: Control) -> Mapping[str, Callable[[], Awaitable[object]]]:
-        listening = self._listening
-        return {
-            "create": lambda: listening.create(wanted.name),
-            "load": lambda: listening.load(wanted.path),
-            "play": listening.play,
-            "pause": listening.pause,
-            "seek": lambda: listening.seek(wanted.seconds),
-            "close": listening.close,
-        }
+
+async def control(listening: Listening, wanted: Control) -> None:
+    """Do what the owner wants. Raises `ListenError`."""
+    actions: Mapping[str, Callable[[], Awaitable[object]]] = {
+        "create": lambda: listening.create(wanted.name),
+        "load": lambda: listening.load(wanted.path),
+        "play": listening.play,
+        "pause": listening.pause,
+        "seek": lambda: listening.seek(wanted.seconds),
+        "close": listening.close,
+    }
+    action = actions.get(wanted.action)
+    if action is None:
+        raise ListenError(f"action should be one of {', '.join(actions)}")
+    await action()
+
+
+class _From:
+    """A file from an offset on, as if it began there."""
+
+    def __init__(self, file: BinaryIO, begin: int) -> None:
+        self._file = file
+        self._begin = begin
+
+    def seek(self, at: int) -> int:
+        """To `at` behind the beginning."""
+        return self._file.seek(self._begin + at) - self._begin
+
+    def read(self, size: int) -> bytes:
+        """From where it is."""
+        return self._file.read(size)
+
+
+def _query(call: Call) -> dict[str, str]:
+    return dict(parse_qsl(call.scope["query_string"].decode("latin-1")))

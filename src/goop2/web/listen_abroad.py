@@ -69,6 +69,7 @@ class ListenAbroad:
             "listen/events": self._hear,
             "listen/audio": self._audio,
             "listen/began": self._where_it_began,
+            "listen/files": self._no_files,
             "listen/control": _not_ours,
         }
         """Path after `/api/` on a visited site's origin → what answers."""
@@ -84,12 +85,13 @@ class ListenAbroad:
     # What pages ask.
 
     async def _state(self, call: Call) -> None:
-        """The session we are in, else the one that is open over there, else null."""
-        try:
-            shown = self._in_it(call.origin.peer_id)
-            await send_json(call.send, shown or await self._open_there(call.origin.peer_id), headers=call.headers)
-        except NetworkFault as fault:
-            await send_failure(call.send, Failure(ErrorCode.UNAVAILABLE, str(fault)), call.headers)
+        """The session we are in, else the one that is open over there as far as can be told, else null."""
+        shown = self._in_it(call.origin.peer_id)
+        if shown is None:
+            shown = b"null"
+            with contextlib.suppress(NetworkFault):
+                shown = await self._open_there(call.origin.peer_id)
+        await send_json(call.send, shown, headers=call.headers)
 
     async def _hear(self, call: Call) -> None:
         """`?join=1` makes this peer a listener while it is read; `&session=<id>` of that session, else of the one that is open."""
@@ -100,6 +102,10 @@ class ListenAbroad:
         await asyncio.sleep(0)  # by then it is a reader
         self._attend(peer, asked.get("session"))
         await hearing
+
+    async def _no_files(self, call: Call) -> None:
+        """There is nothing for us to load: its host does that."""
+        await send_json(call.send, b'{"files":null}', headers=call.headers)
 
     async def _where_it_began(self, call: Call) -> None:
         """`?key=<of the sound>`: `{"position": seconds}` of the track."""

@@ -16,6 +16,7 @@ from goop2.web.happenings import tell
 from goop2.web.live import follow
 from goop2.web.origins import origin_address
 from goop2.web.peer_host import host_label
+from goop2.web.ports import Ports
 from goop2.web.server import serve
 from goop2.web.tokens import Token
 
@@ -43,8 +44,10 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
         web, token = Web(parts), Token()
         addresses = _addresses(address, bound, token, parts.abroad)
         console = console_app(parts, bound[0].door, addresses.opened, token, web)
-        doors = [(one, DoorApp(web, one.door, console)) for one in bound]
-        async with serve(doors, web.stop), _following(parts, web):
+        ports = Ports(parts.peer_id, bound[0].door.port)
+        doors = [(one, DoorApp(web, one.door, console, ports)) for one in bound]
+        async with serve(doors, web.stop) as serving, _following(parts, web):
+            ports.serve = lambda site: serving.add(site, DoorApp(web, site.door, console, ports))
             yield addresses
     finally:
         for one in bound:
@@ -54,7 +57,7 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
 @contextlib.asynccontextmanager
 async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
     """The console hears what happens; pages follow what is saved, where the owner asked for that."""
-    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts.runs, parts.catalog, parts.chat)
+    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts.runs, parts.catalog, parts.chat, parts.listening)
     stop = asyncio.Event()
     watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
     try:

@@ -4,6 +4,7 @@
                     <own id in base36>.localhost         → the own site, its caller is the owner
                     <name>.<own id in base36>.localhost  → the own site, as the test visitor <name>
                     <other id in base36>.localhost       → a visited peer's site
+    site's door     localhost                            → the one site it was opened for (ports.py)
     open door       an address or name of this machine   → the own site, its caller is a visitor
 
 Anything else in `Host` is 421: whoever rebinds a name of theirs to this machine meets that. A page of
@@ -29,6 +30,8 @@ HTTP_PORT: Final = 80
 HEADER_MAX_CHARS: Final = 320
 """A host name has 253 characters, and an origin a scheme and a port more. What is longer is none of ours."""
 CONSOLE_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+SITE_HOST: Final = "localhost"
+"""Of a site at a port of its own. Not the console's 127.0.0.1: to browsers two ports of one host are one site."""
 _AUTHORITY = re.compile(r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _TEST_VISITOR = re.compile(r"[a-z0-9]{1,16}")
 _NOT_FROM_ANOTHER_PAGE: Final = frozenset({"", "same-origin", "none"})
@@ -81,6 +84,10 @@ class Door:
     """Beyond loopback, by the owner's setting: strangers come in here, and the console is not behind it."""
     names: frozenset[str] = frozenset()
     """Names and addresses of this machine by which the door is known besides; lower case, IPv6 in brackets."""
+    site: Realm | None = None
+    """Of a door that is one site's origin and nothing else: whose pages it holds; `peer_id` is whose site."""
+    visitor: str = ""
+    """Of such a door: the name of the test visitor."""
 
 
 class Asking(NamedTuple):
@@ -134,6 +141,8 @@ def _origin(door: Door, authority: str, local_address: str) -> Origin | None:
         return None
     host = match["host"]
     address = origin_address(host, door.port)
+    if door.site is not None:
+        return Origin(door.site, door.peer_id, address, door.visitor) if host == SITE_HOST else None
     if door.opened:
         known = host == local_address or host in door.names
         return Origin(Realm.OPEN_SITE, door.peer_id, address) if known else None
@@ -148,9 +157,14 @@ def _site(door: Door, host: str, address: str) -> Origin | None:
     if peer_id is None:
         return None
     if visitor:
-        known = peer_id == door.peer_id and _TEST_VISITOR.fullmatch(visitor[0])
+        known = peer_id == door.peer_id and is_visitor_name(visitor[0])
         return Origin(Realm.TEST_VISITOR, peer_id, address, visitor[0]) if known else None
     return Origin(Realm.OWN_SITE if peer_id == door.peer_id else Realm.VISITED_SITE, peer_id, address)
+
+
+def is_visitor_name(name: str) -> bool:
+    """Whether a test visitor may be called like this."""
+    return _TEST_VISITOR.fullmatch(name) is not None
 
 
 def origin_address(host: str, port: int) -> str:

@@ -14,7 +14,7 @@ import re
 from collections import OrderedDict
 from http import HTTPStatus
 from mimetypes import MimeTypes
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -46,8 +46,8 @@ for _ending, _type in {
 
 _TEXT_TYPES: Final = frozenset({"application/json", "application/manifest+json", "application/xml", "image/svg+xml"})
 """Text by another name than text/…: they get a charset, and compression helps."""
-_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"|\*')
+_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.IGNORECASE)
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
 
 
@@ -113,12 +113,12 @@ class SitePages:
             )
             return
         if not path and not call.scope["path"].endswith("/"):  # /p/<X>: what its page names beside itself would be looked for beside /p/
-            await self._redirect(call)
+            await send_to_folder(call)
             return
         try:
             document = await asyncio.to_thread(_opened, self._files, path, live)
         except IsFolder:
-            await self._redirect(call)
+            await send_to_folder(call)
             return
         except NotServed:
             await send_page(
@@ -131,10 +131,13 @@ class SitePages:
             if document.file is not None:
                 document.file.content.close()
 
-    async def _redirect(self, call: Call) -> None:
-        query = call.scope["query_string"]
-        location = quote(call.scope["path"] + "/").encode() + (b"?" + query if query else b"")
-        await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
+
+async def send_to_folder(call: Call) -> None:
+    """What was asked for is a folder: its page is where links in it say, with a / at the end."""
+    query = call.scope["query_string"]
+    # One / at the beginning: two would name another host.
+    location = quote(f"/{call.scope['path'].lstrip('/')}/").encode() + (b"?" + query if query else b"")
+    await send_page(call, HTTPStatus.PERMANENT_REDIRECT, "It is a folder", "Its page has a / at the end.", [(b"location", location)])
 
 
 def _opened(files: SiteFiles, path: str, live: bool) -> Document:
@@ -172,7 +175,7 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
         (b"vary", b"accept-encoding"),
         *call.headers,
     ]
-    if etag in _named_etags(call.header(b"if-none-match")):
+    if _has(call.header(b"if-none-match"), etag):
         await _send(call, HTTPStatus.NOT_MODIFIED, headers, None)
         return
     headers += [(b"content-type", type_.encode()), (b"accept-ranges", b"none" if packed else b"bytes")]
@@ -185,27 +188,40 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
 
 async def _send_part(call: Call, document: Document, headers: Headers, etag: str) -> None:
     size = document.size
-    part = _asked_part(call, etag, size)
-    if part is None:
-        first, last, status = 0, size - 1, HTTPStatus.OK
-    elif part[0] > part[1]:
-        await _send(call, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, [*headers, (b"content-range", b"bytes */%d" % size), _length(0)], b"")
-        return
-    else:
-        (first, last), status = part, HTTPStatus.PARTIAL_CONTENT
-        headers = [*headers, (b"content-range", b"bytes %d-%d/%d" % (first, last, size))]
-    headers = [*headers, _length(last + 1 - first)]
-    if document.content is not None:
-        await _send(call, status, headers, document.content[first : last + 1])
+    part = asked_part(call, etag, size)
+    headers = [*headers, *part.headers]
+    if document.content is not None or part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        await _send(call, part.status, headers, (document.content or b"")[part.first : part.first + part.size])
     elif document.file is not None:
-        await _send_pieces(call, status, headers, document.file, first, last + 1 - first)
+        await _send_pieces(call, part.status, headers, document.file, part.first, part.size)
 
 
-def _asked_part(call: Call, etag: str, size: int) -> tuple[int, int] | None:
+class Part(NamedTuple):
+    """What of something is to be sent: all of it, a part, or nothing where what was asked for is not there."""
+
+    status: HTTPStatus
+    first: int
+    size: int
+    headers: Headers
+
+
+def asked_part(call: Call, etag: str, size: int) -> Part:
+    """What is asked for of something `size` bytes long."""
+    found = _asked_bytes(call, etag, size)
+    if found is None:
+        return Part(HTTPStatus.OK, 0, size, [_length(size)])
+    first, last = found
+    if first > last:
+        return Part(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, 0, [(b"content-range", b"bytes */%d" % size), _length(0)])
+    length = last + 1 - first
+    return Part(HTTPStatus.PARTIAL_CONTENT, first, length, [(b"content-range", b"bytes %d-%d/%d" % (first, last, size)), _length(length)])
+
+
+def _asked_bytes(call: Call, etag: str, size: int) -> tuple[int, int] | None:
     """First and last byte asked for; None for all of it, first after last when there is no such part."""
     match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
     condition = call.header(b"if-range")
-    if match is None or match[0] == "bytes=-" or (condition and condition != f'"{etag}"'):
+    if call.method != "GET" or match is None or not (match["first"] or match["last"]) or (condition and condition != f'"{etag}"'):
         return None
     if not match["first"]:
         return max(0, size - int(match["last"])), size - 1
@@ -247,14 +263,15 @@ def _takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _named_etags(header: str) -> set[str]:
-    return {match[1] for match in _ETAG.finditer(header)} - {None}
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether the client has it already; `*` is any version."""
+    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
 
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <body style="font:17px/1.6 system-ui,sans-serif;max-width:32rem;margin:18vh auto;padding:0 1.5rem;color-scheme:light dark">
-<h1 style="font-size:1.5rem">{title}</h1><p>{text}</p><p><a href="/">To the front page</a></p></body></html>
+<h1 style="font-size:1.5rem">{title}</h1><p style="overflow-wrap:anywhere">{text}</p><p><a href="/">To the front page</a></p></body></html>
 """
 
 

@@ -23,6 +23,7 @@ from goop2.web.limits import (
 )
 
 NEVER = float("inf")
+_HEAD_TOO_LARGE = "The request's headers are too large."
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -53,8 +54,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
-                self.send_400_response("The request's headers are too large.")
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self.send_400_response(_HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -66,12 +67,20 @@ class PatientProtocol(HttpToolsProtocol):
         """Its body, if any, follows."""
         self._in_head = False
         self._read_by = time.monotonic() + BODY_SECONDS
+        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_MAX_BYTES:  # they came at once
+            self.send_400_response(_HEAD_TOO_LARGE)
+            raise ValueError(_HEAD_TOO_LARGE)  # ends the parser's work
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """All of it is there."""
         self._read_by = NEVER
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Once: what makes no sense ends the connection."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def resume_writing(self) -> None:
         """asyncio.Protocol."""

@@ -37,23 +37,40 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-@contextlib.asynccontextmanager
-async def serve(doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None]) -> AsyncIterator[None]:
-    """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
-    servers = [_Server(_config(app, bound.door.opened)) for bound, app in doors]
-    tasks = [asyncio.create_task(server.serve(list(bound.sockets))) for server, (bound, _) in zip(servers, doors, strict=True)]
-    try:
-        while not all(server.started for server in servers):
-            for task in tasks:
-                if task.done():
-                    task.result()
+class Serving:
+    """Doors that are served; more can be added."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[_Server, asyncio.Task[None]]] = []
+
+    async def add(self, bound: BoundDoor, app: ASGIApp) -> None:
+        """Serve `app` behind `bound`, whose sockets are closed at the end."""
+        server = _Server(_config(app, bound.door.opened))
+        task = asyncio.create_task(server.serve(list(bound.sockets)))
+        self._running.append((server, task))
+        while not server.started:
+            if task.done():
+                task.result()
             await asyncio.sleep(0)
-        yield
+
+    async def end(self) -> None:
+        """Let what is being answered finish, for a moment."""
+        for server, _ in self._running:
+            server.should_exit = True
+        await asyncio.gather(*(_ended(server, task) for server, task in self._running))
+
+
+@contextlib.asynccontextmanager
+async def serve(doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None]) -> AsyncIterator[Serving]:
+    """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
+    serving = Serving()
+    try:
+        for bound, app in doors:
+            await serving.add(bound, app)
+        yield serving
     finally:
         stopping()
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*(_ended(server, task) for server, task in zip(servers, tasks, strict=True)))
+        await serving.end()
 
 
 async def _ended(server: _Server, task: asyncio.Task[None]) -> None:

@@ -14,7 +14,7 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.site_changes import NotChanged, remove, write
 from goop2.site_files import SiteFiles
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
@@ -50,7 +50,7 @@ class SiteApi:
             return
         try:
             path = _remove.decode(body).path
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"path": path}}: {error}'), call.headers)
             return
         await self._change(call, lambda: remove(self._files, path))

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs
 
 from starlette.types import Receive
 
@@ -23,7 +24,8 @@ _HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_OPENING: Final = b"retry: 1000\n\n"
+_OPENING: Final = b"retry: 1000\nevent: here\ndata: {}\n"
+"""With the place in the stream: whoever is cut off before anything happens must know where it was, too."""
 _HEARTBEAT: Final = b": still here\n\n"
 _FULL: Final = Failure(ErrorCode.UNAVAILABLE, "too many pages are listening; close some", retry_after_seconds=5.0)
 
@@ -33,17 +35,23 @@ async def send_events(call: Call, events: Events, name: str, audiences: Iterable
     if events.readers(lambda _: True) >= CONSUMERS_MAX or events.readers(lambda other: other == name) >= CONSUMERS_PER_CALLER_MAX:
         await send_failure(call.send, _FULL, call.headers)
         return
-    reader = events.read(name, frozenset(audiences), call.header(b"last-event-id"))
+    reader = events.read(name, frozenset(audiences), _last_id(call))
     gone = asyncio.create_task(disconnected(call.receive))
     try:
         await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
-        await call.send({"type": "http.response.body", "body": _OPENING, "more_body": True})
+        place = b"id: %s\n" % reader.place.encode() if reader.place else b""
+        await call.send({"type": "http.response.body", "body": _OPENING + place + b"\n", "more_body": True})
         await _pump(call, events, reader, gone)
     finally:
         reader.close()
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await gone
+
+
+def _last_id(call: Call) -> str:
+    """What the page heard last: a browser that comes back by itself says so in a header, a page that comes back in the address."""
+    return call.header(b"last-event-id") or parse_qs(call.scope["query_string"].decode("latin-1")).get("after", [""])[0]
 
 
 async def _pump(call: Call, events: Events, reader: Reader, gone: asyncio.Task[None]) -> None:

@@ -7,16 +7,18 @@ is; nothing else of ours. What cannot be reached is a page that says what was tr
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
 from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.protocols import data
+from goop2.p2p.protocols import data, site
 from goop2.p2p.protocols.faults import LocalFault
+from goop2.p2p.protocols.site import NOT_FOUND
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
@@ -24,20 +26,28 @@ from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, ClientGone, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import send_page
+from goop2.web.pages import Part, asked_part, send_page, send_to_folder
 
-_MIME: Final = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?charset=[\w-]+)?", re.ASCII)
-"""A type another peer may name; anything else is bytes."""
+_MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
+_CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
+"""A type another peer may name, and of what it says beside that the one thing that is told on; anything else is bytes."""
 _UNTYPED: Final = "application/octet-stream"
 _CODES: Final = {code.value: code for code in ErrorCode}
 _NOT_UP: Final = "this peer is not on the network yet; try again in a moment"
-_NOT_FOUND: Final = "not found"
+_MEGABYTE: Final = 1024 * 1024
+_NO_PAGE: Final = "This peer gives no page"
+_REFUSALS: Final = {
+    "not found": (HTTPStatus.NOT_FOUND, "There is nothing here", "The site of this peer has no {path}."),
+    "forbidden": (HTTPStatus.FORBIDDEN, "This file is not given away", "The peer gives nobody {path}; no peer gives files beyond 50 MB."),
+    "site disabled": (HTTPStatus.NOT_FOUND, "This peer shows no site", "It is there, and its owner has switched its site off."),
+}
+"""A peer's own word for why there is no file → status, title and text of the page."""
 
 _send = msgspec.json.Decoder(Send)
 _which = msgspec.json.Decoder(Which)
@@ -72,6 +82,9 @@ class Visits:
             allow = [(b"allow", b"GET, HEAD")]
             await send_page(call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", allow)
             return
+        if not path and not call.scope["path"].endswith("/"):  # /p/<X>
+            await send_to_folder(call)
+            return
         network = self._abroad.network
         if network is None:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "Not on the network yet", _NOT_UP, [(b"retry-after", b"2")])
@@ -87,31 +100,46 @@ class Visits:
             )
         except LocalFault:
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file has an address like this.")
+        except TooLarge:
+            text = f"A visit shows files up to {site.BODY_MAX_BYTES // _MEGABYTE} MB, and this one is larger."
+            await send_page(call, HTTPStatus.BAD_GATEWAY, "This file is too large", text)
+        except Refused as refused:
+            await self._refused(call, network, path, refused)
         except NetworkFault as fault:
-            await self._refused(call, path, fault)
+            await send_page(call, HTTPStatus.BAD_GATEWAY, _NO_PAGE, f"{fault}. Reload this page to try again.")
 
     async def _stream(self, call: Call, network: Network, path: str) -> None:
         begun = False
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
                 begun = True
-                await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": _headers(call, file.mime, file.size)})
-                if call.method == "GET":
-                    async for piece in file.pieces:
-                        await call.send({"type": "http.response.body", "body": piece, "more_body": True})
+                part = asked_part(call, "", file.size)
+                await call.send({"type": "http.response.start", "status": part.status, "headers": _headers(call, file.mime, part)})
+                if call.method == "GET" and part.size:
+                    await _send_pieces(call, file.pieces, part)
                 await call.send({"type": "http.response.body", "body": b""})
         except NetworkFault as fault:
             if begun:  # the browser sees fewer bytes than were promised, and so that it is not whole
                 raise ClientGone from fault
             raise
 
-    async def _refused(self, call: Call, path: str, fault: NetworkFault) -> None:
-        if getattr(fault, "reason", "") == _NOT_FOUND:
-            await send_page(
-                call, HTTPStatus.NOT_FOUND, "There is nothing here", f"The site of this peer has no {path[:200] or 'front page'}."
-            )
-        else:
-            await send_page(call, HTTPStatus.BAD_GATEWAY, "This peer gives no page", str(fault))
+    async def _refused(self, call: Call, network: Network, path: str, refused: Refused) -> None:
+        if refused.reason == NOT_FOUND and await self._is_folder(call, network, path):
+            await send_to_folder(call)
+            return
+        status, title, text = _REFUSALS.get(refused.reason, (HTTPStatus.BAD_GATEWAY, _NO_PAGE, "{refused}."))
+        await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused))
+
+    async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
+        """Links to a folder without the last / work on its own peer, so they do here."""
+        name = path.rpartition("/")[2]
+        if not name or "." in name:
+            return False
+        try:
+            async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
+                return True
+        except NetworkFault:
+            return False
 
     def _data(self, operation: str) -> Answer:
         async def ask(call: Call, body: bytes) -> bytes | Failure:
@@ -161,7 +189,7 @@ class Visits:
             try:
                 body = await read_body(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
-            except (BodyTooLarge, msgspec.DecodeError, ChatError) as error:
+            except (BodyTooLarge, *NOT_JSON, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
@@ -173,10 +201,27 @@ class Visits:
         return answer
 
 
-def _headers(call: Call, mime: str, size: int) -> list[tuple[bytes, bytes]]:
-    type_ = mime if _MIME.fullmatch(mime) else _UNTYPED
-    own = [(b"content-type", type_.encode()), (b"content-length", b"%d" % size), (b"cache-control", b"no-cache")]
-    return [*own, *call.headers]
+def _headers(call: Call, mime: str, part: Part) -> list[tuple[bytes, bytes]]:
+    own = [(b"content-type", _type(mime)), (b"cache-control", b"no-cache"), (b"accept-ranges", b"bytes")]
+    return [*own, *part.headers, *call.headers]
+
+
+async def _send_pieces(call: Call, pieces: AsyncIterator[bytes], part: Part) -> None:
+    """The part of a file that comes from its beginning: players ask for one to jump in a song. What is behind it is not waited for."""
+    at, end = 0, part.first + part.size
+    async for piece in pieces:
+        wanted = piece[max(0, part.first - at) : max(0, end - at)]
+        at += len(piece)
+        if wanted:
+            await call.send({"type": "http.response.body", "body": wanted, "more_body": True})
+        if at >= end and part.status is HTTPStatus.PARTIAL_CONTENT:
+            return
+
+
+def _type(mime: str) -> bytes:
+    found, charset = _MIME.fullmatch(mime), _CHARSET.search(mime)
+    type_ = found[1] if found else _UNTYPED
+    return f"{type_}; charset={charset[1]}".encode() if found and charset else type_.encode()
 
 
 def _request(operation: str, body: bytes) -> data.Request | Failure:
@@ -184,7 +229,7 @@ def _request(operation: str, body: bytes) -> data.Request | Failure:
         keys = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
         text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
         return msgspec.json.decode(msgspec.json.encode(text), type=data.Request)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
 
 

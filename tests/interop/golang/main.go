@@ -29,7 +29,7 @@ import (
 
 const (
 	mqID     = protocol.ID("/goop/mq/1.0.0")
-	patience = 10 * time.Second
+	patience = 30 * time.Second
 )
 
 type command struct {

@@ -13,7 +13,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 
 const MQ = "/goop/mq/1.0.0";
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const NEWLINE = 10;
 
 const [, , security, address] = process.argv;

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.p2p.hosts import LOOPBACK, new_identity
+from tests.p2p.hosts import LOOPBACK, new_identity, until
 
 from goop2.p2p.address import PeerAddress
+from goop2.p2p.discovery import mdns as module
 from goop2.p2p.discovery.mdns import addresses_of, entries_of, lan_addresses, open_mdns, text_of
 from goop2.p2p.faults import NoMulticast
 
@@ -67,3 +68,33 @@ async def test_two_peers_find_each_other_and_not_themselves() -> None:
                 assert list(await found[bob].get()) == [PeerAddress(ann, f"/ip4/{LOOPBACK}/tcp/4001")]
         except TimeoutError:
             pytest.fail("no multicast on loopback, or nobody answered")
+
+
+def test_an_announcement_is_as_the_networks_peers_write_it() -> None:
+    addresses = ["192.168.1.7", "10.0.0.7"]
+    info = module._announcement(PEER, 4001, addresses, module.SERVICE)
+    assert info.type == "goop-mdns.local."
+    assert 32 <= len(info.name.removesuffix(f".{module.SERVICE}")) <= 63
+    assert list(entries_of(info.text)) == [f"dnsaddr=/ip4/{address}/tcp/4001/p2p/{PEER}" for address in addresses]
+    assert info.name != module._announcement(PEER, 4001, addresses, module.SERVICE).name
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_peer_whose_machine_moves_is_found_where_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    here, notes = ["192.0.2.77"], list[str]()
+    service = f"goop-{secrets.token_hex(4)}.local."
+    found: asyncio.Queue[Sequence[PeerAddress]] = asyncio.Queue()
+    async with open_mdns(new_identity().peer_id, 4001, found.put_nowait, [LOOPBACK], service):
+        staying = asyncio.create_task(module.stay_near_by(PEER, 4002, print, notes.append, lambda: here, service))
+        await until(lambda: len(notes) == 1)
+        for moved in ([LOOPBACK], [LOOPBACK, "127.0.0.2"]):
+            here[:] = moved
+            expected = [PeerAddress(PEER, f"/ip4/{address}/tcp/4002") for address in moved]
+            async with asyncio.timeout(15):
+                while list(await found.get()) != expected:
+                    pass
+        staying.cancel()
+        await asyncio.gather(staying, return_exceptions=True)
+    assert len(notes) == 1
+    gc.collect()

@@ -83,6 +83,13 @@ def test_an_address_with_another_peers_id_is_left_out() -> None:
     assert transports == ["/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.3/tcp/1"]
 
 
+def test_a_way_through_a_relay_may_leave_out_who_is_at_its_end() -> None:
+    through = f"/ip4/192.0.2.1/tcp/1/p2p/{BOB}/p2p-circuit"
+    for text in (through, f"{through}/p2p/{ANN}"):
+        assert addresses_of(Presence("online", ANN, addrs=(text,))) == [PeerAddress(ANN, through)]
+    assert addresses_of(Presence("online", ANN, addrs=(f"{through}/p2p/{BOB}",))) == []
+
+
 async def test_signs_are_given_at_once_at_every_change_and_at_the_end_each_later_than_the_last() -> None:
     given: list[Presence] = []
 

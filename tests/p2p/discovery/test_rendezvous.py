@@ -38,6 +38,18 @@ async def test_two_peers_find_each_other_through_a_server_alone(guest: Guest, tm
         assert "Nobody yet" in await _page(url)
 
 
+async def test_a_peer_of_two_servers_hears_both_and_is_heard_at_both(guest: Guest, tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        own, wide = [await stack.enter_async_context(open_rendezvous(ANYWHERE)) for _ in range(2)]
+        ann = await stack.enter_async_context(peer(guest, tmp_path, "Ann", servers=[own]))
+        bob = await stack.enter_async_context(peer(guest, tmp_path, "Bob", servers=[own, wide]))
+        cid = await stack.enter_async_context(peer(guest, tmp_path, "Cid", servers=[wide]))
+        await until(lambda: {ann.host.peer_id, cid.host.peer_id} <= {each.peer for each in bob.host.peers()})
+        for url, here in ((own, "Ann"), (wide, "Cid")):
+            page = await _page(url)
+            assert ("Bob" in page, here in page) == (True, True)
+
+
 async def test_forged_goodbyes_and_addresses_harm_no_connected_peer(guest: Guest, tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS), open_rendezvous(ANYWHERE) as url:
         both = peer(guest, tmp_path, "Ann", servers=[url]), peer(guest, tmp_path, "Bob", servers=[url])

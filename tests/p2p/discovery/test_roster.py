@@ -135,6 +135,15 @@ def test_a_missing_key_does_not_erase_a_known_one(roster: Roster) -> None:
     assert (peer.public_key, peer.encryption_supported) == ("k", True)
 
 
+def test_a_key_somebody_else_tells_is_never_the_peers_own(roster: Roster) -> None:
+    roster.hearsay(online("ann", 1, public_key="lie", encryption_supported=True))
+    roster.signed("ann", online("ann", 2, encryption_supported=True))
+    roster.hearsay(online("ann", 3, public_key="another"))
+    peer = roster.get("ann")
+    assert peer is not None
+    assert (peer.public_key, peer.encryption_supported, peer.rumoured_key) == ("", True, "another")
+
+
 def test_a_connection_is_a_sign(roster: Roster, clock: Clock) -> None:
     roster.signed("ann", online("ann", label="Ann"))
     clock.now += 15

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols import content
 from goop2.p2p.protocols.faults import RemoteFault
@@ -47,3 +48,19 @@ def test_every_label_can_be_sent_and_read(label: str) -> None:
     line = content.reader().receive(content.answer(label))
     assert line is not None
     assert content.label(line).isprintable()
+
+
+@given(st.binary(max_size=60) | nearly([sent for sent, _ in LABELS]))
+def test_any_bytes_are_a_label_or_a_fault(sent: bytes) -> None:
+    """Invariant: any bytes give a label of bounded length that cannot move a cursor, no label yet, or RemoteFault, and nothing else."""
+    reader = content.reader()
+    try:
+        line = reader.receive(sent)
+        if line is None:
+            reader.end()
+    except RemoteFault:
+        return
+    assert line is not None
+    label = content.label(line)
+    assert len(label.encode()) <= 3 * content.LABEL_MAX_BYTES  # a byte that is no UTF-8 becomes three
+    assert not label or label.isprintable()

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
-from goop2.p2p.protocols import data
+from goop2.p2p.protocols import data, sealed
 from goop2.p2p.protocols.data import Answer, Failure, Request, Success
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader
@@ -73,11 +74,11 @@ def test_what_is_no_answer_is_the_other_sides_fault(sent: bytes) -> None:
 def test_a_gigabyte_without_a_newline_is_refused_at_its_first_megabyte() -> None:
     reader = data.request_reader()
     piece = b"x" * 65536
-    for _ in range(17):
+    for _ in range(22):
         assert reader.receive(piece) is None
-    with pytest.raises(RemoteFault, match="the request is longer than 1114112 bytes"):
+    with pytest.raises(RemoteFault, match="the request is longer than 1485540 bytes"):
         reader.receive(piece)
-    assert len(reader.rest()) <= data.REQUEST_MAX_BYTES + len(piece)
+    assert len(reader.rest()) <= sealed.line_size_of(data.REQUEST_MAX_BYTES) + len(piece)
 
 
 def test_answers_as_they_are_sent() -> None:
@@ -104,7 +105,11 @@ def test_a_request_arrives_as_it_was_sent(op: str, function: str, params: object
     assert data.requested(line) == asked
 
 
-@given(st.binary(max_size=100) | st.builds(lambda inner: b'{"op":"x","params":' + inner + b"}", st.binary(max_size=50)))
+@given(
+    st.binary(max_size=100)
+    | st.builds(lambda inner: b'{"op":"x","params":' + inner + b"}", st.binary(max_size=50))
+    | nearly([sent for sent, _ in REQUESTS])
+)
 def test_any_line_is_an_operation_or_a_fault(sent: bytes) -> None:
     """Invariant: any bytes give a request whose values are JSON text, or RemoteFault, and nothing else."""
     try:
@@ -112,3 +117,18 @@ def test_any_line_is_an_operation_or_a_fault(sent: bytes) -> None:
     except RemoteFault:
         return
     json.loads(bytes(request.params) or b"null")
+
+
+@given(st.binary(max_size=60) | nearly([sent for sent, _ in ANSWERS]))
+def test_any_line_is_an_answer_or_a_fault(sent: bytes) -> None:
+    """Invariant: any bytes give a result that is JSON text, a failure with a reason, or RemoteFault, and nothing else."""
+    try:
+        answer = data.answered(sent)
+    except RemoteFault:
+        return
+    if isinstance(answer, Success):
+        json.loads(answer.json)
+    else:
+        assert answer.error
+        assert answer.retry_after is None or answer.retry_after >= 0
+        assert json.loads(data.failure(answer))["ok"] is False

@@ -7,6 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols.event_stream import EVENT_MAX_BYTES, EventReader
 from goop2.p2p.protocols.faults import RemoteFault
@@ -34,7 +35,10 @@ def test_an_id_that_would_break_a_header_is_not_kept() -> None:
     assert reader.last_id == ""
 
 
-@given(st.lists(st.binary(max_size=40) | st.sampled_from([b"data: x\n", b"\n", b"id: 1\n", b":\n", b"\r\n"]), max_size=20))
+@given(
+    nearly([STREAM]).map(lambda stream: [stream[:20], stream[20:]])
+    | st.lists(st.binary(max_size=40) | st.sampled_from([b"data: x\n", b"\n", b"id: 1\n", b":\n", b"\r\n"]), max_size=20)
+)
 def test_any_bytes_are_events_or_a_fault(pieces: list[bytes]) -> None:
     """Invariant: any bytes give events and an id that is a header's value, or RemoteFault; what is held is bounded."""
     reader = EventReader()

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols import listen
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
@@ -132,7 +133,11 @@ def test_a_message_that_is_none_is_the_other_sides_fault(payload: bytes) -> None
         listen.controlled(payload)
 
 
-@given(st.binary(max_size=60) | st.builds(lambda rest: b"OK mp3 " + rest, st.binary(max_size=20)))
+@given(
+    st.binary(max_size=60)
+    | st.builds(lambda rest: b"OK mp3 " + rest, st.binary(max_size=20))
+    | nearly([b"OK mp3 128000 61.50", b"EAOK mp3 128000 61.50", b"ERR no track"])
+)
 def test_any_line_is_a_header_a_reason_or_a_fault(line: bytes) -> None:
     """Invariant: any line gives a header within its bounds, a reason, or `RemoteFault`; nothing else is raised."""
     with contextlib.suppress(RemoteFault):
@@ -149,3 +154,11 @@ def test_any_message_is_understood_not_ours_or_a_fault(value: object) -> None:
         with contextlib.suppress(RemoteFault):
             said = listen.controlled(json.dumps(whole).encode("utf-8", "replace"))
             assert said is None or (said.action in listen.ACTIONS and 0 <= (said.position or 0) <= listen.DURATION_MAX_SECONDS)
+
+
+@given(st.binary(max_size=40) | nearly([b"LISTEN " + GROUP.encode()]))
+def test_any_line_asks_for_a_session_or_is_a_bad_request(line: bytes) -> None:
+    """Invariant: any line names a session whose id is one, or nothing; nothing is raised, and what we ask ourselves names the same."""
+    group = listen.requested(line)
+    if group is not None:
+        assert listen.requested(listen.request(group).rstrip(b"\n")) == group

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols import mq
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
@@ -67,7 +69,7 @@ def test_another_acknowledgement_is_none(sent: bytes) -> None:
         mq.ack(sent, CHAT)
 
 
-@given(st.binary(max_size=100) | st.builds(lambda inner: SENT[:-1] + b"," + inner + b"}", st.binary(max_size=40)))
+@given(st.binary(max_size=100) | st.builds(lambda inner: SENT[:-1] + b"," + inner + b"}", st.binary(max_size=40)) | nearly([SENT]))
 def test_any_line_is_a_message_or_a_fault(sent: bytes) -> None:
     """Invariant: any bytes give a message within its bounds whose payload is JSON text, or RemoteFault, and nothing else."""
     try:
@@ -86,3 +88,10 @@ def test_a_message_arrives_as_it_was_sent(id_: str, seq: int, topic: str, text: 
     assert line is not None
     assert mq.message(line) == sent
     assert mq.ack(mq.send_ack(sent)[:-1], sent) == Ack(id_, seq)
+
+
+@given(st.binary(max_size=60) | nearly([b'{"type":"ack","id":"8b4c","seq":7}']))
+def test_any_line_is_the_acknowledgement_of_this_message_or_a_fault(sent: bytes) -> None:
+    """Invariant: nothing but what names the message and its number acknowledges it; all else is RemoteFault."""
+    with contextlib.suppress(RemoteFault):
+        assert mq.ack(sent, CHAT) == Ack(CHAT.id, CHAT.seq)

@@ -8,9 +8,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
-from goop2.p2p.protocols.presence import ADDRESSES_MAX, Presence, read, write
+from goop2.p2p.protocols.presence import ADDRESSES_MAX, TEXT_MAX_CHARS, Presence, read, write
 
 SENT = {
     "type": "online",
@@ -68,8 +69,16 @@ def test_a_key_that_is_too_long_is_left_out_and_not_cut() -> None:
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=3)
 
 
-@given(st.binary(max_size=60) | st.dictionaries(st.sampled_from([*SENT, "target"]), VALUES).map(lambda said: json.dumps(said).encode()))
+@given(
+    st.binary(max_size=60)
+    | st.dictionaries(st.sampled_from([*SENT, "target"]), VALUES).map(lambda said: json.dumps(said).encode())
+    | nearly([json.dumps(SENT).encode()])
+)
 def test_any_payload_is_a_presence_or_a_fault(payload: bytes) -> None:
     """Invariant: any bytes give a presence within its bounds, or RemoteFault, and nothing else."""
     with contextlib.suppress(RemoteFault):
-        assert read(payload).label.isprintable()
+        said = read(payload)
+        assert said.label.isprintable()
+        assert len(said.addrs) <= ADDRESSES_MAX
+        assert all(len(text) <= TEXT_MAX_CHARS for text in (said.label, said.email, said.public_key, said.target, *said.addrs))
+        assert read(write(said)) == said

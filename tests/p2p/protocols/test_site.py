@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols import site
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
@@ -109,7 +110,10 @@ def test_we_announce_no_file_that_nobody_would_read() -> None:
         site.header("video/mp4", site.BODY_MAX_BYTES + 1)
 
 
-@given(st.binary(max_size=80) | st.builds(lambda rest: b"OK a/b 4\n" + rest, st.binary(max_size=8)), st.integers(1, 9))
+@given(
+    st.binary(max_size=80) | st.builds(lambda rest: b"OK a/b 4\n" + rest, st.binary(max_size=8)) | nearly([sent for sent, _ in ANSWERS]),
+    st.integers(1, 9),
+)
 def test_any_bytes_make_events_or_a_fault(sent: bytes, size: int) -> None:
     """Invariant: any bytes, however cut, give the same events or the same fault; a body is never longer than announced."""
     assert outcome(sent, size) == outcome(sent, 10_000)
@@ -135,3 +139,10 @@ def test_a_path_that_can_be_asked_is_understood(path: str) -> None:
     line = site.request_reader().receive(sent)
     assert line is not None
     assert site.requested(line) in (path, None, path.rstrip("\r"), site.INDEX)
+
+
+@given(st.binary(max_size=60) | nearly([b"GET /", b"GET /a b.html", "GET /\u00e6.html\r".encode()]))
+def test_any_line_asks_for_a_path_or_is_a_bad_request(line: bytes) -> None:
+    """Invariant: any line names a path from the root without a NUL, or nothing; nothing is raised."""
+    path = site.requested(line)
+    assert path is None or (path.startswith("/") and "\0" not in path)

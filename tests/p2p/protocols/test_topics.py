@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.p2p.protocols.nearly import nearly
 
 from goop2.p2p.protocols import topics
 from goop2.p2p.protocols.faults import RemoteFault
@@ -120,8 +121,21 @@ VALUES = st.recursive(
 )
 
 
-@given(st.sampled_from(KNOWN), VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30))
+PAYLOADS = sorted({payload for _, payload, _ in EVENTS})
+
+
+@given(st.sampled_from(KNOWN), VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30) | nearly(PAYLOADS))
 def test_any_payload_is_an_event_or_a_fault(topic: str, payload: bytes) -> None:
     """Invariant: any topic with any bytes gives an event or RemoteFault, and nothing else."""
     with contextlib.suppress(RemoteFault):
         topics.read(topic, payload)
+
+
+@given(st.text(min_size=1, max_size=20), st.sampled_from(sorted(topics.ENVELOPED - {"error"})), VALUES)
+def test_what_is_put_in_an_envelope_is_read_from_it(group: str, type_: str, value: object) -> None:
+    """Invariant: whatever a group is called and whatever is in the envelope, the reader names the same."""
+    payload = json.dumps(value).encode()
+    event = topics.read(topics.group_topic(group, type_), topics.envelope(type_, group, payload, "12D"))
+    assert isinstance(event, Group)
+    assert isinstance(event.event, Plain)
+    assert (event.id, event.type, json.loads(event.event.json)) == (group, type_, value)

@@ -23,14 +23,28 @@ globalThis.attack = async function (targets) {
     await new Promise((go) => setTimeout(go, 300));
     return frame.contentDocument.body.textContent || null;
   };
-  const popup = async (address) => {
+  // What `look` sees in a window opened at `address`, from when it has left the empty page it begins with.
+  const popup = async (address, look) => {
     const opened = open(address);
-    await new Promise((go) => setTimeout(go, 400));
     try {
-      return opened.document.documentElement.outerHTML;
+      for (;;) {
+        await new Promise((go) => setTimeout(go, 50));
+        let empty = false;
+        try {
+          empty = opened.location.href === "about:blank";
+        } catch {
+          // It is another's by now.
+        }
+        if (!empty) return await look(opened);
+      }
     } finally {
       opened.close();
     }
+  };
+  const inside = (opened) => opened.document.documentElement.outerHTML;
+  const held = async (opened) => {
+    await new Promise((go) => setTimeout(go, 500)); // the browser lets go of it a little later
+    return opened.closed ? null : "its window";
   };
   const stream = (address) =>
     new Promise((yes, no) => {
@@ -59,8 +73,10 @@ globalThis.attack = async function (targets) {
     "load a picture of the site": async () => (await loaded(make("img", { src: `${site}/dot.svg` }))) && "loaded",
     "frame the console": () => framed(`${board}/`),
     "frame the owner's site": () => framed(`${site}/`),
-    "open the console and look inside": () => popup(`${board}/`),
-    "open the owner's site and look inside": () => popup(`${site}/`),
+    "open the console and look inside": () => popup(`${board}/`, inside),
+    "open the owner's site and look inside": () => popup(`${site}/`, inside),
+    "open the console and keep hold of it": () => popup(`${board}/`, held),
+    "open the owner's site and keep hold of it": () => popup(`${site}/`, held),
     "hear the owner's events": () => stream(`${site}/api/events`),
     "change the owner's site": async () => text(await fetch(`${site}/api/site/upload?path=owned.html`, { method: "POST", body: "owned" })),
     "let a worker of theirs run here": async () => (await navigator.serviceWorker.register(`${board}/console.js`)) && "registered",

@@ -47,6 +47,9 @@ ENTRIES_MAX: Final = 32
 QUESTIONS_AFTER_SECONDS: Final = (0.0, 1.0, 3.0, 10.0, 30.0)
 """Since the start; then as far apart as the last two."""
 
+LOOK_SECONDS: Final = 5.0
+"""How soon it is noticed that this machine is on another network."""
+
 Found = Callable[[Sequence[PeerAddress]], object]
 
 
@@ -75,6 +78,33 @@ async def open_mdns(
         if asking is not None:
             asking.cancel()
         await opened.async_close()
+
+
+async def stay_near_by(
+    peer_id: str,
+    port: int,
+    found: Found,
+    note: Callable[[str], object],
+    look: Callable[[], Iterable[str]],
+    service: str = SERVICE,
+) -> None:
+    """`open_mdns` until cancelled, anew whenever this machine's addresses (`look`) are others: it has moved, or has a network now.
+
+    `note` gets a sentence when it does not work where the machine is.
+    """
+    while True:
+        own = tuple(look())
+        try:
+            async with open_mdns(peer_id, port, found, own, service):
+                await _until_elsewhere(own, look)
+        except NoMulticast as fault:
+            note(str(fault))
+            await _until_elsewhere(own, look)
+
+
+async def _until_elsewhere(own: tuple[str, ...], look: Callable[[], Iterable[str]]) -> None:
+    while set(look()) == set(own):  # noqa: ASYNC110 (the system tells nobody)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def lan_addresses() -> Iterator[str]:

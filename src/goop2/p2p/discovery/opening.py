@@ -17,13 +17,14 @@ import msgspec
 import structlog
 
 from goop2.p2p.address import PeerAddress, parse
-from goop2.p2p.discovery.mdns import lan_addresses, open_mdns
+from goop2.p2p.discovery.mdns import lan_addresses, stay_near_by
 from goop2.p2p.discovery.presence import Hearing, Send, Signs, giving_signs
 from goop2.p2p.discovery.redialling import Redialling
 from goop2.p2p.discovery.remembered import Remembered
 from goop2.p2p.discovery.rendezvous import open_server
+from goop2.p2p.discovery.reserving import Reserving
 from goop2.p2p.discovery.roster import Roster
-from goop2.p2p.faults import NetworkFault, NoMulticast
+from goop2.p2p.faults import NetworkFault
 from goop2.p2p.gossip import Gossip, open_gossip
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import ALL_ADDRESSES, Host
@@ -33,6 +34,8 @@ LOOK_SECONDS: Final = 1.0
 """How soon a lost connection, a silent peer or a new one is noticed."""
 GREETING_SECONDS: Final = 2.0
 """With the heartbeats 42 signs a minute, of the 60 others listen to."""
+DIRECT_TOLD_MAX: Final = 8
+"""Of this machine's own addresses; readers take sixteen in all, and those through relays are to be among them."""
 SERVERS_MAX: Final = 2
 """The own one and presence.rendezvous_wan (network.md)."""
 
@@ -57,6 +60,12 @@ class Discovery:
         self._dials: set[asyncio.Task[None]] = set()
         self._met: frozenset[str] = frozenset()
         self._greeted_at = -GREETING_SECONDS
+        self._places: list[Reserving] = []
+
+    @property
+    def through_relays(self) -> tuple[str, ...]:
+        """Where this peer is reached through relays now."""
+        return tuple(address for place in self._places for address in place.addresses)
 
     def changed(self) -> None:
         """The label or something else this peer says of itself is different: tell the others at once."""
@@ -108,7 +117,7 @@ class Discovery:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _notice_connections(self) -> None:
-        now = frozenset(connected.peer for connected in self._host.peers())
+        now = frozenset(connected.peer for connected in self._host.peers()) - self._host.relays
         for peer in now - self._connected:
             self.roster.alive(peer)
         for peer in self._connected - now:
@@ -167,21 +176,20 @@ async def open_discovery(
         discovery._seek_remembered()
         gossip = await stack.enter_async_context(open_gossip(guest, host, TOPIC, hearing.gossip))
         if near_by:
-            await _open_near_by(stack, discovery, host, announced)
+            look = lan_addresses if announced is None else lambda: announced
+            staying = stay_near_by(host.peer_id, host.port, discovery.close_by, discovery.note, look)
+            stack.push_async_callback(_ended, asyncio.create_task(staying))
         ways: list[Send] = [_over(gossip)]
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
-            ways.append((await stack.enter_async_context(open_server(url, hearing.rendezvous))).send)
-        discovery._signs = await stack.enter_async_context(giving_signs(_of(host, says, announced), ways))
+            server = await stack.enter_async_context(open_server(url, hearing.rendezvous))
+            ways.append(server.send)
+            discovery._places.append(Reserving(server, host, discovery.changed))
+        discovery._signs = await stack.enter_async_context(giving_signs(_of(host, says, announced, discovery), ways))
+        for place in discovery._places:
+            stack.push_async_callback(_ended, asyncio.create_task(place.keep()))
         greeting = asyncio.create_task(discovery._greet(gossip))
         stack.push_async_callback(_ended, greeting)
         yield discovery
-
-
-async def _open_near_by(stack: contextlib.AsyncExitStack, discovery: Discovery, host: Host, announced: Sequence[str] | None) -> None:
-    try:
-        await stack.enter_async_context(open_mdns(host.peer_id, host.port, discovery.close_by, announced))
-    except NoMulticast as fault:
-        discovery.note(str(fault))
 
 
 def _over(gossip: Gossip) -> Send:
@@ -191,9 +199,10 @@ def _over(gossip: Gossip) -> Send:
     return send
 
 
-def _of(host: Host, says: Says, announced: Sequence[str] | None) -> Says:
+def _of(host: Host, says: Says, announced: Sequence[str] | None, discovery: Discovery) -> Says:
     def complete() -> Presence:
-        return msgspec.structs.replace(says(), peer_id=host.peer_id, addrs=real_addresses(host, announced))
+        addresses = (*real_addresses(host, announced)[:DIRECT_TOLD_MAX], *discovery.through_relays)
+        return msgspec.structs.replace(says(), peer_id=host.peer_id, addrs=addresses)
 
     return complete
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import msgspec
 import structlog
 
-from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.address import CIRCUIT, PeerAddress, parse, peer_id
 from goop2.p2p.discovery.roster import HEARTBEAT_SECONDS, Roster
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.limits import CLOSE_SECONDS
@@ -121,7 +121,8 @@ def addresses_of(said: Presence) -> list[PeerAddress]:
     found = []
     for text in said.addrs:
         with contextlib.suppress(NotAnAddress):
-            address = parse(text if "/p2p/" in text else f"{text}/p2p/{said.peer_id}")
+            whole = "/p2p/" in text and not text.endswith(CIRCUIT)
+            address = parse(text if whole else f"{text}/p2p/{said.peer_id}")
             if address.peer == said.peer_id:
                 found.append(address)
     return found

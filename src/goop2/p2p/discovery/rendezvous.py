@@ -12,9 +12,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import httpcore
+import msgspec
 import structlog
 
-from goop2.p2p.limits import DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
+from goop2.p2p.address import PeerAddress, parse
+from goop2.p2p.faults import NotAnAddress
+from goop2.p2p.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.p2p.protocols.event_stream import EventReader
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.presence import Presence, write
@@ -23,14 +26,25 @@ SILENT_SECONDS: Final = 60.0
 """A stream without even a comment for so long is dead; servers send one every quarter of a minute."""
 _TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_SECONDS, "pool": DIAL_SECONDS}
 _STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
+RELAY_MAX_BYTES: Final = 16 * 1024
+"""What a server says of its relay."""
 _OK: Final = 200
 _NO_CONTENT: Final = 204
+_NOT_FOUND: Final = 404
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
 
 
-class _Away(Exception):
+class Away(Exception):
     """The server does not answer as it should."""
+
+
+AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteFault, Away, OSError)
+
+
+class _SaidRelay(msgspec.Struct):
+    peer_id: str
+    addrs: tuple[str, ...] = ()
 
 
 class Server:
@@ -51,14 +65,28 @@ class Server:
             "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
         )
         if answer.status not in (_OK, _NO_CONTENT):
-            raise _Away(f"{self.url} answers {answer.status}")
+            raise Away(f"{self.url} answers {answer.status}")
+
+    async def relay(self) -> list[PeerAddress]:
+        """Where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
+        async with self._pool.stream("GET", f"{self.url}/relay", extensions={"timeout": _TIMEOUT}) as answer:
+            if answer.status == _NOT_FOUND:
+                return []
+            if answer.status != _OK:
+                raise Away(f"{self.url}/relay answers {answer.status}")
+            content = b""
+            async for piece in answer.aiter_stream():
+                content += piece
+                if len(content) > RELAY_MAX_BYTES:
+                    raise Away(f"{self.url}/relay answers more than {RELAY_MAX_BYTES} bytes")
+        return relay_addresses(content)
 
     async def _listen(self) -> None:
         wait = RETRY_FIRST_SECONDS
         while True:
             try:
                 await self._hear_all()
-            except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteFault, _Away, OSError) as error:
+            except AWAY as error:
                 tell = _log.warning if self.reached else _log.debug
                 tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
@@ -73,11 +101,26 @@ class Server:
         headers = [("accept", "text/event-stream")] + ([("last-event-id", last_id)] if last_id else [])
         async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
             if answer.status != _OK:
-                raise _Away(f"{self.url}/events answers {answer.status}")
+                raise Away(f"{self.url}/events answers {answer.status}")
             self.reached = True
             async for piece in answer.aiter_stream():
                 for data in self._reader.receive(piece):
                     self._hear(data)
+
+
+def relay_addresses(content: bytes) -> list[PeerAddress]:
+    """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `Away` when it says nothing."""
+    try:
+        said = msgspec.json.decode(content, type=_SaidRelay)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Away(f"what is said of the relay is nothing: {error}") from None
+    found = []
+    for text in said.addrs[:ADDRESSES_MAX]:
+        with contextlib.suppress(NotAnAddress):
+            address = parse(text if "/p2p/" in text else f"{text}/p2p/{said.peer_id}")
+            if address.peer == said.peer_id and not address.is_circuit:
+                found.append(address)
+    return found
 
 
 @contextlib.asynccontextmanager

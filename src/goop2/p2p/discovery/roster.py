@@ -7,6 +7,9 @@ What is believed of whom:
                         never changes what the peer itself has said. An address that is a lie costs a dial, which proves the id
     a connection        proves that the peer is there
 
+A key for payload encryption is a peer's own when it has said so itself. One that a rendezvous tells is kept apart: it may open what the
+peer sends, which its connection vouches for, and nothing is ever sealed with it (p2p/sealing.py).
+
 A peer is offline OFFLINE_AFTER_SECONDS after its last sign. An older message than the last is a replay and dropped.
 """
 
@@ -48,7 +51,10 @@ class Peer(msgspec.Struct, frozen=True):
     email: str = ""
     active_template: str = ""
     public_key: str = ""
+    """Told by itself; "" otherwise."""
     encryption_supported: bool = False
+    rumoured_key: str = ""
+    """Told by somebody who proves nothing."""
     addresses: tuple[str, ...] = ()
     proved: bool = False
     """It said so itself."""
@@ -117,6 +123,8 @@ class Roster:
             return False
         entry = self._entries.get(said.peer_id)
         if entry is not None and entry.peer.proved:
+            if said.public_key:
+                entry.peer = msgspec.structs.replace(entry.peer, rumoured_key=said.public_key)
             return False
         self._here(said, Source.HEARSAY)
         return True
@@ -173,13 +181,17 @@ class Roster:
 
 def _merged(said: Presence, known: Peer | None, source: Source) -> Peer:
     """What is known now. A key that a message leaves out is still the peer's key."""
+    itself = source is Source.ITSELF
+    rumoured = "" if itself else said.public_key
+    public_key = said.public_key if itself else ""
     return Peer(
         said.peer_id,
         said.label or (known.label if known else "") or said.peer_id,
         said.email,
         said.active_template,
-        said.public_key or (known.public_key if known else ""),
-        said.encryption_supported or (known.encryption_supported if known and not said.public_key else False),
+        public_key or (known.public_key if known else ""),
+        (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
+        rumoured or (known.rumoured_key if known else ""),
         said.addrs or (known.addresses if known else ()),
-        source is Source.ITSELF,
+        itself,
     )

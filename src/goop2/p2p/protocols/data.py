@@ -2,8 +2,8 @@ r"""`/goop/data/1.0.0`: one JSON object and `\n`; the answer is one JSON object 
 
     {"op": "lua-call", "function": "score", "params": {…}}   →   {"ok": true, "data": …}   or   {"ok": false, "error": "…"}
 
-Beside `error` ours has `code`, `retry_after` (seconds), `script` and `line`, which others ignore. Which operation a caller may use is not
-decided here.
+Either line may be sealed (sealed.py). Beside `error` ours has `code`, `retry_after` (seconds), `script` and `line`, which others ignore.
+Which operation a caller may use is not decided here.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from typing import Final
 
 import msgspec
 
+from goop2.p2p.protocols import sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
 
 PROTOCOL: Final = "/goop/data/1.0.0"
+KEPT_PROTOCOL: Final = "/goop/data-keep/1.0.0"
+"""The same, ours alone: after an answer the next request, until either side ends the stream between two."""
 ENVELOPE_MAX_BYTES: Final = 64 * 1024
 """Everything of a request or an answer but its largest value."""
 REQUEST_MAX_BYTES: Final = 1024 * 1024 + ENVELOPE_MAX_BYTES
@@ -88,8 +91,8 @@ _answers: Final = msgspec.json.Decoder(_Sent)
 
 
 def request_reader() -> LineReader:
-    """For a request; then `requested`."""
-    return LineReader("the request", REQUEST_MAX_BYTES)
+    """For a request, sealed or not; then `requested`."""
+    return LineReader("the request", sealed.line_size_of(REQUEST_MAX_BYTES))
 
 
 def requested(content: bytes) -> Request:
@@ -109,8 +112,8 @@ def request(asked: Request) -> bytes:
 
 
 def answer_reader() -> LineReader:
-    """For an answer; then `answered`."""
-    return LineReader("the answer", ANSWER_MAX_BYTES)
+    """For an answer, sealed or not; then `answered`."""
+    return LineReader("the answer", sealed.line_size_of(ANSWER_MAX_BYTES))
 
 
 def answered(content: bytes) -> Answer:

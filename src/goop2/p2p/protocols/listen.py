@@ -1,6 +1,7 @@
 r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host says to the group.
 
     LISTEN <group id>\n  →  OK <format> <bitrate in bit/s> <duration, %.2f>\n + sound from the current position on, until it ends
+                            EAOK …\n + frames                       the same, sealed (sealed.py)
                             ERR <reason>\n                          not found, no track, bad request
 
 Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`).
@@ -32,7 +33,7 @@ BAD_REQUEST: Final = "bad request"
 
 ACTIONS: Final = frozenset(("load", "play", "pause", "seek", "sync", "close"))
 _GROUP: Final = re.compile(r"listen-[0-9a-f]{16}", re.ASCII)
-_HEADER: Final = re.compile(r"OK ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
+_HEADER: Final = re.compile(r"(OK|EAOK) ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Header:
     """Bits a second."""
     duration: float
     """Seconds."""
+    sealed: bool = False
+    """Then the sound comes in frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,9 @@ def requested(content: bytes) -> str | None:
     return text if word == b"LISTEN" and is_session(text) else None
 
 
-def header(format_: str, bitrate: int, duration: float) -> bytes:
+def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
     """What comes before the sound."""
-    return line("the header", f"OK {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
+    return line("the header", f"{'EAOK' if sealed else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:
@@ -124,10 +127,10 @@ def answered(content: bytes) -> Header | Refusal:
     found = _HEADER.fullmatch(text)
     if found is None:
         raise RemoteFault(f"the header is {text[:80]!r} where OK <format> <bitrate> <duration> or ERR <reason> is expected")
-    bitrate, duration = int(found[2]), float(found[3])
+    bitrate, duration = int(found[3]), float(found[4])
     if bitrate > BITRATE_MAX or duration > DURATION_MAX_SECONDS:
         raise RemoteFault(f"the header {text[:80]!r} tells of no sound there is")
-    return Header(found[1], bitrate, duration)
+    return Header(found[2], bitrate, duration, found[1] == "EAOK")
 
 
 def control(action: str, track: Track | None = None, position: float | None = None) -> bytes:

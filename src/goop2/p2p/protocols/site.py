@@ -1,6 +1,7 @@
 r"""`/goop/site/1.0.0`: a file of a peer's site.
 
     GET /path\n  →  OK <mime> <bytes>\n + body        the mime may hold blanks, so the size is the last word
+                    EOK <mime> <bytes>\n + body       to a sealed request (sealed.py): the body is one box, and so many bytes long
                     ERR <reason>\n                    not found, forbidden, bad request, site disabled
 
 States of a reader of answers: header → body → done; header → refused. A path is bytes between the first blank and the newline, as they
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from goop2.p2p.protocols import sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
 
@@ -21,6 +23,8 @@ REQUEST_MAX_BYTES: Final = 4096
 HEADER_MAX_BYTES: Final = 1024
 BODY_MAX_BYTES: Final = 50 * 1024 * 1024
 """What every peer of the network refuses to read beyond (network.md)."""
+SEALED_FILE_MAX_BYTES: Final = BODY_MAX_BYTES // 4 * 3 - sealed.OVERHEAD_BYTES
+"""Whose box is no longer than that."""
 INDEX: Final = "/index.html"
 
 NOT_FOUND: Final = "not found"
@@ -35,6 +39,8 @@ class Header:
 
     mime: str
     size: int
+    sealed: bool = False
+    """Then what follows is a box, and the size its."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,10 @@ class Refusal:
     reason: str
 
 
+class TooLarge(RemoteFault):
+    """The file is larger than anybody of the network reads."""
+
+
 Event = Header | Body | End | Refusal
 
 
@@ -68,8 +78,8 @@ def request(path: str) -> bytes:
 
 
 def request_reader() -> LineReader:
-    """For the request; then `requested`."""
-    return LineReader("the request", REQUEST_MAX_BYTES)
+    """For the request, sealed or not; then `requested`."""
+    return LineReader("the request", sealed.line_size_of(REQUEST_MAX_BYTES))
 
 
 def requested(content: bytes) -> str | None:
@@ -84,11 +94,11 @@ def requested(content: bytes) -> str | None:
     return INDEX if text == "/" else text
 
 
-def header(mime: str, size: int) -> bytes:
+def header(mime: str, size: int, *, sealed: bool = False) -> bytes:
     """What comes before a body of `size` bytes. Raises `LocalFault` when nobody would read it."""
     if size > BODY_MAX_BYTES:
         raise LocalFault(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
-    return line("the header", f"OK {mime} {size}".encode(), HEADER_MAX_BYTES)
+    return line("the header", f"{'EOK' if sealed else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:
@@ -97,9 +107,13 @@ def refusal(reason: str) -> bytes:
 
 
 class AnswerReader:
-    """Reads one answer; `done` once nothing more is expected. Holds no body: every piece is handed on as it comes."""
+    """Reads one answer; `done` once nothing more is expected. Holds no body: every piece is handed on as it comes.
 
-    def __init__(self) -> None:
+    `sealed`: the request was, so that the answer may be.
+    """
+
+    def __init__(self, *, sealed: bool = False) -> None:
+        self._sealed = sealed
         self._line = LineReader("the header", HEADER_MAX_BYTES)
         self._missing: int | None = None
         self.done = False
@@ -113,7 +127,7 @@ class AnswerReader:
         content = self._line.receive(data)
         if content is None:
             return []
-        first = _header(content)
+        first = _header(content, "EOK" if self._sealed else "OK")
         if isinstance(first, Refusal):
             self.done = True
             return [first]
@@ -139,16 +153,16 @@ class AnswerReader:
         return events
 
 
-def _header(content: bytes) -> Header | Refusal:
+def _header(content: bytes, sealed_status: str) -> Header | Refusal:
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
         return Refusal(rest.strip())
     mime, _, size = rest.rpartition(" ")
     # isdecimal alone lets through digits of other scripts.
-    if status != "OK" or not mime.strip() or not (size.isascii() and size.isdecimal()):
+    if status not in ("OK", sealed_status) or not mime.strip() or not (size.isascii() and size.isdecimal()):
         raise RemoteFault(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
     # Never int() of a number of a thousand digits.
     if len(size) > len(str(BODY_MAX_BYTES)) or int(size) > BODY_MAX_BYTES:
-        raise RemoteFault(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
-    return Header(mime.strip(), int(size))
+        raise TooLarge(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
+    return Header(mime.strip(), int(size), status != "OK")

@@ -25,6 +25,8 @@ IDENTITY: Final = "identity"
 IDENTITY_RESPONSE: Final = "identity.response"
 INVITE: Final = "group.invite"
 GROUP_PREFIX: Final = "group"
+PLAIN: Final = frozenset((IDENTITY, IDENTITY_RESPONSE))
+"""Never sealed: by these the keys become known."""
 
 BARE: Final = frozenset(("welcome", "members", "msg", "state", "meta"))
 ENVELOPED: Final = frozenset(("join", "leave", "close", "ping", "pong", "error"))
@@ -186,6 +188,11 @@ def read(topic: str, payload: bytes) -> Event:
     if topic.startswith(GROUP_PREFIX + ":"):
         return _group(topic, payload)
     return Other(topic)
+
+
+def is_free(topic: str) -> bool:
+    """Whether the payload is a group's own affair, whatever it looks like."""
+    return topic.startswith(GROUP_PREFIX + ":") and topic.rpartition(":")[2] in ("msg", "state")
 
 
 def group_topic(group: str, type_: str) -> str:

@@ -13,6 +13,7 @@ const PAGES = [
   { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "data", title: "Data", key: "d" },
+  { name: "listen", title: "Listening", key: "l" },
   { name: "network", title: "Network", key: "n" },
   { name: "settings", title: "Settings", key: "e" },
 ];
@@ -63,7 +64,10 @@ function paintNavigation(page) {
   const links = PAGES.map(({ name, title }) =>
     el("a", { href: `#/${name}`, "aria-current": name === page.name ? "page" : null }, title),
   );
-  document.getElementById("nav").replaceChildren(...links);
+  const nav = document.getElementById("nav");
+  nav.replaceChildren(...links);
+  const here = links[PAGES.indexOf(page)];
+  nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2; // on a phone they do not all fit
 }
 
 async function route() {

@@ -18,11 +18,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from goop2.scripting.catalog import Listed
-from goop2.web.app import Parts
+from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.controls.replies import reply
 from goop2.web.happenings import short_run
 from goop2.web.origins import Door, origin_address
 from goop2.web.peer_host import host_label
+from goop2.web.ports import needs_port
 
 RUNS_SHOWN: Final = 8
 VISITOR_PLACE: Final = "NAME"
@@ -43,13 +44,18 @@ class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
 def routes(parts: Parts, door: Door, opened: str) -> list[BaseRoute]:
     """Path → handler. `opened` is the site's address from beyond loopback, "" when it is not opened."""
     host = f"{host_label(parts.peer_id)}.localhost"
-    site = f"{origin_address(host, door.port)}/"
-    visitor = f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
+    named = f"{origin_address(host, door.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
+    led = f"/p/{parts.peer_id}/", f"{AS_VISITOR}{VISITOR_PLACE}/"
 
-    async def who(_request: Request) -> Response:
-        return reply({"id": parts.peer_id, "label": parts.owner.label, "site": site})
+    def addresses(request: Request) -> tuple[str, str]:
+        """The site and the site as a visitor: by name, or by where the console leads a browser that does not know the names."""
+        return led if needs_port(request.headers.get("user-agent", "")) else named
 
-    async def home(_request: Request) -> Response:
+    async def who(request: Request) -> Response:
+        return reply({"id": parts.peer_id, "label": parts.owner.label, "site": addresses(request)[0]})
+
+    async def home(request: Request) -> Response:
+        site, visitor = addresses(request)
         return reply(
             {
                 "id": parts.peer_id,

@@ -18,6 +18,7 @@ from goop2.web.app import Parts
 from goop2.web.controls.replies import BadRequest, refusal, reply, sent
 from goop2.web.origins import Door, origin_address
 from goop2.web.peer_host import host_label
+from goop2.web.ports import needs_port
 
 
 class Where(msgspec.Struct):
@@ -29,12 +30,12 @@ class Where(msgspec.Struct):
 def routes(parts: Parts, door: Door) -> list[BaseRoute]:
     """Path → handler."""
 
-    async def overview(_request: Request) -> Response:
+    async def overview(request: Request) -> Response:
         network = parts.abroad.network
         if network is None:
             return reply({"up": False, "id": parts.peer_id, "addresses": [], "peers": []})
         peers = [
-            {"id": one.id, "label": one.label, "proved": one.proved, "addresses": one.addresses, "site": _site(one.id, door)}
+            {"id": one.id, "label": one.label, "proved": one.proved, "addresses": one.addresses, "site": _site(one.id, door, request)}
             for one in network.roster.peers()
         ]
         return reply({"up": True, "id": parts.peer_id, "addresses": network.addresses(), "peers": peers})
@@ -55,5 +56,7 @@ def routes(parts: Parts, door: Door) -> list[BaseRoute]:
     return [Route("/network", overview), Route("/network/connect", connect, methods=["POST"])]
 
 
-def _site(peer: str, door: Door) -> str:
+def _site(peer: str, door: Door, request: Request) -> str:
+    if needs_port(request.headers.get("user-agent", "")):
+        return f"/p/{peer}/"
     return f"{origin_address(f'{host_label(peer)}.localhost', door.port)}/"

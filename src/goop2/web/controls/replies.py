@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from goop2.web.answers import DATA_HEADERS
-from goop2.web.bodies import read_body
+from goop2.web.bodies import NOT_JSON, read_body
 from goop2.web.limits import BODY_MAX_BYTES
 
 T = TypeVar("T")
@@ -39,5 +39,5 @@ async def sent(request: Request, kind: type[T]) -> T:
     body = await read_body(request.receive, BODY_MAX_BYTES)
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise BadRequest(str(error)) from None

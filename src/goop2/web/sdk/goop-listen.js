@@ -1,6 +1,7 @@
-// Goop.listen: hear what the host of this site plays, in step with everybody. A page plays the file itself; small differences are made up
-// by playing a little faster or slower, which nobody hears, large ones by a jump. The session of another peer's site comes as sound that is
-// under way (role "listener"): there is nothing to jump in, so a jump asks for it anew.
+// Goop.listen: hear what the host of this site plays, in step with everybody. A page plays the file itself; differences are made up for by
+// playing a little faster or slower, which nobody hears, large ones by a jump. Browsers guess where a second of an MP3 is, and are seconds off:
+// a jump there asks for the sound from that second on. The session of another peer's site comes as sound that is under way (role "listener"),
+// where every jump asks anew.
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
@@ -9,19 +10,40 @@
   const JUMP_SECONDS = 1; // beyond it a player jumps
   const CLOSE_SECONDS = 0.03; // below it a player is in step
   const RATE = 0.06; // the most a player is faster or slower
-  const AGAIN_MS = 3000; // before sound that is under way is asked for once more
+  // A browser wants a second of sound before it begins, so that sound under way begins late and catches up; what it lacks is there already.
+  const LATE_SECONDS = 4; // beyond it the sound is asked for anew
+  const NEAR_SECONDS = 0.3; // beyond it a player catches up
+  const CATCH_UP = 1.5;
+  const AGAIN_MS = 3000; // before sound is asked for once more
+  const AHEAD_SECONDS = 0.4; // an MP3 is asked for from so much later on, and begins when everybody is there
+  const AHEAD_MAX_SECONDS = 8; // over a slow line
+  const RENEW_MS = 15000; // clocks differ: the host is asked where it is now and then
+  const RETRY_MS = 1000; // when it could not be asked
+  const SURE_MS = 60000; // how long the quickest answer counts for more than a later, slower one
+  const GESTURES = ["pointerup", "keydown"];
   const waiting = new Set(); // who waits to be in the session: {resolve, reject}
   let source;
   let group = null; // the session as it was told last
   let heardAt = 0; // when, on this page's own clock
+  let sureAt = 0; // when the answer came by which we know where everybody is
+  let way = 0; // seconds it was under way, one way
+  let asked = 0; // number of the newest question
+  let renewing = 0;
+  let told = "";
+  let broken = false; // whether the events are cut off
 
   function take(next) {
     const before = position();
     group = next;
     heardAt = performance.now();
-    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) player.notBefore = 0;
+    const jumped = Math.abs(position() - before) > CLOSE_SECONDS * 5;
+    const shown = JSON.stringify(next && { ...next, play_state: next.play_state && next.play_state.playing });
+    const changed = jumped || shown !== told;
+    told = shown;
+    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS });
     if (next && next.role) settle((each) => each.resolve(next));
-    for (const listener of [...listeners]) {
+    for (const [audio, player] of players) align(audio, player);
+    for (const listener of changed ? [...listeners] : []) {
       try {
         listener(next);
       } catch (error) {
@@ -35,14 +57,37 @@
     waiting.clear();
   }
 
-  // Where everybody is now; half the way of the answer is made up for.
+  // Where everybody is now; half the way of the answer is made up for. One that was long under way does not displace a quick one.
   async function renew() {
-    const asked = performance.now();
+    const mine = ++asked;
+    const from = performance.now();
     const next = await Goop.request("listen/state");
-    const way = (performance.now() - asked) / 2000;
-    if (next && next.play_state && next.play_state.playing) next.play_state.position += way;
+    const now = performance.now();
+    const seconds = (now - from) / 2000;
+    if (mine !== asked) return next;
+    const state = next && next.track && next.play_state;
+    if (state && state.playing) {
+      state.position += seconds;
+      const off = Math.abs(state.position - position());
+      if (goesOn(next) && seconds > way && off <= seconds + way && now - sureAt < SURE_MS) {
+        state.position = position();
+      } else {
+        way = seconds;
+        sureAt = now;
+      }
+    }
     take(next);
     return next;
+  }
+  const goesOn = (next) =>
+    Boolean(group && group.track && group.play_state.playing && group.id === next.id && group.track.name === next.track.name);
+
+  // Asks until there is an answer, and again now and then while anybody wants to know.
+  async function follow() {
+    clearTimeout(renewing);
+    const done = await renew().then(() => true, () => false);
+    clearTimeout(renewing);
+    if (source) renewing = setTimeout(follow, done ? RENEW_MS : RETRY_MS);
   }
 
   // Who plays is a listener for as long as these events are read; who only looks is not.
@@ -51,7 +96,9 @@
     if (source && source.url.endsWith(wanted)) return;
     if (source) source.close();
     source = new EventSource(wanted); // comes back by itself
-    for (const kind of ["listen", "gap", "open"]) source.addEventListener(kind, () => renew().catch(console.error));
+    source.addEventListener("open", () => (broken = false));
+    source.addEventListener("error", () => (broken = true));
+    for (const kind of ["listen", "gap", "open"]) source.addEventListener(kind, follow);
     source.addEventListener("refused", (event) => {
       const why = new Goop.Error(JSON.parse(event.data).message, { code: "unavailable", status: 503 });
       settle((each) => each.reject(why));
@@ -64,51 +111,125 @@
     } else if (source) {
       source.close();
       source = undefined;
+      clearTimeout(renewing);
     }
   }
 
   const position = () => {
-    const state = group && group.play_state;
+    const state = group && group.track && group.play_state;
     if (!state) return 0;
     const passed = state.playing ? (performance.now() - heardAt) / 1000 : 0;
     return Math.min(length(), state.position + passed);
   };
   const length = () => group.track.duration || Infinity; // a radio's has no end
 
-  const players = new Map(); // audio element → {address, timer}; of sound under way also {began, notBefore}
+  // audio element → {address, began, notBefore, timer, starting, ahead, late, blocked, state}; `began`: the second of the track its time 0 is
+  const players = new Map();
+  const heard = (audio, player) => (player.began || 0) + audio.currentTime;
 
   function align(audio, player) {
-    if (!group || !group.track) {
-      audio.pause();
+    if (!group || !group.track || !group.role || player.role !== group.role) {
+      hush(audio, player); // nothing there, or we are not in it yet
+      player.role = group && group.role;
     } else if (group.role === "listener") {
       alignStream(audio, player);
     } else {
       alignFile(audio, player);
     }
+    tell(audio, player);
   }
 
   function alignFile(audio, player) {
-    const address = `/api/listen/audio?session=${encodeURIComponent(group.id)}&track=${encodeURIComponent(group.track.name)}`;
-    if (player.address !== address) {
-      player.address = address;
-      audio.src = address;
-    }
     const there = position();
-    const off = there - audio.currentTime; // above 0: we are behind
-    if (!group.play_state.playing) {
-      if (!audio.paused) audio.pause();
-      if (Math.abs(off) > CLOSE_SECONDS && audio.readyState > 0) audio.currentTime = there;
+    const playing = group.play_state.playing && there < length();
+    const track = JSON.stringify([group.id, group.track]);
+    if (player.track !== track) Object.assign(player, { track, notBefore: 0, ahead: AHEAD_SECONDS });
+    if (!player.address || audio.error || player.of !== track) return place(audio, player, there, playing);
+    if (!playing && !audio.paused) audio.pause();
+    if (player.began === undefined || audio.readyState === 0 || audio.seeking) {
+      if (performance.now() > player.notBefore) later(player);
       return;
     }
-    if (there >= group.track.duration) return;
-    if (audio.paused) audio.play().catch(() => {}); // a page may have to be clicked first
-    if (audio.readyState === 0 || audio.seeking) return;
+    const off = there - heard(audio, player); // above 0: we are behind
     if (Math.abs(off) > JUMP_SECONDS) {
+      if (group.track.format !== "mp3") audio.currentTime = there;
+      else return place(audio, player, there, playing);
+    } else if (!playing && group.track.format !== "mp3" && Math.abs(off) > CLOSE_SECONDS) {
       audio.currentTime = there;
-      audio.playbackRate = 1;
-    } else {
-      audio.playbackRate = rate(off);
     }
+    if (!playing) return;
+    if (Math.abs(off) < NEAR_SECONDS) player.ahead = AHEAD_SECONDS;
+    audio.playbackRate = Math.abs(off) > JUMP_SECONDS ? 1 : rate(off);
+    if (!audio.paused || audio.ended) return;
+    clearTimeout(player.starting);
+    if (off > -CLOSE_SECONDS || group.track.format !== "mp3") start(audio, player);
+    else player.starting = setTimeout(() => align(audio, player), -off * 1000);
+  }
+
+  // Loads the file; of an MP3 what sounds from then on, a little later than now, so that there is time to load it.
+  function place(audio, player, there, playing) {
+    if (performance.now() < player.notBefore) return;
+    player.notBefore = performance.now() + AGAIN_MS;
+    const from = group.track.format === "mp3" ? `&from=${(there + (playing ? player.ahead : 0)).toFixed(3)}` : "";
+    // `again`: an address that has failed once is not tried by browsers a second time.
+    const where = `session=${encodeURIComponent(group.id)}${from}&again=${++placed}`;
+    player.address = `/api/listen/audio?${where}`;
+    player.of = player.track;
+    player.began = from ? undefined : 0;
+    audio.pause();
+    audio.preload = "auto";
+    audio.src = player.address;
+    audio.playbackRate = 1;
+    audio.addEventListener("loadeddata", () => align(audio, player), { once: true });
+    if (!from) return;
+    const begun = (answer) => {
+      if (!player.address.endsWith(where)) return;
+      player.began = answer.position;
+      align(audio, player);
+    };
+    Goop.request(`listen/began?${where}`).then(begun, () => {}); // asked for anew
+  }
+  let placed = 0;
+
+  // It did not come in time: once more, with more time.
+  function later(player) {
+    player.ahead = Math.min(AHEAD_MAX_SECONDS, player.ahead * 2);
+    player.address = "";
+  }
+
+  function start(audio, player) {
+    if (player.blocked) return;
+    audio.play().catch((error) => {
+      if (error.name !== "NotAllowedError" || player.blocked) return;
+      player.blocked = true;
+      for (const gesture of GESTURES) addEventListener(gesture, unblock, { capture: true, passive: true });
+      tell(audio, player);
+    });
+  }
+
+  // Browsers want a click or a key before sound: whichever comes first will do.
+  function unblock() {
+    for (const gesture of GESTURES) removeEventListener(gesture, unblock, { capture: true });
+    for (const [audio, player] of players) {
+      player.blocked = false;
+      align(audio, player);
+    }
+  }
+
+  // What a page may want to show: silent (no track), paused, blocked, loading, offline, playing.
+  function stateOf(audio, player) {
+    if (!group || !group.track || !group.role) return "silent";
+    if (!group.play_state.playing || position() >= length()) return "paused";
+    if (player.blocked) return "blocked";
+    if (!audio.paused && audio.readyState > 2) return "playing";
+    return broken ? "offline" : "loading";
+  }
+
+  function tell(audio, player) {
+    const state = stateOf(audio, player);
+    if (state === player.state) return;
+    player.state = state;
+    audio.dispatchEvent(new CustomEvent("goop-listen", { detail: state }));
   }
 
   const rate = (off) => (Math.abs(off) < CLOSE_SECONDS ? 1 : 1 + Math.max(-RATE, Math.min(RATE, off / 2)));
@@ -120,11 +241,14 @@
     } else if (!player.address || audio.error || audio.ended) {
       tune(audio, player);
     } else {
-      if (audio.paused) audio.play().catch(() => {});
+      if (audio.paused) start(audio, player);
       if (player.began === undefined) return;
-      const off = there - player.began - audio.currentTime;
-      if (Math.abs(off) > JUMP_SECONDS) tune(audio, player);
-      else audio.playbackRate = rate(off);
+      const off = there - heard(audio, player);
+      if (Math.abs(off) < NEAR_SECONDS) player.late = LATE_SECONDS;
+      if (off > player.late || off < -JUMP_SECONDS) {
+        player.late *= 2; // a host whose sound is that slow is heard late rather than never
+        tune(audio, player);
+      } else audio.playbackRate = off > NEAR_SECONDS ? CATCH_UP : rate(off);
     }
   }
 
@@ -136,15 +260,16 @@
     player.address = audio.src = `/api/listen/audio?key=${key}`;
     player.began = undefined;
     audio.playbackRate = 1;
-    audio.play().catch(() => {});
+    start(audio, player);
     const begun = () =>
       Goop.request(`listen/began?key=${key}`).then(
         (told) => {
-          if (audio.src.endsWith(key)) player.began = told.position;
+          // Some formats say themselves where they are: a player's time begins there and not at 0.
+          if (audio.src.endsWith(key)) player.began = told.position - (audio.buffered.length ? audio.buffered.start(0) : 0);
         },
         () => {}, // it is over already, and asked for anew
       );
-    audio.addEventListener("loadedmetadata", begun, { once: true });
+    audio.addEventListener("loadeddata", begun, { once: true });
   }
 
   function hush(audio, player) {
@@ -160,6 +285,11 @@
     state: renew,
     /** Where everybody is in the track, in seconds. */
     position,
+    /** Where the player `audio` is in the track, in seconds. */
+    heard: (audio) => (players.has(audio) ? heard(audio, players.get(audio)) : 0),
+    /** What the player `audio` does: silent (no track), paused, blocked (the browser wants a click first), loading, offline, playing; left
+     * without `join`. The element's event `goop-listen` tells of a change, with this as its `detail`. */
+    hearing: (audio) => (players.has(audio) ? stateOf(audio, players.get(audio)) : "left"),
     /** Calls `listener(session or null)` at every change; gives the function that ends it. */
     subscribe(listener) {
       listeners.add(listener);
@@ -173,11 +303,13 @@
      * browsers want one before sound. */
     join(audio) {
       if (!players.has(audio)) {
-        const player = { address: "", timer: 0, notBefore: 0 };
+        const player = { address: "", timer: 0, starting: 0, notBefore: 0, ahead: AHEAD_SECONDS, late: LATE_SECONDS, blocked: false, state: "" };
         player.timer = setInterval(() => align(audio, player), STEP_MS);
         players.set(audio, player);
         listen();
-        renew().then(() => align(audio, player), console.error);
+        follow();
+      } else {
+        players.get(audio).blocked = false; // called from a click, as it should be
       }
       if (group && group.role) return Promise.resolve(group);
       return new Promise((resolve, reject) => waiting.add({ resolve, reject }));
@@ -187,11 +319,13 @@
       const player = players.get(audio);
       if (!player) return;
       clearInterval(player.timer);
+      clearTimeout(player.starting);
       players.delete(audio);
-      audio.pause();
-      audio.removeAttribute("src");
+      hush(audio, player);
       silence();
     },
+    /** What the host of this page can load, as control("load") takes it; null for everybody else. */
+    files: async () => (await Goop.request("listen/files")).files,
     /** The owner's: control("play"), control("load", {path}), control("seek", {seconds}), … */
     control: (action, options = {}) => Goop.request("listen/control", { action, ...options }),
   };

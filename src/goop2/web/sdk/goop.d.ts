@@ -32,6 +32,8 @@ export interface Role {
   insert: Opened;
   update: Opened;
   delete: Opened;
+  /** The policies themselves: for the owner. */
+  policies?: Record<"read" | "insert" | "update" | "delete", "open" | "group" | "email" | "owner" | "local">;
 }
 export interface Orm {
   schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
@@ -131,6 +133,54 @@ export interface Peers {
   list(): Promise<Peer[]>;
   subscribe(listener: (peer: Peer) => void): () => void;
 }
+export interface KnownGroup {
+  id: string;
+  /** The peer that hosts it. */
+  host: string;
+  /** Its host's text. */
+  name: string;
+  type: string;
+  /** 0: as many as there may be. */
+  max_members: number;
+  volatile: boolean;
+  /** False while its host is away, or has not answered. */
+  joined: boolean;
+  /** Members that are here. */
+  members: string[];
+  /** Of a group hosted here: members that are not here now. */
+  away: string[];
+}
+export interface GroupEvent {
+  type: "msg" | "state" | "members" | "joined" | "meta" | "hosted" | "away" | "refused" | "ended";
+  group: string;
+  host: string;
+  /** Of a msg: the peer that sent it, where the group is hosted. */
+  from?: string;
+  payload?: unknown;
+  members?: string[];
+  /** Of a refusal. */
+  message?: string;
+}
+export interface GroupInvitation {
+  /** Who invites, and hosts the group. */
+  host: string;
+  group: string;
+  name: string;
+  type: string;
+}
+export interface Group {
+  subscriptions(): Promise<KnownGroup[]>;
+  join(group: string, host?: string): Promise<KnownGroup>;
+  send(group: string, payload: unknown, host?: string): Promise<unknown>;
+  leave(group: string, host?: string): Promise<unknown>;
+  subscribe(listener: (event: GroupEvent) => void): () => void;
+  subscribe(group: string, listener: (event: GroupEvent) => void): () => void;
+  create(name: string, options?: { type?: string; max_members?: number; volatile?: boolean }): Promise<KnownGroup>;
+  close(group: string): Promise<unknown>;
+  invite(group: string, peer: string): Promise<unknown>;
+  invites(): Promise<GroupInvitation[]>;
+  invited(listener: (invitation: GroupInvitation) => void): () => void;
+}
 export interface Session {
   id: string;
   name: string;
@@ -140,14 +190,22 @@ export interface Session {
   listeners: number;
   track?: { name: string; duration: number; bitrate: number; format: string };
   play_state?: { playing: boolean; position: number; updated_at: number };
+  /** Whether `/api/listen/cover?session=<id>` is a picture. */
+  cover?: boolean;
 }
 export interface Listen {
   state(): Promise<Session | null>;
   position(): number;
   subscribe(listener: (session: Session | null) => void): () => void;
+  /** Where this player is in the track, in seconds. */
+  heard(audio: HTMLAudioElement): number;
+  /** What this player does; the element's event `goop-listen` tells of a change, with this as its `detail`. */
+  hearing(audio: HTMLAudioElement): "left" | "silent" | "paused" | "blocked" | "loading" | "offline" | "playing";
   /** Resolves once this page is in the session; rejects when its host lets us not in. */
   join(audio: HTMLAudioElement): Promise<Session>;
   leave(audio: HTMLAudioElement): void;
+  /** What the host of this page can load; null for everybody else. */
+  files(): Promise<string[] | null>;
   control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
 }
 export interface Ui {
@@ -157,5 +215,5 @@ export interface Ui {
 }
 
 declare global {
-  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; listen: Listen; ui: Ui };
+  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; group: Group; listen: Listen; ui: Ui };
 }

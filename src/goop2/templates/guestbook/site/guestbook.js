@@ -45,7 +45,9 @@ function entry(row) {
   const time = element("time", { className: "soft small", textContent: when.format(new Date(`${row._created_at.replace(" ", "T").replace(/Z$/, "")}Z`)) });
   const head = element("header", {}, element("h3", { textContent: row.name }), time);
   if (mine) head.append(element("span", { className: "chip", textContent: "yours" }));
-  const made = element("li", { className: "card entry" }, head, element("p", { className: "text", textContent: row.message, tabIndex: -1 }));
+  const long = row.message.length > 300 || row.message.split("\n").length > 10; // it may scroll, and so must be had by the keyboard
+  const text = element("p", { className: "text", textContent: row.message, tabIndex: long ? 0 : -1 });
+  const made = element("li", { className: "card entry" }, head, text);
   if (mine || viewer.owner) made.append(controls(row, mine));
   return made;
 }

@@ -17,7 +17,7 @@ export async function show(main, shell) {
   const older = el("button", { type: "button", onclick: () => load(oldest), hidden: true }, "Earlier messages");
   const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
   const ids = { text: freshId("text"), commands: freshId("commands") };
-  const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": "Commands", hidden: true });
+  const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": "Commands", tabindex: "0", hidden: true, onkeydown: key });
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
   const state = el("p", { class: "small level-error wrap", role: "status" });
   main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
@@ -40,14 +40,14 @@ export async function show(main, shell) {
       el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
     const one = known().find((each) => each.peer === peer);
-    title.replaceChildren(nameOf(one), ...(peer === overview.id ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
+    title.replaceChildren(nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
   }
 
   function line(message) {
     const mine = peer === overview.id ? message.content.startsWith("!") : message.from === overview.id;
     const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state === "shown" ? "" : message.state;
     return el("div", { class: mine ? "mine" : "theirs", dataset: { id: message.id } },
-      el("div", { class: "bubble wrap" }, message.content),
+      el("div", { class: "bubble wrap", dir: "auto" }, message.content),
       el("p", { class: `small ${message.state.startsWith("failed") ? "level-error" : "soft"}` }, when.format(message.timestamp), mark && ` ${mark}`));
   }
 
@@ -99,11 +99,19 @@ export async function show(main, shell) {
     if (peer !== overview.id || !typed.startsWith("!") || /\s/.test(typed)) return [];
     return overview.commands.filter((one) => one.name.startsWith(typed.slice(1).toLowerCase()));
   }
+  let chosen = 0; // which of the matching commands
   function suggest() {
     text.rows = Math.min(6, text.value.split("\n").length);
+    chosen = 0;
+    paintChoices();
+  }
+  function paintChoices() {
     const found = matching();
     choices.hidden = !found.length;
-    choices.replaceChildren(...found.map((one, index) => el("li", { role: "option", "aria-selected": index ? "false" : "true", onclick: () => take(one) }, el("span", { class: "mono" }, `!${one.name}`), el("span", { class: "small soft" }, one.description))));
+    choices.replaceChildren(...found.map((one, index) => el("li", { role: "option", id: `${ids.commands}-${index}`, "aria-selected": String(index === chosen), onclick: () => take(one) },
+      el("span", { class: "mono" }, `!${one.name}`), el("span", { class: "small soft" }, one.description))));
+    text.setAttribute("aria-activedescendant", found.length ? `${ids.commands}-${chosen}` : "");
+    if (found.length) choices.children[chosen].scrollIntoView({ block: "nearest" });
   }
   function take(one) {
     text.value = `!${one.name} `;
@@ -111,10 +119,16 @@ export async function show(main, shell) {
     text.focus();
   }
   function key(event) {
-    const found = matching();
-    if (event.key === "Tab" && !event.shiftKey && found.length) {
+    if (event.isComposing) return;
+    const found = choices.hidden ? [] : matching();
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && found.length) {
       event.preventDefault();
-      take(found[0]);
+      chosen = (chosen + step + found.length) % found.length;
+      paintChoices();
+    } else if ((event.key === "Tab" && !event.shiftKey && found.length) || (event.key === "Enter" && found.length && chosen)) {
+      event.preventDefault();
+      take(found[chosen]);
     } else if (event.key === "Escape") choices.hidden = true;
     else if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();

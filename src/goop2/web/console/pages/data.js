@@ -54,7 +54,16 @@ export async function show(main, shell) {
     }
   }
 
+  const nameOf = (control) => control.getAttribute("aria-label") || control.textContent.replace(/ [↑↓]$/, "");
+
+  // Whoever works by the keyboard stays where they were, or at the rows when that is gone.
   function paint() {
+    const held = work.contains(document.activeElement) && nameOf(document.activeElement);
+    paintRows();
+    if (held) ([...work.querySelectorAll("button:enabled")].find((one) => nameOf(one) === held) || work.querySelector(".grid")).focus();
+  }
+
+  function paintRows() {
     const last = Math.min(page.offset + rows.length, table.rows);
     work.replaceChildren(
       el("div", { class: "row apart" }, el("h2", { class: "mono" }, table.name), el("div", { class: "row" },
@@ -66,7 +75,7 @@ export async function show(main, shell) {
         el("tbody", {}, rows.map(line)))),
       el("div", { class: "row apart small" }, el("span", { role: "status" }, table.rows ? `${page.offset + 1} to ${last} of ${table.rows}` : "No rows"), el("div", { class: "row" },
         el("button", { type: "button", disabled: page.offset === 0, onclick: () => turn(-PAGE) }, "Back"),
-        el("button", { type: "button", disabled: last >= table.rows, onclick: () => turn(PAGE) }, "On"))),
+        el("button", { type: "button", disabled: last >= table.rows, onclick: () => turn(PAGE) }, "Next"))),
     );
   }
 

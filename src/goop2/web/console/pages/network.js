@@ -9,8 +9,8 @@ export async function show(main, shell) {
   const id = freshId("address");
   const input = el("input", { id, placeholder: "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…", autocomplete: "off", spellcheck: "false", required: true });
   const state = el("p", { class: "wrap small", role: "status" });
-  const here = el("div", {});
-  const own = el("div", {});
+  const here = el("div", {}, el("p", { class: "soft" }, "…")); // as high as a line, so that nothing moves when it is known
+  const own = el("div", {}, el("p", { class: "soft" }, "…"));
   main.replaceChildren(
     el("h1", {}, "Network"),
     el("section", { class: "card" }, el("h2", {}, "Who is here"), here),

@@ -22,7 +22,8 @@ export async function show(main, shell) {
   const save = el("button", { type: "button", class: "main", onclick: () => store() }, "Save");
   const tools = el("div", { class: "row" }, el("button", { type: "button", onclick: rename }, "Rename"), el("button", { type: "button", onclick: remove }, "Delete"), save);
   const trial = el("section", { class: "card", "aria-label": "Try it", hidden: true });
-  const work = el("section", { class: "card script-work", hidden: true }, el("div", { class: "row apart" }, title, tools), place, state);
+  const work = el("section", { class: "card script-work", hidden: true }, el("div", { class: "row apart" }, title, tools), place,
+    el("div", { class: "row apart" }, state, el("p", { class: "small soft keys" }, el("kbd", {}, "Ctrl S"), " saves ", el("kbd", {}, "Ctrl Space"), " completes ", el("kbd", {}, "Esc Tab"), " leaves")));
 
   main.replaceChildren(
     el("div", { class: "row apart" }, el("h1", {}, "Scripts"), el("div", { class: "row" },
@@ -204,7 +205,7 @@ export async function show(main, shell) {
       run && el("p", { class: "small soft" }, `${duration(run.milliseconds)}, of which ${duration(run.waited_milliseconds)} waiting; ${bytes(run.memory_bytes)} of memory. `,
         el("a", { href: `#/runs?script=${run.script}` }, "Its runs")),
       lines.length > 0 && el("div", {}, el("h3", { class: "small" }, "Log lines"), lines),
-      calls.length > 0 && el("table", {}, el("thead", {}, el("tr", {}, ["Host call", "at", "took"].map((text) => el("th", {}, text)))), el("tbody", {}, calls)),
+      calls.length > 0 && el("table", {}, el("thead", {}, el("tr", {}, ["Host call", "at", "took"].map((text, place) => el("th", { class: place ? "number" : null }, text)))), el("tbody", {}, calls)),
     ].filter(Boolean);
   }
 

@@ -26,6 +26,6 @@ export function dialog(title, ...children) {
 
 /** Promise of whether the owner agrees: `await confirm("Delete hello.lua?", "Delete")`. */
 export async function confirm(question, agree = "OK") {
-  const buttons = el("p", { class: "row end" }, el("button", { value: "" }, "Cancel"), el("button", { class: "main", value: "yes" }, agree));
+  const buttons = el("p", { class: "row end" }, el("button", { class: "main", value: "yes" }, agree), el("button", { value: "", autofocus: true }, "Cancel"));
   return (await dialog(question, buttons)) === "yes";
 }

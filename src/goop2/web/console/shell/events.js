@@ -27,9 +27,31 @@ function read(block) {
   if (fields.data) tell(fields.event, JSON.parse(fields.data));
 }
 
-async function listen(connected) {
+// A browser keeps six connections to an origin, over all its tabs: of the tabs nobody looks at only a few go on listening.
+const STREAM = "goop2-console-events"; // name of the lock that every tab with a stream holds
+const UNSEEN_STREAMS_MAX = 3;
+let stop = null; // ends the stream
+
+async function spare() {
+  const { held } = await navigator.locks.query();
+  if (document.hidden && stop && held.filter(({ name }) => name === STREAM).length > UNSEEN_STREAMS_MAX) stop.abort();
+}
+
+const seen = () =>
+  new Promise((resolve) => {
+    const look = () => document.hidden || (document.removeEventListener("visibilitychange", look), resolve());
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
+
+function listen(connected) {
+  stop = new AbortController();
+  return navigator.locks.request(STREAM, { mode: "shared" }, () => hear(connected, stop.signal));
+}
+
+async function hear(connected, signal) {
   const headers = lastId ? { ...authorization(), "Last-Event-ID": lastId } : authorization();
-  const response = await fetch("/api/console/events", { headers });
+  const response = await fetch("/api/console/events", { headers, signal });
   if (!response.ok) throw Object.assign(new Error(`events: ${response.status}`), { status: response.status });
   connected();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -55,6 +77,8 @@ export const events = {
 
   /** Listens until the tab is closed; `sign` is where it says whether it hears anything. */
   async follow(sign) {
+    document.addEventListener("visibilitychange", spare);
+    events.on("here", spare);
     const say = (state, text) => {
       sign.dataset.state = state;
       sign.textContent = text;
@@ -66,6 +90,10 @@ export const events = {
           say("live", "Live");
         });
       } catch (error) {
+        if (error.name === "AbortError") {
+          await seen();
+          continue;
+        }
         if (error.status === 403) return say("lost", "Restarted: open the new address");
       }
       say("lost", "Peer not reached");

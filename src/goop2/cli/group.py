@@ -1,0 +1,124 @@
+"""`goop2 group`: groups this peer hosts and is in, from a terminal; through the running peer when there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from goop2.cli import output
+from goop2.cli.lua import unicode
+from goop2.cli.options import json_option
+from goop2.cli.remote import ask, dir_option
+
+NAME_CHARS = 40
+
+
+@click.group()
+def group() -> None:
+    """Groups of peers: those hosted here and those of others.
+
+    Their members talk on pages (/sdk/goop-group.js), and may what the table policy "group" says where the type is "template".
+    """
+
+
+@group.command("list")
+@dir_option
+@json_option
+def list_(folder: Path | None, as_json: bool) -> int:
+    """List the groups hosted here, those joined, and invitations."""
+    answer, code = ask(folder, "group-list", {}, as_json)
+    if answer is None:
+        return code
+    found: Any = {kind: answer[kind] for kind in ("hosted", "joined", "invites")}
+    if as_json:
+        output.answer_json(found)
+        return code
+    for line in (*map(_hosted, found["hosted"]), *map(_joined, found["joined"]), *map(_invite, found["invites"])):
+        print(line)
+    if not any(found.values()):
+        output.note("no group is hosted here or joined")
+    return code
+
+
+@group.command("create")
+@click.argument("name", metavar="NAME")
+@click.option("--type", "kind", default="template", show_default=True, help="What its pages know it by; members of a template may more.")
+@click.option("--max", "max_members", default=0, metavar="N", type=click.IntRange(0), help="Members at most; 0 for no bound.")
+@dir_option
+@json_option
+def create(name: str, kind: str, max_members: int, folder: Path | None, as_json: bool) -> int:
+    """Make a group hosted here; prints its id, by which peers join it."""
+    answer, code = ask(folder, "group-create", {"name": unicode(name), "type": unicode(kind), "max_members": max_members}, as_json)
+    if answer is not None:
+        output.answer_json(_plain(answer)) if as_json else output.answer(str(answer["id"]))
+    return code
+
+
+@group.command("close")
+@click.argument("id_", metavar="GROUP")
+@dir_option
+@json_option
+def close(id_: str, folder: Path | None, as_json: bool) -> int:
+    """End a group hosted here."""
+    return _done(folder, "group-close", {"group": unicode(id_)}, as_json, "closed")
+
+
+@group.command("invite")
+@click.argument("id_", metavar="GROUP")
+@click.argument("peer", metavar="PEER")
+@dir_option
+@json_option
+def invite(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
+    """Tell a peer that it may join a group hosted here."""
+    return _done(folder, "group-invite", {"group": unicode(id_), "peer": unicode(peer)}, as_json, "invited")
+
+
+@group.command("join")
+@click.argument("peer", metavar="PEER")
+@click.argument("id_", metavar="GROUP")
+@dir_option
+@json_option
+def join(peer: str, id_: str, folder: Path | None, as_json: bool) -> int:
+    """Join a group that PEER hosts."""
+    return _done(folder, "group-join", {"peer": unicode(peer), "group": unicode(id_)}, as_json, "joined")
+
+
+@group.command("leave")
+@click.argument("id_", metavar="GROUP")
+@click.option("--host", default="", metavar="PEER", help="Who hosts it, where two peers have a group of this id.")
+@dir_option
+@json_option
+def leave(id_: str, host: str, folder: Path | None, as_json: bool) -> int:
+    """Leave a group of another peer."""
+    return _done(folder, "group-leave", {"group": unicode(id_), "peer": unicode(host)}, as_json, "left")
+
+
+def _hosted(one: Any) -> str:
+    said = f"{_short(one['type'])}, hosted here, {len(one['members'])} here, {len(one['away'])} away"
+    return f"{one['id']}  {_short(one['name'])}  ({said})"
+
+
+def _joined(one: Any) -> str:
+    state = "joined" if one["joined"] else "its host is away"
+    return f"{output.one_line(one['id'])}  {_short(one['name'])}  ({state}, hosted by {one['host']})"
+
+
+def _invite(one: Any) -> str:
+    return f"{output.one_line(one['group'])}  {_short(one['name'])}  (invited by {one['host']})"
+
+
+def _short(text: str) -> str:
+    return output.one_line(text, NAME_CHARS)
+
+
+def _done(folder: Path | None, op: str, request: dict[str, object], as_json: bool, what: str) -> int:
+    answer, code = ask(folder, op, request, as_json)
+    if answer is not None:
+        output.answer_json(_plain(answer)) if as_json else output.note(what)
+    return code
+
+
+def _plain(answer: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in answer.items() if name != "ok"}

@@ -1,0 +1,58 @@
+"""A WAV file: where its samples are and how long they last. Before them any chunks may stand, of odd length too. Reads, and blocks."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import BinaryIO, Final, NamedTuple
+
+_EXTENSIBLE: Final = 0xFFFE
+_PLAYED: Final = frozenset({1, 3, 6, 7})
+"""PCM, floating point, A-law and µ-law: what browsers play."""
+
+
+class Layout(NamedTuple):
+    """Where the samples are."""
+
+    begin: int
+    end: int
+    """As far as the file goes, whatever its header says: a recording that was cut off, or written to a pipe."""
+    rate: int
+    """Samples a second."""
+    block: int
+    """Bytes of one sample of all channels."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return (self.end - self.begin) // self.block / self.rate
+
+
+def layout(file: BinaryIO) -> Layout:
+    """Raises ValueError where it is none, or none browsers play."""
+    size = file.seek(0, os.SEEK_END)
+    kind, at, length, rate, block = b"", 12, 0, 0, 0
+    while kind != b"data":
+        at += length + length % 2
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            raise ValueError("it holds no sound")
+        kind, length = struct.unpack("<4sI", head)
+        at += 8
+        if kind == b"fmt ":
+            rate, block = _format(file.read(min(length, 40)))
+    if not rate or not block:
+        raise ValueError("it does not say what its samples are")
+    return Layout(at, min(size, at + length) if length else size, rate, block)
+
+
+def _format(content: bytes) -> tuple[int, int]:
+    if len(content) < 16:
+        raise ValueError("it does not say what its samples are")
+    code, _, rate, _, block = struct.unpack("<HHIIH", content[:14])
+    if code == _EXTENSIBLE and len(content) >= 26:
+        code = int.from_bytes(content[24:26], "little")
+    if code not in _PLAYED:
+        raise ValueError(f"its sound is packed in a way (0x{code:x}) that browsers do not play")
+    return rate, block

@@ -1,0 +1,95 @@
+"""What the owner asks of groups from a terminal, by an open network: all that this peer hosts and is in, whoever made it join."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from goop2.control import Answer, ControlError, Operation, Request
+from goop2.grouping import Grouping, NotAGroup, NotLetIn
+from goop2.p2p.faults import NetworkFault
+from goop2.p2p.groups import Known, NoSuchGroup, TooManyGroups
+from goop2.storage.errors import StorageError
+
+Find = Callable[[str], Awaitable[str]]
+"""The id of the peer that is meant. Raises `ControlError`."""
+_CODES: Final = ((NoSuchGroup, "not_found"), (NotLetIn, "forbidden"), (TooManyGroups, "bad_request"), (NotAGroup, "bad_request"))
+"""What went wrong → its class; anything else is `unavailable`."""
+
+
+class GroupRemote:
+    """The operations."""
+
+    def __init__(self, grouping: Grouping, find: Find) -> None:
+        self._grouping = grouping
+        self._find = find
+        self.operations: Mapping[str, Operation] = {
+            "group-list": _told(self.list),
+            "group-create": _told(self.create),
+            "group-close": _told(self.close),
+            "group-invite": _told(self.invite),
+            "group-join": _told(self.join),
+            "group-leave": _told(self.leave),
+        }
+
+    async def list(self, _request: Request) -> Answer:
+        """`hosted` and `joined`, and the `invites` that came."""
+        groups = self._grouping.groups
+        invites = [{"host": one.host, "group": one.group, "name": one.name, "type": one.type} for one in self._grouping.invites()]
+        return {"hosted": [_shown(one) for one in groups.hosted()], "joined": [_shown(one) for one in groups.joined()], "invites": invites}
+
+    async def create(self, request: Request) -> Answer:
+        """`name, type, max_members` → the group."""
+        most = request.get("max_members")
+        group = await self._grouping.create(str(request["name"]), str(request["type"]), most if isinstance(most, int) else 0)
+        return _shown(group)
+
+    async def close(self, request: Request) -> Answer:
+        """`group`."""
+        await self._grouping.end(str(request["group"]))
+        return {}
+
+    async def invite(self, request: Request) -> Answer:
+        """`group, peer` → `to`."""
+        peer = await self._find(str(request["peer"]))
+        await self._grouping.invite(str(request["group"]), peer)
+        return {"to": peer}
+
+    async def join(self, request: Request) -> Answer:
+        """`peer, group` → the group."""
+        return _shown(await self._grouping.join(await self._find(str(request["peer"])), str(request["group"])))
+
+    async def leave(self, request: Request) -> Answer:
+        """`group`, and `peer` where two hosts have one of this id."""
+        group, peer = str(request["group"]), str(request.get("peer") or "")
+        hosts = [one.host for one in self._grouping.groups.joined() if one.id == group and peer in ("", one.host)]
+        if len(hosts) > 1:
+            raise ControlError("bad_request", f"{len(hosts)} peers host a group {group!r}: say which with --host, {' or '.join(hosts)}")
+        if not hosts:
+            raise ControlError("not_found", f"this peer is in no group {group!r}; goop2 group list says which it is in")
+        self._grouping.leave(hosts[0], group)
+        return {"host": hosts[0]}
+
+
+def _told(work: Operation) -> Operation:
+    async def operation(request: Request) -> Answer:
+        try:
+            return await work(request)
+        except (NetworkFault, StorageError) as fault:
+            code = next((code for kind, code in _CODES if isinstance(fault, kind)), "unavailable")
+            raise ControlError(code, str(fault)) from None
+
+    return operation
+
+
+def _shown(group: Known) -> Answer:
+    return {
+        "id": group.id,
+        "host": group.host,
+        "name": group.name,
+        "type": group.kind,
+        "max_members": group.max_members,
+        "joined": group.joined,
+        "members": list(group.members),
+        "away": list(group.away),
+    }

@@ -1,0 +1,85 @@
+"""The groups of this peer, kept over restarts: those it hosts with their members, and those of others it has joined.
+
+Tables of our own: how other implementations lay out `_groups` and its like is not known to us, and what is there is left alone. Blocking;
+whose thread it runs on is for the caller to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from goop2.storage.database import Database, Value
+
+LAYOUT: Final = (
+    "CREATE TABLE IF NOT EXISTS _py_groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, max_members INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _py_group_members (group_id TEXT NOT NULL, peer_id TEXT NOT NULL, joined_at INTEGER NOT NULL, "
+    "PRIMARY KEY (group_id, peer_id))",
+    "CREATE TABLE IF NOT EXISTS _py_group_subscriptions (host TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, "
+    "PRIMARY KEY (host, id))",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A group of this peer."""
+
+    id: str
+    name: str
+    kind: str
+    max_members: int
+    members: Mapping[str, int] = field(default_factory=dict)
+    """Peer → since when, milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A group of another peer."""
+
+    host: str
+    id: str
+    name: str
+    kind: str
+
+
+def lay_out(database: Database) -> None:
+    """Make what is missing."""
+    with database.atomic():
+        for statement in LAYOUT:
+            database.rows(statement)
+
+
+def read(database: Database) -> tuple[list[Hosted], list[Subscription]]:
+    """All that is kept."""
+    members: dict[str, dict[str, int]] = {}
+    for group, peer, at in database.rows("SELECT group_id, peer_id, joined_at FROM _py_group_members ORDER BY joined_at, rowid"):
+        members.setdefault(str(group), {})[str(peer)] = _int(at)
+    hosted = database.rows("SELECT id, name, kind, max_members FROM _py_groups ORDER BY rowid")
+    joined = database.rows("SELECT host, id, name, kind FROM _py_group_subscriptions ORDER BY rowid")
+    return (
+        [Hosted(str(id_), str(name), str(kind), _int(most), members.get(str(id_), {})) for id_, name, kind, most in hosted],
+        [Subscription(*map(str, row)) for row in joined],
+    )
+
+
+def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscription]) -> None:
+    """Keep these, and nothing else."""
+    with database.atomic():
+        for table in ("_py_groups", "_py_group_members", "_py_group_subscriptions"):
+            database.changed(f"DELETE FROM {table}")
+        for group in hosted:
+            database.changed(
+                "INSERT INTO _py_groups (id, name, kind, max_members) VALUES (?, ?, ?, ?)",
+                (group.id, group.name, group.kind, group.max_members),
+            )
+            for peer, at in group.members.items():
+                sql = "INSERT INTO _py_group_members (group_id, peer_id, joined_at) VALUES (?, ?, ?)"
+                database.changed(sql, (group.id, peer, at))
+        for one in joined:
+            sql = "INSERT INTO _py_group_subscriptions (host, id, name, kind) VALUES (?, ?, ?, ?)"
+            database.changed(sql, (one.host, one.id, one.name, one.kind))
+
+
+def _int(value: Value) -> int:
+    return value if isinstance(value, int) else 0

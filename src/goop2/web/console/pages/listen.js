@@ -1,0 +1,158 @@
+// Listening: the session this peer hosts, with its controls, or the one it hears elsewhere; files to play, and who listens.
+import { freshId } from "../shell/dom.js";
+import { shortId } from "../shell/format.js";
+
+const TICK_MS = 250;
+const SHOWN = 100; // files at a time; typing finds the rest
+const BACK_SECONDS = 10;
+
+const clock = (seconds) => {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds % 60)];
+  return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${String(rest).padStart(2, "0")}`;
+};
+
+export async function show(main, shell) {
+  const { el } = shell;
+  const { files } = await shell.get("listen/files");
+  let now = await shell.get("listen");
+  let heardAt = performance.now();
+  let moving = false; // while the owner holds the slider it is not moved
+
+  const ids = { name: freshId("name"), place: freshId("place"), find: freshId("find") };
+  const card = el("section", { class: "card listening" });
+  const who = el("section", { class: "card" });
+  const state = el("p", { class: "small level-error wrap", role: "status" });
+  const find = el("input", { id: ids.find, type: "search", autocomplete: "off", spellcheck: "false", oninput: paintFiles });
+  const found = el("ul", { class: "list files" });
+  const choose = el("section", { class: "card" }, el("h2", {}, "Files"),
+    el("label", { class: "field", for: ids.find }, "Find, or a path in the peer's folder or in one of listen.media_dirs", find), found);
+  const place = el("input", { id: ids.place, type: "range", min: 0, step: 1, "aria-label": "Position", oninput: () => { moving = true; }, onchange: seek });
+  const time = el("span", { class: "mono small" });
+  main.replaceChildren(el("h1", {}, "Listening"), card, state, el("div", { class: "columns" }, choose, who));
+
+  async function act(action, options = {}) {
+    state.textContent = "";
+    try {
+      take(await shell.post("listen/control", { action, ...options }));
+      return true;
+    } catch (error) {
+      state.textContent = error.message;
+      return false;
+    }
+  }
+
+  function take(next) {
+    now = next;
+    heardAt = performance.now();
+    paint();
+  }
+
+  function position() {
+    const play = now.session.play_state;
+    const passed = play.playing ? (performance.now() - heardAt) / 1000 : 0;
+    return Math.min(now.session.track.duration || Infinity, play.position + passed);
+  }
+
+  function seek() {
+    moving = false;
+    act("seek", { seconds: Math.min(Number(place.value), now.session.track.duration) });
+  }
+
+  async function load(path) {
+    if (!now.session && !(await act("create", { name: "Listening together" }))) return;
+    if (await act("load", { path })) await act("play");
+  }
+
+  function paint() {
+    const session = now.session;
+    const hosts = !session || session.role === "host";
+    choose.hidden = !hosts;
+    const kept = card.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    if (!session) card.replaceChildren(...opening());
+    else card.replaceChildren(...(hosts ? hosting(session) : hearing(session)));
+    if (kept) card.querySelector(`[data-act="${kept}"]`)?.focus();
+    paintWho(session);
+    tick();
+  }
+
+  function opening() {
+    const name = el("input", { id: ids.name, value: "Listening together", maxlength: 100, required: true });
+    return [el("h2", {}, "No session is open"), el("p", { class: "small soft" }, "You play an audio file, and everybody who listens hears the same second: pages of your site, and other peers."),
+      el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); act("create", { name: name.value }); } },
+        el("label", { class: "field grow", for: ids.name }, "Name", name), el("button", { type: "submit", class: "main" }, "Open a session"))];
+  }
+
+  function button(action, text, does, props = {}) {
+    return el("button", { type: "button", dataset: { act: action }, onclick: does, ...props }, text);
+  }
+
+  function hosting(session) {
+    const track = session.track;
+    const end = button("close", "End the session", async () => { if (await shell.confirm(`End ${session.name} for everybody?`, "End it")) act("close"); }, { class: "danger" });
+    if (!track) return [el("h2", { class: "wrap" }, session.name), el("p", { class: "soft" }, "Nothing is loaded: choose a file."), el("p", { class: "row" }, end)];
+    place.max = Math.ceil(track.duration);
+    const playing = session.play_state.playing;
+    return [...about(session), el("div", { class: "row place" }, place, time),
+      el("p", { class: "row" },
+        button("play", playing ? "Pause" : "Play", () => act(playing ? "pause" : "play"), { class: "main" }),
+        button("back", `Back ${BACK_SECONDS} s`, () => act("seek", { seconds: Math.max(0, position() - BACK_SECONDS) })), end)];
+  }
+
+  function hearing(session) {
+    return [...(session.track ? about(session) : [el("h2", { class: "wrap" }, session.name)]),
+      el("p", { class: "row" }, el("progress", { max: 1, "aria-label": "Position" }), time),
+      el("p", { class: "soft wrap" }, "You listen to another peer, ", el("code", { class: "small", title: session.host }, shortId(session.host)), "; its host plays."),
+      el("p", { class: "row" }, button("close", "Leave", () => act("close")))];
+  }
+
+  function about(session) {
+    const { track } = session;
+    const kind = [track.format.toUpperCase(), `${Math.round(track.bitrate / 1000)} kbit/s`].join(", ");
+    return [el("p", { class: "row apart" }, el("span", { class: "soft wrap" }, session.name),
+      el("span", { class: `badge ${session.play_state.playing ? "good" : ""}` }, session.play_state.playing ? "playing" : "paused")),
+      el("h2", { class: "wrap" }, track.name), el("p", { class: "small soft" }, kind)];
+  }
+
+  function paintWho(session) {
+    const listeners = new Map();
+    for (const each of now.who) listeners.set(each.id, { ...each, pages: (listeners.get(each.id)?.pages || 0) + 1 });
+    who.hidden = !session || session.role !== "host";
+    who.replaceChildren(el("h2", {}, "Who listens"), listeners.size
+      ? el("ul", { class: "list" }, [...listeners.values()].map((each) => el("li", { class: "row apart" },
+        el("span", { class: "wrap" }, each.label && el("strong", {}, each.label, " "), el("code", { class: "small soft", title: each.id }, shortId(each.id))),
+        each.pages > 1 && el("span", { class: "small soft" }, `${each.pages} pages`))))
+      : el("p", { class: "soft" }, "Nobody yet."));
+  }
+
+  function paintFiles() {
+    const wanted = find.value.trim().toLowerCase();
+    const fitting = files.filter((file) => file.toLowerCase().includes(wanted));
+    const rows = fitting.slice(0, SHOWN).map((file) => el("li", { class: "row apart" }, el("span", { class: "wrap" }, file),
+      el("button", { type: "button", onclick: () => load(file), "aria-label": `Play ${file}` }, "Play")));
+    if (wanted && !fitting.length) rows.push(el("li", { class: "row apart" }, el("span", { class: "soft wrap" }, "No such file is known."), el("button", { type: "button", onclick: () => load(find.value.trim()) }, "Play this path")));
+    if (!files.length) rows.push(el("li", { class: "soft" }, "No audio files: put MP3, Ogg, FLAC or WAV files into the peer's folder, or name their folder in listen.media_dirs."));
+    if (fitting.length > SHOWN) rows.push(el("li", { class: "small soft" }, `${fitting.length - SHOWN} more: type to find them`));
+    found.replaceChildren(...rows);
+  }
+
+  function tick() {
+    if (!now.session || !now.session.track) return;
+    const length = now.session.track.duration;
+    const at = moving ? Number(place.value) : position();
+    if (!moving) place.value = at;
+    place.setAttribute("aria-valuetext", clock(at));
+    time.textContent = length ? `${clock(at)} of ${clock(length)}` : clock(at);
+    const bar = card.querySelector("progress");
+    if (bar && length) bar.value = at / length;
+  }
+
+  const renew = async () => take(await shell.get("listen").catch(() => now));
+  paint();
+  paintFiles();
+  const ends = [shell.on("listen", renew), shell.on("gap", renew)];
+  const timer = setInterval(tick, TICK_MS);
+  return () => {
+    clearInterval(timer);
+    ends.forEach((end) => end());
+  };
+}

@@ -1,0 +1,57 @@
+"""Sites at a port of their own, for browsers that find no `*.localhost` (Safari): opened when somebody goes there.
+
+The origin is `http://localhost:<port>`, another for each site and each test visitor, with the same rights as under its usual
+name. Everybody else is led to that name. It must not know what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from goop2.web.doors import BoundDoor, bind_site
+from goop2.web.limits import SITE_PORTS_MAX
+from goop2.web.origins import SITE_HOST, Realm, origin_address
+from goop2.web.peer_host import host_label
+
+Serve = Callable[[BoundDoor], Awaitable[None]]
+
+
+def needs_port(user_agent: str) -> bool:
+    """Whether a browser that calls itself this finds no `*.localhost`: WebKit that is no Chromium."""
+    return "AppleWebKit/" in user_agent and "Chrome/" not in user_agent
+
+
+class TooManySites(Exception):
+    """No further site gets a port."""
+
+
+class Ports:
+    """The addresses of sites, for whoever is led to one."""
+
+    def __init__(self, peer_id: str, port: int) -> None:
+        self._peer_id = peer_id
+        self._port = port
+        """Of the door where every site has its name."""
+        self._opened: dict[tuple[str, str], str] = {}
+        self.serve: Serve | None = None
+        """Serves a door; None while nothing is served."""
+
+    async def address(self, peer_id: str, visitor: str, user_agent: str) -> str:
+        """The origin of a peer's site; where `visitor` is a name, of the own one for that test visitor.
+
+        Raises `TooManySites`, OSError, and ValueError for what is no peer.
+        """
+        label = host_label(peer_id)
+        if not needs_port(user_agent):
+            return origin_address(f"{visitor}.{label}.localhost" if visitor else f"{label}.localhost", self._port)
+        known = self._opened.get((peer_id, visitor))
+        return known if known is not None else await self._open(peer_id, visitor)
+
+    async def _open(self, peer_id: str, visitor: str) -> str:
+        if len(self._opened) >= SITE_PORTS_MAX or self.serve is None:
+            raise TooManySites(f"{len(self._opened)} sites have a port already; the next start of the peer has room again")
+        realm = Realm.TEST_VISITOR if visitor else Realm.OWN_SITE if peer_id == self._peer_id else Realm.VISITED_SITE
+        bound = bind_site(peer_id, realm, visitor)
+        address = self._opened[peer_id, visitor] = origin_address(SITE_HOST, bound.door.port)
+        await self.serve(bound)
+        return address

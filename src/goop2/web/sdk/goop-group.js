@@ -1,0 +1,40 @@
+// Goop.group: groups of peers, hosted here or joined. A group is named by its id and its host; without a host it is one of the peer whose
+// page this is, and a visited page is in groups of its own peer alone. Names, and what members say of themselves, are other people's text.
+(function () {
+  "use strict";
+  const Goop = globalThis.Goop;
+
+  Goop.group = {
+    /** The groups this peer hosts or has joined: [{id, host, name, type, members, away, joined, max_members, volatile}]. */
+    subscriptions: () => Goop.request("group/subscriptions"),
+    /** Joins the group `group`; resolves with it once its host lets us in, rejects when it does not (full) or is away. */
+    async join(group, host = "") {
+      await Goop.heard(); // or what follows could be missed
+      return Goop.request("group/join", { group, host });
+    },
+    /** Sends `payload`, anything JSON can hold up to 64 KB, to everybody else in the group. */
+    async send(group, payload, host = "") {
+      await Goop.heard(); // or an answer could be missed
+      return Goop.request("group/send", { group, host, payload });
+    },
+    /** Leaves it. */
+    leave: (group, host = "") => Goop.request("group/leave", { group, host }),
+    /** Calls `listener({type, group, host, from, payload, members, message})` with what happens in `group`, or in all groups:
+     * subscribe(listener). `type`: msg state members joined meta hosted away refused ended. `from` is known where the group is hosted. Gives
+     * the function that ends it. */
+    subscribe(group, listener) {
+      if (typeof group === "function") return Goop.hear("group", group);
+      return Goop.hear("group", (event) => event.group === group && listener(event));
+    },
+    /** The owner's: a group hosted here, {type: "template", max_members: 0, volatile: false}. */
+    create: (name, options = {}) => Goop.request("group/create", { name, ...options }),
+    /** The owner's: the group hosted here is over. */
+    close: (group) => Goop.request("group/close", { group }),
+    /** The owner's: tells the peer `peer` that it may join. */
+    invite: (group, peer) => Goop.request("group/invite", { group, peer }),
+    /** The owner's: invitations that came: [{host, group, name, type}]. */
+    invites: () => Goop.request("group/invites"),
+    /** The owner's: calls `listener({host, group, name, type})` when one comes; gives the function that ends it. */
+    invited: (listener) => Goop.hear("group-invite", listener),
+  };
+})();

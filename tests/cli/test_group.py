@@ -1,0 +1,72 @@
+"""`goop2 group`: from the making of a group to its end, between two running peers, and with none running."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from tests.cli.command import PATIENCE_SECONDS, goop2
+from tests.cli.test_remote import on_the_network, running
+
+from goop2.folder import create
+from goop2.identity import load_or_create
+
+
+def listed(folder: Path) -> dict[str, list[dict[str, object]]]:
+    done = goop2("group", "list", "--dir", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[dict[str, object]]] = json.loads(done.stdout)
+    return found
+
+
+def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
+    alice, bob = tmp_path / "alice", tmp_path / "bob"
+    with running(alice, "Alice"), running(bob, "Bob") as address:
+        for folder in (alice, bob):
+            on_the_network(folder)
+        assert goop2("connect", alice, address).returncode == 0
+        host, member = (load_or_create(folder).peer_id for folder in (bob, alice))
+        made = goop2("group", "create", "Chess", "--max", "1", "--dir", bob)
+        group = made.stdout.strip()
+        assert (made.returncode, len(group)) == (0, 16)
+        invited = goop2("group", "invite", group, member, "--dir", bob)
+        assert (invited.returncode, invited.stderr) == (0, "invited\n")
+        assert listed(alice)["invites"] == [{"host": host, "group": group, "name": "Chess", "type": "template"}]
+        assert f"{group}  Chess  (invited by {host})" in goop2("group", "list", "--dir", alice).stdout
+        joined = goop2("group", "join", host, group, "--dir", alice, "--json")
+        assert json.loads(joined.stdout)["members"] == [member]
+        assert listed(bob)["hosted"][0]["members"] == [member]
+        assert "1 here, 0 away" in goop2("group", "list", "--dir", bob).stdout
+        refused = goop2("group", "join", host, "nosuch", "--dir", alice)
+        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "forbidden")
+        assert goop2("group", "leave", group, "--dir", alice).returncode == 0
+        again = goop2("group", "leave", group, "--dir", alice)
+        assert (again.returncode, again.stderr.split(":")[0]) == (1, "not_found")
+        end = time.monotonic() + PATIENCE_SECONDS
+        while listed(bob)["hosted"][0]["members"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert goop2("group", "close", group, "--dir", bob).returncode == 0
+        assert listed(bob) == {"hosted": [], "joined": [], "invites": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("create", " "), 1), (("create", "x", "--max", "-1"), 2), (("close", "nosuch"), 1), (("create", "x", "--max", "5000"), 1)],
+)
+def test_what_cannot_be_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    create(tmp_path / "mine")
+    done = goop2("group", *arguments, "--dir", tmp_path / "mine")
+    assert done.returncode == code
+    assert len(done.stderr.strip().splitlines()) >= 1
+    assert done.stdout == ""
+
+
+def test_a_group_made_while_no_peer_runs_is_kept(tmp_path: Path) -> None:
+    create(tmp_path / "mine")
+    assert "no group" in goop2("group", "list", "--dir", tmp_path / "mine").stderr
+    made = goop2("group", "create", "Chess", "--type", "chess", "--dir", tmp_path / "mine", "--json")
+    assert json.loads(made.stdout)["name"] == "Chess"
+    assert [one["type"] for one in listed(tmp_path / "mine")["hosted"]] == ["chess"]

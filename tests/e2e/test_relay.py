@@ -1,0 +1,63 @@
+"""Two peers in two networks that reach one machine in the middle and not each other: its rendezvous and relay bring them together."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.cli.command import PATIENCE_SECONDS
+from tests.e2e.lan import Machine, NoNamespaces, two_networks
+from tests.e2e.test_lan import made, running, until
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[tuple[Machine, ...]]:
+    try:
+        with two_networks(routed=False) as four:
+            yield four
+    except NoNamespaces as missing:
+        pytest.skip(f"two networks and a machine in the middle: {missing}")
+
+
+@contextmanager
+def meeting_point(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
+    process = machine.start("rendezvous", "--http", "0.0.0.0:8787", "--relay", "0.0.0.0:4001")
+    try:
+        assert process.stdout is not None
+        assert b"rendezvous is up" in process.stdout.readline()
+        yield process
+        process.terminate()
+        assert process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def prepared(folder: Path, label: str, rendezvous: str) -> Path:
+    made(folder, label)
+    settings = json.loads((folder / "goop.json").read_text())
+    (folder / "goop.json").write_text(json.dumps(settings | {"presence": {"rendezvous_wan": rendezvous}}))
+    return folder
+
+
+def test_they_meet_and_talk_through_the_relay_and_again_when_it_was_gone(machines: tuple[Machine, ...], tmp_path: Path) -> None:
+    left, right, *gates = machines
+    ping = ["ip", "netns", "exec", left.namespace, "ping", "-c1", "-W1", right.address]
+    assert subprocess.run(ping, capture_output=True, check=False).returncode != 0
+    alices, bobs = (
+        prepared(tmp_path / label, label, f"http://{gate.address}:8787") for label, gate in zip(("Alice", "Bob"), gates, strict=True)
+    )
+    with running(left, alices, "Alice") as alice, running(right, bobs, "Bob") as bob:
+        with meeting_point(gates[0]):
+            until(lambda: alice.sees() == ["Bob"] and bob.sees() == ["Alice"], alice.process)
+            done = alice.send("Bob", "!hello Alice")
+            assert (done.returncode, done.stdout) == (0, "Hello, Alice!\n"), done.stderr
+            assert bob.send("Alice", "!hello Bob").stdout == "Hello, Bob!\n"
+        assert alice.send(bob.id, "!hello nobody").returncode == 1, "there was no other way"
+        with meeting_point(gates[0]):  # with another id
+            until(lambda: alice.send(bob.id, "!hello again").stdout == "Hello, again!\n", alice.process)

@@ -1,0 +1,95 @@
+"""Circuit relay v2 between go-libp2p and ours: its relay, its client and its hidden peer, each with ours in the other places."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.interop.others import ANSWER_SECONDS, go_peer
+from tests.p2p.hosts import loopback_host
+from tests.p2p.test_serving import Pair, pair
+
+from goop2.p2p.address import CIRCUIT, PeerAddress, parse
+from goop2.p2p.calling import Calling
+from goop2.p2p.guest import Guest, open_guest
+from goop2.p2p.relay import open_relay
+
+
+@pytest.fixture(scope="session")
+def go(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return go_peer(tmp_path_factory.mktemp("go"))[0]
+
+
+@contextlib.asynccontextmanager
+async def running(program: str, *arguments: str) -> AsyncIterator[PeerAddress]:
+    """The address a relay or a hidden peer prints; it ends with its stdin."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(program, *arguments, stdin=pipe, stdout=pipe)
+    try:
+        assert process.stdout is not None
+        yield parse((await asyncio.wait_for(process.stdout.readline(), ANSWER_SECONDS)).decode())
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), ANSWER_SECONDS)
+        if process.returncode is None:
+            process.kill()
+
+
+async def read_through(program: str, address: str) -> list[str]:
+    """A peer's label as Go's client reads it through a relay, and whom it was connected to."""
+    process = await asyncio.create_subprocess_exec(program, "through", address, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), ANSWER_SECONDS)
+    assert process.returncode == 0
+    return out.decode().splitlines()
+
+
+@pytest_asyncio.fixture
+async def guest() -> AsyncIterator[Guest]:
+    opened = open_guest()
+    async with opened as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def served(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
+    opened = pair(guest, tmp_path)
+    async with opened as running:
+        yield running
+
+
+async def test_our_peer_is_reached_through_gos_relay_by_gos_client_and_by_ours(go: str, guest: Guest, served: Pair) -> None:
+    async with running(go, "relay") as relay, loopback_host(guest) as caller:
+        us = served.callee.peer_id
+        await served.callee.reserve(relay.peer, [relay])
+        through = f"{relay.transport}/p2p/{relay.peer}{CIRCUIT}/p2p/{us}"
+        assert await read_through(go, through) == ["Alice", f"{us} true 1"]
+        await caller.connect(us, [parse(through)])
+        assert await Calling(caller).label(us) == "Alice"
+        assert caller.peer_id in {each.peer for each in served.callee.peers()}
+
+
+async def test_gos_hidden_peer_is_reached_through_our_relay_by_gos_client_and_by_ours(go: str, guest: Guest) -> None:
+    async with (
+        loopback_host(guest) as host,
+        open_relay(guest, host, lambda: list(host.addresses)),
+        loopback_host(guest) as caller,
+        running(go, "hidden", host.addresses[0]) as hidden,
+    ):
+        await caller.connect(hidden.peer, [hidden])
+        assert await Calling(caller).label(hidden.peer) == f"Hidden gopher, called by {caller.peer_id}"
+        label, connected = await read_through(go, f"{hidden.transport}/p2p/{hidden.peer}")
+        assert label.startswith("Hidden gopher, called by 12D3Koo")
+        assert connected == f"{hidden.peer} true 1"
+
+
+async def test_our_peer_is_reached_through_our_relay_by_gos_client(go: str, guest: Guest, served: Pair) -> None:
+    async with loopback_host(guest) as host, open_relay(guest, host, lambda: list(host.addresses)):
+        await served.callee.reserve(host.peer_id, [parse(host.addresses[0])])
+        answer = await read_through(go, f"{host.addresses[0]}{CIRCUIT}/p2p/{served.callee.peer_id}")
+        assert answer == ["Alice", f"{served.callee.peer_id} true 1"]

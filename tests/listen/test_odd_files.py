@@ -1,0 +1,181 @@
+"""Files as they are found in the wild: cut, tagged at either end, with headers that lie. How long each is another tool tells, which
+decodes all of it and counts: what headers say is wrong by minutes here.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import random
+import struct
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mutagen.apev2 import APEv2, APEValue
+from mutagen.flac import FLAC, Picture
+from mutagen.id3 import APIC, ID3, TIT2, TPE1
+from tests.listen.sounds import RATE, encoded, heard_seconds
+
+from goop2.listen.session import ListenError
+from goop2.listen.tracks import Library
+
+SECONDS = 12.0
+CLOSE_SECONDS = 0.1
+PICTURE = b"\xff\xd8\xff\xe0" + random.Random(5).randbytes(1_500_000)
+"""Random bytes hold what looks like frames of an MP3, a hundred of them."""
+ID3V1 = b"TAG" + b"Old Title".ljust(30, b"\0") + b"Old Artist".ljust(30, b"\0") + bytes(65)
+PCM = struct.pack("<HHIIHH", 1, 1, RATE, RATE * 2, 2, 16)
+EXTENSIBLE = struct.pack("<HHIIHHHHI", 0xFFFE, 1, RATE, RATE * 2, 2, 16, 22, 16, 4) + b"\1\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
+ADPCM = struct.pack("<HHIIHHHH", 2, 1, RATE, RATE, 1024, 4, 2, 500)
+TO_A_PIPE = 0xFFFFFFFF
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Silence, then noise: a varying bitrate varies as much as it can."""
+    file = tmp_path_factory.mktemp("odd") / "source.wav"
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        half = int(RATE * SECONDS / 2)
+        out.writeframes(bytes(2 * half) + random.Random(7).randbytes(2 * half))
+    return file
+
+
+@pytest.fixture(scope="module")
+def vbr(source: Path) -> Path:
+    """An MP3 of varying bitrate with a header that says how long it is."""
+    return encoded(source, source.with_name("vbr.mp3"), "-V", "2")
+
+
+@pytest.fixture(scope="module")
+def bare(source: Path) -> bytes:
+    """The frames of one without, and without tags."""
+    made = encoded(source, source.with_name("bare.mp3"), "-V", "2", "-t")
+    ID3(made).delete(made)
+    return made.read_bytes()
+
+
+def riff(*chunks: tuple[bytes, bytes], said: int | None = None) -> bytes:
+    """A WAV of these chunks; `said`: how long it says it is, wrongly."""
+    body = b"WAVE"
+    for name, content in chunks:
+        length = said if said is not None and name == b"data" else len(content)
+        body += name + struct.pack("<I", length) + content + bytes(len(content) % 2)
+    return b"RIFF" + struct.pack("<I", len(body) if said is None else said) + body
+
+
+ID3V2 = b"ID3\x04\0\0\0\0\1\0" + bytes(128)
+WITH_FOOTER = b"ID3\x04\0\x10\0\0\1\0" + bytes(128) + b"3DI\x04\0\x10\0\0\1\0"
+ODD_MP3: dict[str, Callable[[bytes], bytes]] = {
+    "no header": lambda bare: bare,
+    "ID3v1": lambda bare: bare + ID3V1,
+    "two ID3v2, one with a footer": lambda bare: ID3V2 + WITH_FOOTER + bare,
+    "garbage before the first frame": lambda bare: random.Random(1).randbytes(70_000) + bare,
+    "zeros before the first frame": lambda bare: bytes(70_000) + bare,
+    "garbage in the middle": lambda bare: bare[: len(bare) // 2] + PICTURE + bare[len(bare) // 2 :],
+    "a picture behind the last frame": lambda bare: bare + PICTURE + ID3V1,
+    "cut in a frame": lambda bare: bare[: len(bare) * 2 // 3 + 77],
+}
+
+
+@pytest.mark.parametrize("odd", ODD_MP3)
+def test_an_odd_mp3_is_as_long_as_it_sounds(tmp_path: Path, bare: bytes, odd: str) -> None:
+    (tmp_path / "odd.mp3").write_bytes(ODD_MP3[odd](bare))
+    if odd in ("garbage in the middle", "a picture behind the last frame"):
+        expected = heard_seconds(bare, ".mp3")  # decoders make noise of garbage
+    else:
+        expected = heard_seconds((tmp_path / "odd.mp3").read_bytes(), ".mp3")
+    assert loaded(tmp_path, "odd.mp3") == pytest.approx(expected, abs=CLOSE_SECONDS)
+
+
+def test_a_header_of_an_mp3_that_was_cut_is_not_believed(tmp_path: Path, vbr: Path) -> None:
+    content = vbr.read_bytes()[: vbr.stat().st_size * 2 // 3]
+    (tmp_path / "cut.mp3").write_bytes(content)
+    assert b"Xing" in content
+    assert loaded(tmp_path, "cut.mp3") == pytest.approx(heard_seconds(content, ".mp3"), abs=CLOSE_SECONDS)
+    assert loaded(tmp_path, "cut.mp3") < SECONDS - 1
+
+
+def test_a_vbri_header_is_no_sound(tmp_path: Path, bare: bytes) -> None:
+    header = bytearray(144 * 128_000 // RATE)
+    header[:4], header[36:40] = b"\xff\xfb\x90\xc4", b"VBRI"
+    (tmp_path / "a.mp3").write_bytes(bare)
+    (tmp_path / "vbri.mp3").write_bytes(bytes(header) + bare)
+    assert loaded(tmp_path, "vbri.mp3") == loaded(tmp_path, "a.mp3")
+
+
+def test_large_covers_and_tags_are_passed_over(tmp_path: Path, vbr: Path, bare: bytes) -> None:
+    (tmp_path / "cover.mp3").write_bytes(vbr.read_bytes())
+    tags = ID3()
+    for frame in (APIC(3, "image/jpeg", 3, "", PICTURE), TIT2(3, "Title"), TPE1(3, "Artist")):
+        tags.add(frame)
+    tags.save(tmp_path / "cover.mp3")
+    (tmp_path / "ape.mp3").write_bytes(bare)
+    ape = APEv2()
+    ape["Title"], ape["Artist"], ape["Cover Art (Front)"] = "Title", "Artist", APEValue(PICTURE, 1)
+    ape.save(str(tmp_path / "ape.mp3"))
+    for name in ("cover.mp3", "ape.mp3"):
+        track = Library(tmp_path, tmp_path / "lua", []).load(name)
+        assert track.name == "Artist – Title"
+        assert track.duration == pytest.approx(heard_seconds(vbr.read_bytes(), ".mp3"), abs=CLOSE_SECONDS)
+
+
+WAVS: dict[str, Callable[[bytes], bytes]] = {
+    "extensible": lambda data: riff((b"fmt ", EXTENSIBLE), (b"data", data)),
+    "odd chunks": lambda data: riff((b"JUNK", b"x" * 27), (b"fmt ", PCM), (b"LIST", b"INFOabc"), (b"data", data), (b"id3 ", b"abc")),
+    "written to a pipe": lambda data: riff((b"fmt ", PCM), (b"data", data), said=TO_A_PIPE),
+    "cut": lambda data: riff((b"fmt ", PCM), (b"data", data))[: len(data) // 2],
+}
+
+
+@pytest.mark.parametrize("odd", WAVS)
+def test_an_odd_wav_is_as_long_as_it_sounds(tmp_path: Path, source: Path, odd: str) -> None:
+    content = WAVS[odd](source.read_bytes()[44:])
+    (tmp_path / "odd.wav").write_bytes(content)
+    assert loaded(tmp_path, "odd.wav") == pytest.approx(heard_seconds(content, ".wav"), abs=CLOSE_SECONDS)
+
+
+@pytest.mark.parametrize("options", [("-b", "24"), ("-e", "floating-point", "-b", "32"), ("-b", "8"), ("-e", "a-law"), ("-c", "6")])
+def test_wavs_of_other_samples(tmp_path: Path, source: Path, options: tuple[str, ...]) -> None:
+    encoded(source, tmp_path / "odd.wav", *options)
+    assert loaded(tmp_path, "odd.wav") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
+
+
+def test_a_wav_no_browser_plays_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "odd.wav").write_bytes(riff((b"fmt ", ADPCM), (b"data", bytes(10_000))))
+    with pytest.raises(ListenError, match=r"odd\.wav .* browsers do not play"):
+        loaded(tmp_path, "odd.wav")
+
+
+def test_a_flac_without_its_length_and_one_that_was_cut(tmp_path: Path, source: Path) -> None:
+    whole = encoded(source, tmp_path / "whole.flac")
+    content = bytearray(whole.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)  # as an encoder that writes to a pipe leaves it
+    (tmp_path / "piped.flac").write_bytes(content)
+    (tmp_path / "cut.flac").write_bytes(whole.read_bytes()[: len(content) * 2 // 3])
+    assert loaded(tmp_path, "piped.flac") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
+    heard = heard_seconds((tmp_path / "cut.flac").read_bytes(), ".flac")
+    assert loaded(tmp_path, "cut.flac") == pytest.approx(heard, abs=CLOSE_SECONDS)
+    cover = FLAC(whole)
+    picture = Picture()
+    picture.data, picture.mime, picture.type = PICTURE, "image/jpeg", 3
+    cover.add_picture(picture)
+    cover.save()
+    assert loaded(tmp_path, "whole.flac") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
+
+
+@pytest.mark.parametrize("ending", [".ogg", ".opus"])
+def test_an_ogg_that_was_cut(tmp_path: Path, source: Path, ending: str) -> None:
+    content = encoded(source, tmp_path / f"whole{ending}").read_bytes()
+    (tmp_path / f"cut{ending}").write_bytes(content[: len(content) * 2 // 3])
+    heard = heard_seconds((tmp_path / f"cut{ending}").read_bytes(), ending)
+    assert loaded(tmp_path, f"cut{ending}") == pytest.approx(heard, abs=CLOSE_SECONDS)
+
+
+def loaded(folder: Path, name: str) -> float:
+    return Library(folder, folder / "lua", []).load(name).duration
