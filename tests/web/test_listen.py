@@ -315,6 +315,23 @@ async def test_a_small_difference_is_made_up_for_by_the_rate_alone(up: Served, f
         await all_with_the_host(up, [page])
 
 
+async def test_an_mp3_is_followed_through_a_pause_a_seek_and_another_track(up: Served) -> None:
+    encoded(up.folder / "track.wav", up.folder / "track.mp3", "-V", "2")
+    mp3(up.folder / "next.mp3", [9] * 2000)
+    async with launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page, playing(up, "track.mp3", 5):
+        await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
+        await all_with_the_host(up, [page])
+        await control(up, "pause")
+        await until(page, "document.querySelector('audio').paused")
+        await control(up, "seek", seconds=2)
+        await control(up, "play")
+        await all_with_the_host(up, [page])
+        await control(up, "load", path="next.mp3")
+        await control(up, "play")
+        await all_with_the_host(up, [page])
+        assert await page.evaluate("Goop.listen.hearing(document.querySelector('audio'))") == "playing"
+
+
 async def test_a_page_whose_player_failed_or_whose_host_was_away_comes_back(up: Served) -> None:
     async with playing(up, "track.wav", 5), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
         await page.route("**/api/listen/audio**", lambda route: route.abort())
