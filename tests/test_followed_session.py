@@ -16,7 +16,7 @@ from tests.p2p.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_host import SESSION, WireHost
 from tests.wire_listener import line
 
-from goop2 import followed_session
+from goop2 import followed_session, grouping
 from goop2.listen.operations import followed
 from goop2.listen.session import ListenError
 from goop2.network import Network, join
@@ -145,7 +145,7 @@ async def test_a_host_that_lets_nobody_in_is_named(pair: Pair, monkeypatch: pyte
     pair.wire.full = True
     with pytest.raises(ListenError, match="no room"):
         await pair.join()
-    monkeypatch.setattr(followed_session, "JOIN_SECONDS", 0.2)
+    monkeypatch.setattr(grouping, "JOIN_SECONDS", 0.2)
     pair.wire.full, pair.wire.silent = False, True
     with pytest.raises(ListenError, match="does not answer"):
         await pair.join()
@@ -269,13 +269,16 @@ async def test_a_session_is_found_by_an_invitation_of_its_host(pair: Pair) -> No
     await pair.wire.host.serve("/goop/data/1.0.0", _knows_no_such_operation)
     assert await pair.network.followed.session_of(host) is None
     invite = {"group_id": SESSION, "group_name": "Over there", "host_peer_id": host, "app_type": "listen", "volatile": True}
-    for forged in ({"host_peer_id": me}, {"app_type": "chess"}, {"group_id": "listen-"}):
+    for forged in ({"host_peer_id": me}, {"group_id": "listen-"}):
         await pair.wire.send(me, "group.invite", {**invite, **forged})
     assert await pair.network.followed.session_of(host) is None
     await pair.wire.send(me, "group.invite", invite)
     offered = await pair.network.followed.session_of(host)
     assert offered is not None
     assert (offered.id, offered.name) == (SESSION, "Over there")
+    await pair.join()
+    pair.network.followed.leave()
+    assert await pair.network.followed.session_of(host) == offered, "a page that is loaded again finds it again"
 
 
 async def _knows_no_such_operation(stream: Stream) -> None:

@@ -133,11 +133,11 @@ async def join(
         stack.callback(grouping.detach)
         session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)
-        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling, sealing)
+        followed = FollowedSession(peer.listening, grouping, host, calling, sealing)
         stack.callback(followed.stop)
         who = _Who()
         # Before anybody can find us: whoever does asks at once.
-        keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), introducing)
+        keep = _keeping(peer, who, broadcasts, _grouped(grouping), introducing)
         await _serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
         servers = await stack.enter_async_context(servers_of(peer.settings.presence))
@@ -246,10 +246,9 @@ def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Gro
     return keep
 
 
-def _grouped(grouping: Grouping, followed: FollowedSession) -> Grouped:
+def _grouped(grouping: Grouping) -> Grouped:
     def grouped(sender: str, said: topics.Group | topics.Invite) -> None:
         if isinstance(said, topics.Invite):
-            followed.invited(sender, said)
             grouping.invited(sender, said)
         else:
             grouping.received(sender, said)
