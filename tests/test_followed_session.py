@@ -208,7 +208,7 @@ async def test_a_host_that_sends_no_sound_ends_the_wait(pair: Pair, monkeypatch:
         await heard(pair)
     monkeypatch.setattr(followed_session, "HEADER_SECONDS", 0.2)
     pair.wire.header = None
-    with pytest.raises(Broken, match="no sound"):
+    with pytest.raises(Broken):
         await heard(pair)
 
 
