@@ -37,7 +37,7 @@ class Sound:
 
 
 class Followed:
-    """Another peer's session, as followed_session.py has it."""
+    """Another peer's session, as network/followed_session.py has it."""
 
     def __init__(self, following: Following) -> None:
         self.following = following
