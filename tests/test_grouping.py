@@ -17,7 +17,7 @@ from tests.wire_listener import WireListener
 
 from goop2 import grouping as module
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
-from goop2.network import Network, join
+from goop2.network.joining import Network, join
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import HOSTED_MAX, Change, NoSuchGroup, TooManyGroups
 from goop2.p2p.guest import Guest

@@ -172,8 +172,8 @@ async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
     """With a network of our own; the lock keeps two peers from having one identity at once."""
     from goop2.lock import locked
-    from goop2.network import join
-    from goop2.remote import Remote
+    from goop2.network.joining import join
+    from goop2.network.owner import Remote
 
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     with locked(folder):

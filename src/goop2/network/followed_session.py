@@ -1,6 +1,6 @@
 """A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
 
-The other side of group_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
+The other side of hosted_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
 another peer's text.
 """
 
@@ -52,8 +52,8 @@ class Sound:
     """The sound of the session from a moment on."""
 
     format: str
-    position: float
-    """Seconds into the track where it begins."""
+    beginning: Callable[[], float]
+    """Seconds into the track where it begins, as far as we know by now."""
     pieces: AsyncIterator[bytes]
     """Ends with the track, and when the host pauses, seeks or loads. Raises `Broken`."""
 
@@ -148,7 +148,7 @@ class FollowedSession:
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
             pieces = self._pieces(followed, stream.read, reader.rest())
-            yield Sound(answer.format, self._following.at(), self._opened(followed.host, pieces) if answer.sealed else pieces)
+            yield Sound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
 
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:
