@@ -1,6 +1,7 @@
-"""A peer of ours that asks another: `python -m benchmarks.our_p2p ADDRESS SECONDS AT_ONCE` prints calls of `hello` a second.
+"""A peer of ours that asks another: `python -m benchmarks.our_p2p new|kept ADDRESS SECONDS AT_ONCE` prints calls of `hello` a second.
 
-`… file ADDRESS PATH` prints megabytes a second of a file of its site.
+`new`: each over a stream of its own, as peers without kept streams get them; `kept`: as it calls. `… files ADDRESS COUNT` prints
+megabytes a second of a file of the peer's site.
 """
 
 from __future__ import annotations
@@ -9,51 +10,75 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import uvloop
 
-from goop2.network import Network, join
+from goop2.network.joining import Network, join
 from goop2.p2p.address import parse
-from goop2.p2p.protocols.data import Success
+from goop2.p2p.limits import ANSWER_SECONDS
+from goop2.p2p.protocols import data
 from goop2.peer import open_peer
 
 MEGABYTE = 1e6
 
 
-async def main(address: str, then: str, *arguments: str) -> None:
+async def main(kind: str, address: str, *arguments: str) -> None:
     """Open a peer, connect, and ask."""
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "goop.json").write_text("{}")
         async with open_peer(Path(name), {}) as peer, join(peer, 0, listen_on="127.0.0.1", near_by=False) as network:
             other = parse(address)
             await network.host.connect(other.peer, [other])
-            figure = await (file(network, other.peer, arguments[0]) if then == "file" else calls(network, other.peer, then, *arguments))
+            if kind == "files":
+                figure = await files(network, other.peer, int(arguments[0]))
+            else:
+                figure = await calls({"new": over_new, "kept": as_it_calls}[kind](network, other.peer), *map(float, arguments))
             print(figure, flush=True)
 
 
-async def calls(network: Network, peer: str, seconds: str, at_once: str) -> float:
+Call = Callable[[], Awaitable[data.Answer]]
+
+
+def as_it_calls(network: Network, peer: str) -> Call:
+    """A call."""
+    return lambda: network.calling.call(peer, "hello")
+
+
+def over_new(network: Network, peer: str) -> Call:
+    """A call over a stream of its own."""
+    question = data.request(data.Request("lua-call", function="hello", params=msgspec.Raw(b"{}")))
+
+    async def call() -> data.Answer:
+        return data.answered(await network.host.ask(peer, data.PROTOCOL, question, data.answer_reader(), ANSWER_SECONDS))
+
+    return call
+
+
+async def calls(call: Call, seconds: float, at_once: float) -> float:
     """Calls a second."""
     count, begun = 0, time.perf_counter()
 
     async def keep_calling() -> None:
         nonlocal count
-        while time.perf_counter() - begun < float(seconds):
-            answer = await network.calling.call(peer, "hello")
-            assert isinstance(answer, Success), answer
+        while time.perf_counter() - begun < seconds:
+            answer = await call()
+            assert isinstance(answer, data.Success), answer
             count += 1
 
     await asyncio.gather(*(keep_calling() for _ in range(int(at_once))))
     return count / (time.perf_counter() - begun)
 
 
-async def file(network: Network, peer: str, path: str) -> float:
-    """Megabytes a second."""
+async def files(network: Network, peer: str, count: int) -> float:
+    """Megabytes a second, one file after another."""
     begun, size = time.perf_counter(), 0
-    async with network.calling.file(peer, path) as answer:
-        async for piece in answer.pieces:
-            size += len(piece)
-        assert size == answer.size
+    for _ in range(count):
+        async with network.calling.file(peer, "/large.bin") as answer:
+            async for piece in answer.pieces:
+                size += len(piece)
     return size / MEGABYTE / (time.perf_counter() - begun)
 
 

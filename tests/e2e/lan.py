@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment
 from tests.web.browser import executable
@@ -35,9 +36,9 @@ class Machine:
         script.chmod(0o755)
         return script
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str | Path, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         """Start goop2 on this machine; the caller ends it. `ip netns exec` becomes the command, so its pid is the command's."""
-        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=stderr)
 
     def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run goop2 on this machine to its end."""
@@ -53,7 +54,7 @@ class Machine:
 @contextmanager
 def two_machines() -> Iterator[tuple[Machine, Machine]]:
     """Two machines on one cable, which reach each other and nobody else. Raises `NoNamespaces`."""
-    with _machines("a", "b") as (a, b):
+    with machines("a", "b") as (a, b):
         _cable(a, "10.77.0.1", b, "10.77.0.2")
         yield a.at("10.77.0.1"), b.at("10.77.0.2")
 
@@ -64,7 +65,7 @@ def two_networks(*, routed: bool = True) -> Iterator[tuple[Machine, Machine, Mac
 
     The third and the fourth are the router as the first and the second see it. Raises `NoNamespaces`.
     """
-    with _machines("a", "b", "r") as (a, b, router):
+    with machines("a", "b", "r") as (a, b, router):
         for machine, own, gate in ((a, "10.77.1.1", "10.77.1.254"), (b, "10.77.2.1", "10.77.2.254")):
             _cable(machine, own, router, gate)
             _run("-n", machine.namespace, "route", "add", "default", "via", gate)
@@ -73,16 +74,17 @@ def two_networks(*, routed: bool = True) -> Iterator[tuple[Machine, Machine, Mac
 
 
 @contextmanager
-def _machines(*names: str) -> Iterator[list[Machine]]:
+def machines(*names: str) -> Iterator[list[Machine]]:
+    """Machines without a cable. Raises `NoNamespaces`."""
     mark = secrets.token_hex(3)
-    machines = [Machine(f"goop2-{mark}-{name}", "127.0.0.1") for name in names]
+    made = [Machine(f"goop2-{mark}-{name}", "127.0.0.1") for name in names]
     try:
-        for machine in machines:
+        for machine in made:
             _run("netns", "add", machine.namespace)
             _run("-n", machine.namespace, "link", "set", "lo", "up")
-        yield machines
+        yield made
     finally:
-        for machine in machines:  # the cables go with them
+        for machine in made:  # the cables go with them
             subprocess.run(["ip", "netns", "del", machine.namespace], capture_output=True, check=False)
 
 

@@ -83,5 +83,5 @@ def test_whoever_opens_streams_too_fast_is_refused_however_short_each(clock: Clo
     for _ in range(2):
         with admission.stream("ann"):
             pass
-    with pytest.raises(Refused, match="ann opens too many streams"), admission.stream("ann"):
+    with pytest.raises(Refused, match="ann asks too often"), admission.stream("ann"):
         pass

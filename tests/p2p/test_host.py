@@ -25,8 +25,7 @@ from multiaddr import Multiaddr
 from tests.p2p.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
 
 from goop2.p2p import host as host_module
-from goop2.p2p import pinned
-from goop2.p2p import stream as stream_module
+from goop2.p2p import pinned, trio_stream
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import Broken, Busy, NotAnAddress, NotSpoken, PortTaken, Unreachable
 from goop2.p2p.guest import Guest
@@ -259,7 +258,7 @@ async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_n
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         stream = await caller.open(callee.peer_id, "/test/never")
-        muxed: Any = stream._stream.muxed_stream
+        muxed: Any = stream._stream.muxed
         muxed.send_window = 1 << 40
         with contextlib.suppress(Broken):
             await stream.write(bytes(4 * MEGABYTE_BYTES))
@@ -271,11 +270,10 @@ async def test_a_frame_larger_than_any_window_is_not_even_read(guest: Guest) -> 
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         stream = await caller.open(callee.peer_id, "/test/never")
-        muxed: Any = stream._stream.muxed_stream
+        muxed: Any = stream._stream.muxed
 
         async def announce() -> None:
-            header = (0).to_bytes(4, "big") + muxed.stream_id.to_bytes(4, "big") + (8 * MEGABYTE_BYTES).to_bytes(4, "big")
-            await muxed.conn._write_frame(header)
+            muxed.muxed_conn.post((0).to_bytes(4, "big") + muxed.stream_id.to_bytes(4, "big") + (8 * MEGABYTE_BYTES).to_bytes(4, "big"))
 
         await guest.call(announce)
         await until(lambda: callee.peers() == ())
@@ -334,7 +332,7 @@ async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeyp
 
 
 async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "LINGER_SECONDS", 1.0)
+    monkeypatch.setattr(trio_stream, "LINGER_SECONDS", 1.0)
     async with two_hosts(guest) as (caller, callee):
 
         async def answer_at_once(stream: Stream) -> None:
@@ -390,7 +388,7 @@ async def test_whoever_answers_too_slowly_is_given_up(guest: Guest) -> None:
 
 
 async def test_whoever_takes_nothing_is_given_up(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(trio_stream, "WRITE_SECONDS", 0.2)
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:

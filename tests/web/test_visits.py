@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.p2p.hosts import LOOPBACK, connect, loopback_host
 from tests.web.served import Answer, Served, served
 
-from goop2.network import join
+from goop2.network.joining import join
 from goop2.p2p import calling
 from goop2.p2p.guest import open_guest
 from goop2.p2p.host import Handler, Host

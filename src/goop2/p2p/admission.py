@@ -108,6 +108,7 @@ class Admission:
         self.memory = Memory(limits.buffered_bytes)
         self._connections = Occupancy("connections", limits.connections, limits.connections_per_address)
         self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
+        self._lingering = Occupancy("streams that are done", limits.streams, limits.streams_per_peer)
         self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
         self._opened = Meter(limits.streams_per_minute_and_peer, clock)
         self._received = Meter(limits.bytes_per_minute_and_peer, clock)
@@ -123,10 +124,18 @@ class Admission:
     @contextlib.contextmanager
     def stream(self, peer: str) -> Iterator[None]:
         """A stream that `peer` opened, from before its protocol is known to its end. Raises `Refused`."""
-        if not self._opened.take(peer):
-            raise Refused(f"{peer} opens too many streams")
+        self.request(peer)
         with self._streams.one(peer):
             yield
+
+    def lingering(self, peer: str) -> contextlib.AbstractContextManager[None]:
+        """A stream that `peer` opened and whose exchange is done, until the other side has read it all. Raises `Refused`."""
+        return self._lingering.one(peer)
+
+    def request(self, peer: str) -> None:
+        """A request of `peer`, on a stream of its own or one that is kept. Raises `Refused`."""
+        if not self._opened.take(peer):
+            raise Refused(f"{peer} asks too often")
 
     def received(self, peer: str, size: int) -> bool:
         """Whether `peer` may have sent so many bytes unasked."""

@@ -161,9 +161,9 @@ class Calling:
 
     async def _ask(self, peer: str, asked: data.Request, box: Box | None) -> data.Answer:
         with _named(peer):
-            async with await self._host.open(peer, data.PROTOCOL) as stream:
-                line = await stream.ask(sealed.line(box, data.request(asked)), data.answer_reader(), ANSWER_SECONDS)
-                return _answer(line, box)
+            question, reader = sealed.line(box, data.request(asked)), data.answer_reader()
+            line = await self._host.ask(peer, data.PROTOCOL, question, reader, ANSWER_SECONDS, kept=data.KEPT_PROTOCOL)
+            return _answer(line, box)
         raise AssertionError
 
     async def _deliver(self, peer: str, message: mq.Message, box: Box | None) -> None:
@@ -171,8 +171,7 @@ class Calling:
             if not self._host.is_connected(peer):
                 await self._host.connect(peer)
             # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
-            async with asyncio.timeout(ACK_SECONDS), await self._host.open(peer, mq.PROTOCOL) as stream:
-                mq.ack(await stream.ask(mq.send(message, box), mq.ack_reader(), ACK_SECONDS), message)
+            mq.ack(await self._host.ask(peer, mq.PROTOCOL, mq.send(message, box), mq.ack_reader(), ACK_SECONDS), message)
 
 
 class _CannotOpen(Broken):

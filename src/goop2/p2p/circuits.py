@@ -22,12 +22,12 @@ from libp2p.host.exceptions import StreamFailure
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.exceptions import SwarmException
-from libp2p.network.stream.exceptions import StreamError
+from libp2p.network.stream.exceptions import StreamError, StreamReset
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
+from libp2p.stream_muxer.exceptions import MuxedStreamError
 from multiaddr import Multiaddr
 
-from goop2.p2p import pinned
 from goop2.p2p.address import CIRCUIT, peer_id
 from goop2.p2p.admission import Admission, Refused
 from goop2.p2p.limits import (
@@ -37,12 +37,12 @@ from goop2.p2p.limits import (
     NEGOTIATE_SECONDS,
     READ_MAX_BYTES,
     RELAY_ANSWER_SECONDS,
-    WRITE_SECONDS,
 )
 from goop2.p2p.protocols import circuit
 from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.trio_stream import TrioStream
 
-FAULTS: Final = (SwarmException, StreamFailure, StreamError, RemoteFault, Refused, trio.TooSlowError, ValueError)
+FAULTS: Final = (SwarmException, StreamFailure, StreamError, MuxedStreamError, RemoteFault, Refused, trio.TooSlowError, ValueError)
 """All in which an attempt may end that is nobody's bug here."""
 
 
@@ -133,6 +133,7 @@ class Circuits:
             claimed = circuit.brought(message)
             if str(relay) not in self._places:
                 await write(stream, circuit.take(circuit.PERMISSION_DENIED))
+                await stream.close_write()
                 raise Refused(f"{relay} brings a circuit, and gave us no place")
             # One relay is one address: those who come through it share what one may have.
             with self._admission.connection(f"{CIRCUIT}/{relay}"):
@@ -201,12 +202,11 @@ async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
 
 async def write(stream: NetStream, data: bytes) -> None:
     """All of it, as fast as the other side takes it; TooSlowError when that is not at all."""
-    view = memoryview(data)
-    while view:
-        with trio.fail_after(WRITE_SECONDS):
-            size = await pinned.window(stream)
-            await stream.write(bytes(view[:size]))
-        view = view[size:]
+    muxed: Any = stream.muxed_stream
+    try:
+        await TrioStream(muxed).write(data)
+    except MuxedStreamError as error:
+        raise StreamReset from error
 
 
 async def reset(stream: NetStream) -> None:

@@ -1,7 +1,7 @@
 """trio as a guest of the running asyncio loop: py-libp2p speaks trio only, everything else here asyncio.
 
-Both loops share one thread: trio waits for its sockets in a helper thread and runs its tasks inside callbacks of the host loop, so nothing
-needs a lock. What crosses, and how:
+Both loops share one thread: trio runs its tasks inside callbacks of the host loop (pump.py), so nothing needs a lock, and either side may
+touch the other's tasks where they stand. What crosses, and how:
 
     asyncio → trio   `await guest.call(function, *arguments)`; cancelling the caller cancels the trio task and waits for its end
     trio → asyncio   `await guest.host(function, *arguments)`; the same the other way round
@@ -21,6 +21,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import outcome
 import trio
+
+from goop2.p2p.pump import Pump
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,22 +69,24 @@ class Guest:
         self._ready: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._stopping = False
+        self._pump = Pump(loop)
         self._calls: set[_Call[Any]] = set()
         """Those somebody waits for, so that none waits for ever when trio ends before it begins."""
 
     async def call(self, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Run an async trio function and give its result. Raises what it raises, and `GuestStopped`."""
-        call = _Call(lambda: function(*arguments, **keywords), self._loop.create_future())
-        self._enter(lambda: self._begin(call))
+        call = _Call(lambda: function(*arguments, **keywords), self._loop)
         self._calls.add(call)
-        call.future.add_done_callback(lambda _future: self._calls.discard(call))
         try:
-            return await asyncio.shield(call.future)
+            self._enter(lambda: self._begin(call))
+            return await call.result()
         except asyncio.CancelledError:
-            # Not this task but the trio task may have been cancelled: then the future says so and nothing is left to wait for.
-            if not call.future.done():
+            # Not this task but the trio task may have been cancelled: then nothing is left to wait for.
+            if not call.settled:
                 await self._cancel(call)
             raise
+        finally:
+            self._calls.discard(call)
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *arguments: Any) -> None:
         """Run an async trio function beside everything else; its failure is the guest's."""
@@ -94,6 +98,11 @@ class Guest:
 
         self._enter(begin)
 
+    def touch(self, function: Callable[[], object]) -> None:
+        """Run a plain function on what is trio's, here and now; nothing when trio has ended."""
+        with contextlib.suppress(GuestStopped):
+            self._enter(function)
+
     async def host(self, function: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **keywords: P.kwargs) -> T:
         """From trio: run an async function of the host loop and give its result. Raises what it raises."""
         task = self._loop.create_task(function(*arguments, **keywords))
@@ -101,8 +110,8 @@ class Guest:
         raise_cancelled: list[Callable[[], Any]] = []
 
         def ended(_task: asyncio.Task[T]) -> None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(trio.lowlevel.reschedule, waiting, _outcome(task, raise_cancelled))
+            if not self._ended.done():
+                self._pump.enter(lambda: trio.lowlevel.reschedule(waiting, _outcome(task, raise_cancelled)))
 
         def abort(raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
             raise_cancelled.append(raise_cancel)
@@ -118,7 +127,7 @@ class Guest:
         trio.lowlevel.start_guest_run(
             self._main,
             run_sync_soon_threadsafe=cast(_Soon, self._loop.call_soon_threadsafe),
-            run_sync_soon_not_threadsafe=cast(_Soon, self._loop.call_soon),
+            run_sync_soon_not_threadsafe=self._pump.schedule,
             done_callback=self._done,
             # asyncio and uvloop own the wake-up descriptor; trio must not take it, signals are theirs.
             host_uses_signal_set_wakeup_fd=True,
@@ -132,7 +141,6 @@ class Guest:
     async def _main(self) -> None:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._token = trio.lowlevel.current_trio_token()
             self._ready.set_result(None)
             # A nursery without a task would end.
             await trio.sleep_forever()
@@ -154,32 +162,33 @@ class Guest:
             call.settle(_stopped())
 
     def _enter(self, function: Callable[[], object]) -> None:
-        """Have trio run a plain function at its next turn."""
+        """Do something to trio's tasks; it has its turn soon."""
         if self._ended.done() or self._stopping:
             raise GuestStopped("the network is stopped")
-        self._token.run_sync_soon(function)
+        self._pump.enter(function)
 
     async def _cancel(self, call: _Call[Any]) -> None:
-        with contextlib.suppress(GuestStopped, trio.RunFinishedError):
+        with contextlib.suppress(GuestStopped):
             self._enter(call.scope.cancel)
-        await _until_done(call.future)
+        await _until_done(call.end())
 
     async def _stop(self) -> None:
         await _until_done(self._ready)
         if not self._ended.done():
             self._stopping = True
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._nursery.cancel_scope.cancel)
+            self._pump.enter(self._nursery.cancel_scope.cancel)
         await _until_done(self._ended)
 
 
 class _Call(Generic[T]):
     """A trio task somebody in asyncio waits for."""
 
-    def __init__(self, function: Callable[[], Awaitable[T]], future: asyncio.Future[T]) -> None:
+    def __init__(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> None:
         self.scope = trio.CancelScope()
-        self.future = future
         self._function = function
+        self._loop = loop
+        self._outcome: outcome.Outcome[T] | None = None
+        self._waiting: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         result: outcome.Outcome[T] = _stopped()
@@ -191,17 +200,30 @@ class _Call(Generic[T]):
         finally:
             self.settle(result)
 
+    @property
+    def settled(self) -> bool:
+        return self._outcome is not None
+
     def settle(self, result: outcome.Outcome[T]) -> None:
         """Give the waiting side its result, once."""
-        if self.future.done():
-            return
-        match result:
-            case outcome.Value(value=value):
-                self.future.set_result(value)
-            case outcome.Error(error=error):
-                self.future.set_exception(error)
-                # Whoever was cancelled does not fetch it, and that is no fault.
-                self.future.exception()
+        if self._outcome is None:
+            self._outcome = result
+            if self._waiting is not None and not self._waiting.done():
+                self._waiting.set_result(None)
+
+    async def result(self) -> T:
+        """What the task gives or raises."""
+        if self._outcome is None:
+            await self.end()
+        assert self._outcome is not None
+        return self._outcome.unwrap()
+
+    def end(self) -> asyncio.Future[None]:
+        """Done when the task is; whoever waits and is cancelled asks for another."""
+        self._waiting = self._loop.create_future()
+        if self._outcome is not None:
+            self._waiting.set_result(None)
+        return self._waiting
 
 
 def _stopped() -> outcome.Error:

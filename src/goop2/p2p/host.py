@@ -22,22 +22,22 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
-from libp2p.host.exceptions import StreamFailure
 from libp2p.network.config import ConnectionConfig
 from libp2p.network.exceptions import SwarmException
-from libp2p.network.stream.net_stream import NetStream
 from libp2p.network.swarm import Swarm
-from libp2p.peer.id import ID
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.exceptions import MuxedStreamError
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
 
 from goop2.identity import Identity
 from goop2.p2p import pinned
+from goop2.p2p.accepting import OwnProtocol
 from goop2.p2p.address import PeerAddress, peer_id
 from goop2.p2p.admission import Admission
+from goop2.p2p.asking import Asking, NoConnection, NoneSpoken
 from goop2.p2p.circuits import FAULTS, Circuits
 from goop2.p2p.dialling import AddressBook, dial
 from goop2.p2p.faults import Broken, Busy, NotSpoken, PortTaken, Unreachable
@@ -51,7 +51,10 @@ from goop2.p2p.limits import (
     OUTGOING_STREAMS_PER_PEER,
     Limits,
 )
+from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.protocols.line import LineReader
 from goop2.p2p.stream import Stream
+from goop2.p2p.trio_stream import TrioStream
 
 Handler = Callable[[Stream], Awaitable[None]]
 """Carries out one exchange another peer began. What it raises resets the stream."""
@@ -95,6 +98,7 @@ class Host:
         self.admission = Admission(limits, time.monotonic)
         pinned.settle(self._host, self.admission, self._refused)
         self._swarm = cast(Swarm, self._host.get_network())
+        self._asking = Asking(self._swarm, guest.start_soon)
         self._book = AddressBook()
         self._circuits = Circuits(self._host, self.admission)
         self._dialling: WeakValueDictionary[str, _Dialling] = WeakValueDictionary()
@@ -139,37 +143,41 @@ class Host:
                 connected = self.is_connected(peer)
             else:
                 dialling.tried = transports
-                connected = await self._called(peer, dial, self._swarm, self._circuits, id_, transports)
+                connected = await self._called(peer, (), dial, self._swarm, self._circuits, id_, transports)
         if not connected:
             raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
 
     async def open(self, peer: str, *protocols: str) -> Stream:
-        """A new stream to a peer, on the first of `protocols` it speaks. Raises `Unreachable`, `NotSpoken` and `Busy`."""
-        id_ = peer_id(peer)
-        if not self._swarm.get_connections(id_):
-            await self.connect(peer)
-        if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
-            raise Busy(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
-        self._outgoing[peer] += 1
+        """A new stream to a peer, on the first of `protocols` it speaks. Raises `Unreachable`, `NotSpoken`, `Busy`, `Broken`."""
+        await self._make_sure(peer)
+        self._one_more(peer)
         try:
-            stream = await self._called(peer, self._open, id_, [TProtocol(name) for name in protocols])
-        except StreamFailure as failure:
-            self._one_less(peer)
-            if pinned.refused(failure):
-                raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
-            raise Broken(f"{peer} ended the exchange before it began ({' or '.join(protocols)})") from None
+            stream, protocol = await self._called(peer, protocols, self._asking.open, peer_id(peer), protocols)
         except BaseException:
             self._one_less(peer)
             raise
-        return Stream(self._guest, stream, peer, str(stream.get_protocol()), lambda: self._one_less(peer))
+        return Stream(self._guest, stream, peer, protocol, lambda: self._one_less(peer))
+
+    async def ask(self, peer: str, protocol: str, question: bytes, reader: LineReader, seconds: float, *, kept: str = "") -> bytes:
+        """The line that answers a line, within so long. `kept`: the protocol's form for many questions on a stream.
+
+        Raises as `open` does.
+        """
+        await self._make_sure(peer)
+        self._one_more(peer)
+        try:
+            tried = (kept, protocol) if kept else (protocol,)
+            return await self._called(peer, tried, self._asking.ask, peer_id(peer), protocol, kept, question, reader, seconds)
+        finally:
+            self._one_less(peer)
 
     async def serve(self, protocol: str, handler: Handler, seconds: float = EXCHANGE_SECONDS) -> None:
         """Have `handler` answer the streams others open with this protocol, each within `seconds`."""
 
-        async def accept(stream: NetStream) -> None:
+        async def accept(stream: TrioStream) -> None:
             await self._accept(stream, protocol, handler, seconds)
 
-        await self._guest.call(_plain(lambda: self._host.set_stream_handler(TProtocol(protocol), accept)))  # type: ignore[arg-type]
+        self._host.set_stream_handler(TProtocol(protocol), OwnProtocol(accept))
 
     def peers(self) -> tuple[Connected, ...]:
         """Whom we are connected to now, each once."""
@@ -186,8 +194,8 @@ class Host:
         self._circuits.asked.add(relay)
         try:
             await self.connect(relay, addresses)
-            return await self._called(relay, self._circuits.reserve, peer_id(relay))
-        except FAULTS as fault:
+            return await self._guest.call(self._circuits.reserve, peer_id(relay))
+        except (*FAULTS, GuestStopped) as fault:
             raise Unreachable(f"the relay {relay} gives no place: {str(fault) or type(fault).__name__}") from None
         finally:
             self._circuits.asked.discard(relay)
@@ -213,6 +221,7 @@ class Host:
         pinned.quiet()
         self._listening, self._done = trio.Event(), trio.Event()
         self._stop = trio.Event()
+        self._guest.start_soon(self._tidy)
         self._circuits.attach()
         self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
         await self._guest.call(self._listening.wait)
@@ -233,6 +242,12 @@ class Host:
         finally:
             self._done.set()
 
+    async def _tidy(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._asking.tidy)
+            await self._stop.wait()
+            nursery.cancel_scope.cancel()
+
     async def _close_connections(self) -> None:
         """All at once: each takes the library a fifth of a second."""
         async with trio.open_nursery() as nursery:
@@ -243,30 +258,44 @@ class Host:
         self._stop.set()
         await self._done.wait()
 
-    async def _called(self, peer: str, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
+    async def _make_sure(self, peer: str) -> None:
+        if not self._swarm.get_connections(peer_id(peer)):
+            await self.connect(peer)
+
+    async def _called(
+        self, peer: str, protocols: Sequence[str], function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs
+    ) -> T:
         """A call into trio that has to do with a peer; its failures in our words."""
         try:
             return await self._guest.call(function, *arguments, **keywords)
-        except (SwarmException, trio.TooSlowError, GuestStopped) as error:
+        except NoneSpoken:
+            raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
+        except RemoteFault as fault:
+            raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
+        except MuxedStreamError as error:
+            raise Broken(f"{peer} ended the exchange ({' or '.join(protocols)}; {type(error).__name__})") from None
+        except trio.TooSlowError:
+            raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
+        except (SwarmException, NoConnection, GuestStopped) as error:
             raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
 
-    async def _open(self, peer: ID, protocols: list[TProtocol]) -> NetStream:
-        with trio.fail_after(NEGOTIATE_SECONDS):
-            return cast(NetStream, await self._host.new_stream(peer, protocols))
-
-    async def _accept(self, stream: NetStream, protocol: str, handler: Handler, seconds: float) -> None:
-        ours = Stream(self._guest, stream, str(stream.muxed_conn.peer_id), protocol)
+    async def _accept(self, stream: TrioStream, protocol: str, handler: Handler, seconds: float) -> None:
+        peer = str(stream.muxed.muxed_conn.peer_id)
+        ours = Stream(self._guest, stream, peer, protocol, another=lambda: self.admission.request(peer))
         try:
             with trio.fail_after(seconds):
                 await self._guest.host(_exchange, ours, handler)
-            await ours.linger()
         except Exception as error:
-            self._log.info("exchange failed", peer=ours.peer, protocol=protocol, why=str(error) or type(error).__name__)
-            await stream.reset()
+            self._log.info("exchange failed", peer=peer, protocol=protocol, why=str(error) or type(error).__name__)
+            stream.reset()
         except BaseException:
-            with trio.CancelScope(shield=True):
-                await stream.reset()
+            stream.reset()
             raise
+
+    def _one_more(self, peer: str) -> None:
+        if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
+            raise Busy(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
+        self._outgoing[peer] += 1
 
     def _one_less(self, peer: str) -> None:
         self._outgoing[peer] -= 1
@@ -312,13 +341,6 @@ def _new_host(identity: Identity, limits: Limits) -> BasicHost:
     if str(host.get_id()) != identity.peer_id:
         raise RuntimeError(f"libp2p calls this peer {host.get_id()}, identity.key calls it {identity.peer_id}")
     return host
-
-
-def _plain(function: Callable[[], object]) -> Callable[[], Awaitable[object]]:
-    async def run() -> object:
-        return function()
-
-    return run
 
 
 def _remote(muxed: object) -> str:

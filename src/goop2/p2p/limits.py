@@ -53,6 +53,26 @@ CIRCUIT_HEAD_START_SECONDS = 2.0
 LINGER_SECONDS = 60.0
 """After our last byte, until the other side closes its end: it may still be reading, and a reset would take that from it."""
 
+KEPT_IDLE_SECONDS = 30.0
+KEPT_WAIT_SECONDS = 60.0
+"""A kept stream without a question is let go by who asks, and later by who answers, so that the two seldom cross."""
+
+TIDY_SECONDS = 10.0
+"""Between two looks at kept streams."""
+
+KEPT_LIFE_SECONDS = 600.0
+"""Of a kept stream; it ends between two questions, and the next opens another."""
+
+PING_SECONDS = 30.0
+SILENCE_SECONDS = 90.0
+"""A connection is asked for a sign of life, and lost when none comes for so long: its other side is gone without a word."""
+
+MUXER_CLOSE_SECONDS = 1.0
+"""For the last frames of a connection."""
+
+LIBRARY_WRITE_SECONDS = 5.0
+"""What the library writes (gossip, identify), when nothing of it is taken: its own number."""
+
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0
 """Reconnecting: doubled from the first to the last, then kept up; a peer that is back is found within a minute."""
@@ -83,6 +103,18 @@ READ_MAX_BYTES = 64 * 1024
 WINDOW_MAX_BYTES = 1 * MEGABYTE_BYTES
 """What a stream may hold unread. The library lets it grow to 16 MB, and does not hold the sender to it."""
 
+UNSENT_MAX_BYTES = 256 * 1024
+"""What a connection's streams may have handed over and the system not taken yet; then they wait."""
+
+CONTROL_FRAMES_MAX = 1024
+"""Frames a connection makes us answer while it reads none of the answers."""
+
+CONTROL_FRAME_COSTS_BYTES = 64
+"""What a frame without data counts for beside bytes: a few microseconds of work. A call is three."""
+
+STREAMS_PER_DIRECTION = 256
+"""Of one connection, whoever opens them; Yamux's usual number. Ours end sooner, below."""
+
 ADDRESSES_MAX = 16
 """Addresses of one peer that are tried."""
 
@@ -93,7 +125,16 @@ CIRCUITS_PER_RELAY = 64
 """A stream each, of the 256 a connection has."""
 
 OUTGOING_STREAMS_PER_PEER = 128
-"""Half of what the muxer has: at its end it blocks without a word."""
+"""Half of what a connection has; gossip and the library open a few too."""
+
+QUESTIONS_AT_ONCE = 48
+"""Calls to one peer that are under way; the next waits. Three quarters of the streams it lets us open: messages and files find room."""
+
+KEPT_PER_PEER = 32
+"""Streams kept for questions to one peer: half of what it lets us open. More at a time have a stream each."""
+
+KEPT_WAITING_MAX = 256
+"""Kept streams of all peers that wait for a question: half of the streams there may be. The next is let go after its answer."""
 
 SEALED_FILES_BYTES = 256 * MEGABYTE_BYTES
 """Files that are sealed or opened at a time, with every copy of them: one of 37 MB, the largest, and smaller ones beside it."""

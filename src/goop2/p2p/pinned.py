@@ -1,14 +1,13 @@
 """What must be otherwise in py-libp2p 0.8.1, each with its reason. It reaches into the library, so the version is checked.
 
-1. A stream's window is not enforced: the sender may go on and everything is kept. `bound` gives each connection buffers that count.
-2. Windows grow to 16 MB, and a frame that long is read before anybody looks at it. Ours end at WINDOW_MAX_BYTES.
+1. Its muxer holds back nobody, and is slow: `settle` puts ours in its place, see muxer.py.
+2. It asks the system for each two bytes of length and then for the bytes: `_Ahead` reads what is there.
 3. An inbound connection holds its place, its task and its socket until the host ends, however long it is closed. `inbound` gives them back.
 4. Listening shares a port that is taken (SO_REUSEPORT), so that two peers get each other's visitors. Ours fails,
    unless what has the port is over: a peer that starts again gets its own.
-5. Writing gives up after 5 s without window, with part of the data sent. `window` lets us wait before we write.
-6. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
-7. A dial whose handshake fails leaves its socket open.
-8. A stream that was reset ends like one that is done. `was_reset` tells them apart.
+5. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
+6. A dial whose handshake fails leaves its socket open.
+7. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
 """
 
 from __future__ import annotations
@@ -21,23 +20,19 @@ from typing import Any
 
 import trio
 from libp2p.host.basic_host import BasicHost
+from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.connection.raw_connection import RawConnection
-from libp2p.network.stream.net_stream import NetStream
-from libp2p.stream_muxer.yamux import yamux
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.peer.id import ID
 from libp2p.transport.tcp import tcp
 
+from goop2.p2p.accepting import Accepting
 from goop2.p2p.admission import Admission, Refused
-from goop2.p2p.limits import WINDOW_MAX_BYTES
+from goop2.p2p.limits import READ_MAX_BYTES
+from goop2.p2p.muxer import Muxer
 
 PINNED = "0.8.1"
-_POLL_SECONDS = 0.01
 
 Log = Callable[[str], object]
-
-
-class Flood(trio.TooSlowError):
-    """More comes than is read. The muxer closes a connection whose handling raises TooSlowError, and no other exception of our choice."""
 
 
 def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
@@ -49,10 +44,11 @@ def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
     swarm.retry_config.max_retries = 0
     swarm.auto_connector.run_background_task = _nothing
     swarm._schedule_auto_connect = lambda: None
-    _bound_connections(swarm, admission)
-    _close_failed_dials(swarm)
+    swarm.notify_opened_stream = swarm.notify_closed_stream = _nothing
+    swarm.set_stream_handler(Accepting(host.get_mux().handlers, admission, refused))
+    _mux(swarm, admission)
+    _settle_dials(swarm)
     _give_places_back(swarm, admission, refused)
-    _bound_streams(swarm, admission, refused)
 
 
 async def _nothing(*_arguments: object) -> None:
@@ -60,8 +56,7 @@ async def _nothing(*_arguments: object) -> None:
 
 
 def quiet() -> None:
-    """Process-wide: the window's end, the port that is not shared, and a log that strangers cannot fill."""
-    yamux.MAX_WINDOW_SIZE = WINDOW_MAX_BYTES
+    """Process-wide: the port that is not shared, and a log that strangers cannot fill."""
     tcp._set_reuse_flags = _reuse_ended
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
 
@@ -71,56 +66,22 @@ def _reuse_ended(sock: trio.socket.SocketType) -> None:
     sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
 
 
-def send_window(stream: NetStream) -> int:
-    """Bytes the other side would take now; more than nothing too when the stream is no more, so that writing says so."""
-    muxed: Any = stream.muxed_stream
-    return int(muxed.send_window) or int(muxed.closed or muxed.send_closed)
+def _mux(swarm: Any, admission: Admission) -> None:
+    muxers = swarm.upgrader.muxer_multistream
+
+    async def new_conn(conn: Any, peer: ID) -> Any:
+        protocol, _its_own = await muxers._selector.select(conn, conn.is_initiator, muxers.negotiate_timeout)
+        return muxers._annotate_connection(Muxer(conn, peer, admission), conn, protocol)
+
+    muxers.new_conn = new_conn
 
 
-def refused(failure: BaseException) -> bool:
-    """Whether a stream could not be opened because the other side speaks no such protocol, and not because it is gone or full."""
-    return "not supported" in str(failure.__cause__)
-
-
-def was_reset(stream: NetStream) -> bool:
-    """Whether what looks like the end is none: a stream that was reset, or whose connection is lost, reads like one that is done."""
-    muxed: Any = stream.muxed_stream
-    return bool(muxed.reset_received)
-
-
-def ended(stream: NetStream) -> bool:
-    """Whether both sides have said that no more comes, so that the muxer has forgotten it."""
-    muxed: Any = stream.muxed_stream
-    return bool(muxed.closed)
-
-
-async def window(stream: NetStream) -> int:
-    """Waits until the other side would take something, and gives how many bytes."""
-    while not (size := send_window(stream)):  # noqa: ASYNC110 (the library has no event to wait for)
-        await trio.sleep(_POLL_SECONDS)
-    return size
-
-
-def _bound_connections(swarm: Any, admission: Admission) -> None:
-    add = swarm.add_conn
-
-    async def add_conn(muxed: Any, direction: str = "unknown") -> Any:
-        bound(muxed, admission)
-        return await add(muxed, direction)
-
-    swarm.add_conn = add_conn
-
-
-def bound(muxed: Any, admission: Admission) -> None:
-    """Give a connection that has not begun to read buffers that count what they hold."""
-    muxed.stream_buffers = _Buffers(muxed, admission)
-
-
-def _close_failed_dials(swarm: Any) -> None:
+def _settle_dials(swarm: Any) -> None:
     upgrade = swarm.upgrade_outbound_raw_conn
 
     async def upgrade_or_close(raw: Any, *arguments: Any, **keywords: Any) -> Any:
         try:
+            raw.stream = _Ahead(raw.stream)
             return await upgrade(raw, *arguments, **keywords)
         except BaseException:
             with trio.CancelScope(shield=True), contextlib.suppress(Exception):
@@ -136,7 +97,7 @@ def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
         address = stream.get_remote_address()
         try:
             with admission.connection(address[0] if address else ""):
-                muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(stream, False), listen_address)
+                muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(_Ahead(stream), False), listen_address)
                 await muxed.event_closed.wait()
         except Refused as refusal:
             refused(str(refusal))
@@ -144,72 +105,25 @@ def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
     swarm._handle_inbound_connection = inbound
 
 
-def _bound_streams(swarm: Any, admission: Admission, refused: Log) -> None:
-    handle = swarm.common_stream_handler
+class _Ahead(ReadWriteCloser):
+    """A socket's stream, read as far as it has come."""
 
-    async def counted(stream: Any) -> None:
-        try:
-            with admission.stream(str(stream.muxed_conn.peer_id)):
-                await handle(stream)
-        except Refused as refusal:
-            refused(str(refusal))
-            await stream.reset()
+    def __init__(self, stream: Any) -> None:
+        self._inner = stream
+        self._read = b""
 
-    swarm.set_stream_handler(counted)
+    async def read(self, n: int | None = None) -> bytes:
+        got = self._read or await self._inner.read(READ_MAX_BYTES)
+        size = len(got) if n is None else n
+        self._read = got[size:]
+        return got[:size]
 
+    async def write(self, data: bytes) -> None:
+        await self._inner.write(data)
 
-class _Buffers(dict[int, bytearray]):
-    """What a connection's streams hold unread, by stream id; as the muxer uses a dict of bytearrays."""
+    async def close(self) -> None:
+        await self._inner.close()
 
-    def __init__(self, muxed: Yamux, admission: Admission) -> None:
-        super().__init__()
-        self.memory = admission.memory
-        self._admission = admission
-        self._peer = str(muxed.peer_id)
-        self._our_parity = muxed.next_stream_id % 2
-
-    def received(self, stream: int, size: int) -> bool:
-        """Whether these bytes may come: what we asked for always, what they send of themselves as fast as the limit says."""
-        return stream % 2 == self._our_parity or self._admission.received(self._peer, size)
-
-    def __setitem__(self, stream: int, buffer: bytearray) -> None:
-        super().__setitem__(stream, _Buffer(self, stream))
-
-    def __delitem__(self, stream: int) -> None:
-        self[stream].clear()
-        super().__delitem__(stream)
-
-    def pop(self, stream: int, *default: Any) -> Any:
-        if stream in self:
-            self[stream].clear()
-        return super().pop(stream, *default)
-
-    def clear(self) -> None:
-        for buffer in self.values():
-            buffer.clear()
-        super().clear()
-
-
-class _Buffer(bytearray):
-    """Bytes of one stream, counted as they come and go."""
-
-    def __init__(self, buffers: _Buffers, stream: int) -> None:
-        super().__init__()
-        self._buffers = buffers
-        self._stream = stream
-
-    def extend(self, data: Any) -> None:
-        size = len(data)
-        # The library lets an honest sender a little beyond the window it was given.
-        if len(self) + size > 2 * WINDOW_MAX_BYTES or not self._buffers.received(self._stream, size) or not self._buffers.memory.hold(size):
-            raise Flood
-        super().extend(data)
-
-    def clear(self) -> None:
-        self._buffers.memory.free(len(self))
-        super().clear()
-
-    def __delitem__(self, key: Any) -> None:
-        before = len(self)
-        super().__delitem__(key)
-        self._buffers.memory.free(before - len(self))
+    def get_remote_address(self) -> tuple[str, int] | None:
+        address: tuple[str, int] | None = self._inner.get_remote_address()
+        return address

@@ -20,7 +20,6 @@ from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
 
-from goop2.p2p import pinned
 from goop2.p2p.circuits import FAULTS, asked, read_message, reset, write
 from goop2.p2p.guest import Guest, GuestStopped
 from goop2.p2p.host import Host
@@ -93,17 +92,17 @@ class Relay:
         limits = self.places.limits
         seconds, most = int(limits.circuit_seconds), limits.circuit_bytes
         with self.places.circuit(str(source), str(target), _address(stream)):
-            other = await self._bring(source, target, seconds, most)
+            other, first_back = await self._bring(source, target, seconds, most)
             try:
                 await write(stream, circuit.give_circuit(seconds, most))
                 with trio.move_on_after(seconds):
-                    await _Carrying(most).both_ways(stream, rest, other)
+                    await _Carrying(most).both_ways(stream, rest, other, first_back)
             finally:
                 await reset(stream)
                 await reset(other)
 
-    async def _bring(self, source: ID, target: ID, seconds: int, most: int) -> NetStream:
-        """The target's end of a circuit, once it has taken it. Raises `Refusal`."""
+    async def _bring(self, source: ID, target: ID, seconds: int, most: int) -> tuple[NetStream, bytes]:
+        """The target's end of a circuit, once it has taken it, and what it has said already. Raises `Refusal`."""
         if not self._host.is_connected(str(target)):
             self.places.drop(str(target))
             raise Refusal(circuit.NO_RESERVATION)
@@ -113,14 +112,14 @@ class Relay:
         except (*FAULTS, StreamFailure):
             raise Refusal(circuit.FAILED) from None
         try:
-            answer, _rest = await asked(other, circuit.bring(source.to_bytes(), seconds, most))
+            answer, rest = await asked(other, circuit.bring(source.to_bytes(), seconds, most))
             circuit.taken(answer)
         except BaseException as error:
             await reset(other)
             if isinstance(error, FAULTS):
                 raise Refusal(circuit.FAILED) from None
             raise
-        return other
+        return other, rest
 
 
 class _Carrying:
@@ -129,10 +128,10 @@ class _Carrying:
     def __init__(self, most: int) -> None:
         self._left = most
 
-    async def both_ways(self, one: NetStream, first: bytes, other: NetStream) -> None:
+    async def both_ways(self, one: NetStream, first: bytes, other: NetStream, first_back: bytes) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._one_way, one, first, other, nursery.cancel_scope)
-            nursery.start_soon(self._one_way, other, b"", one, nursery.cancel_scope)
+            nursery.start_soon(self._one_way, other, first_back, one, nursery.cancel_scope)
 
     async def _one_way(self, source: NetStream, first: bytes, target: NetStream, circuit_scope: trio.CancelScope) -> None:
         try:
@@ -149,8 +148,6 @@ class _Carrying:
             try:
                 piece = await source.read(READ_MAX_BYTES)
             except StreamEOF:
-                if pinned.was_reset(source):
-                    raise
                 await target.close_write()
                 return
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import mimetypes
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,16 @@ import msgspec
 import structlog
 
 from goop2.p2p.admission import Memory
-from goop2.p2p.limits import READ_MAX_BYTES, REQUEST_SECONDS, SEALED_FILES_BYTES, SEEN_MESSAGES
+from goop2.p2p.limits import (
+    EXCHANGE_SECONDS,
+    KEPT_LIFE_SECONDS,
+    KEPT_WAIT_SECONDS,
+    KEPT_WAITING_MAX,
+    READ_MAX_BYTES,
+    REQUEST_SECONDS,
+    SEALED_FILES_BYTES,
+    SEEN_MESSAGES,
+)
 from goop2.p2p.protocols import content, data, mq, sealed, site, topics
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader
@@ -77,6 +87,8 @@ class Serving:
         self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = Seen()
+        self._waiting = 0
+        """Kept streams without a request."""
         self._sealing = sealing or Sealing()
         self._sealed_files = Memory(SEALED_FILES_BYTES)
         self._one_seals = asyncio.Lock()
@@ -91,6 +103,7 @@ class Serving:
             (mq.PROTOCOL, self.answer_mq),
         ):
             await host.serve(protocol, answer)
+        await host.serve(data.KEPT_PROTOCOL, self.keep_answering_data, KEPT_LIFE_SECONDS + EXCHANGE_SECONDS)
 
     async def answer_content(self, stream: Stream) -> None:
         """The label."""
@@ -120,11 +133,38 @@ class Serving:
         """One operation."""
         try:
             line = await read_line(stream, data.request_reader())
-            line, box = self._sealing.line(stream.peer, line, "the request", data.REQUEST_MAX_BYTES)
         except RemoteFault as fault:
             await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
             return
-        await stream.finish(sealed.line(box, await self._data_line(stream.peer, line)))
+        await stream.finish(await self._data_answer(stream.peer, line))
+
+    async def keep_answering_data(self, stream: Stream) -> None:
+        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        ends = time.monotonic() + KEPT_LIFE_SECONDS
+        while (line := await self._next_request(stream)) is not None:
+            await stream.write(await self._data_answer(stream.peer, line))
+            if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
+                break
+        await stream.finish()
+
+    async def _next_request(self, stream: Stream) -> bytes | None:
+        reader = data.request_reader()
+        self._waiting += 1
+        try:
+            line = await stream.next_line(reader, KEPT_WAIT_SECONDS)
+        finally:
+            self._waiting -= 1
+        if reader.rest():
+            raise RemoteFault("the next request came before the answer to the last")
+        return line
+
+    async def _data_answer(self, peer: str, line: bytes) -> bytes:
+        """Sealed when the request was."""
+        try:
+            line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
+        except RemoteFault as fault:
+            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        return sealed.line(box, await self._data_line(peer, line))
 
     async def _data_line(self, peer: str, line: bytes) -> bytes:
         try:
@@ -227,15 +267,8 @@ class Seen:
 
 
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while True:
-            piece = await stream.read(seconds)
-            if not piece:
-                reader.end()
-            line = reader.receive(piece)
-            if line is not None:
-                return line
+    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and `Broken`."""
+    return await stream.line(reader, seconds)
 
 
 def _sealed_file(file: SiteFile, size: int, box: Box) -> bytes:

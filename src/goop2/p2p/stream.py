@@ -6,118 +6,95 @@ newline.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import trio
-from libp2p.network.stream.exceptions import StreamEOF, StreamError, StreamReset
-from libp2p.network.stream.net_stream import NetStream
+from libp2p.stream_muxer.exceptions import MuxedStreamError
 
-from goop2.p2p import pinned
 from goop2.p2p.faults import Broken
 from goop2.p2p.guest import Guest, GuestStopped
-from goop2.p2p.limits import ANSWER_SECONDS, LINGER_SECONDS, READ_MAX_BYTES, WRITE_SECONDS
+from goop2.p2p.limits import ANSWER_SECONDS, REQUEST_SECONDS
 from goop2.p2p.protocols.line import LineReader
+from goop2.p2p.trio_stream import TrioStream
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Stream:
     """A stream. As a context manager it is closed at the end, and reset when the block fails, so that the other side knows."""
 
-    def __init__(self, guest: Guest, stream: NetStream, peer: str, protocol: str, at_end: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        stream: TrioStream,
+        peer: str,
+        protocol: str,
+        at_end: Callable[[], object] = lambda: None,
+        another: Callable[[], object] = lambda: None,
+    ) -> None:
         self.peer = peer
         """The authenticated id of the other side."""
         self.protocol = protocol
         self._guest = guest
         self._stream = stream
         self._at_end = at_end
+        self._another = another
+        self._asked = False
 
     async def read(self, timeout_seconds: float = ANSWER_SECONDS) -> bytes:
         """The next bytes, b"" when the other side sends no more. Raises `Broken`."""
-        return await self._run(self._read, timeout_seconds)
+        return await self._run(self._stream.read, timeout_seconds)
+
+    async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
+        """The next line, whole within so long however slowly its bytes come. Raises `Broken`, and `RemoteFault` for what is no line."""
+        return await self._run(self._stream.line, reader, timeout_seconds)
+
+    async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
+        """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`.
+
+        Each but the first, which the stream's opening was, counts as a request. Raises `Refused` when the peer asks too often.
+        """
+        line = await self._run(self._stream.next_line, reader, idle_seconds, timeout_seconds)
+        if line is not None and self._asked:
+            self._another()
+        self._asked = True
+        return line
 
     async def write(self, data: bytes) -> None:
         """Hand all of `data` to the other side, as fast as it takes it. Raises `Broken`."""
-        await self._run(self._write, data)
+        await self._run(self._stream.write, data)
 
     async def ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
-        """Write `data` and read a line, in one crossing. Raises `Broken`, and `RemoteFault` for what is no line."""
-        return await self._run(self._ask, data, reader, timeout_seconds)
+        """Write `data` and read a line, in one crossing. Raises as `line` does."""
+        return await self._run(self._stream.ask, data, reader, timeout_seconds)
 
     async def finish(self, data: bytes = b"") -> None:
         """Write `data` and say that no more comes. Raises `Broken`."""
-        await self._run(self._finish, data)
+        await self._run(self._stream.finish, data)
 
     async def reset(self) -> None:
         """End it in both directions, now; never raises."""
-        with contextlib.suppress(GuestStopped):
-            await self._guest.call(self._stream.reset)
+        self._guest.touch(self._stream.reset)
 
     async def __aenter__(self) -> Stream:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        try:
-            if error is None:
-                with contextlib.suppress(Broken, GuestStopped):
-                    await self._run(self._stream.close_write)
-                    self._guest.start_soon(self.linger)
-            else:
-                await self.reset()
-        finally:
-            self._at_end()
+        self._at_end()
+        if error is None:
+            self._guest.start_soon(self._stream.linger)
+        else:
+            await self.reset()
 
-    async def _run(self, function: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    async def _run(self, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
         try:
-            return await self._guest.call(function, *arguments)
+            return await self._guest.call(function, *arguments, **keywords)
         except GuestStopped as stopped:
             raise Broken(str(stopped)) from None
         except trio.TooSlowError:
             raise Broken(f"{self.peer} is too slow ({self.protocol})") from None
-        except StreamError as error:
+        except MuxedStreamError as error:
             raise Broken(f"{self.peer} ended the exchange ({self.protocol}; {type(error).__name__})") from None
-
-    async def _read(self, timeout_seconds: float) -> bytes:
-        with trio.fail_after(timeout_seconds):
-            try:
-                return await self._stream.read(READ_MAX_BYTES)
-            except StreamEOF as end:
-                if pinned.was_reset(self._stream):
-                    raise StreamReset from end
-                return b""
-
-    async def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            with trio.fail_after(WRITE_SECONDS):
-                size = await pinned.window(self._stream)
-                await self._stream.write(bytes(view[:size]))
-            view = view[size:]
-
-    async def _ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
-        await self._write(data)
-        with trio.fail_after(timeout_seconds):
-            while True:
-                piece = await self._read(timeout_seconds)
-                if not piece:
-                    reader.end()
-                line = reader.receive(piece)
-                if line is not None:
-                    return line
-
-    async def _finish(self, data: bytes) -> None:
-        await self._write(data)
-        await self._stream.close_write()
-
-    async def linger(self) -> None:
-        """In trio, at the end: give the other side a moment to say that it is done, else the muxer would remember the stream for ever."""
-        with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(StreamError):
-            await self._stream.close_write()
-            while True:
-                await self._stream.read(READ_MAX_BYTES)
-        if not pinned.ended(self._stream):
-            await self._stream.reset()
-        await self._stream.remove()

@@ -17,6 +17,8 @@ from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
 
 PROTOCOL: Final = "/goop/data/1.0.0"
+KEPT_PROTOCOL: Final = "/goop/data-keep/1.0.0"
+"""The same, ours alone: after an answer the next request, until either side ends the stream between two."""
 ENVELOPE_MAX_BYTES: Final = 64 * 1024
 """Everything of a request or an answer but its largest value."""
 REQUEST_MAX_BYTES: Final = 1024 * 1024 + ENVELOPE_MAX_BYTES

@@ -17,11 +17,11 @@ from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_listener import WireListener
 
-from goop2 import group_session
 from goop2.listen import pacing
 from goop2.listen.boundaries import Sound
 from goop2.listen.pacing import LEAD_SECONDS
-from goop2.network import Network, join
+from goop2.network import hosted_session
+from goop2.network.joining import Network, join
 from goop2.p2p.guest import Guest
 from goop2.peer import Peer, open_peer
 
@@ -50,8 +50,8 @@ class Pair:
 
 @pytest.fixture
 async def pair(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
-    assert group_session.SYNC_SECONDS == 5
-    monkeypatch.setattr(group_session, "SYNC_SECONDS", SYNCED_SECONDS)
+    assert hosted_session.SYNC_SECONDS == 5
+    monkeypatch.setattr(hosted_session, "SYNC_SECONDS", SYNCED_SECONDS)
     folder = tmp_path / "peer"
     folder.mkdir()
     (folder / "goop.json").write_text(json.dumps({"lua": {"enabled": True}}))
@@ -232,7 +232,7 @@ async def test_a_peer_has_a_few_streams_and_no_more(pair: Pair) -> None:
     await listening.load("long.wav")
     await listening.play()
     async with AsyncExitStack() as stack:
-        for _ in range(group_session.STREAMS_PER_PEER):
+        for _ in range(hosted_session.STREAMS_PER_PEER):
             stream = await stack.enter_async_context(await pair.wire.host.open(pair.host, "/goop/listen/1.0.0"))
             await stream.finish(f"LISTEN {group}\n".encode())
             assert await stream.read()

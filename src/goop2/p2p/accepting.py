@@ -1,0 +1,67 @@
+"""Streams other peers open: admitted or not, asked for their protocol, handed to who speaks it. Trio side."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import trio
+from libp2p.custom_types import TProtocol
+from libp2p.network.stream.net_stream import NetStream
+from libp2p.stream_muxer.exceptions import MuxedStreamError
+
+from goop2.p2p import negotiation
+from goop2.p2p.admission import Admission, Refused
+from goop2.p2p.limits import NEGOTIATE_SECONDS
+from goop2.p2p.muxer import MuxedStream
+from goop2.p2p.protocols.faults import RemoteFault
+from goop2.p2p.trio_stream import TrioStream
+
+Log = Callable[[str], object]
+
+
+class OwnProtocol:
+    """A protocol of ours among those of the library, which takes its streams where the library would hand out its own."""
+
+    def __init__(self, answer: Callable[[TrioStream], Awaitable[None]]) -> None:
+        self.answer = answer
+
+    async def __call__(self, _stream: object) -> None:
+        raise AssertionError("our streams are not the library's to hand out")
+
+
+class Accepting:
+    """What a swarm does with each new stream. `handlers`: by protocol, the library's and ours."""
+
+    def __init__(self, handlers: Mapping[Any, Any], admission: Admission, refused: Log) -> None:
+        self._handlers = handlers
+        self._admission = admission
+        self._refused = refused
+
+    async def __call__(self, stream: NetStream) -> None:
+        muxed: Any = stream.muxed_stream
+        peer = str(muxed.muxed_conn.peer_id)
+        try:
+            with self._admission.stream(peer):
+                ours = await self._hand_out(stream, muxed)
+            if ours is not None and not muxed.ended:
+                # It no longer takes a place: whoever has the answer may ask the next thing at once.
+                with self._admission.lingering(peer):
+                    await ours.linger()
+        except (Refused, RemoteFault, MuxedStreamError, trio.TooSlowError) as error:
+            self._refused(f"a stream of {peer}: {error or type(error).__name__}")
+            muxed.abandon()
+
+    async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> TrioStream | None:
+        """The stream as ours, when the protocol is."""
+        with trio.fail_after(NEGOTIATE_SECONDS):
+            protocol, unsent = await negotiation.accept(muxed, self._handlers)
+        handler = self._handlers[protocol]
+        if isinstance(handler, OwnProtocol):
+            ours = TrioStream(muxed, unsent)
+            await handler.answer(ours)
+            return ours
+        await muxed.write(unsent)
+        stream.set_protocol(TProtocol(protocol))
+        await handler(stream)
+        return None
