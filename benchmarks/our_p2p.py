@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from goop2.network import Network, join
+from goop2.network.joining import Network, join
 from goop2.p2p.address import parse
 from goop2.p2p.limits import ANSWER_SECONDS
 from goop2.p2p.protocols import data

@@ -217,7 +217,7 @@ goop.listen = {}
 ---@return any ...
 function goop.listen.create(name) end
 
----The session as it is now.
+---The session as it is now; its `role` is `host`, or `listener` in another peer's.
 ---Returns: group | nil
 ---@return any ...
 function goop.listen.state() end
@@ -244,7 +244,7 @@ function goop.listen.pause() end
 ---@return any ...
 function goop.listen.seek(seconds) end
 
----Ends the session.
+---Ends the session, or leaves another peer's.
 ---Returns: nil | error
 ---@return any ...
 function goop.listen.close() end

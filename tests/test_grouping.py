@@ -17,7 +17,7 @@ from tests.wire_listener import WireListener
 
 from goop2 import grouping as module
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
-from goop2.network import Network, join
+from goop2.network.joining import Network, join
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import HOSTED_MAX, Change, NoSuchGroup, TooManyGroups
 from goop2.p2p.guest import Guest
@@ -177,6 +177,7 @@ async def test_an_invitation_comes_from_the_host_alone(three: tuple[Joined, Join
     monkeypatch.setattr(module, "INVITES_PER_PEER_MAX", 2)
     for number in range(5):
         await eve.network.calling.send(ann.id, topics.INVITE, json.dumps({"group_id": f"g{number}"}).encode())
+    ann.grouping.leave(host.id, group)
     await host.grouping.invite(group, ann.id)
     assert [one.group for one in ann.grouping.invites()] == ["g3", "g4", group]
     with pytest.raises(NoSuchGroup):

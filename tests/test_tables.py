@@ -83,7 +83,7 @@ async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_
     outcome = await slow
     assert isinstance(outcome, Failure)
     assert outcome.code is ErrorCode.TIMEOUT
-    assert time.monotonic() - begun < 2 * VISITOR_SECONDS
+    assert time.monotonic() - begun < 8 * VISITOR_SECONDS, "unended it takes that for a few rows, and there are thirteen"
 
 
 async def test_no_single_function_of_a_query_may_work_for_long(tables: Tables) -> None:

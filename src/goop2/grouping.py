@@ -124,8 +124,9 @@ class Grouping:
         await self._carry(peer, topics.INVITE, self.groups.invitation(group))
 
     def invites(self) -> tuple[Invited, ...]:
-        """The last invitations that came, the oldest first."""
-        return tuple(self._invites.values())
+        """The last invitations that came to groups we are not in, the oldest first."""
+        joined = {(one.host, one.id) for one in self.groups.joined()}
+        return tuple(invited for place, invited in self._invites.items() if place not in joined)
 
     def subscribe_invites(self, callback: Callable[[Invited], None]) -> Callable[[], None]:
         """Hear of invitations; gives the function that ends it."""
@@ -157,7 +158,6 @@ class Grouping:
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
             raise NotLetIn(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
-        self._invites.pop((host, group), None)
         return change.group
 
     def leave(self, host: str, group: str) -> None:
@@ -169,6 +169,10 @@ class Grouping:
         if self._post is None:
             raise _not_up()
         self._post(self.groups.send(host, group, payload))
+
+    def ping(self, host: str, group: str) -> None:
+        """Ask the host for a sign; one that takes no message is gone. Raises `NoSuchGroup`."""
+        self._send_all(self.groups.ping(host, group))
 
     # What the network brings.
 

@@ -145,6 +145,7 @@ def test_a_failure_over_there_names_script_and_line(alice: Path, bob: str) -> No
         done = goop2("call", bob, "rare", "--dir", alice, "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["code"]) == (1, "rate_limited")
+    assert re.fullmatch(r"rate_limited: rate limit exceeded; try again later \(in \d+ s\)\n", done.stderr)
     assert 0 < told["retry_after"] <= 60
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment
 from tests.web.browser import executable
@@ -35,9 +36,9 @@ class Machine:
         script.chmod(0o755)
         return script
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str | Path, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         """Start goop2 on this machine; the caller ends it. `ip netns exec` becomes the command, so its pid is the command's."""
-        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=stderr)
 
     def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run goop2 on this machine to its end."""

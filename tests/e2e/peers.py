@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from tests.cli.command import PATIENCE_SECONDS, goop2, start
@@ -47,6 +48,14 @@ class Running:
         """Labels of the peers that are here."""
         return [peer["label"] for peer in json.loads(self.goop2("peers", self.folder, "--json").stdout or "[]")]
 
+    def send(self, peer: str, text: str) -> subprocess.CompletedProcess[str]:
+        """A direct message to another peer, from a terminal."""
+        return self.goop2("send", peer, text, "--dir", self.folder)
+
+    def said(self) -> str:
+        """All that was ever said, as the database has it."""
+        return self.goop2("data", self.folder, "query", "SELECT content FROM _chat_messages").stdout
+
     def visiting(self, other: Running, path: str = "") -> str:
         """The address of a page of another peer's site in this one's browser."""
         return f"http://{host_label(other.id)}.localhost:{urlsplit(self.site).port}/{path}"
@@ -62,21 +71,33 @@ def free_port() -> int:
 
 @contextmanager
 def running(folder: Path, label: str, machine: Machine | None = None, **settings: dict[str, object]) -> Iterator[Running]:
-    """A peer with the demo's pages, until the block is left; it must end as it should."""
-    create(folder, label, DEMO)
-    document = json.loads((folder / "goop.json").read_text())
-    port = free_port()
-    document |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": port}, **settings}
-    (folder / "goop.json").write_text(json.dumps(document))
+    """A peer with the demo's pages, or the one in the folder, until the block is left; it must end as it should, unless it was killed."""
+    if not folder.exists():
+        made(folder, label, **settings)
+    port = json.loads((folder / "goop.json").read_text())["p2p"]["listen_port"]
     peer_id = load_or_create(folder).peer_id
-    with machine.start("peer", folder) if machine else start("peer", folder) as process:
+    log = folder.with_name(f"{folder.name}.log")
+    with log.open("ab") as stderr, _started(folder, machine, stderr) as process:
         try:
             address = f"/ip4/{machine.address if machine else '127.0.0.1'}/tcp/{port}/p2p/{peer_id}"
             yield Running(folder, peer_id, *_addresses(process), address, _on_the_network(folder, process), label, machine)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.communicate(timeout=PATIENCE_SECONDS)
+                assert process.wait(PATIENCE_SECONDS) == 0
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def made(folder: Path, label: str, **settings: dict[str, object]) -> None:
+    """A new peer whose pages take any free port."""
+    create(folder, label, DEMO)
+    document = json.loads((folder / "goop.json").read_text())
+    document |= {"viewer": {"http_addr": "127.0.0.1:0"}, "p2p": {"listen_port": free_port()}, **settings}
+    (folder / "goop.json").write_text(json.dumps(document))
+
+
+def _started(folder: Path, machine: Machine | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    return machine.start("peer", folder, stderr=stderr) if machine else start("peer", folder, stderr=stderr.fileno())
 
 
 def _addresses(process: subprocess.Popen[bytes]) -> tuple[str, str]:

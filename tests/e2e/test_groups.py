@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 from tests.cli.command import goop2
-from tests.e2e.peers import Running, running
+from tests.e2e.peers import Running, made, running
 from tests.web.browser import launched, opened
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Group</title>
@@ -29,7 +29,8 @@ PATIENCE_SECONDS = 30
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[Running, Running]]:
     """Alice, who visits, and Bob, who hosts."""
-    (tmp_path / "bob/schemas").mkdir(parents=True)
+    made(tmp_path / "bob", "Bob")
+    (tmp_path / "bob/schemas").mkdir(exist_ok=True)
     (tmp_path / "bob/schemas/moves.json").write_text(json.dumps(MOVES))
     with running(tmp_path / "alice", "Alice") as alice, running(tmp_path / "bob", "Bob") as bob:
         (bob.folder / "site/group.html").write_text(PAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.cli.command import PATIENCE_SECONDS
 from tests.e2e.lan import Machine, NoNamespaces, two_networks
-from tests.e2e.test_lan import made, running, until
+from tests.e2e.peers import running
+from tests.e2e.test_lan import until
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +38,15 @@ def meeting_point(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def prepared(folder: Path, label: str, rendezvous: str) -> Path:
-    made(folder, label)
-    settings = json.loads((folder / "goop.json").read_text())
-    (folder / "goop.json").write_text(json.dumps(settings | {"presence": {"rendezvous_wan": rendezvous}}))
-    return folder
-
-
 def test_they_meet_and_talk_through_the_relay_and_again_when_it_was_gone(machines: tuple[Machine, ...], tmp_path: Path) -> None:
     left, right, *gates = machines
     ping = ["ip", "netns", "exec", left.namespace, "ping", "-c1", "-W1", right.address]
     assert subprocess.run(ping, capture_output=True, check=False).returncode != 0
-    alices, bobs = (
-        prepared(tmp_path / label, label, f"http://{gate.address}:8787") for label, gate in zip(("Alice", "Bob"), gates, strict=True)
-    )
-    with running(left, alices, "Alice") as alice, running(right, bobs, "Bob") as bob:
+    servers: list[dict[str, object]] = [{"rendezvous_wan": f"http://{gate.address}:8787"} for gate in gates]
+    with (
+        running(tmp_path / "alice", "Alice", left, presence=servers[0]) as alice,
+        running(tmp_path / "bob", "Bob", right, presence=servers[1]) as bob,
+    ):
         with meeting_point(gates[0]):
             until(lambda: alice.sees() == ["Bob"] and bob.sees() == ["Alice"], alice.process)
             done = alice.send("Bob", "!hello Alice")

@@ -17,7 +17,7 @@ from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, connect, loopback_host
 
 from goop2.chat.chat import ChatError
-from goop2.network import Network, join
+from goop2.network.joining import Network, join
 from goop2.p2p import host as host_module
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.guest import Guest

@@ -66,7 +66,7 @@ def js_peer(_folder: Path) -> list[str]:
     if not (place / ".fetched").exists():
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(HERE / "js", place, ignore=shutil.ignore_patterns("node_modules"))
-        fetched = _run(place, npm, "ci", "--no-audit", "--no-fund")
+        fetched = _run(place, npm, "ci", "--no-audit", "--no-fund", "--fetch-retries=1")
         if fetched.returncode or not (place / "node_modules/.bin/node").exists():
             pytest.skip(f"js-libp2p interop: its packages cannot be fetched here: {fetched.stderr.strip()[-300:]}")
         (place / ".fetched").touch()

@@ -19,7 +19,7 @@ from tests.interop.others import Other, Refused, go_peer, js_peer, running
 from tests.listen.sounds import wav
 from tests.p2p.hosts import LOOPBACK, new_identity
 
-from goop2.network import Network, join
+from goop2.network.joining import Network, join
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Refused as NoFile
 from goop2.p2p.faults import NetworkFault

@@ -53,6 +53,19 @@ def test_the_position_is_the_hosts_and_goes_on(clock: Clock, inside: Following) 
     assert (inside.at(), inside.ended()) == (100, True)
 
 
+def test_where_sound_began_is_known_better_once_the_host_is(clock: Clock, inside: Following) -> None:
+    """The first word may have been a while under way; sound that came meanwhile is of a later second than was thought."""
+    beginning = inside.beginning()
+    assert beginning() == 10
+    clock.now += 5
+    assert beginning() == 10
+    inside.heard("sync", position=15.4)
+    clock.now += 2
+    assert beginning() == pytest.approx(10.4)
+    inside.heard("seek", position=50.0)
+    assert beginning() == pytest.approx(10.4), "of what is over nothing more is learnt"
+
+
 def test_a_load_is_paused_at_its_position(inside: Following) -> None:
     inside.heard("load", Track("Next", 10.0, 1, "mp3"), 3.0)
     assert (inside.at(), playing(inside)) == (3, False)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
 from tests.storage.manual import call, failed, peer_with
 
+from goop2.sandbox.data import Data
+from goop2.sandbox.messages import Invoke
 from goop2.scripting.invocation import Caller
 from goop2.storage.limits import LOCK_MAX_SECONDS
+from goop2.storage.start import open_folder
 
 TABLE = 'goop.schema.create("t", {{name = "n", type = "integer", default = 0}, {name = "b", type = "blob"}, {name = "s", type = "text"}})\n'
 
@@ -123,6 +127,41 @@ async def test_chat_commands_have_kv_and_nothing_else_of_the_database(tmp_path: 
         assert await call(peer, "hello") is None, "the function of that name has keys of its own"
 
 
+async def test_a_worker_has_so_much_memory_for_sql_and_no_more(tmp_path: Path) -> None:
+    blobs = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 60) SELECT count(DISTINCT randomblob(1000000)) FROM n"
+    body = f'local none, problem = goop.db.scalar("{blobs}") return {{problem, goop.db.scalar("SELECT 1")}}'
+    assert await result(tmp_path, body) == ["the statement needs more memory than it may have", 1]
+
+
+def test_the_worker_itself_knows_what_a_command_may_not_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of the VM: calls.lua keeps these from commands first."""
+    monkeypatch.setattr("goop2.sandbox.data.limit_heap", lambda _bytes: None)
+    open_folder(tmp_path, tmp_path)[0].close()
+    data = Data(tmp_path / "data.db", kv_enabled=True)
+    data.begin(Invoke("command", "hello", b"", None, b"", "bob", "Bob", time.monotonic() + 60, ""))
+    for name, entry in data.entries.items():
+        if not name.startswith(b"kv."):
+            assert "only for data functions" in str(data(name, entry, ())[-1]), name
+    data._database.close()
+
+
+def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alarms: list[float] = []
+    monkeypatch.setattr("goop2.sandbox.data.limit_heap", lambda _bytes: None)
+    monkeypatch.setattr("goop2.sandbox.data._end_in", alarms.append)
+    open_folder(tmp_path, tmp_path)[0].close()
+    data = Data(tmp_path / "data.db", kv_enabled=True)
+    invoke = Invoke("function", "f", b"", None, b"", "bob", "Bob", time.monotonic() + 60, "")
+    data.begin(invoke)
+    data(b"db.begin", data.entries[b"db.begin"], ())
+    data(b"kv.set", data.entries[b"kv.set"], (b"a", b"1"))
+    data.end()
+    assert (data._database.in_transaction, data.transaction, alarms) == (False, False, [LOCK_MAX_SECONDS, 0])
+    data.begin(invoke)
+    assert data(b"kv.get", data.entries[b"kv.get"], (b"a",)) == (b"v", None)
+    data._database.close()
+
+
 async def test_kv_that_is_off_says_so(tmp_path: Path) -> None:
     body = 'local value, problem = goop.kv.get("a") return {value == nil, problem, goop.kv.set("a", 1), goop.kv.del("a")}'
     disabled = "goop.kv is disabled in goop.json (lua.kv_enabled)"
@@ -210,8 +249,13 @@ async def test_one_statement_inside_one_function_of_sql_has_a_second_too(tmp_pat
         peer.database.changed("UPDATE t SET n = 2")
 
 
-async def test_a_script_may_work_for_longer_once_it_has_written(tmp_path: Path) -> None:
-    body = TABLE + 'goop.schema.insert("t", {n = 1}) local began = os.time() while os.time() < began + 3 do end return "done"'
+@pytest.mark.parametrize("write", ["{}", "goop.db.transaction(function() {} end)"])
+async def test_a_script_may_work_for_longer_once_it_has_written(tmp_path: Path, write: str) -> None:
+    body = (
+        TABLE
+        + write.replace("{}", 'goop.schema.insert("t", {n = 1})')
+        + ' local began = os.time() while os.time() < began + 3 do end return "done"'
+    )
     assert await result(tmp_path, body, timeout_seconds=20) == "done"
 
 

@@ -195,8 +195,9 @@ async def test_ten_strangers_with_endless_scripts_do_not_stop_the_owner() -> Non
 
 async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.pool.cores", lambda: 1)
+    monkeypatch.setattr("goop2.scripting.pool.GROW_AFTER_SECONDS", 0.5)  # so long nothing stands, however busy the machine
     async with open_pool(Limits(workers=8)) as pool:
-        end = time.monotonic() + 0.5
+        end = time.monotonic() + 1.2  # two looks whether to grow
 
         async def keep_calling() -> None:
             while time.monotonic() < end:
@@ -204,9 +205,10 @@ async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_
 
         await asyncio.gather(*(keep_calling() for _ in range(6)))
         assert len(pool.worker_pids) == COMPUTING_WORKERS_PER_CORE
-        standing = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=1.0))) for n in range(4)]
+        standing = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=30.0))) for n in range(4)]
         await until(lambda: len(pool.worker_pids) > COMPUTING_WORKERS_PER_CORE)
-        await asyncio.gather(*standing)
+        for call in standing:
+            call.cancel()
 
 
 async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monkeypatch: pytest.MonkeyPatch) -> None:

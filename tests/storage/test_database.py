@@ -13,7 +13,7 @@ from goop2.storage import database as module
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import BusyError, StatementTimeout, StorageError
 from goop2.storage.guard import EXEC, QUERY, SCRIPT_WRITES
-from goop2.storage.limits import ROWS_MAX, ROWS_MAX_BYTES
+from goop2.storage.limits import JOURNAL_MAX_BYTES, ROWS_MAX, ROWS_MAX_BYTES
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
 LARGE = f"SELECT zeroblob({ROWS_MAX_BYTES // 2}) AS a UNION ALL SELECT zeroblob({ROWS_MAX_BYTES // 2 + 1})"
@@ -47,17 +47,23 @@ def locked(database: Database, path: Path) -> Iterator[Database]:
 
 
 @pytest.mark.usefixtures("locked")
-def test_nobody_waits_for_the_lock_past_their_deadline(database: Database) -> None:
-    database.deadline = time.monotonic() + 0.05
+def test_nobody_waits_for_the_lock_past_their_deadline(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 60.0)
+    begun = time.monotonic()
+    database.deadline = begun + 0.05
     with pytest.raises(BusyError, match="the database is busy"):
         database.change(EXEC, "INSERT INTO t VALUES (1)")
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.usefixtures("locked")
 def test_nobody_waits_for_the_lock_for_ever(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    database.deadline = time.monotonic() + 60
+    begun = time.monotonic()
     with pytest.raises(BusyError):
         database.change(EXEC, "INSERT INTO t VALUES (1)")
+    assert time.monotonic() - begun < 30
 
 
 def test_a_statement_ends_at_the_deadline(database: Database) -> None:
@@ -77,3 +83,75 @@ def test_a_writing_statement_has_time_of_its_own_which_begins_when_the_lock_is_i
     waited.join()
     with pytest.raises(StatementTimeout):
         database.change(EXEC, f"INSERT INTO t {ENDLESS}")
+
+
+LIMITED = {
+    "length": ("SELECT length(zeroblob(2097153))", "larger than the database takes"),
+    "text": (f"SELECT 1 -- {'x' * 100_000}", "larger than the database takes"),
+    "columns": (f"SELECT {', '.join(['1'] * 201)}", "too many columns"),
+    "depth": (f"SELECT 1{' + 1' * 200}", "Expression tree is too large"),
+    "compound": (" UNION ".join(["SELECT 1 UNION SELECT 2"] * 26), "too many terms in compound SELECT"),
+    "steps": (f"SELECT 1 IN ({'0,' * 49_000}0)", "more memory than it may have"),
+    "arguments": (f"SELECT max({', '.join(['1'] * 101)})", "too many arguments"),
+    "pattern": (f"SELECT 'a' LIKE '{'%a' * 501}'", "pattern too complex"),
+    "triggers": ("INSERT INTO t0 VALUES (1)", "triggers nested too deep"),
+}
+"""Limit → a statement just beyond it, and what is said."""
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+def test_a_statement_beyond_a_limit_is_refused(database: Database, limit: str) -> None:
+    for number in range(13):
+        database.rows(f"CREATE TABLE t{number} (x)")
+    for number in range(12):
+        database.rows(f"CREATE TRIGGER on{number} AFTER INSERT ON t{number} BEGIN INSERT INTO t{number + 1} VALUES (1); END")
+    sql, message = LIMITED[limit]
+    with pytest.raises(StorageError, match=message):
+        database.change(EXEC, sql) if sql.startswith("INSERT") else database.query(QUERY, sql)
+
+
+def test_statements_of_ours_cannot_attach_either(database: Database) -> None:
+    with pytest.raises(StorageError, match="too many attached databases"):
+        database.rows("ATTACH ':memory:' AS other")
+
+
+def test_what_stands_in_a_schema_is_not_trusted_and_what_sqlite_keeps_for_itself_not_written(database: Database) -> None:
+    database.rows("CREATE VIRTUAL TABLE search USING fts5(text)")
+    for statement in ("INSERT INTO search_data VALUES (1, x'00')", "DELETE FROM search_config", "DELETE FROM sqlite_schema"):
+        with pytest.raises(StorageError, match="may not be modified"):
+            database.change(EXEC, statement)
+    database.connection.create_scalar_function("reach_out", lambda *_: "reached")
+    database.rows("CREATE VIEW trap AS SELECT reach_out() AS x")
+    with pytest.raises(StorageError, match="unsafe use of reach_out"):
+        database.query(QUERY, "SELECT * FROM trap")
+    with pytest.raises(StorageError, match="not authorized"):
+        database.rows("SELECT load_extension('x')")
+
+
+def test_the_log_is_written_ahead_synced_at_checkpoints_and_bounded(database: Database) -> None:
+    found = [database.scalar(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "temp_store", "journal_size_limit")]
+    assert found == ["wal", 1, 2, JOURNAL_MAX_BYTES]
+
+
+def test_a_transaction_has_the_lock_from_its_beginning(database: Database, path: Path) -> None:
+    other = open_database(path)
+    other.deadline = 0.0
+    with database.atomic(), pytest.raises(BusyError):
+        other.begin()
+    database.begin()
+    with pytest.raises(BusyError):
+        other.begin()
+    database.rollback()
+    other.close()
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(database: Database) -> None:
+    database.rows("CREATE TABLE parent (x PRIMARY KEY)")
+    database.rows("CREATE TABLE child (x REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    database.rows("PRAGMA foreign_keys = 1")
+    database.begin()
+    database.rows("INSERT INTO child VALUES (1)")
+    with pytest.raises(StorageError, match="FOREIGN KEY"):
+        database.commit()
+    assert not database.in_transaction
+    assert database.rows("SELECT * FROM child") == []

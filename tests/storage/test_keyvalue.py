@@ -33,8 +33,9 @@ def test_the_thousand_and_first_key_is_refused_and_changes_nothing(database: Dat
     with pytest.raises(StorageError, match="1000 keys"):
         keyvalue.put(database, HERE, "one more", "1")
     keyvalue.put(database, HERE, "0", "2")
-    keyvalue.put(database, Store("command", "other"), "x", "1")
-    assert database.scalar("SELECT count(*) FROM _py_kv WHERE script = 'weather'") == KV_KEYS_MAX
+    for other in (Store("command", "other"), Store("function", "weather")):
+        keyvalue.put(database, other, "x", "1")
+    assert database.scalar("SELECT count(*) FROM _py_kv WHERE script = 'weather' AND kind = 'command'") == KV_KEYS_MAX
 
 
 def test_the_64_kb_count_keys_and_values_in_bytes(database: Database) -> None:
@@ -44,3 +45,6 @@ def test_the_64_kb_count_keys_and_values_in_bytes(database: Database) -> None:
     with pytest.raises(StorageError, match="65536 bytes"):
         keyvalue.put(database, HERE, "", "1")
     assert keyvalue.get(database, HERE, "ä") == "x" * (KV_MAX_BYTES - 2)
+    keyvalue.put(database, Store("command", "other"), "k", f'"{"ä" * (KV_MAX_BYTES // 4)}"')
+    with pytest.raises(StorageError, match="65536 bytes"):
+        keyvalue.put(database, Store("command", "other"), "m", f'"{"ä" * (KV_MAX_BYTES // 4)}"')

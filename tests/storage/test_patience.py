@@ -92,3 +92,10 @@ def test_a_statement_that_takes_memory_is_ended(patient: Database, hungry: str) 
         patient.query(QUERY, f"SELECT {hungry}")
     assert apsw.memory_high_water() - before < 2.5 * STATEMENT_MEMORY_MAX_BYTES
     assert patient.scalar("SELECT 1") == 1
+
+
+def test_a_function_makes_nothing_large_on_its_way(patient: Database) -> None:
+    before = apsw.memory_high_water(True)
+    with pytest.raises(StorageError, match="larger than the database takes"):
+        patient.query(QUERY, f"SELECT replace({LONG}, '0', '{'x' * 100}')")
+    assert apsw.memory_high_water() - before < STATEMENT_MEMORY_MAX_BYTES

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from goop2.storage.database import Database
-from goop2.storage.errors import StorageError
+from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.typed import Owner, TypedTables
 from goop2.storage.values import TYPES
 
@@ -275,3 +275,51 @@ def test_a_default_another_peer_registered_is_not_judged(
     assert typed.update("of theirs", 1, {"c": None})
     assert len(typed.list("of theirs")) == 1
     assert typed.table("of theirs").access["read"] == "local", "a policy nobody knows is closed"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fields": "player"}, "fields is a list of columns"),
+        ({"where": "points = ?", "args": [[1]]}, "args must be a list of texts and numbers"),
+        ({"where": "points = ?", "args": {"points": 1}}, "args must be a list of texts and numbers"),
+        ({"where": 5}, "where is a text"),
+        ({"limit": True}, "limit is a whole number"),
+        ({"offset": -1}, "offset is a whole number"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_told(typed: TypedTables, options: dict[str, object], message: str) -> None:
+    with pytest.raises(StorageError, match=message):
+        typed.find("scores", options)
+
+
+def test_a_comment_in_order_ends_with_its_line(typed: TypedTables) -> None:
+    for name in ("a", "b"):
+        typed.insert("scores", {"player": name}, ALICE)
+    assert rows(typed, "scores", order="_id DESC -- the newest", limit=1, fields=["player"]) == [(b"b",)]
+
+
+@pytest.mark.parametrize("row_id", [True, 1.5, "1", 2**64, None])
+def test_an_id_is_a_whole_number(typed: TypedTables, row_id: object) -> None:
+    for attempt in (typed.get, typed.delete):
+        with pytest.raises(StorageError, match="_id is a whole number"):
+            attempt("scores", row_id)
+
+
+def test_another_access_is_not_the_same_declaration(typed: TypedTables) -> None:
+    with pytest.raises(StorageError, match="access is declared otherwise already"):
+        typed.create("scores", SCORES, {"access": {"read": "owner"}})
+
+
+def test_columns_are_added_all_or_none(typed: TypedTables, database: Database) -> None:
+    before = database.rows("SELECT sql FROM sqlite_schema")
+    later = {"name": "seen", "type": "datetime", "default": "CURRENT_TIMESTAMP"}
+    with pytest.raises(StorageError, match=r"scores\.seen: a column added later"):
+        typed.create("scores", [*SCORES, {"name": "level", "type": "integer"}, later])
+    assert database.rows("SELECT sql FROM sqlite_schema") == before
+
+
+def test_a_declaration_of_another_name_is_damaged(typed: TypedTables, database: Database) -> None:
+    database.rows("UPDATE _orm_schemas SET table_name = 'points'")
+    with pytest.raises(DeclarationError, match='name is "scores"'):
+        typed.table("points")

@@ -492,24 +492,25 @@ async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: S
     await expect(page.get_by_role("status").filter(has_text="not on the network yet")).to_be_visible()
 
 
-async def test_ten_tabs_of_the_console_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:
+async def test_ten_tabs_of_the_console_all_load_and_miss_nothing(browser: Browser, tmp_path: Path) -> None:
     """A browser keeps six connections to an origin; a stream in each tab would leave none."""
     context = await browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
-    try:
-        await context.add_init_script(UNSEEN)
-        pages = []
-        for _ in range(10):
-            page = await context.new_page()
-            await page.goto(up.web.console)
-            await _go(page, "runs?script=who")
-            await expect(page.locator("#link")).to_have_text("Live")
-            await page.evaluate("() => look(false)")
-            pages.append(page)
-        await up.call("who")
-        for page in pages:
-            await page.evaluate("() => look(true)")
-            await expect(page.locator(".rows .line").first).to_contain_text("who")
-            await page.evaluate("() => look(false)")
-    finally:
-        await context.close()
+    await context.add_init_script(UNSEEN)
+    async with served(tmp_path) as up:
+        try:
+            pages = []
+            for _ in range(10):
+                page = await context.new_page()
+                await page.goto(up.web.console)
+                await _go(page, "runs?script=who")
+                await expect(page.locator("#link")).to_have_text("Live")
+                await page.evaluate("() => look(false)")
+                pages.append(page)
+            await up.call("who")
+            for page in pages:
+                await page.evaluate("() => look(true)")
+                await expect(page.locator(".rows .line").first).to_contain_text("who")
+                await page.evaluate("() => look(false)")
+        finally:
+            await context.close()

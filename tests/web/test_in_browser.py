@@ -146,6 +146,24 @@ async def test_a_page_has_one_stream_whatever_listens(browser: Browser, up: Serv
         assert await page.evaluate("() => Goop.heard().then(() => streams.length)") == 1
         await page.evaluate("() => ends.forEach((end) => { end(); end(); })")
         assert await page.evaluate(OPEN_STREAMS) == 0
+        await page.evaluate(
+            "(peer) => { Goop.chat.subscribe(() => {})(); return Goop.chat.send(peer, '!greet Ann'); }", up.peer.identity.peer_id
+        )
+        await page.evaluate(HEAR)
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Bob')", up.peer.identity.peer_id)
+        await page.wait_for_function("() => heard.length")
+        assert await page.evaluate("() => heard") == ["Hello, Bob!"], "what was said while nobody listened is past"
+
+
+async def test_a_page_that_was_refused_its_stream_asks_again(browser: Browser, up: Served) -> None:
+    async with opened(browser, up.web.site + "sdk.html") as page:
+        await page.clock.install()
+        await page.route("**/api/events", lambda route: route.fulfill(status=503), times=1)
+        await page.evaluate("() => { window.reply = new Promise((told) => Goop.chat.subscribe(told)); return Goop.heard(); }")
+        await page.clock.fast_forward(6000)
+        await page.evaluate("() => Goop.heard()")
+        await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
+        assert await page.evaluate("() => reply.then(({ content }) => content)") == "Hello, Ann!"
 
 
 async def test_twelve_tabs_of_a_site_all_load_and_miss_nothing(browser: Browser, up: Served) -> None:

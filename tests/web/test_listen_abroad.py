@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -32,12 +32,12 @@ TRACK = Track("Song", 100.0, 128_000, "mp3")
 @dataclass
 class Sound:
     format: str
-    position: float
+    beginning: Callable[[], float]
     pieces: AsyncIterator[bytes]
 
 
 class Followed:
-    """Another peer's session, as followed_session.py has it."""
+    """Another peer's session, as network/followed_session.py has it."""
 
     def __init__(self, following: Following) -> None:
         self.following = following
@@ -69,7 +69,7 @@ class Followed:
     async def sound(self) -> AsyncIterator[Sound]:
         if self.fault is not None:
             raise self.fault
-        yield Sound(self.format, 12.5, self._pieces())
+        yield Sound(self.format, lambda: 12.5, self._pieces())
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         yield b"some"

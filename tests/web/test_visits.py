@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.p2p.hosts import LOOPBACK, connect, loopback_host
 from tests.web.served import Answer, Served, served
 
-from goop2.network import join
+from goop2.network.joining import join
 from goop2.p2p import calling
 from goop2.p2p.guest import open_guest
 from goop2.p2p.host import Handler, Host
@@ -72,6 +72,7 @@ async def silent(stream: Stream) -> None:
 
 
 async def ends(stream: Stream) -> None:
+    await asyncio.sleep(0.2)  # a reset throws away what was sent before it and not read yet
     await stream.reset()
 
 
@@ -174,6 +175,9 @@ async def test_a_file_that_does_not_end_is_cut_and_its_reader_sees_that(
     monkeypatch.setattr(calling, "EXCHANGE_SECONDS", 0.5)
     await visit.answers(b"OK text/html 1000\nhello", then=behaviour)
     answer = await visit.get("/x")
+    if behaviour is ends and answer.status == 502:
+        assert "ended the exchange" in answer.body.decode()
+        return  # a reset takes with it what was not read yet
     assert (answer.status, answer.headers["content-length"]) == (200, "1000")
     assert answer.body.startswith(b"hello")
     assert len(answer.body) < 1000

@@ -59,12 +59,12 @@ async def _peer(folder: Path, live: bool) -> int:
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
     """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
     ending = asyncio.create_task(told_to_end.wait())
-    await asyncio.wait((_loading("goop2.remote", "goop2.network"), ending), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((_loading("goop2.network.owner", "goop2.network.joining"), ending), return_when=asyncio.FIRST_COMPLETED)
     if ending.done():
         return
     from goop2.control import listening
-    from goop2.network import join
-    from goop2.remote import Remote
+    from goop2.network.joining import join
+    from goop2.network.owner import Remote
 
     async with join(opened) as network, listening(opened.folder, Remote(opened, network).operations):
         web.abroad.join(network)

@@ -6,6 +6,7 @@ Through the running peer when there is one; else with a network of its own, for 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +134,8 @@ def ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[
     try:
         return session.run(_through_whom(chosen, op, request)), EXIT_OK
     except ControlError as error:
-        output.note(f"{error.code}: {error}")
+        wait = error.details.get("retry_after")
+        output.note(f"{error.code}: {error}" + (f" (in {math.ceil(wait)} s)" if isinstance(wait, int | float) else ""))
         if as_json:
             output.answer_json({"ok": False, "code": error.code, "message": str(error), **error.details})
         return None, EXIT_FAILED
@@ -170,8 +172,8 @@ async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
     """With a network of our own; the lock keeps two peers from having one identity at once."""
     from goop2.lock import locked
-    from goop2.network import join
-    from goop2.remote import Remote
+    from goop2.network.joining import join
+    from goop2.network.owner import Remote
 
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     with locked(folder):

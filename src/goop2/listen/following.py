@@ -58,6 +58,19 @@ class Following:
         """Whether the track is over, as far as its length tells."""
         return self.followed is not None and self.followed.session.ended(self._clock())
 
+    def beginning(self) -> Callable[[], float]:
+        """For sound that begins now: which second of the track that is, said anew as we learn better where the host is."""
+        begun, run, known = self._clock(), self.followed.run if self.followed is not None else -1, self.at()
+
+        def second() -> float:
+            nonlocal known
+            now = self.followed
+            if now is not None and now.run == run and now.session.playing and not self.ended():
+                known = self.at() - (self._clock() - begun)
+            return known
+
+        return second
+
     def ask(self, host: str, group: str) -> None:
         """We ask to be let in. Raises `ListenError` when we are in one."""
         if self.followed is not None:

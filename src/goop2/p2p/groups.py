@@ -374,7 +374,8 @@ class Groups:
 
 def _welcomed(group: Known, said: Welcome) -> Known:
     name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
-    return Known(group.id, group.host, name, kind, said.max_members, said.volatile, _ids(said.members))
+    volatile = said.volatile or kind == listen.APP_TYPE
+    return Known(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
 
 
 def _ids(members: Iterable[Member]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ MESSAGE_MAX_BYTES = 2000
 
 SEED_BYTES = 6
 _HERE = Path(__file__).parent
+_PART = re.compile(rb"--@(\w+\.lua)")
 _DECLARATIONS_MARK = "--@declarations"
 _DUMP = b"local source = ... return string.dump(assert(loadstring(source, '%s')), true)" % OUR_CHUNK
 _OUT_OF_MEMORY = b"not enough memory"
@@ -65,7 +67,7 @@ class Flavour:
         self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
         self.calls = self._bytecode(f"{before}{declarations}\n{rest}".encode())
-        self.codec = self._bytecode((_HERE / "json.lua").read_bytes())
+        self.codec = self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes()))
         self.memory_error: type[Exception] = self._module.LuaMemoryError
 
     def runtime(self, memory_bytes: int = 0) -> Any:
@@ -81,6 +83,11 @@ class Flavour:
     def _bytecode(self, source: bytes) -> bytes:
         dumped: bytes = self.runtime().execute(_DUMP, source)
         return dumped
+
+
+def _part(mark: re.Match[bytes]) -> bytes:
+    """The file a line of json.lua names."""
+    return (_HERE / mark[1].decode()).read_bytes()
 
 
 class Door:

@@ -192,7 +192,6 @@ class Database:
             cursor.close(True)
             if self._alarmed:
                 self.alarm(0)
-            self._guard.role = INTERNAL
 
     def _hold(self) -> None:
         if self._alarmed:
@@ -428,7 +427,6 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0)
     if guarded:
         for limit, value in SQLITE_LIMITS.items():
             connection.limit(limit, value)

@@ -67,7 +67,6 @@ SQLITE_LIMITS: Final = {
     apsw.SQLITE_LIMIT_ATTACHED: 0,
     apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1000,  # LIKE takes time in the square of it
     apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
-    apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 """SQLITE_LIMIT_… → value, for connections that run what scripts or strangers wrote."""
 

@@ -23,18 +23,18 @@ class Asking(Protocol):
 
 
 class Sound(Protocol):
-    """The sound of a session from a moment on (followed_session.py)."""
+    """The sound of a session from a moment on (network/followed_session.py)."""
 
     @property
     def format(self) -> str: ...
     @property
-    def position(self) -> float: ...
+    def beginning(self) -> Callable[[], float]: ...
     @property
     def pieces(self) -> AsyncIterator[bytes]: ...
 
 
 class Hearing(Protocol):
-    """Being a listener of another peer's session (followed_session.py). Raises `ListenError` and `NetworkFault`."""
+    """Being a listener of another peer's session (network/followed_session.py). Raises `ListenError` and `NetworkFault`."""
 
     async def session_of(self, host: str) -> object: ...
     async def join(self, host: str, group: str) -> None: ...
@@ -51,7 +51,7 @@ class Here(Protocol):
 
 
 class Network(Protocol):
-    """A network that is up (goop2/network.py)."""
+    """A network that is up (network/joining.py)."""
 
     @property
     def calling(self) -> Asking: ...

@@ -60,7 +60,12 @@ def _page_headers(policy: str, framing: str, referrer: str) -> Headers:
 
 
 _OF_SITES: Final = _page_headers(_SITE_POLICY, "SAMEORIGIN", "same-origin")
-PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {Realm.CONSOLE: _page_headers(_CONSOLE_POLICY, "DENY", "no-referrer")}
+_WANT_TRUST: Final = frozenset({b"cross-origin-opener-policy", b"origin-agent-cluster"})
+"""What browsers ignore, with a complaint on every page, where neither TLS nor loopback makes an origin trustworthy."""
+PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {
+    Realm.CONSOLE: _page_headers(_CONSOLE_POLICY, "DENY", "no-referrer"),
+    Realm.OPEN_SITE: [(name, value) for name, value in _OF_SITES if name not in _WANT_TRUST],
+}
 """Kind of page → what all its answers carry."""
 
 DATA_HEADERS: Final[Headers] = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -61,7 +62,7 @@ class ListenAbroad:
         self._attentions: dict[str, _Attention] = {}
         self._host = ""
         """Of the session we are in, or were in last."""
-        self._began: dict[str, float] = {}
+        self._began: dict[str, Callable[[], float]] = {}
         """Key a page chose for its sound → the second of the track it begins at."""
         self._sounds = 0
         self.api: dict[str, Answer] = {
@@ -113,7 +114,7 @@ class ListenAbroad:
         if began is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "no such sound is under way"), call.headers)
         else:
-            await send_json(call.send, b'{"position":%.3f}' % began, headers=call.headers)
+            await send_json(call.send, b'{"position":%.3f}' % began(), headers=call.headers)
 
     async def _audio(self, call: Call) -> None:
         """`?key=<chosen by the page>`: the sound from where the host is, for as long as it plays on."""
@@ -202,7 +203,7 @@ class ListenAbroad:
         key = _query(call).get("key", "")
         try:
             async with self._network().followed.sound() as sound:
-                self._began[key] = sound.position
+                self._began[key] = sound.beginning
                 await _send_sound(call, sound)
         except (ListenError, NetworkFault) as fault:
             return Failure(ErrorCode.UNAVAILABLE, str(fault))

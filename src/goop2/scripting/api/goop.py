@@ -110,12 +110,14 @@ _SITE = (
 
 _LISTEN = (
     Function("listen.create", (Parameter("name", "string"),), "group | nil, error", Place.PEER, "Opens a listening session."),
-    Function("listen.state", (), "group | nil", Place.PEER, "The session as it is now."),
+    Function(
+        "listen.state", (), "group | nil", Place.PEER, "The session as it is now; its `role` is `host`, or `listener` in another peer's."
+    ),
     Function("listen.load", (Parameter("path", "string"),), "track | nil, error", Place.PEER, "Loads an audio file."),
     Function("listen.play", (), "nil | error", Place.PEER, "Plays from the current position."),
     Function("listen.pause", (), "nil | error", Place.PEER, "Pauses."),
     Function("listen.seek", (Parameter("seconds", "number"),), "nil | error", Place.PEER, "Moves to a position."),
-    Function("listen.close", (), "nil | error", Place.PEER, "Ends the session."),
+    Function("listen.close", (), "nil | error", Place.PEER, "Ends the session, or leaves another peer's."),
 )
 
 _COMMANDS = (

@@ -64,11 +64,13 @@
   // its tabs; so of the pages nobody looks at only a few keep theirs, and the others ask for what they missed when they are looked at again.
   const STREAM = "goop-events"; // name of the lock that every page with a stream holds
   const UNSEEN_STREAMS_MAX = 3;
+  const AGAIN_MS = 5000;
   const listeners = new Map(); // kind → functions
   let source = null;
   let place = ""; // id of the last event
   let release = () => {};
   let arrived = Promise.resolve(); // once events come, or are known not to
+  let arrive = () => {};
 
   function take(event) {
     place = event.lastEventId || place;
@@ -85,17 +87,25 @@
     source = new EventSource(place ? `/api/events?after=${encodeURIComponent(place)}` : "/api/events"); // comes back by itself
     for (const kind of ["here", ...listeners.keys()]) source.addEventListener(kind, take);
     source.addEventListener("here", spare);
-    arrived = new Promise((resolve) => {
-      source.addEventListener("here", resolve, { once: true });
-      source.addEventListener("error", resolve, { once: true });
-    });
-    if (navigator.locks) navigator.locks.request(STREAM, { mode: "shared" }, () => new Promise((let_go) => (release = let_go)));
+    source.addEventListener("error", refused);
+    arrived = new Promise((resolve) => (arrive = resolve));
+    for (const kind of ["here", "error"]) source.addEventListener(kind, arrive, { once: true });
+    const mine = source; // it may have ended before the lock is had
+    if (navigator.locks) navigator.locks.request(STREAM, { mode: "shared" }, () => mine === source && new Promise((letGo) => (release = letGo)));
   }
 
   function end() {
     if (source) source.close();
     source = null;
     release();
+    arrive();
+  }
+
+  // A browser comes back after a break, but not after a refusal: too many pages were listening.
+  function refused() {
+    if (!source || source.readyState !== EventSource.CLOSED) return;
+    end();
+    setTimeout(() => listeners.size && !source && !document.hidden && begin(), AGAIN_MS);
   }
 
   async function spare() {
@@ -124,7 +134,9 @@
       const those = listeners.get(kind);
       if (those) those.delete(listener);
       if (those && !those.size) listeners.delete(kind);
-      if (!listeners.size) end();
+      if (listeners.size) return;
+      end();
+      place = ""; // whoever listens again hears from then on
     };
   };
   Goop.heard = () => arrived;

@@ -87,6 +87,7 @@
     clearTimeout(renewing);
     const done = await renew().then(() => true, () => false);
     clearTimeout(renewing);
+    for (const [audio, player] of players) if (player.role === "listener" && player.address && player.began !== undefined) learn(audio, player);
     if (source) renewing = setTimeout(follow, done ? RENEW_MS : RETRY_MS);
   }
 
@@ -123,7 +124,8 @@
   };
   const length = () => group.track.duration || Infinity; // a radio's has no end
 
-  // audio element → {address, began, notBefore, timer, starting, ahead, late, blocked, state}; `began`: the second of the track its time 0 is
+  // audio element → player: {address, began, …}; `began`: the second of the track its time 0 is, `due`: when what is
+  // loaded should be there, `notBefore`: when it may be asked for anew, `ahead`: seconds it gets for that, `starting`: waits for the right moment
   const players = new Map();
   const heard = (audio, player) => (player.began || 0) + audio.currentTime;
 
@@ -147,13 +149,14 @@
     if (!player.address || audio.error || player.of !== track) return place(audio, player, there, playing);
     if (!playing && !audio.paused) audio.pause();
     if (player.began === undefined || audio.readyState === 0 || audio.seeking) {
-      if (performance.now() > player.notBefore) later(player);
+      if (performance.now() > player.due) later(player);
       return;
     }
     const off = there - heard(audio, player); // above 0: we are behind
     if (Math.abs(off) > JUMP_SECONDS) {
-      if (group.track.format !== "mp3") audio.currentTime = there;
-      else return place(audio, player, there, playing);
+      if (group.track.format === "mp3") return place(audio, player, there, playing);
+      audio.currentTime = there;
+      player.due = performance.now() + AGAIN_MS;
     } else if (!playing && group.track.format !== "mp3" && Math.abs(off) > CLOSE_SECONDS) {
       audio.currentTime = there;
     }
@@ -170,6 +173,7 @@
   function place(audio, player, there, playing) {
     if (performance.now() < player.notBefore) return;
     player.notBefore = performance.now() + AGAIN_MS;
+    player.due = player.notBefore + player.ahead * 1000;
     const from = group.track.format === "mp3" ? `&from=${(there + (playing ? player.ahead : 0)).toFixed(3)}` : "";
     // `again`: an address that has failed once is not tried by browsers a second time.
     const where = `session=${encodeURIComponent(group.id)}${from}&again=${++placed}`;
@@ -261,15 +265,19 @@
     player.began = undefined;
     audio.playbackRate = 1;
     start(audio, player);
-    const begun = () =>
-      Goop.request(`listen/began?key=${key}`).then(
-        (told) => {
-          // Some formats say themselves where they are: a player's time begins there and not at 0.
-          if (audio.src.endsWith(key)) player.began = told.position - (audio.buffered.length ? audio.buffered.start(0) : 0);
-        },
-        () => {}, // it is over already, and asked for anew
-      );
-    audio.addEventListener("loadeddata", begun, { once: true });
+    player.key = key;
+    audio.addEventListener("loadeddata", () => learn(audio, player), { once: true });
+  }
+
+  // Where sound under way began is known better the longer the host is known.
+  function learn(audio, player) {
+    const { key } = player;
+    const begun = (answer) => {
+      // Some formats say themselves where they are: a player's time begins there and not at 0.
+      if (player.key === key && player.address.endsWith(key)) player.began = answer.position - player.zero;
+    };
+    if (player.began === undefined) player.zero = audio.buffered.length ? audio.buffered.start(0) : 0;
+    return Goop.request(`listen/began?key=${key}`).then(begun, () => {}); // it is over already, and asked for anew
   }
 
   function hush(audio, player) {
@@ -303,7 +311,7 @@
      * browsers want one before sound. */
     join(audio) {
       if (!players.has(audio)) {
-        const player = { address: "", timer: 0, starting: 0, notBefore: 0, ahead: AHEAD_SECONDS, late: LATE_SECONDS, blocked: false, state: "" };
+        const player = { address: "", timer: 0, starting: 0, notBefore: 0, due: 0, ahead: AHEAD_SECONDS, late: LATE_SECONDS, blocked: false, state: "" };
         player.timer = setInterval(() => align(audio, player), STEP_MS);
         players.set(audio, player);
         listen();

@@ -84,6 +84,7 @@ export const events = {
       sign.textContent = text;
     };
     for (let waiting = FIRST_WAIT_MS; ; waiting = Math.min(waiting * 2, LONGEST_WAIT_MS)) {
+      let full = false;
       try {
         await listen(() => {
           waiting = FIRST_WAIT_MS / 2;
@@ -95,8 +96,9 @@ export const events = {
           continue;
         }
         if (error.status === 403) return say("lost", "Restarted: open the new address");
+        full = error.status === 503;
       }
-      say("lost", "Peer not reached");
+      say("lost", full ? "Too many tabs" : "Peer not reached");
       await wait(waiting);
     }
   },

@@ -16,7 +16,7 @@ from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK
 
 from goop2.config import Address
-from goop2.network import BROADCAST_AT_ONCE, Network, join
+from goop2.network.joining import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
 from goop2.p2p.faults import PortTaken
 from goop2.p2p.guest import Guest

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from nacl.public import PrivateKey
 from tests.listen.sounds import wav
+from tests.network.test_joining import SETTINGS, Joined, ask
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, connect, loopback_host, until
-from tests.test_network import SETTINGS, Joined, ask
 from tests.wire_sealer import DATA, LISTEN, SITE, WireSealer, refused
 
 from goop2.config import payload_keys
 from goop2.listen.operations import followed
-from goop2.network import join
+from goop2.network.joining import join
 from goop2.p2p import serving
 from goop2.p2p.address import parse
 from goop2.p2p.faults import Broken

@@ -1,6 +1,6 @@
 """A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
 
-The other side of group_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
+The other side of hosted_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
 another peer's text.
 """
 
@@ -8,39 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 import structlog
 
+from goop2.grouping import Grouping
 from goop2.listen.following import Followed
 from goop2.listen.listening import Listening
 from goop2.listen.session import NAME_MAX_CHARS, ListenError, Track
 from goop2.p2p.calling import Calling
 from goop2.p2p.faults import Broken, NetworkFault
-from goop2.p2p.groups import Change, Groups, Outgoing
+from goop2.p2p.groups import Change
 from goop2.p2p.host import Host
-from goop2.p2p.protocols import data, listen, topics
+from goop2.p2p.protocols import data, listen
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
 
-JOIN_SECONDS: Final = 10.0
-"""For the host to let us in: a message there, and one back."""
 QUIET_SECONDS: Final = 15.0
 """Without a word of the host before it is asked for a sign; it says where it is every 5 s while it plays."""
 HEADER_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 15.0
 """Without sound, while it should play: the stream is given up, and the player asks anew."""
-INVITATIONS_MAX: Final = 64
 STATE: Final = "listen-state"
 """Data operation of ours: the session that is open, as pages have it, or null. Of other peers' sessions an invitation tells."""
 FORMATS: Final = frozenset(("mp3", "ogg", "opus", "flac", "wav", "aac", "m4a", "webm"))
 """What browsers play. Another peer does not choose what else its bytes are taken for."""
-
-Post = Callable[[Iterable[Outgoing]], None]
 
 
 class PlayState(msgspec.Struct, frozen=True):
@@ -56,8 +52,8 @@ class Sound:
     """The sound of the session from a moment on."""
 
     format: str
-    position: float
-    """Seconds into the track where it begins."""
+    beginning: Callable[[], float]
+    """Seconds into the track where it begins, as far as we know by now."""
     pieces: AsyncIterator[bytes]
     """Ends with the track, and when the host pauses, seeks or loads. Raises `Broken`."""
 
@@ -73,26 +69,21 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FollowedSession:
-    """Follows the session of at most one other peer. `post` sends; nothing here waits for it."""
+    """Follows the session of at most one other peer."""
 
-    def __init__(self, listening: Listening, groups: Groups, post: Post, host: Host, calling: Calling, sealing: Sealing) -> None:
+    def __init__(self, listening: Listening, grouping: Grouping, host: Host, calling: Calling, sealing: Sealing) -> None:
         self._listening = listening
         self._following = listening.following
-        self._groups = groups
-        self._post = post
+        self._grouping = grouping
         self._host = host
         self._calling = calling
         self._sealing = sealing
-        self._invitations: dict[str, topics.Invite] = {}
-        """By the host that sent it, the oldest first."""
-        self._answer: asyncio.Future[str] | None = None
-        """Why we are not let in, "" when we are."""
         self._place: tuple[str, str] | None = None
         """Host and group, while we are there or have asked."""
         self._word = False
         """Whether the host has said anything lately."""
         self._log = structlog.get_logger("goop2.listen").bind()
-        self._ends = (groups.subscribe(self._group_changed), self._following.subscribe(self._changed))
+        self._ends = (grouping.groups.subscribe(self._group_changed), self._following.subscribe(self._changed))
 
     def stop(self) -> None:
         """Leave, if we are anywhere."""
@@ -109,29 +100,13 @@ class FollowedSession:
             raise ListenError(f"{group[:80]!r} is no session's id: listen- and 16 hexadecimal digits")
         self._listening.follow_elsewhere(host, group)
         self._place = (host, group)
-        answer = self._answer = asyncio.get_running_loop().create_future()
         try:
-            self._post(self._groups.join(host, group))
-            async with asyncio.timeout(JOIN_SECONDS):
-                refused = await answer
-        except TimeoutError:
-            refused = "the host of the session does not answer; it may be over"
-        except NetworkFault as fault:
-            refused = str(fault)
-        except BaseException:
+            await self._grouping.join(host, group)
+        except BaseException as error:
             self._following.end()
+            if isinstance(error, NetworkFault):
+                raise ListenError(str(error)) from None
             raise
-        if refused:
-            self._following.end()
-            raise ListenError(refused)
-
-    def invited(self, sender: str, invite: topics.Invite) -> None:
-        """A host says that a session of its own is open."""
-        if invite.kind == listen.APP_TYPE and invite.host_peer_id in ("", sender) and listen.is_session(invite.group_id):
-            self._invitations.pop(sender, None)
-            self._invitations[sender] = invite
-            if len(self._invitations) > INVITATIONS_MAX:
-                del self._invitations[next(iter(self._invitations))]
 
     async def session_of(self, host: str) -> Offered | None:
         """The session that is open there, as far as it tells. Raises `NetworkFault`."""
@@ -139,8 +114,8 @@ class FollowedSession:
         if isinstance(answer, data.Success):
             with contextlib.suppress(msgspec.DecodeError):
                 return msgspec.json.decode(answer.json, type=Offered | None)
-        invite = self._invitations.get(host)
-        return Offered(invite.group_id, invite.group_name[:NAME_MAX_CHARS]) if invite is not None else None
+        invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
+        return Offered(invites[-1].group, invites[-1].name) if invites else None
 
     def leave(self) -> None:
         """Be in no session of another peer."""
@@ -153,7 +128,7 @@ class FollowedSession:
             await asyncio.sleep(QUIET_SECONDS)
             if self._place is not None and not self._word:
                 with contextlib.suppress(NetworkFault):
-                    self._post(self._groups.ping(*self._place))
+                    self._grouping.ping(*self._place)
 
     @contextlib.asynccontextmanager
     async def sound(self) -> AsyncIterator[Sound]:
@@ -173,7 +148,7 @@ class FollowedSession:
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
             pieces = self._pieces(followed, stream.read, reader.rest())
-            yield Sound(answer.format, self._following.at(), self._opened(followed.host, pieces) if answer.sealed else pieces)
+            yield Sound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
 
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:
@@ -212,13 +187,10 @@ class FollowedSession:
         self._word = True
         if change.what in ("joined", "members", "meta"):
             self._following.let_in(change.group.name[:NAME_MAX_CHARS], max(0, len(change.group.members) - 1))
-            self._answered("")
         elif change.what == "msg":
             self._heard(change.payload)
         elif change.what in ("refused", "ended"):
             self._place = None
-            refused = change.refused
-            self._answered(f"the host lets nobody in: {(refused.message or refused.code)[:200]}" if refused.code else "the session is over")
             self._following.end()
 
     def _heard(self, payload: bytes) -> None:
@@ -230,17 +202,12 @@ class FollowedSession:
         if said is not None:
             self._following.heard(said.action, _track(said.track), said.position)
 
-    def _answered(self, refused: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(refused)
-
     def _changed(self, followed: Followed | None) -> None:
         """It is over; unless the group told us so, the group does not know."""
         if followed is None and self._place is not None:
             place, self._place = self._place, None
-            self._answered("the session was left")
             with contextlib.suppress(NetworkFault):
-                self._post(self._groups.leave(*place))
+                self._grouping.leave(*place)
 
 
 def _track(said: listen.Track | None) -> Track | None:

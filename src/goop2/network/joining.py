@@ -1,8 +1,4 @@
-"""A peer joined to the network: what others ask of it, and how its messages reach them.
-
-Between `peer.py`, which has the parts, and `p2p/`, which knows libp2p. Callers are who their connection proved; labels are what presence
-says, untrusted text.
-"""
+"""A peer gets on the network: its parts opened in order, and how its messages reach others. What others ask is answering.py's."""
 
 from __future__ import annotations
 
@@ -16,12 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from goop2 import followed_session
 from goop2.chat.chat import Carry, Heard, TellShown, Undelivered
-from goop2.followed_session import FollowedSession
-from goop2.group_session import GroupSession
 from goop2.grouping import Grouping
-from goop2.listen.operations import hosted
+from goop2.network.answering import Who, keeping, serving
+from goop2.network.followed_session import FollowedSession
+from goop2.network.hosted_session import GroupSession
 from goop2.p2p.address import parse
 from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
@@ -33,33 +28,21 @@ from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
 from goop2.p2p.introducing import Introducing
-from goop2.p2p.protocols import data, topics
+from goop2.p2p.protocols import topics
 from goop2.p2p.protocols.presence import Presence
 from goop2.p2p.sealing import Sealing
-from goop2.p2p.serving import Keep, Operation, Received, Serving
 from goop2.rendezvous.own import servers_of
-from goop2.scripting.engine import Failure
-from goop2.scripting.invocation import Caller
 from goop2.scripting.subscribers import Subscribers
-from goop2.tables import TABLE_OPERATIONS, Tables
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
 
-_RAW_KEYS: Final = (
-    *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),
-    *("order", "fields", "expr", "group_by", "key_col"),
-)
 REJOIN_SECONDS: Final = 60
+"""Between two tries to be let into a group whose host is here."""
 BROADCAST_AT_ONCE: Final = 16
 """Peers a message to everybody is on its way to: one that is frozen holds its place for five seconds, not everybody."""
 GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
-
-Grouped = Callable[[str, topics.Group | topics.Invite], None]
-"""A group message, or an invitation to one, and who sent it."""
-
-_TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +116,12 @@ async def join(
         stack.callback(grouping.detach)
         session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)
-        followed = FollowedSession(peer.listening, groups, delivery.post, host, calling, sealing)
+        followed = FollowedSession(peer.listening, grouping, host, calling, sealing)
         stack.callback(followed.stop)
-        who = _Who()
+        who = Who()
         # Before anybody can find us: whoever does asks at once.
-        keep = _keeping(peer, who, broadcasts, _grouped(grouping, followed), introducing)
-        await _serving(peer, who, keep, sealing).attach(host)
+        keep = keeping(peer, who, broadcasts, introducing)
+        await serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
         servers = await stack.enter_async_context(servers_of(peer.settings.presence))
         finding = open_discovery(trio, host, peer.folder, _says(peer, sealing), servers=servers, near_by=near_by)
@@ -152,22 +135,6 @@ async def join(
         peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
         stack.callback(peer.chat.part)
         yield network
-
-
-class _Who:
-    """Who a connected peer is to the scripts: its id is proved, its label what presence says."""
-
-    roster: Roster | None = None
-
-    def __call__(self, peer_id: str) -> Caller:
-        known = self.roster.get(peer_id) if self.roster is not None else None
-        return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
-
-
-def _serving(peer: Peer, who: _Who, keep: Keep, sealing: Sealing) -> Serving:
-    operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
-    operations[followed_session.STATE] = _listen_state(peer)
-    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
 
 
 def _sealing(peer: Peer) -> Sealing:
@@ -225,38 +192,6 @@ def _telling_shown(delivery: Delivery) -> TellShown:
     return tell
 
 
-def _keeping(peer: Peer, who: _Who, broadcasts: Subscribers[Heard], grouped: Grouped, introducing: Introducing) -> Keep:
-    async def keep(received: Received) -> None:
-        sender, event = received.sender, received.event
-        if isinstance(event, topics.Chat):
-            await peer.chat.receive(sender, received.id, event.content, event.timestamp)
-        elif isinstance(event, topics.Delivered):
-            await peer.chat.delivered(sender, event.msg_id)
-        elif isinstance(event, topics.Broadcast):
-            broadcasts.tell(Heard(sender, event.chat.content))
-        elif isinstance(event, topics.Group | topics.Invite):
-            grouped(sender, event)
-        elif isinstance(event, topics.WhoAreYou):
-            introducing.answer(sender)
-        elif isinstance(event, topics.Identity):
-            introducing.heard(sender, event)
-            if who.roster is not None:
-                who.roster.introduced(sender, event.label, event.email)
-
-    return keep
-
-
-def _grouped(grouping: Grouping, followed: FollowedSession) -> Grouped:
-    def grouped(sender: str, said: topics.Group | topics.Invite) -> None:
-        if isinstance(said, topics.Invite):
-            followed.invited(sender, said)
-            grouping.invited(sender, said)
-        else:
-            grouping.received(sender, said)
-
-    return grouped
-
-
 def _presence(grouping: Grouping) -> Callable[[Change], None]:
     def changed(change: Change) -> None:
         if change.what == "offline":
@@ -275,22 +210,3 @@ async def _keep_groups(grouping: Grouping, roster: Roster) -> None:
         if seconds % REJOIN_SECONDS == 0:
             for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
                 grouping.back(host)
-
-
-def _listen_state(peer: Peer) -> Operation:
-    async def state(_caller: Caller, _asked: data.Request) -> data.Answer:
-        return data.Success(msgspec.json.encode(hosted(peer.listening)))
-
-    return state
-
-
-def _on_tables(tables: Tables, name: str) -> Operation:
-    async def operation(caller: Caller, asked: data.Request) -> data.Answer:
-        request: dict[str, object] = {key: value for key in _TEXT_KEYS if (value := getattr(asked, key))}
-        request |= {key: msgspec.json.decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
-        result = await tables.perform(name, caller, request)
-        if isinstance(result, Failure):
-            return data.Failure(result.message, result.code.value, result.retry_after_seconds)
-        return data.Success(result.json)
-
-    return operation

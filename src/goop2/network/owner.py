@@ -15,15 +15,15 @@ import msgspec
 from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
+from goop2.network.owner_groups import GroupRemote
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.faults import LocalFault
-from goop2.remote_groups import GroupRemote
 from goop2.storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from goop2.network import Network
+    from goop2.network.joining import Network
     from goop2.peer import Peer
 
 REPLY_SECONDS: Final = 8.0

@@ -1,0 +1,93 @@
+"""What others ask of a peer on the network, and what their messages do here.
+
+Callers are who their connection proved; labels are what presence says, untrusted text. How a peer gets on the network is joining.py's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from goop2.chat.chat import Heard
+from goop2.listen.operations import hosted
+from goop2.network import followed_session
+from goop2.p2p.discovery.roster import Roster
+from goop2.p2p.introducing import Introducing
+from goop2.p2p.protocols import data, topics
+from goop2.p2p.sealing import Sealing
+from goop2.p2p.serving import Keep, Operation, Received, Serving
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import Caller
+from goop2.scripting.subscribers import Subscribers
+from goop2.tables import TABLE_OPERATIONS, Tables
+
+if TYPE_CHECKING:
+    from goop2.peer import Peer
+
+_RAW_KEYS: Final = (
+    *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),
+    *("order", "fields", "expr", "group_by", "key_col"),
+)
+_TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
+
+
+class Who:
+    """Who a connected peer is to the scripts: its id is proved, its label what presence says."""
+
+    roster: Roster | None = None
+
+    def __call__(self, peer_id: str) -> Caller:
+        known = self.roster.get(peer_id) if self.roster is not None else None
+        return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
+
+
+def serving(peer: Peer, who: Who, keep: Keep, sealing: Sealing) -> Serving:
+    """All that is asked: site, functions, tables, messages."""
+    operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
+    operations[followed_session.STATE] = _listen_state(peer)
+    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
+
+
+def keeping(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: Introducing) -> Keep:
+    """What becomes of a message, by what it is; it is acknowledged when this returns."""
+
+    async def keep(received: Received) -> None:
+        sender, event = received.sender, received.event
+        if isinstance(event, topics.Chat):
+            await peer.chat.receive(sender, received.id, event.content, event.timestamp)
+        elif isinstance(event, topics.Delivered):
+            await peer.chat.delivered(sender, event.msg_id)
+        elif isinstance(event, topics.Broadcast):
+            broadcasts.tell(Heard(sender, event.chat.content))
+        elif isinstance(event, topics.Group):
+            peer.grouping.received(sender, event)
+        elif isinstance(event, topics.Invite):
+            peer.grouping.invited(sender, event)
+        elif isinstance(event, topics.WhoAreYou):
+            introducing.answer(sender)
+        elif isinstance(event, topics.Identity):
+            introducing.heard(sender, event)
+            if who.roster is not None:
+                who.roster.introduced(sender, event.label, event.email)
+
+    return keep
+
+
+def _listen_state(peer: Peer) -> Operation:
+    async def state(_caller: Caller, _asked: data.Request) -> data.Answer:
+        return data.Success(msgspec.json.encode(hosted(peer.listening)))
+
+    return state
+
+
+def _on_tables(tables: Tables, name: str) -> Operation:
+    async def operation(caller: Caller, asked: data.Request) -> data.Answer:
+        request: dict[str, object] = {key: value for key in _TEXT_KEYS if (value := getattr(asked, key))}
+        request |= {key: msgspec.json.decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
+        result = await tables.perform(name, caller, request)
+        if isinstance(result, Failure):
+            return data.Failure(result.message, result.code.value, result.retry_after_seconds)
+        return data.Success(result.json)
+
+    return operation
