@@ -214,6 +214,23 @@ def test_a_failure_of_trio_ends_waiting_calls_and_refuses_new_ones(run: Run) -> 
         run(main())
 
 
+def test_a_plain_function_gives_its_result_or_raises_at_once_and_trio_goes_on(run: Run) -> None:
+    async def main() -> None:
+        async with open_guest() as guest:
+            event = trio.Event()
+            waiting = asyncio.create_task(guest.call(event.wait))
+            await asyncio.sleep(0)
+            assert guest.now(divmod, 7, 2) == (3, 1)
+            with pytest.raises(ZeroDivisionError):
+                guest.now(divmod, 7, 0)
+            guest.now(event.set)
+            await waiting
+        with pytest.raises(GuestStopped):
+            guest.now(divmod, 7, 2)
+
+    run(main())
+
+
 def test_leaving_the_block_ends_what_runs_in_trio(run: Run) -> None:
     seen: list[str] = []
 

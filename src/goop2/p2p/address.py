@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
@@ -12,6 +13,7 @@ from goop2.p2p.faults import NotAnAddress
 EXAMPLE = "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…"
 CIRCUIT = "/p2p-circuit"
 ADDRESS_MAX_CHARS = 512
+_PEERS_REMEMBERED = 1024
 _TRANSPORTS = [[host, "tcp"] for host in ("ip4", "ip6", "dns4", "dns6", "dns")]
 _CIRCUITS = [[*transport, "p2p", "p2p-circuit"] for transport in _TRANSPORTS]
 
@@ -45,6 +47,7 @@ def parse(text: str) -> PeerAddress:
     return PeerAddress(found, transport)
 
 
+@lru_cache(_PEERS_REMEMBERED)
 def peer_id(text: str) -> ID:
     """A peer's id in libp2p's form. Raises `NotAnAddress`."""
     try:

@@ -120,7 +120,10 @@ class Asking:
         raise NoConnection
 
     def _acquaintance(self, muxer: Muxer) -> Acquaintance:
-        return self._known.setdefault(muxer, Acquaintance())
+        known = self._known.get(muxer)
+        if known is None:
+            known = self._known[muxer] = Acquaintance()
+        return known
 
 
 class _WentAway(Exception):

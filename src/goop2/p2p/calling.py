@@ -94,7 +94,7 @@ class Calling:
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
         """The answer of a data function."""
-        return await self.ask(peer, data.Request("lua-call", function=function, params=msgspec.Raw(params)))
+        return await self.ask(peer, data.Request("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
 
     async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
         """Send a message until it is acknowledged; gives its id."""

@@ -103,6 +103,12 @@ class Guest:
         with contextlib.suppress(GuestStopped):
             self._enter(function)
 
+    def now(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Run a plain function on what is trio's and give its result. Raises what it raises, and `GuestStopped`."""
+        results: list[outcome.Outcome[T]] = []
+        self._enter(lambda: results.append(outcome.capture(function, *arguments, **keywords)))
+        return results[0].unwrap()
+
     async def host(self, function: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **keywords: P.kwargs) -> T:
         """From trio: run an async function of the host loop and give its result. Raises what it raises."""
         task = self._loop.create_task(function(*arguments, **keywords))

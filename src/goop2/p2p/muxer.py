@@ -102,15 +102,16 @@ class MuxedStream(IMuxedStream):
     async def write_some(self, data: bytes | memoryview) -> int:
         """Hand over as much as the other side takes at once, waiting until it takes something; how many bytes that was."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        while True:
-            if self.was_reset or self.write_ended:
-                raise MuxedStreamReset("the stream is not open for writing")
-            if self._muxer.full:
-                await self._muxer.room()
-            elif self.send_window <= 0:
-                await self._next_news()
-            else:
-                break
+        while not (size := self.write_now(data)):
+            await (self._muxer.room() if self._muxer.full else self._next_news())
+        return size
+
+    def write_now(self, data: bytes | memoryview) -> int:
+        """As `write_some`, which waits; 0 when nothing is taken now."""
+        if self.was_reset or self.write_ended:
+            raise MuxedStreamReset("the stream is not open for writing")
+        if self._muxer.full or self.send_window <= 0:
+            return 0
         size = min(len(data), self.send_window, FRAME_MAX_BYTES)
         self.send_window -= size
         self._muxer.post(frames.write(frames.DATA, 0, self.stream_id, data=bytes(data[:size])))

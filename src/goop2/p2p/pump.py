@@ -58,14 +58,14 @@ class Pump:
             self._loop.call_soon(tick)
 
     def enter(self, function: Callable[[], object]) -> None:
-        """Do something to trio's tasks from the host loop, and let them have a turn at once: often that is all it takes."""
+        """Do something to trio's tasks from the host loop; they have their turn soon, and one packet carries all of it."""
         if self._watched < 0 or self._inside:
             function()
             return
         # Then trio does not wake itself through a socket.
         self._state.runner.guest_tick_scheduled = True
         function()
-        self._after(self._turn())
+        self._after(0.0)
 
     def _woken(self) -> None:
         """There is news for trio."""

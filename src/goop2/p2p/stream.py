@@ -6,7 +6,8 @@ newline.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -50,7 +51,7 @@ class Stream:
 
     async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
         """The next line, whole within so long however slowly its bytes come. Raises `Broken`, and `RemoteFault` for what is no line."""
-        return await self._run(self._stream.line, reader, timeout_seconds)
+        return await self._run(self._stream.line_within, reader, timeout_seconds)
 
     async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
         """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`.
@@ -65,7 +66,10 @@ class Stream:
 
     async def write(self, data: bytes) -> None:
         """Hand all of `data` to the other side, as fast as it takes it. Raises `Broken`."""
-        await self._run(self._stream.write, data)
+        with self._in_our_words():
+            rest = self._guest.now(self._stream.write_now, data)
+        if rest:
+            await self._run(self._stream.write, bytes(rest))
 
     async def ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
         """Write `data` and read a line, in one crossing. Raises as `line` does."""
@@ -90,8 +94,14 @@ class Stream:
             await self.reset()
 
     async def _run(self, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
-        try:
+        with self._in_our_words():
             return await self._guest.call(function, *arguments, **keywords)
+        raise AssertionError
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        try:
+            yield
         except GuestStopped as stopped:
             raise Broken(str(stopped)) from None
         except trio.TooSlowError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable
 
 import trio
@@ -44,22 +43,33 @@ class TrioStream:
         """Hand all of `data` over, as fast as the other side takes it. Raises MuxedStreamError, TooSlowError."""
         await self._write(data)
 
+    def write_now(self, data: bytes) -> memoryview:
+        """Hand over as much as the other side takes at once; what is left. Raises MuxedStreamError."""
+        view = memoryview(self._unsent + data if self._unsent else data)
+        self._unsent = b""
+        while view and (size := self.muxed.write_now(view)):
+            view = view[size:]
+        return view
+
     async def finish(self, data: bytes = b"") -> None:
         """Write `data`, and that no more comes."""
         if data or self._unsent:
             await self._write(data)
         await self.muxed.close()
 
-    async def line(self, reader: LineReader, seconds: float = math.inf) -> bytes:
-        """The next line, whole within so long. Raises `RemoteFault` for what is none."""
+    async def line(self, reader: LineReader) -> bytes:
+        """The next line, whenever it is whole. Raises `RemoteFault` for what is none."""
+        while (line := await self._piece(reader)) is None:
+            pass
+        return line
+
+    async def line_within(self, reader: LineReader, seconds: float) -> bytes:
+        """The next line, whole within so long. Raises as `line`."""
+        # A timer costs more than most lines, which are here in one piece.
+        if self.muxed.waiting and not self._expected and (line := await self._piece(reader)) is not None:
+            return line
         with trio.fail_after(seconds):
-            while True:
-                piece = await self._read()
-                if not piece:
-                    reader.end()
-                line = reader.receive(piece)
-                if line is not None:
-                    return line
+            return await self.line(reader)
 
     async def linger(self) -> None:
         """At the end: give the other side a moment to say that it is done; a reset at once would take from it what it still reads."""
@@ -72,7 +82,7 @@ class TrioStream:
     async def ask(self, data: bytes, reader: LineReader, seconds: float) -> bytes:
         """Write `data` and read a line."""
         await self.write(data)
-        return await self.line(reader, seconds)
+        return await self.line_within(reader, seconds)
 
     async def next_line(self, reader: LineReader, idle_seconds: float, seconds: float) -> bytes | None:
         """The next of several lines: None when the other side sends no more, or begins none within `idle_seconds`."""
@@ -80,7 +90,7 @@ class TrioStream:
             await self._write(b"")
         with trio.move_on_after(idle_seconds):
             await self.muxed.arrival()
-        return await self.line(reader, seconds) if self.muxed.waiting else None
+        return await self.line_within(reader, seconds) if self.muxed.waiting else None
 
     def reset(self) -> None:
         """End both directions, now."""
@@ -104,9 +114,16 @@ class TrioStream:
             self._unexpected()
             raise
 
+    async def _piece(self, reader: LineReader) -> bytes | None:
+        """Read once; the line when it is whole."""
+        piece = await self._read()
+        if not piece:
+            reader.end()
+        return reader.receive(piece)
+
     async def _write(self, data: bytes) -> None:
-        view = memoryview(self._unsent + data if self._unsent else data)
-        self._unsent = b""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        view = self.write_now(data)
         while view:
             with trio.fail_after(WRITE_SECONDS):
                 view = view[await self.muxed.write_some(view) :]

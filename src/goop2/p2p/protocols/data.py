@@ -108,7 +108,7 @@ def requested(content: bytes) -> Request:
 
 def request(asked: Request) -> bytes:
     """A request as it is sent. Raises `LocalFault` when it is too long."""
-    return line("the request", _without_empty(asked), REQUEST_MAX_BYTES)
+    return line("the request", _encoded(asked), REQUEST_MAX_BYTES)
 
 
 def answer_reader() -> LineReader:
@@ -147,10 +147,9 @@ def failure(why: Failure) -> bytes:
     return line("the answer", msgspec.json.encode(kept), ANSWER_MAX_BYTES)
 
 
-def _without_empty(asked: Request) -> bytes:
-    fields = {name: getattr(asked, name) for name in asked.__struct_fields__}
+def _encoded(asked: Request) -> bytes:
     try:
-        return msgspec.json.encode({name: value for name, value in fields.items() if value not in ("", _NOTHING)})
+        return msgspec.json.encode(asked)
     except msgspec.EncodeError as error:
         raise LocalFault(f"the request cannot be written: {error}") from None
 
