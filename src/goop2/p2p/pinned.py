@@ -8,7 +8,7 @@
 5. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
 6. A dial whose handshake fails leaves its socket open.
 7. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
-8. Of a thousand peers that it has ever met it forgets some, its own key first, without which gossip is silent; and it notes for ever who has
+8. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
    gone, for the auto-connector. `_forget_the_gone` forgets those that are not connected, the longest known first.
 """
 
