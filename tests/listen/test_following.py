@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.clock import Clock
 
 from goop2.listen.following import Followed, Following
 from goop2.listen.session import ListenError, Track
 
 TRACK = Track("Song", 100.0, 128_000, "mp3")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

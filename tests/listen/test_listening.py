@@ -8,20 +8,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.clock import Clock
 from tests.listen.sounds import wav
 
 from goop2.listen import listening as listening_module
 from goop2.listen.listening import Listening, State
 from goop2.listen.session import ListenError
 from goop2.listen.tracks import Library
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

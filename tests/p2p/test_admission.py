@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.clock import Clock
 
 from goop2.p2p.admission import Admission, Memory, Meter, Occupancy, Refused
 from goop2.p2p.limits import FORGETTING_AT_KEYS, Limits
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

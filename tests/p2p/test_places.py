@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from tests.clock import Clock
 
 from goop2.p2p.limits import FORGETTING_AT_KEYS
 from goop2.p2p.places import Places, RelayLimits
@@ -12,14 +13,6 @@ from goop2.p2p.protocols import circuit
 from goop2.p2p.protocols.circuit import Refusal
 
 HOME = "203.0.113.7"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

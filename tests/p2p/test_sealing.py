@@ -7,6 +7,7 @@ import base64
 import pytest
 from nacl.public import Box as NaClBox
 from nacl.public import PrivateKey
+from tests.clock import Clock
 
 from goop2.p2p.limits import FORGETTING_AT_KEYS
 from goop2.p2p.protocols.faults import RemoteFault
@@ -14,14 +15,6 @@ from goop2.p2p.protocols.sealed import NotOpened
 from goop2.p2p.sealing import ASIDE_SECONDS, FAILURES_BEFORE_ASIDE, Sealing
 
 OWN, BOB, BOBS_NEW, MALLORY = (PrivateKey(bytes([number]) * 32) for number in (1, 2, 3, 4))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -6,19 +6,12 @@ import tracemalloc
 
 import base58
 import pytest
+from tests.clock import Clock
 
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.protocols.presence import Presence
 from goop2.rendezvous.board import Board, TooOften
 from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -21,7 +20,6 @@ from goop2.scripting.engine import Success
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ROOT = Path(__file__).parent.parent.parent
 PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "network", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
@@ -244,15 +242,6 @@ async def test_a_file_changed_meanwhile_is_not_overwritten(browser: Browser, tmp
         assert json.loads((tmp_path / "goop.json").read_text()) == document
 
 
-async def test_what_is_vendored_is_what_the_lock_says() -> None:
-    folder = ROOT / "tools/console-plots"
-    record = json.loads((folder / "vendored.json").read_text())
-    lock = json.loads((folder / "package-lock.json").read_text())
-    assert record["integrity"] == lock["packages"]["node_modules/uplot"]["integrity"], "make vendor"
-    vendor = ROOT / "src/goop2/web/console/vendor"
-    assert {name: hashlib.sha256((vendor / name).read_bytes()).hexdigest() for name in record["sha256"]} == record["sha256"]
-
-
 async def test_a_script_is_edited_broken_at_line_3_and_mended_without_a_restart(browser: Browser, tmp_path: Path) -> None:
     """Its last good version answers meanwhile, and the page says so."""
     (tmp_path / "site/lua").mkdir(parents=True)
@@ -320,15 +309,6 @@ async def test_goop_is_completed_with_its_documentation(browser: Browser, up: Se
     await page.keyboard.type("goop.kv.s")
     await expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("set")
     await expect(page.locator(".cm-completionInfo")).to_contain_text("error")
-
-
-async def test_the_editor_committed_is_made_of_what_stands_beside_its_lock() -> None:
-    folder = ROOT / "tools/console-editor"
-    record = json.loads((folder / "bundled.json").read_text())
-    vendor = ROOT / "src/goop2/web/console/vendor"
-    for place, digests in ((folder, record["made_of"]), (vendor, record["sha256"])):
-        assert {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in digests} == digests
-    assert "resolved" not in (folder / "package-lock.json").read_text()
 
 
 async def _console(browser: Browser, up: Served, name: str) -> Page:

@@ -5,19 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from tests.clock import Clock
 
 from goop2.p2p.discovery.redialling import Redialling
 from goop2.p2p.limits import CONNECTIONS_SOUGHT, DIALS_AT_ONCE, REDIALLED_MAX, RETRY_MAX_SECONDS
 
 DAY = 24 * 3600.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

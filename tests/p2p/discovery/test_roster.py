@@ -5,17 +5,10 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
+from tests.clock import Clock
 
 from goop2.p2p.discovery.roster import PEERS_MAX, Change, Roster
 from goop2.p2p.protocols.presence import Presence
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

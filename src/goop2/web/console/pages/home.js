@@ -1,5 +1,5 @@
 // Home: who I am, what is up, what needs attention, the last runs, and the ways into the own site.
-import { clock, duration, shortId, span } from "../shell/format.js";
+import { clock, counted, duration, shortId, span } from "../shell/format.js";
 
 const REFRESH_MS = 400; // after something happened, so that a busy peer is asked twice a second at most
 
@@ -64,7 +64,7 @@ export async function show(main, shell) {
     const rows = [
       ["Site", el("a", { href: home.site, target: "_blank", rel: "noopener" }, home.site)],
       home.opened && ["For others", el("a", { href: home.opened, target: "_blank", rel: "noopener" }, home.opened)],
-      ["Scripts", up.lua ? `${up.commands} commands, ${up.functions} functions` : "switched off (lua.enabled)"],
+      ["Scripts", up.lua ? `${counted(up.commands, "command")}, ${counted(up.functions, "function")}` : "switched off (lua.enabled)"],
       ["Workers", `${up.workers} of at most ${up.workers_max}, ${up.waiting} calls waiting`],
       ["The wall", missing.length ? `without ${missing.join(", ")}` : `all ${layers.length} layers`],
       ["Up for", span(up.seconds)],

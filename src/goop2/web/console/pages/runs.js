@@ -1,6 +1,6 @@
 // Runs & logs: what ran, live; each run with its lines and host calls; log lines; plots of the last hour.
 import { freshId } from "../shell/dom.js";
-import { bytes, clock, duration, shortId } from "../shell/format.js";
+import { bytes, clock, counted, duration, shortId } from "../shell/format.js";
 import { plots } from "../shell/plots.js";
 import { rows } from "../shell/rows.js";
 
@@ -98,7 +98,7 @@ export async function show(main, shell) {
 
   function say() {
     const what = view === "runs" ? "run" : "line";
-    count.textContent = items.length ? `${items.length} ${what}${items.length === 1 ? "" : "s"}` : `No ${what} fits`;
+    count.textContent = items.length ? counted(items.length, what) : `No ${what} fits`;
   }
 
   async function renew() {

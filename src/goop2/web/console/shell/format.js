@@ -33,3 +33,5 @@ export function span(seconds) {
 
 /** A peer id is long; its ends tell it apart. */
 export const shortId = (id) => (id.length > 20 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id);
+
+export const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
