@@ -16,6 +16,7 @@ from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
 from libp2p.network.exceptions import SwarmException
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
@@ -411,6 +412,21 @@ async def test_a_reader_that_pauses_longer_than_the_library_waits_gets_everythin
 
 
 # The library and the process.
+
+
+async def test_after_a_thousand_peers_a_host_knows_itself_and_who_is_connected_and_forgets_the_others(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        known: Any = callee._host.get_peerstore()
+        await until(lambda: ID.from_string(caller.peer_id) in known.peer_data_map)
+        for number in range(known.max_peers + 100):
+            gone = ID(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big"))
+            known.add_addrs(gone, [Multiaddr("/ip4/192.0.2.7/tcp/1")], 120)
+        assert len(known.peer_data_map) == known.max_peers
+        assert callee._host.get_private_key() is not None
+        assert ID.from_string(caller.peer_id) in known.peer_data_map
+        await callee.disconnect(caller.peer_id)
+        connector: Any = callee._swarm.auto_connector
+        assert connector._recent_disconnects == {}
 
 
 def test_another_version_of_the_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

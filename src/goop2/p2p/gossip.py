@@ -8,6 +8,7 @@ py-libp2p's router does the work. What must be otherwise, each with its reason:
    signature is looked at (by who hands it on, and in total) and after (by author).
 3. Control messages may name any topic, and each is remembered. `_Router` hears only ours.
 4. Its own guards count a handful of messages a second and as many addresses: five hundred peers send a hundred. They are off.
+5. When each message came is noted for ever, 30 bytes of a hundred a second, for what is off too.
 
 Trio side, but for `Gossip`. It knows nothing of what is said.
 """
@@ -177,6 +178,11 @@ class _Router(GossipSub):
         if ids <= IDS_PER_CONTROL and all(topic == self._topic for topic in named):
             await super().handle_rpc(rpc, sender_peer_id)
         self._forget_back_offs()
+
+    async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
+        """Hand a message on."""
+        await super().publish(msg_forwarder, pubsub_msg)
+        self.recent_message_deliveries.clear()
 
     def _forget_back_offs(self) -> None:
         """Of peers that come no more; a new name costs a stranger a handshake."""

@@ -8,6 +8,8 @@
 5. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
 6. A dial whose handshake fails leaves its socket open.
 7. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
+8. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
+   gone, for the auto-connector. `_forget_the_gone` forgets those that are not connected, the longest known first.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
     swarm.notify_opened_stream = swarm.notify_closed_stream = _nothing
     swarm.set_stream_handler(Accepting(host.get_mux().handlers, admission, refused))
     _mux(swarm, admission)
+    _forget_the_gone(swarm)
     _settle_dials(swarm)
     _give_places_back(swarm, admission, refused)
 
@@ -74,6 +77,20 @@ def _mux(swarm: Any, admission: Admission) -> None:
         return muxers._annotate_connection(Muxer(conn, peer, admission), conn, protocol)
 
     muxers.new_conn = new_conn
+
+
+def _forget_the_gone(swarm: Any) -> None:
+    known = swarm.peerstore
+
+    def forget() -> None:
+        excess = len(known.peer_data_map) - known.max_peers
+        if excess > 0:
+            needed = {swarm.get_peer_id(), *swarm.get_connections_map()}
+            for peer in [peer for peer in known.peer_data_map if peer not in needed][:excess]:
+                known.clear_peerdata(peer)
+
+    known._enforce_peer_limit = forget
+    swarm.auto_connector.record_disconnect = lambda _peer: forget()
 
 
 def _settle_dials(swarm: Any) -> None:
