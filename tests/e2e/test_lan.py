@@ -15,8 +15,8 @@ from tests.e2e.lan import Machine, NoNamespaces, two_machines
 from tests.e2e.peers import Running, running
 
 
-def until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
+def until(true: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = PATIENCE_SECONDS) -> None:
+    end = time.monotonic() + seconds
     while not true():
         assert process.poll() is None, "the peer ended"
         assert time.monotonic() < end, f"{true} never came"

@@ -14,6 +14,10 @@ from tests.e2e.peers import running
 from tests.e2e.test_lan import until
 
 
+MEETING_SECONDS = 120.0
+"""Peers come back to a rendezvous, and to its relay, later and later the longer it was away: half a minute each."""
+
+
 @pytest.fixture(scope="module")
 def machines() -> Iterator[tuple[Machine, ...]]:
     try:
@@ -48,10 +52,10 @@ def test_they_meet_and_talk_through_the_relay_and_again_when_it_was_gone(machine
         running(tmp_path / "bob", "Bob", right, presence=servers[1]) as bob,
     ):
         with meeting_point(gates[0]):
-            until(lambda: alice.sees() == ["Bob"] and bob.sees() == ["Alice"], alice.process)
+            until(lambda: alice.sees() == ["Bob"] and bob.sees() == ["Alice"], alice.process, MEETING_SECONDS)
             done = alice.send("Bob", "!hello Alice")
             assert (done.returncode, done.stdout) == (0, "Hello, Alice!\n"), done.stderr
             assert bob.send("Alice", "!hello Bob").stdout == "Hello, Bob!\n"
         assert alice.send(bob.id, "!hello nobody").returncode == 1, "there was no other way"
         with meeting_point(gates[0]):  # with another id
-            until(lambda: alice.send(bob.id, "!hello again").stdout == "Hello, again!\n", alice.process)
+            until(lambda: alice.send(bob.id, "!hello again").stdout == "Hello, again!\n", alice.process, MEETING_SECONDS)
