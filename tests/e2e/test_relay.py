@@ -13,7 +13,6 @@ from tests.e2e.lan import Machine, NoNamespaces, two_networks
 from tests.e2e.peers import running
 from tests.e2e.test_lan import until
 
-
 MEETING_SECONDS = 120.0
 """Peers come back to a rendezvous, and to its relay, later and later the longer it was away: half a minute each."""
 
