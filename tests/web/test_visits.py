@@ -175,9 +175,6 @@ async def test_a_file_that_does_not_end_is_cut_and_its_reader_sees_that(
     monkeypatch.setattr(calling, "EXCHANGE_SECONDS", 0.5)
     await visit.answers(b"OK text/html 1000\nhello", then=behaviour)
     answer = await visit.get("/x")
-    if behaviour is ends and answer.status == 502:
-        assert "ended the exchange" in answer.body.decode()
-        return  # a reset takes with it what was not read yet
     assert (answer.status, answer.headers["content-length"]) == (200, "1000")
     assert answer.body.startswith(b"hello")
     assert len(answer.body) < 1000
