@@ -54,7 +54,6 @@ SEEN_SECONDS: Final = 120
 """So long a message is known by its number; the roster tells older ones by their time."""
 LAST_WORDS_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.01
-_READING_SECONDS: Final = 0.1
 IDS_PER_CONTROL: Final = 5000
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
@@ -95,8 +94,7 @@ class Gossip:
         with trio.move_on_after(LAST_WORDS_SECONDS):
             while self._pubsub is not None and any(len(queue) for queue in self._pubsub.peer_queues.values()):  # noqa: ASYNC110 (no event)
                 await trio.sleep(_POLL_SECONDS)
-            # The connections end next, and a muxer may throw away then what its side has not read yet.
-            await trio.sleep(_READING_SECONDS)
+            await trio.sleep(_POLL_SECONDS)
 
     async def _publish(self, payload: bytes) -> None:
         if self._pubsub is not None:
