@@ -116,11 +116,10 @@ class Listen:
 
     async def _audio(self, call: Call) -> None:
         """`?session=<id>`: the track's file. With `&from=<seconds>` an MP3 begins at that second's frame: browsers guess where that is."""
-        try:
-            track, file = await self._opened(call)
-        except ListenError as error:
-            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+        opened = await self._opened(call)
+        if opened is None:
             return
+        track, file = opened
         with file:
             begin, _ = await self._begins(call, track, file)
             status = os.fstat(file.fileno())
@@ -131,18 +130,22 @@ class Listen:
 
     async def _where_it_begins(self, call: Call) -> None:
         """For the same query as the audio's: `{"position": seconds}`, where in the track that begins."""
-        try:
-            track, file = await self._opened(call)
-        except ListenError as error:
-            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+        opened = await self._opened(call)
+        if opened is None:
             return
+        track, file = opened
         with file:
             _, position = await self._begins(call, track, file)
         await send_json(call.send, b'{"position":%.4f}' % position, headers=call.headers)
 
-    async def _opened(self, call: Call) -> tuple[Track, BinaryIO]:
-        track = self._listening.track(_query(call).get("session", ""))
-        return track, await asyncio.to_thread(self._listening.open, track)
+    async def _opened(self, call: Call) -> tuple[Track, BinaryIO] | None:
+        """The track asked for and its file, to be closed; None when the call is answered already: there is none."""
+        try:
+            track = self._listening.track(_query(call).get("session", ""))
+            return track, await asyncio.to_thread(self._listening.open, track)
+        except ListenError as error:
+            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+            return None
 
     async def _begins(self, call: Call, track: Track, file: BinaryIO) -> Boundary:
         try:
