@@ -73,7 +73,7 @@ async def silent(stream: Stream) -> None:
 
 async def ends(stream: Stream) -> None:
     await asyncio.sleep(0.2)  # a reset throws away what was sent before it and not read yet
-    await stream.reset()
+    stream.reset()
 
 
 async def drips(stream: Stream) -> None:
