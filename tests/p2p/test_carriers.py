@@ -64,9 +64,8 @@ class Carried:
         ours, self.other = socket.socketpair()
         ours.setblocking(False)
         self.other.setblocking(False)
-        self.fd = os.dup(ours.fileno())
-        ours.close()
-        self.carrier = SocketCarrier(self.fd, Packets(Plain(), early_message), early, guest.touch)
+        self.socket = ours
+        self.carrier = SocketCarrier(ours, Packets(Plain(), early_message), early, guest.touch)
         self.life = asyncio.create_task(guest.call(self.carrier.run, self.cargo))
 
     def send(self, *contents: bytes) -> None:
@@ -89,6 +88,7 @@ async def carried(guest: Guest, **early: bytes) -> AsyncIterator[Carried]:
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unhandled.append(context))
     try:
         await asyncio.sleep(0.02)
+        one.socket.close()
         yield one
     finally:
         one.life.cancel()
@@ -100,6 +100,7 @@ async def carried(guest: Guest, **early: bytes) -> AsyncIterator[Carried]:
 
 async def test_what_comes_is_taken_and_what_was_read_before_comes_first(guest: Guest) -> None:
     async with carried(guest, early=b"first", early_message=message(b"second")) as one:
+        await until(lambda: len(one.cargo.came) == 2)
         one.other.send(message(b"third") + message(b"four")[:3])
         one.other.send(message(b"four")[3:])
         await until(lambda: one.cargo.came == [b"first", b"second", b"third", b"four"])
@@ -119,6 +120,23 @@ async def test_what_was_to_be_sent_before_it_ran_is_sent(guest: Guest) -> None:
     await until(lambda: one.cargo.sizes == [5])
     one.other.close()
     await one.life
+    one.socket.close()
+
+
+async def test_a_socket_that_was_closed_before_it_ran_ends_it(guest: Guest) -> None:
+    one = Carried(guest)
+    one.socket.close()
+    one.other.close()
+    with pytest.raises(OSError, match="file descriptor"):
+        await one.life
+
+
+async def test_who_ends_it_closes_the_socket(guest: Guest) -> None:
+    async with carried(guest) as one:
+        one.carrier.end()
+        assert one.is_closed()
+        await asyncio.wait_for(one.life, 20)
+        one.carrier.end()
 
 
 async def test_a_slow_reader_is_waited_for_and_gets_all_of_it(guest: Guest) -> None:
@@ -129,10 +147,11 @@ async def test_a_slow_reader_is_waited_for_and_gets_all_of_it(guest: Guest) -> N
         await asyncio.sleep(0.05)
         assert one.cargo.sizes == []
         packets, came = Packets(Plain()), b""
-        while len(came) < len(content) + 4:
-            with contextlib.suppress(BlockingIOError):
-                came += b"".join(packets.receive(one.other.recv(65536)))
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while len(came) < len(content) + 4:
+                with contextlib.suppress(BlockingIOError):
+                    came += b"".join(packets.receive(one.other.recv(65536)))
+                await asyncio.sleep(0)
         assert came == content + b"last"
         assert sum(one.cargo.sizes) == len(came)
 
@@ -165,15 +184,18 @@ async def test_who_cancels_it_closes_the_socket(guest: Guest) -> None:
 async def test_after_the_end_nothing_is_written_to_who_has_the_number_now(guest: Guest) -> None:
     async with carried(guest) as one:
         one.send(b"in the same turn")
-        one.life.cancel()
-        await asyncio.gather(one.life, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            os.close(one.fd)
-        reader, writer = os.pipe()
-        os.dup2(writer, one.fd)
+        number = one.carrier._fd
+        one.carrier.end()
+        pair = socket.socketpair()
+        stranger, beside = pair if pair[0].fileno() == number else pair[::-1]
+        if stranger.fileno() != number:
+            os.dup2(stranger.fileno(), number)
         one.send(b"too late")
         await asyncio.sleep(0.02)
-        for descriptor in {writer, one.fd}:
-            os.close(descriptor)
-        assert os.read(reader, 100) == b""
-        os.close(reader)
+        beside.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            beside.recv(100)
+        beside.close()
+        if stranger.fileno() != number:
+            os.close(number)
+        stranger.close()

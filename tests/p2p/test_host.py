@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -442,3 +443,23 @@ def test_neither_libp2p_nor_trio_is_loaded_before_a_host_is_opened() -> None:
     code = "import sys, goop2.peer, goop2.p2p, goop2.p2p.protocols.mq; print(sorted({'libp2p', 'trio', 'zeroconf'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+async def test_a_connection_we_end_is_ended_though_the_other_side_takes_no_notice(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        network: Any = callee._host.get_network()
+        (connection,) = network.get_connections()
+        muxer = connection.muxed_conn
+        muxer._carrier._loop.remove_reader(muxer._carrier._fd)  # deaf
+        await caller.disconnect(callee.peer_id)
+        await until(lambda: _is_over(muxer._carrier._fd))
+
+
+def _is_over(fd: int) -> bool:
+    with socket.socket(fileno=os.dup(fd)) as copy:
+        copy.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while copy.recv(65536):
+                pass
+            return True
+    return False

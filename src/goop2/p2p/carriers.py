@@ -43,6 +43,9 @@ class Carrier(Protocol):
     def wake(self) -> None:
         """There is something to send. From either loop."""
 
+    def end(self) -> None:
+        """Carry no more, and let the socket go. From either loop."""
+
 
 class LibraryCarrier:
     """Over what the library reads and writes."""
@@ -56,6 +59,9 @@ class LibraryCarrier:
         """As Carrier."""
         if not self._to_send.is_set():
             self._enter(self._to_send.set)
+
+    def end(self) -> None:
+        """As Carrier: who closes what the library secured ends it."""
 
     async def run(self, cargo: Cargo) -> None:
         """As Carrier."""
@@ -73,11 +79,19 @@ class LibraryCarrier:
             cargo.sent(len(batch))
 
 
-class SocketCarrier:
-    """Over a socket of the system, its own copy `fd` of it. `early`: plain bytes that were read before the muxer was there."""
+class Socket(Protocol):
+    """One of the system's, open and not blocking, of whatever library."""
 
-    def __init__(self, fd: int, packets: Packets, early: bytes, enter: Enter) -> None:
-        self._fd = fd
+    def fileno(self) -> int: ...
+
+
+class SocketCarrier:
+    """Over a socket of the system. `early`: plain bytes that were read before the muxer was there."""
+
+    def __init__(self, socket: Socket, packets: Packets, early: bytes, enter: Enter) -> None:
+        self._socket = socket
+        self._fd = -1
+        """A copy of the socket's: its owner may close that at any time, and the number be another's then."""
         self._packets = packets
         self._early = early
         self._enter = enter
@@ -98,7 +112,8 @@ class SocketCarrier:
 
     async def run(self, cargo: Cargo) -> None:
         """As Carrier."""
-        self._cargo, self._loop = cargo, asyncio.get_running_loop()
+        self._cargo, self._fd = cargo, os.dup(self._socket.fileno())
+        self._loop = asyncio.get_running_loop()
         try:
             self._loop.add_reader(self._fd, self._readable)
             if self._early:
@@ -108,6 +123,11 @@ class SocketCarrier:
             await self._over.wait()
         finally:
             self._close()
+
+    def end(self) -> None:
+        """As Carrier."""
+        self._close()
+        self._enter(self._over.set)
 
     def _readable(self) -> None:
         try:
@@ -119,7 +139,7 @@ class SocketCarrier:
             pass
         except Exception:
             # Whatever a stranger's bytes lead to (they need not even decrypt): the end of this connection, and of no other.
-            self._end()
+            self.end()
 
     def _take(self, data: bytes) -> None:
         for content in self._packets.receive(data):
@@ -137,7 +157,7 @@ class SocketCarrier:
         except BlockingIOError:
             self._wait(True)
         except OSError:
-            self._end()
+            self.end()
         else:
             self._wait(False)
 
@@ -155,10 +175,6 @@ class SocketCarrier:
                 self._loop.add_writer(self._fd, self._send)
             else:
                 self._loop.remove_writer(self._fd)
-
-    def _end(self) -> None:
-        self._close()
-        self._enter(self._over.set)
 
     def _close(self) -> None:
         if self._loop is not None:

@@ -381,6 +381,7 @@ class Muxer(IMuxedConn):
         if self._ending:
             return
         self._ending = True
+        self._carrier.end()
         self._arrivals.tell()
         for stream in list(self.streams.values()):
             stream.lose()

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -92,8 +91,7 @@ def _carrier(conn: Any, enter: Enter) -> Carrier:
     ahead = secured.read_writer.read_write_closer.stream
     if not (isinstance(ahead, _Ahead) and isinstance(ahead.inner, TrioTCPStream)):
         return LibraryCarrier(conn, enter)
-    fd = os.dup(ahead.inner.stream.socket.fileno())
-    return SocketCarrier(fd, Packets(secured.noise_state, ahead.rest()), conn._drain(None), enter)
+    return SocketCarrier(ahead.inner.stream.socket, Packets(secured.noise_state, ahead.rest()), conn._drain(None), enter)
 
 
 def _forget_the_gone(swarm: Any) -> None:
