@@ -42,6 +42,7 @@ class Heard:
         self.came: list[bytes] = []
         self.to_send: list[bytes] = []
         self.sizes: list[int] = []
+        self.asked = 0
 
     def receive(self, data: bytes) -> None:
         if data == b"goodbye":
@@ -49,6 +50,7 @@ class Heard:
         self.came.append(data)
 
     def outgoing(self) -> bytes:
+        self.asked += 1
         batch, self.to_send = b"".join(self.to_send), []
         return batch
 
@@ -154,6 +156,9 @@ async def test_a_slow_reader_is_waited_for_and_gets_all_of_it(guest: Guest) -> N
                 await asyncio.sleep(0)
         assert came == content + b"last"
         assert sum(one.cargo.sizes) == len(came)
+        asked = one.cargo.asked
+        await asyncio.sleep(0.02)
+        assert one.cargo.asked <= asked + 1, "it asks for more to send all the time"
 
 
 @pytest.mark.parametrize("what", ["it closes", "it says so", "its bytes do not decrypt"])
