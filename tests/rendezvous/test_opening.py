@@ -67,6 +67,12 @@ async def test_whoever_was_away_hears_what_was_missed(server: httpx.AsyncClient)
         assert [said["peerId"] for said in await data_of(again, 1)] == [BOB]
 
 
+async def test_whoever_has_heard_nothing_yet_hears_who_is_here(server: httpx.AsyncClient) -> None:
+    await server.post("/publish", content=online(ANN))
+    async with server.stream("GET", "/events", headers={"last-event-id": ""}) as first:
+        assert [said["peerId"] for said in await data_of(first, 1)] == [ANN]
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [(b"", 400), (b"{}", 400), (online("<script>"), 400), (b" " * (PRESENCE_MAX_BYTES + 1), 413)],

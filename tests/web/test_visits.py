@@ -142,6 +142,7 @@ async def test_a_path_no_file_can_have_is_not_asked_for(visit: Visit, path: str)
         (b"x" * 5000, 502, "longer than 1024 bytes"),
         (b"\x00\xff\x1b[31m\n", 502, "does not keep to the protocol"),
         (b"ERR not found\n", 404, "The site of this peer has no /nothing.html."),
+        (b"ERR bad request\n", 404, "The peer knows no address like this."),
         (b"ERR forbidden\n", 403, "no peer gives files beyond 50 MB"),
         (b"ERR site disabled\n", 404, "has switched its site off"),
         (b"ERR <script>alert(1)</script>\n", 502, "&lt;script&gt;alert(1)&lt;/script&gt;"),

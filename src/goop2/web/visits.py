@@ -44,6 +44,7 @@ _MEGABYTE: Final = 1024 * 1024
 _NO_PAGE: Final = "This peer gives no page"
 _REFUSALS: Final = {
     "not found": (HTTPStatus.NOT_FOUND, "There is nothing here", "The site of this peer has no {path}."),
+    "bad request": (HTTPStatus.NOT_FOUND, "There is nothing here", "The peer knows no address like this."),
     "forbidden": (HTTPStatus.FORBIDDEN, "This file is not given away", "The peer gives nobody {path}; no peer gives files beyond 50 MB."),
     "site disabled": (HTTPStatus.NOT_FOUND, "This peer shows no site", "It is there, and its owner has switched its site off."),
 }

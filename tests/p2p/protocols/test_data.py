@@ -83,6 +83,7 @@ def test_a_gigabyte_without_a_newline_is_refused_at_its_first_megabyte() -> None
 
 def test_answers_as_they_are_sent() -> None:
     assert data.success(b'{"score":7}') == b'{"ok":true,"data":{"score":7}}\n'
+    assert data.success(b"null") == b'{"ok":true}\n'
     assert json.loads(data.failure(Failure("no", "rate_limited", 2.0, "hello"))) == {
         "ok": False, "error": "no", "code": "rate_limited", "retry_after": 2.0, "script": "hello"}  # fmt: skip
     with pytest.raises(LocalFault, match="the most is 4194304"):
