@@ -146,7 +146,7 @@ async def test_a_full_group_and_one_that_is_none_are_said(three: tuple[Joined, J
     await ann.grouping.join(host.id, group)
     with pytest.raises(NotLetIn, match="1 members"):
         await eve.grouping.join(host.id, group)
-    with pytest.raises(NotLetIn, match="no such group"):
+    with pytest.raises(NoSuchGroup, match="no such group"):
         await eve.grouping.join(host.id, "nosuch")
     monkeypatch.setattr(module, "JOIN_SECONDS", 0.3)
     monkeypatch.setattr(host.grouping, "received", lambda *_: None)

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.groups import NAME_MAX_CHARS, Change, Groups, Known, NoSuchGroup, Outgoing
+from goop2.p2p.groups import NAME_MAX_CHARS, NOT_FOUND, Change, Groups, Known, NoSuchGroup, Outgoing
 from goop2.p2p.protocols import topics
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
@@ -157,7 +157,8 @@ class Grouping:
                 self._answers.pop((host, group), None)
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
-            raise NotLetIn(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
+            fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
+            raise fault(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
     def leave(self, host: str, group: str) -> None:

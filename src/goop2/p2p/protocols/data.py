@@ -14,7 +14,7 @@ import msgspec
 
 from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
-from goop2.p2p.protocols.line import LineReader, line
+from goop2.p2p.protocols.line import NEWLINE, LineReader, line
 
 PROTOCOL: Final = "/goop/data/1.0.0"
 KEPT_PROTOCOL: Final = "/goop/data-keep/1.0.0"
@@ -149,9 +149,11 @@ def failure(why: Failure) -> bytes:
 
 def _encoded(asked: Request) -> bytes:
     try:
-        return msgspec.json.encode(asked)
+        encoded = msgspec.json.encode(asked)
     except msgspec.EncodeError as error:
         raise LocalFault(f"the request cannot be written: {error}") from None
+    # What somebody typed may stand on several lines.
+    return msgspec.json.format(encoded, indent=-1) if NEWLINE in encoded else encoded
 
 
 def _text(value: object) -> str | None:

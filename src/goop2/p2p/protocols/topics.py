@@ -69,7 +69,7 @@ class WhoAreYou(msgspec.Struct, frozen=True):
     """`identity`: the peer asks who we are."""
 
 
-class Identity(msgspec.Struct, frozen=True, omit_defaults=True, rename=_WIRE_NAMES):
+class Identity(msgspec.Struct, frozen=True, rename=_WIRE_NAMES):
     """`identity.response`: what a peer says of itself."""
 
     peer_id: str = ""
@@ -103,7 +103,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     joined_at: msgspec.Raw = _null
 
 
-class Welcome(msgspec.Struct, frozen=True, omit_defaults=True):
+class Welcome(msgspec.Struct, frozen=True):
     """The host lets us in."""
 
     group_name: str = ""
@@ -120,7 +120,7 @@ class Members(msgspec.Struct, frozen=True):
     members: list[Member]
 
 
-class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
+class Meta(msgspec.Struct, frozen=True):
     """The group changed its name or bounds."""
 
     group_name: str = ""
