@@ -80,6 +80,8 @@ class Rendezvous:
         return Response(status_code=204)
 
     async def _listen(self, request: Request) -> Response:
+        if request.method == "HEAD":  # whose answer ends with its headers: a stream would wait for a reader for ever
+            return Response(headers=_EVENTS_HEADERS, media_type="text/event-stream")
         source = _source(request)
         if (
             self.events.readers(lambda _: True) >= READERS_MAX
