@@ -286,6 +286,17 @@ async def test_a_function_over_there_may_answer_as_it_likes(
         assert "Traceback" not in found.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "wanted"),
+    [("GET", "lua/call", "POST"), ("DELETE", "query", "POST"), ("HEAD", "lua/list", "GET"), ("POST", "tables", "GET")],
+)
+async def test_a_page_asks_as_it_would_at_its_own_peer(visit: Visit, method: str, path: str, wanted: str) -> None:
+    for host in (visit.origin, visit.served.site):
+        refused = await visit.served.ask(f"/api/data/{path}", host=host, method=method)
+        assert (refused.status, refused.headers["allow"]) == (405, wanted)
+        assert method == "HEAD" or refused.json == {"code": "bad_request", "message": f"{path} is asked for with {wanted}"}
+
+
 async def test_another_peers_path_on_this_origin_is_refused(visit: Visit) -> None:
     own = visit.served.peer.identity.peer_id
     assert (await visit.get(f"/p/{own}/")).status in (403, 404)
