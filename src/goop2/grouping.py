@@ -16,8 +16,9 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
+from goop2.p2p.address import peer_id
 from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.groups import NAME_MAX_CHARS, Change, Groups, Known, NoSuchGroup, Outgoing
+from goop2.p2p.groups import NAME_MAX_CHARS, NOT_FOUND, Change, Groups, Known, NoSuchGroup, Outgoing
 from goop2.p2p.protocols import topics
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
@@ -35,7 +36,7 @@ _CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "ended"
 
 
 class NotLetIn(NetworkFault):
-    """The host of the group says no, or nothing."""
+    """The host of the group says no."""
 
 
 class NotAGroup(NetworkFault):
@@ -135,9 +136,10 @@ class Grouping:
     # A member's.
 
     async def join(self, host: str, group: str) -> Known:
-        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`."""
+        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
         if self._post is None:
             raise _not_up()
+        peer_id(host)
         known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
         asking = self.groups.join(host, group)
         answer: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
@@ -150,14 +152,15 @@ class Grouping:
         except TimeoutError:
             if not known_before:
                 self._forget(host, group)
-            raise NotLetIn(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
+            raise Unreachable(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
         finally:
             waiting.remove(answer)
             if not waiting:
                 self._answers.pop((host, group), None)
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
-            raise NotLetIn(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
+            fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
+            raise fault(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
     def leave(self, host: str, group: str) -> None:

@@ -40,7 +40,7 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         assert listed(bob)["hosted"][0]["members"] == [member]
         assert "1 here, 0 away" in goop2("group", "list", "--dir", bob).stdout
         refused = goop2("group", "join", host, "nosuch", "--dir", alice)
-        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "forbidden")
+        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "not_found")
         assert goop2("group", "leave", group, "--dir", alice).returncode == 0
         again = goop2("group", "leave", group, "--dir", alice)
         assert (again.returncode, again.stderr.split(":")[0]) == (1, "not_found")

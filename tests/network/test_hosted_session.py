@@ -160,7 +160,10 @@ async def test_paused_there_is_a_header_and_the_end(pair: Pair) -> None:
     ("request_", "answer"),
     [
         (b"LISTEN listen-0123456789abcdef\n", b"ERR not found"),
-        (b"LISTEN ../goop.json\n", b"ERR bad request"),
+        (b"LISTEN what\n", b"ERR not found"),
+        (b"LISTEN ../goop.json\n", b"ERR not found"),
+        (b"LISTEN\n", b"ERR bad request"),
+        (b"LISTEN " + b"x" * 300 + b"\n", b"ERR bad request"),
         (b"GET /\n", b"ERR bad request"),
     ],
 )

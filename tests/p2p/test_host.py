@@ -348,6 +348,23 @@ async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, mon
         await until(lambda: _remembered(callee) == 0)
 
 
+async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_the_newest(guest: Guest) -> None:
+    async with two_hosts(guest, Limits(streams_per_peer=2)) as (caller, callee):
+
+        async def answer_at_once(stream: Stream) -> None:
+            await stream.finish(b"done")
+
+        await callee.serve(ECHO, answer_at_once)
+        held = []
+        for _ in range(6):
+            held.append(await caller.open(callee.peer_id, ECHO))
+            await until(lambda: len(callee.admission._streams) == 0)
+            assert await read_all(held[-1]) == b"done"
+            assert not held[-1]._stream.muxed.was_reset
+        await until(lambda: [stream._stream.muxed.was_reset for stream in held] == [True] * 4 + [False] * 2)
+        assert len(callee.admission._lingering) == 2
+
+
 def _remembered(host: Host) -> int:
     """Streams the muxers of a host know of."""
     network: Any = host._host.get_network()

@@ -118,6 +118,7 @@ async def test_what_goes_wrong_is_said(up: Served, net: Net) -> None:
     assert (await ask(up, "join", group="nosuch")).status == 404
     assert (await ask(up, "close", group="nosuch")).status == 404
     assert (await ask(up, "create", name="")).status == 400
+    assert (await ask(up, "join", group="g1", host="nobody")).status == 400
     assert (await up.ask("/api/group/join", method="POST", body=b"[")).status == 400
     await ask(up, "join", group="g1", host=HOST)
     huge = await ask(up, "send", group="g1", host=HOST, payload="x" * PAYLOAD_MAX_BYTES)

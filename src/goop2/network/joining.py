@@ -23,7 +23,7 @@ from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Change, Roster
 from goop2.p2p.discovery.roster import Peer as Known
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
@@ -69,6 +69,8 @@ class Network:
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
         known = parse(address)
+        if known.peer == self.host.peer_id:
+            raise NotAnAddress(f"{known.peer} is this peer itself: give another one's address")
         await self.discovery.connect(known)
         label = await self.calling.label(known.peer)
         self.roster.introduced(known.peer, label)

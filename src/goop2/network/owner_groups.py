@@ -7,13 +7,19 @@ from typing import Final
 
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.groups import Known, NoSuchGroup, TooManyGroups
 from goop2.storage.errors import StorageError
 
 Find = Callable[[str], Awaitable[str]]
 """The id of the peer that is meant. Raises `ControlError`."""
-_CODES: Final = ((NoSuchGroup, "not_found"), (NotLetIn, "forbidden"), (TooManyGroups, "bad_request"), (NotAGroup, "bad_request"))
+_CODES: Final = (
+    (NoSuchGroup, "not_found"),
+    (NotLetIn, "forbidden"),
+    (TooManyGroups, "bad_request"),
+    (NotAGroup, "bad_request"),
+    (NotAnAddress, "bad_request"),
+)
 """What went wrong → its class; anything else is `unavailable`."""
 
 

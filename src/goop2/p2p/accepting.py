@@ -49,7 +49,7 @@ class Accepting:
                 linger = await self._hand_out(stream, muxed)
             if linger is not None and not muxed.ended:
                 # It no longer takes a place: whoever has the answer may ask the next thing at once.
-                with self._admission.lingering(peer):
+                with self._admission.lingering(peer, muxed.abandon):
                     await linger()
         except Exception as error:  # ours, and whatever the library's handlers raise: it would end every connection
             self._refused(f"a stream of {peer}: {error or type(error).__name__}")

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from goop2.grouping import Grouping, Invited, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.groups import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup, NotAMessage, TooManyGroups
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
@@ -34,6 +34,7 @@ _CODES: Final = (
     (TooManyGroups, ErrorCode.BAD_REQUEST),
     (NotAGroup, ErrorCode.BAD_REQUEST),
     (NotAMessage, ErrorCode.BAD_REQUEST),
+    (NotAnAddress, ErrorCode.BAD_REQUEST),
     (NetworkFault, ErrorCode.UNAVAILABLE),
 )
 """What went wrong → its class; the first that fits."""
