@@ -96,6 +96,11 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
     message: str = ""
 
 
+def code_of(fault: NetworkFault) -> ErrorCode:
+    """The class of what went wrong with a group."""
+    return next(code for kind, code in _CODES if isinstance(fault, kind))
+
+
 def shown(group: Known) -> Shown:
     """A group for pages."""
     return Shown(group.id, group.host, group.name, group.kind, group.max_members, group.volatile, group.joined, group.members, group.away)
@@ -219,7 +224,7 @@ class Groups:
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
             except NetworkFault as fault:
-                result = Failure(next(code for kind, code in _CODES if isinstance(fault, kind)), str(fault))
+                result = Failure(code_of(fault), str(fault))
             if isinstance(result, Failure):
                 await send_failure(call.send, result, call.headers)
             else:
