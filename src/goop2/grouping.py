@@ -18,8 +18,8 @@ import structlog
 
 from goop2.p2p.address import peer_id
 from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.groups import NAME_MAX_CHARS, NOT_FOUND, Change, Groups, Known, NoSuchGroup, Outgoing
-from goop2.p2p.protocols import topics
+from goop2.p2p.groups import ID_MAX_CHARS, NAME_MAX_CHARS, NOT_FOUND, REMOVED, Change, Groups, Known, NoSuchGroup, Outgoing
+from goop2.p2p.protocols import listen, topics
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
 from goop2.storage.database import Database, open_database
@@ -32,7 +32,7 @@ KEEP_SECONDS: Final = 1.0
 INVITES_MAX: Final = 64
 INVITES_PER_PEER_MAX: Final = 8
 T = TypeVar("T")
-_CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "ended"))
+_CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
 
 
 class NotLetIn(NetworkFault):
@@ -73,12 +73,13 @@ class Grouping:
 
     async def open(self) -> None:
         """What was before this start. Raises `DatabaseError`."""
-        hosted, joined = await self._in_thread(self._open)
+        hosted, joined, invites = await self._in_thread(self._open)
         own = self.groups.own_id
         self.groups.restore(
-            [(Known(one.id, own, one.name, one.kind, one.max_members), dict(one.members)) for one in hosted],
+            [(Known(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
             [Known(one.id, one.host, one.name, one.kind) for one in joined],
         )
+        self._invites = {(one.host, one.id): Invited(one.host, one.id, one.name, one.kind) for one in invites}
 
     async def close(self) -> None:
         """Whatever has changed is kept."""
@@ -114,20 +115,35 @@ class Grouping:
         return known
 
     async def end(self, group: str) -> None:
-        """A group hosted here is over. Raises `NoSuchGroup` and `StorageError`."""
+        """A group hosted here is over. Raises `NoSuchGroup`, `NotAGroup` (a listening session's has its end) and `StorageError`."""
+        if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
+            raise NotAGroup("the group of a listening session ends with the session: end that")
         self._send_all(self.groups.close(group))
+        await self.keep()
+
+    async def remove(self, group: str, peer: str) -> None:
+        """A member is in a group hosted here no more, until it is invited. Raises `NoSuchGroup`, `NoSuchMember` and `StorageError`."""
+        self._send_all(self.groups.remove(group, peer))
         await self.keep()
 
     async def invite(self, group: str, peer: str) -> None:
         """Tell a peer that it may join. Raises `NetworkFault`."""
         if self._carry is None:
             raise _not_up()
-        await self._carry(peer, topics.INVITE, self.groups.invitation(group))
+        invitation = self.groups.invitation(group, peer)
+        self._keep_soon()
+        await self._carry(peer, topics.INVITE, invitation)
 
     def invites(self) -> tuple[Invited, ...]:
         """The last invitations that came to groups we are not in, the oldest first."""
         joined = {(one.host, one.id) for one in self.groups.joined()}
         return tuple(invited for place, invited in self._invites.items() if place not in joined)
+
+    def refuse(self, host: str, group: str) -> None:
+        """An invitation is not taken; whoever sent it does not hear of that. Raises `NoSuchGroup`."""
+        if self._invites.pop((host, group), None) is None:
+            raise NoSuchGroup(f"no invitation of {host[:ID_MAX_CHARS]} to the group {group[:ID_MAX_CHARS]!r} is here")
+        self._keep_soon()
 
     def subscribe_invites(self, callback: Callable[[Invited], None]) -> Callable[[], None]:
         """Hear of invitations; gives the function that ends it."""
@@ -160,7 +176,7 @@ class Grouping:
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
             fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
-            raise fault(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
+            raise fault(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
     def leave(self, host: str, group: str) -> None:
@@ -196,6 +212,7 @@ class Grouping:
         if len(self._invites) > INVITES_MAX:
             del self._invites[next(iter(self._invites))]
         self._invited.tell(new)
+        self._keep_soon()
 
     def gone(self, peer: str) -> None:
         """A peer is offline."""
@@ -222,10 +239,10 @@ class Grouping:
             for answer in self._answers.get((change.group.host, change.group.id), ()):
                 if not answer.done():
                     answer.set_result(change)
+        if _settles_invitation(change):
+            self._invites.pop((change.group.host, change.group.id), None)
         if change.what in _CHANGES_KEPT and not change.group.volatile:
-            self._changed = True
-            if self._keeping is None or self._keeping.done():
-                self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
+            self._keep_soon()
 
     # What is kept.
 
@@ -234,13 +251,19 @@ class Grouping:
         self._changed = False
         groups = self.groups
         hosted = [
-            kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id))
+            kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id), groups.removed(one.id))
             for one in groups.hosted()
             if not one.volatile
         ]
         # Who has never let us in has no name yet.
         joined = [kept.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
-        await self._in_thread(lambda: kept.write(self._open_one, hosted, joined))
+        invites = [kept.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
+        await self._in_thread(lambda: kept.write(self._open_one, hosted, joined, invites))
+
+    def _keep_soon(self) -> None:
+        self._changed = True
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
 
     async def _keep_changes(self) -> None:
         while self._changed:
@@ -255,13 +278,20 @@ class Grouping:
         assert self._database is not None, "the groups are not open"
         return self._database
 
-    def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription]]:
+    def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
         self._database = open_database(self._path, guarded=False)
         kept.lay_out(self._database)
         return kept.read(self._database)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+def _settles_invitation(change: Change) -> bool:
+    """A session's stays: its site offers it again to who has left it (network/followed_session.py)."""
+    if change.what == "refused":
+        return change.refused.code in (NOT_FOUND, REMOVED)
+    return change.what == "joined" and not listen.is_session(change.group.id)
 
 
 def _not_up() -> Unreachable:

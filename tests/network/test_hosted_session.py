@@ -134,6 +134,25 @@ async def test_the_sound_comes_from_the_current_position_at_the_pace_it_is_heard
     assert whole.endswith(sound[WAV_HEAD:])
 
 
+async def test_a_listener_that_is_removed_hears_no_more(pair: Pair) -> None:
+    listening = pair.peer.listening
+    group = (await listening.create("Evening")).id
+    await listening.load("long.wav")
+    await listening.play()
+    await pair.join(group)
+    await until(lambda: listening.listeners() == 1)
+    hearing = asyncio.create_task(pair.wire.hear(pair.host, f"LISTEN {group}\n".encode()))
+    await pair.wire.said(group, 2)
+    await pair.peer.grouping.remove(group, pair.wire.host.peer_id)
+    _, sound = await hearing
+    assert len(sound) < 15 * BYTES_PER_SECOND
+    assert listening.listeners() == 0
+    await until(lambda: pair.wire.got[-1][1] == f"group:{group}:close")
+    why = {"code": "removed", "message": "the host has removed this peer"}
+    assert pair.wire.got[-1][2] == {"type": "close", "group": group, "from": pair.host, "payload": why}
+    assert await pair.wire.hear(pair.host, f"LISTEN {group}\n".encode()) == (b"ERR not found", b"")
+
+
 async def test_the_end_of_a_stream_is_the_pause(pair: Pair) -> None:
     listening = pair.peer.listening
     group = (await listening.create("Evening")).id

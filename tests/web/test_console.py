@@ -14,13 +14,14 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
 from tests.web.served import Served, served
+from tests.web.test_console_groups import grouped
 from tests.web.test_console_listen import plays
 
 from goop2.scripting.engine import Success
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "network", "settings")
+PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "groups", "network", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
@@ -68,6 +69,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         await one.call("fails")
         await one.call("hello", host=one.visitor("ann"))
         await plays(one)
+        await grouped(one)
         yield one
 
 

@@ -22,8 +22,8 @@ from goop2.web.peer_host import host_label
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOST, OTHER = new_identity().peer_id, new_identity().peer_id
-CALLS = ("subscriptions", "join", "leave", "send", "create", "close", "invite", "invites")
-OWNERS = ("create", "close", "invite", "invites")
+CALLS = ("subscriptions", "join", "leave", "send", "create", "close", "invite", "remove", "invites")
+OWNERS = ("create", "close", "invite", "remove", "invites")
 
 
 class Net:
@@ -91,8 +91,13 @@ async def test_the_owner_makes_a_group_invites_speaks_and_ends_it(up: Served, ne
     net.say(HOST, made["id"], "join", {"type": "join"})
     assert (await ask(up, "send", group=made["id"], payload={"move": 1})).status == 200
     assert net.sent[-1] == Outgoing(HOST, f"group:{made['id']}:msg", b'{"move":1}')
+    assert (await ask(up, "remove", group=made["id"], peer=HOST)).status == 200
+    assert net.sent[-1][:2] == (HOST, f"group:{made['id']}:close")
+    assert (await ask(up, "remove", group=made["id"], peer=HOST)).status == 404
+    assert (await ask(up, "subscriptions")).json == [made]
+    net.say(OTHER, made["id"], "join", {"type": "join"})
     assert (await ask(up, "close", group=made["id"])).status == 200
-    assert net.sent[-1].topic == f"group:{made['id']}:close"
+    assert net.sent[-1][:2] == (OTHER, f"group:{made['id']}:close")
     assert (await ask(up, "subscriptions")).json == []
 
 

@@ -75,6 +75,11 @@ class Abroad:
         self._joined: list[Callable[[Network], Callable[[], None]]] = []
         self._ends: list[Callable[[], None]] = []
 
+    def label(self, peer: str) -> str:
+        """What a peer that is here calls itself, which is untrusted text; "" when nothing is known."""
+        known = self.network.roster.get(peer) if self.network is not None else None
+        return known.label if known is not None and known.label != peer else ""
+
     def on_join(self, callback: Callable[[Network], Callable[[], None]]) -> None:
         """Call `callback` when the network is up; what it gives is called when it is not any more."""
         self._joined.append(callback)

@@ -14,6 +14,7 @@ const PAGES = [
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "data", title: "Data", key: "d" },
   { name: "listen", title: "Listening", key: "l" },
+  { name: "groups", title: "Groups", key: "g" },
   { name: "network", title: "Network", key: "n" },
   { name: "settings", title: "Settings", key: "e" },
 ];

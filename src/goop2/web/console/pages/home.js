@@ -46,7 +46,7 @@ export async function show(main, shell) {
     return el("ul", { class: "list" }, problems.map(problem));
   }
 
-  function problem({ level, title, text, remedy, script }) {
+  function problem({ level, title, text, remedy, script, page }) {
     return el(
       "li",
       { class: "wrap" },
@@ -54,6 +54,7 @@ export async function show(main, shell) {
       el("p", {}, text),
       remedy && el("p", { class: "small soft" }, remedy),
       script && shell.has("scripts") && el("a", { href: `#/scripts?path=${encodeURIComponent(script)}` }, "Open it"),
+      page && el("a", { href: `#/${page}` }, "Look at it"),
     );
   }
 
@@ -122,7 +123,7 @@ export async function show(main, shell) {
     timer ||= setTimeout(refresh, REFRESH_MS);
   };
   paint();
-  const ends = ["run", "script", "gap"].map((kind) => shell.on(kind, soon));
+  const ends = ["run", "script", "group", "gap"].map((kind) => shell.on(kind, soon));
   return () => {
     gone = true;
     clearTimeout(timer);

@@ -16,7 +16,7 @@ export function watchKeys(destinations) {
     }
     if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
     const chord = Date.now() - begun < CHORD_MS ? destinations().find(({ keys }) => keys === `g ${event.key}`) : null;
-    begun = event.key === "g" ? Date.now() : 0;
+    begun = event.key === "g" && !chord ? Date.now() : 0;
     if (chord) {
       event.preventDefault();
       chord.run();
