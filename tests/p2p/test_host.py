@@ -360,7 +360,7 @@ async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_t
             held.append(await caller.open(callee.peer_id, ECHO))
             await until(lambda: len(callee.admission._streams) == 0)
             assert await read_all(held[-1]) == b"done"
-            assert not held[-1]._stream.muxed.was_reset
+            assert not held[-1].muxed.was_reset
         await until(lambda: [stream.muxed.was_reset for stream in held] == [True] * 4 + [False] * 2)
         assert len(callee.admission._lingering) == 2
 
