@@ -126,8 +126,9 @@ class MuxedStream(IMuxedStream):
             self._forget_if_ended()
 
     async def reset(self) -> None:
-        """`abandon`, as the library calls it."""
-        self.abandon()
+        """`abandon`, as the library calls it: at the end of the connection too, where what came whole can still be read."""
+        if not self.was_reset:
+            self.abandon()
 
     def abandon(self) -> None:
         """End both directions; what was not read is dropped."""
@@ -367,7 +368,7 @@ class Muxer(IMuxedConn):
         if self._ending:
             return
         self._ending = True
-        await self._arrived.aclose()
+        self._arrived.close()  # nobody runs in between: the library resets the streams of a connection that has ended
         for stream in list(self.streams.values()):
             stream.lose()
         self._tell_sent()
