@@ -71,9 +71,9 @@ class TrioStream:
         with trio.fail_after(seconds):
             return await self.line(reader)
 
-    async def linger(self) -> None:
+    async def linger(self, seconds: float | None = None) -> None:
         """At the end: give the other side a moment to say that it is done; a reset at once would take from it what it still reads."""
-        with trio.move_on_after(LINGER_SECONDS), contextlib.suppress(MuxedStreamError):
+        with trio.move_on_after(LINGER_SECONDS if seconds is None else seconds), contextlib.suppress(MuxedStreamError):
             await self.finish()
             while not self.muxed.ended:
                 await self.muxed.read(READ_MAX_BYTES)
