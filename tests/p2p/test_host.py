@@ -244,6 +244,19 @@ async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(gue
         assert [peer.peer for peer in caller.peers()] == [callee.peer_id]
 
 
+async def test_an_answer_that_came_whole_can_be_read_when_who_gave_it_is_gone(guest: Guest) -> None:
+    async with loopback_host(guest) as caller:
+        async with loopback_host(guest) as callee:
+            await callee.serve("/test/echo", echo)
+            await connect(caller, callee)
+            stream = await caller.open(callee.peer_id, "/test/echo")
+            await stream.finish(b"last words")
+            await until(lambda: stream.muxed.read_ended)
+        await until(lambda: not caller.peers())
+        async with stream:
+            assert await read_all(stream) == b"last words"
+
+
 async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so(guest: Guest) -> None:
     async with loopback_host(guest) as caller:
         async with loopback_host(guest) as callee:

@@ -150,8 +150,9 @@ class MuxedStream(IMuxedStream):
             self._forget_if_ended()
 
     async def reset(self) -> None:
-        """`abandon`, as the library calls it."""
-        self.abandon()
+        """`abandon`, as the library calls it: at the end of the connection too, where what came whole can still be read."""
+        if not self.was_reset:
+            self.abandon()
 
     def abandon(self) -> None:
         """End both directions; what was not read is dropped."""
@@ -381,6 +382,7 @@ class Muxer(IMuxedConn):
         if self._ending:
             return
         self._ending = True
+        # Nothing waits before the streams are told: the library resets those of a connection that has ended.
         self._carrier.end()
         self._arrivals.tell()
         for stream in list(self.streams.values()):
