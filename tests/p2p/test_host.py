@@ -493,3 +493,40 @@ def _is_over(fd: int) -> bool:
                 pass
             return True
     return False
+
+
+async def test_the_last_words_before_a_host_closes_are_heard_by_who_is_still_talking(guest: Guest) -> None:
+    """What nobody has read when a socket is closed makes the system take back what was sent last."""
+    size = 2 * MEGABYTE_BYTES
+    for _ in range(5):
+        async with loopback_host(guest) as caller:
+            async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
+
+                async def last_words(stream: Stream) -> None:
+                    await stream.finish(bytes(size))
+
+                async def take(stream: Stream) -> None:
+                    while await stream.read():
+                        pass
+
+                await callee.serve(ECHO, last_words)
+                await callee.serve("/test/take", take)
+                await connect(caller, callee)
+                talking = await caller.open(callee.peer_id, "/test/take")
+
+                async def talk() -> None:
+                    with contextlib.suppress(Broken):
+                        while True:
+                            await talking.write(bytes(60_000))
+                            await asyncio.sleep(0)
+
+                talks = asyncio.create_task(talk())
+                stream = await caller.open(callee.peer_id, ECHO)
+                heard = asyncio.create_task(read_all(stream))
+                (connection,) = callee._swarm.get_connections()
+                theirs: Any = connection.muxed_conn
+                number = stream.muxed.stream_id
+                await until(lambda: number in theirs.streams)
+                await until(lambda: number not in theirs.streams or theirs.streams[number].write_ended)
+            assert len(await heard) == size
+            await talks

@@ -294,12 +294,14 @@ class Muxer(IMuxedConn):
                 await self._end()
 
     async def close(self) -> None:
-        """Say goodbye and end every stream."""
+        """Say goodbye, have it heard, and end every stream."""
         if not self._ending:
             self.post(frames.write(frames.GO_AWAY, 0, 0))
             with trio.move_on_after(MUXER_CLOSE_SECONDS):
                 while self._unsent and not self._ending:
                     await self.room.wait()
+                if self._carrier.finish():
+                    await self.event_closed.wait()
         await self._end()
 
     async def open_stream(self) -> MuxedStream:
