@@ -330,6 +330,7 @@ async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends(guest: Gues
         await callee.serve(ECHO, echo)
         await until(lambda: len(callee.admission._streams) == 0)
         held = [await caller.open(callee.peer_id, ECHO) for _ in range(4)]
+        await until(lambda: len(callee.admission._streams) == 4)
         with pytest.raises(Broken):
             await asked(caller, callee, b"one too many")
         held[0].reset()
@@ -495,38 +496,41 @@ def _is_over(fd: int) -> bool:
     return False
 
 
+async def _talk(stream: Stream) -> None:
+    with contextlib.suppress(Broken):
+        while True:
+            await stream.write(bytes(60_000))
+            await asyncio.sleep(0)
+
+
+async def _heard_of_who_closes(guest: Guest, size: int) -> bytes:
+    """An answer of so many bytes, by a host that closes as soon as it has handed it over, to one that talks to it all the while."""
+
+    async def last_words(stream: Stream) -> None:
+        await stream.finish(bytes(size))
+
+    async def take(stream: Stream) -> None:
+        while await stream.read():
+            pass
+
+    async with loopback_host(guest) as caller:
+        async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
+            await callee.serve(ECHO, last_words)
+            await callee.serve("/test/take", take)
+            await connect(caller, callee)
+            talks = asyncio.create_task(_talk(await caller.open(callee.peer_id, "/test/take")))
+            stream = await caller.open(callee.peer_id, ECHO)
+            heard = asyncio.create_task(read_all(stream))
+            (connection,) = callee._swarm.get_connections()
+            streams: Any = connection.muxed_conn.streams  # type: ignore[attr-defined]
+            number = stream.muxed.stream_id
+            await until(lambda: number in streams)
+            await until(lambda: number not in streams or streams[number].write_ended)
+        await talks
+        return await heard
+
+
 async def test_the_last_words_before_a_host_closes_are_heard_by_who_is_still_talking(guest: Guest) -> None:
     """What nobody has read when a socket is closed makes the system take back what was sent last."""
-    size = 2 * MEGABYTE_BYTES
     for _ in range(5):
-        async with loopback_host(guest) as caller:
-            async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
-
-                async def last_words(stream: Stream) -> None:
-                    await stream.finish(bytes(size))
-
-                async def take(stream: Stream) -> None:
-                    while await stream.read():
-                        pass
-
-                await callee.serve(ECHO, last_words)
-                await callee.serve("/test/take", take)
-                await connect(caller, callee)
-                talking = await caller.open(callee.peer_id, "/test/take")
-
-                async def talk() -> None:
-                    with contextlib.suppress(Broken):
-                        while True:
-                            await talking.write(bytes(60_000))
-                            await asyncio.sleep(0)
-
-                talks = asyncio.create_task(talk())
-                stream = await caller.open(callee.peer_id, ECHO)
-                heard = asyncio.create_task(read_all(stream))
-                (connection,) = callee._swarm.get_connections()
-                theirs: Any = connection.muxed_conn
-                number = stream.muxed.stream_id
-                await until(lambda: number in theirs.streams)
-                await until(lambda: number not in theirs.streams or theirs.streams[number].write_ended)
-            assert len(await heard) == size
-            await talks
+        assert len(await _heard_of_who_closes(guest, 2 * MEGABYTE_BYTES)) == 2 * MEGABYTE_BYTES
