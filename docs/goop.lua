@@ -80,10 +80,10 @@ goop.kv = {}
 ---@return any ...
 function goop.kv.get(key) end
 
----Stores a JSON-able value. 1000 keys, 64 KB a script.
+---Stores a JSON-able value; nil forgets the key. 1000 keys, 64 KB a script.
 ---Returns: nil | error
 ---@param key string
----@param value any
+---@param value? any
 ---@return any ...
 function goop.kv.set(key, value) end
 

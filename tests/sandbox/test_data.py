@@ -120,6 +120,36 @@ async def test_a_thousand_rows_come_and_one_more_is_an_error(tmp_path: Path) -> 
     ]
 
 
+async def test_scalar_asks_for_the_first_row_alone_however_many_there_are(tmp_path: Path) -> None:
+    body = """
+      local endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
+      local none, too_long = goop.db.scalar("SELECT zeroblob(1048577)")
+      return {goop.db.scalar(endless), goop.db.scalar("SELECT 2, zeroblob(1048577)"), goop.db.scalar("SELECT 1 WHERE 0") == nil,
+              goop.db.scalar("SELECT NULL UNION ALL SELECT 1") == nil, none == nil, too_long}"""
+    too_long = "goop.db.scalar: the value has more than 1048576 bytes; ask for a part of it"
+    assert await result(tmp_path, body) == [1, 2, True, True, True, too_long]
+
+
+async def test_null_of_json_is_null_in_sql(tmp_path: Path) -> None:
+    body = """
+      local params = goop.json.decode('[null, 5, null]')
+      return {goop.db.query("SELECT ? IS NULL AS a, ? AS b, ? IS NULL AS c", unpack(params))}"""
+    assert await result(tmp_path, body) == [[{"a": 1, "b": 5, "c": 1}]]
+
+
+@pytest.mark.parametrize(("arguments", "takes", "came"), [("", 2, 0), (", 1", 2, 1), (", 1, nil, nil", 2, 3)])
+async def test_too_few_and_too_many_arguments_are_counted(tmp_path: Path, arguments: str, takes: int, came: int) -> None:
+    problem = await result(tmp_path, f'return select(2, goop.db.query("SELECT ?, ?"{arguments}))')
+    assert problem == f"the arguments are not as many as the ? in the statement: it takes {takes}, not {came}"
+
+
+async def test_nil_in_kv_is_no_value_and_null_is_one(tmp_path: Path) -> None:
+    body = """
+      goop.kv.set("a", 1) goop.kv.set("a", nil) goop.kv.set("b", nil) goop.kv.set("c", goop.json.null)
+      return {goop.kv.get("a") == nil, goop.kv.get("b") == nil, goop.kv.get("c") == goop.json.null}"""
+    assert await result(tmp_path, body) == [True, True, True]
+
+
 async def test_chat_commands_have_kv_and_nothing_else_of_the_database(tmp_path: Path) -> None:
     command = 'function handle() goop.kv.set("n", 5) return type(goop.db) .. type(goop.schema) .. type(goop.site) .. goop.kv.get("n") end'
     async with peer_with(tmp_path, {"hello": function('return goop.kv.get("n")')}, {"hello": command}) as peer:

@@ -104,6 +104,8 @@ ENCODE_ERRORS = {
     "{f = print}": "result.f is a function",
     "function() end": "result is a function",
     "{[1] = coroutine.create(print)}": "result[1] is a thread",
+    "{1, [5] = print}": "result[5] is a function",
+    "{[1.5] = {print}}": "result[1.5][1] is a function",
     "'\\255'": "result is a string that is not UTF-8",
     "{a = {'\\237\\160\\128'}}": "result.a[1] is a string that is not UTF-8",
     "{a = '\\192\\128'}": "result.a is a string that is not UTF-8",

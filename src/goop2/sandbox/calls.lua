@@ -68,6 +68,9 @@ local function complain(name, position, ...)
 end
 
 local function convert(name, position, letter, value)
+  if letter == "v" and rawequal(value, null) then
+    return nil
+  end
   if not fits(letter, value) then
     complain(name, position, "%s expected, got %s", TYPE_NAMES[letter], value == nil and "no value" or type(value))
   end

@@ -182,7 +182,7 @@ local function encode_object(value, out, count, refusal, depth)
     out[count + 1] = label
     local after = encode_value(item, out, count + 1, refusal, depth)
     if not after then
-      return along(refusal, key_text(value, key, refusal))
+      return along(refusal, key)
     end
     count = after
   end

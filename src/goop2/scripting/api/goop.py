@@ -61,7 +61,11 @@ _KEY = Parameter("key", "string")
 _KV = (
     Function("kv.get", (_KEY,), "value | nil", Place.WORKER, "What was stored under key, nil when nothing was."),
     Function(
-        "kv.set", (_KEY, Parameter("value", "json")), "nil | error", Place.WORKER, "Stores a JSON-able value. 1000 keys, 64 KB a script."
+        "kv.set",
+        (_KEY, Parameter("value", "json", optional=True)),
+        "nil | error",
+        Place.WORKER,
+        "Stores a JSON-able value; nil forgets the key. 1000 keys, 64 KB a script.",
     ),
     Function("kv.del", (_KEY,), "nil | error", Place.WORKER, "Forgets the key."),
 )
