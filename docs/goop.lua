@@ -11,7 +11,7 @@ goop.self = {}
 
 goop.json = {}
 
----The value as JSON text.
+---The value as JSON text; the keys of an object in their order.
 ---Returns: string | nil, error
 ---@param value any
 ---@return any ...

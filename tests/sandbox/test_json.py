@@ -213,6 +213,32 @@ def test_a_result_of_more_than_a_megabyte_is_an_error_that_says_so(flavour: str)
     assert len(result_text(flavour, "return ('x'):rep(1048574)")) == 1048576
 
 
+ORDERED = {
+    "{b = 1, a = {d = 1, c = 2}, B = 3, [''] = 4}": '{"":4,"B":3,"a":{"c":2,"d":1},"b":1}',
+    "{[10] = 1, [9] = 2, [-1] = 3, [1.5] = 4, b = 5, a = 6, ['8'] = 7}": '{"-1":3,"1.5":4,"9":2,"10":1,"8":7,"a":6,"b":5}',
+    "{{b = 1, a = 2}, {a = 1, b = 2}, {a = 1}, {c = 1, a = 2}, {b = 1, c = 3, a = 2}, {b = 1, a = 2}}": (
+        '[{"a":2,"b":1},{"a":1,"b":2},{"a":1},{"a":2,"c":1},{"a":2,"b":1,"c":3},{"a":2,"b":1}]'
+    ),
+    "{b = {b = {b = 1, a = 2}, a = goop.json.object({})}, a = 1}": '{"a":1,"b":{"a":{},"b":{"a":2,"b":1}}}',
+}
+
+
+@pytest.mark.parametrize("expression", ORDERED)
+def test_the_same_value_is_always_the_same_text(flavour: str, expression: str) -> None:
+    for _ in range(3):
+        assert result_text(flavour, f"return {expression}") == ORDERED[expression]
+
+
+@pytest.mark.parametrize("keys", [100, 101, 5000])
+def test_an_object_of_many_keys_is_whole_and_in_order_and_so_is_the_next(flavour: str, keys: int) -> None:
+    body = (
+        f"local function make() local t = {{}} for i = 1, {keys} do t['k' .. i] = i end return t end return {{make(), make(), {{a = 1}}}}"
+    )
+    text = result_text(flavour, body)
+    same = json.dumps({f"k{i}": i for i in range(1, keys + 1)}, sort_keys=True, separators=(",", ":"))
+    assert text == f'[{same},{same},{{"a":1}}]'
+
+
 # ── Python's json as a second opinion ────────────────────────────────────────────────────────
 
 ECHO = "return request.params[1]"

@@ -118,7 +118,7 @@ local LIBRARY = {
   string = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
-  table = { concat = concat },
+  table = { concat = concat, sort = table.sort },
   coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status },
   math = { floor = math.floor, huge = math.huge },
 }

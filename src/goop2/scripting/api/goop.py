@@ -18,7 +18,7 @@ _ROW = Parameter("row", "row")
 _SQL = (Parameter("sql", "string"), Parameter("args", "value", repeated=True))
 
 _JSON = (
-    Function("json.encode", (_VALUE,), "string | nil, error", Place.VM, "The value as JSON text."),
+    Function("json.encode", (_VALUE,), "string | nil, error", Place.VM, "The value as JSON text; the keys of an object in their order."),
     Function(
         "json.decode",
         (Parameter("text", "string"),),
