@@ -247,26 +247,29 @@ local function received(shape, ...)
   return shaped(shape, ...)
 end
 
-local function settle(shape, message)
+local function settle(level, shape, message)
   if shape == RAISE then
-    error(message, 5) -- 1 settle, 2 the transaction, 3 call, 4 the goop function, 5 the script
+    error(message, level)
   end
 end
 
 -- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it.
+-- From begin to commit or rollback nothing of ours may fail, want of memory included: the thread is made before.
 here["db.transaction"] = function(fn)
-  settle(ask("db.begin"))
-  local thread = create(fn)
-  local results = counted(resume(thread))
-  if results[1] and status(thread) == "dead" then
-    settle(ask("db.commit"))
-    return unpack(results, 2, results.n)
+  local thread = create(function() return fn() end)
+  local function finish(done, ...)
+    if done and status(thread) == "dead" then
+      settle(6, ask("db.commit")) -- 1 settle, 2 finish, 3 the transaction, 4 call, 5 the goop function, 6 the script
+      return ...
+    end
+    ask("db.rollback")
+    if done then
+      error("attempt to yield out of goop.db.transaction", 5)
+    end
+    error((...), 0)
   end
-  ask("db.rollback")
-  if results[1] then
-    error("attempt to yield out of goop.db.transaction", 4)
-  end
-  error(results[2], 0)
+  settle(5, ask("db.begin"))
+  return pass(finish(resume(thread)))
 end
 
 local function call(operation, signature, ...)
