@@ -85,6 +85,12 @@ def asked_of_the_host(flavour: str, body: str, refused: bytes = b"") -> tuple[st
     return outcome.payload.decode(), asked
 
 
+@pytest.mark.parametrize("write", ["print", "goop.log.info"])
+def test_a_tostring_that_gives_no_string_is_told_in_the_log(flavour: str, write: str) -> None:
+    ran = run(flavour, f"function handle() {write}(setmetatable({{}}, {{__tostring = function() return {{}} end}})) end")
+    assert (ran.code, ran.lines) == ("ok", (("info", "(__tostring gives a table)"),))
+
+
 TRANSACTIONS = {
     # what runs in it: its results, how the transaction ended
     "function() return 1, nil, 3 end": ('{"1":true,"2":1,"4":3}', b"db.commit"),

@@ -224,6 +224,20 @@ def test_pairs_wants_a_table_and_says_so_at_the_scripts_line(flavour: str, value
     assert ran.text == f"hello:2: bad argument #1 to 'pairs' (table expected, got {shown})"
 
 
+@pytest.mark.parametrize(
+    ("gives", "code", "text"),
+    [
+        ("'me'", "ok", "me"),
+        ("5", "ok", "5"),
+        ("{}", "script_error", "the __tostring of what handle returned gives a table"),
+        ("nil", "script_error", "the __tostring of what handle returned gives a nil"),
+    ],
+)
+def test_a_reply_is_what_its_tostring_gives(flavour: str, gives: str, code: str, text: str) -> None:
+    ran = run(flavour, f"function handle() return setmetatable({{}}, {{__tostring = function() return {gives} end}}) end")
+    assert (ran.code, ran.text) == (code, text)
+
+
 def test_two_calls_draw_different_numbers(flavour: str) -> None:
     draw = "return math.random(2 ^ 30) .. ' ' .. math.random(2 ^ 30)"
     assert len({reply_of(flavour, draw) for _ in range(5)}) == 5

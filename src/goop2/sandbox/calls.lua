@@ -153,10 +153,16 @@ end
 
 local here = {}
 
+-- Whatever a __tostring of the script gives, this is a string.
+local function text_of(value)
+  local text = tostring(value)
+  return type(text) == "string" and text or format("(__tostring gives a %s)", type(text))
+end
+
 function here.print(...)
   local parts = {}
   for index = 1, select("#", ...) do
-    parts[index] = tostring((select(index, ...)))
+    parts[index] = text_of((select(index, ...)))
   end
   ask("log", "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES))
 end
@@ -168,7 +174,7 @@ local function show(value)
       return text
     end
   end
-  return tostring(value)
+  return text_of(value)
 end
 
 local function write_line(level, ...)

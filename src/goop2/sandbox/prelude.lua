@@ -216,7 +216,11 @@ local function reply_text(result)
   if result == nil then
     return ""
   end
-  return sub(type(result) == "string" and result or tostring(result), 1, REPLY_CROSSING_BYTES)
+  local text = type(result) == "string" and result or tostring(result)
+  if type(text) ~= "string" and type(text) ~= "number" then
+    error(format("the __tostring of what handle returned gives a %s", type(text)), 0)
+  end
+  return sub(text, 1, REPLY_CROSSING_BYTES)
 end
 
 local function result_json(result)
