@@ -12,7 +12,8 @@ from tests.storage.manual import call, failed, peer_with
 
 from goop2.sandbox.data import Data
 from goop2.sandbox.messages import Invoke
-from goop2.scripting.invocation import Caller
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.limits import LOCK_MAX_SECONDS
 from goop2.storage.start import open_folder
 
@@ -303,6 +304,14 @@ async def test_one_statement_has_a_second_too(tmp_path: Path) -> None:
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT 'o', x FROM n"
     body = TABLE + f'local changed, problem = goop.db.exec("INSERT INTO t (_owner, n) {endless}") return {{changed == nil, problem}}'
     assert await result(tmp_path, body) == [True, "the statement took longer than its time"]
+
+
+@pytest.mark.parametrize("then", ["return 1", "return #rows", "while true do rows = goop.db.query(endless) end"])
+async def test_a_statement_that_the_deadline_ends_is_a_time_out_whatever_the_script_does_then(tmp_path: Path, then: str) -> None:
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    answer = await result(tmp_path, f'local endless = "{endless}" local rows = goop.db.query(endless) {then}', timeout_seconds=1)
+    assert isinstance(answer, Failure)
+    assert (answer.code, answer.message) == (ErrorCode.TIMEOUT, "script timed out")
 
 
 async def test_an_open_transaction_does_not_outlive_its_run(tmp_path: Path) -> None:
