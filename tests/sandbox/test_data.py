@@ -144,6 +144,12 @@ async def test_too_few_and_too_many_arguments_are_counted(tmp_path: Path, argume
     assert problem == f"the arguments are not as many as the ? in the statement: it takes {takes}, not {came}"
 
 
+@pytest.mark.parametrize("length", [65535, 2_000_000])
+async def test_a_value_too_large_for_kv_is_told_and_not_raised(tmp_path: Path, length: int) -> None:
+    body = f'goop.kv.set("a", 1) return {{goop.kv.set("a", ("x"):rep({length})), goop.kv.get("a")}}'
+    assert await result(tmp_path, body) == ["goop.kv would hold more than 65536 bytes of this script, keys and values together", 1]
+
+
 async def test_nil_in_kv_is_no_value_and_null_is_one(tmp_path: Path) -> None:
     body = """
       goop.kv.set("a", 1) goop.kv.set("a", nil) goop.kv.set("b", nil) goop.kv.set("c", goop.json.null)

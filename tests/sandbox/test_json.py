@@ -94,6 +94,7 @@ FROM_JSON = {
     '"\\"\\\\\\/\\b\\f\\n\\r\\t"': ("v == '\"\\\\/\\b\\f\\n\\r\\t'", "true"),
     '"\x7f"': ("v:byte()", "127"),
     " \t\r\n1 \n": ("v", "1"),
+    "\ufeff [1]": ("v[1]", "1"),
 }
 
 ENCODE_ERRORS = {
@@ -125,6 +126,9 @@ ENCODE_ERRORS = {
 }
 
 DECODE_ERRORS = {
+    "\ufeff": "line 1 column 4: unexpected end",
+    "1\ufeff": "line 1 column 2: unexpected text after the value",
+    "\ufeff\ufeff1": "line 1 column 4: not a JSON value",
     "": "line 1 column 1: unexpected end",
     "{": "line 1 column 2: expected a key in double quotes",
     '{"a" 1}': "line 1 column 6: expected : after the key",
