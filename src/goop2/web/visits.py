@@ -26,7 +26,7 @@ from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import ASKED_WITH_GET, PATHS, send_other_method
@@ -194,7 +194,7 @@ class Visits:
     def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
         async def answer(call: Call) -> None:
             try:
-                body = await read_body(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
+                body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
             except (BodyTooLarge, *NOT_JSON, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
