@@ -6,6 +6,7 @@ is; nothing else of ours. What cannot be reached is a page that says what was tr
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
@@ -133,7 +134,7 @@ class Visits:
     async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""
         name = path.rpartition("/")[2]
-        if not name or "." in name:
+        if not name or mimetypes.guess_type(name)[0]:  # v1.0 may be a folder; that a picture is none is not asked a second time
             return False
         try:
             async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
