@@ -6,7 +6,6 @@ is; nothing else of ours. What cannot be reached is a page that says what was tr
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
@@ -23,6 +22,7 @@ from goop2.p2p.protocols.site import NOT_FOUND
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
+from goop2.site_types import content_type
 from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.web.abroad import Abroad, Network
@@ -134,7 +134,7 @@ class Visits:
     async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""
         name = path.rpartition("/")[2]
-        if not name or mimetypes.guess_type(name)[0]:  # v1.0 may be a folder; that a picture is none is not asked a second time
+        if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
             async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
