@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from goop2.p2p.address import peer_id
 from goop2.p2p.faults import NetworkFault, Unreachable
 from goop2.p2p.groups import NAME_MAX_CHARS, NOT_FOUND, Change, Groups, Known, NoSuchGroup, Outgoing
 from goop2.p2p.protocols import topics
@@ -137,6 +136,8 @@ class Grouping:
 
     async def join(self, host: str, group: str) -> Known:
         """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
+        from goop2.p2p.address import peer_id  # libp2p, which no peer loads before it is on the network
+
         if self._post is None:
             raise _not_up()
         peer_id(host)
