@@ -91,12 +91,6 @@ async def test_an_error_carries_its_class_status_script_and_line(browser: Browse
         )
 
 
-async def test_a_text_that_was_cut_inside_an_emoji_is_asked_about_all_the_same(browser: Browser, up: Served) -> None:
-    async with opened(browser, up.web.site + "sdk.html") as page:
-        message = await page.evaluate("() => Goop.data.call('so sad \U0001f622'.slice(0, 8)).catch((error) => error.message)")
-        assert message == "unknown function: so sad \ufffd"
-
-
 async def test_the_sdk_knows_the_viewer_the_functions_and_the_files(browser: Browser, up: Served) -> None:
     async with opened(browser, up.web.site + "sdk.html") as page:
         assert await page.evaluate("() => Goop.identity.label()") == "Fred"

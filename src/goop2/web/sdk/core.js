@@ -46,12 +46,9 @@
     }
   }
 
-  // A text cut inside an emoji ends in half a character, which no peer takes: U+FFFD stands for it.
-  const whole = (_name, value) => (typeof value === "string" && value.toWellFormed ? value.toWellFormed() : value);
-
   // Addresses begin with / and no peer: they mean the peer whose page this is, under / and under /p/<id>/ alike.
   Goop.request = async function (path, body) {
-    const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body, whole) };
+    const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     const response = await ask(`/api/${path}`, options);
     if (!response.ok) throw await failure(response);
     return response.json();
