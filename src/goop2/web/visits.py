@@ -22,6 +22,7 @@ from goop2.p2p.protocols.site import NOT_FOUND
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
+from goop2.site_types import content_type
 from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.web.abroad import Abroad, Network
@@ -133,7 +134,7 @@ class Visits:
     async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""
         name = path.rpartition("/")[2]
-        if not name or "." in name:
+        if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
             async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
