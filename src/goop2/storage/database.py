@@ -371,7 +371,8 @@ def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
         if number == 1:
             names = tuple(column[0] for column in cursor.get_description())
         elif number > rows_max:
-            raise StorageError(f"{role.name}: more than {rows_max} rows; add a LIMIT")
+            remedy = "give a limit" if role.table else "add a LIMIT"
+            raise StorageError(f"{role.name}: more than {rows_max} rows; {remedy}")
         size += _cross(row, values)
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")
