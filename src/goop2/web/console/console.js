@@ -131,12 +131,12 @@ async function start() {
   ];
   watchKeys(destinations);
   document.getElementById("palette").addEventListener("click", () => openPalette(destinations()));
-  events.follow(document.getElementById("link"));
+  events.follow(document.getElementById("link"), document.getElementById("trouble"));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the fragment is the page's address
     main.focus();
   });
-  window.addEventListener("hashchange", route);
+  window.addEventListener("hashchange", () => (takeToken() ? location.reload() : route()));
   current = null;
   await route();
 }

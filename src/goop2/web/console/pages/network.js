@@ -48,7 +48,7 @@ export async function show(main, shell) {
     if (!network || text === last) return;
     last = text;
     here.replaceChildren(
-      !network.up ? el("p", { class: "soft" }, "This peer is not on the network yet; it takes a second after the start.")
+      !network.up ? el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” brings it there, a second after the start; a demo stays by itself.")
         : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
           : el("p", { class: "soft" }, "Nobody, as far as this peer can tell."));
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
