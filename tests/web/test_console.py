@@ -490,6 +490,22 @@ async def test_a_conversation_in_which_nothing_was_said_says_so_until_something_
         await expect(page.get_by_role("heading", level=1)).to_have_text("Network")
 
 
+async def test_a_page_that_waits_for_its_peer_says_so_and_one_that_does_not_stays_still(browser: Browser, up: Served) -> None:
+    page = await _console(browser, up, "home")
+    let_go = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await let_go.wait()
+        await route.continue_()
+
+    await page.route("**/api/console/settings", late)
+    await page.evaluate("location.hash = '#/settings'")
+    await expect(page.get_by_text("One moment…")).to_be_visible()
+    let_go.set()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    await expect(page.get_by_text("One moment…")).to_have_count(0)
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_a_peer_that_is_away_or_was_restarted_is_told_with_what_to_do(browser: Browser, tmp_path: Path, width: int) -> None:
     """The new address may be opened in the same tab, where only what stands after the # changes."""

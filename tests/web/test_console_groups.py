@@ -201,8 +201,13 @@ async def test_who_may_be_invited_is_who_is_here_and_not_in_it(owners: tuple[Own
     await ann.press("Invite a peer to Chess")
     await expect(ann.page.get_by_role("dialog")).to_contain_text("Everybody who is here is in it.")
     await ann.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    await ann.page.get_by_role("dialog").wait_for(state="detached")
     ann.up.web.abroad.part()
-    await expect(ann.card("Groups of this peer")).not_to_contain_text("Bob")
+    ann.up.peer.grouping.gone(bob.id)
+    await expect(ann.card("Groups of this peer")).to_contain_text("away")
+    await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()  # its name is still known
+    async with ann.page.expect_response("**/api/console/groups"):
+        pass
     await ann.press("Invite a peer to Chess")
     await expect(ann.page.get_by_role("dialog")).to_contain_text("Nobody else is here now.")
 

@@ -19,6 +19,7 @@ const PAGES = [
   { name: "settings", title: "Settings", key: "e" },
 ];
 
+const SLOW_MS = 400; // until a page that waits for its peer says so
 const main = document.getElementById("main");
 let leave = null; // what the page that is shown cleans up with
 let showing = 0; // counts pages shown, so that a slow one that was left does not come back
@@ -87,6 +88,7 @@ async function route() {
   document.title = `${page.title} · ${document.getElementById("label").textContent}`;
   const place = el("div", { class: `page page-${page.name}` });
   main.replaceChildren(place);
+  const slow = setTimeout(() => place.childElementCount || place.append(el("p", { class: "wait", role: "status" }, "One moment…")), SLOW_MS);
   try {
     const module = await import(`./pages/${page.name}.js`);
     const clean = await module.show(place, shell);
@@ -94,6 +96,8 @@ async function route() {
     else if (clean) clean();
   } catch (error) {
     if (mine === showing) place.replaceChildren(refusal(error));
+  } finally {
+    clearTimeout(slow);
   }
 }
 
