@@ -1,6 +1,6 @@
 // The console's shell: which pages there are, which one is shown, and what every page is handed. It knows no page's content.
 import { get, post, hasToken, takeToken } from "./shell/api.js";
-import { confirm, toast } from "./shell/dialogs.js";
+import { confirm, copy, toast } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
 import { events } from "./shell/events.js";
 import { openPalette, watchKeys } from "./shell/keys.js";
@@ -33,6 +33,7 @@ export const shell = {
   el,
   toast,
   confirm,
+  copy,
   /** Goes to a page: `go("runs", { script: "hello" })`. */
   go(page, query = {}) {
     const asked = new URLSearchParams(query).toString();
