@@ -18,7 +18,7 @@ from tests.wire_listener import WireListener
 from goop2 import grouping as module
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
 from goop2.network.joining import Network, join
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, NotAnAddress, Unreachable
 from goop2.p2p.groups import HOSTED_MAX, Change, NoSuchGroup, NoSuchMember, TooManyGroups
 from goop2.p2p.guest import Guest
 from goop2.p2p.protocols import data, topics
@@ -167,12 +167,14 @@ async def test_a_full_group_and_one_that_is_none_are_said(three: tuple[Joined, J
     await ann.grouping.join(host.id, group)
     with pytest.raises(NotLetIn, match="1 members"):
         await eve.grouping.join(host.id, group)
-    with pytest.raises(NotLetIn, match="no such group"):
+    with pytest.raises(NoSuchGroup, match="no such group"):
         await eve.grouping.join(host.id, "nosuch")
     monkeypatch.setattr(module, "JOIN_SECONDS", 0.3)
     monkeypatch.setattr(host.grouping, "received", lambda *_: None)
-    with pytest.raises(NotLetIn, match="does not answer"):
+    with pytest.raises(Unreachable, match="does not answer"):
         await eve.grouping.join(host.id, group)
+    with pytest.raises(NotAnAddress, match="'nobody' is not a peer's id"):
+        await eve.grouping.join("nobody", group)
     assert eve.grouping.groups.joined() == ()
     for name, kind, most in (
         ("", "template", 0),
@@ -265,7 +267,7 @@ async def test_an_invitation_waits_over_a_restart_and_is_taken_or_refused(guest:
             ann.grouping.refuse(host.id, go)
             with pytest.raises(NoSuchGroup, match="no invitation"):
                 ann.grouping.refuse(host.id, go)
-            with pytest.raises(NotLetIn, match="no such group"):
+            with pytest.raises(NoSuchGroup, match="no such group"):
                 await ann.grouping.join(host.id, gone)
             assert ann.grouping.invites() == (), "what was taken, refused, or is no more is asked for no longer"
     async with up(guest, tmp_path / "ann") as ann:

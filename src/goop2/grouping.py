@@ -34,8 +34,12 @@ T = TypeVar("T")
 _CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
 
 
+Check = Callable[[str], object]
+"""Raises `NotAnAddress` for what is no peer's id."""
+
+
 class NotLetIn(NetworkFault):
-    """The host of the group says no, or nothing."""
+    """The host of the group says no."""
 
 
 class NotAGroup(NetworkFault):
@@ -62,6 +66,7 @@ class Grouping:
         self._database: Database | None = None
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
+        self._check: Check = str
         self._answers: dict[tuple[str, str], list[asyncio.Future[Change]]] = {}
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
@@ -92,9 +97,11 @@ class Grouping:
             await self._in_thread(self._database.close)
         self._thread.shutdown()
 
-    def attach(self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]]) -> None:
+    def attach(
+        self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
+    ) -> None:
         """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkFault`."""
-        self._post, self._carry = post, carry
+        self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
         """It is no more."""
@@ -151,9 +158,10 @@ class Grouping:
     # A member's.
 
     async def join(self, host: str, group: str) -> Known:
-        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`."""
+        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
         if self._post is None:
             raise _not_up()
+        self._check(host)
         known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
         asking = self.groups.join(host, group)
         answer: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
@@ -166,14 +174,15 @@ class Grouping:
         except TimeoutError:
             if not known_before:
                 self._forget(host, group)
-            raise NotLetIn(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
+            raise Unreachable(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
         finally:
             waiting.remove(answer)
             if not waiting:
                 self._answers.pop((host, group), None)
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
-            raise NotLetIn(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
+            fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
+            raise fault(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
     def leave(self, host: str, group: str) -> None:

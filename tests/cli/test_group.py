@@ -50,7 +50,7 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         assert goop2("group", "invite", group, "Alice", "--dir", bob).returncode == 0
         assert goop2("group", "join", host, group, "--dir", alice).returncode == 0
         refused = goop2("group", "join", host, "nosuch", "--dir", alice)
-        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "forbidden")
+        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "not_found")
         assert goop2("group", "leave", group, "--dir", alice).returncode == 0
         again = goop2("group", "leave", group, "--dir", alice)
         assert (again.returncode, again.stderr.split(":")[0]) == (1, "not_found")

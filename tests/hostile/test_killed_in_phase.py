@@ -29,8 +29,9 @@ from goop2.chat.chat import SENT
 from goop2.folder import create
 from goop2.identity import load_or_create
 from goop2.network.joining import Network, join
-from goop2.p2p import calling, dialling, muxer, trio_stream
+from goop2.p2p import calling, dialling, muxer
 from goop2.p2p import host as host_module
+from goop2.p2p import stream as stream_module
 from goop2.p2p.address import parse
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.guest import Guest
@@ -225,8 +226,8 @@ def shorten(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     for module, name, seconds in (
         (calling, "ANSWER_SECONDS", SHORT_SECONDS),
         (calling, "EXCHANGE_SECONDS", SHORT_SECONDS),
-        (trio_stream, "WRITE_SECONDS", SHORT_SECONDS / 2),
-        (trio_stream, "LINGER_SECONDS", SHORT_SECONDS / 2),
+        (stream_module, "WRITE_SECONDS", SHORT_SECONDS / 2),
+        (stream_module, "LINGER_SECONDS", SHORT_SECONDS / 2),
         (muxer, "PING_SECONDS", SHORT_SECONDS / 8),
     ):
         monkeypatch.setattr(module, name, seconds)

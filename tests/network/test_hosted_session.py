@@ -179,7 +179,10 @@ async def test_paused_there_is_a_header_and_the_end(pair: Pair) -> None:
     ("request_", "answer"),
     [
         (b"LISTEN listen-0123456789abcdef\n", b"ERR not found"),
-        (b"LISTEN ../goop.json\n", b"ERR bad request"),
+        (b"LISTEN what\n", b"ERR not found"),
+        (b"LISTEN ../goop.json\n", b"ERR not found"),
+        (b"LISTEN\n", b"ERR bad request"),
+        (b"LISTEN " + b"x" * 300 + b"\n", b"ERR bad request"),
         (b"GET /\n", b"ERR bad request"),
     ],
 )
@@ -212,7 +215,7 @@ async def test_a_listener_that_never_reads_costs_a_bounded_number_of_bytes(pair:
             before = sum(read)
             await asyncio.sleep(NAP_SECONDS)
         assert sum(read) < 4 * 1024 * 1024
-        await stream.reset()
+        stream.reset()
 
 
 async def test_an_hour_leaves_the_memory_as_it_was(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ import httpx
 import pytest
 from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
-from tests.p2p.hosts import LOOPBACK
+from tests.p2p.hosts import LOOPBACK, new_identity
 
 from goop2.config import Address
 from goop2.network.joining import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
-from goop2.p2p.faults import PortTaken
+from goop2.p2p.faults import NotAnAddress, PortTaken, Unreachable
 from goop2.p2p.guest import Guest
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.presence import Presence
@@ -114,6 +114,28 @@ async def test_a_command_in_a_message_is_answered_and_both_sides_keep_it(two: tu
     expected = [(alice.id, "!hello there"), (bob.id, "Hello, there from bob")]
     for one, other in ((alice, bob), (bob, alice)):
         assert [(each.sender, each.content) for each in await one.peer.chat.messages(other.id)] == expected
+
+
+async def test_a_message_from_beyond_all_time_is_of_now(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    await alice.network.calling.chat(bob.id, "hello", 2**60)
+    (message,) = await bob.peer.chat.messages(alice.id)
+    assert 0 < message.timestamp < 2**53 / 1000
+
+
+async def test_a_peer_is_not_connected_to_itself_and_does_not_keep_that(two: tuple[Joined, Joined]) -> None:
+    alice, _ = two
+    with pytest.raises(NotAnAddress, match=f"{alice.id} is this peer itself"):
+        await alice.network.connect(alice.network.host.addresses[0])
+    assert alice.id not in (alice.peer.folder / "data/peers.json").read_text()
+
+
+async def test_whoever_is_away_is_looked_for_later_and_the_owner_told_so(two: tuple[Joined, Joined]) -> None:
+    alice, _ = two
+    away = f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{new_identity().peer_id}"
+    with pytest.raises(Unreachable, match=r"cannot be reached at .*; the address is kept and tried again"):
+        await alice.network.connect(away)
+    assert away.rpartition("/")[2] in (alice.peer.folder / "data/peers.json").read_text()
 
 
 async def test_a_peer_that_has_gone_is_told_at_once_and_the_message_is_kept(guest: Guest, tmp_path: Path) -> None:

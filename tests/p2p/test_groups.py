@@ -71,6 +71,18 @@ def said(type_: str, group: str, payload: object = None) -> topics.Group:
     return event
 
 
+def test_what_a_host_says_has_every_key_of_the_network_whatever_its_value(network: Network) -> None:
+    host = network.peers["host"]
+    group = host.host("Game", "template").id
+    (welcome,) = host.received("ann", topics.Group(group, "join", topics.Plain(b"null")))
+    said = json.loads(welcome.payload)
+    assert said["members"] == [{"peer_id": "ann", "joined_at": said["members"][0]["joined_at"]}]
+    bounds = {"app_type": "template", "group_type": "template", "max_members": 0}
+    assert said == {"group_name": "Game", **bounds, "volatile": False, "members": said["members"]}
+    (meta,) = host.change(group, "Game two")
+    assert json.loads(meta.payload) == {"group_name": "Game two", **bounds}
+
+
 def test_who_joins_is_welcomed_and_all_others_hear_of_it(network: Network, game: str) -> None:
     ann = network.peers["ann"].joined()[0]
     assert (ann.id, ann.name, ann.kind, ann.max_members, ann.members) == (game, "Game", "template", 2, ("ann", "bob"))

@@ -127,8 +127,9 @@ async def test_what_is_not_for_others_is_not_found(two: Pair, path: str) -> None
     assert refused.value.reason == "not found"
 
 
-async def test_a_request_that_is_none_is_said_so(two: Pair) -> None:
-    assert await asked(two.caller, two.callee, b"HELO\n", "/goop/site/1.0.0") == b"ERR bad request\n"
+@pytest.mark.parametrize("request_", [b"HELO\n", b"GET /" + b"x" * 4100 + b"\n", b"GET /" + b"x" * 9000 + b"\n", b"GET /ind", b""])
+async def test_a_request_that_is_none_is_said_so(two: Pair, request_: bytes) -> None:
+    assert await asked(two.caller, two.callee, request_, "/goop/site/1.0.0") == b"ERR bad request\n"
 
 
 async def test_a_file_nobody_would_read_is_refused_before_its_first_byte(two: Pair) -> None:

@@ -55,7 +55,7 @@ def keeping(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: I
     async def keep(received: Received) -> None:
         sender, event = received.sender, received.event
         if isinstance(event, topics.Chat):
-            await peer.chat.receive(sender, received.id, event.content, event.timestamp)
+            await peer.chat.receive(sender, received.id, event.content, event.at)
         elif isinstance(event, topics.Delivered):
             await peer.chat.delivered(sender, event.msg_id)
         elif isinstance(event, topics.Broadcast):

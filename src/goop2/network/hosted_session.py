@@ -21,6 +21,7 @@ from goop2.p2p.faults import Broken
 from goop2.p2p.groups import Change, Groups, Outgoing
 from goop2.p2p.host import Host
 from goop2.p2p.protocols import listen, sealed, topics
+from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.sealed import Box
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
@@ -80,7 +81,10 @@ class GroupSession:
 
     async def answer(self, stream: Stream) -> None:
         """The sound from the current position, at the pace it is heard."""
-        group = listen.requested(await read_line(stream, listen.request_reader()))
+        try:
+            group = listen.requested(await read_line(stream, listen.request_reader()))
+        except RemoteFault:
+            group = None
         if group is None or self._streams.total() >= STREAMS_MAX or self._streams[stream.peer] >= STREAMS_PER_PEER:
             await stream.finish(listen.refusal(listen.BAD_REQUEST))
             return

@@ -7,7 +7,7 @@ from typing import Final
 
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.groups import Known, NoSuchGroup, NoSuchMember, TooManyGroups
 from goop2.storage.errors import StorageError
 
@@ -19,6 +19,7 @@ _CODES: Final = (
     (NotLetIn, "forbidden"),
     (TooManyGroups, "bad_request"),
     (NotAGroup, "bad_request"),
+    (NotAnAddress, "bad_request"),
 )
 """What went wrong → its class; anything else is `unavailable`."""
 

@@ -111,10 +111,10 @@ class Serving:
 
     async def answer_site(self, stream: Stream) -> None:
         """A file of the site, a piece at a time."""
-        line = await read_line(stream, site.request_reader())
         try:
+            line = await read_line(stream, site.request_reader())
             line, box = self._sealing.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
-        except NotOpened:
+        except RemoteFault:
             line, box = b"", None
         path = site.requested(line)
         if path is None:

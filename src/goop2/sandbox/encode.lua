@@ -3,7 +3,7 @@
 local null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks = ...
 
 local next, rawequal, rawget, tonumber, type = next, rawequal, rawget, tonumber, type
-local concat = table.concat
+local concat, sort = table.concat, table.sort
 local byte, find, format, gsub, match = string.byte, string.find, string.format, string.gsub, string.match
 local floor, huge = math.floor, math.huge
 
@@ -164,25 +164,75 @@ local function key_label(value, key, refusal)
   return label
 end
 
+local function append(keys, more)
+  local count = #keys
+  for index = 1, #more do
+    keys[count + index] = more[index]
+  end
+  return keys
+end
+
+-- Whether `value` has the keys of the object written before it, as the rows of a result have.
+local function has_known_keys(value, refusal)
+  local known, count = refusal.known, 0
+  for key in next, value do
+    if not known[key] then
+      return false
+    end
+    count = count + 1
+  end
+  return count == #refusal.keys
+end
+
+local KNOWN_MAX = 100 -- keys of an object that are remembered for the next
+
+-- The keys in their order, numbers before names: the same value is always the same text. false when one can be neither.
+local function sorted_keys(value, refusal)
+  if has_known_keys(value, refusal) then
+    return refusal.keys
+  end
+  local numbers, names, known = {}, {}, {}
+  for key in next, value do
+    local keys = type(key) == "string" and names or numbers
+    if keys == numbers and not key_text(value, key, refusal) then
+      return false
+    end
+    keys[#keys + 1] = key
+  end
+  sort(numbers)
+  sort(names)
+  local keys = append(numbers, names)
+  if #keys <= KNOWN_MAX then
+    for index = 1, #keys do
+      known[keys[index]] = true
+    end
+    refusal.keys, refusal.known = keys, known
+  end
+  return keys
+end
+
 local function encode_object(value, out, count, refusal, depth)
+  local keys = sorted_keys(value, refusal)
+  if not keys then
+    return false
+  end
   local labels = refusal.labels
   count = count + 1
   out[count] = "{"
-  local first = true
-  for key, item in next, value do
-    if not first then
+  for index = 1, #keys do
+    if index > 1 then
       count = count + 1
       out[count] = ","
     end
-    first = false
+    local key = keys[index]
     local label = labels[key] or key_label(value, key, refusal)
     if not label then
       return false
     end
     out[count + 1] = label
-    local after = encode_value(item, out, count + 1, refusal, depth)
+    local after = encode_value(rawget(value, key), out, count + 1, refusal, depth)
     if not after then
-      return along(refusal, key_text(value, key, refusal))
+      return along(refusal, key)
     end
     count = after
   end
@@ -245,7 +295,7 @@ local function place(root, refusal)
 end
 
 local function encode(value, root)
-  local out, refusal = {}, { steps = {}, open = {}, labels = {} }
+  local out, refusal = {}, { steps = {}, open = {}, labels = {}, keys = {}, known = {} }
   if encode_value(value, out, 0, refusal, 0) then
     return concat(out)
   end

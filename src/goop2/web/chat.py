@@ -19,7 +19,7 @@ from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message as Kept
 from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
@@ -114,7 +114,7 @@ class Chat:
 
         async def answer(call: Call) -> None:
             try:
-                result = await work(call, await read_body(call.receive, BODY_MAX_BYTES))
+                result = await work(call, await read_json(call.receive, BODY_MAX_BYTES))
             except BodyTooLarge as error:
                 await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
                 return

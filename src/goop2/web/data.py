@@ -17,7 +17,7 @@ from goop2.scripting.engine import Engine, Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.tables import TABLE_OPERATIONS, Tables, read_request
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
 from goop2.web.calls import Call
 from goop2.web.limits import BODY_MAX_BYTES
 
@@ -33,6 +33,16 @@ PATHS: Final = {
     "tables/rename": "rename-table",
 }
 """Path after `/api/data/` → operation of the data protocol; the others are named as it names them."""
+
+
+ASKED_WITH_GET: Final = frozenset(("tables", "lua/list"))
+"""Paths; the others are asked for with POST (behaviour.md, "HTTP")."""
+
+
+async def send_other_method(call: Call, name: str, method: str) -> None:
+    """The operation at the path `name` is asked for otherwise."""
+    allow = (b"allow", method.encode())
+    await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, f"{name} is asked for with {method}", [allow, *call.headers])
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -75,16 +85,14 @@ class Data:
         operation = self.operations.get(name)
         if operation is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, f"there is no data operation {name[:64]!r}"), call.headers)
-        elif call.scope["method"] != operation.method:
-            allow = (b"allow", operation.method.encode())
-            message = f"{name} is asked for with {operation.method}"
-            await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, message, [allow, *call.headers])
+        elif call.method != operation.method:
+            await send_other_method(call, name, operation.method)
         else:
             await self._answer(call, operation)
 
     async def _answer(self, call: Call, operation: Operation) -> None:
         try:
-            body = await read_body(call.receive, BODY_MAX_BYTES) if operation.method == "POST" else b""
+            body = await read_json(call.receive, BODY_MAX_BYTES) if operation.method == "POST" else b""
         except BodyTooLarge as error:
             await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
             return

@@ -45,6 +45,15 @@ def test_what_is_no_message_is_the_other_sides_fault(sent: bytes, why: str) -> N
     assert why in str(fault.value)
 
 
+@pytest.mark.parametrize("number", [b"7", b"7.0"])
+def test_a_number_may_be_written_with_a_fraction_of_nothing(number: bytes) -> None:
+    assert mq.message(SENT.replace(b"7", number)) == CHAT
+
+
+def test_a_message_without_a_number_is_number_0() -> None:
+    assert mq.message(SENT.replace(b'"seq":7', b'"seq":null')).seq == mq.message(SENT.replace(b'"seq":7,', b"")).seq == 0
+
+
 def test_keys_others_add_do_no_harm() -> None:
     assert mq.message(SENT[:-1] + b',"from":"somebody","ttl":5}') == CHAT
 

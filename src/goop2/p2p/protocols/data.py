@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from goop2.p2p.protocols import sealed
+from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
-from goop2.p2p.protocols.line import LineReader, line
+from goop2.p2p.protocols.line import NEWLINE, LineReader, line
 
 PROTOCOL: Final = "/goop/data/1.0.0"
 KEPT_PROTOCOL: Final = "/goop/data-keep/1.0.0"
@@ -86,7 +86,6 @@ class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
     line: object = None
 
 
-_requests: Final = msgspec.json.Decoder(Request)
 _answers: Final = msgspec.json.Decoder(_Sent)
 
 
@@ -98,7 +97,7 @@ def request_reader() -> LineReader:
 def requested(content: bytes) -> Request:
     """The request in a line. Raises `RemoteFault`, whose message the peer may be told."""
     try:
-        request = _requests.decode(content)
+        request = leniency.decode(content, Request)
         # msgspec takes a Raw as it is: a later reader must find JSON, and text.
         content.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -135,8 +134,9 @@ def answered(content: bytes) -> Answer:
 
 
 def success(json: bytes) -> bytes:
-    """The answer with this JSON text as data. Raises `LocalFault` when it is too long."""
-    return line("the answer", b'{"ok":true,"data":' + json + b"}", ANSWER_MAX_BYTES)
+    """The answer with this JSON text as data, which is left out when there is none. Raises `LocalFault` when it is too long."""
+    data = b"" if json == b"null" else b',"data":' + json
+    return line("the answer", b'{"ok":true' + data + b"}", ANSWER_MAX_BYTES)
 
 
 def failure(why: Failure) -> bytes:
@@ -149,9 +149,11 @@ def failure(why: Failure) -> bytes:
 
 def _encoded(asked: Request) -> bytes:
     try:
-        return msgspec.json.encode(asked)
+        encoded = msgspec.json.encode(asked)
     except msgspec.EncodeError as error:
         raise LocalFault(f"the request cannot be written: {error}") from None
+    # What somebody typed may stand on several lines.
+    return msgspec.json.format(encoded, indent=-1) if NEWLINE in encoded else encoded
 
 
 def _text(value: object) -> str | None:

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
 
@@ -33,6 +34,7 @@ BAD_REQUEST: Final = "bad request"
 
 ACTIONS: Final = frozenset(("load", "play", "pause", "seek", "sync", "close"))
 _GROUP: Final = re.compile(r"listen-[0-9a-f]{16}", re.ASCII)
+_WORD: Final = re.compile(rb"[!-~]{1,128}")
 _HEADER: Final = re.compile(r"(OK|EAOK) ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
 
 
@@ -97,10 +99,9 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """The group of a request; None when it is a bad one."""
+    """The group of a request, which need not be one there is; None when it is a bad request."""
     word, _, group = content.rstrip(b"\r").partition(b" ")
-    text = group.decode("ascii", "replace")
-    return text if word == b"LISTEN" and is_session(text) else None
+    return group.decode() if word == b"LISTEN" and _WORD.fullmatch(group) else None
 
 
 def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
@@ -148,7 +149,7 @@ def controlled(payload: bytes) -> Control | None:
     try:
         if msgspec.json.decode(payload, type=dict[str, msgspec.Raw]).get("app_type") != msgspec.Raw(b'"listen"'):
             return None
-        said = msgspec.json.decode(payload, type=_Message).listen
+        said = leniency.decode(payload, _Message).listen
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the listening message is none: {error}") from None
     if said.action not in ACTIONS:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.p2p.protocols import sealed
+from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
 
@@ -32,8 +32,8 @@ class Message(msgspec.Struct, frozen=True):
     """A message; `payload` is JSON text, see topics.py."""
 
     id: str
-    seq: int
-    topic: str
+    seq: int = 0
+    topic: str = ""
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -56,7 +56,6 @@ class _SentRefusal(Ack, frozen=True, tag_field="type", tag="refused"):
     pass
 
 
-_messages: Final = msgspec.json.Decoder(_SentMessage)
 _acks: Final = msgspec.json.Decoder(_SentAck | _SentRefusal)
 
 
@@ -68,7 +67,7 @@ def message_reader() -> LineReader:
 def message(content: bytes) -> Message:
     """The message in a line. Raises `RemoteFault`."""
     try:
-        sent = _messages.decode(content)
+        sent = leniency.decode(content, _SentMessage)
         content.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the message is none: {error}") from None
