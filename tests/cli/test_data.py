@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Terminal, goop2, start
+from tests.cli.command import GOOP2, Terminal, goop2, start
 
 POSTS = {
     "name": "posts",
@@ -282,6 +283,21 @@ def test_a_table_that_cannot_be_exported_is_named(filled: Path, tmp_path: Path) 
         connection.commit()
     done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
     assert (done.returncode, done.stderr.splitlines()[-1][:50]) == (2, "error: table loose: a row holds text that is not U")
+
+
+def test_an_export_that_finds_no_room_names_its_file_and_leaves_nothing(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("INSERT INTO loose VALUES (?)", ("x" * 100_000,))
+        connection.commit()
+    done = subprocess.run(
+        [GOOP2, "data", filled, "export", "loose", "--output", tmp_path / "full/loose.csv"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    assert (done.returncode, done.stderr) == (2, f"error: {tmp_path}/full/loose.csv was not written: File too large\n")
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 def test_no_file_is_put_in_the_place_of_a_pipe(filled: Path, tmp_path: Path) -> None:

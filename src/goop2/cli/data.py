@@ -231,6 +231,9 @@ def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             _export(reading, table, form, stream)
         Path(name).replace(target)
+    except OSError as error:  # a full disk, say, which names no file
+        Path(name).unlink(missing_ok=True)
+        raise Fault(f"{target} was not written: {error.strerror or error}") from None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -86,6 +86,7 @@ _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
     (apsw.CorruptError, "the database file is damaged: restore a backup"),
     (apsw.NotADBError, "the file is not a database"),
+    (apsw.CantOpenError, "it should be a file that may be read and written, in a folder that may be written"),
     (apsw.IOError, "the disk does not let the database file be read or written"),
     (UnicodeDecodeError, "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
     (UnicodeEncodeError, "the text is not UTF-8"),
@@ -250,8 +251,7 @@ class Database:
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
-        message = next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
-        return _CLASSES.get(type(error), StorageError)(message)
+        return _CLASSES.get(type(error), StorageError)(explained(error))
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -321,6 +321,11 @@ class Database:
     def close(self) -> None:
         """Close it. Idempotent."""
         self._connection.close(True)
+
+
+def explained(error: BaseException) -> str:
+    """What SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
+    return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
 
 
 def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
@@ -453,7 +458,7 @@ def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -
             bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
-        raise DatabaseError(f"{path} cannot be opened as a database: {error}") from None
+        raise DatabaseError(f"{path} cannot be opened as a database: {explained(error)}") from None
     return database
 
 
