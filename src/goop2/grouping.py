@@ -159,7 +159,6 @@ class Grouping:
 
     async def join(self, host: str, group: str) -> Known:
         """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
-
         if self._post is None:
             raise _not_up()
         self._check(host)

@@ -34,6 +34,7 @@ SETTINGS = {"lua": {"enabled": True, "rate_limit_per_peer": 5}, "profile": {"lab
 FILES = {
     "site/index.html": "<h1>Alice</h1>",
     "site/style.css": "h1 { color: red }",
+    "site/types.ts": "type Score = number",
     "site/.secret": "a password",
     "site/lua/hello.lua": '--- Greets\nfunction handle(args) return "Hello " .. args .. " from " .. goop.peer.id end',
     "site/lua/functions/whoami.lua": "--- Says who calls\nfunction call(request) return {id = goop.peer.id, params = request.params} end",
@@ -108,6 +109,7 @@ async def test_a_peer_says_what_it_is_called(two: Pair) -> None:
 
 async def test_the_site_is_served_with_types(two: Pair) -> None:
     assert await fetched(two, "/") == ("text/html; charset=utf-8", b"<h1>Alice</h1>")
+    assert await fetched(two, "/types.ts") == ("text/plain; charset=utf-8", b"type Score = number")  # Python alone takes it for a film
     assert await fetched(two, "/style.css") == ("text/css; charset=utf-8", b"h1 { color: red }")
     for name, type_ in (("app.js", "text/javascript; charset=utf-8"), ("photo.webp", "image/webp"), ("all.tar.gz", "application/gzip")):
         (two.folder / "site" / name).write_text("x")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from goop2.content_types import content_type
 from goop2.p2p.admission import Memory
 from goop2.p2p.limits import (
     EXCHANGE_SECONDS,
@@ -37,7 +38,6 @@ from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.site_files import NotServed, SiteFile, SiteFiles
-from goop2.site_types import content_type
 
 if TYPE_CHECKING:
     from goop2.p2p.host import Host

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from goop2.content_types import content_type, is_text
 from goop2.site_files import IsFolder, NotServed, SiteFile, SiteFiles
-from goop2.site_types import content_type, is_text
 from goop2.web.answers import Headers
 from goop2.web.calls import Call
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.content_types import content_type
 from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
 from goop2.p2p.protocols import data, site
@@ -22,7 +23,6 @@ from goop2.p2p.protocols.site import NOT_FOUND
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
-from goop2.site_types import content_type
 from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.web.abroad import Abroad, Network
