@@ -89,6 +89,16 @@ local function encode_string(text, out, count, refusal)
   return count + 3
 end
 
+-- Pieces are joined in between: the text of a large result and its pieces together would not fit beside the result.
+local PIECES_MAX = 4096
+
+local function join(out, count, refusal)
+  local joined = refusal.joined or {}
+  joined[#joined + 1] = concat(out, "", 1, count)
+  refusal.joined = joined
+  return 0
+end
+
 -- How many elements, when the keys are exactly 1..n; nil otherwise. An empty table has 0.
 local function sequence_length(value)
   local length = #value
@@ -125,6 +135,9 @@ local function encode_array(value, length, out, count, refusal, depth)
       return along(refusal, index)
     end
     count = after
+    if count > PIECES_MAX then
+      count = join(out, count, refusal)
+    end
   end
   out[count + 1] = "]"
   return count + 1
@@ -148,6 +161,8 @@ local function key_text(value, key, refusal)
   return text
 end
 
+local LABELS_MAX = 1000 -- keys of one value that are remembered as written
+
 -- A key and its colon, as written; the rows of one result share theirs. false when it cannot be one.
 local function key_label(value, key, refusal)
   local name = key_text(value, key, refusal)
@@ -158,7 +173,8 @@ local function key_label(value, key, refusal)
     return refuse(refusal, "has a key that is not UTF-8")
   end
   local label = concat(pieces) .. ":"
-  if type(key) == "string" then
+  if type(key) == "string" and refusal.labels_room > 0 then
+    refusal.labels_room = refusal.labels_room - 1
     refusal.labels[key] = label
   end
   return label
@@ -235,6 +251,9 @@ local function encode_object(value, out, count, refusal, depth)
       return along(refusal, key)
     end
     count = after
+    if count > PIECES_MAX then
+      count = join(out, count, refusal)
+    end
   end
   out[count + 1] = "}"
   return count + 1
@@ -295,9 +314,14 @@ local function place(root, refusal)
 end
 
 local function encode(value, root)
-  local out, refusal = {}, { steps = {}, open = {}, labels = {}, keys = {}, known = {} }
-  if encode_value(value, out, 0, refusal, 0) then
-    return concat(out)
+  local out = {}
+  local refusal = { steps = {}, open = {}, labels = {}, labels_room = LABELS_MAX, keys = {}, known = {} }
+  local count = encode_value(value, out, 0, refusal, 0)
+  if count and not refusal.joined then
+    return concat(out, "", 1, count)
+  elseif count then
+    join(out, count, refusal)
+    return concat(refusal.joined)
   end
   return nil, place(root or "value", refusal)
 end
