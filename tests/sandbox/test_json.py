@@ -243,6 +243,19 @@ def test_an_object_of_many_keys_is_whole_and_in_order_and_so_is_the_next(flavour
     assert text == f'[{same},{same},{{"a":1}}]'
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "local s, t = ('x'):rep(1e6), {} for i = 1, 600 do t[i] = s end return {here = t}",
+        "local t = {} for i = 1, 6 do t[i] = ('x'):rep(1e6) end return t",
+        "local s, t = ('x'):rep(1000), {} for i = 1, 20000 do t[i] = {a = s} end return t",
+        "local t = {1} for _ = 1, 60 do t = {t, t} end return t",
+    ],
+)
+def test_a_result_far_too_large_is_told_as_that_and_not_as_memory_or_time_that_ran_out(flavour: str, body: str) -> None:
+    assert error_of(flavour, body) == "result is more than 1048576 bytes of JSON"
+
+
 NEARLY_A_MEGABYTE = {
     "t[i] = 1000000000 + i": 95_000,
     "t[i] = 'a'": 250_000,

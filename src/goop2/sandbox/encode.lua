@@ -1,4 +1,4 @@
--- A Lua value as JSON text. Part of json.lua; gives encode(value, root) -> text | nil, message.
+-- A Lua value as JSON text. Part of json.lua; gives encode(value, root[, bytes_max]) -> text | nil, message.
 -- `marks`: table -> "object" | "array", what a script said it is to be written as.
 local null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks = ...
 
@@ -75,10 +75,26 @@ local function along(refusal, key)
   return false
 end
 
+-- A text far beyond its most is not made to its end: memory would run out over it, and that be told instead.
+local FAR_BEYOND, LARGE_BYTES = 4, 65536
+
+-- Counts bytes; those of a large string twice, when it is met and when it is joined. false when they are far too many.
+local function count_bytes(refusal, bytes)
+  refusal.bytes = refusal.bytes + bytes
+  if refusal.bytes <= FAR_BEYOND * refusal.bytes_max then
+    return true
+  end
+  refusal.whole = format("is more than %d bytes of JSON", refusal.bytes_max)
+  return false
+end
+
 -- Printable ASCII without " and \ needs nothing done. One run from the start is what the pattern matcher does fastest.
 local PLAIN_TEXT = "^[]-~ !#-[]*$"
 
 local function encode_string(text, out, count, refusal)
+  if #text > LARGE_BYTES and not count_bytes(refusal, #text) then
+    return false
+  end
   if not find(text, PLAIN_TEXT) then
     if not is_utf8(text) then
       return refuse(refusal, "is a string that is not UTF-8")
@@ -94,9 +110,10 @@ local PIECES_MAX = 4096
 
 local function join(out, count, refusal)
   local joined = refusal.joined or {}
-  joined[#joined + 1] = concat(out, "", 1, count)
+  local text = concat(out, "", 1, count)
+  joined[#joined + 1] = text
   refusal.joined = joined
-  return 0
+  return count_bytes(refusal, #text) and 0
 end
 
 -- How many elements, when the keys are exactly 1..n; nil otherwise. An empty table has 0.
@@ -137,6 +154,9 @@ local function encode_array(value, length, out, count, refusal, depth)
     count = after
     if count > PIECES_MAX then
       count = join(out, count, refusal)
+      if not count then
+        return false
+      end
     end
   end
   out[count + 1] = "]"
@@ -253,6 +273,9 @@ local function encode_object(value, out, count, refusal, depth)
     count = after
     if count > PIECES_MAX then
       count = join(out, count, refusal)
+      if not count then
+        return false
+      end
     end
   end
   out[count + 1] = "}"
@@ -305,6 +328,9 @@ function encode_value(value, out, count, refusal, depth)
 end
 
 local function place(root, refusal)
+  if refusal.whole then
+    return root .. " " .. refusal.whole
+  end
   local steps = refusal.steps
   local names = { root }
   for index = #steps, 1, -1 do
@@ -313,14 +339,15 @@ local function place(root, refusal)
   return concat(names) .. " " .. refusal.message
 end
 
-local function encode(value, root)
+local function encode(value, root, bytes_max)
   local out = {}
-  local refusal = { steps = {}, open = {}, labels = {}, labels_room = LABELS_MAX, keys = {}, known = {} }
+  local refusal = {
+    steps = {}, open = {}, labels = {}, labels_room = LABELS_MAX, keys = {}, known = {}, bytes = 0, bytes_max = bytes_max or huge,
+  }
   local count = encode_value(value, out, 0, refusal, 0)
   if count and not refusal.joined then
     return concat(out, "", 1, count)
-  elseif count then
-    join(out, count, refusal)
+  elseif count and join(out, count, refusal) then
     return concat(refusal.joined)
   end
   return nil, place(root or "value", refusal)
