@@ -23,8 +23,8 @@ from goop2.control import ask
 from goop2.identity import load_or_create
 
 ROUNDS = 5
-ROUND_SECONDS = 1.5
-"""A peer is asked 6,000 times a minute by another: a faster machine would come there within two seconds."""
+ROUND_SECONDS = 1.0
+"""A peer is asked 6,000 times a minute by another: a faster machine would come there within a second and a half."""
 FILE_BYTES = 49_000_000
 FILES = 2
 """A site's file is 50 MB at most."""
@@ -34,7 +34,7 @@ START_SECONDS = 20.0
 INTRODUCTION = f"""Two peers in two processes on loopback; {ROUNDS} rounds of {ROUND_SECONDS} s, sides in turn, medians. A call runs
 a Lua function that gives a greeting; *new stream*: as any peer of the network is called, *kept stream*: as peers of ours call each other.
 *Bare* is py-libp2p alone with its own Noise and Yamux, nothing run and a constant for an answer, over new and kept streams just so. Ours
-has a muxer of its own, reads ahead and agrees on the protocol in one step ([architecture](architecture.md))."""
+has a muxer of its own on the socket itself and agrees on the protocol in one step ([architecture](architecture.md))."""
 
 _CALLS = [str(ROUND_SECONDS)]
 EXCHANGES = (

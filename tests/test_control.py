@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from goop2.control import ControlError, Request, ask, listening
+from goop2.control import LINE_MAX_BYTES, ControlError, Request, ask, listening
+from goop2.p2p.protocols import data, sealed
 
 SECONDS = 10.0
 
@@ -33,6 +34,25 @@ async def test_an_operation_it_does_not_know_is_refused_by_name(folder: Path) ->
     async with listening(folder, {}):
         with pytest.raises(ControlError, match="knows no operation 'dance'"):
             await ask(folder, "dance", {}, SECONDS)
+
+
+async def test_what_is_too_long_either_way_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.control.LINE_MAX_BYTES", 1000)
+
+    async def large(_request: Request) -> dict[str, object]:
+        return {"said": "x" * 1000}
+
+    async with listening(folder, {"echo": echo, "large": large}):
+        with pytest.raises(ControlError, match=r"what is asked is 10.. bytes; the most is 1000") as refused:
+            await ask(folder, "echo", {"text": "x" * 1000}, SECONDS)
+        assert refused.value.code == "bad_request"
+        with pytest.raises(ControlError, match="the answer is longer than 1000 bytes"):
+            await ask(folder, "large", {}, SECONDS)
+        assert (await ask(folder, "echo", {"text": "x" * 900}, SECONDS) or {})["said"] == "x" * 900
+
+
+def test_a_command_takes_whatever_another_peer_may_answer() -> None:
+    assert sealed.line_size_of(data.ANSWER_MAX_BYTES) + 1024 < LINE_MAX_BYTES
 
 
 async def test_a_peer_of_somebody_else_is_said_with_its_socket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from tests.wire_listener import WireListener
 from goop2 import grouping as module
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
 from goop2.network.joining import Network, join
-from goop2.p2p.faults import NetworkFault
-from goop2.p2p.groups import HOSTED_MAX, Change, NoSuchGroup, TooManyGroups
+from goop2.p2p.faults import NetworkFault, NotAnAddress, Unreachable
+from goop2.p2p.groups import HOSTED_MAX, Change, NoSuchGroup, NoSuchMember, TooManyGroups
 from goop2.p2p.guest import Guest
 from goop2.p2p.protocols import data, topics
 from goop2.peer import Peer, open_peer
@@ -95,6 +95,27 @@ async def test_a_member_may_insert_a_stranger_may_not_and_one_that_left_no_longe
     assert await insert(ann, host) == "forbidden"
 
 
+async def test_a_removed_member_may_no_more_and_comes_back_by_an_invitation_alone(three: tuple[Joined, Joined, Joined]) -> None:
+    host, ann, eve = three
+    group = (await host.grouping.create("Game", "template")).id
+    for one in (ann, eve):
+        await one.grouping.join(host.id, group)
+    ends: list[Change] = []
+    ann.grouping.groups.subscribe(lambda change: ends.append(change) if change.what == "ended" else None)
+    await host.grouping.remove(group, ann.id)
+    assert (await insert(ann, host), await insert(eve, host)) == ("forbidden", "inserted")
+    await until(lambda: bool(ends))
+    assert ends[0].refused.message == "the host has removed this peer"
+    await until(lambda: eve.grouping.groups.joined()[0].members == (eve.id,))
+    with pytest.raises(NotLetIn, match=r"does not let this peer into the group .*: the host has removed this peer"):
+        await ann.grouping.join(host.id, group)
+    with pytest.raises(NoSuchMember):
+        await host.grouping.remove(group, ann.id)
+    await host.grouping.invite(group, ann.id)
+    await ann.grouping.join(host.id, group)
+    assert await insert(ann, host) == "inserted"
+
+
 async def test_nobody_becomes_a_member_by_what_it_claims(guest: Guest, three: tuple[Joined, Joined, Joined]) -> None:
     """The sender in an envelope, and the members in a list, are anybody's word."""
     host, ann, _ = three
@@ -146,12 +167,14 @@ async def test_a_full_group_and_one_that_is_none_are_said(three: tuple[Joined, J
     await ann.grouping.join(host.id, group)
     with pytest.raises(NotLetIn, match="1 members"):
         await eve.grouping.join(host.id, group)
-    with pytest.raises(NotLetIn, match="no such group"):
+    with pytest.raises(NoSuchGroup, match="no such group"):
         await eve.grouping.join(host.id, "nosuch")
     monkeypatch.setattr(module, "JOIN_SECONDS", 0.3)
     monkeypatch.setattr(host.grouping, "received", lambda *_: None)
-    with pytest.raises(NotLetIn, match="does not answer"):
+    with pytest.raises(Unreachable, match="does not answer"):
         await eve.grouping.join(host.id, group)
+    with pytest.raises(NotAnAddress, match="'nobody' is not a peer's id"):
+        await eve.grouping.join("nobody", group)
     assert eve.grouping.groups.joined() == ()
     for name, kind, most in (
         ("", "template", 0),
@@ -205,6 +228,60 @@ async def test_a_group_and_its_members_are_there_after_a_restart_of_either(guest
         ann.network.roster.alive(host.id)
         await until(lambda: host.grouping.groups.hosted()[0].members == (ann.id,))
         assert await insert(ann, host) == "inserted"
+
+
+async def test_who_was_removed_is_out_after_a_restart_of_either(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        async with up(guest, tmp_path / "host") as host:
+            group = (await host.grouping.create("Game", "template")).id
+            async with up(guest, tmp_path / "ann") as ann:
+                await connect(ann.network.host, host.network.host)
+                await ann.grouping.join(host.id, group)
+            await until(lambda: host.grouping.groups.hosted()[0].members == ())
+            await host.grouping.remove(group, ann.id)
+        host = await stack.enter_async_context(up(guest, tmp_path / "host"))
+        ann = await stack.enter_async_context(up(guest, tmp_path / "ann"))
+        assert [one.id for one in ann.grouping.groups.joined()] == [group], "it was not there to hear of it"
+        await connect(ann.network.host, host.network.host)
+        ann.network.roster.alive(host.id)
+        await until(lambda: ann.grouping.groups.joined() == ())
+        assert not host.grouping.groups.is_member(ann.id)
+        await ann.grouping.keep()
+    async with up(guest, tmp_path / "ann") as ann:
+        assert ann.grouping.groups.joined() == ()
+
+
+async def test_an_invitation_waits_over_a_restart_and_is_taken_or_refused(guest: Guest, tmp_path: Path) -> None:
+    async with up(guest, tmp_path / "host") as host:
+        chess, go, gone = [(await host.grouping.create(name, "template")).id for name in ("Chess", "Go", "Gone")]
+        async with up(guest, tmp_path / "ann") as ann:
+            await connect(ann.network.host, host.network.host)
+            for group in (chess, go, gone):
+                await host.grouping.invite(group, ann.id)
+        await host.grouping.end(gone)
+        async with up(guest, tmp_path / "ann") as ann:
+            await connect(ann.network.host, host.network.host)
+            assert [one.name for one in ann.grouping.invites()] == ["Chess", "Go", "Gone"]
+            await ann.grouping.join(host.id, chess)
+            ann.grouping.leave(host.id, chess)
+            ann.grouping.refuse(host.id, go)
+            with pytest.raises(NoSuchGroup, match="no invitation"):
+                ann.grouping.refuse(host.id, go)
+            with pytest.raises(NoSuchGroup, match="no such group"):
+                await ann.grouping.join(host.id, gone)
+            assert ann.grouping.invites() == (), "what was taken, refused, or is no more is asked for no longer"
+    async with up(guest, tmp_path / "ann") as ann:
+        assert ann.grouping.invites() == ()
+
+
+async def test_the_group_of_a_listening_session_ends_with_the_session_alone(three: tuple[Joined, Joined, Joined]) -> None:
+    host, _, _ = three
+    await host.peer.listening.create("Radio")
+    session = host.grouping.groups.hosted()[0].id
+    with pytest.raises(NotAGroup, match="end that"):
+        await host.grouping.end(session)
+    await host.peer.listening.close()
+    assert host.grouping.groups.hosted() == ()
 
 
 async def test_nothing_is_asked_without_a_network_and_groups_are_made_all_the_same(tmp_path: Path) -> None:

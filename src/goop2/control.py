@@ -19,7 +19,8 @@ import structlog
 
 FOLDER: Final = "data"
 SOCKET: Final = "peer.sock"
-LINE_MAX_BYTES: Final = 4 * 1024 * 1024
+LINE_MAX_BYTES: Final = 8 * 1024 * 1024
+"""More than any answer of another peer (p2p/protocols/data.py), sealed or not."""
 CONNECT_SECONDS: Final = 2.0
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.control")
@@ -68,6 +69,9 @@ async def listening(folder: Path, operations: Mapping[str, Operation]) -> AsyncI
 
 async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer | None:
     """What the running peer answers; None when none runs. Raises `ControlError`, PermissionError, and TimeoutError after `seconds`."""
+    sent = msgspec.json.encode({**request, "op": op}) + b"\n"
+    if len(sent) > LINE_MAX_BYTES:
+        raise ControlError("bad_request", f"what is asked is {len(sent)} bytes; the most is {LINE_MAX_BYTES}")
     try:
         with _place(folder) as path:
             opening = asyncio.open_unix_connection(path, limit=LINE_MAX_BYTES)
@@ -77,9 +81,11 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
     except PermissionError as error:
         raise PermissionError(error.errno, "only the user who runs this peer may ask it", str(folder / FOLDER / SOCKET)) from None
     try:
-        writer.write(msgspec.json.encode({**request, "op": op}) + b"\n")
+        writer.write(sent)
         await writer.drain()
         line = await asyncio.wait_for(reader.readline(), seconds)
+    except ValueError:  # of the reader, for a line beyond its limit
+        raise ControlError("unavailable", f"the answer is longer than {LINE_MAX_BYTES} bytes, the most a command takes") from None
     finally:
         writer.close()
     if not line:

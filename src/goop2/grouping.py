@@ -17,8 +17,8 @@ import msgspec
 import structlog
 
 from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.groups import NAME_MAX_CHARS, Change, Groups, Known, NoSuchGroup, Outgoing
-from goop2.p2p.protocols import topics
+from goop2.p2p.groups import ID_MAX_CHARS, NAME_MAX_CHARS, NOT_FOUND, REMOVED, Change, Groups, Known, NoSuchGroup, Outgoing
+from goop2.p2p.protocols import listen, topics
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
 from goop2.storage.database import Database, open_database
@@ -31,11 +31,15 @@ KEEP_SECONDS: Final = 1.0
 INVITES_MAX: Final = 64
 INVITES_PER_PEER_MAX: Final = 8
 T = TypeVar("T")
-_CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "ended"))
+_CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
+
+
+Check = Callable[[str], object]
+"""Raises `NotAnAddress` for what is no peer's id."""
 
 
 class NotLetIn(NetworkFault):
-    """The host of the group says no, or nothing."""
+    """The host of the group says no."""
 
 
 class NotAGroup(NetworkFault):
@@ -62,6 +66,7 @@ class Grouping:
         self._database: Database | None = None
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
+        self._check: Check = str
         self._answers: dict[tuple[str, str], list[asyncio.Future[Change]]] = {}
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
@@ -72,12 +77,13 @@ class Grouping:
 
     async def open(self) -> None:
         """What was before this start. Raises `DatabaseError`."""
-        hosted, joined = await self._in_thread(self._open)
+        hosted, joined, invites = await self._in_thread(self._open)
         own = self.groups.own_id
         self.groups.restore(
-            [(Known(one.id, own, one.name, one.kind, one.max_members), dict(one.members)) for one in hosted],
+            [(Known(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
             [Known(one.id, one.host, one.name, one.kind) for one in joined],
         )
+        self._invites = {(one.host, one.id): Invited(one.host, one.id, one.name, one.kind) for one in invites}
 
     async def close(self) -> None:
         """Whatever has changed is kept."""
@@ -91,9 +97,11 @@ class Grouping:
             await self._in_thread(self._database.close)
         self._thread.shutdown()
 
-    def attach(self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]]) -> None:
+    def attach(
+        self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
+    ) -> None:
         """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkFault`."""
-        self._post, self._carry = post, carry
+        self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
         """It is no more."""
@@ -113,20 +121,35 @@ class Grouping:
         return known
 
     async def end(self, group: str) -> None:
-        """A group hosted here is over. Raises `NoSuchGroup` and `StorageError`."""
+        """A group hosted here is over. Raises `NoSuchGroup`, `NotAGroup` (a listening session's has its end) and `StorageError`."""
+        if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
+            raise NotAGroup("the group of a listening session ends with the session: end that")
         self._send_all(self.groups.close(group))
+        await self.keep()
+
+    async def remove(self, group: str, peer: str) -> None:
+        """A member is in a group hosted here no more, until it is invited. Raises `NoSuchGroup`, `NoSuchMember` and `StorageError`."""
+        self._send_all(self.groups.remove(group, peer))
         await self.keep()
 
     async def invite(self, group: str, peer: str) -> None:
         """Tell a peer that it may join. Raises `NetworkFault`."""
         if self._carry is None:
             raise _not_up()
-        await self._carry(peer, topics.INVITE, self.groups.invitation(group))
+        invitation = self.groups.invitation(group, peer)
+        self._keep_soon()
+        await self._carry(peer, topics.INVITE, invitation)
 
     def invites(self) -> tuple[Invited, ...]:
         """The last invitations that came to groups we are not in, the oldest first."""
         joined = {(one.host, one.id) for one in self.groups.joined()}
         return tuple(invited for place, invited in self._invites.items() if place not in joined)
+
+    def refuse(self, host: str, group: str) -> None:
+        """An invitation is not taken; whoever sent it does not hear of that. Raises `NoSuchGroup`."""
+        if self._invites.pop((host, group), None) is None:
+            raise NoSuchGroup(f"no invitation of {host[:ID_MAX_CHARS]} to the group {group[:ID_MAX_CHARS]!r} is here")
+        self._keep_soon()
 
     def subscribe_invites(self, callback: Callable[[Invited], None]) -> Callable[[], None]:
         """Hear of invitations; gives the function that ends it."""
@@ -135,9 +158,10 @@ class Grouping:
     # A member's.
 
     async def join(self, host: str, group: str) -> Known:
-        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`."""
+        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
         if self._post is None:
             raise _not_up()
+        self._check(host)
         known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
         asking = self.groups.join(host, group)
         answer: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
@@ -150,14 +174,15 @@ class Grouping:
         except TimeoutError:
             if not known_before:
                 self._forget(host, group)
-            raise NotLetIn(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
+            raise Unreachable(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
         finally:
             waiting.remove(answer)
             if not waiting:
                 self._answers.pop((host, group), None)
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
-            raise NotLetIn(f"the host lets nobody into the group {group!r}{f': {said}' if said else ''}")
+            fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
+            raise fault(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
     def leave(self, host: str, group: str) -> None:
@@ -193,6 +218,7 @@ class Grouping:
         if len(self._invites) > INVITES_MAX:
             del self._invites[next(iter(self._invites))]
         self._invited.tell(new)
+        self._keep_soon()
 
     def gone(self, peer: str) -> None:
         """A peer is offline."""
@@ -219,10 +245,10 @@ class Grouping:
             for answer in self._answers.get((change.group.host, change.group.id), ()):
                 if not answer.done():
                     answer.set_result(change)
+        if _settles_invitation(change):
+            self._invites.pop((change.group.host, change.group.id), None)
         if change.what in _CHANGES_KEPT and not change.group.volatile:
-            self._changed = True
-            if self._keeping is None or self._keeping.done():
-                self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
+            self._keep_soon()
 
     # What is kept.
 
@@ -231,13 +257,19 @@ class Grouping:
         self._changed = False
         groups = self.groups
         hosted = [
-            kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id))
+            kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id), groups.removed(one.id))
             for one in groups.hosted()
             if not one.volatile
         ]
         # Who has never let us in has no name yet.
         joined = [kept.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
-        await self._in_thread(lambda: kept.write(self._open_one, hosted, joined))
+        invites = [kept.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
+        await self._in_thread(lambda: kept.write(self._open_one, hosted, joined, invites))
+
+    def _keep_soon(self) -> None:
+        self._changed = True
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
 
     async def _keep_changes(self) -> None:
         while self._changed:
@@ -252,13 +284,20 @@ class Grouping:
         assert self._database is not None, "the groups are not open"
         return self._database
 
-    def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription]]:
+    def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
         self._database = open_database(self._path, guarded=False)
         kept.lay_out(self._database)
         return kept.read(self._database)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+def _settles_invitation(change: Change) -> bool:
+    """A session's stays: its site offers it again to who has left it (network/followed_session.py)."""
+    if change.what == "refused":
+        return change.refused.code in (NOT_FOUND, REMOVED)
+    return change.what == "joined" and not listen.is_session(change.group.id)
 
 
 def _not_up() -> Unreachable:

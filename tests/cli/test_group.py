@@ -39,8 +39,18 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         assert json.loads(joined.stdout)["members"] == [member]
         assert listed(bob)["hosted"][0]["members"] == [member]
         assert "1 here, 0 away" in goop2("group", "list", "--dir", bob).stdout
+        listing = goop2("group", "members", group, "--dir", bob)
+        assert listing.stdout == f"{member}  Alice\n"
+        removed = goop2("group", "remove", group, "Alice", "--dir", bob)
+        assert (removed.returncode, removed.stderr) == (0, "removed\n")
+        assert goop2("group", "members", group, "--dir", bob).stderr == "nobody has joined it yet\n"
+        kept_out = goop2("group", "join", host, group, "--dir", alice)
+        assert (kept_out.returncode, kept_out.stderr.strip().rpartition(": ")[2]) == (1, "the host has removed this peer")
+        assert goop2("group", "remove", group, member, "--dir", bob).stderr.startswith("not_found: ")
+        assert goop2("group", "invite", group, "Alice", "--dir", bob).returncode == 0
+        assert goop2("group", "join", host, group, "--dir", alice).returncode == 0
         refused = goop2("group", "join", host, "nosuch", "--dir", alice)
-        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "forbidden")
+        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "not_found")
         assert goop2("group", "leave", group, "--dir", alice).returncode == 0
         again = goop2("group", "leave", group, "--dir", alice)
         assert (again.returncode, again.stderr.split(":")[0]) == (1, "not_found")
@@ -54,7 +64,14 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(("create", " "), 1), (("create", "x", "--max", "-1"), 2), (("close", "nosuch"), 1), (("create", "x", "--max", "5000"), 1)],
+    [
+        (("create", " "), 1),
+        (("create", "x", "--max", "-1"), 2),
+        (("close", "nosuch"), 1),
+        (("create", "x", "--max", "5000"), 1),
+        (("members", "nosuch"), 1),
+        (("remove", "nosuch", "Ann"), 1),
+    ],
 )
 def test_what_cannot_be_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
     create(tmp_path / "mine")

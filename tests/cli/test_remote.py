@@ -163,6 +163,8 @@ def test_a_reply_that_reports_a_failure_is_exit_1(alice: Path, bob: str, command
 def test_parameters_come_from_stdin_too(alice: Path, bob: str) -> None:
     done = goop2("call", bob, "score-quiz", "-", "--dir", alice, stdin='{"answers": ["B"]}')
     assert (done.returncode, json.loads(done.stdout)) == (0, {"score": 1, "total": 1})
+    done = goop2("call", bob, "score-quiz", "-", "--dir", alice, stdin='{\n  "answers": [\n    "B"\n  ]\n}\n')
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"score": 1, "total": 1})
     done = goop2("call", bob, "score-quiz", "-", "--dir", alice, stdin=json.dumps("x" * 2_000_000))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("bad_request: the request is 2000")

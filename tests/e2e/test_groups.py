@@ -55,7 +55,7 @@ async def test_a_page_joins_and_both_sides_hear_each_other(two: tuple[Running, R
         opened(browser, alice.visiting(bob, "group.html")) as page,
     ):
         group = await host.evaluate("Goop.group.create('Chess', { max_members: 1 })")
-        assert await page.evaluate("code(Goop.group.join('nosuch'))") == "forbidden"
+        assert await page.evaluate("code(Goop.group.join('nosuch'))") == "not_found"
         insert = "code(Goop.data.insert('moves', { move: 'e4' }))"
         assert await page.evaluate(insert) == "forbidden"
         joined = await page.evaluate("(id) => Goop.group.join(id)", group["id"])

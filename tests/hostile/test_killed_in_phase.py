@@ -29,8 +29,9 @@ from goop2.chat.chat import SENT
 from goop2.folder import create
 from goop2.identity import load_or_create
 from goop2.network.joining import Network, join
-from goop2.p2p import calling, dialling, muxer, trio_stream
+from goop2.p2p import calling, dialling, muxer
 from goop2.p2p import host as host_module
+from goop2.p2p import stream as stream_module
 from goop2.p2p.address import parse
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.guest import Guest
@@ -41,7 +42,6 @@ __all__ = ["guest"]
 
 PATIENCE_SECONDS = 30.0
 """For what another process does, on a machine that does other things too; ends a hang."""
-FORKS = 3
 OUTCOME_SECONDS = 9.0
 """For what is asked to have failed: less than the time-outs that are not made shorter (DIAL_SECONDS is the shortest)."""
 SHORT_SECONDS = 2.0
@@ -62,18 +62,6 @@ class Mother:
         self._process.stdin.write(f"{side}\t{phase}\t{folder}\t{address}\n".encode())
         self._process.stdin.flush()
         self._pid = int((await self.until("pid")).split()[1])
-
-    async def reach(self, phase: str, folder: Path, address: str) -> None:
-        """A caller in that phase. A process that was forked may, very seldom, never begin: then another is."""
-        for attempt in range(FORKS):
-            await self.start("caller", phase, folder, address)
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS / (FORKS - attempt)):
-                    await self.until("reached")
-                return
-            except TimeoutError:
-                await self.kill()
-        raise AssertionError("no caller came there")
 
     async def until(self, word: str) -> str:
         """The next line that begins so; what comes before it is passed over."""
@@ -225,8 +213,8 @@ def shorten(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     for module, name, seconds in (
         (calling, "ANSWER_SECONDS", SHORT_SECONDS),
         (calling, "EXCHANGE_SECONDS", SHORT_SECONDS),
-        (trio_stream, "WRITE_SECONDS", SHORT_SECONDS / 2),
-        (trio_stream, "LINGER_SECONDS", SHORT_SECONDS / 2),
+        (stream_module, "WRITE_SECONDS", SHORT_SECONDS / 2),
+        (stream_module, "LINGER_SECONDS", SHORT_SECONDS / 2),
         (muxer, "PING_SECONDS", SHORT_SECONDS / 8),
     ):
         monkeypatch.setattr(module, name, seconds)
@@ -291,7 +279,8 @@ async def test_who_is_asked_is_rid_of_it_in_time_and_nothing_is_left(
     create(folder, "Other")
     address = survivor.network.host.addresses[0]
     await survivor.remember()
-    await mother.reach(phase, folder, address)
+    await mother.start("caller", phase, folder, address)
+    await mother.until("reached")
     if phase in ("unanswered", "message"):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await survivor.began.wait()

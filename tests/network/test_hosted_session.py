@@ -134,6 +134,25 @@ async def test_the_sound_comes_from_the_current_position_at_the_pace_it_is_heard
     assert whole.endswith(sound[WAV_HEAD:])
 
 
+async def test_a_listener_that_is_removed_hears_no_more(pair: Pair) -> None:
+    listening = pair.peer.listening
+    group = (await listening.create("Evening")).id
+    await listening.load("long.wav")
+    await listening.play()
+    await pair.join(group)
+    await until(lambda: listening.listeners() == 1)
+    hearing = asyncio.create_task(pair.wire.hear(pair.host, f"LISTEN {group}\n".encode()))
+    await pair.wire.said(group, 2)
+    await pair.peer.grouping.remove(group, pair.wire.host.peer_id)
+    _, sound = await hearing
+    assert len(sound) < 15 * BYTES_PER_SECOND
+    assert listening.listeners() == 0
+    await until(lambda: pair.wire.got[-1][1] == f"group:{group}:close")
+    why = {"code": "removed", "message": "the host has removed this peer"}
+    assert pair.wire.got[-1][2] == {"type": "close", "group": group, "from": pair.host, "payload": why}
+    assert await pair.wire.hear(pair.host, f"LISTEN {group}\n".encode()) == (b"ERR not found", b"")
+
+
 async def test_the_end_of_a_stream_is_the_pause(pair: Pair) -> None:
     listening = pair.peer.listening
     group = (await listening.create("Evening")).id
@@ -160,7 +179,10 @@ async def test_paused_there_is_a_header_and_the_end(pair: Pair) -> None:
     ("request_", "answer"),
     [
         (b"LISTEN listen-0123456789abcdef\n", b"ERR not found"),
-        (b"LISTEN ../goop.json\n", b"ERR bad request"),
+        (b"LISTEN what\n", b"ERR not found"),
+        (b"LISTEN ../goop.json\n", b"ERR not found"),
+        (b"LISTEN\n", b"ERR bad request"),
+        (b"LISTEN " + b"x" * 300 + b"\n", b"ERR bad request"),
         (b"GET /\n", b"ERR bad request"),
     ],
 )
@@ -193,7 +215,7 @@ async def test_a_listener_that_never_reads_costs_a_bounded_number_of_bytes(pair:
             before = sum(read)
             await asyncio.sleep(NAP_SECONDS)
         assert sum(read) < 4 * 1024 * 1024
-        await stream.reset()
+        stream.reset()
 
 
 async def test_an_hour_leaves_the_memory_as_it_was(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

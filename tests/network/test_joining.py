@@ -13,14 +13,15 @@ import httpx
 import pytest
 from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
-from tests.p2p.hosts import LOOPBACK
+from tests.p2p.hosts import LOOPBACK, new_identity
 
+from goop2.chat.chat import CONTENT_MAX_BYTES, PER_CALLER_A_MINUTE
 from goop2.config import Address
 from goop2.network.joining import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
-from goop2.p2p.faults import PortTaken
+from goop2.p2p.faults import NetworkFault, NotAnAddress, PortTaken, Unreachable
 from goop2.p2p.guest import Guest
-from goop2.p2p.protocols import data
+from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
 from goop2.peer import Peer, open_peer
 from goop2.rendezvous.opening import open_rendezvous
@@ -116,6 +117,28 @@ async def test_a_command_in_a_message_is_answered_and_both_sides_keep_it(two: tu
         assert [(each.sender, each.content) for each in await one.peer.chat.messages(other.id)] == expected
 
 
+async def test_a_message_from_beyond_all_time_is_of_now(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    await alice.network.calling.chat(bob.id, "hello", 2**60)
+    (message,) = await bob.peer.chat.messages(alice.id)
+    assert 0 < message.timestamp < 2**53 / 1000
+
+
+async def test_a_peer_is_not_connected_to_itself_and_does_not_keep_that(two: tuple[Joined, Joined]) -> None:
+    alice, _ = two
+    with pytest.raises(NotAnAddress, match=f"{alice.id} is this peer itself"):
+        await alice.network.connect(alice.network.host.addresses[0])
+    assert alice.id not in (alice.peer.folder / "data/peers.json").read_text()
+
+
+async def test_whoever_is_away_is_looked_for_later_and_the_owner_told_so(two: tuple[Joined, Joined]) -> None:
+    alice, _ = two
+    away = f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{new_identity().peer_id}"
+    with pytest.raises(Unreachable, match=r"cannot be reached at .*; the address is kept and tried again"):
+        await alice.network.connect(away)
+    assert away.rpartition("/")[2] in (alice.peer.folder / "data/peers.json").read_text()
+
+
 async def test_a_peer_that_has_gone_is_told_at_once_and_the_message_is_kept(guest: Guest, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         alice = await joined(stack, guest, tmp_path / "alice", "alice")
@@ -150,6 +173,24 @@ async def test_a_broadcast_reaches_who_is_here_and_is_not_kept(two: tuple[Joined
     assert await alice.network.broadcast("hello all", 1) == 1
     assert heard == [(alice.id, "hello all")]
     assert await bob.peer.chat.conversations() == []
+
+
+async def test_whoever_says_more_to_everybody_than_anybody_reads_is_not_heard(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    heard: list[str] = []
+    bob.network.broadcasts.add(lambda each: heard.append(each.content))
+
+    async def say(text: str) -> None:
+        await alice.network.calling.send(bob.id, topics.BROADCAST, json.dumps({"content": text}).encode())
+
+    for text in ("", "x" * (CONTENT_MAX_BYTES + 1)):
+        with pytest.raises(NetworkFault):
+            await say(text)
+    for number in range(PER_CALLER_A_MINUTE):
+        await say(f"{number}")
+    with pytest.raises(NetworkFault):
+        await say("one too many")
+    assert heard == [f"{number}" for number in range(PER_CALLER_A_MINUTE)]
 
 
 async def test_who_is_frozen_does_not_stand_before_the_others(two: tuple[Joined, Joined], monkeypatch: pytest.MonkeyPatch) -> None:

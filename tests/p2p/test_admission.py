@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from tests.clock import Clock
 
-from goop2.p2p.admission import Admission, Memory, Meter, Occupancy, Refused
+from goop2.p2p.admission import Admission, Lingering, Memory, Meter, Occupancy, Refused
 from goop2.p2p.limits import FORGETTING_AT_KEYS, Limits
 
 
@@ -51,6 +53,26 @@ def test_open_things_have_a_limit_in_total_and_each() -> None:
             pass
     assert len(open_) == 0
     assert not open_._open
+
+
+def test_what_is_done_makes_room_for_what_is_done_later() -> None:
+    lingering, ended = Lingering(3, 2), []
+    with contextlib.ExitStack() as stack:
+
+        def stays(who: str, name: str) -> None:
+            stack.enter_context(lingering.one(who, lambda: ended.append(name)))
+
+        stays("ann", "ann's first")
+        stays("bob", "bob's first")
+        stays("ann", "ann's second")
+        assert ended == []
+        stays("ann", "ann's third")
+        assert ended == ["ann's first"]
+        stays("eve", "eve's first")
+        assert ended == ["ann's first", "bob's first"]
+        assert len(lingering) == 3
+    assert len(lingering) == 0
+    assert not lingering._open
 
 
 def test_memory_is_held_once_for_all() -> None:

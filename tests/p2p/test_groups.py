@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from goop2.p2p import groups as module
-from goop2.p2p.groups import Change, Groups, NoSuchGroup, NotAMessage, Outgoing, TooManyGroups
+from goop2.p2p.groups import Change, Groups, NoSuchGroup, NoSuchMember, NotAMessage, Outgoing, TooManyGroups
 from goop2.p2p.protocols import topics
 
 
@@ -69,6 +69,18 @@ def said(type_: str, group: str, payload: object = None) -> topics.Group:
     )
     assert isinstance(event, topics.Group)
     return event
+
+
+def test_what_a_host_says_has_every_key_of_the_network_whatever_its_value(network: Network) -> None:
+    host = network.peers["host"]
+    group = host.host("Game", "template").id
+    (welcome,) = host.received("ann", topics.Group(group, "join", topics.Plain(b"null")))
+    said = json.loads(welcome.payload)
+    assert said["members"] == [{"peer_id": "ann", "joined_at": said["members"][0]["joined_at"]}]
+    bounds = {"app_type": "template", "group_type": "template", "max_members": 0}
+    assert said == {"group_name": "Game", **bounds, "volatile": False, "members": said["members"]}
+    (meta,) = host.change(group, "Game two")
+    assert json.loads(meta.payload) == {"group_name": "Game two", **bounds}
 
 
 def test_who_joins_is_welcomed_and_all_others_hear_of_it(network: Network, game: str) -> None:
@@ -190,7 +202,7 @@ def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) ->
     kept, since = host.hosted()[0], host.members_since(game)
     joined = network.peers["ann"].joined()
     again, ann = network.peer("host"), network.peer("ann")
-    again.restore([(kept, since)], [])
+    again.restore([(kept, since, ())], [])
     ann.restore([], joined)
     assert (again.hosted()[0].members, again.is_member("ann"), again.is_member("eve")) == ((), True, False)
     network.deliver("ann", ann.back("host"))
@@ -198,8 +210,80 @@ def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) ->
     assert again.members_since(game) == since
 
 
+def test_a_removed_member_hears_that_it_is_over_and_the_others_that_it_is_gone(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    network.deliver("host", host.remove(game, "ann"))
+    assert (host.hosted()[0].members, host.is_member("ann"), host.removed(game)) == (("bob",), False, ("ann",))
+    assert network.changes["bob"][-1].group.members == ("bob",)
+    last = network.changes["ann"][-1]
+    assert (last.what, last.refused.code, last.refused.message) == ("ended", "removed", "the host has removed this peer")
+    assert network.peers["ann"].joined() == ()
+
+
+def test_a_removed_member_speaks_to_nobody_and_is_let_in_when_it_is_invited_again(network: Network, game: str) -> None:
+    host, ann = network.peers["host"], network.peers["ann"]
+    host.remove(game, "ann")  # its message is lost
+    before = len(network.changes["bob"])
+    network.deliver("ann", ann.send("host", game, b"1"))
+    assert [change.what for change in network.changes["host"]].count("msg") == 0
+    assert len(network.changes["bob"]) == before
+    assert network.changes["ann"][-1].what == "ended", "whoever speaks and is no member any more learns it"
+    network.deliver("ann", ann.join("host", game))
+    assert (network.changes["ann"][-1].what, network.changes["ann"][-1].refused.code) == ("refused", "removed")
+    host.invitation(game, "ann")
+    network.deliver("ann", ann.join("host", game))
+    assert host.hosted()[0].members == ("bob", "ann")
+
+
+def test_who_was_away_when_it_was_removed_learns_it_when_it_is_back(network: Network, game: str) -> None:
+    host, ann = network.peers["host"], network.peers["ann"]
+    host.gone("ann")
+    ann.gone("host")
+    assert [each.peer for each in host.remove(game, "ann")] == [], "nothing is sent to who is not here, and no list changes"
+    assert host.hosted()[0].away == ()
+    network.deliver("ann", ann.back("host"))
+    assert network.changes["ann"][-1].refused.code == "removed"
+    assert ann.joined() == ()
+
+
+def test_who_was_removed_is_out_after_a_restart_of_the_host_too(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    host.remove(game, "ann")
+    kept, since, removed = host.hosted()[0], host.members_since(game), host.removed(game)
+    again = network.peer("host")
+    again.restore([(kept, since, removed)], [])
+    network.deliver("ann", network.peers["ann"].join("host", game))
+    assert not again.is_member("ann")
+
+
+@pytest.mark.parametrize(("group", "peer"), [("nosuch", "ann"), ("", "eve"), ("", "host")])
+def test_who_is_no_member_is_not_removed(network: Network, game: str, group: str, peer: str) -> None:
+    with pytest.raises(NoSuchGroup if group else NoSuchMember):
+        network.peers["host"].remove(group or game, peer)
+
+
+def test_a_storm_of_a_removed_peer_is_not_answered(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    network.peers["host"].remove(game, "ann")
+    for type_ in ("msg", "join", "ping"):
+        assert len([each for _ in range(200) for each in network.peers["host"].received("ann", said(type_, game))]) < 50
+
+
+def test_of_those_removed_the_last_are_remembered(network: Network, game: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMOVED_MAX", 1)
+    for name in ("ann", "bob"):
+        network.peers["host"].remove(game, name)
+    assert network.peers["host"].removed(game) == ("bob",)
+
+
+@pytest.mark.parametrize("payload", [None, "bye", {"code": 7}, [1]])
+def test_an_end_is_an_end_whatever_comes_with_it(network: Network, game: str, payload: object) -> None:
+    network.peers["ann"].received("host", said("close", game, {"type": "close", "group": game, "payload": payload}))
+    assert network.changes["ann"][-1].what == "ended"
+
+
 def test_an_invitation_says_which_group_where(network: Network, game: str) -> None:
-    invite = topics.read(topics.INVITE, network.peers["host"].invitation(game))
+    invite = topics.read(topics.INVITE, network.peers["host"].invitation(game, "eve"))
     assert isinstance(invite, topics.Invite)
     assert (invite.group_id, invite.group_name, invite.host_peer_id, invite.kind) == (game, "Game", "host", "template")
 

@@ -214,19 +214,30 @@ def test_a_failure_of_trio_ends_waiting_calls_and_refuses_new_ones(run: Run) -> 
         run(main())
 
 
-def test_a_plain_function_gives_its_result_or_raises_at_once_and_trio_goes_on(run: Run) -> None:
+def test_a_plain_function_runs_at_once_and_trio_goes_on_until_it_has_ended(run: Run) -> None:
     async def main() -> None:
+        seen: list[str] = []
         async with open_guest() as guest:
             event = trio.Event()
+
+            async def last_words() -> None:
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    asyncio.get_running_loop().call_soon(guest.touch, ended.set)
+                    with trio.CancelScope(shield=True):
+                        await ended.wait()
+                        seen.append("told while it ends")
+
+            ended = trio.Event()
+            guest.start_soon(last_words)
             waiting = asyncio.create_task(guest.call(event.wait))
             await asyncio.sleep(0)
-            assert guest.now(divmod, 7, 2) == (3, 1)
-            with pytest.raises(ZeroDivisionError):
-                guest.now(divmod, 7, 0)
-            guest.now(event.set)
+            guest.touch(event.set)
+            assert event.is_set()
             await waiting
-        with pytest.raises(GuestStopped):
-            guest.now(divmod, 7, 2)
+        guest.touch(lambda: seen.append("too late"))
+        assert seen == ["told while it ends"]
 
     run(main())
 

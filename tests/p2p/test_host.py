@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +27,9 @@ from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
 from multiaddr import Multiaddr
 from tests.p2p.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
 
+from goop2.p2p import dialling, pinned
 from goop2.p2p import host as host_module
-from goop2.p2p import pinned, trio_stream
+from goop2.p2p import stream as stream_module
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import Broken, Busy, NotAnAddress, NotSpoken, PortTaken, Unreachable
 from goop2.p2p.guest import Guest
@@ -179,6 +182,31 @@ async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want(gues
         assert caller.peers() == ()
 
 
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["nothing", "nonsense", "another id"])
+async def test_a_dial_that_fails_leaves_no_socket(guest: Guest, monkeypatch: pytest.MonkeyPatch, says: bytes | None) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(says or b"")
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(dialling, "DIAL_SECONDS", 0.3)
+    wanted = new_identity().peer_id
+    async with loopback_host(guest) as caller, loopback_host(guest) as other, await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        port = other.port if says is None else server.sockets[0].getsockname()[1]
+        before = sockets()
+        # A socket that is left is closed by Python some time later; its warning fails this test too.
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await caller.connect(wanted, [PeerAddress(wanted, f"/ip4/{LOOPBACK}/tcp/{port}")])
+        await until(lambda: sockets() <= before)
+
+
+def sockets() -> int:
+    """How many are open in this process, both ends of a connection among them."""
+    open_now = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return sum(each.startswith("socket:") for each in open_now)
+
+
 async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled(guest: Guest) -> None:
     async with loopback_host(guest) as caller:
         with pytest.raises(NotAnAddress):
@@ -242,6 +270,19 @@ async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(gue
         assert [peer.peer for peer in caller.peers()] == [callee.peer_id]
 
 
+async def test_an_answer_that_came_whole_can_be_read_when_who_gave_it_is_gone(guest: Guest) -> None:
+    async with loopback_host(guest) as caller:
+        async with loopback_host(guest) as callee:
+            await callee.serve("/test/echo", echo)
+            await connect(caller, callee)
+            stream = await caller.open(callee.peer_id, "/test/echo")
+            await stream.finish(b"last words")
+            await until(lambda: stream.muxed.read_ended)
+        await until(lambda: not caller.peers())
+        async with stream:
+            assert await read_all(stream) == b"last words"
+
+
 async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so(guest: Guest) -> None:
     async with loopback_host(guest) as caller:
         async with loopback_host(guest) as callee:
@@ -259,7 +300,7 @@ async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_n
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         stream = await caller.open(callee.peer_id, "/test/never")
-        muxed: Any = stream._stream.muxed
+        muxed: Any = stream.muxed
         muxed.send_window = 1 << 40
         with contextlib.suppress(Broken):
             await stream.write(bytes(4 * MEGABYTE_BYTES))
@@ -271,7 +312,7 @@ async def test_a_frame_larger_than_any_window_is_not_even_read(guest: Guest) -> 
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         stream = await caller.open(callee.peer_id, "/test/never")
-        muxed: Any = stream._stream.muxed
+        muxed: Any = stream.muxed
 
         async def announce() -> None:
             muxed.muxed_conn.post((0).to_bytes(4, "big") + muxed.stream_id.to_bytes(4, "big") + (8 * MEGABYTE_BYTES).to_bytes(4, "big"))
@@ -288,7 +329,7 @@ async def test_all_strangers_together_fill_no_more_than_the_bound(guest: Guest) 
         results = await asyncio.gather(*(stream.write(bytes(200_000)) for stream in streams), return_exceptions=True)
         await until(lambda: callee.peers() == ())
         assert callee.admission.memory.held == 0
-        assert any(result is not None for result in results) or caller.peers() == ()
+        await until(lambda: any(result is not None for result in results) or caller.peers() == ())
 
 
 async def test_whoever_sends_more_than_a_minutes_worth_loses_the_connection(guest: Guest) -> None:
@@ -315,9 +356,10 @@ async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends(guest: Gues
         await callee.serve(ECHO, echo)
         await until(lambda: len(callee.admission._streams) == 0)
         held = [await caller.open(callee.peer_id, ECHO) for _ in range(4)]
+        await until(lambda: len(callee.admission._streams) == 4)
         with pytest.raises(Broken):
             await asked(caller, callee, b"one too many")
-        await held[0].reset()
+        held[0].reset()
         await until(lambda: len(callee.admission._streams) == 3)
         assert await asked(caller, callee, b"room again") == b"room again"
 
@@ -333,7 +375,7 @@ async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeyp
 
 
 async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trio_stream, "LINGER_SECONDS", 1.0)
+    monkeypatch.setattr(stream_module, "LINGER_SECONDS", 1.0)
     async with two_hosts(guest) as (caller, callee):
 
         async def answer_at_once(stream: Stream) -> None:
@@ -344,6 +386,23 @@ async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, mon
             stream = await caller.open(callee.peer_id, ECHO)
             assert await read_all(stream) == b"done"
         await until(lambda: _remembered(callee) == 0)
+
+
+async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_the_newest(guest: Guest) -> None:
+    async with two_hosts(guest, Limits(streams_per_peer=2)) as (caller, callee):
+
+        async def answer_at_once(stream: Stream) -> None:
+            await stream.finish(b"done")
+
+        await callee.serve(ECHO, answer_at_once)
+        held = []
+        for _ in range(6):
+            held.append(await caller.open(callee.peer_id, ECHO))
+            await until(lambda: len(callee.admission._streams) == 0)
+            assert await read_all(held[-1]) == b"done"
+            assert not held[-1].muxed.was_reset
+        await until(lambda: [stream.muxed.was_reset for stream in held] == [True] * 4 + [False] * 2)
+        assert len(callee.admission._lingering) == 2
 
 
 def _remembered(host: Host) -> int:
@@ -389,7 +448,7 @@ async def test_whoever_answers_too_slowly_is_given_up(guest: Guest) -> None:
 
 
 async def test_whoever_takes_nothing_is_given_up(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trio_stream, "WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(stream_module, "WRITE_SECONDS", 0.2)
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:
@@ -434,10 +493,70 @@ def test_another_version_of_the_library_is_refused(monkeypatch: pytest.MonkeyPat
     host: Any = None
     admission: Any = None
     with pytest.raises(RuntimeError, match=r"0\.9\.0 is installed; goop2 reaches into 0\.8\.1"):
-        pinned.settle(host, admission, print)
+        pinned.settle(host, admission, print, print)
 
 
 def test_neither_libp2p_nor_trio_is_loaded_before_a_host_is_opened() -> None:
     code = "import sys, goop2.peer, goop2.p2p, goop2.p2p.protocols.mq; print(sorted({'libp2p', 'trio', 'zeroconf'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+async def test_a_connection_we_end_is_ended_though_the_other_side_takes_no_notice(guest: Guest) -> None:
+    async with two_hosts(guest) as (caller, callee):
+        network: Any = callee._host.get_network()
+        (connection,) = network.get_connections()
+        muxer = connection.muxed_conn
+        muxer._carrier._loop.remove_reader(muxer._carrier._fd)  # deaf
+        await caller.disconnect(callee.peer_id)
+        await until(lambda: _is_over(muxer._carrier._fd))
+
+
+def _is_over(fd: int) -> bool:
+    with socket.socket(fileno=os.dup(fd)) as copy:
+        copy.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while copy.recv(65536):
+                pass
+            return True
+    return False
+
+
+async def _talk(stream: Stream) -> None:
+    with contextlib.suppress(Broken):
+        while True:
+            await stream.write(bytes(60_000))
+            await asyncio.sleep(0)
+
+
+async def _heard_of_who_closes(guest: Guest, size: int) -> bytes:
+    """An answer of so many bytes, by a host that closes as soon as it has handed it over, to one that talks to it all the while."""
+
+    async def last_words(stream: Stream) -> None:
+        await stream.finish(bytes(size))
+
+    async def take(stream: Stream) -> None:
+        while await stream.read():
+            pass
+
+    async with loopback_host(guest) as caller:
+        async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
+            await callee.serve(ECHO, last_words)
+            await callee.serve("/test/take", take)
+            await connect(caller, callee)
+            talks = asyncio.create_task(_talk(await caller.open(callee.peer_id, "/test/take")))
+            stream = await caller.open(callee.peer_id, ECHO)
+            heard = asyncio.create_task(read_all(stream))
+            (connection,) = callee._swarm.get_connections()
+            streams: Any = connection.muxed_conn.streams  # type: ignore[attr-defined]
+            number = stream.muxed.stream_id
+            await until(lambda: number in streams)
+            await until(lambda: number not in streams or streams[number].write_ended)
+        await talks
+        return await heard
+
+
+async def test_the_last_words_before_a_host_closes_are_heard_by_who_is_still_talking(guest: Guest) -> None:
+    """What nobody has read when a socket is closed makes the system take back what was sent last."""
+    for _ in range(12):
+        assert len(await _heard_of_who_closes(guest, 2 * MEGABYTE_BYTES)) == 2 * MEGABYTE_BYTES

@@ -61,7 +61,8 @@ async def test_who_asks_without_end_is_answered_one_at_a_time(sent: Sent) -> Non
     await let_go()
     assert len(sent.all) == 1
     assert sent.all[0][1] == IDENTITY_RESPONSE
-    assert json.loads(sent.all[0][2]) == {"peerID": "me", "content": "Me", "publicKey": "ours"}
+    said = {"peerID": "me", "content": "Me", "email": "", "avatarHash": "", "publicKey": "ours", "encryptionSupported": False}
+    assert json.loads(sent.all[0][2]) == said
     sent.may_go.set()
     await let_go()
     sent.introducing.answer("mallory")

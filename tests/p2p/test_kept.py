@@ -16,7 +16,7 @@ from goop2.p2p import acquaintance, asking, negotiation, serving
 from goop2.p2p.faults import Broken
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import Host
-from goop2.p2p.limits import KEPT_PER_PEER, QUESTIONS_AT_ONCE, Limits
+from goop2.p2p.limits import QUESTIONS_AT_ONCE, Limits
 from goop2.p2p.muxer import MuxedStream
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.data import Success
@@ -80,7 +80,7 @@ def acquaintances(host: Host) -> list[acquaintance.Acquaintance]:
 
 
 def kept_by(host: Host) -> int:
-    return sum(known.kept for known in acquaintances(host))
+    return sum(len(idle) for known in acquaintances(host) for idle in known._idle.values())
 
 
 def is_let_go(host: Host) -> bool:
@@ -99,11 +99,11 @@ async def test_one_question_after_another_goes_over_one_stream(guest: Guest) -> 
 
 async def test_many_at_once_get_each_its_own_answer_and_few_streams_are_kept(guest: Guest) -> None:
     async with answering(guest) as (caller, callee, _answerer):
-        questions = [b"%d" % number for number in range(KEPT_PER_PEER + 10)]
+        questions = [b"%d" % number for number in range(QUESTIONS_AT_ONCE + 10)]
         for _ in range(3):
             assert await asyncio.gather(*(ask(caller, callee, each) for each in questions)) == [each + b"!" for each in questions]
-        assert kept_by(caller) == KEPT_PER_PEER
-        await until(lambda: len(callee.admission._streams) == KEPT_PER_PEER)
+        assert kept_by(caller) == QUESTIONS_AT_ONCE
+        await until(lambda: len(callee.admission._streams) == QUESTIONS_AT_ONCE)
 
 
 async def test_more_at_once_than_a_peer_lets_us_ask_wait_for_each_other(guest: Guest) -> None:

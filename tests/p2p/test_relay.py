@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.p2p.hosts import SECONDS, asked, connect, echo, loopback_host, new_identity, until
 
-from goop2.p2p import circuits, trio_stream
+from goop2.p2p import circuits
 from goop2.p2p.address import CIRCUIT, PeerAddress, parse, peer_id
 from goop2.p2p.faults import Broken, Unreachable
 from goop2.p2p.guest import Guest
@@ -242,7 +242,7 @@ async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows
     parts: Three, guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A callee that takes the circuit and reads nothing: the relay waits for it, not for ever, and holds no more than the windows."""
-    monkeypatch.setattr(trio_stream, "WRITE_SECONDS", 1.0)
+    monkeypatch.setattr(circuits, "WRITE_SECONDS", 1.0)
     end = asyncio.Event()
 
     async def take_and_read_nothing(stream: Stream) -> None:

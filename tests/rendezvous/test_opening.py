@@ -67,6 +67,19 @@ async def test_whoever_was_away_hears_what_was_missed(server: httpx.AsyncClient)
         assert [said["peerId"] for said in await data_of(again, 1)] == [BOB]
 
 
+async def test_a_look_at_the_events_headers_ends_with_them(server: httpx.AsyncClient) -> None:
+    answer = await server.head("/events")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    # On the same connection, where a stream without an end would stand before it.
+    assert (await server.get("/healthz", timeout=10)).text == "ok\n"
+
+
+async def test_whoever_has_heard_nothing_yet_hears_who_is_here(server: httpx.AsyncClient) -> None:
+    await server.post("/publish", content=online(ANN))
+    async with server.stream("GET", "/events", headers={"last-event-id": ""}) as first:
+        assert [said["peerId"] for said in await data_of(first, 1)] == [ANN]
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [(b"", 400), (b"{}", 400), (online("<script>"), 400), (b" " * (PRESENCE_MAX_BYTES + 1), 413)],

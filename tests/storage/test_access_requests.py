@@ -64,6 +64,11 @@ def test_an_id_is_a_whole_number(access: Access, row: object) -> None:
             access.perform(operation, BOB, {"table": "posts", "id": row, "data": {"body": "x"}})
 
 
+def test_a_whole_number_may_be_written_as_a_real(access: Access) -> None:
+    assert access.perform("pluck", BOB, {"table": "posts", "column": "body", "limit": 1.0, "offset": 1.0}) == ["b"]
+    assert access.perform("update", OWNER, {"table": "posts", "id": 1.0, "data": {"body": "x"}}) == {"status": "updated"}
+
+
 def test_a_comment_ends_with_its_line(access: Access) -> None:
     request = {"table": "posts", "column": "body", "where": "1 -- all", "order": "_id DESC -- the newest", "limit": 1}
     assert access.perform("pluck", BOB, request) == ["b"]

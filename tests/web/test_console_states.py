@@ -13,6 +13,7 @@ from tests.templates.sites import SHIFT_MAX, WATCH_SHIFTS
 from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served
+from tests.web.test_console_groups import grouped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,6 +57,7 @@ async def full(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served
             await up.peer.chat.receive(OTHER, f"id {text[:9]}", text, 1764000000000)
             await up.peer.engine.command(up.peer.owner, f"!echo {text[:3000]}")
         await up.call("fails")
+        await grouped(up, HOSTILE + BACKWARDS + ENDLESS[:300])
         yield up
 
 
@@ -122,6 +124,28 @@ async def choosing_a_place(page: Page) -> None:
     await expect(page.locator(".palette")).to_be_visible()
 
 
+async def joining(page: Page) -> None:
+    await _go(page, "groups")
+    await page.get_by_text("Join by its id").click()
+    await expect(page.get_by_label("Id of the group")).to_be_visible()
+
+
+def of_a_group(what: str) -> State:
+    async def come(page: Page) -> None:
+        await _go(page, "groups")
+        await page.locator("main").get_by_text(what, exact=True).first.click()
+        await expect(page.locator("dialog[open]")).to_be_visible()
+
+    return come
+
+
+async def no_group(page: Page) -> None:
+    await _go(page, "groups")
+    await page.get_by_label("Name").fill(" ")
+    await page.get_by_role("button", name="Make it").click()
+    await expect(page.get_by_text("a group's name and its type have")).to_be_visible()
+
+
 FULL: dict[str, State] = {
     "home": at("home", then=".hero"),
     "a place to go": choosing_a_place,
@@ -140,8 +164,15 @@ FULL: dict[str, State] = {
     "a row is removed": at("data?table=posts", "Remove row 1", then="dialog[open]"),
     "settings are refused": not_saved,
     "a page is left": leaving,
+    "groups": at("groups", then=".members"),
+    "a group is joined by its id": joining,
+    "a member is removed": of_a_group("Remove"),
+    "nobody can be invited": of_a_group("Invite"),
+    "a group is not made": no_group,
 }
-EMPTY: dict[str, State] = {name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "listen", "network", "settings")}
+EMPTY: dict[str, State] = {
+    name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "listen", "groups", "network", "settings")
+}
 
 
 async def _late(route: Route) -> None:

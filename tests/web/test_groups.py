@@ -15,6 +15,7 @@ from tests.p2p.hosts import new_identity
 from tests.web.browser import launched, opened
 from tests.web.served import Answer, Served, served
 
+from goop2.p2p.address import peer_id
 from goop2.p2p.groups import JOINED_PER_HOST_MAX, PAYLOAD_MAX_BYTES, Outgoing
 from goop2.p2p.protocols import topics
 from goop2.web.peer_host import host_label
@@ -22,8 +23,8 @@ from goop2.web.peer_host import host_label
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOST, OTHER = new_identity().peer_id, new_identity().peer_id
-CALLS = ("subscriptions", "join", "leave", "send", "create", "close", "invite", "invites")
-OWNERS = ("create", "close", "invite", "invites")
+CALLS = ("subscriptions", "join", "leave", "send", "create", "close", "invite", "remove", "invites")
+OWNERS = ("create", "close", "invite", "remove", "invites")
 
 
 class Net:
@@ -60,7 +61,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def net(up: Served) -> AsyncIterator[Net]:
     net = Net(up)
-    up.peer.grouping.attach(net.post, net.carry)
+    up.peer.grouping.attach(net.post, net.carry, peer_id)
     yield net
     for group in up.peer.grouping.groups.joined():
         up.peer.grouping.leave(group.host, group.id)
@@ -91,8 +92,13 @@ async def test_the_owner_makes_a_group_invites_speaks_and_ends_it(up: Served, ne
     net.say(HOST, made["id"], "join", {"type": "join"})
     assert (await ask(up, "send", group=made["id"], payload={"move": 1})).status == 200
     assert net.sent[-1] == Outgoing(HOST, f"group:{made['id']}:msg", b'{"move":1}')
+    assert (await ask(up, "remove", group=made["id"], peer=HOST)).status == 200
+    assert net.sent[-1][:2] == (HOST, f"group:{made['id']}:close")
+    assert (await ask(up, "remove", group=made["id"], peer=HOST)).status == 404
+    assert (await ask(up, "subscriptions")).json == [made]
+    net.say(OTHER, made["id"], "join", {"type": "join"})
     assert (await ask(up, "close", group=made["id"])).status == 200
-    assert net.sent[-1].topic == f"group:{made['id']}:close"
+    assert net.sent[-1][:2] == (OTHER, f"group:{made['id']}:close")
     assert (await ask(up, "subscriptions")).json == []
 
 
@@ -118,13 +124,14 @@ async def test_what_goes_wrong_is_said(up: Served, net: Net) -> None:
     assert (await ask(up, "join", group="nosuch")).status == 404
     assert (await ask(up, "close", group="nosuch")).status == 404
     assert (await ask(up, "create", name="")).status == 400
+    assert (await ask(up, "join", group="g1", host="nobody")).status == 400
     assert (await up.ask("/api/group/join", method="POST", body=b"[")).status == 400
     await ask(up, "join", group="g1", host=HOST)
     huge = await ask(up, "send", group="g1", host=HOST, payload="x" * PAYLOAD_MAX_BYTES)
     assert (huge.status, huge.json["code"]) == (400, "bad_request")
     up.peer.grouping.detach()
     assert (await ask(up, "send", group="g1", host=HOST, payload=1)).status == 503
-    up.peer.grouping.attach(net.post, net.carry)
+    up.peer.grouping.attach(net.post, net.carry, peer_id)
 
 
 async def test_a_visited_page_is_in_groups_of_its_own_peer_alone(up: Served, net: Net) -> None:

@@ -73,7 +73,7 @@ async def silent(stream: Stream) -> None:
 
 async def ends(stream: Stream) -> None:
     await asyncio.sleep(0.2)  # a reset throws away what was sent before it and not read yet
-    await stream.reset()
+    stream.reset()
 
 
 async def drips(stream: Stream) -> None:
@@ -142,6 +142,7 @@ async def test_a_path_no_file_can_have_is_not_asked_for(visit: Visit, path: str)
         (b"x" * 5000, 502, "longer than 1024 bytes"),
         (b"\x00\xff\x1b[31m\n", 502, "does not keep to the protocol"),
         (b"ERR not found\n", 404, "The site of this peer has no /nothing.html."),
+        (b"ERR bad request\n", 404, "The peer knows no address like this."),
         (b"ERR forbidden\n", 403, "no peer gives files beyond 50 MB"),
         (b"ERR site disabled\n", 404, "has switched its site off"),
         (b"ERR <script>alert(1)</script>\n", 502, "&lt;script&gt;alert(1)&lt;/script&gt;"),
@@ -240,15 +241,20 @@ async def test_a_part_of_a_file_is_sent_and_nothing_is_taken_for_unchanged(visit
 async def test_a_folder_without_its_last_stroke_is_found(visit: Visit) -> None:
     async def answer(stream: Stream) -> None:
         request = await stream.read()
-        await stream.finish(b"OK text/html 2\nhi" if request == b"GET /quiz/index.html\n" else b"ERR not found\n")
+        visit.asked.append(request)
+        there = request in (b"GET /quiz/index.html\n", b"GET /v1.0/index.html\n")
+        await stream.finish(b"OK text/html 2\nhi" if there else b"ERR not found\n")
 
     await visit.other.serve(site.PROTOCOL, answer)
     found = await visit.get("/quiz?x=1")
     assert (found.status, found.headers["location"]) == (308, "/quiz/?x=1")
     found = await visit.get("//quiz")
     assert (found.status, found.headers["location"]) == (308, "/quiz/")
+    assert (await visit.get("/v1.0")).headers["location"] == "/v1.0/"
     assert (await visit.get("/nothing")).status == 404
+    visit.asked.clear()
     assert (await visit.get("/quiz.html")).status == 404
+    assert visit.asked == [b"GET /quiz.html\n"]
 
 
 @pytest.mark.parametrize(
@@ -283,6 +289,17 @@ async def test_a_function_over_there_may_answer_as_it_likes(
         assert error is None or found.json == error
         assert found.json["message"]
         assert "Traceback" not in found.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "wanted"),
+    [("GET", "lua/call", "POST"), ("DELETE", "query", "POST"), ("HEAD", "lua/list", "GET"), ("POST", "tables", "GET")],
+)
+async def test_a_page_asks_as_it_would_at_its_own_peer(visit: Visit, method: str, path: str, wanted: str) -> None:
+    for host in (visit.origin, visit.served.site):
+        refused = await visit.served.ask(f"/api/data/{path}", host=host, method=method)
+        assert (refused.status, refused.headers["allow"]) == (405, wanted)
+        assert method == "HEAD" or refused.json == {"code": "bad_request", "message": f"{path} is asked for with {wanted}"}
 
 
 async def test_another_peers_path_on_this_origin_is_refused(visit: Visit) -> None:

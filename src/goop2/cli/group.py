@@ -75,6 +75,36 @@ def invite(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
     return _done(folder, "group-invite", {"group": unicode(id_), "peer": unicode(peer)}, as_json, "invited")
 
 
+@group.command("members")
+@click.argument("id_", metavar="GROUP")
+@dir_option
+@json_option
+def members(id_: str, folder: Path | None, as_json: bool) -> int:
+    """List the members of a group hosted here."""
+    answer, code = ask(folder, "group-members", {"group": unicode(id_)}, as_json)
+    found: Any = answer["members"] if answer is not None else []
+    if as_json and answer is not None:
+        output.answer_json(found)
+    elif answer is not None and not found:
+        output.note("nobody has joined it yet")
+    for one in () if as_json else found:
+        print(f"{output.one_line(one['id'])}  {_short(one['label']) or '(has not said its name)'}{'' if one['here'] else '  (away)'}")
+    return code
+
+
+@group.command("remove")
+@click.argument("id_", metavar="GROUP")
+@click.argument("peer", metavar="PEER")
+@dir_option
+@json_option
+def remove(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
+    """Remove a member from a group hosted here.
+
+    It is told, and comes back only when it is invited again.
+    """
+    return _done(folder, "group-remove", {"group": unicode(id_), "peer": unicode(peer)}, as_json, "removed")
+
+
 @group.command("join")
 @click.argument("peer", metavar="PEER")
 @click.argument("id_", metavar="GROUP")

@@ -30,7 +30,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 def peer(folder: Path, live: bool) -> int:
     """Run the peer in DIR, until Ctrl-C.
 
-    Prints one line: the console's address, which holds its key and is for nobody else's eyes, and the site's.
+    Prints one line: the console's address, which holds its key and is for nobody else's eyes, and the site's. A terminal too narrow for
+    it shows one address a line.
     """
     session.settings_of(folder)
     return session.run(_peer(folder, live))
@@ -47,7 +48,7 @@ async def _peer(folder: Path, live: bool) -> int:
     with locked(folder):
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
-                output.answer(where(output.one_line(opened.owner.label), web))
+                output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.

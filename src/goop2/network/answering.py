@@ -55,10 +55,11 @@ def keeping(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: I
     async def keep(received: Received) -> None:
         sender, event = received.sender, received.event
         if isinstance(event, topics.Chat):
-            await peer.chat.receive(sender, received.id, event.content, event.timestamp)
+            await peer.chat.receive(sender, received.id, event.content, event.at)
         elif isinstance(event, topics.Delivered):
             await peer.chat.delivered(sender, event.msg_id)
         elif isinstance(event, topics.Broadcast):
+            peer.chat.admit_broadcast(sender, event.chat.content)
             broadcasts.tell(Heard(sender, event.chat.content))
         elif isinstance(event, topics.Group):
             peer.grouping.received(sender, event)

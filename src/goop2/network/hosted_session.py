@@ -1,7 +1,7 @@
 """The own listening session, told to the network: a group its listeners join, what the host does as messages, the sound as a stream.
 
 Between `listen/`, which knows no network, and `p2p/`, which knows no session. Who is let in is the group's affair; a session's sound is
-for whoever knows its id, as on pages.
+for whoever knows its id, as on pages, and was not removed from the group.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from goop2.p2p.faults import Broken
 from goop2.p2p.groups import Change, Groups, Outgoing
 from goop2.p2p.host import Host
 from goop2.p2p.protocols import listen, sealed, topics
+from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.sealed import Box
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
@@ -80,7 +81,10 @@ class GroupSession:
 
     async def answer(self, stream: Stream) -> None:
         """The sound from the current position, at the pace it is heard."""
-        group = listen.requested(await read_line(stream, listen.request_reader()))
+        try:
+            group = listen.requested(await read_line(stream, listen.request_reader()))
+        except RemoteFault:
+            group = None
         if group is None or self._streams.total() >= STREAMS_MAX or self._streams[stream.peer] >= STREAMS_PER_PEER:
             await stream.finish(listen.refusal(listen.BAD_REQUEST))
             return
@@ -100,6 +104,9 @@ class GroupSession:
         if followed is None:
             await stream.finish(listen.refusal(listen.NO_TRACK))
             return
+        if self._groups.was_removed(group, stream.peer):
+            await stream.finish(listen.refusal(listen.NOT_FOUND))
+            return
         track, position = followed
         try:
             file = await asyncio.to_thread(self._listening.open, track)
@@ -107,7 +114,7 @@ class GroupSession:
             await stream.finish(listen.refusal(listen.NO_TRACK))
             return
         with file:
-            await self._send(stream, track, file, position)
+            await self._send(stream, track, file, lambda: None if self._groups.was_removed(group, stream.peer) else position())
 
     async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
         box = self._sealing.box(stream.peer)

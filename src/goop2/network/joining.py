@@ -17,13 +17,13 @@ from goop2.grouping import Grouping
 from goop2.network.answering import Who, keeping, serving
 from goop2.network.followed_session import FollowedSession
 from goop2.network.hosted_session import GroupSession
-from goop2.p2p.address import parse
+from goop2.p2p.address import parse, peer_id
 from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Change, Roster
 from goop2.p2p.discovery.roster import Peer as Known
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.groups import Groups, Outgoing
 from goop2.p2p.guest import Guest, open_guest
 from goop2.p2p.host import ALL_ADDRESSES, Host, open_host
@@ -69,6 +69,8 @@ class Network:
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
         known = parse(address)
+        if known.peer == self.host.peer_id:
+            raise NotAnAddress(f"{known.peer} is this peer itself: give another one's address")
         await self.discovery.connect(known)
         label = await self.calling.label(known.peer)
         self.roster.introduced(known.peer, label)
@@ -112,7 +114,7 @@ async def join(
         grouping, groups = peer.grouping, peer.grouping.groups
         delivery = Delivery(calling.send, grouping.gone)
         stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
-        grouping.attach(delivery.post, calling.send)
+        grouping.attach(delivery.post, calling.send, peer_id)
         stack.callback(grouping.detach)
         session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)

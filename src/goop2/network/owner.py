@@ -49,7 +49,7 @@ class Remote:
             "connect": self.connect,
             "self": self.this,
             "listen": self.listen,
-            **GroupRemote(peer.grouping, self._find).operations,
+            **GroupRemote(peer.grouping, self._find, self._label).operations,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -160,6 +160,10 @@ class Remote:
         if len(named) > 1:
             raise ControlError("bad_request", f"{len(named)} peers here are called {who[:80]!r}: name one by its id, {', '.join(named)}")
         return named[0] if named else ""
+
+    def _label(self, peer: str) -> str:
+        known = self._network.roster.get(peer)
+        return known.label if known is not None and known.label != peer else ""
 
     def _another(self, peer: str) -> str:
         if peer == self._network.host.peer_id:

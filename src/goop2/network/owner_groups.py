@@ -7,27 +7,38 @@ from typing import Final
 
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.grouping import Grouping, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault
-from goop2.p2p.groups import Known, NoSuchGroup, TooManyGroups
+from goop2.p2p.faults import NetworkFault, NotAnAddress
+from goop2.p2p.groups import Known, NoSuchGroup, NoSuchMember, TooManyGroups
 from goop2.storage.errors import StorageError
 
 Find = Callable[[str], Awaitable[str]]
 """The id of the peer that is meant. Raises `ControlError`."""
-_CODES: Final = ((NoSuchGroup, "not_found"), (NotLetIn, "forbidden"), (TooManyGroups, "bad_request"), (NotAGroup, "bad_request"))
+_CODES: Final = (
+    (NoSuchGroup, "not_found"),
+    (NoSuchMember, "not_found"),
+    (NotLetIn, "forbidden"),
+    (TooManyGroups, "bad_request"),
+    (NotAGroup, "bad_request"),
+    (NotAnAddress, "bad_request"),
+)
 """What went wrong → its class; anything else is `unavailable`."""
 
 
 class GroupRemote:
     """The operations."""
 
-    def __init__(self, grouping: Grouping, find: Find) -> None:
+    def __init__(self, grouping: Grouping, find: Find, label: Callable[[str], str]) -> None:
         self._grouping = grouping
         self._find = find
+        self._label = label
+        """What a peer calls itself; "" when it is not here."""
         self.operations: Mapping[str, Operation] = {
             "group-list": _told(self.list),
             "group-create": _told(self.create),
             "group-close": _told(self.close),
             "group-invite": _told(self.invite),
+            "group-members": _told(self.members),
+            "group-remove": _told(self.remove),
             "group-join": _told(self.join),
             "group-leave": _told(self.leave),
         }
@@ -54,6 +65,20 @@ class GroupRemote:
         peer = await self._find(str(request["peer"]))
         await self._grouping.invite(str(request["group"]), peer)
         return {"to": peer}
+
+    async def members(self, request: Request) -> Answer:
+        """`group` hosted here → its `members`, each `{id, label, here}`."""
+        group = str(request["group"])
+        here = {member for one in self._grouping.groups.hosted() if one.id == group for member in one.members}
+        members = self._grouping.groups.members_since(group)
+        return {"members": [{"id": member, "label": self._label(member), "here": member in here} for member in members]}
+
+    async def remove(self, request: Request) -> Answer:
+        """`group, peer` → `removed`. A member need not be here."""
+        group, who = str(request["group"]), str(request["peer"])
+        peer = who if who in self._grouping.groups.members_since(group) else await self._find(who)
+        await self._grouping.remove(group, peer)
+        return {"removed": peer}
 
     async def join(self, request: Request) -> Answer:
         """`peer, group` → the group."""

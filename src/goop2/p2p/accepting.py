@@ -13,15 +13,20 @@ from goop2.p2p import negotiation
 from goop2.p2p.admission import Admission
 from goop2.p2p.limits import NEGOTIATE_SECONDS
 from goop2.p2p.muxer import MuxedStream
-from goop2.p2p.trio_stream import TrioStream
 
 Log = Callable[[str], object]
+
+
+Linger = Callable[[], Awaitable[None]]
+"""Gives the other side the time to read the answer to its end."""
+Answer = Callable[[MuxedStream, bytes], Awaitable[Linger]]
+"""Carries out one exchange; the bytes go before its first, and are what is left to say of the protocol."""
 
 
 class OwnProtocol:
     """A protocol of ours among those of the library, which takes its streams where the library would hand out its own."""
 
-    def __init__(self, answer: Callable[[TrioStream], Awaitable[None]]) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.answer = answer
 
     async def __call__(self, _stream: object) -> None:
@@ -41,24 +46,22 @@ class Accepting:
         peer = str(muxed.muxed_conn.peer_id)
         try:
             with self._admission.stream(peer):
-                ours = await self._hand_out(stream, muxed)
-            if ours is not None and not muxed.ended:
+                linger = await self._hand_out(stream, muxed)
+            if linger is not None and not muxed.ended:
                 # It no longer takes a place: whoever has the answer may ask the next thing at once.
-                with self._admission.lingering(peer):
-                    await ours.linger()
+                with self._admission.lingering(peer, muxed.abandon):
+                    await linger()
         except Exception as error:  # ours, and whatever the library's handlers raise: it would end every connection
             self._refused(f"a stream of {peer}: {error or type(error).__name__}")
             muxed.abandon()
 
-    async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> TrioStream | None:
-        """The stream as ours, when the protocol is."""
+    async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> Linger | None:
+        """What is left to do when the protocol is ours."""
         with trio.fail_after(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
         handler = self._handlers[protocol]
         if isinstance(handler, OwnProtocol):
-            ours = TrioStream(muxed, unsent)
-            await handler.answer(ours)
-            return ours
+            return await handler.answer(muxed, unsent)
         await muxed.write(unsent)
         stream.set_protocol(TProtocol(protocol))
         await handler(stream)

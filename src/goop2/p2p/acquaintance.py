@@ -1,31 +1,29 @@
 """What is known of the peer at the other end of a connection, as long as that lasts: which protocols it speaks, and streams kept for it.
 
 A kept stream carries one exchange after another, one at a time, and saves each the opening. It is given back only after a whole answer: a
-stream whose answer was abandoned is reset. Bounded in number and idle time, and who has none opens one. Trio side.
+stream whose answer was abandoned is reset. Who finds none opens one, so there are never more than questions at once. Asyncio.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 
-import trio
-
-from goop2.p2p.limits import KEPT_IDLE_SECONDS, KEPT_PER_PEER, QUESTIONS_AT_ONCE
-from goop2.p2p.trio_stream import TrioStream
+from goop2.p2p.limits import KEPT_IDLE_SECONDS, QUESTIONS_AT_ONCE
+from goop2.p2p.stream import Stream
 
 
 class Acquaintance:
     """One connection's."""
 
     def __init__(self) -> None:
-        self.places = trio.Semaphore(QUESTIONS_AT_ONCE, max_value=QUESTIONS_AT_ONCE)
+        self.places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         """For questions with a kept form; who finds none waits."""
         self._speaks: dict[str, bool] = {}
-        self._idle: dict[str, deque[tuple[TrioStream, float]]] = {}
+        self._idle: dict[str, deque[tuple[Stream, float]]] = {}
         """Kept streams by protocol and since when; the longest idle first."""
-        self.kept = 0
-        """How many there are, idle or with a question, or about to be opened."""
 
     def speaks(self, protocol: str) -> bool:
         """Whether it has spoken it on this connection."""
@@ -46,39 +44,26 @@ class Acquaintance:
         """It was taken for granted, and wrongly."""
         self._speaks.pop(protocol, None)
 
-    def take(self, protocol: str) -> TrioStream | None:
+    def take(self, protocol: str) -> Stream | None:
         """A kept stream that is still open at the other side, as far as is known: the last one used."""
         idle = self._idle.get(protocol)
         while idle:
             stream, _since = idle.pop()
             if stream.fresh:
                 return stream
-            self.drop(stream)
+            stream.reset()
         return None
 
-    def reserve(self) -> bool:
-        """Whether there may be one more; then `give_back`, `drop` or `release` follows."""
-        if self.kept >= KEPT_PER_PEER:
-            return False
-        self.kept += 1
-        return True
-
-    def release(self) -> None:
-        """What was reserved is not opened."""
-        self.kept -= 1
-
-    def give_back(self, protocol: str, stream: TrioStream) -> None:
+    def give_back(self, stream: Stream) -> None:
         """After a whole answer, for the next question."""
-        self._idle.setdefault(protocol, deque()).append((stream, trio.current_time()))
-
-    def drop(self, stream: TrioStream) -> None:
-        """It is not to be used again."""
-        self.kept -= 1
-        stream.reset()
+        if stream.fresh:
+            self._idle.setdefault(stream.protocol, deque()).append((stream, time.monotonic()))
+        else:
+            stream.reset()
 
     def tidy(self) -> None:
         """Let go of what has been idle for long, or is no longer open."""
-        long_ago = trio.current_time() - KEPT_IDLE_SECONDS
+        long_ago = time.monotonic() - KEPT_IDLE_SECONDS
         for idle in self._idle.values():
             while idle and (idle[0][1] < long_ago or not idle[0][0].fresh):
-                self.drop(idle.popleft()[0])
+                idle.popleft()[0].reset()

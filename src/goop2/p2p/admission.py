@@ -83,6 +83,48 @@ class Occupancy:
                 del self._open[key]
 
 
+class Lingering:
+    """What is done and not yet let go of by its other side. Where there is no room for one more, the longest there is ended for it."""
+
+    def __init__(self, total: int, per_key: int) -> None:
+        self._total = total
+        self._per_key = per_key
+        self._ends: OrderedDict[object, tuple[str, Callable[[], object]]] = OrderedDict()
+        self._open: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @contextlib.contextmanager
+    def one(self, key: str, end: Callable[[], object]) -> Iterator[None]:
+        """Counts one while the block runs; `end` must bring the block to its end."""
+        if self._open[key] >= self._per_key:
+            self._end_first(key)
+        elif len(self) >= self._total:
+            self._end_first(None)
+        mark = object()
+        self._ends[mark] = (key, end)
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._forget(mark)
+
+    def _end_first(self, key: str | None) -> None:
+        mark, end = next((mark, end) for mark, (of, end) in self._ends.items() if key in (None, of))
+        self._forget(mark)
+        end()
+
+    def _forget(self, mark: object) -> None:
+        known = self._ends.pop(mark, None)
+        if known is None:  # ended for another
+            return
+        key, _ = known
+        self._open[key] -= 1
+        if not self._open[key]:
+            del self._open[key]
+
+
 class Memory:
     """Bytes held for strangers, all together."""
 
@@ -108,7 +150,7 @@ class Admission:
         self.memory = Memory(limits.buffered_bytes)
         self._connections = Occupancy("connections", limits.connections, limits.connections_per_address)
         self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
-        self._lingering = Occupancy("streams that are done", limits.streams, limits.streams_per_peer)
+        self._lingering = Lingering(limits.streams, limits.streams_per_peer)
         self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
         self._opened = Meter(limits.streams_per_minute_and_peer, clock)
         self._received = Meter(limits.bytes_per_minute_and_peer, clock)
@@ -128,9 +170,9 @@ class Admission:
         with self._streams.one(peer):
             yield
 
-    def lingering(self, peer: str) -> contextlib.AbstractContextManager[None]:
-        """A stream that `peer` opened and whose exchange is done, until the other side has read it all. Raises `Refused`."""
-        return self._lingering.one(peer)
+    def lingering(self, peer: str, end: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
+        """A stream that `peer` opened and whose exchange is done, until the other side has read it all; `end` for another."""
+        return self._lingering.one(peer, end)
 
     def request(self, peer: str) -> None:
         """A request of `peer`, on a stream of its own or one that is kept. Raises `Refused`."""

@@ -135,7 +135,7 @@ class Calling:
     async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: Box | None) -> SiteAnswer:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
         reader = site.AnswerReader(sealed=box is not None)
-        stack.push_async_callback(_let_go, stream, reader)
+        stack.callback(_let_go, stream, reader)
         with _named(peer):
             await stream.write(sealed.line(box, site.request(path)))
             events = _events(stream, reader)
@@ -208,10 +208,10 @@ def _named(peer: str) -> Iterator[None]:
         raise Broken(f"{peer} does not answer in time") from None
 
 
-async def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
+def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
     """What nobody reads any more is not to be sent."""
     if not reader.done:
-        await stream.reset()
+        stream.reset()
 
 
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:

@@ -37,10 +37,10 @@ from goop2.p2p.limits import (
     NEGOTIATE_SECONDS,
     READ_MAX_BYTES,
     RELAY_ANSWER_SECONDS,
+    WRITE_SECONDS,
 )
 from goop2.p2p.protocols import circuit
 from goop2.p2p.protocols.faults import RemoteFault
-from goop2.p2p.trio_stream import TrioStream
 
 FAULTS: Final = (SwarmException, StreamFailure, StreamError, MuxedStreamError, RemoteFault, Refused, trio.TooSlowError, ValueError)
 """All in which an attempt may end that is nobody's bug here."""
@@ -203,8 +203,11 @@ async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
 async def write(stream: NetStream, data: bytes) -> None:
     """All of it, as fast as the other side takes it; TooSlowError when that is not at all."""
     muxed: Any = stream.muxed_stream
+    view = memoryview(data)
     try:
-        await TrioStream(muxed).write(data)
+        while view:
+            with trio.fail_after(WRITE_SECONDS):
+                view = view[await muxed.write_some(view) :]
     except MuxedStreamError as error:
         raise StreamReset from error
 

@@ -4,7 +4,10 @@ The host keeps the list. Who speaks is who the connection proved; what a payload
 
     at the host    join → welcome to it and members to all, or error `full`, `not_found`;  leave, or gone → members to all
                    msg of a member → to all other members;  msg of anybody else → nothing;  ping → pong
+                   a member removed → close to it alone and members to all others;  then join → error `removed`, msg or ping → close
     at a member    welcome, members, meta, msg, state, close and error count only from the host that was asked to let us in
+
+The wire has no message for one member's removal: to it the group is over. It is let in again when it was invited anew.
 
 A member that is gone keeps its place (`away`) until it leaves, unless the group is volatile; a joined group whose host is gone is asked for
 again when that is back. In a listening session only its host speaks. The list goes to all at most once a second, and what one peer may
@@ -15,9 +18,10 @@ change and say is counted: who storms is not answered.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
@@ -47,8 +51,13 @@ TEMPLATE: Final = "template"
 """The app type whose members the policy `group` means."""
 FULL: Final = "full"
 NOT_FOUND: Final = "not_found"
+REMOVED: Final = "removed"
+REMOVED_MAX: Final = 1024
+"""Remembered of a group; the last ones."""
 
 Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
+
+_REMOVED: Final = Refused(REMOVED, "the host has removed this peer")
 
 
 class TooManyGroups(NetworkFault):
@@ -57,6 +66,10 @@ class TooManyGroups(NetworkFault):
 
 class NoSuchGroup(NetworkFault):
     """The group is not hosted here, or not joined."""
+
+
+class NoSuchMember(NetworkFault):
+    """The peer is no member of the group."""
 
 
 class NotAMessage(NetworkFault):
@@ -104,6 +117,7 @@ class Change:
     payload: bytes = b"null"
     """Of a msg or state: JSON."""
     refused: Refused = field(default_factory=Refused)
+    """Why we are not let in, or why it is over as far as the host says: its text."""
 
 
 class Groups:
@@ -115,6 +129,8 @@ class Groups:
         self._hosted: dict[str, Known] = {}
         self._joined_at: dict[str, dict[str, int]] = {}
         """Hosted group → member, here or away → when it came."""
+        self._removed: dict[str, dict[str, None]] = {}
+        """Hosted group → who was removed from it, the last one last."""
         self._listed_at: dict[str, int] = {}
         """Hosted group → when its list went to all."""
         self._unlisted: set[str] = set()
@@ -147,10 +163,19 @@ class Groups:
         self._hosted_here(group)
         return dict(self._joined_at[group])
 
-    def restore(self, hosted: Iterable[tuple[Known, dict[str, int]]], joined: Iterable[Known]) -> None:
-        """What was before this start: nobody is here yet."""
-        for group, members in hosted:
-            self._joined_at[group.id] = dict(members)
+    def removed(self, group: str) -> tuple[str, ...]:
+        """Who was removed from a group hosted here and not invited since. Raises `NoSuchGroup`."""
+        self._hosted_here(group)
+        return tuple(self._removed[group])
+
+    def was_removed(self, group: str, peer: str) -> bool:
+        """Whether a peer may not come back into a group hosted here."""
+        return peer in self._removed.get(group, ())
+
+    def restore(self, hosted: Iterable[tuple[Known, Mapping[str, int], Iterable[str]]], joined: Iterable[Known]) -> None:
+        """What was before this start, with members and who was removed: nobody is here yet."""
+        for group, members, removed in hosted:
+            self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
             self._hosted[group.id] = replace(group, members=(), away=tuple(members))
         self._joined.update({(group.host, group.id): replace(group, joined=False) for group in joined})
 
@@ -165,14 +190,15 @@ class Groups:
         id_ = group or secrets.token_hex(ID_BYTES)
         if id_ in self._hosted:
             raise TooManyGroups(f"a group {id_!r} is hosted here already")
-        self._joined_at[id_] = {self.own_id: self._now_ms()} if take_part else {}
+        self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
         self._hosted[id_] = Known(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
         self._subscribers.tell(Change("hosted", self._hosted[id_]))
         return self._hosted[id_]
 
-    def invitation(self, group: str) -> bytes:
-        """What a peer is sent that may join; JSON. Raises `NoSuchGroup`."""
+    def invitation(self, group: str, peer: str) -> bytes:
+        """What a peer is sent that may join, though it was removed before; JSON. Raises `NoSuchGroup`."""
         known = self._hosted_here(group)
+        self._removed[group].pop(peer, None)
         return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile))
 
     def change(self, group: str, name: str, max_members: int = 0) -> list[Outgoing]:
@@ -181,10 +207,21 @@ class Groups:
         meta = Meta(known.name, known.kind, known.kind, known.max_members)
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
+    def remove(self, group: str, peer: str) -> list[Outgoing]:
+        """One member is in it no more, and comes back by an invitation alone. Raises `NoSuchGroup` and `NoSuchMember`."""
+        known = self._hosted_here(group)
+        if peer == self.own_id or peer not in self._joined_at[group]:
+            raise NoSuchMember(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
+        self._removed[group][peer] = None
+        if len(self._removed[group]) > REMOVED_MAX:
+            del self._removed[group][next(iter(self._removed[group]))]
+        farewell = [self._farewell(group, peer)] if peer in known.members else []
+        return [*farewell, *self._without(known, peer, left=True)]
+
     def close(self, group: str) -> list[Outgoing]:
         """The group ends. Raises `NoSuchGroup`."""
         known = self._hosted_here(group)
-        del self._hosted[group], self._joined_at[group]
+        del self._hosted[group], self._joined_at[group], self._removed[group]
         self._listed_at.pop(group, None)
         self._unlisted.discard(group)
         return self._told("ended", known, self._to_all(known, "close", topics.envelope("close", group, sender=self.own_id)))
@@ -259,9 +296,11 @@ class Groups:
     # At the host.
 
     def _at_host(self, group: Known, sender: str, said: Group) -> list[Outgoing]:
-        changes = said.type in ("join", "leave")
-        if not self._affords(sender, CHANGE_COSTS if changes else 1):
+        was_removed = self.was_removed(group.id, sender)
+        if not self._affords(sender, CHANGE_COSTS if was_removed or said.type in ("join", "leave") else 1):
             return []
+        if was_removed:
+            return self._kept_out(group, sender, said)
         if said.type == "join":
             return self._with(group, sender)
         if sender not in self._joined_at[group.id]:
@@ -294,6 +333,16 @@ class Groups:
         members.setdefault(peer, self._now_ms())
         group = self._with_members(group, {*group.members, peer})
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
+
+    def _kept_out(self, group: Known, peer: str, said: Group) -> list[Outgoing]:
+        """It asks again, or was away when it was removed and does not know."""
+        if said.type == "join":
+            return [self._refusal(peer, group.id, _REMOVED)]
+        return [self._farewell(group.id, peer)] if said.type in ("msg", "ping") else []
+
+    def _farewell(self, group: str, peer: str) -> Outgoing:
+        payload = topics.envelope("close", group, msgspec.json.encode(_REMOVED), self.own_id)
+        return Outgoing(peer, topics.group_topic(group, "close"), payload)
 
     def _refusal(self, peer: str, group: str, why: Refused) -> Outgoing:
         payload = topics.envelope("error", group, msgspec.json.encode(why), self.own_id)
@@ -338,7 +387,7 @@ class Groups:
             return [self._enveloped(group.host, group.id, "pong")]
         if isinstance(said.event, Refused) or said.type == "close":
             del self._joined[group.host, group.id]
-            refused = said.event if isinstance(said.event, Refused) else Refused()
+            refused = said.event if isinstance(said.event, Refused) else _why_over(said.event)
             self._subscribers.tell(Change("refused" if said.type == "error" else "ended", group, refused=refused))
         elif isinstance(said.event, Welcome):
             self._update("joined", _welcomed(group, said.event))
@@ -376,6 +425,13 @@ def _welcomed(group: Known, said: Welcome) -> Known:
     name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
     volatile = said.volatile or kind == listen.APP_TYPE
     return Known(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
+
+
+def _why_over(said: object) -> Refused:
+    """What a host of ours says with a `close`; others say nothing."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(said.json if isinstance(said, Plain) else b"", type=Refused)
+    return Refused()
 
 
 def _ids(members: Iterable[Member]) -> tuple[str, ...]:

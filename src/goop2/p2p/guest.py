@@ -99,15 +99,9 @@ class Guest:
         self._enter(begin)
 
     def touch(self, function: Callable[[], object]) -> None:
-        """Run a plain function on what is trio's, here and now; nothing when trio has ended."""
-        with contextlib.suppress(GuestStopped):
-            self._enter(function)
-
-    def now(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """Run a plain function on what is trio's and give its result. Raises what it raises, and `GuestStopped`."""
-        results: list[outcome.Outcome[T]] = []
-        self._enter(lambda: results.append(outcome.capture(function, *arguments, **keywords)))
-        return results[0].unwrap()
+        """Run a plain function on what is trio's, here and now, from either side; nothing when trio has ended."""
+        if not self._ended.done():
+            self._pump.enter(function)
 
     async def host(self, function: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **keywords: P.kwargs) -> T:
         """From trio: run an async function of the host loop and give its result. Raises what it raises."""

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar, cast
+from functools import partial
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import structlog
@@ -34,7 +35,7 @@ from multiaddr import Multiaddr
 
 from goop2.identity import Identity
 from goop2.p2p import pinned
-from goop2.p2p.accepting import OwnProtocol
+from goop2.p2p.accepting import Linger, OwnProtocol
 from goop2.p2p.address import PeerAddress, peer_id
 from goop2.p2p.admission import Admission
 from goop2.p2p.asking import Asking, NoConnection, NoneSpoken
@@ -51,16 +52,13 @@ from goop2.p2p.limits import (
     OUTGOING_STREAMS_PER_PEER,
     Limits,
 )
+from goop2.p2p.muxer import MuxedStream
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.line import LineReader
 from goop2.p2p.stream import Stream
-from goop2.p2p.trio_stream import TrioStream
 
 Handler = Callable[[Stream], Awaitable[None]]
 """Carries out one exchange another peer began. What it raises resets the stream."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 ALL_ADDRESSES = "0.0.0.0"
 
@@ -96,9 +94,11 @@ class Host:
         self._host = _new_host(identity, limits)
         self._log = structlog.get_logger("goop2.p2p").bind()
         self.admission = Admission(limits, time.monotonic)
-        pinned.settle(self._host, self.admission, self._refused)
+        pinned.settle(self._host, self.admission, self._refused, guest.touch)
         self._swarm = cast(Swarm, self._host.get_network())
-        self._asking = Asking(self._swarm, guest.start_soon)
+        self._asking = Asking(guest, self._swarm, self._soon)
+        self._beside: set[asyncio.Task[None]] = set()
+        """What runs until it is done, or until the host is closed."""
         self._book = AddressBook()
         self._circuits = Circuits(self._host, self.admission)
         self._dialling: WeakValueDictionary[str, _Dialling] = WeakValueDictionary()
@@ -144,7 +144,8 @@ class Host:
                 connected = self.is_connected(peer)
             else:
                 dialling.tried = transports
-                connected = await self._called(peer, (), dial, self._swarm, self._circuits, id_, transports)
+                with _in_our_words(peer):
+                    connected = await self._guest.call(dial, self._swarm, self._circuits, id_, transports)
         if not connected:
             raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
 
@@ -153,11 +154,13 @@ class Host:
         await self._make_sure(peer)
         self._one_more(peer)
         try:
-            stream, protocol = await self._called(peer, protocols, self._asking.open, peer_id(peer), protocols)
+            with _in_our_words(peer, protocols):
+                stream = await self._asking.open(peer, protocols)
         except BaseException:
             self._one_less(peer)
             raise
-        return Stream(self._guest, stream, peer, protocol, lambda: self._one_less(peer))
+        stream.at_end = self._let_go
+        return stream
 
     async def ask(self, peer: str, protocol: str, question: bytes, reader: LineReader, seconds: float, *, kept: str = "") -> bytes:
         """The line that answers a line, within so long. `kept`: the protocol's form for many questions on a stream.
@@ -167,16 +170,18 @@ class Host:
         await self._make_sure(peer)
         self._one_more(peer)
         try:
-            tried = (kept, protocol) if kept else (protocol,)
-            return await self._called(peer, tried, self._asking.ask, peer_id(peer), protocol, kept, question, reader, seconds)
+            with _in_our_words(peer, (kept, protocol) if kept else (protocol,)):
+                return await self._asking.ask(peer, protocol, kept, question, reader, seconds)
         finally:
             self._one_less(peer)
 
     async def serve(self, protocol: str, handler: Handler, seconds: float = EXCHANGE_SECONDS) -> None:
         """Have `handler` answer the streams others open with this protocol, each within `seconds`."""
 
-        async def accept(stream: TrioStream) -> None:
-            await self._accept(stream, protocol, handler, seconds)
+        async def accept(muxed: MuxedStream, unsent: bytes) -> Linger:
+            stream = Stream(muxed, str(muxed.muxed_conn.peer_id), protocol, unsent=unsent)
+            await self._accept(stream, handler, seconds)
+            return partial(self._guest.host, stream.linger)
 
         self._host.set_stream_handler(TProtocol(protocol), OwnProtocol(accept))
 
@@ -217,17 +222,20 @@ class Host:
         self._closed = True
         with contextlib.suppress(GuestStopped):
             await self._guest.call(self._close)
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
 
     async def _start(self, port: int, listen_on: str) -> None:
         pinned.quiet()
         self._listening, self._done = trio.Event(), trio.Event()
         self._stop = trio.Event()
-        self._guest.start_soon(self._tidy)
         self._circuits.attach()
         self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
         await self._guest.call(self._listening.wait)
         if not self._host.get_transport_addrs():
             raise PortTaken(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
+        self._soon(self._asking.tidy())
 
     async def _run(self, address: Multiaddr) -> None:
         try:
@@ -243,12 +251,6 @@ class Host:
         finally:
             self._done.set()
 
-    async def _tidy(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._asking.tidy)
-            await self._stop.wait()
-            nursery.cancel_scope.cancel()
-
     async def _close_connections(self) -> None:
         """All at once: each takes the library a fifth of a second."""
         async with trio.open_nursery() as nursery:
@@ -263,35 +265,27 @@ class Host:
         if not self._swarm.get_connections(peer_id(peer)):
             await self.connect(peer)
 
-    async def _called(
-        self, peer: str, protocols: Sequence[str], function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs
-    ) -> T:
-        """A call into trio that has to do with a peer; its failures in our words."""
-        try:
-            return await self._guest.call(function, *arguments, **keywords)
-        except NoneSpoken:
-            raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
-        except RemoteFault as fault:
-            raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
-        except MuxedStreamError as error:
-            raise Broken(f"{peer} ended the exchange ({' or '.join(protocols)}; {type(error).__name__})") from None
-        except trio.TooSlowError:
-            raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
-        except (SwarmException, NoConnection, GuestStopped) as error:
-            raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
-
-    async def _accept(self, stream: TrioStream, protocol: str, handler: Handler, seconds: float) -> None:
-        peer = str(stream.muxed.muxed_conn.peer_id)
-        ours = Stream(self._guest, stream, peer, protocol, another=lambda: self.admission.request(peer))
+    async def _accept(self, stream: Stream, handler: Handler, seconds: float) -> None:
+        stream.another = partial(self.admission.request, stream.peer)
         try:
             with trio.fail_after(seconds):
-                await self._guest.host(_exchange, ours, handler)
+                await self._guest.host(_exchange, stream, handler)
         except Exception as error:
-            self._log.info("exchange failed", peer=peer, protocol=protocol, why=str(error) or type(error).__name__)
+            self._log.info("exchange failed", peer=stream.peer, protocol=stream.protocol, why=str(error) or type(error).__name__)
             stream.reset()
         except BaseException:
             stream.reset()
             raise
+
+    def _let_go(self, stream: Stream) -> None:
+        self._one_less(stream.peer)
+        if not stream.muxed.ended:
+            self._soon(stream.linger())
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     def _one_more(self, peer: str) -> None:
         if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
@@ -311,6 +305,23 @@ class _Dialling(asyncio.Lock):
     """Held while a peer is dialled."""
 
     tried: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
+    """What has to do with a peer; its failures as faults."""
+    try:
+        yield
+    except NoneSpoken:
+        raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
+    except RemoteFault as fault:
+        raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
+    except MuxedStreamError as error:
+        raise Broken(f"{peer} ended the exchange ({' or '.join(protocols)}; {type(error).__name__})") from None
+    except (trio.TooSlowError, TimeoutError):
+        raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
+    except (SwarmException, NoConnection, GuestStopped) as error:
+        raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
 
 
 async def _exchange(stream: Stream, handler: Handler) -> None:

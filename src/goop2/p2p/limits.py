@@ -128,10 +128,8 @@ OUTGOING_STREAMS_PER_PEER = 128
 """Half of what a connection has; gossip and the library open a few too."""
 
 QUESTIONS_AT_ONCE = 48
-"""Calls to one peer that are under way; the next waits. Three quarters of the streams it lets us open: messages and files find room."""
-
-KEPT_PER_PEER = QUESTIONS_AT_ONCE
-"""Streams kept for questions to one peer: as many as there are questions. More would have a stream each."""
+"""Calls to one peer that are under way, and so streams kept for them; the next waits. Three quarters of the streams it lets us open:
+messages and files find room."""
 
 KEPT_WAITING_MAX = 256
 """Kept streams of all peers that wait for a question: half of the streams there may be. The next is let go after its answer."""

@@ -1,17 +1,20 @@
-"""Yamux: many streams over one secured connection. Trio side, in place of the library's own, which
+"""Yamux: many streams over one secured connection, in place of the library's own, which
 
 - holds whatever is sent, however much, and lets windows grow to 16 MB. Here who sends more than its window, or more than it may
   in a minute, loses the connection, and what all hold together is bounded.
 - gives up writing after 5 s without window, with part of the data sent. Here a writer waits as long as its caller lets it.
 - cannot tell a stream that was reset from one that is done.
 - never notices that the other side is gone without a word.
-- takes a dozen turns of the loop for every frame. Here nothing waits between a frame and the next, so there is nothing to lock:
-  one task reads, one writes whatever has gathered, and a cancelled caller leaves no half a frame behind.
+- takes a dozen turns of the loop for every frame. Here nothing waits between a frame and the next, so there is nothing to lock: what
+  came is taken as it comes, what gathered is sent together (carriers.py), and a cancelled caller leaves no half a frame behind.
+
+What is async here is trio's, for the library; the rest may be called from either loop, and `MuxedStream.news` be waited for on both.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -24,6 +27,7 @@ from multiaddr import Multiaddr
 
 from goop2.p2p import frames
 from goop2.p2p.admission import Admission
+from goop2.p2p.carriers import Carrier, LibraryCarrier
 from goop2.p2p.frames import Frame, FrameReader
 from goop2.p2p.limits import (
     CONTROL_FRAME_COSTS_BYTES,
@@ -36,6 +40,7 @@ from goop2.p2p.limits import (
     UNSENT_MAX_BYTES,
     WINDOW_MAX_BYTES,
 )
+from goop2.p2p.news import Enter, News
 from goop2.p2p.protocols.faults import RemoteFault
 
 FIRST_WINDOW_BYTES: Final = 256 * 1024
@@ -59,7 +64,8 @@ class MuxedStream(IMuxedStream):
         self._muxer = muxer
         self._buffer = bytearray()
         self._receive_window = self._window = FIRST_WINDOW_BYTES
-        self._news = trio.Event()
+        self.news = News(muxer.enter)
+        """Told when something has come, or may be sent, or never will."""
 
     @property
     def waiting(self) -> bytearray:
@@ -71,15 +77,24 @@ class MuxedStream(IMuxedStream):
         """Whether there is nothing more to be had or to be done."""
         return self.was_reset or (self.read_ended and self.write_ended)
 
+    @property
+    def readable(self) -> bool:
+        """Whether there is something to read, or never will be."""
+        return bool(self._buffer) or self.was_reset or self.read_ended
+
     async def arrival(self) -> None:
-        """Until there is something to read, or never will be."""
-        while not (self._buffer or self.was_reset or self.read_ended):
-            await self._next_news()
+        """Until it is readable."""
+        while not self.readable:
+            await self.news.wait()
 
     async def read(self, n: int | None = None) -> bytes:
         """What has come, at most `n` bytes. Raises MuxedStreamEOF when that was all, MuxedStreamReset."""
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.arrival()
+        return self.read_now(n)
+
+    def read_now(self, n: int | None = None) -> bytes:
+        """As `read`, of what is readable."""
         if not self._buffer:
             raise MuxedStreamEOF("the stream has ended") if self.read_ended else MuxedStreamReset("the stream was reset")
         size = len(self._buffer) if n is None or n < 0 else n
@@ -103,8 +118,13 @@ class MuxedStream(IMuxedStream):
         """Hand over as much as the other side takes at once, waiting until it takes something; how many bytes that was."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while not (size := self.write_now(data)):
-            await (self._muxer.room() if self._muxer.full else self._next_news())
+            await self.room.wait()
         return size
+
+    @property
+    def room(self) -> News:
+        """Told when more may be written that now may not."""
+        return self._muxer.room if self._muxer.full else self.news
 
     def write_now(self, data: bytes | memoryview) -> int:
         """As `write_some`, which waits; 0 when nothing is taken now."""
@@ -120,14 +140,19 @@ class MuxedStream(IMuxedStream):
     async def close(self) -> None:
         """Say that no more comes."""
         await trio.lowlevel.checkpoint_if_cancelled()
+        self.close_now()
+
+    def close_now(self) -> None:
+        """As `close`."""
         if not (self.write_ended or self.was_reset):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
             self._forget_if_ended()
 
     async def reset(self) -> None:
-        """`abandon`, as the library calls it."""
-        self.abandon()
+        """`abandon`, as the library calls it: at the end of the connection too, where what came whole can still be read."""
+        if not self.was_reset:
+            self.abandon()
 
     def abandon(self) -> None:
         """End both directions; what was not read is dropped."""
@@ -155,18 +180,18 @@ class MuxedStream(IMuxedStream):
             raise RemoteFault("more comes than is read, or than may come in a minute")
         self._receive_window -= len(data)
         self._buffer += data
-        self._tell()
+        self.news.tell()
 
     def grow(self, by: int) -> None:
         """The other side takes so much more."""
         self.send_window += by
-        self._tell()
+        self.news.tell()
 
     def end(self) -> None:
         """The other side sends no more."""
         self.read_ended = True
         self._forget_if_ended()
-        self._tell()
+        self.news.tell()
 
     def lose(self) -> None:
         """It was reset, or the connection is lost. What came whole can still be read."""
@@ -174,7 +199,7 @@ class MuxedStream(IMuxedStream):
         if not self.read_ended:
             self.drop()
         self._muxer.forget(self)
-        self._tell()
+        self.news.tell()
 
     def drop(self) -> None:
         """What was not read nobody will read."""
@@ -198,20 +223,18 @@ class MuxedStream(IMuxedStream):
         if self.ended:
             self._muxer.forget(self)
 
-    async def _next_news(self) -> None:
-        news = self._news
-        await news.wait()
-
-    def _tell(self) -> None:
-        if self._news.statistics().tasks_waiting:
-            self._news.set()
-            self._news = trio.Event()
-
 
 class Muxer(IMuxedConn):
     """A connection and its streams."""
 
-    def __init__(self, conn: ISecureConn, peer_id: ID, admission: Admission) -> None:
+    def __init__(
+        self,
+        conn: ISecureConn,
+        peer_id: ID,
+        admission: Admission,
+        enter: Enter = lambda function: function(),
+        carrier: Carrier | None = None,
+    ) -> None:
         self.peer_id = peer_id
         self.secured_conn = conn
         self.admission = admission
@@ -219,16 +242,22 @@ class Muxer(IMuxedConn):
         self.on_close: Callable[[], Awaitable[object]] | None = None
         """Set by the library, to hear of the end."""
         self.event_started, self.event_closed = trio.Event(), trio.Event()
+        self.enter = enter
+        self.room = News(enter)
+        """Told when something was sent, or will not be."""
         self._peer = str(peer_id)
         self._next_id = 1 if conn.is_initiator else 2
         self._opened = self._accepted = 0
         """Streams that are open, by whose they are."""
-        self._arrived, self._to_accept = trio.open_memory_channel[MuxedStream](STREAMS_PER_DIRECTION)
+        self._carrier = carrier or LibraryCarrier(conn, enter)
+        self._reader = FrameReader(WINDOW_MAX_BYTES)
+        self._to_accept: deque[MuxedStream] = deque()
+        self._arrivals = News(enter)
         self._outgoing: list[bytes] = []
         self._unsent = self._unsent_control = 0
-        self._to_send, self._sent = trio.Event(), trio.Event()
         self._ending = False
-        self._heard = trio.current_time()
+        self._heard = False
+        """Anything, since it was last looked."""
 
     # What the library asks of a connection.
 
@@ -257,7 +286,7 @@ class Muxer(IMuxedConn):
         """The connection's life, to its end."""
         try:
             async with trio.open_nursery() as nursery:
-                for task in (self._read, self._write, self._watch):
+                for task in (self._carry, self._watch):
                     nursery.start_soon(self._to_its_end, task, nursery.cancel_scope)
                 self.event_started.set()
         finally:
@@ -265,17 +294,23 @@ class Muxer(IMuxedConn):
                 await self._end()
 
     async def close(self) -> None:
-        """Say goodbye and end every stream."""
+        """Say goodbye, have it heard, and end every stream."""
         if not self._ending:
             self.post(frames.write(frames.GO_AWAY, 0, 0))
             with trio.move_on_after(MUXER_CLOSE_SECONDS):
                 while self._unsent and not self._ending:
-                    await self._sent.wait()
+                    await self.room.wait()
+                if self._carrier.finish():
+                    await self.event_closed.wait()
         await self._end()
 
     async def open_stream(self) -> MuxedStream:
         """A new stream to the other side."""
         await trio.lowlevel.checkpoint_if_cancelled()
+        return self.open_now()
+
+    def open_now(self) -> MuxedStream:
+        """As `open_stream`. Raises MuxedStreamError."""
         if self._ending:
             raise MuxedStreamError("the connection has ended")
         if self._opened >= STREAMS_PER_DIRECTION:
@@ -288,10 +323,12 @@ class Muxer(IMuxedConn):
 
     async def accept_stream(self) -> MuxedStream:
         """The next stream the other side opens. Raises MuxedConnUnavailable at the connection's end."""
-        try:
-            return await self._to_accept.receive()
-        except (trio.EndOfChannel, trio.ClosedResourceError):
-            raise MuxedConnUnavailable("the connection has ended") from None
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._to_accept:
+            if self._ending:
+                raise MuxedConnUnavailable("the connection has ended")
+            await self._arrivals.wait()
+        return self._to_accept.popleft()
 
     # What its streams ask of it.
 
@@ -300,17 +337,13 @@ class Muxer(IMuxedConn):
         """Whether so much waits to be sent that its streams should."""
         return self._unsent >= UNSENT_MAX_BYTES
 
-    async def room(self) -> None:
-        """Until something was sent, or will not be."""
-        await self._sent.wait()
-
     def post(self, frame: bytes) -> None:
         """Send this when it is its turn."""
         if not self._ending:
             self._outgoing.append(frame)
             self._unsent += len(frame)
             self._unsent_control += len(frame) == frames.HEADER_BYTES
-            self._to_send.set()
+            self._carrier.wake()
 
     def may_come(self, stream_id: int, size: int) -> bool:
         """Whether these bytes may, and then they are held: what we asked for always, what others begin as fast as the limits say."""
@@ -335,42 +368,28 @@ class Muxer(IMuxedConn):
             await task()
         all_of_them.cancel()
 
-    async def _read(self) -> None:
-        reader = FrameReader(WINDOW_MAX_BYTES)
-        while True:
-            data = await self.secured_conn.read()
-            self._heard = trio.current_time()
-            for frame in reader.receive(data):
-                if frame.kind == frames.GO_AWAY:
-                    return
-                self._take(frame)
-            if self._unsent_control > CONTROL_FRAMES_MAX:
-                # It makes us answer and does not read our answers.
-                return
-
-    async def _write(self) -> None:
-        while True:
-            await self._to_send.wait()
-            self._to_send = trio.Event()
-            batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
-            await self.secured_conn.write(batch)
-            self._unsent -= len(batch)
-            self._tell_sent()
+    async def _carry(self) -> None:
+        await self._carrier.run(self)
 
     async def _watch(self) -> None:
         """Asks for a sign of life; who gives none for SILENCE_SECONDS is gone."""
-        while trio.current_time() - self._heard < SILENCE_SECONDS:
+        heard = trio.current_time()
+        while trio.current_time() - heard < SILENCE_SECONDS:
             await trio.sleep(PING_SECONDS)
+            if self._heard:
+                self._heard, heard = False, trio.current_time()
             self.post(frames.write(frames.PING, frames.SYN, 0, 1))
 
     async def _end(self) -> None:
         if self._ending:
             return
         self._ending = True
-        await self._arrived.aclose()
+        # Nothing waits before the streams are told: the library resets those of a connection that has ended.
+        self._carrier.end()
+        self._arrivals.tell()
         for stream in list(self.streams.values()):
             stream.lose()
-        self._tell_sent()
+        self.room.tell()
         with contextlib.suppress(Exception):
             await self.secured_conn.close()
         self.event_closed.set()
@@ -378,11 +397,27 @@ class Muxer(IMuxedConn):
             with contextlib.suppress(Exception):
                 await self.on_close()
 
-    def _tell_sent(self) -> None:
-        self._sent.set()
-        self._sent = trio.Event()
+    # What its carrier asks of it and tells it.
 
-    # What comes.
+    def receive(self, data: bytes) -> None:
+        """What came. Raises `RemoteFault`, and `EOFError` when the other side goes."""
+        self._heard = True
+        for frame in self._reader.receive(data):
+            if frame.kind == frames.GO_AWAY:
+                raise EOFError
+            self._take(frame)
+        if self._unsent_control > CONTROL_FRAMES_MAX:
+            raise RemoteFault("it makes us answer and does not read our answers")
+
+    def outgoing(self) -> bytes:
+        """All there is to send."""
+        batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
+        return batch
+
+    def sent(self, size: int) -> None:
+        """So much of it was."""
+        self._unsent -= size
+        self.room.tell()
 
     def _take(self, frame: Frame) -> None:
         if not frame.data and not self.admission.received(self._peer, CONTROL_FRAME_COSTS_BYTES):
@@ -409,14 +444,12 @@ class Muxer(IMuxedConn):
         if self._ours(stream_id) or stream_id in self.streams or not stream_id:
             raise RemoteFault(f"stream {stream_id} is not theirs to open")
         stream = MuxedStream(self, stream_id)
-        try:
-            if self._accepted >= STREAMS_PER_DIRECTION:
-                raise trio.WouldBlock
-            self._arrived.send_nowait(stream)
-        except trio.WouldBlock:
+        if max(self._accepted, len(self._to_accept)) >= STREAMS_PER_DIRECTION:
             self.post(frames.write(frames.WINDOW, frames.RST, stream_id))
             return None
         self.streams[stream_id] = stream
         self._accepted += 1
+        self._to_accept.append(stream)
+        self._arrivals.tell()
         self.post(frames.write(frames.WINDOW, frames.ACK, stream_id))
         return stream

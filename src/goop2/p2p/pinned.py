@@ -1,20 +1,19 @@
 """What must be otherwise in py-libp2p 0.8.1, each with its reason. It reaches into the library, so the version is checked.
 
 1. Its muxer holds back nobody, and is slow: `settle` puts ours in its place, see muxer.py.
-2. It asks the system for each two bytes of length and then for the bytes: `_Ahead` reads what is there.
+2. It asks the system for each two bytes of length and then for the bytes: `_Ahead` reads what is there, and after the handshake
+   carriers.py takes the socket over.
 3. An inbound connection holds its place, its task and its socket until the host ends, however long it is closed. `inbound` gives them back.
 4. Listening shares a port that is taken (SO_REUSEPORT), so that two peers get each other's visitors. Ours fails,
    unless what has the port is over: a peer that starts again gets its own.
 5. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
-6. A dial whose handshake fails leaves its socket open.
-7. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
-8. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
+6. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
+7. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
    gone, for the auto-connector. `_forget_the_gone` forgets those that are not connected, the longest known first.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
@@ -23,21 +22,25 @@ from typing import Any
 import trio
 from libp2p.host.basic_host import BasicHost
 from libp2p.io.abc import ReadWriteCloser
+from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
 from libp2p.transport.tcp import tcp
 
 from goop2.p2p.accepting import Accepting
 from goop2.p2p.admission import Admission, Refused
+from goop2.p2p.carriers import Carrier, LibraryCarrier, SocketCarrier
 from goop2.p2p.limits import READ_MAX_BYTES
 from goop2.p2p.muxer import Muxer
+from goop2.p2p.news import Enter
+from goop2.p2p.packets import Packets
 
 PINNED = "0.8.1"
 
 Log = Callable[[str], object]
 
 
-def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
+def settle(host: BasicHost, admission: Admission, refused: Log, enter: Enter) -> None:
     """Make a new host keep our limits. Call before it runs."""
     if version("libp2p") != PINNED:
         raise RuntimeError(f"py-libp2p {version('libp2p')} is installed; goop2 reaches into {PINNED} and needs exactly that")
@@ -48,9 +51,9 @@ def settle(host: BasicHost, admission: Admission, refused: Log) -> None:
     swarm._schedule_auto_connect = lambda: None
     swarm.notify_opened_stream = swarm.notify_closed_stream = _nothing
     swarm.set_stream_handler(Accepting(host.get_mux().handlers, admission, refused))
-    _mux(swarm, admission)
+    _mux(swarm, admission, enter)
     _forget_the_gone(swarm)
-    _settle_dials(swarm)
+    _read_ahead(swarm)
     _give_places_back(swarm, admission, refused)
 
 
@@ -69,14 +72,24 @@ def _reuse_ended(sock: trio.socket.SocketType) -> None:
     sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
 
 
-def _mux(swarm: Any, admission: Admission) -> None:
+def _mux(swarm: Any, admission: Admission, enter: Enter) -> None:
     muxers = swarm.upgrader.muxer_multistream
 
     async def new_conn(conn: Any, peer: ID) -> Any:
         protocol, _its_own = await muxers._selector.select(conn, conn.is_initiator, muxers.negotiate_timeout)
-        return muxers._annotate_connection(Muxer(conn, peer, admission), conn, protocol)
+        carrier = _carrier(conn, enter)
+        return muxers._annotate_connection(Muxer(conn, peer, admission, enter, carrier), conn, protocol)
 
     muxers.new_conn = new_conn
+
+
+def _carrier(conn: Any, enter: Enter) -> Carrier:
+    """The socket under a secured connection, where there is one, and what was read of it already."""
+    secured = conn.conn
+    ahead = secured.read_writer.read_write_closer.stream
+    if not (isinstance(ahead, _Ahead) and isinstance(ahead.inner, TrioTCPStream)):
+        return LibraryCarrier(conn, enter)
+    return SocketCarrier(ahead.inner.stream.socket, Packets(secured.noise_state, ahead.rest()), conn._drain(None), enter)
 
 
 def _forget_the_gone(swarm: Any) -> None:
@@ -93,19 +106,14 @@ def _forget_the_gone(swarm: Any) -> None:
     swarm.auto_connector.record_disconnect = lambda _peer: forget()
 
 
-def _settle_dials(swarm: Any) -> None:
+def _read_ahead(swarm: Any) -> None:
     upgrade = swarm.upgrade_outbound_raw_conn
 
-    async def upgrade_or_close(raw: Any, *arguments: Any, **keywords: Any) -> Any:
-        try:
-            raw.stream = _Ahead(raw.stream)
-            return await upgrade(raw, *arguments, **keywords)
-        except BaseException:
-            with trio.CancelScope(shield=True), contextlib.suppress(Exception):
-                await raw.close()
-            raise
+    async def upgrade_ahead(raw: Any, *arguments: Any, **keywords: Any) -> Any:
+        raw.stream = _Ahead(raw.stream)
+        return await upgrade(raw, *arguments, **keywords)
 
-    swarm.upgrade_outbound_raw_conn = upgrade_or_close
+    swarm.upgrade_outbound_raw_conn = upgrade_ahead
 
 
 def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
@@ -126,21 +134,26 @@ class _Ahead(ReadWriteCloser):
     """A socket's stream, read as far as it has come."""
 
     def __init__(self, stream: Any) -> None:
-        self._inner = stream
+        self.inner = stream
         self._read = b""
 
     async def read(self, n: int | None = None) -> bytes:
-        got = self._read or await self._inner.read(READ_MAX_BYTES)
+        got = self._read or await self.inner.read(READ_MAX_BYTES)
         size = len(got) if n is None else n
         self._read = got[size:]
         return got[:size]
 
+    def rest(self) -> bytes:
+        """What was read of the socket and of nobody from here; it is handed over once."""
+        rest, self._read = self._read, b""
+        return rest
+
     async def write(self, data: bytes) -> None:
-        await self._inner.write(data)
+        await self.inner.write(data)
 
     async def close(self) -> None:
-        await self._inner.close()
+        await self.inner.close()
 
     def get_remote_address(self) -> tuple[str, int] | None:
-        address: tuple[str, int] | None = self._inner.get_remote_address()
+        address: tuple[str, int] | None = self.inner.get_remote_address()
         return address

@@ -80,15 +80,17 @@ class Rendezvous:
         return Response(status_code=204)
 
     async def _listen(self, request: Request) -> Response:
+        if request.method == "HEAD":  # whose answer ends with its headers: a stream would wait for a reader for ever
+            return Response(headers=_EVENTS_HEADERS, media_type="text/event-stream")
         source = _source(request)
         if (
             self.events.readers(lambda _: True) >= READERS_MAX
             or self.events.readers(lambda name: name == source) >= READERS_PER_ADDRESS_MAX
         ):
             return PlainTextResponse("too many are listening\n", 503, {"retry-after": "10"})
-        reader = self.events.read(source, frozenset({EVERYBODY}), request.headers.get("last-event-id", ""))
-        first = "last-event-id" not in request.headers
-        return StreamingResponse(self._stream(reader, first), 200, _EVENTS_HEADERS, "text/event-stream")
+        last_id = request.headers.get("last-event-id", "")
+        reader = self.events.read(source, frozenset({EVERYBODY}), last_id)
+        return StreamingResponse(self._stream(reader, not last_id), 200, _EVENTS_HEADERS, "text/event-stream")
 
     async def _relay(self, request: Request) -> Response:
         if self._relay_beside is None:

@@ -1,4 +1,4 @@
-"""The groups of this peer, kept over restarts: those it hosts with their members, and those of others it has joined.
+"""The groups of this peer, kept over restarts: those it hosts with their members, those of others it has joined or is invited to.
 
 Tables of our own: how other implementations lay out `_groups` and its like is not known to us, and what is there is left alone. Blocking;
 whose thread it runs on is for the caller to know.
@@ -16,6 +16,9 @@ LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _py_groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, max_members INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _py_group_members (group_id TEXT NOT NULL, peer_id TEXT NOT NULL, joined_at INTEGER NOT NULL, "
     "PRIMARY KEY (group_id, peer_id))",
+    "CREATE TABLE IF NOT EXISTS _py_group_removed (group_id TEXT NOT NULL, peer_id TEXT NOT NULL, PRIMARY KEY (group_id, peer_id))",
+    "CREATE TABLE IF NOT EXISTS _py_group_invites (host TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, "
+    "PRIMARY KEY (host, id))",
     "CREATE TABLE IF NOT EXISTS _py_group_subscriptions (host TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, "
     "PRIMARY KEY (host, id))",
 )
@@ -31,11 +34,13 @@ class Hosted:
     max_members: int
     members: Mapping[str, int] = field(default_factory=dict)
     """Peer → since when, milliseconds since 1970."""
+    removed: tuple[str, ...] = ()
+    """Peers that were members and may not come back by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A group of another peer."""
+    """A group of another peer, joined or not yet."""
 
     host: str
     id: str
@@ -50,23 +55,29 @@ def lay_out(database: Database) -> None:
             database.rows(statement)
 
 
-def read(database: Database) -> tuple[list[Hosted], list[Subscription]]:
-    """All that is kept."""
+def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Subscription]]:
+    """All that is kept: hosted, joined, invitations."""
     members: dict[str, dict[str, int]] = {}
     for group, peer, at in database.rows("SELECT group_id, peer_id, joined_at FROM _py_group_members ORDER BY joined_at, rowid"):
         members.setdefault(str(group), {})[str(peer)] = _int(at)
+    removed: dict[str, list[str]] = {}
+    for group, peer in database.rows("SELECT group_id, peer_id FROM _py_group_removed ORDER BY rowid"):
+        removed.setdefault(str(group), []).append(str(peer))
     hosted = database.rows("SELECT id, name, kind, max_members FROM _py_groups ORDER BY rowid")
-    joined = database.rows("SELECT host, id, name, kind FROM _py_group_subscriptions ORDER BY rowid")
     return (
-        [Hosted(str(id_), str(name), str(kind), _int(most), members.get(str(id_), {})) for id_, name, kind, most in hosted],
-        [Subscription(*map(str, row)) for row in joined],
+        [
+            Hosted(str(id_), str(name), str(kind), _int(most), members.get(str(id_), {}), tuple(removed.get(str(id_), ())))
+            for id_, name, kind, most in hosted
+        ],
+        _subscriptions(database, "_py_group_subscriptions"),
+        _subscriptions(database, "_py_group_invites"),
     )
 
 
-def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscription]) -> None:
+def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscription], invites: Iterable[Subscription]) -> None:
     """Keep these, and nothing else."""
     with database.atomic():
-        for table in ("_py_groups", "_py_group_members", "_py_group_subscriptions"):
+        for table in ("_py_groups", "_py_group_members", "_py_group_removed", "_py_group_subscriptions", "_py_group_invites"):
             database.changed(f"DELETE FROM {table}")
         for group in hosted:
             database.changed(
@@ -76,9 +87,16 @@ def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscri
             for peer, at in group.members.items():
                 sql = "INSERT INTO _py_group_members (group_id, peer_id, joined_at) VALUES (?, ?, ?)"
                 database.changed(sql, (group.id, peer, at))
-        for one in joined:
-            sql = "INSERT INTO _py_group_subscriptions (host, id, name, kind) VALUES (?, ?, ?, ?)"
-            database.changed(sql, (one.host, one.id, one.name, one.kind))
+            for peer in group.removed:
+                database.changed("INSERT INTO _py_group_removed (group_id, peer_id) VALUES (?, ?)", (group.id, peer))
+        for table, those in (("_py_group_subscriptions", joined), ("_py_group_invites", invites)):
+            for one in those:
+                sql = f"INSERT INTO {table} (host, id, name, kind) VALUES (?, ?, ?, ?)"
+                database.changed(sql, (one.host, one.id, one.name, one.kind))
+
+
+def _subscriptions(database: Database, table: str) -> list[Subscription]:
+    return [Subscription(*map(str, row)) for row in database.rows(f"SELECT host, id, name, kind FROM {table} ORDER BY rowid")]
 
 
 def _int(value: Value) -> int:

@@ -86,6 +86,8 @@ def whole(request: Request, key: str, default: int | None) -> int:
     value = request.get(key)
     if value is None:
         value = default
+    if isinstance(value, float) and value.is_integer():  # JSON's 5.0 is 5
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
         raise AccessError("bad_request", f"{key} must be a whole number from 0")
     return value

@@ -20,7 +20,7 @@ from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
 from goop2.web.bodies import BodyTooLarge
 from goop2.web.calls import Call
-from goop2.web.controls import chat, data, home, listen, network, runs, scripts, settings
+from goop2.web.controls import chat, data, groups, home, listen, network, runs, scripts, settings
 from goop2.web.controls.replies import BadRequest, refusal
 from goop2.web.events import Events
 from goop2.web.happenings import CONSOLE
@@ -60,6 +60,7 @@ def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -
         *runs.routes(parts, web.meter),
         *data.routes(parts),
         *listen.routes(parts, web.listen.shown),
+        *groups.routes(parts),
         *scripts.routes(parts),
         *settings.routes(parts),
     ]

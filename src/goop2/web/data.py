@@ -35,6 +35,16 @@ PATHS: Final = {
 """Path after `/api/data/` → operation of the data protocol; the others are named as it names them."""
 
 
+ASKED_WITH_GET: Final = frozenset(("tables", "lua/list"))
+"""Paths; the others are asked for with POST (behaviour.md, "HTTP")."""
+
+
+async def send_other_method(call: Call, name: str, method: str) -> None:
+    """The operation at the path `name` is asked for otherwise."""
+    allow = (b"allow", method.encode())
+    await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, f"{name} is asked for with {method}", [allow, *call.headers])
+
+
 class Operation(msgspec.Struct, frozen=True):
     """One operation: with which method it is asked for, and what does it."""
 
@@ -75,10 +85,8 @@ class Data:
         operation = self.operations.get(name)
         if operation is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, f"there is no data operation {name[:64]!r}"), call.headers)
-        elif call.scope["method"] != operation.method:
-            allow = (b"allow", operation.method.encode())
-            message = f"{name} is asked for with {operation.method}"
-            await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, message, [allow, *call.headers])
+        elif call.method != operation.method:
+            await send_other_method(call, name, operation.method)
         else:
             await self._answer(call, operation)
 

@@ -1,6 +1,6 @@
 """Groups from pages: those hosted here and those joined, their messages as events. Who may do what:
 
-the own site, opened by the owner    acts as this peer: every group, and making, ending and inviting to groups of its own
+the own site, opened by the owner    acts as this peer: every group, and making and ending its own, inviting and removing
 a visited site's pages               a stranger's code: only groups hosted by that site's peer; join, leave, send and hear there
 visitors of the own site             nothing: members are peers
 """
@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from goop2.grouping import Grouping, Invited, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault
-from goop2.p2p.groups import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup, NotAMessage, TooManyGroups
+from goop2.p2p.faults import NetworkFault, NotAnAddress
+from goop2.p2p.groups import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup, NoSuchMember, NotAMessage, TooManyGroups
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.storage.errors import StorageError
@@ -30,10 +30,12 @@ KIND: Final = "group"
 INVITE: Final = "group-invite"
 _CODES: Final = (
     (NoSuchGroup, ErrorCode.NOT_FOUND),
+    (NoSuchMember, ErrorCode.NOT_FOUND),
     (NotLetIn, ErrorCode.FORBIDDEN),
     (TooManyGroups, ErrorCode.BAD_REQUEST),
     (NotAGroup, ErrorCode.BAD_REQUEST),
     (NotAMessage, ErrorCode.BAD_REQUEST),
+    (NotAnAddress, ErrorCode.BAD_REQUEST),
     (NetworkFault, ErrorCode.UNAVAILABLE),
 )
 """What went wrong → its class; the first that fits."""
@@ -62,8 +64,8 @@ class Create(msgspec.Struct):
     volatile: bool = False
 
 
-class Invite(msgspec.Struct):
-    """A peer to be invited to a group hosted here."""
+class Whom(msgspec.Struct):
+    """A peer, and a group hosted here: to be invited to it, or removed from it."""
 
     group: str
     peer: str
@@ -95,6 +97,11 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
     message: str = ""
 
 
+def code_of(fault: NetworkFault) -> ErrorCode:
+    """The class of what went wrong with a group."""
+    return next(code for kind, code in _CODES if isinstance(fault, kind))
+
+
 def shown(group: Known) -> Shown:
     """A group for pages."""
     return Shown(group.id, group.host, group.name, group.kind, group.max_members, group.volatile, group.joined, group.members, group.away)
@@ -119,6 +126,7 @@ class Groups:
             "group/close": self._answering(self._close),
             "group/invite": self._answering(self._invite),
             "group/invites": self._answering(self._invites),
+            "group/remove": self._answering(self._remove),
         }
         self.api = {**of_members, **of_owners}
         """Path after `/api/` on the own site's origins → what answers."""
@@ -169,8 +177,13 @@ class Groups:
         return _DONE
 
     async def _invite(self, _call: Call, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=Invite)
+        asked = msgspec.json.decode(body, type=Whom)
         await self._grouping.invite(asked.group, asked.peer)
+        return _DONE
+
+    async def _remove(self, _call: Call, body: bytes) -> bytes:
+        asked = msgspec.json.decode(body, type=Whom)
+        await self._grouping.remove(asked.group, asked.peer)
         return _DONE
 
     async def _invites(self, _call: Call, _body: bytes) -> bytes:
@@ -212,7 +225,7 @@ class Groups:
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
             except NetworkFault as fault:
-                result = Failure(next(code for kind, code in _CODES if isinstance(fault, kind)), str(fault))
+                result = Failure(code_of(fault), str(fault))
             if isinstance(result, Failure):
                 await send_failure(call.send, result, call.headers)
             else:

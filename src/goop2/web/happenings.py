@@ -1,4 +1,4 @@
-"""What happens in a peer, as events for its console: a run ended, a script changed, a message or a session.
+"""What happens in a peer, as events for its console: a run ended, a script changed, a message, a session or a group.
 
 On the path of every run, so what is told is short; the console asks for a run's log when somebody opens it.
 """
@@ -11,12 +11,18 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import Chat, Said
+from goop2.grouping import Grouping, Invited
 from goop2.listen.listening import Listening
+from goop2.p2p.groups import NAME_MAX_CHARS
+from goop2.p2p.groups import Change as GroupChange
 from goop2.scripting.catalog import Catalog, Change
 from goop2.scripting.runs import Run, Runs
 from goop2.storage.messages import Message
+from goop2.web.app import Parts
 from goop2.web.events import Events
 
+End = Callable[[], None]
+"""Ends a telling."""
 CONSOLE: Final = "console"
 """The audience of these events."""
 
@@ -71,9 +77,33 @@ def message_shown(message: Message) -> MessageShown:
     return MessageShown(message.peer, message.id, message.sender, message.content, message.timestamp, message.state)
 
 
-def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat, listening: Listening) -> Callable[[], None]:
-    """Tell the console of every run, change and message, and that something about listening changed; gives the function that ends it."""
+class GroupChanged(msgspec.Struct, frozen=True):
+    """Who is in a group changed, or an invitation came (`invited`). Name and message are the host's text."""
 
+    what: str
+    group: str
+    host: str
+    name: str
+    message: str = ""
+
+
+def tell(events: Events, parts: Parts) -> Callable[[], None]:
+    """Tell the console of every run, change and message, and that something about listening or groups changed; gives what ends it."""
+    ends = (
+        *_tell_scripts(events, parts.runs, parts.catalog),
+        _tell_messages(events, parts.chat),
+        *_tell_listening(events, parts.listening),
+        *_tell_groups(events, parts.grouping),
+    )
+
+    def end() -> None:
+        for each in ends:
+            each()
+
+    return end
+
+
+def _tell_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[End, ...]:
     def run_ended(run: Run) -> None:
         events.publish("run", short_run(run), CONSOLE)
 
@@ -82,19 +112,32 @@ def tell(events: Events, runs: Runs, catalog: Catalog, chat: Chat, listening: Li
         line, message = (fault.line, fault.message) if fault else (None, "")
         events.publish("script", ScriptChanged(change.what, change.kind, change.name, change.path, line, message), CONSOLE)
 
+    return runs.subscribe(run_ended), catalog.subscribe(script_changed)
+
+
+def _tell_messages(events: Events, chat: Chat) -> End:
     def said(what: Said) -> None:
         events.publish("message", message_shown(what.message), CONSOLE)
         if events.heard(CONSOLE):
             chat.shown([what.message])
 
+    return chat.subscribe(said)
+
+
+def _tell_listening(events: Events, listening: Listening) -> tuple[End, ...]:
     def listens(_what: object) -> None:
         events.publish("listen", {}, CONSOLE)
 
-    heard = listening.subscribe(listens), listening.counts.add(listens), listening.following.subscribe(listens)
-    ends = *heard, runs.subscribe(run_ended), catalog.subscribe(script_changed), chat.subscribe(said)
+    return listening.subscribe(listens), listening.counts.add(listens), listening.following.subscribe(listens)
 
-    def end() -> None:
-        for each in ends:
-            each()
 
-    return end
+def _tell_groups(events: Events, grouping: Grouping) -> tuple[End, ...]:
+    def changed(change: GroupChange) -> None:
+        if change.what not in ("msg", "state"):
+            group, why = change.group, change.refused.message or change.refused.code
+            events.publish("group", GroupChanged(change.what, group.id, group.host, group.name, why[:NAME_MAX_CHARS]), CONSOLE)
+
+    def invited(invite: Invited) -> None:
+        events.publish("group", GroupChanged("invited", invite.group, invite.host, invite.name), CONSOLE)
+
+    return grouping.groups.subscribe(changed), grouping.subscribe_invites(invited)

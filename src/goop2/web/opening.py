@@ -57,7 +57,7 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
 @contextlib.asynccontextmanager
 async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
     """The console hears what happens; pages follow what is saved, where the owner asked for that."""
-    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts.runs, parts.catalog, parts.chat, parts.listening)
+    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts)
     stop = asyncio.Event()
     watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
     try:

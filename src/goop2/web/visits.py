@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.content_types import content_type
 from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
 from goop2.p2p.protocols import data, site
@@ -29,7 +30,7 @@ from goop2.web.answers import send_failure, send_json
 from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
-from goop2.web.data import PATHS
+from goop2.web.data import ASKED_WITH_GET, PATHS, send_other_method
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
 from goop2.web.pages import Part, asked_part, send_page, send_to_folder
@@ -44,6 +45,7 @@ _MEGABYTE: Final = 1024 * 1024
 _NO_PAGE: Final = "This peer gives no page"
 _REFUSALS: Final = {
     "not found": (HTTPStatus.NOT_FOUND, "There is nothing here", "The site of this peer has no {path}."),
+    "bad request": (HTTPStatus.NOT_FOUND, "There is nothing here", "The peer knows no address like this."),
     "forbidden": (HTTPStatus.FORBIDDEN, "This file is not given away", "The peer gives nobody {path}; no peer gives files beyond 50 MB."),
     "site disabled": (HTTPStatus.NOT_FOUND, "This peer shows no site", "It is there, and its owner has switched its site off."),
 }
@@ -65,11 +67,10 @@ class Visits:
         self._abroad = abroad
         self._chat = chat
         self._events = events
-        paths = {"tables": "tables", **PATHS, **{name: name for name in TABLE_OPERATIONS - {"tables", *PATHS.values()}}}
+        named = {name: name for name in TABLE_OPERATIONS - {*PATHS.values()}}
+        paths = {"lua/call": "lua-call", "lua/list": "lua-list", **PATHS, **named}
         self.api: dict[str, Answer] = {
-            **{f"data/{path}": self._data(operation) for path, operation in paths.items()},
-            "data/lua/call": self._data("lua-call"),
-            "data/lua/list": self._data("lua-list"),
+            **{f"data/{path}": self._data(path, operation) for path, operation in paths.items()},
             "chat/send": self._with_body(self._say),
             "chat/messages": self._with_body(self._said),
         }
@@ -133,7 +134,7 @@ class Visits:
     async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""
         name = path.rpartition("/")[2]
-        if not name or "." in name:
+        if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
             async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
@@ -141,7 +142,9 @@ class Visits:
         except NetworkFault:
             return False
 
-    def _data(self, operation: str) -> Answer:
+    def _data(self, path: str, operation: str) -> Answer:
+        method = "GET" if path in ASKED_WITH_GET else "POST"
+
         async def ask(call: Call, body: bytes) -> bytes | Failure:
             network = self._abroad.network
             if network is None:
@@ -157,7 +160,12 @@ class Visits:
                 return Failure(ErrorCode.BAD_REQUEST, str(fault))
             return answer.json if isinstance(answer, data.Success) else _failure(operation, answer)
 
-        return self._with_body(ask)
+        asking = self._with_body(ask)
+
+        async def answer(call: Call) -> None:
+            await (asking(call) if call.method == method else send_other_method(call, path, method))
+
+        return answer
 
     async def _say(self, call: Call, body: bytes) -> bytes | Failure:
         asked = _send.decode(body)

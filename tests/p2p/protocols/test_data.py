@@ -81,8 +81,14 @@ def test_a_gigabyte_without_a_newline_is_refused_at_its_first_megabyte() -> None
     assert len(reader.rest()) <= sealed.line_size_of(data.REQUEST_MAX_BYTES) + len(piece)
 
 
+def test_what_stands_on_several_lines_is_sent_on_one() -> None:
+    asked = Request("lua-call", function="f", params=msgspec.Raw(b'{\n  "a": [1,\r\n 2],\n  "b": "\\n x"\n}\n'))
+    assert data.request(asked) == b'{"op":"lua-call","function":"f","params":{"a":[1,2],"b":"\\n x"}}\n'
+
+
 def test_answers_as_they_are_sent() -> None:
     assert data.success(b'{"score":7}') == b'{"ok":true,"data":{"score":7}}\n'
+    assert data.success(b"null") == b'{"ok":true}\n'
     assert json.loads(data.failure(Failure("no", "rate_limited", 2.0, "hello"))) == {
         "ok": False, "error": "no", "code": "rate_limited", "retry_after": 2.0, "script": "hello"}  # fmt: skip
     with pytest.raises(LocalFault, match="the most is 4194304"):

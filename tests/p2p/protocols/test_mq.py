@@ -45,6 +45,15 @@ def test_what_is_no_message_is_the_other_sides_fault(sent: bytes, why: str) -> N
     assert why in str(fault.value)
 
 
+@pytest.mark.parametrize("number", [b"7", b"7.0"])
+def test_a_number_may_be_written_with_a_fraction_of_nothing(number: bytes) -> None:
+    assert mq.message(SENT.replace(b"7", number)) == CHAT
+
+
+def test_a_message_without_a_number_is_number_0() -> None:
+    assert mq.message(SENT.replace(b'"seq":7', b'"seq":null')).seq == mq.message(SENT.replace(b'"seq":7,', b"")).seq == 0
+
+
 def test_keys_others_add_do_no_harm() -> None:
     assert mq.message(SENT[:-1] + b',"from":"somebody","ttl":5}') == CHAT
 
@@ -57,6 +66,11 @@ def test_messages_and_acknowledgements_as_they_are_sent() -> None:
 def test_a_message_nobody_would_read_is_not_sent() -> None:
     with pytest.raises(LocalFault, match="the most is 1048576"):
         mq.send(Message("a", 1, "chat", msgspec.Raw(b'"' + b"x" * mq.MESSAGE_MAX_BYTES + b'"')))
+
+
+@pytest.mark.parametrize("number", [b',"seq":7', b',"seq":7.0', b',"seq":null', b""])
+def test_an_acknowledgement_by_its_id_is_one(number: bytes) -> None:
+    assert mq.ack(b'{"type":"ack","id":"8b4c"%s}' % number, CHAT) == Ack("8b4c", 7)
 
 
 def test_an_acknowledgement_is_of_the_message_it_names() -> None:

@@ -44,6 +44,13 @@ def test_unset_keys_are_left_out() -> None:
     assert write(Presence("offline", "12D")) == b'{"type":"offline","peerId":"12D"}'
 
 
+def test_null_is_unset_and_a_time_that_is_none_is_left_out() -> None:
+    said = {"type": "online", "peerId": "12D", "content": None, "addrs": None, "publicKey": None, "encryptionSupported": None, "ts": None}
+    assert read(json.dumps(said).encode()) == Presence("online", "12D")
+    assert read(json.dumps(said | {"ts": 1700000000000.0}).encode()).ts == 1700000000000
+    assert [read(json.dumps(said | {"ts": ts}).encode()).ts for ts in (-1, 10**22, 2**53, 2**53 + 1)] == [0, 0, 2**53, 0]
+
+
 @pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"dance","peerId":"x"}', b'{"type":"online","peerId":7}', b"[" * 9000, b"\xff"])
 def test_what_is_no_presence_is_a_fault(payload: bytes) -> None:
     with pytest.raises(RemoteFault, match="the presence is none"):

@@ -34,6 +34,7 @@ from goop2.p2p.protocols.topics import (
 EVENTS: list[tuple[str, bytes, Event]] = [
     ("chat", b'{"content":"!hello Alice","timestamp":1700000000000}', Chat("!hello Alice", 1700000000000)),
     ("chat", b'{"content":"hi"}', Chat("hi")),
+    ("chat", b'{"content":"hi","timestamp":null}', Chat("hi")),
     ("chat.broadcast", b'{"content":"hi all"}', Broadcast(Chat("hi all"))),
     ("mq.ack", b'{"msg_id":"8b4c"}', Delivered("8b4c")),
     ("identity", b"null", WhoAreYou()),
@@ -43,6 +44,10 @@ EVENTS: list[tuple[str, bytes, Event]] = [
         b'{"peerID":"12D","content":"Alice","email":"a@b","avatarHash":"x","publicKey":"k","encryptionSupported":true,"more":1}',
         Identity("12D", "Alice", "a@b", "x", "k", True),
     ),
+    ("identity.response", b'{"peerID":"12D","publicKey":null,"encryptionSupported":null}', Identity("12D")),
+    ("group.invite", b'{"group_id":"g","group_name":null,"app_type":null,"volatile":null}', Invite("g")),
+    ("group:g:join", b"null", Group("g", "join", Plain(b"null"))),
+    ("group:g:welcome", b'{"group_name":"G","max_members":8.0,"members":null}', Group("g", "welcome", Welcome("G", max_members=8))),
     ("group.invite", b'{"group_id":"g","app_type":"listen","volatile":true}', Invite("g", app_type="listen", volatile=True)),
     ("group:g:join", b'{"type":"join","group":"g","from":"12D"}', Group("g", "join", Plain(b"null"))),
     ("group:g:ping", b'{"type":"ping","group":"g","payload":{"n":1}}', Group("g", "ping", Plain(b'{"n":1}'))),
@@ -53,6 +58,7 @@ EVENTS: list[tuple[str, bytes, Event]] = [
         Group("g", "welcome", Welcome("G", "listen", "", 8, True, [Member("12D", msgspec.Raw(b"5"))])),
     ),
     ("group:g:members", b'{"members":[]}', Group("g", "members", Members([]))),
+    ("group:g:members", b'{"members":null}', Group("g", "members", Members([]))),
     ("group:g:meta", b'{"group_name":"G","group_type":"template"}', Group("g", "meta", Meta("G", "", "template"))),
     ("group:g:error", b'{"type":"error","group":"g","payload":{"code":"full","message":"no"}}', Group("g", "error", Refused("full", "no"))),
     ("group:g:error", b'{"code":"full"}', Group("g", "error", Refused("full"))),
@@ -81,6 +87,20 @@ def test_a_payload_becomes_an_event(topic: str, payload: bytes, event: Event) ->
 def test_a_payload_of_another_form_is_the_senders_fault(topic: str, payload: bytes) -> None:
     with pytest.raises(RemoteFault, match=f"the payload of the {topic} message is none"):
         topics.read(topic, payload)
+
+
+@pytest.mark.parametrize("given", [b"0", b"-5", b"null", b"8640000000000001", b"9223372036854775808", b"1e30"])
+def test_a_time_no_page_can_show_is_none_and_the_message_is_there(given: bytes) -> None:
+    chat = topics.read("chat", b'{"content":"hi","timestamp":%s}' % given)
+    assert isinstance(chat, Chat)
+    assert (chat.content, chat.at) == ("hi", None)
+
+
+@pytest.mark.parametrize("given", [b"1700000000000", b"1700000000000.0", b"1700000000000.75", b"1.7e12"])
+def test_a_time_may_be_written_as_any_number(given: bytes) -> None:
+    chat = topics.read("chat", b'{"content":"hi","timestamp":%s}' % given)
+    assert isinstance(chat, Chat)
+    assert chat.at == 1700000000000
 
 
 def test_a_list_of_members_has_an_end() -> None:

@@ -24,7 +24,7 @@ from goop2.p2p.discovery.remembered import Remembered
 from goop2.p2p.discovery.rendezvous import open_server
 from goop2.p2p.discovery.reserving import Reserving
 from goop2.p2p.discovery.roster import Roster
-from goop2.p2p.faults import NetworkFault
+from goop2.p2p.faults import NetworkFault, Unreachable
 from goop2.p2p.gossip import Gossip, open_gossip
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import ALL_ADDRESSES, Host
@@ -75,7 +75,10 @@ class Discovery:
         """Connect to a peer the owner typed in, and remember it whether it is there or not. Raises `Unreachable`."""
         self._remembered.add(address)
         self._redialling.known(address.peer)
-        await self._host.connect(address.peer, [address])
+        try:
+            await self._host.connect(address.peer, [address])
+        except Unreachable as fault:
+            raise Unreachable(f"{fault}; the address is kept and tried again") from None
         self._redialling.reached(address.peer)
 
     def found(self, addresses: Iterable[PeerAddress]) -> None:

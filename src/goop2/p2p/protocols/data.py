@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from goop2.p2p.protocols import sealed
+from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
-from goop2.p2p.protocols.line import LineReader, line
+from goop2.p2p.protocols.line import NEWLINE, LineReader, line
 
 PROTOCOL: Final = "/goop/data/1.0.0"
 KEPT_PROTOCOL: Final = "/goop/data-keep/1.0.0"
@@ -86,10 +86,6 @@ class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
     line: object = None
 
 
-_requests: Final = msgspec.json.Decoder(Request)
-_answers: Final = msgspec.json.Decoder(_Sent)
-
-
 def request_reader() -> LineReader:
     """For a request, sealed or not; then `requested`."""
     return LineReader("the request", sealed.line_size_of(REQUEST_MAX_BYTES))
@@ -98,7 +94,7 @@ def request_reader() -> LineReader:
 def requested(content: bytes) -> Request:
     """The request in a line. Raises `RemoteFault`, whose message the peer may be told."""
     try:
-        request = _requests.decode(content)
+        request = leniency.decode(content, Request)
         # msgspec takes a Raw as it is: a later reader must find JSON, and text.
         content.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -119,7 +115,7 @@ def answer_reader() -> LineReader:
 def answered(content: bytes) -> Answer:
     """The answer in a line. Raises `RemoteFault`."""
     try:
-        sent = _answers.decode(content)
+        sent = leniency.decode(content, _Sent)
         content.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the answer is none: {error}") from None
@@ -135,8 +131,9 @@ def answered(content: bytes) -> Answer:
 
 
 def success(json: bytes) -> bytes:
-    """The answer with this JSON text as data. Raises `LocalFault` when it is too long."""
-    return line("the answer", b'{"ok":true,"data":' + json + b"}", ANSWER_MAX_BYTES)
+    """The answer with this JSON text as data, which is left out when there is none. Raises `LocalFault` when it is too long."""
+    data = b"" if json == b"null" else b',"data":' + json
+    return line("the answer", b'{"ok":true' + data + b"}", ANSWER_MAX_BYTES)
 
 
 def failure(why: Failure) -> bytes:
@@ -149,9 +146,11 @@ def failure(why: Failure) -> bytes:
 
 def _encoded(asked: Request) -> bytes:
     try:
-        return msgspec.json.encode(asked)
+        encoded = msgspec.json.encode(asked)
     except msgspec.EncodeError as error:
         raise LocalFault(f"the request cannot be written: {error}") from None
+    # What somebody typed may stand on several lines.
+    return msgspec.json.format(encoded, indent=-1) if NEWLINE in encoded else encoded
 
 
 def _text(value: object) -> str | None:

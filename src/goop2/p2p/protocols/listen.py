@@ -4,7 +4,8 @@ r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host sa
                             EAOK …\n + frames                       the same, sealed (sealed.py)
                             ERR <reason>\n                          not found, no track, bad request
 
-Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`).
+Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`); newer peers
+say `group_type`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
 
@@ -31,8 +33,10 @@ NOT_FOUND: Final = "not found"
 NO_TRACK: Final = "no track"
 BAD_REQUEST: Final = "bad request"
 
+_LISTEN: Final = msgspec.Raw(b'"listen"')
 ACTIONS: Final = frozenset(("load", "play", "pause", "seek", "sync", "close"))
 _GROUP: Final = re.compile(r"listen-[0-9a-f]{16}", re.ASCII)
+_WORD: Final = re.compile(rb"[!-~]{1,128}")
 _HEADER: Final = re.compile(r"(OK|EAOK) ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
 
 
@@ -75,7 +79,6 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Message(msgspec.Struct, frozen=True):
-    app_type: str
     listen: Control
 
 
@@ -97,10 +100,9 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """The group of a request; None when it is a bad one."""
+    """The group of a request, which need not be one there is; None when it is a bad request."""
     word, _, group = content.rstrip(b"\r").partition(b" ")
-    text = group.decode("ascii", "replace")
-    return text if word == b"LISTEN" and is_session(text) else None
+    return group.decode() if word == b"LISTEN" and _WORD.fullmatch(group) else None
 
 
 def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
@@ -146,9 +148,10 @@ def control(action: str, track: Track | None = None, position: float | None = No
 def controlled(payload: bytes) -> Control | None:
     """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteFault`."""
     try:
-        if msgspec.json.decode(payload, type=dict[str, msgspec.Raw]).get("app_type") != msgspec.Raw(b'"listen"'):
+        fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+        if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):
             return None
-        said = msgspec.json.decode(payload, type=_Message).listen
+        said = leniency.decode(payload, _Message).listen
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the listening message is none: {error}") from None
     if said.action not in ACTIONS:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 
 TOPIC: Final = "goop.presence.v1"
@@ -19,6 +20,8 @@ PRESENCE_MAX_BYTES: Final = 16 * 1024
 TEXT_MAX_CHARS: Final = 256
 """Label, e-mail, template: they stand in lists."""
 ADDRESSES_MAX: Final = 16
+TS_MAX_MS: Final = 2**53
+"""What every implementation reads as a whole number; another is no time, and is not handed on."""
 
 _WIRE_NAMES: Final = {
     "peer_id": "peerId",
@@ -54,7 +57,6 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True, rename=_WIRE_NAM
 
 _SHOWN: Final = ("label", "email", "active_template")
 _EXACT: Final = ("avatar_hash", "target", "verification_token", "public_key")
-_presences: Final = msgspec.json.Decoder(Presence)
 
 
 def read(payload: bytes) -> Presence:
@@ -62,14 +64,15 @@ def read(payload: bytes) -> Presence:
     if len(payload) > PRESENCE_MAX_BYTES:
         raise RemoteFault(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
     try:
-        said = _presences.decode(payload)
+        said = leniency.decode(payload, Presence)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the presence is none: {error}") from None
     texts = {name: cut(getattr(said, name)) for name in _SHOWN}
     # A key or a token that is cut is another one: too long, it is left out.
     whole = {name: value for name in _EXACT if len(value := getattr(said, name)) <= TEXT_MAX_CHARS}
     addrs = tuple(address for address in said.addrs if len(address) <= TEXT_MAX_CHARS)[:ADDRESSES_MAX]
-    return msgspec.structs.replace(said, **(dict.fromkeys(_EXACT, "") | texts | whole), addrs=addrs)
+    ts = said.ts if 0 <= said.ts <= TS_MAX_MS else 0
+    return msgspec.structs.replace(said, **(dict.fromkeys(_EXACT, "") | texts | whole), addrs=addrs, ts=ts)
 
 
 def write(said: Presence) -> bytes:

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import RemoteFault
 
 CHAT: Final = "chat"
@@ -30,6 +31,8 @@ PLAIN: Final = frozenset((IDENTITY, IDENTITY_RESPONSE))
 
 BARE: Final = frozenset(("welcome", "members", "msg", "state", "meta"))
 ENVELOPED: Final = frozenset(("join", "leave", "close", "ping", "pong", "error"))
+MOMENT_MAX_MS: Final = 8_640_000_000_000_000
+"""The last moment a browser's Date knows; one beyond it breaks the page that shows it."""
 MEMBERS_MAX: Final = 1024
 """Nobody plays or listens with more; a list without end would be kept."""
 
@@ -47,7 +50,13 @@ class Chat(msgspec.Struct, frozen=True, omit_defaults=True):
     """A direct message, or one to all. `timestamp` in ms since 1970 is the sender's, and may be missing."""
 
     content: str
-    timestamp: int | None = None
+    timestamp: int | float | None = None
+
+    @property
+    def at(self) -> int | None:
+        """The same where it is a moment a page can show; None otherwise."""
+        known = self.timestamp is not None and 0 < self.timestamp <= MOMENT_MAX_MS
+        return int(self.timestamp or 0) if known else None
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -60,7 +69,7 @@ class WhoAreYou(msgspec.Struct, frozen=True):
     """`identity`: the peer asks who we are."""
 
 
-class Identity(msgspec.Struct, frozen=True, omit_defaults=True, rename=_WIRE_NAMES):
+class Identity(msgspec.Struct, frozen=True, rename=_WIRE_NAMES):
     """`identity.response`: what a peer says of itself."""
 
     peer_id: str = ""
@@ -94,7 +103,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     joined_at: msgspec.Raw = _null
 
 
-class Welcome(msgspec.Struct, frozen=True, omit_defaults=True):
+class Welcome(msgspec.Struct, frozen=True):
     """The host lets us in."""
 
     group_name: str = ""
@@ -106,12 +115,12 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Members(msgspec.Struct, frozen=True):
-    """Who is in the group now."""
+    """Who is in the group now; existing peers write null for nobody."""
 
-    members: list[Member]
+    members: list[Member] = []
 
 
-class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
+class Meta(msgspec.Struct, frozen=True):
     """The group changed its name or bounds."""
 
     group_name: str = ""
@@ -236,6 +245,6 @@ def _refused(topic: str, inside: _Envelope) -> Refused:
 
 def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
     try:
-        return msgspec.json.decode(payload, type=as_)
+        return leniency.decode(payload, as_, absent=as_ is _Envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the payload of the {topic[:80]} message is none: {error}") from None

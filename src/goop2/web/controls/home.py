@@ -26,6 +26,7 @@ from goop2.web.peer_host import host_label
 from goop2.web.ports import needs_port
 
 RUNS_SHOWN: Final = 8
+INVITES_NAMED: Final = 3
 VISITOR_PLACE: Final = "NAME"
 """Stands in the address of the own site as a visitor for the visitor's name."""
 
@@ -39,6 +40,8 @@ class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
     remedy: str = ""
     script: str = ""
     """Path of the script it is about."""
+    page: str = ""
+    """Of the console, where it is seen to."""
 
 
 def routes(parts: Parts, door: Door, opened: str) -> list[BaseRoute]:
@@ -96,6 +99,8 @@ def _up(parts: Parts) -> dict[str, object]:
 def _attention(parts: Parts) -> Iterator[Attention]:
     if not parts.settings.lua.enabled:
         yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
+    if invites := parts.grouping.invites():
+        yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
     for warning in (*parts.warnings, *parts.catalog.warnings):
@@ -103,6 +108,14 @@ def _attention(parts: Parts) -> Iterator[Attention]:
     for layer, why in parts.confinement.items():
         if why:
             yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
+
+
+def _of_invites(invites: list[tuple[str, str]]) -> Attention:
+    """Of names and who invites, which are other people's text."""
+    last = [f"“{name}”, from {host}" for name, host in invites[: -INVITES_NAMED - 1 : -1]]
+    more = [f"and {len(invites) - len(last)} more"] if len(invites) > len(last) else []
+    title = "An invitation to a group" if len(invites) == 1 else f"{len(invites)} invitations to groups"
+    return Attention("warn", title, "; ".join((*last, *more)), page="groups")
 
 
 def _of_script(listed: Listed) -> Iterator[Attention]:

@@ -47,7 +47,4 @@ def routes(parts: Parts, shown: Callable[[], dict[str, object] | None]) -> list[
 
 
 def _label(parts: Parts, who: str) -> str:
-    if who == parts.peer_id:
-        return parts.owner.label
-    known = parts.abroad.network.roster.get(who) if parts.abroad.network is not None else None
-    return known.label if known is not None else ""
+    return parts.owner.label if who == parts.peer_id else parts.abroad.label(who)

@@ -32,6 +32,8 @@
     close: (group) => Goop.request("group/close", { group }),
     /** The owner's: tells the peer `peer` that it may join. */
     invite: (group, peer) => Goop.request("group/invite", { group, peer }),
+    /** The owner's: the member `peer` is in the group no more, until it is invited again. */
+    remove: (group, peer) => Goop.request("group/remove", { group, peer }),
     /** The owner's: invitations that came: [{host, group, name, type}]. */
     invites: () => Goop.request("group/invites"),
     /** The owner's: calls `listener({host, group, name, type})` when one comes; gives the function that ends it. */

@@ -158,7 +158,7 @@ export interface GroupEvent {
   from?: string;
   payload?: unknown;
   members?: string[];
-  /** Of a refusal. */
+  /** Of a refusal or an end: why, as the host says. */
   message?: string;
 }
 export interface GroupInvitation {
@@ -178,6 +178,7 @@ export interface Group {
   create(name: string, options?: { type?: string; max_members?: number; volatile?: boolean }): Promise<KnownGroup>;
   close(group: string): Promise<unknown>;
   invite(group: string, peer: string): Promise<unknown>;
+  remove(group: string, peer: string): Promise<unknown>;
   invites(): Promise<GroupInvitation[]>;
   invited(listener: (invitation: GroupInvitation) => void): () => void;
 }

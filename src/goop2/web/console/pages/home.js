@@ -8,7 +8,7 @@ export async function show(main, shell) {
   let home = await shell.get("home");
 
   function identity() {
-    const copy = el("button", { type: "button", onclick: copyId }, "Copy");
+    const copy = el("button", { type: "button", onclick: () => shell.copy(home.id, "Peer id copied") }, "Copy");
     return el(
       "section",
       { class: "card hero", "aria-label": "This peer" },
@@ -29,11 +29,6 @@ export async function show(main, shell) {
     );
   }
 
-  async function copyId() {
-    await navigator.clipboard.writeText(home.id);
-    shell.toast("Peer id copied");
-  }
-
   function openAsVisitor() {
     const used = Number(localStorage.getItem("goop2-visitors") || 0) + 1;
     localStorage.setItem("goop2-visitors", used);
@@ -46,7 +41,7 @@ export async function show(main, shell) {
     return el("ul", { class: "list" }, problems.map(problem));
   }
 
-  function problem({ level, title, text, remedy, script }) {
+  function problem({ level, title, text, remedy, script, page }) {
     return el(
       "li",
       { class: "wrap" },
@@ -54,6 +49,7 @@ export async function show(main, shell) {
       el("p", {}, text),
       remedy && el("p", { class: "small soft" }, remedy),
       script && shell.has("scripts") && el("a", { href: `#/scripts?path=${encodeURIComponent(script)}` }, "Open it"),
+      page && el("a", { href: `#/${page}` }, "Look at it"),
     );
   }
 
@@ -122,7 +118,7 @@ export async function show(main, shell) {
     timer ||= setTimeout(refresh, REFRESH_MS);
   };
   paint();
-  const ends = ["run", "script", "gap"].map((kind) => shell.on(kind, soon));
+  const ends = ["run", "script", "group", "gap"].map((kind) => shell.on(kind, soon));
   return () => {
     gone = true;
     clearTimeout(timer);

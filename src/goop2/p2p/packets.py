@@ -1,0 +1,55 @@
+"""Noise's transport messages, apart from any connection: what came off the wire in, plain bytes out, and back (the Noise spec, 13).
+
+A message is its length (2 bytes, big-endian) and so much that is encrypted, tag and all.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+LENGTH_BYTES: Final = 2
+TAG_BYTES: Final = 16
+PLAIN_MAX_BYTES: Final = 65535 - TAG_BYTES
+
+
+class Ciphers(Protocol):
+    """The two ciphers a handshake left, each with its counter."""
+
+    def encrypt(self, data: bytes) -> bytes: ...
+
+    def decrypt(self, data: bytes) -> bytes: ...
+
+
+class Packets:
+    """Of one connection, both ways. `early`: what came behind the handshake."""
+
+    def __init__(self, ciphers: Ciphers, early: bytes = b"") -> None:
+        self._ciphers = ciphers
+        self._rest = early
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """The content of each message that is whole now. Raises for what was not encrypted by the other side, and for an empty message."""
+        buffer = self._rest + data if self._rest else data
+        at, contents = 0, []
+        while len(buffer) - at >= LENGTH_BYTES:
+            begin = at + LENGTH_BYTES
+            end = begin + (buffer[at] << 8 | buffer[at + 1])
+            if end > len(buffer):
+                break
+            content = self._ciphers.decrypt(buffer[begin:end])
+            if not content:
+                raise ValueError("a message with nothing in it")
+            contents.append(content)
+            at = end
+        self._rest = buffer[at:]
+        return contents
+
+    def send(self, data: bytes) -> bytes:
+        """`data` as it goes over the wire."""
+        if len(data) <= PLAIN_MAX_BYTES:
+            return self._message(data)
+        return b"".join([self._message(data[at : at + PLAIN_MAX_BYTES]) for at in range(0, len(data), PLAIN_MAX_BYTES)])
+
+    def _message(self, data: bytes) -> bytes:
+        encrypted = self._ciphers.encrypt(data)
+        return len(encrypted).to_bytes(LENGTH_BYTES, "big") + encrypted

@@ -1,0 +1,208 @@
+// Groups: those hosted here with their members, those of other peers, and invitations. Names and labels are other people's text.
+import { dialog } from "../shell/dialogs.js";
+import { freshId } from "../shell/dom.js";
+import { counted, shortId } from "../shell/format.js";
+
+const REFRESH_MS = 3000; // peers come, go and say their names without a word to us
+const NAMED = 6; // members of another peer's group that are named
+const NAME_MAX = 200;
+
+export async function show(main, shell) {
+  const { el } = shell;
+  let now = await shell.get("groups");
+  const busy = new Set(); // what was pressed and is not answered yet
+  const left = new Set(); // groups whose end is no news, since it was asked for here
+
+  const text = (words) => el("bdi", {}, words);
+  const named = (group) => text(group.name || group.group || group.id);
+  const who = ({ id, label }) => (id === now.id ? "this peer" : [label && el("strong", {}, text(label)), label && " ", el("code", { class: "small soft", title: id }, shortId(id))]);
+  const spoken = ({ id, label }) => label || shortId(id);
+  const hostOf = ({ host, label }) => ({ id: host, label });
+  const placeOf = (group) => `${group.host} ${group.group || group.id}`;
+
+  const cards = { hosted: card("Groups of this peer", makeForm()), invites: card("Invitations"), joined: card("Groups of other peers", joinForm()) };
+  main.replaceChildren(el("h1", {}, "Groups"), el("div", { class: "columns" }, cards.hosted.box, el("div", { class: "page" }, cards.invites.box, cards.joined.box)));
+
+  function card(title, form = null) {
+    const [heading, list, state] = [el("h2", { tabindex: "-1" }, title), el("div"), el("p", { class: "small level-error wrap", role: "status" })];
+    return { box: el("section", { class: "card groups" }, heading, list, state, form), heading, list, state };
+  }
+
+  /** Does it, once at a time; says under the list of `card` what was refused. Promise of whether it was done. */
+  async function act(card, key, action, options, done = "") {
+    if (busy.has(key)) return false;
+    busy.add(key);
+    card.state.textContent = "";
+    paint();
+    try {
+      take(await shell.post("groups/do", { action, ...options }));
+      if (done) shell.toast(done);
+      return true;
+    } catch (error) {
+      card.state.textContent = error.message;
+      return false;
+    } finally {
+      busy.delete(key);
+      paint();
+    }
+  }
+
+  function button(words, key, label, does, props = {}) {
+    return el("button", { type: "button", dataset: { act: key }, "aria-label": label, "aria-disabled": busy.has(key) ? "true" : null, onclick: does, ...props }, words);
+  }
+
+  // Hosted here.
+
+  function makeForm() {
+    const ids = { name: freshId("name"), type: freshId("type"), most: freshId("most") };
+    const name = el("input", { id: ids.name, maxlength: NAME_MAX, required: true, autocomplete: "off" });
+    const type = el("input", { id: ids.type, value: "template", maxlength: NAME_MAX, required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": `${ids.type}-about` });
+    const most = el("input", { id: ids.most, type: "number", min: 1, max: 1024, placeholder: "no bound" });
+    const make = async (event) => {
+      event.preventDefault();
+      if (!(await act(cards.hosted, "create", "create", { name: name.value, type: type.value, max_members: Number(most.value) }))) return;
+      name.value = "";
+      name.focus();
+    };
+    return el("form", { onsubmit: make },
+      el("div", { class: "row" },
+        el("label", { class: "field grow", for: ids.name }, "Name", name), el("label", { class: "field short", for: ids.type }, "Type", type), el("label", { class: "field short", for: ids.most }, "Members at most", most), el("button", { type: "submit", class: "main" }, "Make it")),
+      el("p", { class: "small soft", id: `${ids.type}-about` }, "Members of a group of type “template” may do with your tables what the policy “group” allows. Other types mean what your pages make of them."));
+  }
+
+  function hosted(group) {
+    const here = group.members.filter((one) => one.here).length;
+    const count = [group.members.length > 0 && counted(group.members.length, "member"), group.members.length > here && `${group.members.length - here} away`, group.max_members && `at most ${group.max_members}`];
+    return el("li", {},
+      el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
+        button("Invite", `invite ${group.id}`, `Invite a peer to ${group.name}`, () => invite(group)),
+        group.session ? el("a", { class: "button", href: "#/listen" }, "To the session") : button("Close", `close ${group.id}`, `Close ${group.name}`, () => close(group), { class: "danger" }))),
+      el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => shell.copy(group.id, "Group id copied"), { class: "link" })),
+      group.members.length ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)))
+        : el("p", { class: "soft" }, "Nobody is in it. Who is invited, or knows its id, may join."));
+  }
+
+  function member(group, one) {
+    const key = `remove ${group.id} ${one.id}`;
+    return el("li", { class: "row apart" }, el("span", { class: "wrap" }, who(one)), el("span", { class: "row" },
+      !one.here && el("span", { class: "badge" }, "away"),
+      one.id !== now.id && button("Remove", key, `Remove ${spoken(one)} from ${group.name}`, () => remove(group, one, key))));
+  }
+
+  const badge = (group) => el("span", { class: "badge wrap" }, group.session ? "listening session" : text(group.type));
+
+  async function close(group) {
+    const question = ["Close ", named(group), group.members.length ? ` for its ${counted(group.members.length, "member")}?` : "?"];
+    if (await shell.confirm(question, "Close it")) await act(cards.hosted, `close ${group.id}`, "close", { group: group.id });
+  }
+
+  async function remove(group, one, key) {
+    const question = ["Remove ", text(spoken(one)), " from ", named(group), "? It is told, and comes back only when you invite it again."];
+    if (await shell.confirm(question, "Remove")) await act(cards.hosted, key, "remove", { group: group.id, peer: one.id });
+  }
+
+  async function invite(group) {
+    const members = new Set(group.members.map((one) => one.id));
+    const free = now.peers.filter((one) => !members.has(one.id));
+    const id = freshId("peer");
+    const chosen = peerChoice(id, free);
+    const asking = free.length
+      ? [el("label", { class: "field", for: id }, "Who is here", chosen), el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, "Invite"), el("button", { value: "" }, "Cancel"))]
+      : [el("p", { class: "soft" }, now.peers.length ? "Everybody who is here is in it." : "Nobody else is here now. Who is shown on the page Network can be invited."), el("p", { class: "row end" }, el("button", { value: "" }, "Close"))];
+    if ((await dialog(["Invite to ", named(group)], ...asking)) !== "yes") return;
+    const peer = free.find((one) => one.id === chosen.value);
+    await act(cards.hosted, `invite ${group.id}`, "invite", { group: group.id, peer: peer.id }, `Invited ${spoken(peer)}`);
+  }
+
+  const peerChoice = (id, peers) => el("select", { id, required: true }, peers.map((one) => el("option", { value: one.id }, one.label ? `${one.label} · ${shortId(one.id)}` : shortId(one.id))));
+
+  // Of other peers.
+
+  function joinForm() {
+    const ids = { host: freshId("host"), group: freshId("group") };
+    const host = el("input", { id: ids.host, required: true, autocomplete: "off", spellcheck: "false", placeholder: "12D3Koo…" });
+    const group = el("input", { id: ids.group, required: true, autocomplete: "off", spellcheck: "false" });
+    const join = async (event) => {
+      event.preventDefault();
+      if (await act(cards.joined, "join", "join", { host: host.value.trim(), group: group.value.trim() })) host.value = group.value = "";
+    };
+    return el("details", {}, el("summary", {}, "Join by its id"),
+      el("form", { class: "row", onsubmit: join },
+        el("label", { class: "field grow", for: ids.host }, "Peer that hosts it", host),
+        el("label", { class: "field grow", for: ids.group }, "Id of the group", group), el("button", { type: "submit" }, "Join")));
+  }
+
+  function joined(group) {
+    const key = `leave ${placeOf(group)}`;
+    const others = group.members.slice(0, NAMED).flatMap((one, index) => [index > 0 && ", ", one.id === now.id ? "this peer" : text(spoken(one))]);
+    const more = group.members.length > NAMED && ` and ${group.members.length - NAMED} more`;
+    return el("li", {},
+      el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
+        group.session && el("a", { class: "button", href: "#/listen" }, "To the session"),
+        button("Leave", key, `Leave ${group.name || group.id}`, () => leave(group, key), { class: "danger" }))),
+      el("p", { class: "small soft wrap" }, "Hosted by ", who(hostOf(group)), group.joined ? "" : ", which is away: it is asked again when it is back"),
+      group.members.length > 0 && el("p", { class: "small soft wrap" }, "Here: ", others, more));
+  }
+
+  async function leave(group, key) {
+    if (!(await shell.confirm(["Leave ", named(group), "?"], "Leave"))) return;
+    left.add(placeOf(group));
+    await act(cards.joined, key, "leave", { host: group.host, group: group.id });
+  }
+
+  function invitation(one) {
+    const key = `invitation ${placeOf(one)}`;
+    const place = { host: one.host, group: one.group };
+    const about = `${one.name || one.group} of ${spoken(hostOf(one))}`;
+    return el("li", { class: "row apart" },
+      el("div", { class: "grow" }, el("h3", {}, named(one), " ", badge(one)), el("p", { class: "small soft wrap" }, "From ", who(hostOf(one)))),
+      el("span", { class: "row" },
+        button(busy.has(key) ? "Asking…" : "Accept", key, `Accept: ${about}`, () => act(cards.invites, key, "join", place, one.session ? "You hear it on the page Listening" : ""), { class: "main" }),
+        button("Refuse", `${key} no`, `Refuse: ${about}`, () => act(cards.invites, `${key} no`, "refuse", place))));
+  }
+
+  // All of it.
+
+  function fill({ list, heading }, entries, make, none) {
+    const held = list.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    list.replaceChildren(entries.length ? el("ul", { class: "list" }, entries.map(make)) : el("p", { class: "soft" }, none));
+    if (held) ([...list.querySelectorAll("[data-act]")].find((one) => one.dataset.act === held) || heading).focus();
+  }
+
+  function paint() {
+    fill(cards.hosted, now.hosted, hosted, "None yet. What a member of a group says on a page goes to all the others.");
+    fill(cards.invites, now.invites, invitation, "None are waiting.");
+    fill(cards.joined, now.joined, joined, "This peer is in no group of another.");
+  }
+
+  function take(next) {
+    const changed = JSON.stringify(next) !== JSON.stringify(now);
+    now = next;
+    return changed;
+  }
+
+  let gone = false;
+  async function renew() {
+    const next = await shell.get("groups").catch(() => null);
+    if (document.querySelector("dialog[open]")) return; // the focus goes back to what opened it
+    if (next && !gone && take(next)) paint();
+  }
+  let soon = 0;
+  function hear(change) {
+    clearTimeout(soon);
+    soon = setTimeout(renew, 100);
+    if (change.what === "ended" && change.host !== now.id && !left.delete(placeOf(change))) {
+      shell.toast(`No longer in ${change.name || change.group}${change.message ? `: ${change.message}` : ""}`, change.message ? "bad" : "good");
+    }
+  }
+
+  paint();
+  const ends = [shell.on("group", hear), shell.on("gap", renew)];
+  const timer = setInterval(renew, REFRESH_MS);
+  return () => {
+    gone = true;
+    clearInterval(timer);
+    clearTimeout(soon);
+    ends.forEach((end) => end());
+  };
+}

@@ -1,0 +1,286 @@
+"""The console's Groups page, of two owners: made, invited to, joined, removed from, left and closed, each seen by the other at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, Route, expect
+from tests.p2p.hosts import LOOPBACK, connect
+from tests.web.browser import PATIENCE_MS, launched
+from tests.web.served import Served, served
+
+from goop2.network.joining import Network, join
+from goop2.p2p.groups import HOSTED_MAX
+from goop2.p2p.guest import open_guest
+from goop2.p2p.protocols import topics
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NAMES = {
+    "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA": "Ann",
+    "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp": "Bob the builder",
+    "12D3KooWHdiAxVd8uMQR1hGWXccidmfCwLqcMpGwR6QcTP6QRMuD": "",
+}
+OWNED = "document.documentElement.dataset.owned = 1"
+HOSTILE = f'<img src=x onerror="{OWNED}">\u202e'
+
+
+def said(group: str, type_: str, payload: object) -> topics.Group:
+    event = topics.read(topics.group_topic(group, type_), json.dumps(payload).encode())
+    assert isinstance(event, topics.Group)
+    return event
+
+
+async def grouped(up: Served, more: str = "") -> None:
+    """Groups as they may be, for a picture, or with what strangers write in `more`; nobody is asked on any network."""
+    ann, bob, eve = NAMES
+    grouping = up.peer.grouping
+    setattr(up.web.abroad, "label", lambda peer: f"{NAMES.get(peer, '')}{more}")  # noqa: B010
+    chess = await grouping.create(f"Chess club{more[:150]}", "template", 8)
+    await grouping.create("Mondays", "calendar")
+    for peer in NAMES:
+        grouping.received(peer, said(chess.id, "join", {"type": "join"}))
+    grouping.gone(eve)
+    for host, group, name in ((ann, "g1", "Reading round"), (bob, "g2", "Tools to lend")):
+        grouping.groups.join(host, group)
+        members = [{"peer_id": peer} for peer in (up.peer.identity.peer_id, ann, bob)]
+        grouping.received(host, said(group, "welcome", {"group_name": f"{name}{more}", "app_type": f"template{more}", "members": members}))
+    grouping.gone(bob)
+    grouping.invited(bob, topics.Invite("g3", f"Neighbours{more}", bob, f"template{more}"))
+    grouping.invited(eve, topics.Invite(f"listen-{'0' * 16}", "Night radio", eve, "listen"))
+
+
+@dataclass
+class Owner:
+    """A peer, its network and its open Groups page."""
+
+    up: Served
+    network: Network
+    page: Page
+
+    @property
+    def id(self) -> str:
+        return self.up.peer.identity.peer_id
+
+    def card(self, title: str) -> Locator:
+        return self.page.locator("section.card", has=self.page.get_by_role("heading", name=title, exact=True))
+
+    async def press(self, name: str, agree: str = "") -> None:
+        await self.page.get_by_role("button", name=name, exact=True).click()
+        if agree:
+            await self.page.get_by_role("dialog").get_by_role("button", name=agree, exact=True).click()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def owners(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Owner, Owner]]:
+    async with AsyncExitStack() as stack:
+        guest = await stack.enter_async_context(open_guest())
+        made = []
+        for label in ("Ann", "Bob"):
+            up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer"), functions={}, profile={"label": label}))
+            network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+            up.web.abroad.join(network)
+            stack.callback(up.web.abroad.part)
+            context = await browser.new_context()
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            made.append(Owner(up, network, await context.new_page()))
+        await connect(made[0].network.host, made[1].network.host)
+        for one, other in (made, made[::-1]):
+            one.network.roster.introduced(other.id, other.up.peer.owner.label)
+            await one.page.goto(one.up.web.console)
+            await expect(one.page.locator("#link")).to_have_text("Live")
+            await one.page.keyboard.press("g")
+            await one.page.keyboard.press("g")
+            await expect(one.page.get_by_role("heading", level=1)).to_have_text("Groups")
+        yield made[0], made[1]
+
+
+async def test_a_group_from_its_making_to_its_end(owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    await ann.page.get_by_label("Name").fill("Chess")
+    await ann.page.get_by_label("Members at most").fill("2")
+    await ann.press("Make it")
+    await expect(ann.page.get_by_label("Name")).to_be_focused()
+    await expect(ann.card("Groups of this peer")).to_contain_text("at most 2")
+    await ann.press("Invite a peer to Chess", "Invite")
+    await expect(ann.page.locator(".toast")).to_have_text("Invited Bob")
+    await expect(bob.card("Invitations")).to_contain_text("Chess template")
+    await expect(bob.card("Invitations")).to_contain_text("From Ann")
+    await bob.press("Accept: Chess of Ann")
+    await expect(bob.card("Groups of other peers")).to_contain_text("Here: this peer")
+    await expect(bob.card("Invitations")).to_contain_text("None are waiting.")
+    await expect(ann.card("Groups of this peer")).to_contain_text("1 member, at most 2")
+
+    await ann.press("Remove Bob from Chess", "Remove")
+    await expect(ann.card("Groups of this peer")).to_contain_text("Nobody is in it.")
+    await expect(ann.page.get_by_role("heading", name="Groups of this peer")).to_be_focused()
+    await expect(bob.page.locator(".toast.bad")).to_have_text("No longer in Chess: the host has removed this peer")
+    await expect(bob.card("Groups of other peers")).to_contain_text("in no group of another")
+    group = ann.up.peer.grouping.groups.hosted()[0].id
+    await bob.page.get_by_text("Join by its id").click()
+    await bob.page.get_by_label("Peer that hosts it").fill(ann.id)
+    await bob.page.get_by_label("Id of the group").fill(group)
+    await bob.press("Join")
+    await expect(bob.page.get_by_role("status").filter(has_text="does not let this peer into the group")).to_be_visible()
+
+    await ann.press("Invite a peer to Chess", "Invite")
+    await bob.press("Accept: Chess of Ann")
+    await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()
+    await bob.press("Leave Chess", "Leave")
+    await expect(ann.card("Groups of this peer")).to_contain_text("Nobody is in it.")
+    await bob.press("Join")
+    await expect(bob.card("Groups of other peers")).to_contain_text("Chess")
+    await ann.press("Close Chess", "Close it")
+    await expect(ann.card("Groups of this peer")).to_contain_text("None yet.")
+    await expect(bob.page.locator(".toast.good").last).to_have_text("No longer in Chess")
+    await expect(bob.card("Groups of other peers")).to_contain_text("in no group of another")
+
+
+async def test_an_invitation_is_told_on_the_first_page_and_refused(owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    group = await ann.up.peer.grouping.create("Chess", "template")
+    await bob.page.keyboard.press("g")
+    await bob.page.keyboard.press("h")
+    await expect(bob.page.get_by_text("Nothing needs you.")).to_be_visible()
+    await ann.up.peer.grouping.invite(group.id, bob.id)
+    await expect(bob.page.get_by_text("“Chess”, from Ann")).to_be_visible()
+    await bob.page.get_by_role("link", name="Look at it").click()
+    await bob.press("Refuse: Chess of Ann")
+    await expect(bob.card("Invitations")).to_contain_text("None are waiting.")
+    assert bob.up.peer.grouping.invites() == ()
+
+
+async def test_whoever_accepts_a_listening_session_hears_it_and_its_host_ends_it_as_a_session(owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    await ann.up.peer.listening.create("Radio")
+    await expect(ann.card("Groups of this peer")).to_contain_text("Radio listening session")
+    await expect(ann.page.get_by_role("button", name="Close Radio")).to_have_count(0)
+    await ann.press("Invite a peer to Radio", "Invite")
+    await bob.press("Accept: Radio of Ann")
+    await expect(bob.card("Groups of other peers")).to_contain_text("Radio listening session")
+    state = bob.up.peer.listening.following.followed
+    assert state is not None
+    assert state.host == ann.id
+    await ann.up.peer.listening.close()
+    await expect(bob.card("Groups of other peers")).to_contain_text("in no group of another")
+
+
+async def test_what_is_refused_is_said_and_what_was_typed_is_still_there(owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    await ann.page.get_by_label("Name").fill(" ")
+    await ann.press("Make it")
+    await expect(ann.page.get_by_role("status").filter(has_text="a group's name and its type have 1 to 200 characters")).to_be_visible()
+    for number in range(HOSTED_MAX):
+        await ann.up.peer.grouping.create(f"Group {number}", "template")
+    await ann.page.get_by_label("Name").fill("One more")
+    await ann.press("Make it")
+    await expect(ann.page.get_by_role("status").filter(has_text="64 groups are hosted here, the most there may be")).to_be_visible()
+    await expect(ann.page.get_by_label("Name")).to_have_value("One more")
+    bob.up.web.abroad.part()
+    await ann.press("Invite a peer to Group 3", "Cancel")
+    assert bob.up.peer.grouping.invites() == ()
+
+
+async def test_who_may_be_invited_is_who_is_here_and_not_in_it(owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    group = await ann.up.peer.grouping.create("Chess", "template")
+    await bob.up.peer.grouping.join(ann.id, group.id)
+    await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()
+    await ann.press("Invite a peer to Chess")
+    await expect(ann.page.get_by_role("dialog")).to_contain_text("Everybody who is here is in it.")
+    await ann.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    await ann.page.get_by_role("dialog").wait_for(state="detached")
+    ann.up.web.abroad.part()
+    ann.up.peer.grouping.gone(bob.id)
+    await expect(ann.card("Groups of this peer")).to_contain_text("away")
+    await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()  # its name is still known
+    async with ann.page.expect_response("**/api/console/groups"):
+        pass
+    await ann.press("Invite a peer to Chess")
+    await expect(ann.page.get_by_role("dialog")).to_contain_text("Nobody else is here now.")
+
+
+async def test_who_comes_while_the_network_is_looked_at_takes_nobodys_place(owners: tuple[Owner, Owner]) -> None:
+    ann, _ = owners
+    await ann.page.keyboard.press("g")
+    await ann.page.keyboard.press("n")
+    await ann.page.get_by_role("link", name="Visit Bob").focus()
+    ann.network.roster.introduced(next(iter(NAMES)), "A stranger")
+    await expect(ann.page.get_by_role("link", name="Chat with A stranger")).to_be_visible()
+    await expect(ann.page.get_by_role("link", name="Visit Bob")).to_be_focused()
+
+
+async def test_an_id_is_copied_or_it_is_said_that_it_is_not(owners: tuple[Owner, Owner]) -> None:
+    ann, _ = owners
+    await ann.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    group = await ann.up.peer.grouping.create("Chess", "template")
+    await ann.press("Copy the id of Chess")
+    await expect(ann.page.locator(".toast.good")).to_have_text("Group id copied")
+    assert await ann.page.evaluate("navigator.clipboard.readText()") == group.id
+    await ann.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    await ann.press("Copy the id of Chess")
+    await expect(ann.page.locator(".toast.bad")).to_contain_text("does not let this page copy")
+
+
+async def test_a_button_is_pressed_once_however_slow_the_answer(owners: tuple[Owner, Owner]) -> None:
+    ann, _ = owners
+    asked: list[str] = []
+
+    async def slow(route: Route) -> None:
+        asked.append(route.request.post_data or "")
+        await ann.page.wait_for_timeout(300)
+        await route.continue_()
+
+    await ann.page.route("**/groups/do", slow)
+    await ann.page.get_by_label("Name").fill("Once")
+    for _ in range(3):
+        await ann.page.keyboard.press("Enter")
+    await expect(ann.card("Groups of this peer")).to_contain_text("Once")
+    assert len(asked) == 1
+
+
+async def test_names_and_labels_are_text(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
+    async with served(tmp_path_factory.mktemp("peer"), functions={}) as up:
+        await grouped(up, HOSTILE)
+        page = await (await browser.new_context()).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(f"{up.web.console}&")
+        await page.evaluate("location.hash = '#/groups'")
+        await expect(page.get_by_text("Tools to lend").first).to_be_visible()
+        for name, ending in (("Remove", "Cancel"), ("Leave", "Cancel"), ("Close", "Cancel")):
+            await page.get_by_role("button", name=name).first.click()
+            await expect(page.get_by_role("dialog")).to_contain_text("onerror")
+            await page.get_by_role("dialog").get_by_role("button", name=ending).click()
+        assert await page.locator("main img").count() == 0
+        assert await page.locator("[data-owned]").count() == 0
+        await page.context.close()
+
+
+async def test_the_controls_want_the_key_and_know_their_actions(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
+    async with served(tmp_path_factory.mktemp("peer"), functions={}) as up:
+        key = up.web.token.text
+        assert (await up.ask("/api/console/groups", host=up.console)).status == 403
+        for body, status, said_ in (
+            ({"action": "burn"}, 400, "groups have no action 'burn'; they have create, close"),
+            ({"action": "close", "group": "nosuch"}, 404, "no group 'nosuch' is hosted here"),
+            ({"action": "join", "group": "g", "host": "h"}, 503, "not on the network yet"),
+            ({"action": "refuse", "group": "g", "host": "h"}, 404, "no invitation"),
+            ({"action": "create", "name": "x", "max_members": 5000}, 400, "max_members is 5000"),
+            ({"action": "create", "name": 7}, 400, "Expected `str`"),
+        ):
+            text = json.dumps(body).encode()
+            assert (await up.ask("/api/console/groups/do", host=up.console, method="POST", body=text)).status == 403
+            answer = await up.ask("/api/console/groups/do", host=up.console, method="POST", body=text, authorization=f"Bearer {key}")
+            assert (answer.status, said_ in answer.json["message"]) == (status, True), answer.json
