@@ -200,50 +200,54 @@ local function key_label(value, key, refusal)
   return label
 end
 
-local function append(keys, more)
-  local count = #keys
-  for index = 1, #more do
-    keys[count + index] = more[index]
+local KNOWN_MAX = 100 -- keys of an object that are remembered for the next
+
+local function set_of(keys)
+  local set = {}
+  for index = 1, #keys do
+    set[keys[index]] = true
   end
-  return keys
+  return set
 end
 
 -- Whether `value` has the keys of the object written before it, as the rows of a result have.
 local function has_known_keys(value, refusal)
-  local known, count = refusal.known, 0
+  local keys, count = refusal.keys, 0
+  if not keys then
+    return false
+  end
+  local known = refusal.known or set_of(keys)
+  refusal.known = known
   for key in next, value do
     if not known[key] then
       return false
     end
     count = count + 1
   end
-  return count == #refusal.keys
+  return count == #keys
 end
-
-local KNOWN_MAX = 100 -- keys of an object that are remembered for the next
 
 -- The keys in their order, numbers before names: the same value is always the same text. false when one can be neither.
 local function sorted_keys(value, refusal)
   if has_known_keys(value, refusal) then
     return refusal.keys
   end
-  local numbers, names, known = {}, {}, {}
+  local names, keys = {}, {}
   for key in next, value do
-    local keys = type(key) == "string" and names or numbers
-    if keys == numbers and not key_text(value, key, refusal) then
+    if type(key) == "string" then
+      names[#names + 1] = key
+    elseif key_text(value, key, refusal) then
+      keys[#keys + 1] = key
+    else
       return false
     end
-    keys[#keys + 1] = key
   end
-  sort(numbers)
+  sort(keys)
   sort(names)
-  local keys = append(numbers, names)
-  if #keys <= KNOWN_MAX then
-    for index = 1, #keys do
-      known[keys[index]] = true
-    end
-    refusal.keys, refusal.known = keys, known
+  for index = 1, #names do
+    keys[#keys + 1] = names[index]
   end
+  refusal.keys, refusal.known = #keys <= KNOWN_MAX and keys or nil, nil
   return keys
 end
 
@@ -342,7 +346,7 @@ end
 local function encode(value, root, bytes_max)
   local out = {}
   local refusal = {
-    steps = {}, open = {}, labels = {}, labels_room = LABELS_MAX, keys = {}, known = {}, bytes = 0, bytes_max = bytes_max or huge,
+    steps = {}, open = {}, labels = {}, labels_room = LABELS_MAX, bytes = 0, bytes_max = bytes_max or huge,
   }
   local count = encode_value(value, out, 0, refusal, 0)
   if count and not refusal.joined then
