@@ -160,6 +160,22 @@ def test_nothing_is_served_where_the_whole_site_is_the_script_folder(folder: Pat
     assert site.listing() == []
 
 
+def test_a_hard_link_to_a_script_is_a_script(site: SiteFiles, folder: Path) -> None:
+    os.link(folder / "site/lua/functions/secret.lua", folder / "site/x.txt")
+    os.link(folder / "site/index.html", folder / "site/front.html")
+    assert served(site, "x.txt") is None
+    assert served(site, "front.html") == "front"
+    assert [listed.path for listed in site.listing()] == ["blog/a b.txt", "blog/index.html", "front.html", "index.html"]
+
+
+def test_a_name_that_is_no_text_does_not_spoil_the_listing(site: SiteFiles, folder: Path) -> None:
+    try:
+        (Path(os.fsdecode(os.fsencode(folder / "site") + b"/bad\xff.txt"))).write_text("x")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert [listed.path for listed in site.listing()] == ["blog/a b.txt", "blog/index.html", "index.html"]
+
+
 def test_a_pipe_is_neither_served_nor_waited_for(site: SiteFiles, folder: Path) -> None:
     os.mkfifo(folder / "site/pipe")
     assert served(site, "/pipe") is None

@@ -23,6 +23,10 @@ class NotChanged(Exception):
     """Nothing was changed; the message says why, in one sentence."""
 
 
+class NotThere(NotChanged):
+    """There is no such file."""
+
+
 def write(files: SiteFiles, path: str, content: bytes) -> None:
     """Put `content` at `path`, making folders as needed. Raises `NotChanged`."""
 
@@ -70,7 +74,7 @@ def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], Non
     except NotServed:
         raise NotChanged(f"{path!r} is no place for a file of the site: no scripts, no hidden names, nothing outside of it") from None
     except FileNotFoundError:
-        raise NotChanged(f"{path!r} is not there") from None
+        raise NotThere(f"{path!r} is not there") from None
     except OSError as error:
         raise NotChanged(f"{path!r} cannot be changed ({error.strerror})") from None
 

@@ -4,8 +4,8 @@ A path is walked component by component, each opened relative to the folder befo
 a link; links are read and walked by hand, and may lead anywhere inside the site. What was walked is
 what is served: there is no moment between looking and opening.
 
-    never: the script folder (whatever it is called here), names that begin with a dot, anything outside,
-           anything that is not a regular file
+    never: the script folder (whatever it is called here) and what is a hard link to a file in it, names that
+           begin with a dot, anything outside, anything that is not a regular file
 
 Shared by the web, the network and `goop.site.read`. It must not know who asks.
 """
@@ -106,7 +106,7 @@ class SiteFiles:
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 raise IsFolder(relative)
-            if not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(status.st_mode) or self._is_script(status):
                 raise NotServed(relative)
             # A duplicate: the walk closes its own.
             return SiteFile(relative, cast("BinaryIO", os.fdopen(os.dup(descriptor), "rb", buffering=0)), status)
@@ -137,7 +137,7 @@ class SiteFiles:
         if _identity(os.fstat(folder)) in hidden or depth > DEPTH_MAX:
             return
         for name in sorted(os.listdir(folder)):
-            if name.startswith(".") or len(found) >= LISTED_MAX:
+            if name.startswith(".") or _NOT_IN_NAMES.search(name) or len(found) >= LISTED_MAX:
                 continue
             with contextlib.suppress(OSError, NotServed):
                 self._list_one(folder, name, prefix + name, found, hidden, depth)
@@ -150,11 +150,15 @@ class SiteFiles:
                 self._list(inner, f"{path}/", found, hidden, depth + 1)
             finally:
                 os.close(inner)
-        elif stat.S_ISREG(status.st_mode):
+        elif stat.S_ISREG(status.st_mode) and not self._is_script(status):
             found.append(_listed(path, status))
         elif stat.S_ISLNK(status.st_mode):
             with self.open(path) as target:
                 found.append(_listed(path, target.status))
+
+    def _is_script(self, status: os.stat_result) -> bool:
+        """Whether it is a script by another name: a hard link. What has one name alone was not come to through the scripts' folder."""
+        return status.st_nlink > 1 and any(_holds(folder, _identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
         """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case."""
@@ -262,6 +266,16 @@ def components(path: str) -> list[str]:
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise NotServed(path)
     return parts
+
+
+def _holds(folder: Path, wanted: tuple[int, int]) -> bool:
+    """Whether a file of that identity lies somewhere in `folder`."""
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                if _identity(os.lstat(f"{inside}/{name}")) == wanted:
+                    return True
+    return False
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Terminal, goop2, start
+from tests.cli.command import GOOP2, Terminal, goop2, start
 
 POSTS = {
     "name": "posts",
@@ -256,6 +259,72 @@ def test_export_of_everything(filled: Path, tmp_path: Path) -> None:
     assert goop2("data", filled, "export", "--all", "--format", "json", "--output", tmp_path / "all").returncode == 0
     assert sorted(file.name for file in (tmp_path / "all").iterdir()) == ["loose.json", "notes.json", "posts.json"]
     assert json.loads((tmp_path / "all/notes.json").read_text())[0]["number"] == str(BIG)
+
+
+def test_a_tables_name_leads_to_no_other_folder(filled: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute('CREATE TABLE "../out" (x)')
+        connection.execute('CREATE TABLE "a/b" (x)')
+    done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
+    assert done.returncode == 0
+    assert sorted(file.name for file in (tmp_path / "all").iterdir()) == [
+        "%2E.%2Fout.csv",
+        "a%2Fb.csv",
+        "loose.csv",
+        "notes.csv",
+        "posts.csv",
+    ]
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_table_that_cannot_be_exported_is_named(filled: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("INSERT INTO loose VALUES (CAST(x'ff' AS TEXT))")
+        connection.commit()
+    done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
+    assert (done.returncode, done.stderr.splitlines()[-1][:50]) == (2, "error: table loose: a row holds text that is not U")
+
+
+def test_an_export_that_finds_no_room_names_its_file_and_leaves_nothing(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("INSERT INTO loose VALUES (?)", ("x" * 100_000,))
+        connection.commit()
+    done = subprocess.run(
+        [GOOP2, "data", filled, "export", "loose", "--output", tmp_path / "full/loose.csv"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    assert (done.returncode, done.stderr) == (2, f"error: {tmp_path}/full/loose.csv was not written: File too large\n")
+    assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_no_file_is_put_in_the_place_of_a_pipe(filled: Path, tmp_path: Path) -> None:
+    """Nor of a terminal or /dev/null, which root could replace."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit(pipe.read_text)
+        assert goop2("data", filled, "export", "posts", "--output", pipe).returncode == 0
+        assert read.result() == goop2("data", filled, "export", "posts").stdout
+    done = goop2("data", filled, "backup", pipe, "--force")
+    assert (done.returncode, "is no file" in done.stderr) == (2, True)
+    assert pipe.is_fifo()
+
+
+def test_an_export_goes_where_a_link_leads(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("there.csv")
+    assert goop2("data", filled, "export", "posts", "--output", tmp_path / "link.csv").returncode == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert "One" in (tmp_path / "there.csv").read_text()
+
+
+def test_what_strangers_wrote_steers_no_terminal(filled: Path) -> None:
+    with Terminal(["data", filled, "export", "notes"]) as terminal:
+        terminal.wait_for("red")
+        assert "\x1b[31m" not in terminal.raw
 
 
 @pytest.mark.parametrize("arguments", [(), ("posts", "--all"), ("--all",)])

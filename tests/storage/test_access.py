@@ -144,6 +144,24 @@ def test_any_other_aggregate_is_refused(access: Access, text: object) -> None:
     assert isinstance(ask(access, BOB, "aggregate", table="posts", expr=text), str)
 
 
+def test_an_aggregate_by_a_column_of_its_own_name_is_refused_not_half_answered(access: Access, database: Database) -> None:
+    access.perform("add-column", OWNER, {"table": "posts", "column": {"name": "value", "type": "integer"}})
+    told = ask(access, BOB, "aggregate", table="posts", expr="sum(points)", group_by="value")
+    assert told == "group_by cannot be value: the answer has the sum under that name"
+    assert ask(access, BOB, "aggregate", table="posts", expr="sum(value)") == [{"value": None}]
+
+
+def test_a_whole_number_is_one_however_json_writes_it(access: Access, database: Database) -> None:
+    """Other languages write 5.0 for 5, and read 5 alone as a whole number."""
+    access.perform("add-column", OWNER, {"table": "posts", "column": {"name": "weight", "type": "real"}})
+    access.perform("update-where", OWNER, {"table": "posts", "where": "1", "data": {"points": 5.0, "weight": 5.0}})
+    assert database.scalar("SELECT typeof(points) || typeof(weight) FROM posts") == "integerreal"
+    found = ask(access, BOB, "query", table="posts", columns=["points", "weight"], limit=1)
+    assert json.dumps(found) == '[{"points": 5, "weight": 5}]'
+    for wrong in (5.5, 1e300, 2.0**54):
+        assert "takes a whole number" in str(ask(access, OWNER, "update-where", table="posts", where="1", data={"points": wrong}))
+
+
 def test_strangers_are_told_of_open_tables_alone(access: Access) -> None:
     assert [table["name"] for table in ask(access, BOB, "tables")] == ["notes", "posts"]  # type: ignore[attr-defined]
     assert [table["name"] for table in ask(access, OWNER, "tables")] == ["diary", "notes", "posts"]  # type: ignore[attr-defined]

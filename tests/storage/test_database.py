@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from goop2.storage import database as module
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import BusyError, StatementTimeout, StorageError
-from goop2.storage.guard import EXEC, QUERY, SCRIPT_WRITES
+from goop2.storage.guard import EXEC, ONE_TABLE, QUERY, SCRIPT_WRITES, Role
 from goop2.storage.limits import JOURNAL_MAX_BYTES, ROWS_MAX, ROWS_MAX_BYTES
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
@@ -21,8 +22,12 @@ LARGE = f"SELECT zeroblob({ROWS_MAX_BYTES // 2}) AS a UNION ALL SELECT zeroblob(
 
 def test_rows_beyond_the_most_are_an_error_not_a_cut(database: Database) -> None:
     assert len(database.query(QUERY, NUMBERS.format(ROWS_MAX))) == ROWS_MAX
-    with pytest.raises(StorageError, match=f"more than {ROWS_MAX} rows"):
+    with pytest.raises(StorageError, match=f"goop.db.query: more than {ROWS_MAX} rows; add a LIMIT"):
         database.query(QUERY, NUMBERS.format(ROWS_MAX + 1))
+    database.rows("CREATE TABLE t (x)")
+    database.changed(f"INSERT INTO t {NUMBERS.format(ROWS_MAX + 1)}")
+    with pytest.raises(StorageError, match=f"goop.schema.list: more than {ROWS_MAX} rows; give a limit"):
+        database.query(Role(ONE_TABLE, "goop.schema.list", "t"), "SELECT x FROM t")
 
 
 def test_bytes_beyond_the_most_are_an_error(database: Database) -> None:
@@ -88,7 +93,7 @@ def test_a_writing_statement_has_time_of_its_own_which_begins_when_the_lock_is_i
 LIMITED = {
     "length": ("SELECT length(zeroblob(2097153))", "larger than the database takes"),
     "text": (f"SELECT 1 -- {'x' * 100_000}", "larger than the database takes"),
-    "columns": (f"SELECT {', '.join(['1'] * 201)}", "too many columns"),
+    "columns": (f"SELECT {', '.join(['1'] * 2001)}", "too many columns"),
     "depth": (f"SELECT 1{' + 1' * 200}", "Expression tree is too large"),
     "compound": (" UNION ".join(["SELECT 1 UNION SELECT 2"] * 26), "too many terms in compound SELECT"),
     "steps": (f"SELECT 1 IN ({'0,' * 49_000}0)", "more memory than it may have"),
@@ -108,6 +113,53 @@ def test_a_statement_beyond_a_limit_is_refused(database: Database, limit: str) -
     sql, message = LIMITED[limit]
     with pytest.raises(StorageError, match=message):
         database.change(EXEC, sql) if sql.startswith("INSERT") else database.query(QUERY, sql)
+
+
+BEYOND = {
+    "columns": f"CREATE TABLE odd ({', '.join(f'c{number}' for number in range(1900))})",
+    "text": f"CREATE TABLE odd (x DEFAULT '{'x' * 200_000}')",
+    "depth": f"CREATE TABLE odd (x CHECK ({' OR '.join(['x'] * 300)}))",
+    "compound": f"CREATE VIEW odd AS {' UNION ALL '.join(['SELECT 1'] * 100)}",
+    "arguments": f"CREATE TABLE odd (x CHECK (max({', '.join(['x'] * 120)}) > 0))",
+}
+"""Limit → what another peer, or an owner's own tool, may have made beyond it."""
+
+
+@pytest.mark.parametrize("limit", BEYOND)
+def test_what_was_made_under_wider_limits_is_read_again_after_a_change_of_tables(database: Database, path: Path, limit: str) -> None:
+    """SQLite reads all tables anew when one has changed, under the limits of whoever asks first."""
+    database.rows("CREATE TABLE t (x)")
+    other = apsw.Connection(str(path))
+    other.execute(BEYOND[limit])
+    other.execute("CREATE TABLE further (x)")
+    other.close()
+    assert database.change(EXEC, "INSERT INTO t VALUES (1)") == 1
+    assert len(database.query(QUERY, "SELECT * FROM odd LIMIT 1")) == (1 if limit == "compound" else 0)
+    sql, message = LIMITED["text"]
+    with pytest.raises(StorageError, match=message):
+        database.query(QUERY, sql)
+
+
+def test_a_full_disk_is_nobodys_fault_who_asks(database: Database) -> None:
+    database.rows("CREATE TABLE t (x)")
+    pages = int(database.scalar("PRAGMA page_count") or 0)
+    database.rows(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageError, match="the disk is full") as caught:
+        database.change(EXEC, "INSERT INTO t VALUES (zeroblob(1000000))")
+    assert caught.value.code == "unavailable"
+    assert database.query(QUERY, "SELECT * FROM t").values == []
+
+
+def test_damage_is_nobodys_fault_who_asks(database: Database, path: Path) -> None:
+    database.rows("CREATE TABLE t (x)")
+    database.close()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) // 2))
+    damaged = open_database(path)
+    with pytest.raises(StorageError, match="damaged") as caught:
+        damaged.query(QUERY, "SELECT * FROM t")
+    damaged.close()
+    assert caught.value.code == "unavailable"
 
 
 def test_statements_of_ours_cannot_attach_either(database: Database) -> None:

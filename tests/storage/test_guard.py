@@ -77,7 +77,7 @@ TOO_MUCH = (
     "SELECT replace(hex(zeroblob(500000)), '0', hex(zeroblob(100)))",
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 500000) SELECT group_concat(hex(x)) FROM n",
     "SELECT 1" + " + 1" * 500,
-    "SELECT " + ", ".join(["1"] * 300),
+    "SELECT " + ", ".join(["1"] * 3000),
     " UNION ".join(["SELECT 1"] * 100),
     "SELECT 1 -- " + "x" * 200_000,
 )

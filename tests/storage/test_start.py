@@ -36,6 +36,15 @@ def test_what_is_no_database_is_told_by_name_and_left_alone(tmp_path: Path) -> N
     assert (tmp_path / "data.db").read_text() == "these are my notes, not a database at all"
 
 
+def test_what_is_damaged_is_told_with_a_remedy(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "data.db")) as database:
+        database.execute("CREATE TABLE t (x)")
+    content = (tmp_path / "data.db").read_bytes()
+    (tmp_path / "data.db").write_bytes(content[:50])
+    with pytest.raises(DatabaseError, match=r"data\.db cannot be opened as a database: the database file is damaged: restore a backup"):
+        open_folder(tmp_path, tmp_path)
+
+
 def test_a_registry_of_another_form_is_told_and_not_repaired(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "data.db")) as database:
         database.execute("CREATE VIEW _tables AS SELECT 1 AS name")

@@ -7,6 +7,7 @@ import pytest
 from goop2.storage.access import Access
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError, StorageError
+from goop2.storage.limits import COLUMNS_MAX
 from goop2.storage.policies import Visitor
 from goop2.storage.typed import Owner, TypedTables
 
@@ -80,3 +81,10 @@ def test_duplicates_under_a_key_of_another_peer_are_read_and_left(access: Access
     assert access.perform("count", OWNER, {"table": "scores"}) == 2
     with pytest.raises(AccessError, match="several rows"):
         access.perform("upsert", OWNER, {"table": "scores", "key_col": "code", "data": {"code": "x"}})
+
+
+def test_a_table_has_an_end_in_columns_however_they_come(access: Access) -> None:
+    plain = [{"name": f"c{number}", "type": "text"} for number in range(COLUMNS_MAX)]
+    access.perform("create-table", OWNER, {"name": "wide", "column_defs": plain})
+    with pytest.raises(AccessError, match="wide has 100 columns or more already"):
+        access.perform("add-column", OWNER, {"table": "wide", "column": {"name": "further", "type": "text"}})

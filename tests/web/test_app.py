@@ -108,6 +108,13 @@ async def test_before_the_network_is_up_a_visited_peer_is_not_there_yet_and_says
         assert (await up.ask(path, host=host)).status == 404
 
 
+async def test_a_file_that_is_not_there_cannot_be_removed_and_is_said_so(up: Served) -> None:
+    answer = await up.ask("/api/site/remove", method="POST", body=b'{"path": "nosuch.txt"}')
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+    answer = await up.ask("/api/site/remove", method="POST", body=b'{"path": "../goop.json"}')
+    assert (answer.status, answer.json["code"]) == (400, "bad_request")
+
+
 async def test_the_console_has_no_data_and_the_site_no_console(up: Served) -> None:
     assert (await up.call("who", host=up.console)).status == 404
     authorization = f"Bearer {up.web.token.text}"

@@ -9,7 +9,7 @@ import pytest
 from tests.web.served import Answer, Served, served
 
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_TO_BYTES
-from goop2.web.pages import Compressed, content_type
+from goop2.web.pages import Compressed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,29 +28,6 @@ def _site(up: Served) -> None:
     (site / "song.mp3").write_bytes(MEDIA)
     (site / "ä b.html").write_text("named")
     (site / "large.txt").write_bytes(b"x" * (COMPRESSED_TO_BYTES + 1))
-
-
-@pytest.mark.parametrize(
-    ("path", "type_"),
-    [
-        ("index.html", "text/html; charset=utf-8"),
-        ("a.js", "text/javascript; charset=utf-8"),
-        ("a.mjs", "text/javascript; charset=utf-8"),
-        ("a.css", "text/css; charset=utf-8"),
-        ("a.json", "application/json; charset=utf-8"),
-        ("a.svg", "image/svg+xml; charset=utf-8"),
-        ("a.png", "image/png"),
-        ("a.webp", "image/webp"),
-        ("a.woff2", "font/woff2"),
-        ("a.wasm", "application/wasm"),
-        ("a.mp3", "audio/mpeg"),
-        ("a.tar.gz", "application/gzip"),
-        ("a.unheard-of", "application/octet-stream"),
-        ("LICENSE", "application/octet-stream"),
-    ],
-)
-async def test_types_follow_from_names(path: str, type_: str) -> None:
-    assert content_type(path) == type_
 
 
 @pytest.mark.parametrize(

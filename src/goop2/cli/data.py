@@ -6,12 +6,13 @@ Nothing here writes to the database: that is for scripts, pages and the console.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from goop2.storage.reading import Reading
 
 FORMATS: Final = ("csv", "json")
+_NOT_IN_FILE_NAMES: Final = re.compile(r'^\.|[\x00-\x1f/\\:*?"<>|%]')
 SHOWN_AFTER_PAGES: Final = 5_000
 """Of a backup, 20 MB: below it is done before a progress line can be read."""
 
@@ -144,12 +146,12 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
         if table is None and target is not None:
             target.mkdir(parents=True, exist_ok=True)
             for each in reading.tables():
-                _export_to(reading, each.name, form, target / f"{each.name}.{form}")
+                _export_to(reading, each.name, form, target / f"{_in_file_name(each.name)}.{form}")
         elif table is not None and target is not None:
             _need_place(target)
             _export_to(reading, table, form, target)
         elif table is not None:
-            _export(reading, table, form, sys.stdout)
+            _export(reading, table, form, _stdout())
 
 
 @data.command("backup")
@@ -163,6 +165,8 @@ def backup(folder: Path, target: Path, force: bool) -> None:
     data.db (and remove data.db-wal and data.db-shm beside it).
     """
     _need_place(target)
+    if _is_device(target):
+        raise Fault(f"{target} is no file: name one, there already or not")
     if target.exists() and not force:
         raise Fault(f"{target} is there already: name another file, or replace it with --force")
     if target.resolve() in {(folder / name).resolve() for name in ("data.db", "data.db-wal", "data.db-shm")}:
@@ -186,22 +190,50 @@ def _need_place(target: Path) -> None:
 
 def _show(names: list[str] | tuple[str, ...], found: rows.Rows, *, as_csv: bool) -> None:
     if as_csv:
-        rows.write_csv(rows.Harmless(sys.stdout) if output.is_terminal(sys.stdout) else sys.stdout, names, found)
+        rows.write_csv(_stdout(), names, found)
     else:
         rows.print_table(names, found)
 
 
-def _export(reading: Reading, table: str, form: str, stream: TextIO) -> None:
-    with reading.query(reading.everything(table)) as (names, found):
-        rows.WRITERS[form](stream, names, found)
+def _stdout() -> rows.Writable:
+    return rows.Harmless(sys.stdout) if output.is_terminal(sys.stdout) else sys.stdout
+
+
+def _is_device(target: Path) -> bool:
+    """A terminal, a pipe, /dev/null: it can be written to, but a file must not be put in its place."""
+    return target.exists() and not target.is_file()
+
+
+def _in_file_name(table: str) -> str:
+    """A table may have any name, made elsewhere; a file of that name must stay in its folder, on any system."""
+    return _NOT_IN_FILE_NAMES.sub(lambda found: f"%{ord(found[0]):02X}", table)
+
+
+def _export(reading: Reading, table: str, form: str, stream: rows.Writable) -> None:
+    from goop2.storage.errors import StorageError
+
+    everything = reading.everything(table)
+    try:
+        with reading.query(everything) as (names, found):
+            rows.WRITERS[form](stream, names, found)
+    except StorageError as error:
+        raise Fault(f"table {output.one_line(table)}: {error}") from None
 
 
 def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
+    if _is_device(target):
+        with target.open("w", encoding="utf-8", newline="") as stream:
+            _export(reading, table, form, stream)
+        return
+    target = target.resolve()  # where a link leads, not in its place
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             _export(reading, table, form, stream)
         Path(name).replace(target)
+    except OSError as error:  # a full disk, say, which names no file
+        Path(name).unlink(missing_ok=True)
+        raise Fault(f"{target} was not written: {error.strerror or error}") from None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

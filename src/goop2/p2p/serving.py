@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import mimetypes
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
+from goop2.content_types import content_type
 from goop2.p2p.admission import Memory
 from goop2.p2p.limits import (
     EXCHANGE_SECONDS,
@@ -47,9 +47,6 @@ Operation = Callable[[Caller, data.Request], Awaitable[data.Answer]]
 """Carries out one data operation for a caller."""
 CallerOf = Callable[[str], Caller]
 """Who a connected peer is to our scripts."""
-
-_UNTYPED: Final = "application/octet-stream"
-_TEXT_TYPES: Final = ("application/javascript", "application/json", "image/svg+xml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +223,7 @@ class Serving:
         try:
             async with self._one_seals:
                 text = await asyncio.to_thread(_sealed_file, file, size, box)
-            await stream.write(site.header(mime_type(file.path), len(text), sealed=True))
+            await stream.write(site.header(content_type(file.path), len(text), sealed=True))
             await stream.finish(text)
         finally:
             self._sealed_files.free(held)
@@ -235,7 +232,7 @@ class Serving:
     async def _send_file(self, stream: Stream, file: SiteFile) -> None:
         missing = file.status.st_size
         try:
-            await stream.write(site.header(mime_type(file.path), missing))
+            await stream.write(site.header(content_type(file.path), missing))
         except LocalFault:
             await stream.finish(site.refusal(site.FORBIDDEN))
             return
@@ -281,12 +278,6 @@ def _sealed_file(file: SiteFile, size: int, box: Box) -> bytes:
 def _shrank(file: SiteFile, missing: int) -> OSError:
     """The reader must not take it for whole."""
     return OSError(f"{file.path} ended {missing} bytes early")
-
-
-def mime_type(path: str) -> str:
-    """By the file's name; text says that it is UTF-8."""
-    guessed = mimetypes.guess_type(path)[0] or _UNTYPED
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") or guessed in _TEXT_TYPES else guessed
 
 
 def _written(answer: data.Answer) -> bytes:

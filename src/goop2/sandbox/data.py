@@ -77,7 +77,7 @@ class Data:
             self._database = open_database(path)
             self.descriptors = descriptors(path)
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error), set()
+            self._unusable, self.descriptors = str(error).replace(str(path), path.name), set()  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)

@@ -31,6 +31,8 @@ CALLER_FUNCTION: Final = "_py_caller"
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
 AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
+AGGREGATED: Final = "value"
+"""Name of what an aggregate gives, in each row of its answer."""
 
 
 class Access:
@@ -135,11 +137,15 @@ class Access:
             raise AccessError("bad_request", f"expr is {shown(request.get('expr'))}; allowed is {', '.join(AGGREGATES)} of a column")
         counts_rows = column == "*" and function.strip().lower() == "count"
         wanted = "*" if counts_rows else quoted(read.column(subject, column))
-        selected = f"{function.strip().lower()}({wanted}) AS value"
+        selected = f"{function.strip().lower()}({wanted}) AS {AGGREGATED}"
         group = request.get("group_by")
         if group is None:
             return self._select(visitor, subject, selected, request)
-        by = quoted(read.column(subject, group))
+        if read.column(subject, group) == AGGREGATED:
+            raise AccessError(
+                "bad_request", f"group_by cannot be {AGGREGATED}: the answer has the {function.strip().lower()} under that name"
+            )
+        by = quoted(str(group))
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
     def _select(self, visitor: Visitor, subject: Subject, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:

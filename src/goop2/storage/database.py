@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, DatabaseError, RefusedError, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, DatabaseError, FileFault, RefusedError, StatementTimeout, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -48,6 +48,11 @@ EXACT_INTEGER_MAX: Final = 2**53
 NUMBER_BYTES: Final = 8
 FOREVER: Final = float("inf")
 DESCRIPTORS_LOOKED_AT: Final = 1024
+
+UNLIMITED: Final = 2**31 - 1
+"""For SQLite its own bound, which cannot be raised."""
+_STRUCTURE_UNREAD: Final = "malformed database schema"
+"""What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
@@ -82,6 +87,8 @@ _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
     (apsw.CorruptError, "the database file is damaged: restore a backup"),
     (apsw.NotADBError, "the file is not a database"),
+    (apsw.CantOpenError, "it should be a file that may be read and written, in a folder that may be written"),
+    (apsw.IOError, "the disk does not let the database file be read or written"),
     (UnicodeDecodeError, "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
     (UnicodeEncodeError, "the text is not UTF-8"),
     (OverflowError, "an integer is outside the 64 bits a database holds"),
@@ -91,6 +98,11 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
     apsw.BusyError: BusyError,
     apsw.LockedError: BusyError,
     apsw.InterruptError: StatementTimeout,
+    apsw.FullError: FileFault,
+    apsw.ReadOnlyError: FileFault,
+    apsw.CorruptError: FileFault,
+    apsw.NotADBError: FileFault,
+    apsw.IOError: FileFault,
 }
 """What SQLite says → what it is to a caller; a StorageError otherwise."""
 
@@ -190,9 +202,7 @@ class Database:
         self._memory_ends = apsw.memory_used() + self._memory_max
         cursor = self._connection.cursor()
         try:
-            if role is not INTERNAL:
-                self._inspect(cursor, role, sql, arguments)
-            yield cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
+            yield self._begun(cursor, role, sql, arguments)
         except StorageError:
             raise
         except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
@@ -201,6 +211,31 @@ class Database:
             cursor.close(True)
             if self._alarmed:
                 self.alarm(0)
+
+    def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
+        try:
+            return self._begin(cursor, role, sql, arguments)
+        except apsw.CorruptError as error:
+            if _STRUCTURE_UNREAD not in str(error):
+                raise
+        self._read_structure(role)
+        return self._begin(cursor, role, sql, arguments)
+
+    def _begin(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
+        if role is not INTERNAL:
+            self._inspect(cursor, role, sql, arguments)
+        return cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
+
+    def _read_structure(self, role: Role) -> None:
+        """Read what tables there are without the limits, which are for statements: SQLite does so anew after every change of them."""
+        kept = {limit: self._connection.limit(limit, UNLIMITED) for limit in SQLITE_LIMITS}
+        self._guard.role = INTERNAL
+        try:
+            self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 0").close()
+        finally:
+            self._guard.role = role
+            for limit, value in kept.items():
+                self._connection.limit(limit, value)
 
     def _hold(self) -> None:
         if self._alarmed:
@@ -225,10 +260,7 @@ class Database:
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
-        if isinstance(error, apsw.BindingsError):
-            return StorageError(_miscounted(str(error)))
-        message = next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
-        return _CLASSES.get(type(error), StorageError)(message)
+        return _CLASSES.get(type(error), StorageError)(explained(error))
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -308,6 +340,13 @@ def _miscounted(said: str) -> str:
     return f"the arguments are not as many as the ? in the statement: it takes {counts[1]}, not {counts[2]}"
 
 
+def explained(error: BaseException) -> str:
+    """What SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
+    if isinstance(error, apsw.BindingsError):
+        return _miscounted(str(error))
+    return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
+
+
 def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
     """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
     if "\0" in sql:
@@ -371,7 +410,8 @@ def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
         if number == 1:
             names = tuple(column[0] for column in cursor.get_description())
         elif number > rows_max:
-            raise StorageError(f"{role.name}: more than {rows_max} rows; add a LIMIT")
+            remedy = "give a limit" if role.table else "add a LIMIT"
+            raise StorageError(f"{role.name}: more than {rows_max} rows; {remedy}")
         size += _cross(row, values)
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")
@@ -397,8 +437,11 @@ def _for_json(role: Role, name: str, value: Any) -> object:
         return base64.b64encode(value).decode()
     if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
         return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise StorageError(f"{role.name}: {name} is not a finite number")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise StorageError(f"{role.name}: {name} is not a finite number")
+        if value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
+            return int(value)  # 5, never 5.0, as a script gives it
     return value
 
 
@@ -435,7 +478,7 @@ def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -
             bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
-        raise DatabaseError(f"{path} cannot be opened as a database: {error}") from None
+        raise DatabaseError(f"{path} cannot be opened as a database: {explained(error)}") from None
     return database
 
 

@@ -18,6 +18,12 @@ class BusyError(StorageError):
     code = "unavailable"
 
 
+class FileFault(StorageError):
+    """The database's file cannot be used as it is: a full disk, damage. Nobody who asks is at fault."""
+
+    code = "unavailable"
+
+
 class StatementTimeout(StorageError):
     """The statement took longer than it may."""
 

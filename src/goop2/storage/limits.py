@@ -59,7 +59,7 @@ JOURNAL_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
 SQLITE_LIMITS: Final = {
     apsw.SQLITE_LIMIT_LENGTH: VALUE_MAX_BYTES,
     apsw.SQLITE_LIMIT_SQL_LENGTH: 100_000,  # 50 times the longest statement we have seen
-    apsw.SQLITE_LIMIT_COLUMN: 200,
+    apsw.SQLITE_LIMIT_COLUMN: 2000,  # SQLite's own: tables other peers made have any number
     apsw.SQLITE_LIMIT_EXPR_DEPTH: 200,  # the parser recurses on the C stack
     apsw.SQLITE_LIMIT_COMPOUND_SELECT: 50,
     apsw.SQLITE_LIMIT_VDBE_OP: 100_000,

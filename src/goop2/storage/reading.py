@@ -17,7 +17,7 @@ from typing import Final
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
-from goop2.storage.database import FILE, Database, Value
+from goop2.storage.database import FILE, Database, Value, explained
 from goop2.storage.errors import DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables
@@ -142,7 +142,7 @@ class Reading:
                 _copy(self._database.connection, name, progress)
             Path(name).replace(target)
         except apsw.Error as error:
-            raise StorageError(f"{target} was not written: {error}") from None
+            raise StorageError(f"{target} was not written: {explained(error)}") from None
         finally:
             for left in (name, f"{name}-wal", f"{name}-shm", f"{name}-journal"):
                 Path(left).unlink(missing_ok=True)
@@ -170,13 +170,15 @@ def open_reading(folder: Path) -> Iterator[Reading]:
     path = folder / FILE
     if not path.exists():
         raise DatabaseError(f"{path} is not there yet: it is made when the peer first starts, by goop2 peer or goop2 chat")
+    if not path.is_file():
+        raise DatabaseError(f"{path} is no file: put the peer's database there, or move it away and start anew")
     try:
         database = Database(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY))
         database.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         database.connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         database.scalar("SELECT count(*) FROM sqlite_schema")
     except (apsw.Error, StorageError) as error:
-        raise DatabaseError(f"{path} cannot be read as a database: {error}") from None
+        raise DatabaseError(f"{path} cannot be read as a database: {explained(error)}") from None
     try:
         yield Reading(database)
     finally:

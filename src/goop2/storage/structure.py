@@ -13,6 +13,7 @@ from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError, StorageError
 from goop2.storage.layout import column_names, register_again, table_there, user_tables
+from goop2.storage.limits import COLUMNS_MAX
 from goop2.storage.typed import TypedTables
 from goop2.storage.values import shown
 
@@ -34,6 +35,8 @@ def add_column(database: Database, request: Request) -> dict[str, object]:
     table = _table(database, request)
     (column,) = declared.parse_columns(_plain_columns([request.get("column")]), declared.failing(table))
     TypedTables(database).lookup(table)  # raises where it could not be added to its declaration
+    if len(column_names(database, table)) - len(SYSTEM_COLUMNS) >= COLUMNS_MAX:
+        raise StorageError(f"{table} has {COLUMNS_MAX} columns or more already, and takes no further one")
     if column.required and column.default is None:
         raise StorageError(f"{table}.{column.name} is added to rows that do not have it, so it needs a default or must not be required")
     database.rows(f"ALTER TABLE {quoted(table)} ADD COLUMN {column.ddl}")

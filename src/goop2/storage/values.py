@@ -43,6 +43,8 @@ def _is_text(value: object) -> bool:
 def _is_integer(value: object) -> bool:
     if isinstance(value, str):  # what an integer beyond 2^53 looks like in Lua
         return bool(_BIG_INTEGER.match(value)) and abs(int(value)) > EXACT_INTEGER_MAX and INTEGER_MIN <= int(value) <= INTEGER_MAX
+    if isinstance(value, float):  # JSON's 5.0 is 5
+        return value.is_integer() and abs(value) <= EXACT_INTEGER_MAX
     return isinstance(value, int) and not isinstance(value, bool) and INTEGER_MIN <= value <= INTEGER_MAX
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import Chat as Messages
-from goop2.chat.chat import ChatError, Said
+from goop2.chat.chat import ChatError, Said, check
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.errors import StorageError
@@ -101,6 +101,7 @@ class Chat:
         asked = _send.decode(body)
         if not call.caller.owner:
             return Failure(ErrorCode.FORBIDDEN, "only the owner speaks to everybody")
+        check(asked.content)
         if self._abroad.network is None:
             return Failure(ErrorCode.UNAVAILABLE, "this peer is not on the network yet")
         reached = await self._abroad.network.broadcast(asked.content, int(time.time() * _MILLISECONDS))

@@ -13,39 +13,17 @@ import html
 import re
 from collections import OrderedDict
 from http import HTTPStatus
-from mimetypes import MimeTypes
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
+from goop2.content_types import content_type, is_text
 from goop2.site_files import IsFolder, NotServed, SiteFile, SiteFiles
 from goop2.web.answers import Headers
 from goop2.web.calls import Call
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES
 
-_TYPES: Final = MimeTypes(filenames=())
-"""Python's own table and what follows, not the machine's: a site has the same types everywhere."""
-for _ending, _type in {
-    ".js": "text/javascript",
-    ".mjs": "text/javascript",
-    ".ts": "text/plain",  # types for editors; Python's own table takes them for films
-    ".mts": "text/plain",
-    ".webmanifest": "application/manifest+json",
-    ".wasm": "application/wasm",
-    ".md": "text/markdown",
-    ".avif": "image/avif",
-    ".webp": "image/webp",
-    ".ico": "image/x-icon",
-    ".woff": "font/woff",
-    ".woff2": "font/woff2",
-    ".flac": "audio/flac",
-    ".ogg": "audio/ogg",
-}.items():
-    _TYPES.add_type(_type, _ending)
-
-_TEXT_TYPES: Final = frozenset({"application/json", "application/manifest+json", "application/xml", "image/svg+xml"})
-"""Text by another name than text/…: they get a charset, and compression helps."""
 _RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.IGNORECASE)
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
@@ -60,19 +38,6 @@ class Document(msgspec.Struct, frozen=True):
     size: int
     content: bytes | None = None
     file: SiteFile | None = None
-
-
-def content_type(path: str) -> str:
-    """The type a file is sent with, by its name's ending."""
-    found, encoding = _TYPES.guess_type(path, strict=False)
-    if found is None or encoding is not None:
-        return "application/gzip" if encoding == "gzip" else "application/octet-stream"
-    return f"{found}; charset=utf-8" if is_text(found) else found
-
-
-def is_text(type_: str) -> bool:
-    """Whether it is text, of which compression makes less."""
-    return type_.startswith("text/") or type_.partition(";")[0] in _TEXT_TYPES
 
 
 class Compressed:

@@ -11,7 +11,7 @@ import msgspec
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.site_changes import NotChanged, remove, write
+from goop2.site_changes import NotChanged, NotThere, remove, write
 from goop2.site_files import SiteFiles
 from goop2.web.answers import send_failure, send_json, send_refusal
 from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
@@ -59,7 +59,8 @@ class SiteApi:
         try:
             await asyncio.to_thread(change)
         except NotChanged as error:
-            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), call.headers)
+            code = ErrorCode.NOT_FOUND if isinstance(error, NotThere) else ErrorCode.BAD_REQUEST
+            await send_failure(call.send, Failure(code, str(error)), call.headers)
         else:
             await send_json(call.send, b'{"ok":true}', HTTPStatus.OK, call.headers)
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.content_types import content_type
 from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
 from goop2.p2p.protocols import data, site
@@ -133,7 +134,7 @@ class Visits:
     async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""
         name = path.rpartition("/")[2]
-        if not name or "." in name:
+        if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
             async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
