@@ -18,6 +18,7 @@ from goop2.network.joining import Network, join
 from goop2.p2p.groups import HOSTED_MAX
 from goop2.p2p.guest import open_guest
 from goop2.p2p.protocols import topics
+from goop2.web.controls.groups import MEMBERS_SHOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -265,6 +266,25 @@ async def test_names_and_labels_are_text(browser: Browser, tmp_path_factory: pyt
             await page.get_by_role("dialog").get_by_role("button", name=ending).click()
         assert await page.locator("main img").count() == 0
         assert await page.locator("[data-owned]").count() == 0
+        await page.context.close()
+
+
+async def test_of_a_thousand_members_the_first_are_named_and_all_are_counted(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async with served(tmp_path_factory.mktemp("peer"), functions={}) as up:
+        group = await up.peer.grouping.create("Crowd", "template")
+        for number in range(MEMBERS_SHOWN + 50):
+            up.peer.grouping.received(f"peer-{number}", said(group.id, "join", {"type": "join"}))
+        up.peer.grouping.gone("peer-0")
+        page = await (await browser.new_context()).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(up.web.console)
+        await expect(page.locator("main h1")).to_be_visible()
+        await page.evaluate("location.hash = '#/groups'")
+        await expect(page.get_by_text(f"{MEMBERS_SHOWN + 50} members, 1 away")).to_be_visible()
+        await expect(page.get_by_role("button", name="Remove")).to_have_count(MEMBERS_SHOWN)
+        await expect(page.get_by_text("50 more: “goop2 group members” lists them all")).to_be_attached()
         await page.context.close()
 
 

@@ -131,7 +131,7 @@ def _usage(message: str, command: str) -> str:
     import re
 
     guess = r"\.? \(?Did you mean (?:one of: )?(.*\?)\)?$"
-    sentence, guesses = re.subn(guess, lambda found: f"; did you mean {found[1].replace(', ', ' or ')}", message)
+    sentence, guesses = re.subn(guess, lambda found: f"; did you mean {found[1].replace(', ', ' or ')}", message.replace("''", "'"))
     help_command = f'"{command} --help" says how it is used' if command else ""
     return (" " if guesses else "; ").join(filter(None, (sentence.rstrip("."), help_command)))
 

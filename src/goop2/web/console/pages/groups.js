@@ -71,14 +71,14 @@ export async function show(main, shell) {
   }
 
   function hosted(group) {
-    const here = group.members.filter((one) => one.here).length;
-    const count = [group.members.length > 0 && counted(group.members.length, "member"), group.members.length > here && `${group.members.length - here} away`, group.max_members && `at most ${group.max_members}`];
+    const count = [group.count > 0 && counted(group.count, "member"), group.away > 0 && `${group.away} away`, group.max_members && `at most ${group.max_members}`];
+    const unnamed = group.count - group.members.length;
     return el("li", {},
       el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
         button("Invite", `invite ${group.id}`, `Invite a peer to ${group.name}`, () => invite(group)),
         group.session ? el("a", { class: "button", href: "#/listen" }, "To the session") : button("Close", `close ${group.id}`, `Close ${group.name}`, () => close(group), { class: "danger" }))),
       el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => shell.copy(group.id, "Group id copied"), { class: "link" })),
-      group.members.length ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)))
+      group.count ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)), unnamed > 0 && el("li", { class: "small soft" }, `${unnamed} more: “goop2 group members” lists them all`))
         : el("p", { class: "soft" }, "Nobody is in it. Who is invited, or knows its id, may join."));
   }
 
@@ -92,7 +92,7 @@ export async function show(main, shell) {
   const badge = (group) => el("span", { class: "badge wrap" }, group.session ? "listening session" : text(group.type));
 
   async function close(group) {
-    const question = ["Close ", named(group), group.members.length ? ` for its ${counted(group.members.length, "member")}?` : "?"];
+    const question = ["Close ", named(group), group.count ? ` for its ${counted(group.count, "member")}?` : "?"];
     if (await shell.confirm(question, "Close it")) await act(cards.hosted, `close ${group.id}`, "close", { group: group.id });
   }
 
@@ -135,13 +135,13 @@ export async function show(main, shell) {
   function joined(group) {
     const key = `leave ${placeOf(group)}`;
     const others = group.members.slice(0, NAMED).flatMap((one, index) => [index > 0 && ", ", one.id === now.id ? "this peer" : text(spoken(one))]);
-    const more = group.members.length > NAMED && ` and ${group.members.length - NAMED} more`;
+    const more = group.count > NAMED && ` and ${group.count - NAMED} more`;
     return el("li", {},
       el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
         group.session && el("a", { class: "button", href: "#/listen" }, "To the session"),
         button("Leave", key, `Leave ${group.name || group.id}`, () => leave(group, key), { class: "danger" }))),
       el("p", { class: "small soft wrap" }, "Hosted by ", who(hostOf(group)), group.joined ? "" : ", which is away: it is asked again when it is back"),
-      group.members.length > 0 && el("p", { class: "small soft wrap" }, "Here: ", others, more));
+      group.count > 0 && el("p", { class: "small soft wrap" }, "Here: ", others, more));
   }
 
   async function leave(group, key) {
