@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -113,6 +114,37 @@ async def test_where_it_is_is_kept_now_and_then(tmp_path: Path, monkeypatch: pyt
         while json.loads((tmp_path / "data/listen.json").read_text())["position"] < 0.1:  # noqa: ASYNC110 - a file tells nobody
             await asyncio.sleep(0.05)
     await listening.stop()
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced"])
+async def test_a_track_whose_file_is_gone_plays_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    """Who came now would hear nothing."""
+    monkeypatch.setattr(listening_module, "KEPT_EVERY_SECONDS", 0.05)
+    wav(tmp_path / "tone.wav", 20)
+    listening = Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []))
+    await listening.create("Evening")
+    await listening.load("tone.wav")
+    await listening.play()
+    paused = asyncio.Event()
+    listening.subscribe(lambda state: paused.set() if state is not None and not state.playing else None)
+    (tmp_path / "tone.wav").unlink()
+    if change == "replaced":
+        wav(tmp_path / "tone.wav", 3)
+    async with asyncio.timeout(10):
+        await paused.wait()
+    with pytest.raises(ListenError, match=r"tone\.wav"):
+        await listening.play()
+    await listening.stop()
+
+
+async def test_what_cannot_be_kept_leaves_no_rests(listening: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    await listening.create("Evening")
+    await listening.load("tone.wav")
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 async def test_others_hear_of_a_change_whose_script_is_cancelled(listening: Listening) -> None:

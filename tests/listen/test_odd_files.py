@@ -28,6 +28,7 @@ PICTURE = b"\xff\xd8\xff\xe0" + random.Random(5).randbytes(1_500_000)
 ID3V1 = b"TAG" + b"Old Title".ljust(30, b"\0") + b"Old Artist".ljust(30, b"\0") + bytes(65)
 PCM = struct.pack("<HHIIHH", 1, 1, RATE, RATE * 2, 2, 16)
 EXTENSIBLE = struct.pack("<HHIIHHHHI", 0xFFFE, 1, RATE, RATE * 2, 2, 16, 22, 16, 4) + b"\1\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
+DOUBLES = struct.pack("<HHIIHH", 3, 1, RATE, RATE * 8, 8, 64)
 ADPCM = struct.pack("<HHIIHHHH", 2, 1, RATE, RATE, 1024, 4, 2, 500)
 TO_A_PIPE = 0xFFFFFFFF
 
@@ -145,10 +146,19 @@ def test_wavs_of_other_samples(tmp_path: Path, source: Path, options: tuple[str,
     assert loaded(tmp_path, "odd.wav") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
 
 
-def test_a_wav_no_browser_plays_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "odd.wav").write_bytes(riff((b"fmt ", ADPCM), (b"data", bytes(10_000))))
+@pytest.mark.parametrize("format_", [ADPCM, DOUBLES])
+def test_a_wav_no_browser_plays_is_refused(tmp_path: Path, format_: bytes) -> None:
+    (tmp_path / "odd.wav").write_bytes(riff((b"fmt ", format_), (b"data", bytes(10_000))))
     with pytest.raises(ListenError, match=r"odd\.wav .* browsers do not play"):
         loaded(tmp_path, "odd.wav")
+
+
+def test_what_holds_no_frames_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "odd.mp3").write_bytes(b"\xff\xfd\x84\x04" + bytes(800))  # as MP2 begins
+    (tmp_path / "text.mp3").write_text("no sound at all" * 1000)
+    for name in ("odd.mp3", "text.mp3"):
+        with pytest.raises(ListenError, match=rf"{name} is broken, or no audio file: .* "):
+            loaded(tmp_path, name)
 
 
 def test_a_flac_without_its_length_and_one_that_was_cut(tmp_path: Path, source: Path) -> None:

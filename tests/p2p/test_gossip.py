@@ -13,6 +13,7 @@ from libp2p.crypto.rsa import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import Pubsub
 from libp2p.utils import encode_varint_prefixed
 from tests.p2p.hosts import SECONDS, connect, loopback_host, new_identity, read_all, until
 
@@ -98,6 +99,24 @@ async def test_what_one_says_is_heard_before_there_is_a_mesh(guest: Guest, monke
         await acquainted(ann, bob)
         await ann.gossip.publish(b"goodbye")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"goodbye")])
+
+
+async def test_who_leaves_has_said_everything_however_long_that_takes(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Pubsub.write_msg
+
+    async def slowly(*arguments: Any) -> bool:
+        await trio.sleep(0.1)
+        return await write(*arguments)
+
+    monkeypatch.setattr(Pubsub, "write_msg", slowly)
+    monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
+    async with asyncio.timeout(SECONDS), member(guest) as bob:
+        async with member(guest) as ann:
+            await acquainted(ann, bob)
+            await until(lambda: bool(ann.gossip._pubsub and ann.gossip._pubsub.peers))
+            await ann.gossip.publish(b"one thing more")
+            await ann.gossip.publish(b"goodbye")
+        await until(lambda: [payload for _, payload in bob.heard] == [b"one thing more", b"goodbye"])
 
 
 @contextlib.asynccontextmanager

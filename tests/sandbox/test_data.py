@@ -201,8 +201,11 @@ def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_pat
 
 def test_a_database_that_cannot_be_opened_is_told_without_a_path(tmp_path: Path) -> None:
     data = Data(tmp_path / "gone" / "data.db", kv_enabled=True)
-    shape, nothing, message = data(b"kv.get", data.entries[b"kv.get"], (b"a",))
-    assert (shape, nothing, message) == (b"vv", None, b"data.db cannot be opened as a database: unable to open database file")
+    _, nothing, message = data(b"kv.get", data.entries[b"kv.get"], (b"a",))
+    assert nothing is None
+    assert isinstance(message, bytes)
+    assert message.startswith(b"data.db cannot be opened as a database: ")
+    assert b"/" not in message
 
 
 async def test_kv_that_is_off_says_so(tmp_path: Path) -> None:

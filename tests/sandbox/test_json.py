@@ -243,6 +243,42 @@ def test_an_object_of_many_keys_is_whole_and_in_order_and_so_is_the_next(flavour
     assert text == f'[{same},{same},{{"a":1}}]'
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "local s, t = ('x'):rep(1e6), {} for i = 1, 600 do t[i] = s end return {here = t}",
+        "local t = {} for i = 1, 6 do t[i] = ('x'):rep(1e6) end return t",
+        "local s, t = ('x'):rep(1000), {} for i = 1, 20000 do t[i] = {a = s} end return t",
+        "local t = {1} for _ = 1, 60 do t = {t, t} end return t",
+    ],
+)
+def test_a_result_far_too_large_is_told_as_that_and_not_as_memory_or_time_that_ran_out(flavour: str, body: str) -> None:
+    assert error_of(flavour, body) == "result is more than 1048576 bytes of JSON"
+
+
+NEARLY_A_MEGABYTE = {
+    "t[i] = 1000000000 + i": 95_000,
+    "t[i] = 'a'": 250_000,
+    "t[i] = true": 190_000,
+    "t[i] = {id = i, name = 'user number ' .. i}": 24_000,
+    "t[i] = {_id = i, body = ('x'):rep(50), n = {i, {i}}}": 10_000,
+}
+
+
+@pytest.mark.parametrize("each", NEARLY_A_MEGABYTE)
+def test_a_result_of_a_megabyte_fits_into_the_usual_memory_whatever_it_is_made_of(flavour: str, each: str) -> None:
+    count = NEARLY_A_MEGABYTE[each]
+    text = result_text(flavour, f"local t = {{}} for i = 1, {count} do {each} end return t")
+    assert 900_000 < len(text) <= 1_048_576
+    assert len(json.loads(text)) == count
+
+
+def test_a_large_value_is_written_whole_and_in_order(flavour: str) -> None:
+    value = {"rows": [{"id": i, "tags": ["a", "b"], "at": {"x": i, "y": [i] * (i % 3)}} for i in range(1, 2001)], "total": 2000}
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    assert result_text(flavour, "return request.params", json.dumps(value)) == text
+
+
 # ── Python's json as a second opinion ────────────────────────────────────────────────────────
 
 ECHO = "return request.params[1]"

@@ -38,14 +38,13 @@ def peer(folder: Path, live: bool) -> int:
 
 
 async def _peer(folder: Path, live: bool) -> int:
-    from goop2.lock import locked
     from goop2.peer import serve_peer
 
     told_to_end = asyncio.Event()
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    logs.set_up()
-    with locked(folder):
+    with await session.own(folder):
+        for number in ENDING:
+            asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        logs.set_up()
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))

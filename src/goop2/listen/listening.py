@@ -234,24 +234,36 @@ class Listening:
         self._ticking = asyncio.create_task(self._play_on()) if playing else None
 
     async def _play_on(self) -> None:
-        """To the end of the track, which is a pause there."""
+        """To the end of the track, which is a pause there, or until its file is gone."""
         while (session := self._session) is not None and session.playing and session.track is not None:
             left = session.track.duration - session.at(self._clock())
             await asyncio.sleep(max(0.0, min(left, KEPT_EVERY_SECONDS)))
             async with self._changing:
-                if self._session is session and session.ended(self._clock()):
+                if self._session is not session:
+                    continue
+                if session.ended(self._clock()) or not await asyncio.to_thread(self._can_be_heard, session.track):
                     await self._become(session.pause(self._clock()))
-                elif self._session is session:
+                else:
                     await asyncio.to_thread(self._write, session)
+
+    def _can_be_heard(self, track: Track) -> bool:
+        """Whether its file is still what was loaded: without it nobody who comes now hears anything."""
+        with contextlib.suppress(ListenError):
+            self.open(track).close()
+            return True
+        return False
 
     def _write(self, session: Session) -> None:
         kept = _Kept(session.id, session.name, session.at(self._clock()), session.track)
         with contextlib.suppress(OSError):  # what is not kept is only not there after a restart
             self._file.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=".listen.", dir=self._file.parent)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(kept))
-            Path(name).replace(self._file)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(msgspec.json.encode(kept))
+                Path(name).replace(self._file)
+            finally:  # on a full disk it would be one more every ten seconds
+                Path(name).unlink(missing_ok=True)
 
 
 def plain(track: Track | None) -> dict[str, object] | None:

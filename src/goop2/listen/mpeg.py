@@ -29,6 +29,9 @@ _CONTENTS_BYTES: Final = 44
 class NoFrames(Exception):
     """There is no MP3 in it."""
 
+    def __init__(self) -> None:
+        super().__init__("it holds no frames of an MP3 that browsers play")
+
 
 class Frame(NamedTuple):
     """A frame's place and sound."""

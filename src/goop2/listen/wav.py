@@ -7,6 +7,8 @@ import struct
 from typing import BinaryIO, Final, NamedTuple
 
 _EXTENSIBLE: Final = 0xFFFE
+_FLOATING: Final = 3
+_FLOATING_BITS: Final = (32).to_bytes(2, "little")
 _PLAYED: Final = frozenset({1, 3, 6, 7})
 """PCM, floating point, A-law and µ-law: what browsers play."""
 
@@ -53,6 +55,8 @@ def _format(content: bytes) -> tuple[int, int]:
     code, _, rate, _, block = struct.unpack("<HHIIH", content[:14])
     if code == _EXTENSIBLE and len(content) >= 26:
         code = int.from_bytes(content[24:26], "little")
+    if code == _FLOATING and content[14:16] != _FLOATING_BITS:
+        raise ValueError("its samples are floating point of other than 32 bits, which browsers do not play")
     if code not in _PLAYED:
         raise ValueError(f"its sound is packed in a way (0x{code:x}) that browsers do not play")
     return rate, block

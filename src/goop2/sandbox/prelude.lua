@@ -224,7 +224,7 @@ local function reply_text(result)
 end
 
 local function result_json(result)
-  local text, message = json().encode(result, "result")
+  local text, message = json().encode(result, "result", RESULT_MAX_BYTES)
   if not text then
     error(message, 0)
   end
