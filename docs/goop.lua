@@ -11,7 +11,7 @@ goop.self = {}
 
 goop.json = {}
 
----The value as JSON text.
+---The value as JSON text; the keys of an object in their order.
 ---Returns: string | nil, error
 ---@param value any
 ---@return any ...
@@ -80,10 +80,10 @@ goop.kv = {}
 ---@return any ...
 function goop.kv.get(key) end
 
----Stores a JSON-able value. 1000 keys, 64 KB a script.
+---Stores a JSON-able value; nil forgets the key. 1000 keys, 64 KB a script.
 ---Returns: nil | error
 ---@param key string
----@param value any
+---@param value? any
 ---@return any ...
 function goop.kv.set(key, value) end
 

@@ -27,6 +27,19 @@ def test_a_second_peer_is_told_who_holds_the_folder(tmp_path: Path) -> None:
         pass
 
 
+def test_a_command_that_holds_the_folder_is_told_from_a_peer(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path, passing=True),
+        pytest.raises(FolderLocked, match=rf"a command is at work in .* \(process {os.getpid()}\)") as held,
+        locked(tmp_path),
+    ):
+        pass
+    assert held.value.passing
+    with locked(tmp_path), pytest.raises(FolderLocked) as held, locked(tmp_path, passing=True):
+        pass
+    assert not held.value.passing
+
+
 def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
     with locked(tmp_path):
         pass

@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from goop2.p2p.address import peer_id
 from goop2.p2p.faults import NetworkFault, Unreachable
 from goop2.p2p.groups import ID_MAX_CHARS, NAME_MAX_CHARS, NOT_FOUND, REMOVED, Change, Groups, Known, NoSuchGroup, Outgoing
 from goop2.p2p.protocols import listen, topics
@@ -33,6 +32,10 @@ INVITES_MAX: Final = 64
 INVITES_PER_PEER_MAX: Final = 8
 T = TypeVar("T")
 _CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
+
+
+Check = Callable[[str], object]
+"""Raises `NotAnAddress` for what is no peer's id."""
 
 
 class NotLetIn(NetworkFault):
@@ -63,6 +66,7 @@ class Grouping:
         self._database: Database | None = None
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
+        self._check: Check = str
         self._answers: dict[tuple[str, str], list[asyncio.Future[Change]]] = {}
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
@@ -93,9 +97,11 @@ class Grouping:
             await self._in_thread(self._database.close)
         self._thread.shutdown()
 
-    def attach(self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]]) -> None:
+    def attach(
+        self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
+    ) -> None:
         """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkFault`."""
-        self._post, self._carry = post, carry
+        self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
         """It is no more."""
@@ -155,7 +161,7 @@ class Grouping:
         """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
         if self._post is None:
             raise _not_up()
-        peer_id(host)
+        self._check(host)
         known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
         asking = self.groups.join(host, group)
         answer: asyncio.Future[Change] = asyncio.get_running_loop().create_future()

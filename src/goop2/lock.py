@@ -1,6 +1,7 @@
 """One running peer a folder: a lock on `data/peer.lock`, let go by the system however the peer ends.
 
-Commands that only call scripts need no lock and work beside a running peer. It must not know what a peer does.
+Commands that only call scripts need no lock and work beside a running peer. One that is a peer on the network for a moment holds it too,
+and says so in the file: whoever comes meanwhile may wait. It must not know what a peer does.
 """
 
 from __future__ import annotations
@@ -13,16 +14,25 @@ from pathlib import Path
 from typing import Final
 
 FILE: Final = "data/peer.lock"
-_PID_MAX_BYTES: Final = 20
+_COMMAND: Final = "command"
+_HOLDER_MAX_BYTES: Final = 40
 
 
 class FolderLocked(Exception):
     """A peer runs in that folder already, or the lock cannot be had; the message says which, in one sentence."""
 
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+        """A command holds it, and ends by itself."""
+
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of the peer folder `folder`. Raises `FolderLocked` at once when another process holds it."""
+def locked(folder: Path, *, passing: bool = False) -> Iterator[None]:
+    """Hold the lock of the peer folder `folder`. Raises `FolderLocked` at once when another process holds it.
+
+    `passing`: for as long as a command takes.
+    """
     file = folder / FILE
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
@@ -33,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         _lock(folder, descriptor)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}{f' {_COMMAND}' if passing else ''}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -43,8 +53,10 @@ def _lock(folder: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, _PID_MAX_BYTES, 0).decode("ascii", "replace").strip()
+        holder, _, kind = os.pread(descriptor, _HOLDER_MAX_BYTES, 0).decode("ascii", "replace").strip().partition(" ")
         known = f" (process {holder})" if holder.isdigit() else ""
+        if kind == _COMMAND:
+            raise FolderLocked(f"a command is at work in {folder}{known}: try again when it has ended", passing=True) from None
         raise FolderLocked(f"a peer runs in {folder} already{known}: end it first, or use another folder") from None
     except OSError as error:
         raise FolderLocked(f"{folder / FILE} cannot be locked ({error.strerror}): is the folder on a network drive?") from None

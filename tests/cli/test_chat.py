@@ -10,6 +10,7 @@ from tests.cli.command import PATIENCE_SECONDS, PROMPT, Terminal, goop2, start
 from tests.cli.conftest import Save
 
 from goop2.cli.chat import NOT_A_COMMAND
+from goop2.folder import create
 
 
 def test_a_filter_answers_line_by_line_in_order_and_ends_with_its_input(folder: Path) -> None:
@@ -135,3 +136,9 @@ def test_a_prompt_is_not_written_into_a_pipe(folder: Path) -> None:
         assert process.stdout
         assert process.stdout.read() == b"Hello, world!\n"
     os.close(ours)
+
+
+def test_where_no_command_is_the_prompt_says_how_to_make_one(tmp_path: Path) -> None:
+    create(tmp_path / "mine", "Mine", "quiz")
+    with Terminal(["chat", tmp_path / "mine"]) as terminal:
+        terminal.wait_for("Mine: no command yet, site/lua/hello.lua makes !hello, Ctrl-D ends.")

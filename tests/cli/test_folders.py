@@ -48,7 +48,7 @@ def test_init_refuses_a_peer_folder(folder: Path) -> None:
 
 def test_what_to_type_next_can_be_typed(tmp_path: Path) -> None:
     done = goop2("init", "my site", cwd=tmp_path)
-    assert done.stderr.startswith("next: \"goop2 peer 'my site' --live\", ")
+    assert done.stderr == "next: \"goop2 peer 'my site' --live\", open the site it names, and read 'my site/README.md'\n"
     refused = goop2("id", "no site", cwd=tmp_path)
     assert refused.stderr.endswith("\"goop2 init 'no site'\" makes one\n")
 

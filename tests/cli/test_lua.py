@@ -54,8 +54,9 @@ def test_no_reply_prints_nothing(folder: Path, save: Save) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
-def test_a_message_that_is_no_command_is_the_users_mistake(folder: Path) -> None:
-    done = goop2("lua", "chat", folder, "hello Alice")
+@pytest.mark.parametrize("message", ["hello Alice", " !hello Alice"])
+def test_a_message_that_is_no_command_is_the_users_mistake(folder: Path, message: str) -> None:
+    done = goop2("lua", "chat", folder, message)
     assert (done.stdout, done.stderr, done.returncode) == ("", "error: a chat command begins with \"!\": '!hello Alice'\n", 2)
 
 

@@ -45,6 +45,21 @@ def test_a_wrong_command_is_one_sentence_that_names_the_help(arguments: list[str
     assert '--help" says how it is used' in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["chta"], "No such command 'chta'; did you mean 'chat'? \"goop2 --help\" says how it is used"),
+        (["per"], "No such command 'per'; did you mean 'peer' or 'peers'? \"goop2 --help\" says how it is used"),
+        (["peer", "--lvie", "x"], "No such option '--lvie'; did you mean '--live'? \"goop2 peer --help\" says how it is used"),
+        (["lua", "chat", "x"], "Missing argument '!COMMAND ARGS'; \"goop2 lua chat --help\" says how it is used"),
+        (["id"], "Missing argument 'DIR'; \"goop2 id --help\" says how it is used"),
+    ],
+    ids=str,
+)
+def test_a_slip_is_met_with_what_was_meant(arguments: list[str], sentence: str) -> None:
+    assert goop2(*arguments).stderr == f"error: {sentence}\n"
+
+
 def test_a_wrong_command_as_json() -> None:
     done = goop2("id", "--json")
     assert (json.loads(done.stdout)["code"], done.returncode) == ("usage", 2)
@@ -129,7 +144,7 @@ def test_ctrl_c_while_it_starts_is_as_quiet(folder: Path, seconds: float) -> Non
         time.sleep(seconds)
         code, stderr = interrupted(process)
     # Python's own start, before our first line, knows no better than a traceback or death by the signal.
-    if b"site.py" not in stderr and code != -signal.SIGINT:
+    if b"site.py" not in stderr and b"init_import_site" not in stderr and code != -signal.SIGINT:
         assert (code, stderr) in ((130, b""), (0, b""))
 
 

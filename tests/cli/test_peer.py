@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from tests.cli.command import goop2, start
+from tests.cli.command import Terminal, goop2, start
 
 END_SECONDS = 5.0
 """A third of a second on a machine that is free."""
@@ -48,6 +48,14 @@ def test_it_says_where_it_is_in_one_line_and_answers_there(folder: Path) -> None
         peer.send_signal(signal.SIGINT)
         assert peer.stdout is not None
         assert peer.stdout.read() == b""
+
+
+def test_a_terminal_too_narrow_for_the_line_shows_one_address_a_line(folder: Path) -> None:
+    with Terminal(["peer", folder]) as terminal:
+        terminal.wait_for(" is up\r\n  console: http://127.0.0.1:")
+        terminal.wait_for("\r\n  site: http://k")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.ended() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

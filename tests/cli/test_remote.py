@@ -19,6 +19,7 @@ from tests.cli.command import PATIENCE_SECONDS, goop2, start
 
 from goop2.folder import create
 from goop2.identity import load_or_create
+from goop2.lock import locked
 
 ALICE = f"Alice {secrets.token_hex(4)}"
 """Another run of these tests on the same network has an Alice of its own."""
@@ -199,6 +200,28 @@ def test_a_peer_that_has_just_started_is_waited_for(tmp_path: Path) -> None:
         assert peer.stdout is not None
         peer.stdout.readline()
         assert goop2("peers", tmp_path / "dora", "--json").returncode == 0
+        peer.send_signal(signal.SIGINT)
+        assert peer.wait(20) == 0
+
+
+def test_whoever_comes_while_a_command_is_on_the_network_waits_for_its_end(tmp_path: Path, bob: str) -> None:
+    create(tmp_path / "dora", "Dora")
+    settings = json.loads((tmp_path / "dora/goop.json").read_text()) | {"viewer": {"http_addr": "127.0.0.1:0"}}
+    (tmp_path / "dora/goop.json").write_text(json.dumps(settings))
+    call = ("call", bob, "score-quiz", '{"answers": ["B"]}', "--dir", tmp_path / "dora")
+    with locked(tmp_path / "dora", passing=True):
+        first = start(*call)
+        time.sleep(6)  # longer than the network of a peer that runs is waited for
+        assert first.poll() is None
+    with first:
+        assert first.wait(60) == 0
+    with locked(tmp_path / "dora", passing=True):
+        peer = start("peer", tmp_path / "dora")
+        time.sleep(3)
+        assert peer.poll() is None
+    with peer:
+        assert peer.stdout is not None
+        assert b"Dora is up" in peer.stdout.readline()
         peer.send_signal(signal.SIGINT)
         assert peer.wait(20) == 0
 

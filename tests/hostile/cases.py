@@ -137,7 +137,7 @@ AT_ONCE = {
     "a ring of metatables": Case(
         "local a, b = {}, {} setmetatable(a, {__index = b}) setmetatable(b, {__index = a}) local x = a.x", (ERROR,)
     ),
-    "all globals taken away": Case("for name in pairs(_G) do _G[name] = nil end", (ERROR,)),
+    "all globals taken away": Case("local all = _G for name in pairs(all) do all[name] = nil end", (OK,)),
     "an error that describes itself as a table": Case("error(setmetatable({}, {__tostring = function() return {} end}))", (ERROR,)),
     "an error of nothing, a billion levels up": Case("error(nil, 1e9)", (ERROR,)),
     "a handler of xpcall that fails": Case("xpcall(error, function() error('x') end)", (OK,)),

@@ -184,6 +184,8 @@ ASKING: Final[dict[str, Callable[[Host, str], Awaitable[None]]]] = {
 
 def be_a_peer(side: str, phase: str, folder: Path, address: str) -> NoReturn:
     try:
+        # Not by the mother: she may come to it when the peer has reached its phase, and what is said before it is passed over.
+        say(f"pid {os.getpid()}")
         asyncio.run(be_asked(phase, folder) if side == "callee" else ask(phase, folder, address))
     finally:
         os._exit(1)
@@ -196,7 +198,6 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             be_a_peer(side, phase, Path(folder), address)
-        say(f"pid {child}")
         os.waitpid(child, 0)
         say("ended")
 

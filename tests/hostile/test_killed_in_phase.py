@@ -42,7 +42,6 @@ __all__ = ["guest"]
 
 PATIENCE_SECONDS = 30.0
 """For what another process does, on a machine that does other things too; ends a hang."""
-FORKS = 3
 OUTCOME_SECONDS = 9.0
 """For what is asked to have failed: less than the time-outs that are not made shorter (DIAL_SECONDS is the shortest)."""
 SHORT_SECONDS = 2.0
@@ -63,18 +62,6 @@ class Mother:
         self._process.stdin.write(f"{side}\t{phase}\t{folder}\t{address}\n".encode())
         self._process.stdin.flush()
         self._pid = int((await self.until("pid")).split()[1])
-
-    async def reach(self, phase: str, folder: Path, address: str) -> None:
-        """A caller in that phase. A process that was forked may, very seldom, never begin: then another is."""
-        for attempt in range(FORKS):
-            await self.start("caller", phase, folder, address)
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS / (FORKS - attempt)):
-                    await self.until("reached")
-                return
-            except TimeoutError:
-                await self.kill()
-        raise AssertionError("no caller came there")
 
     async def until(self, word: str) -> str:
         """The next line that begins so; what comes before it is passed over."""
@@ -292,7 +279,8 @@ async def test_who_is_asked_is_rid_of_it_in_time_and_nothing_is_left(
     create(folder, "Other")
     address = survivor.network.host.addresses[0]
     await survivor.remember()
-    await mother.reach(phase, folder, address)
+    await mother.start("caller", phase, folder, address)
+    await mother.until("reached")
     if phase in ("unanswered", "message"):
         async with asyncio.timeout(PATIENCE_SECONDS):
             await survivor.began.wait()

@@ -22,9 +22,10 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,8 @@ FETCH_SECONDS: Final = 900
 """The first time fetches and compiles; later ones take a second."""
 ANSWER_SECONDS: Final = 60
 MOST_BYTES: Final = 4 * 1024 * 1024
+Build = Callable[[Path], list[str]]
+"""Makes such a program, into a folder; the command that runs it."""
 LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
 
 
@@ -93,6 +96,15 @@ class Other:
     async def connect(self, address: str) -> None:
         """Raises `Refused`."""
         await self._do("connect", address=address)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It does nothing until the block is left; what is sent to it waits."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     async def ask(self, peer: str, protocol: str, data: bytes = b"", most: int = MOST_BYTES) -> bytes:
         """What the peer writes. Raises `Refused`."""

@@ -15,12 +15,13 @@ from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, new_identity
 
+from goop2.chat.chat import CONTENT_MAX_BYTES, PER_CALLER_A_MINUTE
 from goop2.config import Address
 from goop2.network.joining import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
-from goop2.p2p.faults import NotAnAddress, PortTaken, Unreachable
+from goop2.p2p.faults import NetworkFault, NotAnAddress, PortTaken, Unreachable
 from goop2.p2p.guest import Guest
-from goop2.p2p.protocols import data
+from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
 from goop2.peer import Peer, open_peer
 from goop2.rendezvous.opening import open_rendezvous
@@ -172,6 +173,24 @@ async def test_a_broadcast_reaches_who_is_here_and_is_not_kept(two: tuple[Joined
     assert await alice.network.broadcast("hello all", 1) == 1
     assert heard == [(alice.id, "hello all")]
     assert await bob.peer.chat.conversations() == []
+
+
+async def test_whoever_says_more_to_everybody_than_anybody_reads_is_not_heard(two: tuple[Joined, Joined]) -> None:
+    alice, bob = two
+    heard: list[str] = []
+    bob.network.broadcasts.add(lambda each: heard.append(each.content))
+
+    async def say(text: str) -> None:
+        await alice.network.calling.send(bob.id, topics.BROADCAST, json.dumps({"content": text}).encode())
+
+    for text in ("", "x" * (CONTENT_MAX_BYTES + 1)):
+        with pytest.raises(NetworkFault):
+            await say(text)
+    for number in range(PER_CALLER_A_MINUTE):
+        await say(f"{number}")
+    with pytest.raises(NetworkFault):
+        await say("one too many")
+    assert heard == [f"{number}" for number in range(PER_CALLER_A_MINUTE)]
 
 
 async def test_who_is_frozen_does_not_stand_before_the_others(two: tuple[Joined, Joined], monkeypatch: pytest.MonkeyPatch) -> None:

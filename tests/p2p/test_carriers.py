@@ -180,6 +180,21 @@ async def test_a_reset_while_it_sends_is_the_end_too(guest: Guest) -> None:
         await asyncio.wait_for(one.life, 20)
 
 
+async def test_who_is_done_reads_to_the_other_sides_end_and_is_not_ended_by_what_would_have_been_sent(guest: Guest) -> None:
+    one = Carried(guest)
+    await asyncio.sleep(0.02)
+    assert one.carrier.finish()
+    assert one.is_closed()
+    one.send(b"an answer nobody hears")
+    await asyncio.sleep(0.02)
+    one.other.send(message(b"still talking"))
+    await until(lambda: one.cargo.came == [b"still talking"])
+    one.other.close()
+    await asyncio.wait_for(one.life, 20)
+    assert not one.carrier.finish()
+    one.socket.close()
+
+
 async def test_who_cancels_it_closes_the_socket(guest: Guest) -> None:
     async with carried(guest) as one:
         one.life.cancel()

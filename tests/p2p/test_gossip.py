@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,14 +13,16 @@ from libp2p.crypto.rsa import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import Pubsub
 from libp2p.utils import encode_varint_prefixed
-from tests.p2p.hosts import SECONDS, connect, loopback_host, new_identity, until
+from tests.p2p.hosts import SECONDS, connect, loopback_host, new_identity, read_all, until
 
 from goop2.p2p import gossip as module
 from goop2.p2p.gossip import PROTOCOLS, Gossip, open_gossip
 from goop2.p2p.guest import Guest
-from goop2.p2p.host import Host
+from goop2.p2p.host import Connected, Host
 from goop2.p2p.limits import GOSSIP_MESSAGE_MAX_BYTES
+from goop2.p2p.stream import Stream
 
 TOPIC = "test.topic"
 
@@ -69,6 +71,9 @@ def rpc(*messages: rpc_pb2.Message) -> bytes:
     return encode_varint_prefixed(rpc_pb2.RPC(publish=list(messages)).SerializeToString())
 
 
+LISTENS = encode_varint_prefixed(rpc_pb2.RPC(subscriptions=[rpc_pb2.RPC.SubOpts(subscribe=True, topicid=TOPIC)]).SerializeToString())
+
+
 def message(author: bytes, data: bytes = b"forged", number: int = 1, **more: Any) -> rpc_pb2.Message:
     return rpc_pb2.Message(data=data, topicIDs=[TOPIC], from_id=author, seqno=number.to_bytes(8, "big"), **more)
 
@@ -79,6 +84,82 @@ async def test_what_one_says_another_hears_with_its_authors_name(guest: Guest) -
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
         assert ann.heard == []
+
+
+async def test_what_one_says_is_heard_before_there_is_a_mesh(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_heartbeat(_router: object) -> None:
+        await trio.sleep_forever()
+
+    async def not_taken_in(*_arguments: object) -> None:
+        pass
+
+    monkeypatch.setattr(module._Router, "heartbeat", no_heartbeat)
+    monkeypatch.setattr(module._Router, "on_peer_subscribed", not_taken_in)
+    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+        await acquainted(ann, bob)
+        await ann.gossip.publish(b"goodbye")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"goodbye")])
+
+
+async def test_who_leaves_has_said_everything_however_long_that_takes(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Pubsub.write_msg
+
+    async def slowly(*arguments: Any) -> bool:
+        await trio.sleep(0.1)
+        return await write(*arguments)
+
+    monkeypatch.setattr(Pubsub, "write_msg", slowly)
+    monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
+    async with asyncio.timeout(SECONDS), member(guest) as bob:
+        async with member(guest) as ann:
+            await acquainted(ann, bob)
+            await until(lambda: bool(ann.gossip._pubsub and ann.gossip._pubsub.peers))
+            await ann.gossip.publish(b"one thing more")
+            await ann.gossip.publish(b"goodbye")
+        await until(lambda: [payload for _, payload in bob.heard] == [b"one thing more", b"goodbye"])
+
+
+@contextlib.asynccontextmanager
+async def late_reader(guest: Guest, waits: Callable[[Host, Stream], Awaitable[None]]) -> AsyncIterator[asyncio.Future[bytes]]:
+    """A neighbour that waits with its reading, and what it heard. Inside the block somebody has said goodbye to it and gone."""
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(SECONDS), loopback_host(guest) as late:
+
+        async def read_late(stream: Stream) -> None:
+            await waits(late, stream)
+            heard.set_result(await read_all(stream))
+
+        await late.serve(PROTOCOLS[0], read_late)
+        async with member(guest) as ann:
+            await connect(late, ann.host)
+            stream = await late.open(ann.host.peer_id, PROTOCOLS[0])
+            await stream.write(LISTENS)
+            await until(lambda: late.peer_id in ann.gossip.neighbours() and bool(ann.gossip._pubsub and ann.gossip._pubsub.peers))
+            await ann.gossip.publish(b"goodbye")
+        yield heard
+        stream.reset()
+
+
+async def test_last_words_are_heard_by_who_reads_them_when_we_are_gone(guest: Guest) -> None:
+    async def waits(late: Host, _stream: Stream) -> None:
+        await until(lambda: not late.peers())
+
+    async with late_reader(guest, waits) as heard:
+        assert b"goodbye" in await heard
+
+
+async def test_the_connection_stays_for_a_moment_while_last_words_are_read(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
+    connected: list[Connected] = []
+
+    async def waits(late: Host, stream: Stream) -> None:
+        await until(lambda: stream.muxed.read_ended)
+        await asyncio.sleep(0.2)
+        connected.extend(late.peers())
+
+    async with late_reader(guest, waits) as heard:
+        assert b"goodbye" in await heard
+        assert connected
 
 
 async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it(guest: Guest) -> None:

@@ -117,6 +117,27 @@ def test_a_connection_that_is_lost_does_not_look_like_a_stream_that_is_done_but_
     run(main)
 
 
+@pytest.mark.parametrize("_whoever_runs_first", range(20))
+def test_the_librarys_reset_at_the_end_of_a_connection_takes_nothing_that_came_whole(_whoever_runs_first: int) -> None:
+    async def main() -> None:
+        async with two_muxers() as (dialler, dialled), trio.open_nursery() as nursery:
+            ours, theirs = await pair(dialler, dialled)
+
+            async def accept() -> None:
+                with pytest.raises(MuxedConnUnavailable):
+                    await dialled.accept_stream()
+                await theirs.reset()
+
+            nursery.start_soon(accept)
+            await ours.write(b"whole")
+            await ours.close()
+            await dialler.close()
+            await dialled.event_closed.wait()
+            assert await read_all(theirs) == b"whole"
+
+    run(main)
+
+
 def test_the_last_words_before_a_goodbye_are_heard() -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):

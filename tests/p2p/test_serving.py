@@ -54,6 +54,8 @@ class Pair:
     replies: list[Received]
     fail_to_keep: list[OSError]
     """Raised, each once, where a message would be kept."""
+    may_keep: asyncio.Event
+    """Unset: whatever is to be kept waits."""
 
 
 @contextlib.asynccontextmanager
@@ -66,8 +68,11 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
     replies: list[Received] = []
     tasks: list[asyncio.Task[None]] = []
     fail_to_keep: list[OSError] = []
+    may_keep = asyncio.Event()
+    may_keep.set()
 
     async def keep(message: Received) -> None:
+        await may_keep.wait()
         if fail_to_keep:
             raise fail_to_keep.pop()
         received.append(message)
@@ -88,7 +93,7 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
         for host, keeper in ((callee, keep), (caller, keep_reply)):
             await Serving(lambda: "Alice", files, peer.engine, peer.catalog, Caller, keeper, {}).attach(host)
         await connect(caller, callee)
-        yield Pair(caller, Calling(caller), callee, folder, received, replies, fail_to_keep)
+        yield Pair(caller, Calling(caller), callee, folder, received, replies, fail_to_keep, may_keep)
 
 
 @pytest_asyncio.fixture
@@ -111,6 +116,9 @@ async def test_the_site_is_served_with_types(two: Pair) -> None:
     assert await fetched(two, "/") == ("text/html; charset=utf-8", b"<h1>Alice</h1>")
     assert await fetched(two, "/types.ts") == ("text/plain; charset=utf-8", b"type Score = number")  # Python alone takes it for a film
     assert await fetched(two, "/style.css") == ("text/css; charset=utf-8", b"h1 { color: red }")
+    for name, type_ in (("app.js", "text/javascript; charset=utf-8"), ("photo.webp", "image/webp"), ("all.tar.gz", "application/gzip")):
+        (two.folder / "site" / name).write_text("x")
+        assert await fetched(two, f"/{name}") == (type_, b"x")
 
 
 async def test_a_large_file_comes_in_pieces_and_whole(two: Pair) -> None:
@@ -217,6 +225,21 @@ async def test_a_retry_is_acknowledged_again_and_kept_once(two: Pair) -> None:
     await until(lambda: bool(two.replies))
     await asyncio.sleep(0.1)
     assert (len(two.received), len(two.replies)) == (1, 1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_retry_that_comes_while_the_first_is_being_kept_has_its_outcome(two: Pair, fails: bool) -> None:
+    message = mq.send(mq.Message("the-same", 1, "chat", msgspec.Raw(b'{"content":"hi"}')))
+    two.may_keep.clear()
+    tries = [asyncio.create_task(asked(two.caller, two.callee, message, mq.PROTOCOL)) for _ in range(2)]
+    await asyncio.sleep(0.3)
+    assert not any(each.done() for each in tries)
+    if fails:
+        two.fail_to_keep.append(OSError("disk full"))
+    two.may_keep.set()
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    assert [isinstance(answer, Broken) for answer in answers] == [fails, fails]
+    assert len(two.received) == (0 if fails else 1)
 
 
 async def test_the_same_id_of_another_sender_is_another_message() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.sandbox.machines import reply_of, run
+from tests.sandbox.machines import flavour_named, reply_of, run
 
-from goop2.sandbox.messages import Answer
+from goop2.sandbox.messages import Answer, Scalar
+from goop2.sandbox.vm import VirtualMachine
 
 MEGABYTE_BYTES = 1024 * 1024
 
@@ -68,6 +69,55 @@ def test_a_command_has_no_db_schema_and_site(flavour: str) -> None:
     assert reply_of(flavour, "return tostring(goop.db) .. tostring(goop.schema) .. tostring(goop.site)") == "nilnilnil"
     kinds = "function call() return {type(goop.db.query), type(goop.schema.find), type(goop.site.read)} end"
     assert run(flavour, kinds, b"{}", "function").text == '["function","function","function"]'
+
+
+def asked_of_the_host(flavour: str, body: str, refused: bytes = b"") -> tuple[str, list[bytes]]:
+    """What a data function with this body gives, and which operations it asked for; `refused` of them fails."""
+    asked: list[bytes] = []
+
+    def host(operation: bytes, *_arguments: Scalar) -> tuple[Scalar, ...]:
+        asked.append(operation)
+        return (b"!", b"refused") if operation == refused else (b"v", None)
+
+    vm = VirtualMachine(flavour_named(flavour), host, 10 * MEGABYTE_BYTES)
+    bytecode = vm.compile("hello", f"function call()\n{body}\nend".encode())
+    outcome = vm.run("function", "hello", bytecode, b"{}", ("them", "Them"), ("us", "Us"))
+    return outcome.payload.decode(), asked
+
+
+@pytest.mark.parametrize("write", ["print", "goop.log.info"])
+def test_a_tostring_that_gives_no_string_is_told_in_the_log(flavour: str, write: str) -> None:
+    ran = run(flavour, f"function handle() {write}(setmetatable({{}}, {{__tostring = function() return {{}} end}})) end")
+    assert (ran.code, ran.lines) == ("ok", (("info", "(__tostring gives a table)"),))
+
+
+TRANSACTIONS = {
+    # what runs in it: its results, how the transaction ended
+    "function() return 1, nil, 3 end": ('{"1":true,"2":1,"4":3}', b"db.commit"),
+    "function() end": ("[true]", b"db.commit"),
+    "os.time": ("[true,", b"db.commit"),
+    "coroutine.wrap(function() return 5 end)": ("[true,5]", b"db.commit"),
+    "goop.json.encode": ('[true,"null"]', b"db.commit"),
+    "function() error('no', 0) end": ('[false,"no"]', b"db.rollback"),
+    "function() error({code = 1}) end": ('[false,{"code":1}]', b"db.rollback"),
+    "math.abs": ("[false,", b"db.rollback"),
+    "function() coroutine.yield(1) end": ('[false,"hello:2: attempt to yield out of goop.db.transaction"]', b"db.rollback"),
+}
+
+
+@pytest.mark.parametrize("fn", TRANSACTIONS)
+def test_a_transaction_that_began_is_ended_whatever_runs_in_it(flavour: str, fn: str) -> None:
+    results, end = TRANSACTIONS[fn]
+    run_it = f"local function keep(...) return ... end return keep(goop.db.transaction({fn}))"  # no tail call: it has a line
+    text, asked = asked_of_the_host(flavour, f"return {{pcall(function() {run_it} end)}}")
+    assert text.startswith(results)
+    assert asked == [b"db.begin", end]
+
+
+@pytest.mark.parametrize(("refused", "asked"), [(b"db.begin", [b"db.begin"]), (b"db.commit", [b"db.begin", b"db.commit"])])
+def test_a_transaction_that_cannot_begin_or_end_says_so_at_the_scripts_line(flavour: str, refused: bytes, asked: list[bytes]) -> None:
+    body = "local x = goop.db.transaction(function() return 1 end)"
+    assert asked_of_the_host(flavour, body, refused) == ("hello:2: refused", asked)
 
 
 def test_answers_of_the_host_arrive_in_their_shape(flavour: str) -> None:

@@ -12,7 +12,8 @@ from tests.storage.manual import call, failed, peer_with
 
 from goop2.sandbox.data import Data
 from goop2.sandbox.messages import Invoke
-from goop2.scripting.invocation import Caller
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.limits import LOCK_MAX_SECONDS
 from goop2.storage.start import open_folder
 
@@ -120,6 +121,42 @@ async def test_a_thousand_rows_come_and_one_more_is_an_error(tmp_path: Path) -> 
     ]
 
 
+async def test_scalar_asks_for_the_first_row_alone_however_many_there_are(tmp_path: Path) -> None:
+    body = """
+      local endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
+      local none, too_long = goop.db.scalar("SELECT zeroblob(1048577)")
+      return {goop.db.scalar(endless), goop.db.scalar("SELECT 2, zeroblob(1048577)"), goop.db.scalar("SELECT 1 WHERE 0") == nil,
+              goop.db.scalar("SELECT NULL UNION ALL SELECT 1") == nil, none == nil, too_long}"""
+    too_long = "goop.db.scalar: the value has more than 1048576 bytes; ask for a part of it"
+    assert await result(tmp_path, body) == [1, 2, True, True, True, too_long]
+
+
+async def test_null_of_json_is_null_in_sql(tmp_path: Path) -> None:
+    body = """
+      local params = goop.json.decode('[null, 5, null]')
+      return {goop.db.query("SELECT ? IS NULL AS a, ? AS b, ? IS NULL AS c", unpack(params))}"""
+    assert await result(tmp_path, body) == [[{"a": 1, "b": 5, "c": 1}]]
+
+
+@pytest.mark.parametrize(("arguments", "takes", "came"), [("", 2, 0), (", 1", 2, 1), (", 1, nil, nil", 2, 3)])
+async def test_too_few_and_too_many_arguments_are_counted(tmp_path: Path, arguments: str, takes: int, came: int) -> None:
+    problem = await result(tmp_path, f'return select(2, goop.db.query("SELECT ?, ?"{arguments}))')
+    assert problem == f"the arguments are not as many as the ? in the statement: it takes {takes}, not {came}"
+
+
+@pytest.mark.parametrize("length", [65535, 2_000_000])
+async def test_a_value_too_large_for_kv_is_told_and_not_raised(tmp_path: Path, length: int) -> None:
+    body = f'goop.kv.set("a", 1) return {{goop.kv.set("a", ("x"):rep({length})), goop.kv.get("a")}}'
+    assert await result(tmp_path, body) == ["goop.kv would hold more than 65536 bytes of this script, keys and values together", 1]
+
+
+async def test_nil_in_kv_is_no_value_and_null_is_one(tmp_path: Path) -> None:
+    body = """
+      goop.kv.set("a", 1) goop.kv.set("a", nil) goop.kv.set("b", nil) goop.kv.set("c", goop.json.null)
+      return {goop.kv.get("a") == nil, goop.kv.get("b") == nil, goop.kv.get("c") == goop.json.null}"""
+    assert await result(tmp_path, body) == [True, True, True]
+
+
 async def test_chat_commands_have_kv_and_nothing_else_of_the_database(tmp_path: Path) -> None:
     command = 'function handle() goop.kv.set("n", 5) return type(goop.db) .. type(goop.schema) .. type(goop.site) .. goop.kv.get("n") end'
     async with peer_with(tmp_path, {"hello": function('return goop.kv.get("n")')}, {"hello": command}) as peer:
@@ -160,6 +197,15 @@ def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_pat
     data.begin(invoke)
     assert data(b"kv.get", data.entries[b"kv.get"], (b"a",)) == (b"v", None)
     data._database.close()
+
+
+def test_a_database_that_cannot_be_opened_is_told_without_a_path(tmp_path: Path) -> None:
+    data = Data(tmp_path / "gone" / "data.db", kv_enabled=True)
+    _, nothing, message = data(b"kv.get", data.entries[b"kv.get"], (b"a",))
+    assert nothing is None
+    assert isinstance(message, bytes)
+    assert message.startswith(b"data.db cannot be opened as a database: ")
+    assert b"/" not in message
 
 
 async def test_kv_that_is_off_says_so(tmp_path: Path) -> None:
@@ -273,6 +319,14 @@ async def test_one_statement_has_a_second_too(tmp_path: Path) -> None:
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT 'o', x FROM n"
     body = TABLE + f'local changed, problem = goop.db.exec("INSERT INTO t (_owner, n) {endless}") return {{changed == nil, problem}}'
     assert await result(tmp_path, body) == [True, "the statement took longer than its time"]
+
+
+@pytest.mark.parametrize("then", ["return 1", "return #rows", "while true do rows = goop.db.query(endless) end"])
+async def test_a_statement_that_the_deadline_ends_is_a_time_out_whatever_the_script_does_then(tmp_path: Path, then: str) -> None:
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    answer = await result(tmp_path, f'local endless = "{endless}" local rows = goop.db.query(endless) {then}', timeout_seconds=1)
+    assert isinstance(answer, Failure)
+    assert (answer.code, answer.message) == (ErrorCode.TIMEOUT, "script timed out")
 
 
 async def test_an_open_transaction_does_not_outlive_its_run(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ FROM_JSON = {
     '"\\"\\\\\\/\\b\\f\\n\\r\\t"': ("v == '\"\\\\/\\b\\f\\n\\r\\t'", "true"),
     '"\x7f"': ("v:byte()", "127"),
     " \t\r\n1 \n": ("v", "1"),
+    "\ufeff [1]": ("v[1]", "1"),
 }
 
 ENCODE_ERRORS = {
@@ -104,6 +105,8 @@ ENCODE_ERRORS = {
     "{f = print}": "result.f is a function",
     "function() end": "result is a function",
     "{[1] = coroutine.create(print)}": "result[1] is a thread",
+    "{1, [5] = print}": "result[5] is a function",
+    "{[1.5] = {print}}": "result[1.5][1] is a function",
     "'\\255'": "result is a string that is not UTF-8",
     "{a = {'\\237\\160\\128'}}": "result.a[1] is a string that is not UTF-8",
     "{a = '\\192\\128'}": "result.a is a string that is not UTF-8",
@@ -123,6 +126,9 @@ ENCODE_ERRORS = {
 }
 
 DECODE_ERRORS = {
+    "\ufeff": "line 1 column 4: unexpected end",
+    "1\ufeff": "line 1 column 2: unexpected text after the value",
+    "\ufeff\ufeff1": "line 1 column 4: not a JSON value",
     "": "line 1 column 1: unexpected end",
     "{": "line 1 column 2: expected a key in double quotes",
     '{"a" 1}': "line 1 column 6: expected : after the key",
@@ -209,6 +215,68 @@ def test_encode_gives_nil_and_the_error_instead_of_raising(flavour: str) -> None
 def test_a_result_of_more_than_a_megabyte_is_an_error_that_says_so(flavour: str) -> None:
     assert error_of(flavour, "return ('x'):rep(1048575)") == "result is 1048577 bytes of JSON, the most is 1048576"
     assert len(result_text(flavour, "return ('x'):rep(1048574)")) == 1048576
+
+
+ORDERED = {
+    "{b = 1, a = {d = 1, c = 2}, B = 3, [''] = 4}": '{"":4,"B":3,"a":{"c":2,"d":1},"b":1}',
+    "{[10] = 1, [9] = 2, [-1] = 3, [1.5] = 4, b = 5, a = 6, ['8'] = 7}": '{"-1":3,"1.5":4,"9":2,"10":1,"8":7,"a":6,"b":5}',
+    "{{b = 1, a = 2}, {a = 1, b = 2}, {a = 1}, {c = 1, a = 2}, {b = 1, c = 3, a = 2}, {b = 1, a = 2}}": (
+        '[{"a":2,"b":1},{"a":1,"b":2},{"a":1},{"a":2,"c":1},{"a":2,"b":1,"c":3},{"a":2,"b":1}]'
+    ),
+    "{b = {b = {b = 1, a = 2}, a = goop.json.object({})}, a = 1}": '{"a":1,"b":{"a":{},"b":{"a":2,"b":1}}}',
+}
+
+
+@pytest.mark.parametrize("expression", ORDERED)
+def test_the_same_value_is_always_the_same_text(flavour: str, expression: str) -> None:
+    for _ in range(3):
+        assert result_text(flavour, f"return {expression}") == ORDERED[expression]
+
+
+@pytest.mark.parametrize("keys", [100, 101, 5000])
+def test_an_object_of_many_keys_is_whole_and_in_order_and_so_is_the_next(flavour: str, keys: int) -> None:
+    body = (
+        f"local function make() local t = {{}} for i = 1, {keys} do t['k' .. i] = i end return t end return {{make(), make(), {{a = 1}}}}"
+    )
+    text = result_text(flavour, body)
+    same = json.dumps({f"k{i}": i for i in range(1, keys + 1)}, sort_keys=True, separators=(",", ":"))
+    assert text == f'[{same},{same},{{"a":1}}]'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "local s, t = ('x'):rep(1e6), {} for i = 1, 600 do t[i] = s end return {here = t}",
+        "local t = {} for i = 1, 6 do t[i] = ('x'):rep(1e6) end return t",
+        "local s, t = ('x'):rep(1000), {} for i = 1, 20000 do t[i] = {a = s} end return t",
+        "local t = {1} for _ = 1, 60 do t = {t, t} end return t",
+    ],
+)
+def test_a_result_far_too_large_is_told_as_that_and_not_as_memory_or_time_that_ran_out(flavour: str, body: str) -> None:
+    assert error_of(flavour, body) == "result is more than 1048576 bytes of JSON"
+
+
+NEARLY_A_MEGABYTE = {
+    "t[i] = 1000000000 + i": 95_000,
+    "t[i] = 'a'": 250_000,
+    "t[i] = true": 190_000,
+    "t[i] = {id = i, name = 'user number ' .. i}": 24_000,
+    "t[i] = {_id = i, body = ('x'):rep(50), n = {i, {i}}}": 10_000,
+}
+
+
+@pytest.mark.parametrize("each", NEARLY_A_MEGABYTE)
+def test_a_result_of_a_megabyte_fits_into_the_usual_memory_whatever_it_is_made_of(flavour: str, each: str) -> None:
+    count = NEARLY_A_MEGABYTE[each]
+    text = result_text(flavour, f"local t = {{}} for i = 1, {count} do {each} end return t")
+    assert 900_000 < len(text) <= 1_048_576
+    assert len(json.loads(text)) == count
+
+
+def test_a_large_value_is_written_whole_and_in_order(flavour: str) -> None:
+    value = {"rows": [{"id": i, "tags": ["a", "b"], "at": {"x": i, "y": [i] * (i % 3)}} for i in range(1, 2001)], "total": 2000}
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    assert result_text(flavour, "return request.params", json.dumps(value)) == text
 
 
 # ── Python's json as a second opinion ────────────────────────────────────────────────────────

@@ -183,6 +183,61 @@ def test_goto_is_luajits() -> None:
     assert reply_of("luajit21", "local n = 0 ::again:: n = n + 1 if n < 3 then goto again end return n") == "3"
 
 
+OUT_OF_MEMORY = 'local text = "x" while true do text = text .. text end'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        OUT_OF_MEMORY,
+        f"coroutine.wrap(function() {OUT_OF_MEMORY} end)()",
+        f"coroutine.wrap(function() return coroutine.wrap(function() {OUT_OF_MEMORY} end)() end)()",
+    ],
+)
+def test_memory_that_ran_out_is_told_as_that_also_out_of_coroutines(flavour: str, body: str) -> None:
+    ran = run(flavour, f"function handle() {body} end")
+    assert (ran.code, ran.text) == ("memory", "memory limit exceeded")
+
+
+@pytest.mark.parametrize("message", ["there is not enough memory", "hello:1: x", "hello:1: " * 50, "not enough memory today"])
+def test_what_a_script_itself_says_of_memory_is_its_own_error(flavour: str, message: str) -> None:
+    ran = run(flavour, f"function handle() error('{message}', 0) end")
+    assert (ran.code, ran.text) == ("script_error", message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("command", "commands http json kv listen log peer self"),
+        ("function", "commands db http json kv listen log peer schema self site"),
+    ],
+)
+def test_who_walks_through_goop_sees_all_of_it(flavour: str, kind: str, names: str) -> None:
+    body = "local names = {} for name in pairs(goop) do names[#names + 1] = name end table.sort(names) return table.concat(names, ' ')"
+    source = f"function handle() {body} end function call() return handle() end"
+    assert run(flavour, source, b"{}", kind).text.strip('"') == names
+
+
+@pytest.mark.parametrize(("value", "shown"), [("nil", "nil"), ("5", "number"), ("print", "function")])
+def test_pairs_wants_a_table_and_says_so_at_the_scripts_line(flavour: str, value: str, shown: str) -> None:
+    ran = run(flavour, f"function handle()\n  for _ in pairs({value}) do end\nend")
+    assert ran.text == f"hello:2: bad argument #1 to 'pairs' (table expected, got {shown})"
+
+
+@pytest.mark.parametrize(
+    ("gives", "code", "text"),
+    [
+        ("'me'", "ok", "me"),
+        ("5", "ok", "5"),
+        ("{}", "script_error", "the __tostring of what handle returned gives a table"),
+        ("nil", "script_error", "the __tostring of what handle returned gives a nil"),
+    ],
+)
+def test_a_reply_is_what_its_tostring_gives(flavour: str, gives: str, code: str, text: str) -> None:
+    ran = run(flavour, f"function handle() return setmetatable({{}}, {{__tostring = function() return {gives} end}}) end")
+    assert (ran.code, ran.text) == (code, text)
+
+
 def test_two_calls_draw_different_numbers(flavour: str) -> None:
     draw = "return math.random(2 ^ 30) .. ' ' .. math.random(2 ^ 30)"
     assert len({reply_of(flavour, draw) for _ in range(5)}) == 5

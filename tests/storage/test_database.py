@@ -13,7 +13,7 @@ import pytest
 from goop2.storage import database as module
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import BusyError, StatementTimeout, StorageError
-from goop2.storage.guard import EXEC, QUERY, SCRIPT_WRITES
+from goop2.storage.guard import EXEC, ONE_TABLE, QUERY, SCRIPT_WRITES, Role
 from goop2.storage.limits import JOURNAL_MAX_BYTES, ROWS_MAX, ROWS_MAX_BYTES
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
@@ -22,8 +22,12 @@ LARGE = f"SELECT zeroblob({ROWS_MAX_BYTES // 2}) AS a UNION ALL SELECT zeroblob(
 
 def test_rows_beyond_the_most_are_an_error_not_a_cut(database: Database) -> None:
     assert len(database.query(QUERY, NUMBERS.format(ROWS_MAX))) == ROWS_MAX
-    with pytest.raises(StorageError, match=f"more than {ROWS_MAX} rows"):
+    with pytest.raises(StorageError, match=f"goop.db.query: more than {ROWS_MAX} rows; add a LIMIT"):
         database.query(QUERY, NUMBERS.format(ROWS_MAX + 1))
+    database.rows("CREATE TABLE t (x)")
+    database.changed(f"INSERT INTO t {NUMBERS.format(ROWS_MAX + 1)}")
+    with pytest.raises(StorageError, match=f"goop.schema.list: more than {ROWS_MAX} rows; give a limit"):
+        database.query(Role(ONE_TABLE, "goop.schema.list", "t"), "SELECT x FROM t")
 
 
 def test_bytes_beyond_the_most_are_an_error(database: Database) -> None:

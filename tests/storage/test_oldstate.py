@@ -11,7 +11,7 @@ import pytest
 from goop2.storage import keyvalue
 from goop2.storage.database import Database
 from goop2.storage.keyvalue import Store
-from goop2.storage.limits import KV_KEYS_MAX
+from goop2.storage.limits import KV_KEYS_MAX, KV_MAX_BYTES
 from goop2.storage.oldstate import FILE_MAX_BYTES, import_files
 
 COMMAND, FUNCTION = Store("command", "weather"), Store("function", "weather")
@@ -34,6 +34,14 @@ def test_a_file_is_imported_once_for_the_command_and_the_function_of_its_name(da
     assert keyvalue.get(database, COMMAND, "api_key") is None
     assert keyvalue.get(database, FUNCTION, "api_key") == '"secret123"'
     assert (state / "weather.json").read_bytes() == before
+
+
+def test_a_null_is_an_absent_key_and_no_blank_is_counted(database: Database, state: Path) -> None:
+    numbers = [1] * ((KV_MAX_BYTES - len("list[]")) // len("1,"))
+    (state / "weather.json").write_text(json.dumps({"gone": None, "list": numbers}))
+    assert import_files(database, state.parent) == []
+    assert keyvalue.get(database, COMMAND, "gone") is None
+    assert json.loads(keyvalue.get(database, COMMAND, "list") or "") == numbers
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ async def test_the_host_plays_and_a_visitor_hears(browser: Browser, up: Served) 
         await expect(host.get_by_role("heading", name="You are the host")).to_be_visible()
         await expect(ann.get_by_role("heading", name="You are the host")).to_be_hidden()
         assert await complaints(host) == []
+        await host.get_by_role("button", name="Load and play").click()
+        await expect(host.get_by_role("heading", name="Nothing plays")).to_be_visible()  # no file, no session
         await host.get_by_label("File").fill("nothing.wav")
         await host.get_by_role("button", name="Load and play").click()
         await expect(host.get_by_text("nothing.wav is no file here")).to_be_visible()

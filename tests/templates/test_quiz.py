@@ -47,6 +47,14 @@ async def test_right_answers_are_counted_and_each_answer_gets_a_word(browser: Br
         await expect(seen.page.get_by_text("✓ Right.")).to_have_count(0)
 
 
+async def test_what_was_not_answered_is_not_called_wrong(browser: Browser, up: Served) -> None:
+    async with looking(browser, address(up, "quiz")) as seen:
+        await answer(seen.page, key(up.folder)[:1] + WRONG[1:3])
+        await expect(seen.page.locator("#result")).to_have_text("1 of 5")
+        await expect(seen.page.get_by_text("✗ Not so.")).to_have_count(2)
+        await expect(seen.page.get_by_text("– Not answered.")).to_have_count(2)
+
+
 async def test_a_visitor_who_is_wrong_learns_no_answer_from_anything_that_was_sent(browser: Browser, up: Served) -> None:
     assert not any(wrong == right for wrong, right in zip(WRONG, key(up.folder), strict=True))
     async with looking(browser, address(up, "quiz", "ann")) as seen:

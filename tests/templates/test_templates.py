@@ -51,6 +51,14 @@ def test_the_readme_names_every_script_and_table_and_every_setting(name: str) ->
     assert [f"{section}.{key}" for section, keys in settings.items() for key in keys if f"`{section}.{key}`" not in readme] == []
 
 
+def test_each_page_of_the_demo_leads_back_to_its_front_page_and_no_template_leads_out_of_itself() -> None:
+    back = '<a href="../">'
+    demo = files_of(DEMO)
+    assert [back in demo[f"site/{site}/index.html"] for site in DEMO_SITES] == [True] * len(DEMO_SITES)
+    assert back not in demo["site/index.html"]
+    assert [name for name in TEMPLATES if back in files_of(name)["site/index.html"]] == []
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_no_page_makes_markup_of_text_or_loads_from_elsewhere(name: str) -> None:
     for path, text in pages(name).items():
@@ -73,7 +81,8 @@ def test_the_demo_holds_a_template_whole_where_a_peer_looks_for_it(site: str) ->
         if path.startswith(("site/lua/", "schemas/")) or path == "site/api.json":
             assert demo[path] == text
         elif path.startswith("site/"):
-            assert demo[path.replace("site/", f"site/{site}/", 1)] == text
+            there = demo[path.replace("site/", f"site/{site}/", 1)]
+            assert re.sub(r" *<p .*<a href=\"\.\./\">.*\n", "", there) == text
     assert f'href="{site}/"' in demo["site/index.html"]
 
 

@@ -40,6 +40,15 @@ def cell(page: Page, position: int) -> str:
     return f"#board button >> nth={position}"
 
 
+async def test_the_lobby_says_that_the_peer_is_away_until_it_is_back(browser: Browser, up: Served) -> None:
+    async with looking(browser, address(up, "tictactoe", "ann"), refuses=True) as seen:
+        await expect(seen.page.get_by_role("heading", name="Games")).to_be_visible()
+        await seen.page.context.set_offline(True)
+        await expect(seen.page.get_by_text("The peer cannot be reached; trying again…")).to_be_visible()
+        await seen.page.context.set_offline(False)
+        await expect(seen.page.get_by_text("The peer cannot be reached")).to_have_count(0)
+
+
 async def test_two_visitors_play_to_the_end_and_a_third_watches(browser: Browser, up: Served) -> None:
     ann, bob, eve = (address(up, "tictactoe", name) for name in ("ann", "bob", "eve"))
     async with looking(browser, ann) as one, looking(browser, bob) as two, looking(browser, eve) as three:

@@ -142,6 +142,11 @@ async def test_the_keyboard_goes_everywhere(browser: Browser, up: Served) -> Non
         await page.keyboard.press("r")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Runs & logs")
         await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox", name="Go to").fill("nowhere")
+        await expect(page.get_by_text("No place is called that.")).to_be_visible()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Runs & logs")
+        await page.keyboard.press("Control+k")
         await page.get_by_role("combobox", name="Go to").fill("sett")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
@@ -468,10 +473,67 @@ async def test_a_message_that_comes_while_a_conversation_is_read_is_not_lost(bro
 
 async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: Served) -> None:
     page = await _console(browser, up, "network")
-    await expect(page.get_by_text("not on the network yet")).to_be_visible()
+    await expect(page.get_by_text("This peer is not on the network. “goop2 peer” brings it there")).to_be_visible()
     await page.get_by_label("Address").fill("/ip4/192.0.2.7/tcp/4001/p2p/nonsense")
     await page.get_by_role("button", name="Connect").click()
     await expect(page.get_by_role("status").filter(has_text="not on the network yet")).to_be_visible()
+
+
+async def test_a_conversation_in_which_nothing_was_said_says_so_until_something_is(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        page = await _console(browser, up, "chat")
+        await expect(page.get_by_text("Begin with ! to ask a script")).to_be_visible()
+        await page.get_by_label("Message; ! begins a command").fill("!nosuch")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("Unknown command: nosuch").first).to_be_visible()
+        await expect(page.get_by_text("Begin with ! to ask a script")).to_be_hidden()
+        await up.peer.chat.receive(OTHER, "id-1", "hello", 1764000000000)
+        await page.get_by_role("link", name="12D3Ko").click()
+        await expect(page.locator(".bubble", has_text="hello")).to_be_visible()
+        await expect(page.get_by_text("Nothing has been said yet.")).to_be_hidden()
+        await page.get_by_role("link", name="Somebody else: who is here").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Network")
+
+
+async def test_a_page_that_waits_for_its_peer_says_so_and_one_that_does_not_stays_still(browser: Browser, up: Served) -> None:
+    page = await _console(browser, up, "home")
+    let_go = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await let_go.wait()
+        await route.continue_()
+
+    await page.route("**/api/console/settings", late)
+    await page.evaluate("location.hash = '#/settings'")
+    await expect(page.get_by_text("One moment…")).to_be_visible()
+    let_go.set()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    await expect(page.get_by_text("One moment…")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_peer_that_is_away_or_was_restarted_is_told_with_what_to_do(browser: Browser, tmp_path: Path, width: int) -> None:
+    """The new address may be opened in the same tab, where only what stands after the # changes."""
+    context = await browser.new_context(viewport={"width": width, "height": 800})
+    context.set_default_timeout(PATIENCE_MS)
+    page = await context.new_page()
+    sign, trouble = page.locator("#link"), page.locator("#trouble")
+    async with served(tmp_path) as up:
+        await page.goto(up.web.console)
+        await expect(sign).to_have_text("Live")
+        await expect(trouble).to_be_empty()
+    await expect(trouble).to_contain_text("The peer does not answer: what is shown may be old.", timeout=PATIENCE_MS)
+    await expect(sign).to_be_visible()
+    async with served(tmp_path, viewer={"http_addr": f"127.0.0.1:{up.port}"}) as again:
+        await expect(trouble).to_contain_text("open the address it printed", timeout=PATIENCE_MS)
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        if width > 1000:
+            await expect(page.get_by_role("link", name="Settings")).to_be_in_viewport(ratio=0.9)
+        await page.evaluate("(address) => { location.href = address; }", again.web.console)
+        await expect(sign).to_have_text("Live")
+        await expect(trouble).to_be_empty()
+        assert "token" not in page.url
+    await context.close()
 
 
 async def test_ten_tabs_of_the_console_all_load_and_miss_nothing(browser: Browser, tmp_path: Path) -> None:

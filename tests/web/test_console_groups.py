@@ -18,6 +18,7 @@ from goop2.network.joining import Network, join
 from goop2.p2p.groups import HOSTED_MAX
 from goop2.p2p.guest import open_guest
 from goop2.p2p.protocols import topics
+from goop2.web.controls.groups import MEMBERS_SHOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -201,10 +202,37 @@ async def test_who_may_be_invited_is_who_is_here_and_not_in_it(owners: tuple[Own
     await ann.press("Invite a peer to Chess")
     await expect(ann.page.get_by_role("dialog")).to_contain_text("Everybody who is here is in it.")
     await ann.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    await ann.page.get_by_role("dialog").wait_for(state="detached")
     ann.up.web.abroad.part()
-    await expect(ann.card("Groups of this peer")).not_to_contain_text("Bob")
+    ann.up.peer.grouping.gone(bob.id)
+    await expect(ann.card("Groups of this peer")).to_contain_text("away")
+    await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()  # its name is still known
+    async with ann.page.expect_response("**/api/console/groups"):
+        pass
     await ann.press("Invite a peer to Chess")
     await expect(ann.page.get_by_role("dialog")).to_contain_text("Nobody else is here now.")
+
+
+async def test_who_comes_while_the_network_is_looked_at_takes_nobodys_place(owners: tuple[Owner, Owner]) -> None:
+    ann, _ = owners
+    await ann.page.keyboard.press("g")
+    await ann.page.keyboard.press("n")
+    await ann.page.get_by_role("link", name="Visit Bob").focus()
+    ann.network.roster.introduced(next(iter(NAMES)), "A stranger")
+    await expect(ann.page.get_by_role("link", name="Chat with A stranger")).to_be_visible()
+    await expect(ann.page.get_by_role("link", name="Visit Bob")).to_be_focused()
+
+
+async def test_an_id_is_copied_or_it_is_said_that_it_is_not(owners: tuple[Owner, Owner]) -> None:
+    ann, _ = owners
+    await ann.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    group = await ann.up.peer.grouping.create("Chess", "template")
+    await ann.press("Copy the id of Chess")
+    await expect(ann.page.locator(".toast.good")).to_have_text("Group id copied")
+    assert await ann.page.evaluate("navigator.clipboard.readText()") == group.id
+    await ann.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    await ann.press("Copy the id of Chess")
+    await expect(ann.page.locator(".toast.bad")).to_contain_text("does not let this page copy")
 
 
 async def test_a_button_is_pressed_once_however_slow_the_answer(owners: tuple[Owner, Owner]) -> None:
@@ -238,6 +266,25 @@ async def test_names_and_labels_are_text(browser: Browser, tmp_path_factory: pyt
             await page.get_by_role("dialog").get_by_role("button", name=ending).click()
         assert await page.locator("main img").count() == 0
         assert await page.locator("[data-owned]").count() == 0
+        await page.context.close()
+
+
+async def test_of_a_thousand_members_the_first_are_named_and_all_are_counted(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async with served(tmp_path_factory.mktemp("peer"), functions={}) as up:
+        group = await up.peer.grouping.create("Crowd", "template")
+        for number in range(MEMBERS_SHOWN + 50):
+            up.peer.grouping.received(f"peer-{number}", said(group.id, "join", {"type": "join"}))
+        up.peer.grouping.gone("peer-0")
+        page = await (await browser.new_context()).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(up.web.console)
+        await expect(page.locator("main h1")).to_be_visible()
+        await page.evaluate("location.hash = '#/groups'")
+        await expect(page.get_by_text(f"{MEMBERS_SHOWN + 50} members, 1 away")).to_be_visible()
+        await expect(page.get_by_role("button", name="Remove")).to_have_count(MEMBERS_SHOWN)
+        await expect(page.get_by_text("50 more: “goop2 group members” lists them all")).to_be_attached()
         await page.context.close()
 
 

@@ -33,6 +33,11 @@ async def test_values_come_through_as_they_are(up: Served, params: object) -> No
     assert (await up.call("echo", params)).json == params
 
 
+async def test_half_an_emoji_that_a_page_cut_off_comes_through_as_the_replacement_character(up: Served) -> None:
+    body = rb'{"function": "echo", "params": ["cut \ud83d", "\ud83d\ude00"]}'
+    assert (await up.ask("/api/data/lua/call", method="POST", body=body)).json == ["cut \ufffd", "\U0001f600"]
+
+
 async def test_the_site_may_be_named_by_its_peer(up: Served) -> None:
     body = b'{"function": "hello"}'
     answer = await up.ask(f"/api/p/{up.peer.identity.peer_id}/data/lua/call", method="POST", body=body)

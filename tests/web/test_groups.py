@@ -15,6 +15,7 @@ from tests.p2p.hosts import new_identity
 from tests.web.browser import launched, opened
 from tests.web.served import Answer, Served, served
 
+from goop2.p2p.address import peer_id
 from goop2.p2p.groups import JOINED_PER_HOST_MAX, PAYLOAD_MAX_BYTES, Outgoing
 from goop2.p2p.protocols import topics
 from goop2.web.peer_host import host_label
@@ -60,7 +61,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def net(up: Served) -> AsyncIterator[Net]:
     net = Net(up)
-    up.peer.grouping.attach(net.post, net.carry)
+    up.peer.grouping.attach(net.post, net.carry, peer_id)
     yield net
     for group in up.peer.grouping.groups.joined():
         up.peer.grouping.leave(group.host, group.id)
@@ -130,7 +131,7 @@ async def test_what_goes_wrong_is_said(up: Served, net: Net) -> None:
     assert (huge.status, huge.json["code"]) == (400, "bad_request")
     up.peer.grouping.detach()
     assert (await ask(up, "send", group="g1", host=HOST, payload=1)).status == 503
-    up.peer.grouping.attach(net.post, net.carry)
+    up.peer.grouping.attach(net.post, net.carry, peer_id)
 
 
 async def test_a_visited_page_is_in_groups_of_its_own_peer_alone(up: Served, net: Net) -> None:

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
+from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
 from tests.web.served import Served, served
 from tests.web.test_ports import SAFARI
@@ -212,6 +213,15 @@ async def test_a_page_follows_what_its_owner_saves(browser: Browser, tmp_path: P
         await expect(page.locator("h1")).to_have_text("Front page")
         (tmp_path / "site/index.html").write_text("<!doctype html><h1>Mended</h1>")
         await expect(page.locator("h1")).to_have_text("Mended")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_page_that_is_not_there_can_be_read_in_every_light(browser: Browser, up: Served, scheme: Literal["light", "dark"]) -> None:
+    page = await browser.new_page(color_scheme=scheme)
+    await page.goto(f"{up.web.site}nosuch")
+    await expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    assert [one for one in await complaints(page) if "color-contrast" in one] == []
+    await page.context.close()
 
 
 async def test_the_console_opens_with_its_token_and_hides_it(browser: Browser, up: Served) -> None:

@@ -179,6 +179,14 @@ async def test_a_page_chats_with_its_own_peer_only(up: Served, ann: str) -> None
     assert await send(b"{}") == (400, "bad_request")
 
 
+@pytest.mark.parametrize(
+    ("content", "status", "code"), [("  ", 400, "bad_request"), ("x" * 65_537, 400, "bad_request"), ("hello", 503, "unavailable")]
+)
+async def test_what_nobody_would_take_is_said_to_nobody(up: Served, content: str, status: int, code: str) -> None:
+    answer = await up.ask("/api/chat/broadcast", method="POST", body=f'{{"content": "{content}"}}'.encode())
+    assert (answer.status, answer.json["code"]) == (status, code)
+
+
 async def test_streams_end_at_once_when_the_peer_does(tmp_path: Path) -> None:
     async with served(tmp_path) as up:
         streams = listening(up, up.site)

@@ -241,15 +241,20 @@ async def test_a_part_of_a_file_is_sent_and_nothing_is_taken_for_unchanged(visit
 async def test_a_folder_without_its_last_stroke_is_found(visit: Visit) -> None:
     async def answer(stream: Stream) -> None:
         request = await stream.read()
-        await stream.finish(b"OK text/html 2\nhi" if request == b"GET /quiz/index.html\n" else b"ERR not found\n")
+        visit.asked.append(request)
+        there = request in (b"GET /quiz/index.html\n", b"GET /v1.0/index.html\n")
+        await stream.finish(b"OK text/html 2\nhi" if there else b"ERR not found\n")
 
     await visit.other.serve(site.PROTOCOL, answer)
     found = await visit.get("/quiz?x=1")
     assert (found.status, found.headers["location"]) == (308, "/quiz/?x=1")
     found = await visit.get("//quiz")
     assert (found.status, found.headers["location"]) == (308, "/quiz/")
+    assert (await visit.get("/v1.0")).headers["location"] == "/v1.0/"
     assert (await visit.get("/nothing")).status == 404
+    visit.asked.clear()
     assert (await visit.get("/quiz.html")).status == 404
+    assert visit.asked == [b"GET /quiz.html\n"]
 
 
 @pytest.mark.parametrize(

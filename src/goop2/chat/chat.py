@@ -111,7 +111,7 @@ class Chat:
 
     async def say(self, caller: Caller, content: str) -> Reply:
         """Something `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
-        _check(content)
+        check(content)
         if not caller.owner:
             self._check_stranger(caller.id, caller.address)
         await self._keep(caller.id, caller.id, content, _now())
@@ -124,7 +124,7 @@ class Chat:
 
     async def send(self, peer: str, content: str) -> Message:
         """Something the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
-        _check(content)
+        check(content)
         wire_id = str(uuid.uuid4())
         message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING)
         assert message is not None, "an id was drawn twice"
@@ -135,7 +135,7 @@ class Chat:
 
         Raises `ChatError`, `StorageError`; then it must not be acknowledged.
         """
-        _check(content)
+        check(content)
         self._check_stranger(peer, "")
         if len(self._answering) >= ANSWERING_MAX:
             raise ChatError("too many commands are being answered; try again later")
@@ -145,6 +145,11 @@ class Chat:
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
         return message is not None
+
+    def admit_broadcast(self, peer: str, content: str) -> None:
+        """What another peer says to everybody, and nobody keeps, may be told. Raises `ChatError`; then it must not be acknowledged."""
+        check(content)
+        self._check_rate(peer, "")
 
     async def delivered(self, peer: str, wire_id: str) -> None:
         """The other side's browser has shown a message of ours."""
@@ -171,6 +176,9 @@ class Chat:
     def _check_stranger(self, caller: str, address: str) -> None:
         if self._keeper.size >= STRANGERS_MAX_CHARACTERS:
             raise ChatError("this peer keeps no more messages")
+        self._check_rate(caller, address)
+
+    def _check_rate(self, caller: str, address: str) -> None:
         if self._rate.check(caller, "", None, address) is not None:
             raise ChatError("too many messages; try again in a minute")
 
@@ -212,7 +220,8 @@ class Chat:
         return message
 
 
-def _check(content: str) -> None:
+def check(content: str) -> None:
+    """Whether it is a message at all. Raises `ChatError`."""
     size = len(content.encode("utf-8", "replace"))
     if not content.strip():
         raise ChatError("the message is empty")

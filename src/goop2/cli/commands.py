@@ -27,7 +27,8 @@ HELP_WIDTH = 100
 def goop2() -> None:
     """A folder becomes a peer, and its Lua scripts answer, behind a wall.
 
-    Begin with "goop2 demo", or make a folder of your own: "goop2 init DIR", then "goop2 chat DIR".
+    Begin with "goop2 demo", or make a folder of your own: "goop2 init DIR", then "goop2 peer DIR" for its pages, "goop2 chat DIR" for a
+    prompt.
     """
 
 

@@ -78,15 +78,14 @@ async def _talk(folder: Path, made: bool) -> int:
 
 
 async def _show(folder: Path, made: bool, browser: bool) -> int:
-    from goop2.lock import locked
     from goop2.peer import serve_peer
 
     logs.set_up()
-    with locked(folder):
+    with await session.own(folder):
         async with session.open_for(folder, watch=True) as peer, serve_peer(peer, live=True) as web:
             if made:
                 await _add_samples(peer)
-            output.answer(where(output.one_line(peer.owner.label), web))
+            output.answer(output.fitting(where(output.one_line(peer.owner.label), web)))
             if browser and any(map(os.environ.get, SCREENS)):
                 # Some browsers hold on to whoever started them; a daemon does not hold us.
                 threading.Thread(target=_open_browser, args=(web.site,), daemon=True).start()

@@ -33,7 +33,9 @@ def init(folder: Path, label: str | None, template: str) -> None:
         print(f"made  {output.one_line(str(folder / path))}")
     for path in created.kept:
         print(f"kept  {output.one_line(str(folder / path))}")
-    output.note(f'next: "goop2 peer {shlex.quote(str(folder))} --live", open the site it names, and read {folder / "README.md"}')
+    output.note(
+        f'next: "goop2 peer {shlex.quote(str(folder))} --live", open the site it names, and read {shlex.quote(str(folder / "README.md"))}'
+    )
 
 
 @click.command("id")

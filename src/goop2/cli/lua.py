@@ -42,7 +42,7 @@ def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json
     """
     message = unicode(" ".join(words))
     if not message.startswith("!"):
-        raise Fault(f"a chat command begins with \"!\": '!{output.one_line(message, 60)}'")
+        raise Fault(f"a chat command begins with \"!\": '!{output.one_line(message.lstrip(' !'), 60)}'")
     reply, hint = session.run(_chat(folder, message, stranger))
     if as_json:
         output.answer_json({**_failure_fields(reply.failure), "reply": reply.text})

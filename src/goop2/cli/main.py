@@ -116,8 +116,7 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     import click
 
     if isinstance(error, click.UsageError):
-        help_command = f'; "{error.ctx.command_path} --help" says how it is used' if error.ctx else ""
-        return "usage", error.format_message().rstrip(".") + help_command
+        return "usage", _usage(error.format_message(), error.ctx.command_path if error.ctx else "")
     kind = type(error)
     code = OWN_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
     if code is not None:
@@ -125,6 +124,16 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     if isinstance(error, OSError):
         return "system", f"{error.filename}: {error.strerror or error}"
     return "internal", f"goop2 made a mistake of its own, {kind.__name__}: {error}; {TRACEBACK_VARIABLE}=1 shows where, please report it"
+
+
+def _usage(message: str, command: str) -> str:
+    """click's message with what it guesses was meant, and where help is."""
+    import re
+
+    guess = r"\.? \(?Did you mean (?:one of: )?(.*\?)\)?$"
+    sentence, guesses = re.subn(guess, lambda found: f"; did you mean {found[1].replace(', ', ' or ')}", message.replace("''", "'"))
+    help_command = f'"{command} --help" says how it is used' if command else ""
+    return (" " if guesses else "; ").join(filter(None, (sentence.rstrip("."), help_command)))
 
 
 def _flushed(code: int) -> int:

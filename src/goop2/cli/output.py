@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from typing import TextIO
 
@@ -48,6 +49,13 @@ def one_line(text: str, most: int = LINE_MAX_CHARS) -> str:
 def harmless(text: str) -> str:
     """`text` with its lines and tabs, without what could steer a terminal."""
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def fitting(line: str) -> str:
+    """A line whose parts two blanks keep apart, as it is, or a part a line on a terminal that would break it anywhere."""
+    if not is_terminal(sys.stdout) or len(line) < shutil.get_terminal_size().columns:
+        return line
+    return line.replace("  ", "\n  ")
 
 
 def answer(text: str) -> None:

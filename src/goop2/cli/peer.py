@@ -30,24 +30,24 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 def peer(folder: Path, live: bool) -> int:
     """Run the peer in DIR, until Ctrl-C.
 
-    Prints one line: the console's address, which holds its key and is for nobody else's eyes, and the site's.
+    Prints one line: the console's address, which holds its key and is for nobody else's eyes, and the site's. A terminal too narrow for
+    it shows one address a line.
     """
     session.settings_of(folder)
     return session.run(_peer(folder, live))
 
 
 async def _peer(folder: Path, live: bool) -> int:
-    from goop2.lock import locked
     from goop2.peer import serve_peer
 
     told_to_end = asyncio.Event()
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    logs.set_up()
-    with locked(folder):
+    with await session.own(folder):
+        for number in ENDING:
+            asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        logs.set_up()
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
-                output.answer(where(output.one_line(opened.owner.label), web))
+                output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.

@@ -64,7 +64,10 @@ async def prompt(peer: Peer, caller: Caller) -> None:
 
 def _banner(peer: Peer, caller: Caller) -> str:
     whom = "" if caller.owner else f", as {output.one_line(caller.id)}"
-    return f"{output.one_line(peer.owner.label)}{whom}: Tab shows the commands, Ctrl-D ends."
+    commands = (
+        "Tab shows the commands" if peer.catalog.commands() else f"no command yet, {peer.settings.lua.script_dir}/hello.lua makes !hello"
+    )
+    return f"{output.one_line(peer.owner.label)}{whom}: {commands}, Ctrl-D ends."
 
 
 def _tell(change: Change) -> None:

@@ -164,19 +164,21 @@ async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
             return answer
         try:
             return await _alone(folder, op, request)
-        except FolderLocked:  # a peer runs, and its network is about to come up
+        except FolderLocked as held:
+            if held.passing:
+                raise
+            # A peer runs, and its network is about to come up.
             await asyncio.sleep(STARTING_SECONDS)
     raise Fault(f"the peer in {folder} runs, but is not on the network: its log says why")
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
-    """With a network of our own; the lock keeps two peers from having one identity at once."""
-    from goop2.lock import locked
+    """With a network of our own; the lock keeps two peers from having one identity at once. One of several commands after another."""
     from goop2.network.joining import join
     from goop2.network.owner import Remote
 
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    with locked(folder):
+    with await session.own(folder, passing=True):
         async with session.open_for(folder) as peer, join(peer, 0) as network:
             remote = Remote(peer, network)
             if op == "peers":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 RUNNING_SECONDS: Final = 60.0
 """A script waits no longer than its own time; this ends what nobody waits for."""
+COMMAND_SECONDS: Final = 90.0
+"""Longer than any command takes that is on the network for itself."""
+LOOK_AGAIN_SECONDS: Final = 0.1
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -27,6 +32,22 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     import uvloop
 
     return uvloop.run(main)
+
+
+async def own(folder: Path, *, passing: bool = False) -> ExitStack:
+    """The folder's lock (lock.py), waited for while a command has it. Raises `FolderLocked`."""
+    from goop2.lock import FolderLocked, locked
+
+    ends = time.monotonic() + COMMAND_SECONDS
+    while True:
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(locked(folder, passing=passing))
+                return stack.pop_all()
+        except FolderLocked as held:
+            if not held.passing or time.monotonic() > ends:
+                raise
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 @asynccontextmanager

@@ -59,6 +59,7 @@ def keeping(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: I
         elif isinstance(event, topics.Delivered):
             await peer.chat.delivered(sender, event.msg_id)
         elif isinstance(event, topics.Broadcast):
+            peer.chat.admit_broadcast(sender, event.chat.content)
             broadcasts.tell(Heard(sender, event.chat.content))
         elif isinstance(event, topics.Group):
             peer.grouping.received(sender, event)

@@ -17,7 +17,7 @@ from goop2.grouping import Grouping
 from goop2.network.answering import Who, keeping, serving
 from goop2.network.followed_session import FollowedSession
 from goop2.network.hosted_session import GroupSession
-from goop2.p2p.address import parse
+from goop2.p2p.address import parse, peer_id
 from goop2.p2p.calling import Calling
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
@@ -114,7 +114,7 @@ async def join(
         grouping, groups = peer.grouping, peer.grouping.groups
         delivery = Delivery(calling.send, grouping.gone)
         stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
-        grouping.attach(delivery.post, calling.send)
+        grouping.attach(delivery.post, calling.send, peer_id)
         stack.callback(grouping.detach)
         session = GroupSession(peer.listening, groups, delivery.post, sealing)
         stack.callback(session.stop)

@@ -29,6 +29,9 @@ SPENT: Final = "http"
 CONTENT_TYPES: Final = {b"s": "application/x-www-form-urlencoded", b"j": "application/json"}
 """What calls.lua puts before a body, a string or a table, → what it is sent as."""
 
+OPTIONS_AT: Final = {"get": 2, "post": 3}
+"""Where opts stand. What stands before them, calls.lua has judged."""
+
 _Headers = dict[str, str | int | float]
 
 
@@ -72,7 +75,7 @@ class HttpOperations:
         except OutboundError as error:
             return HostAnswer(b"vv", (None, str(error).encode()))
         except BadArgument as error:
-            return HostAnswer(b"!", (f"bad argument to 'goop.http.{name}' ({error})".encode(),))
+            return HostAnswer(b"!", (f"bad argument #{OPTIONS_AT[name]} to 'goop.http.{name}' ({error})".encode(),))
 
 
 def _get(url: Scalar, options: Scalar) -> Request:

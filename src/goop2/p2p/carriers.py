@@ -10,7 +10,9 @@ It knows nothing of frames and streams.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from socket import SHUT_WR
 from typing import Any, Protocol
 
 import trio
@@ -43,6 +45,9 @@ class Carrier(Protocol):
     def wake(self) -> None:
         """There is something to send. From either loop."""
 
+    def finish(self) -> bool:
+        """Say that no more is sent; whether the other side is told of that, and so will end the connection too. From either loop."""
+
     def end(self) -> None:
         """Carry no more, and let the socket go. From either loop."""
 
@@ -59,6 +64,10 @@ class LibraryCarrier:
         """As Carrier."""
         if not self._to_send.is_set():
             self._enter(self._to_send.set)
+
+    def finish(self) -> bool:
+        """As Carrier: here there is no such word."""
+        return False
 
     def end(self) -> None:
         """As Carrier: who closes what the library secured ends it."""
@@ -84,6 +93,8 @@ class Socket(Protocol):
 
     def fileno(self) -> int: ...
 
+    def shutdown(self, how: int) -> object: ...
+
 
 class SocketCarrier:
     """Over a socket of the system. `early`: plain bytes that were read before the muxer was there."""
@@ -103,10 +114,11 @@ class SocketCarrier:
         self._batch_bytes = 0
         self._due = self._waits = False
         """Whether it will send soon, or as soon as the system takes more."""
+        self._finished = False
 
     def wake(self) -> None:
         """As Carrier."""
-        if self._loop is not None and not self._due and not self._waits:
+        if self._loop is not None and not (self._due or self._waits or self._finished):
             self._due = True
             self._loop.call_soon(self._send)
 
@@ -123,6 +135,14 @@ class SocketCarrier:
             await self._over.wait()
         finally:
             self._close()
+
+    def finish(self) -> bool:
+        """As Carrier. What comes meanwhile is read: the system takes back our last words when a socket is closed with something unread."""
+        if self._loop is not None:
+            self._finished = True
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(SHUT_WR)
+        return self._loop is not None
 
     def end(self) -> None:
         """As Carrier."""

@@ -9,6 +9,8 @@ py-libp2p's router does the work. What must be otherwise, each with its reason:
 3. Control messages may name any topic, and each is remembered. `_Router` hears only ours.
 4. Its own guards count a handful of messages a second and as many addresses: five hundred peers send a hundred. They are off.
 5. When each message came is noted for ever, 30 bytes of a hundred a second, for what is off too.
+6. What is published goes to the mesh, and while that is empty to nobody, until a heartbeat tells who has missed it. Who has just met its
+   neighbours may be gone by then, and a full neighbour may have put it out of its mesh: our own words go to some listeners besides.
 
 Trio side, but for `Gossip`. It knows nothing of what is said.
 """
@@ -28,6 +30,7 @@ from libp2p.pubsub.gossipsub import PROTOCOL_ID, PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.pubsub_notifee import PubsubNotifee
+from libp2p.stream_muxer.exceptions import MuxedStreamError
 from libp2p.tools.anyio_service.context import background_trio_service
 
 from goop2.p2p.admission import Meter
@@ -41,9 +44,11 @@ from goop2.p2p.limits import (
     GOSSIP_MESSAGES_PER_MINUTE,
     GOSSIP_RPC_MAX_BYTES,
     NEIGHBOUR_MESSAGES_PER_MINUTE,
+    READ_MAX_BYTES,
     RETRY_FIRST_SECONDS,
     RETRY_MAX_SECONDS,
 )
+from goop2.p2p.muxer import MuxedStream
 
 PROTOCOLS: Final = (PROTOCOL_ID_V11, PROTOCOL_ID)
 HEARTBEAT_SECONDS: Final = 1
@@ -92,9 +97,8 @@ class Gossip:
     async def _said_everything(self) -> None:
         """What was published stands in queues; a goodbye must get out."""
         with trio.move_on_after(LAST_WORDS_SECONDS):
-            while self._pubsub is not None and any(len(queue) for queue in self._pubsub.peer_queues.values()):  # noqa: ASYNC110 (no event)
+            while self._pubsub is not None and self._pubsub.unsaid:  # noqa: ASYNC110 (no event)
                 await trio.sleep(_POLL_SECONDS)
-            await trio.sleep(_POLL_SECONDS)
 
     async def _publish(self, payload: bytes) -> None:
         if self._pubsub is not None:
@@ -184,6 +188,13 @@ class _Router(GossipSub):
         await super().publish(msg_forwarder, pubsub_msg)
         self.recent_message_deliveries.clear()
 
+    def _get_peers_to_send(self, topic_ids: Iterable[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None) -> Iterable[ID]:
+        chosen = set(super()._get_peers_to_send(topic_ids, msg_forwarder, origin, msg_id))
+        pubsub: Any = self.pubsub
+        if msg_forwarder == pubsub.my_id and self._topic in pubsub.peer_topics:
+            chosen.update(self._get_in_topic_gossipsub_peers_from_minus(self._topic, self.degree - len(chosen), chosen))
+        return chosen
+
     def _forget_back_offs(self) -> None:
         """Of peers that come no more; a new name costs a stranger a handshake."""
         known = self.back_off.get(self._topic, {})
@@ -213,6 +224,7 @@ class _Pubsub(Pubsub):
         self._by_all = Meter(GOSSIP_MESSAGES_PER_MINUTE, time.monotonic)
         self._heard = heard
         self._incoming: set[INetStream] = set()
+        self._writing = 0
         self.set_topic_validator(topic, self._worth_handing_on, is_async_validator=False)
         # Numbers go up over a restart within the same second too: a number seen twice is a message dropped.
         self.counter = time.time_ns()
@@ -223,6 +235,19 @@ class _Pubsub(Pubsub):
             return
         with contextlib.suppress(Exception):  # whatever the library's parsers raise over a stranger's message
             await super().push_msg(msg_forwarder, msg)
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether something that was published is not on its way yet."""
+        return self._writing > 0 or any(len(queue) for queue in self.peer_queues.values())
+
+    async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
+        """Write to a neighbour."""
+        self._writing += 1
+        try:
+            return await super().write_msg(stream, rpc_msg)
+        finally:
+            self._writing -= 1
 
     async def stream_handler(self, stream: INetStream) -> None:
         """A neighbour's stream, to its end. It is reset then: one that stays open would be written to, and heard by nobody."""
@@ -253,9 +278,15 @@ class _Pubsub(Pubsub):
                 self._schedule_peer_stream_retry(peer)
 
     async def close(self) -> None:
-        """End the thread that sweeps what was seen, and every stream, so that neighbours begin anew with the next service."""
+        """End the thread that sweeps what was seen, and every stream, so that neighbours begin anew with the next service.
+
+        Of a stream that is reset, or ends with its connection, a neighbour throws away what it has not read: it has a moment to read ours.
+        """
         self.seen_messages.stop()
-        for stream in (*self._incoming, *self.peers.values()):
+        async with trio.open_nursery() as nursery:
+            for stream in self.peers.values():
+                nursery.start_soon(_let_read, stream)
+        for stream in tuple(self._incoming):
             with contextlib.suppress(Exception):  # it may be gone already, in any of the library's ways
                 await stream.reset()
 
@@ -272,6 +303,16 @@ class _Pubsub(Pubsub):
             return True
         author = str(ID(msg.from_id))
         return self._by_author.take(author) and self._heard(author, bytes(msg.data))
+
+
+async def _let_read(stream: Any) -> None:
+    """Say that no more comes, and give the other side a moment to read what did."""
+    muxed: MuxedStream = stream.muxed_stream
+    with trio.move_on_after(LAST_WORDS_SECONDS), contextlib.suppress(MuxedStreamError):
+        await muxed.close()
+        while not muxed.ended:
+            await muxed.read(READ_MAX_BYTES)
+    muxed.abandon()
 
 
 def _holds_its_key(author: bytes) -> bool:

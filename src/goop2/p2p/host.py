@@ -230,12 +230,12 @@ class Host:
         pinned.quiet()
         self._listening, self._done = trio.Event(), trio.Event()
         self._stop = trio.Event()
-        self._soon(self._asking.tidy())
         self._circuits.attach()
         self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
         await self._guest.call(self._listening.wait)
         if not self._host.get_transport_addrs():
             raise PortTaken(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
+        self._soon(self._asking.tidy())
 
     async def _run(self, address: Multiaddr) -> None:
         try:

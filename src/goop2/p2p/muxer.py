@@ -150,8 +150,9 @@ class MuxedStream(IMuxedStream):
             self._forget_if_ended()
 
     async def reset(self) -> None:
-        """`abandon`, as the library calls it."""
-        self.abandon()
+        """`abandon`, as the library calls it: at the end of the connection too, where what came whole can still be read."""
+        if not self.was_reset:
+            self.abandon()
 
     def abandon(self) -> None:
         """End both directions; what was not read is dropped."""
@@ -293,12 +294,14 @@ class Muxer(IMuxedConn):
                 await self._end()
 
     async def close(self) -> None:
-        """Say goodbye and end every stream."""
+        """Say goodbye, have it heard, and end every stream."""
         if not self._ending:
             self.post(frames.write(frames.GO_AWAY, 0, 0))
             with trio.move_on_after(MUXER_CLOSE_SECONDS):
                 while self._unsent and not self._ending:
                     await self.room.wait()
+                if self._carrier.finish():
+                    await self.event_closed.wait()
         await self._end()
 
     async def open_stream(self) -> MuxedStream:
@@ -381,6 +384,7 @@ class Muxer(IMuxedConn):
         if self._ending:
             return
         self._ending = True
+        # Nothing waits before the streams are told: the library resets those of a connection that has ended.
         self._carrier.end()
         self._arrivals.tell()
         for stream in list(self.streams.values()):

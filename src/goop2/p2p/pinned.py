@@ -7,15 +7,13 @@
 4. Listening shares a port that is taken (SO_REUSEPORT), so that two peers get each other's visitors. Ours fails,
    unless what has the port is over: a peer that starts again gets its own.
 5. A resource manager with limits of its own comes unasked, and an auto-connector that dials every peer ever heard of. `settle` ends both.
-6. A dial whose handshake fails leaves its socket open.
-7. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
-8. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
+6. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
+7. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
    gone, for the auto-connector. `_forget_the_gone` forgets those that are not connected, the longest known first.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
@@ -55,7 +53,7 @@ def settle(host: BasicHost, admission: Admission, refused: Log, enter: Enter) ->
     swarm.set_stream_handler(Accepting(host.get_mux().handlers, admission, refused))
     _mux(swarm, admission, enter)
     _forget_the_gone(swarm)
-    _settle_dials(swarm)
+    _read_ahead(swarm)
     _give_places_back(swarm, admission, refused)
 
 
@@ -108,19 +106,14 @@ def _forget_the_gone(swarm: Any) -> None:
     swarm.auto_connector.record_disconnect = lambda _peer: forget()
 
 
-def _settle_dials(swarm: Any) -> None:
+def _read_ahead(swarm: Any) -> None:
     upgrade = swarm.upgrade_outbound_raw_conn
 
-    async def upgrade_or_close(raw: Any, *arguments: Any, **keywords: Any) -> Any:
-        try:
-            raw.stream = _Ahead(raw.stream)
-            return await upgrade(raw, *arguments, **keywords)
-        except BaseException:
-            with trio.CancelScope(shield=True), contextlib.suppress(Exception):
-                await raw.close()
-            raise
+    async def upgrade_ahead(raw: Any, *arguments: Any, **keywords: Any) -> Any:
+        raw.stream = _Ahead(raw.stream)
+        return await upgrade(raw, *arguments, **keywords)
 
-    swarm.upgrade_outbound_raw_conn = upgrade_or_close
+    swarm.upgrade_outbound_raw_conn = upgrade_ahead
 
 
 def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:

@@ -84,6 +84,8 @@ class Serving:
         self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = Seen()
+        self._keeping: dict[tuple[str, str], asyncio.Future[bool]] = {}
+        """Messages that are being kept, by sender and id → whether they are, in the end."""
         self._waiting = 0
         """Kept streams without a request."""
         self._sealing = sealing or Sealing()
@@ -181,18 +183,32 @@ class Serving:
             await stream.finish(mq.send_refusal(message))
             return
         event = topics.read(message.topic, payload)
-        new = self._seen.first_time(stream.peer, message.id)
-        if new:
-            await self._keep(Received(stream.peer, message.id, event))
+        await self._keep_once(Received(stream.peer, message.id, event))
         await stream.finish(mq.send_ack(message))
 
+    async def _keep_once(self, message: Received) -> None:
+        """Raises, for a repeat too, when the message is not kept."""
+        name = (message.sender, message.id)
+        if self._seen.first_time(*name):
+            await self._keep(message)
+        elif (keeping := self._keeping.get(name)) is not None and not await asyncio.shield(keeping):
+            # Its first copy is acknowledged to nobody: nor is this one.
+            raise LocalFault(f"the message {message.id!r} could not be kept")
+
     async def _keep(self, message: Received) -> None:
+        name = (message.sender, message.id)
+        kept = self._keeping[name] = asyncio.get_running_loop().create_future()
         try:
             await self._keep_message(message)
         except BaseException:
             # Not acknowledged, so it comes again and must not be taken for a repeat.
-            self._seen.forget(message.sender, message.id)
+            self._seen.forget(*name)
+            kept.set_result(False)
             raise
+        else:
+            kept.set_result(True)
+        finally:
+            del self._keeping[name]
 
     async def _answer(self, caller: Caller, asked: data.Request) -> data.Answer:
         operation = self._operations.get(asked.op)

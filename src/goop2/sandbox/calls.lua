@@ -24,6 +24,8 @@ local byte, format, sub = string.byte, string.format, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
+-- A value to be kept; goop.kv says of one so large that it is, as of smaller ones that are too large.
+local KEPT_MAX_BYTES = ARGUMENT_MAX_BYTES
 local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
 local HUGE = math.huge
 
@@ -68,6 +70,9 @@ local function complain(name, position, ...)
 end
 
 local function convert(name, position, letter, value)
+  if letter == "v" and rawequal(value, null) then
+    return nil
+  end
   if not fits(letter, value) then
     complain(name, position, "%s expected, got %s", TYPE_NAMES[letter], value == nil and "no value" or type(value))
   end
@@ -77,7 +82,7 @@ local function convert(name, position, letter, value)
     if not text then
       complain(name, position, "%s", message)
     end
-    value = text
+    value = letter == "j" and sub(text, 1, KEPT_MAX_BYTES) or text
   elseif (letter == "s" or letter == "d") and type(value) == "number" then
     value = tostring(value)
   end
@@ -150,10 +155,16 @@ end
 
 local here = {}
 
+-- Whatever a __tostring of the script gives, this is a string.
+local function text_of(value)
+  local text = tostring(value)
+  return type(text) == "string" and text or format("(__tostring gives a %s)", type(text))
+end
+
 function here.print(...)
   local parts = {}
   for index = 1, select("#", ...) do
-    parts[index] = tostring((select(index, ...)))
+    parts[index] = text_of((select(index, ...)))
   end
   ask("log", "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES))
 end
@@ -165,7 +176,7 @@ local function show(value)
       return text
     end
   end
-  return tostring(value)
+  return text_of(value)
 end
 
 local function write_line(level, ...)
@@ -244,26 +255,29 @@ local function received(shape, ...)
   return shaped(shape, ...)
 end
 
-local function settle(shape, message)
+local function settle(level, shape, message)
   if shape == RAISE then
-    error(message, 5) -- 1 settle, 2 the transaction, 3 call, 4 the goop function, 5 the script
+    error(message, level)
   end
 end
 
 -- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it.
+-- From begin to commit or rollback nothing of ours may fail, want of memory included: the thread is made before.
 here["db.transaction"] = function(fn)
-  settle(ask("db.begin"))
-  local thread = create(fn)
-  local results = counted(resume(thread))
-  if results[1] and status(thread) == "dead" then
-    settle(ask("db.commit"))
-    return unpack(results, 2, results.n)
+  local thread = create(function() return fn() end)
+  local function finish(done, ...)
+    if done and status(thread) == "dead" then
+      settle(6, ask("db.commit")) -- 1 settle, 2 finish, 3 the transaction, 4 call, 5 the goop function, 6 the script
+      return ...
+    end
+    ask("db.rollback")
+    if done then
+      error("attempt to yield out of goop.db.transaction", 5)
+    end
+    error((...), 0)
   end
-  ask("db.rollback")
-  if results[1] then
-    error("attempt to yield out of goop.db.transaction", 4)
-  end
-  error(results[2], 0)
+  settle(5, ask("db.begin"))
+  return pass(finish(resume(thread)))
 end
 
 local function call(operation, signature, ...)

@@ -77,7 +77,7 @@ class Data:
             self._database = open_database(path)
             self.descriptors = descriptors(path)
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error), set()
+            self._unusable, self.descriptors = str(error).replace(str(path), path.name), set()  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
@@ -143,8 +143,7 @@ class Data:
         return self._rows(self._database.query(QUERY, _statement(sql), [_bound(value) for value in arguments]))
 
     def _scalar(self, sql: bytes, *arguments: Scalar) -> Answer:
-        rows = self._database.query(SCALAR, _statement(sql), [_bound(value) for value in arguments])
-        return PLAIN, rows.values[0] if rows.values else None
+        return PLAIN, self._database.first_value(SCALAR, _statement(sql), [_bound(value) for value in arguments])
 
     def _exec(self, sql: bytes, *arguments: Scalar) -> Answer:
         return PLAIN, self._database.change(EXEC, _statement(sql), [_bound(value) for value in arguments])
@@ -228,7 +227,9 @@ class Data:
         value = keyvalue.get(self._database, self._store, _text(key, "the key"))
         return (PLAIN, None) if value is None else (JSON, value.encode())
 
-    def _kv_set(self, key: bytes, value: bytes) -> Answer:
+    def _kv_set(self, key: bytes, value: bytes | None = None) -> Answer:
+        if value is None:
+            return self._kv_del(key)
         self._need_kv()
         keyvalue.put(self._database, self._store, _text(key, "the key"), value.decode())
         return PLAIN, None

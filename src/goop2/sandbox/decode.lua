@@ -6,6 +6,7 @@ local concat = table.concat
 local byte, char, find, format, match, sub = string.byte, string.char, string.find, string.format, string.match, string.sub
 local floor, huge = math.floor, math.huge
 
+local BYTE_ORDER_MARK = "^\239\187\191" -- some editors and services write it in front
 local REPLACEMENT = "\239\191\189" -- U+FFFD
 
 -- A fault is raised as this table, caught in decode: the depth of the recursion does not matter.
@@ -223,7 +224,8 @@ function decode_value(text, at, depth)
 end
 
 local function decode_whole(text)
-  local value, at = decode_value(text, skip_blanks(text, 1), 0)
+  local start = find(text, BYTE_ORDER_MARK) and 4 or 1
+  local value, at = decode_value(text, skip_blanks(text, start), 0)
   at = skip_blanks(text, at)
   if at <= #text then
     fault(at, "unexpected text after the value")

@@ -1,9 +1,9 @@
--- A Lua value as JSON text. Part of json.lua; gives encode(value, root) -> text | nil, message.
+-- A Lua value as JSON text. Part of json.lua; gives encode(value, root[, bytes_max]) -> text | nil, message.
 -- `marks`: table -> "object" | "array", what a script said it is to be written as.
 local null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks = ...
 
 local next, rawequal, rawget, tonumber, type = next, rawequal, rawget, tonumber, type
-local concat = table.concat
+local concat, sort = table.concat, table.sort
 local byte, find, format, gsub, match = string.byte, string.find, string.format, string.gsub, string.match
 local floor, huge = math.floor, math.huge
 
@@ -75,10 +75,26 @@ local function along(refusal, key)
   return false
 end
 
+-- A text far beyond its most is not made to its end: memory would run out over it, and that be told instead.
+local FAR_BEYOND, LARGE_BYTES = 4, 65536
+
+-- Counts bytes; those of a large string twice, when it is met and when it is joined. false when they are far too many.
+local function count_bytes(refusal, bytes)
+  refusal.bytes = refusal.bytes + bytes
+  if refusal.bytes <= FAR_BEYOND * refusal.bytes_max then
+    return true
+  end
+  refusal.whole = format("is more than %d bytes of JSON", refusal.bytes_max)
+  return false
+end
+
 -- Printable ASCII without " and \ needs nothing done. One run from the start is what the pattern matcher does fastest.
 local PLAIN_TEXT = "^[]-~ !#-[]*$"
 
 local function encode_string(text, out, count, refusal)
+  if #text > LARGE_BYTES and not count_bytes(refusal, #text) then
+    return false
+  end
   if not find(text, PLAIN_TEXT) then
     if not is_utf8(text) then
       return refuse(refusal, "is a string that is not UTF-8")
@@ -87,6 +103,17 @@ local function encode_string(text, out, count, refusal)
   end
   out[count + 1], out[count + 2], out[count + 3] = '"', text, '"'
   return count + 3
+end
+
+-- Pieces are joined in between: the text of a large result and its pieces together would not fit beside the result.
+local PIECES_MAX = 4096
+
+local function join(out, count, refusal)
+  local joined = refusal.joined or {}
+  local text = concat(out, "", 1, count)
+  joined[#joined + 1] = text
+  refusal.joined = joined
+  return count_bytes(refusal, #text) and 0
 end
 
 -- How many elements, when the keys are exactly 1..n; nil otherwise. An empty table has 0.
@@ -125,6 +152,12 @@ local function encode_array(value, length, out, count, refusal, depth)
       return along(refusal, index)
     end
     count = after
+    if count > PIECES_MAX then
+      count = join(out, count, refusal)
+      if not count then
+        return false
+      end
+    end
   end
   out[count + 1] = "]"
   return count + 1
@@ -148,6 +181,8 @@ local function key_text(value, key, refusal)
   return text
 end
 
+local LABELS_MAX = 1000 -- keys of one value that are remembered as written
+
 -- A key and its colon, as written; the rows of one result share theirs. false when it cannot be one.
 local function key_label(value, key, refusal)
   local name = key_text(value, key, refusal)
@@ -158,33 +193,94 @@ local function key_label(value, key, refusal)
     return refuse(refusal, "has a key that is not UTF-8")
   end
   local label = concat(pieces) .. ":"
-  if type(key) == "string" then
+  if type(key) == "string" and refusal.labels_room > 0 then
+    refusal.labels_room = refusal.labels_room - 1
     refusal.labels[key] = label
   end
   return label
 end
 
+local KNOWN_MAX = 100 -- keys of an object that are remembered for the next
+
+local function set_of(keys)
+  local set = {}
+  for index = 1, #keys do
+    set[keys[index]] = true
+  end
+  return set
+end
+
+-- Whether `value` has the keys of the object written before it, as the rows of a result have.
+local function has_known_keys(value, refusal)
+  local keys, count = refusal.keys, 0
+  if not keys then
+    return false
+  end
+  local known = refusal.known or set_of(keys)
+  refusal.known = known
+  for key in next, value do
+    if not known[key] then
+      return false
+    end
+    count = count + 1
+  end
+  return count == #keys
+end
+
+-- The keys in their order, numbers before names: the same value is always the same text. false when one can be neither.
+local function sorted_keys(value, refusal)
+  if has_known_keys(value, refusal) then
+    return refusal.keys
+  end
+  local names, keys = {}, {}
+  for key in next, value do
+    if type(key) == "string" then
+      names[#names + 1] = key
+    elseif key_text(value, key, refusal) then
+      keys[#keys + 1] = key
+    else
+      return false
+    end
+  end
+  sort(keys)
+  sort(names)
+  for index = 1, #names do
+    keys[#keys + 1] = names[index]
+  end
+  refusal.keys, refusal.known = #keys <= KNOWN_MAX and keys or nil, nil
+  return keys
+end
+
 local function encode_object(value, out, count, refusal, depth)
+  local keys = sorted_keys(value, refusal)
+  if not keys then
+    return false
+  end
   local labels = refusal.labels
   count = count + 1
   out[count] = "{"
-  local first = true
-  for key, item in next, value do
-    if not first then
+  for index = 1, #keys do
+    if index > 1 then
       count = count + 1
       out[count] = ","
     end
-    first = false
+    local key = keys[index]
     local label = labels[key] or key_label(value, key, refusal)
     if not label then
       return false
     end
     out[count + 1] = label
-    local after = encode_value(item, out, count + 1, refusal, depth)
+    local after = encode_value(rawget(value, key), out, count + 1, refusal, depth)
     if not after then
-      return along(refusal, key_text(value, key, refusal))
+      return along(refusal, key)
     end
     count = after
+    if count > PIECES_MAX then
+      count = join(out, count, refusal)
+      if not count then
+        return false
+      end
+    end
   end
   out[count + 1] = "}"
   return count + 1
@@ -236,6 +332,9 @@ function encode_value(value, out, count, refusal, depth)
 end
 
 local function place(root, refusal)
+  if refusal.whole then
+    return root .. " " .. refusal.whole
+  end
   local steps = refusal.steps
   local names = { root }
   for index = #steps, 1, -1 do
@@ -244,10 +343,16 @@ local function place(root, refusal)
   return concat(names) .. " " .. refusal.message
 end
 
-local function encode(value, root)
-  local out, refusal = {}, { steps = {}, open = {}, labels = {} }
-  if encode_value(value, out, 0, refusal, 0) then
-    return concat(out)
+local function encode(value, root, bytes_max)
+  local out = {}
+  local refusal = {
+    steps = {}, open = {}, labels = {}, labels_room = LABELS_MAX, bytes = 0, bytes_max = bytes_max or huge,
+  }
+  local count = encode_value(value, out, 0, refusal, 0)
+  if count and not refusal.joined then
+    return concat(out, "", 1, count)
+  elseif count and join(out, count, refusal) then
+    return concat(refusal.joined)
   end
   return nil, place(root or "value", refusal)
 end

@@ -3,7 +3,7 @@
 -- It and its parts must follow no metatable and use no global at run time. A part is put where --@ names its file (vm.py).
 --
 -- Arguments: null, the value that stands for JSON's null.
--- Returns {encode(value, root) -> text | nil, message; decode(text) -> value | nil, message;
+-- Returns {encode(value, root[, bytes_max]) -> text | nil, message; decode(text) -> value | nil, message;
 --          object(t) / array(t) -> t, marked for encode}.
 local null = ...
 

@@ -8,7 +8,7 @@
 -- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua
 local host, calls_chunk, json_chunk = ...
 
-local error, getmetatable, next, pcall, rawequal, rawget = error, getmetatable, next, pcall, rawequal, rawget
+local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
 local setfenv, setmetatable, tostring, type = setfenv, setmetatable, tostring, type
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
@@ -25,6 +25,7 @@ local MESSAGE_MAX_BYTES = 2000
 -- What our own code is called in error messages (vm.py), and the place it leaves in front of one when
 -- the script's own frame was a tail call.
 local OUR_CHUNK, OUR_PLACE = "=[goop]", "^%[goop%]:[%d?]+: "
+local PLACE, OUT_OF_MEMORY = "^[^:]*:%d+: ", "not enough memory"
 local ESCAPE = 27 -- first byte of precompiled code
 
 collectgarbage("stop") -- nothing below is garbage; `run` starts it again
@@ -117,7 +118,7 @@ local LIBRARY = {
   string = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
-  table = { concat = concat },
+  table = { concat = concat, sort = table.sort },
   coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status },
   math = { floor = math.floor, huge = math.huge },
 }
@@ -166,6 +167,17 @@ end
 setmetatable(goop, unfilled)
 globals.goop = goop
 
+-- Who walks through the goop table sees all of it.
+function globals.pairs(value)
+  if type(value) ~= "table" then
+    error(format("bad argument #1 to 'pairs' (table expected, got %s)", type(value)), 2) -- here Lua would name a place of ours
+  end
+  if rawequal(value, goop) then
+    fill()
+  end
+  return pairs(value)
+end
+
 function globals.print(...)
   fill()
   call("print", "a*", ...)
@@ -187,15 +199,32 @@ local function describe_error(raised)
   return sub(raised, (place or 0) + 1, MESSAGE_MAX_BYTES)
 end
 
+-- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
+local function is_out_of_memory(raised)
+  if type(raised) ~= "string" or #raised > MESSAGE_MAX_BYTES then
+    return false
+  end
+  local text, _, place = raised, nil, nil
+  repeat
+    _, place = find(text, PLACE)
+    text = sub(text, (place or 0) + 1)
+  until not place
+  return text == OUT_OF_MEMORY
+end
+
 local function reply_text(result)
   if result == nil then
     return ""
   end
-  return sub(type(result) == "string" and result or tostring(result), 1, REPLY_CROSSING_BYTES)
+  local text = type(result) == "string" and result or tostring(result)
+  if type(text) ~= "string" and type(text) ~= "number" then
+    error(format("the __tostring of what handle returned gives a %s", type(text)), 0)
+  end
+  return sub(text, 1, REPLY_CROSSING_BYTES)
 end
 
 local function result_json(result)
-  local text, message = json().encode(result, "result")
+  local text, message = json().encode(result, "result", RESULT_MAX_BYTES)
   if not text then
     error(message, 0)
   end
@@ -296,7 +325,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
   if done then
     return refused_class or "ok", result
-  elseif result == "not enough memory" then
+  elseif is_out_of_memory(result) then
     return "memory", "memory limit exceeded"
   end
   return "script_error", describe_error(result)

@@ -293,6 +293,8 @@ class Pool:
             return
         else:
             outcome = _outcome(message, job.started - job.accepted)
+            if time.monotonic() >= job.deadline:
+                outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
         self._idle.append(worker)
         self._finish(job, outcome)

@@ -11,6 +11,7 @@ import base64
 import math
 import os
 import random
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -74,11 +75,11 @@ STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SE
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
 TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
+_BINDINGS: Final = re.compile(r"uses (\d+) and there are (\d+) supplied")
 _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
     (apsw.InterruptError, "the statement took longer than its time"),
-    (apsw.BindingsError, "the arguments are not as many as the ? in the statement"),
     (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
     (apsw.NoMemError, TOO_MUCH_MEMORY),
     (MemoryError, TOO_MUCH_MEMORY),
@@ -132,6 +133,14 @@ class Database:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with self._run(role, sql, arguments) as cursor:
             return _collect(cursor, role, rows_max)
+
+    def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
+        """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
+        with self._run(role, sql, arguments) as cursor:
+            values: list[CrossingValue] = []
+            if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
+                raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
+            return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
@@ -323,8 +332,18 @@ class Database:
         self._connection.close(True)
 
 
+def _miscounted(said: str) -> str:
+    """What apsw says of too few or too many arguments, in an author's words."""
+    counts = _BINDINGS.search(said)
+    if counts is None:
+        return "the arguments are not as many as the ? in the statement"
+    return f"the arguments are not as many as the ? in the statement: it takes {counts[1]}, not {counts[2]}"
+
+
 def explained(error: BaseException) -> str:
     """What SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
+    if isinstance(error, apsw.BindingsError):
+        return _miscounted(str(error))
     return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
 
 
@@ -391,7 +410,8 @@ def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
         if number == 1:
             names = tuple(column[0] for column in cursor.get_description())
         elif number > rows_max:
-            raise StorageError(f"{role.name}: more than {rows_max} rows; add a LIMIT")
+            remedy = "give a limit" if role.table else "add a LIMIT"
+            raise StorageError(f"{role.name}: more than {rows_max} rows; {remedy}")
         size += _cross(row, values)
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")

@@ -50,4 +50,5 @@ def _items(file: Path) -> Iterator[tuple[str, str]]:
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     for key, value in document.items():
-        yield key, json.dumps(value, ensure_ascii=False)
+        if value is not None:  # which is an absent key
+            yield key, json.dumps(value, ensure_ascii=False, separators=(",", ":"))

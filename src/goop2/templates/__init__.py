@@ -1,7 +1,7 @@
 """The templates `goop2 init` starts from, and the demo that is all of them in one peer.
 
 A template is a folder here, laid out as the peer folder it becomes; `shared/` goes into each. The demo is put together by
-code: every site moves under a folder of its own, while scripts, tables and api.json stay where a peer looks for them.
+code: every site moves under a folder of its own, with a link back, while scripts, tables and api.json stay where a peer looks for them.
 It knows paths and texts, and nothing of what they say.
 """
 
@@ -38,6 +38,11 @@ _STAY: Final = (PurePosixPath("site/lua"), PurePosixPath("site/api.json"), PureP
 """What a peer looks for at one place, whichever page it is for."""
 
 
+_PAGE: Final = '<main class="page">\n'
+_WAY_BACK: Final = '      <p class="small"><a href="../">← All of the demo</a></p>\n'
+"""On the pages of the demo, which are not at the root of their site."""
+
+
 class Clash(Exception):
     """Two templates of the demo have a file of the same name."""
 
@@ -61,7 +66,7 @@ def _demo() -> dict[str, str]:
                 continue
             if place in found:
                 raise Clash(f"{place} is in {site} and in another template")
-            found[place] = text
+            found[place] = text.replace(_PAGE, _PAGE + _WAY_BACK) if place.endswith(".html") else text
     return found
 
 

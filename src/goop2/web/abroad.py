@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from goop2.chat.chat import Heard
 from goop2.p2p.protocols import data
@@ -13,6 +14,10 @@ from goop2.scripting.subscribers import Subscribers
 if TYPE_CHECKING:
     from goop2.p2p.calling import SiteAnswer
     from goop2.p2p.discovery.roster import Change, Peer
+
+
+LABELS_MAX: Final = 2048
+"""As many as may be here at a time."""
 
 
 class Asking(Protocol):
@@ -72,13 +77,27 @@ class Abroad:
     def __init__(self) -> None:
         self.network: Network | None = None
         """None while it is not up."""
+        self._labels: OrderedDict[str, str] = OrderedDict()
+        """Peer → what it called itself when it was last here, the last one last."""
         self._joined: list[Callable[[Network], Callable[[], None]]] = []
         self._ends: list[Callable[[], None]] = []
 
     def label(self, peer: str) -> str:
-        """What a peer that is here calls itself, which is untrusted text; "" when nothing is known."""
+        """What a peer calls itself, or did when it was last here, which is untrusted text; "" when nothing is known.
+
+        What others say it is called counts only until it has said so itself.
+        """
         known = self.network.roster.get(peer) if self.network is not None else None
-        return known.label if known is not None and known.label != peer else ""
+        rumoured = known.label if known is not None and known.label != peer else ""
+        return self._labels.get(peer, rumoured)
+
+    def _named(self, peer: Peer) -> None:
+        if not peer.proved or peer.label == peer.id:
+            return
+        self._labels[peer.id] = peer.label
+        self._labels.move_to_end(peer.id)
+        if len(self._labels) > LABELS_MAX:
+            self._labels.popitem(last=False)
 
     def on_join(self, callback: Callable[[Network], Callable[[], None]]) -> None:
         """Call `callback` when the network is up; what it gives is called when it is not any more."""
@@ -87,7 +106,10 @@ class Abroad:
     def join(self, network: Network) -> None:
         """It is up."""
         self.network = network
-        self._ends = [callback(network) for callback in self._joined]
+        for peer in network.roster.peers():
+            self._named(peer)
+        named = network.roster.subscribe(lambda change: self._named(change.peer))
+        self._ends = [named, *(callback(network) for callback in self._joined)]
 
     def part(self) -> None:
         """It is no more."""

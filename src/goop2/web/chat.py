@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import Chat as Messages
-from goop2.chat.chat import ChatError, Said
+from goop2.chat.chat import ChatError, Said, check
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message as Kept
 from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
@@ -101,6 +101,7 @@ class Chat:
         asked = _send.decode(body)
         if not call.caller.owner:
             return Failure(ErrorCode.FORBIDDEN, "only the owner speaks to everybody")
+        check(asked.content)
         if self._abroad.network is None:
             return Failure(ErrorCode.UNAVAILABLE, "this peer is not on the network yet")
         reached = await self._abroad.network.broadcast(asked.content, int(time.time() * _MILLISECONDS))
@@ -114,7 +115,7 @@ class Chat:
 
         async def answer(call: Call) -> None:
             try:
-                result = await work(call, await read_body(call.receive, BODY_MAX_BYTES))
+                result = await work(call, await read_json(call.receive, BODY_MAX_BYTES))
             except BodyTooLarge as error:
                 await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
                 return

@@ -17,7 +17,7 @@ from goop2.scripting.engine import Engine, Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.tables import TABLE_OPERATIONS, Tables, read_request
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
 from goop2.web.calls import Call
 from goop2.web.limits import BODY_MAX_BYTES
 
@@ -92,7 +92,7 @@ class Data:
 
     async def _answer(self, call: Call, operation: Operation) -> None:
         try:
-            body = await read_body(call.receive, BODY_MAX_BYTES) if operation.method == "POST" else b""
+            body = await read_json(call.receive, BODY_MAX_BYTES) if operation.method == "POST" else b""
         except BodyTooLarge as error:
             await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
             return

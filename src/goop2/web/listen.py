@@ -24,7 +24,7 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import SiteFile
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -191,7 +191,7 @@ class Listen:
         if not call.caller.owner:
             return _OWNERS
         try:
-            await control(self._listening, msgspec.json.decode(await read_body(call.receive, ENVELOPE_MAX_BYTES), type=Control))
+            await control(self._listening, msgspec.json.decode(await read_json(call.receive, ENVELOPE_MAX_BYTES), type=Control))
         except (ListenError, BodyTooLarge, *NOT_JSON) as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return None

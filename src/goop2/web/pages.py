@@ -234,8 +234,9 @@ def _has(if_none_match: str, etag: str) -> bool:
 
 
 _PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<body style="font:17px/1.6 system-ui,sans-serif;max-width:32rem;margin:18vh auto;padding:0 1.5rem;color-scheme:light dark">
+<html lang="en" style="color-scheme:light dark;background:Canvas;color:CanvasText">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<body style="font:17px/1.6 system-ui,sans-serif;max-width:32rem;margin:18vh auto;padding:0 1.5rem">
 <h1 style="font-size:1.5rem">{title}</h1><p style="overflow-wrap:anywhere">{text}</p><p><a href="/">To the front page</a></p></body></html>
 """
 

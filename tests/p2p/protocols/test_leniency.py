@@ -34,6 +34,26 @@ def test_null_is_left_out_and_a_whole_number_is_whole(sent: bytes, read: Thing) 
 
 
 @pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (rb"a\ud83d", "a\ufffd"),
+        (rb"\ude00\uD83Db", "\ufffd\ufffdb"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+        (rb"\ud83d\n\u00e9\"", '\ufffd\né"'),
+    ],
+)
+def test_half_of_a_pair_is_a_character_nobody_knows(sent: bytes, name: str) -> None:
+    assert decode(b'{"name":"%s","label":null}' % sent, Thing) == Thing(name)
+
+
+@pytest.mark.parametrize("sent", [b'{"name":"a', rb'{"name":"\ud83', rb'{"name":"\ud83d', b"", b"\xff"])
+def test_what_is_no_json_stays_none(sent: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        decode(sent, Thing)
+
+
+@pytest.mark.parametrize(
     "sent", [b'{"name":null}', b'{"name":"a","number":5.5}', b'{"name":"a","number":"5"}', b'{"name":7}', b"null", b"[]"]
 )
 def test_what_is_of_another_kind_is_refused(sent: bytes) -> None:

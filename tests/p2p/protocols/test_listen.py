@@ -105,6 +105,7 @@ def test_what_a_host_says_has_the_networks_form() -> None:
     [
         (b'{"app_type":"listen","listen":{"action":"play","position":3,"queue":["x"],"queue_index":0}}', Control("play", None, 3.0)),
         (b'{"app_type":"listen","listen":{"action":"load","track":{"name":"S","duration":5}}}', Control("load", Track("S", 5.0))),
+        (b'{"group_type":"listen","listen":{"action":"play","track":null,"queue":null}}', Control("play")),
         (b'{"app_type":"listen","listen":{"action":"dance"}}', None),
         (b'{"app_type":"chess","listen":{"action":"play"}}', None),
         (b'{"move":"e4"}', None),

@@ -68,6 +68,11 @@ def test_a_message_nobody_would_read_is_not_sent() -> None:
         mq.send(Message("a", 1, "chat", msgspec.Raw(b'"' + b"x" * mq.MESSAGE_MAX_BYTES + b'"')))
 
 
+@pytest.mark.parametrize("number", [b',"seq":7', b',"seq":7.0', b',"seq":null', b""])
+def test_an_acknowledgement_by_its_id_is_one(number: bytes) -> None:
+    assert mq.ack(b'{"type":"ack","id":"8b4c"%s}' % number, CHAT) == Ack("8b4c", 7)
+
+
 def test_an_acknowledgement_is_of_the_message_it_names() -> None:
     assert mq.ack(b'{"type":"ack","id":"8b4c","seq":7}', CHAT) == Ack("8b4c", 7)
 

@@ -58,6 +58,7 @@ EVENTS: list[tuple[str, bytes, Event]] = [
         Group("g", "welcome", Welcome("G", "listen", "", 8, True, [Member("12D", msgspec.Raw(b"5"))])),
     ),
     ("group:g:members", b'{"members":[]}', Group("g", "members", Members([]))),
+    ("group:g:members", b'{"members":null}', Group("g", "members", Members([]))),
     ("group:g:meta", b'{"group_name":"G","group_type":"template"}', Group("g", "meta", Meta("G", "", "template"))),
     ("group:g:error", b'{"type":"error","group":"g","payload":{"code":"full","message":"no"}}', Group("g", "error", Refused("full", "no"))),
     ("group:g:error", b'{"code":"full"}', Group("g", "error", Refused("full"))),

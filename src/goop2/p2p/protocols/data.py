@@ -86,9 +86,6 @@ class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
     line: object = None
 
 
-_answers: Final = msgspec.json.Decoder(_Sent)
-
-
 def request_reader() -> LineReader:
     """For a request, sealed or not; then `requested`."""
     return LineReader("the request", sealed.line_size_of(REQUEST_MAX_BYTES))
@@ -118,7 +115,7 @@ def answer_reader() -> LineReader:
 def answered(content: bytes) -> Answer:
     """The answer in a line. Raises `RemoteFault`."""
     try:
-        sent = _answers.decode(content)
+        sent = leniency.decode(content, _Sent)
         content.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the answer is none: {error}") from None

@@ -1,10 +1,12 @@
-"""JSON of another implementation: a key that is null is one that is left out, and a whole number may be written as 5.0.
+r"""JSON of another implementation: a key that is null is one that is left out, a whole number may be written as 5.0, and half of a
+surrogate pair ("\ud83d", of a text that was cut inside an emoji) is U+FFFD, as bytes that are no UTF-8 are elsewhere.
 
 What is written as we write it is read at the first try and pays nothing for it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable, Iterator
 from functools import cache
@@ -16,6 +18,8 @@ T = TypeVar("T")
 
 _NULL: Final = b"null"
 _WHOLE: Final = re.compile(rb"(-?[0-9]{1,16})\.0{1,16}")
+_HALF_ESCAPED: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -27,6 +31,23 @@ def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
     except msgspec.ValidationError:
         given = {} if absent and content.strip() == _NULL else dict(_plain(_objects.decode(content)))
         return cast("T", decoder.decode(msgspec.json.encode(given)))
+    except msgspec.DecodeError:
+        if not _HALF_ESCAPED.search(content):
+            raise
+        whole = _without_halves(content)
+        if whole == content:
+            raise
+        return decode(whole, as_, absent=absent)
+
+
+def _without_halves(content: bytes) -> bytes:
+    """The same when it is no JSON."""
+    try:
+        # The one parser here that takes them, in linear time whatever a stranger sends.
+        text = json.dumps(json.loads(content.decode()), ensure_ascii=False)
+    except ValueError:
+        return content
+    return _HALF.sub("\ufffd", text).encode()
 
 
 @cache

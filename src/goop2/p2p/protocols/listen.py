@@ -4,7 +4,8 @@ r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host sa
                             EAOK …\n + frames                       the same, sealed (sealed.py)
                             ERR <reason>\n                          not found, no track, bad request
 
-Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`).
+Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`); newer peers
+say `group_type`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ NOT_FOUND: Final = "not found"
 NO_TRACK: Final = "no track"
 BAD_REQUEST: Final = "bad request"
 
+_LISTEN: Final = msgspec.Raw(b'"listen"')
 ACTIONS: Final = frozenset(("load", "play", "pause", "seek", "sync", "close"))
 _GROUP: Final = re.compile(r"listen-[0-9a-f]{16}", re.ASCII)
 _WORD: Final = re.compile(rb"[!-~]{1,128}")
@@ -77,7 +79,6 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Message(msgspec.Struct, frozen=True):
-    app_type: str
     listen: Control
 
 
@@ -147,7 +148,8 @@ def control(action: str, track: Track | None = None, position: float | None = No
 def controlled(payload: bytes) -> Control | None:
     """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteFault`."""
     try:
-        if msgspec.json.decode(payload, type=dict[str, msgspec.Raw]).get("app_type") != msgspec.Raw(b'"listen"'):
+        fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+        if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):
             return None
         said = leniency.decode(payload, _Message).listen
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -9,7 +9,7 @@ What the topics carry is in topics.py. Who sent a message is never in it: that i
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -38,10 +38,10 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """The receiver has the message with this id and number."""
+    """The receiver has the message with this id, and number if it says one."""
 
     id: str
-    seq: int
+    seq: int | None = None
 
 
 class _SentMessage(Message, frozen=True, tag_field="type", tag="msg"):
@@ -56,7 +56,7 @@ class _SentRefusal(Ack, frozen=True, tag_field="type", tag="refused"):
     pass
 
 
-_acks: Final = msgspec.json.Decoder(_SentAck | _SentRefusal)
+_Answer = _SentAck | _SentRefusal
 
 
 def message_reader() -> LineReader:
@@ -94,14 +94,14 @@ def ack_reader() -> LineReader:
 def ack(content: bytes, of: Message) -> Ack:
     """The acknowledgement in a line. Raises `RemoteFault`, also when it is of another message, and `sealed.Refused`."""
     try:
-        sent = _acks.decode(content)
+        sent: _Answer = leniency.decode(content, cast("type[_SentAck]", _Answer))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"the acknowledgement is none: {error}") from None
-    if (sent.id, sent.seq) != (of.id, of.seq):
-        raise RemoteFault(f"the acknowledgement is of message {sent.id[:ID_MAX_CHARS]!r}, not of {of.id!r}")
+    if sent.id != of.id or sent.seq not in (None, of.seq):
+        raise RemoteFault(f"the acknowledgement is of message {sent.id[:ID_MAX_CHARS]!r} ({sent.seq}), not of {of.id!r} ({of.seq})")
     if isinstance(sent, _SentRefusal):
         raise sealed.Refused("the payload cannot be opened there")
-    return Ack(sent.id, sent.seq)
+    return Ack(sent.id, of.seq)
 
 
 def send_refusal(of: Message) -> bytes:

@@ -115,9 +115,9 @@ class Welcome(msgspec.Struct, frozen=True):
 
 
 class Members(msgspec.Struct, frozen=True):
-    """Who is in the group now."""
+    """Who is in the group now; existing peers write null for nobody."""
 
-    members: list[Member]
+    members: list[Member] = []
 
 
 class Meta(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ _ROW = Parameter("row", "row")
 _SQL = (Parameter("sql", "string"), Parameter("args", "value", repeated=True))
 
 _JSON = (
-    Function("json.encode", (_VALUE,), "string | nil, error", Place.VM, "The value as JSON text."),
+    Function("json.encode", (_VALUE,), "string | nil, error", Place.VM, "The value as JSON text; the keys of an object in their order."),
     Function(
         "json.decode",
         (Parameter("text", "string"),),
@@ -61,7 +61,11 @@ _KEY = Parameter("key", "string")
 _KV = (
     Function("kv.get", (_KEY,), "value | nil", Place.WORKER, "What was stored under key, nil when nothing was."),
     Function(
-        "kv.set", (_KEY, Parameter("value", "json")), "nil | error", Place.WORKER, "Stores a JSON-able value. 1000 keys, 64 KB a script."
+        "kv.set",
+        (_KEY, Parameter("value", "json", optional=True)),
+        "nil | error",
+        Place.WORKER,
+        "Stores a JSON-able value; nil forgets the key. 1000 keys, 64 KB a script.",
     ),
     Function("kv.del", (_KEY,), "nil | error", Place.WORKER, "Forgets the key."),
 )

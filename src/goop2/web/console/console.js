@@ -1,6 +1,6 @@
 // The console's shell: which pages there are, which one is shown, and what every page is handed. It knows no page's content.
 import { get, post, hasToken, takeToken } from "./shell/api.js";
-import { confirm, toast } from "./shell/dialogs.js";
+import { confirm, copy, toast } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
 import { events } from "./shell/events.js";
 import { openPalette, watchKeys } from "./shell/keys.js";
@@ -19,6 +19,7 @@ const PAGES = [
   { name: "settings", title: "Settings", key: "e" },
 ];
 
+const SLOW_MS = 400; // until a page that waits for its peer says so
 const main = document.getElementById("main");
 let leave = null; // what the page that is shown cleans up with
 let showing = 0; // counts pages shown, so that a slow one that was left does not come back
@@ -32,6 +33,7 @@ export const shell = {
   el,
   toast,
   confirm,
+  copy,
   /** Goes to a page: `go("runs", { script: "hello" })`. */
   go(page, query = {}) {
     const asked = new URLSearchParams(query).toString();
@@ -87,6 +89,7 @@ async function route() {
   document.title = `${page.title} · ${document.getElementById("label").textContent}`;
   const place = el("div", { class: `page page-${page.name}` });
   main.replaceChildren(place);
+  const slow = setTimeout(() => place.childElementCount || place.append(el("p", { class: "wait", role: "status" }, "One moment…")), SLOW_MS);
   try {
     const module = await import(`./pages/${page.name}.js`);
     const clean = await module.show(place, shell);
@@ -94,6 +97,8 @@ async function route() {
     else if (clean) clean();
   } catch (error) {
     if (mine === showing) place.replaceChildren(refusal(error));
+  } finally {
+    clearTimeout(slow);
   }
 }
 
@@ -131,12 +136,12 @@ async function start() {
   ];
   watchKeys(destinations);
   document.getElementById("palette").addEventListener("click", () => openPalette(destinations()));
-  events.follow(document.getElementById("link"));
+  events.follow(document.getElementById("link"), document.getElementById("trouble"));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the fragment is the page's address
     main.focus();
   });
-  window.addEventListener("hashchange", route);
+  window.addEventListener("hashchange", () => (takeToken() ? location.reload() : route()));
   current = null;
   await route();
 }

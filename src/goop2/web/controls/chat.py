@@ -66,6 +66,6 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
 def _conversation(parts: Parts, peer: str, number: int, last: Message) -> dict[str, object]:
     known = parts.abroad.network.roster.get(peer) if parts.abroad.network is not None else None
-    label = parts.owner.label if peer == parts.peer_id else known.label if known else ""
+    label = parts.owner.label if peer == parts.peer_id else parts.abroad.label(peer)
     shown: MessageShown = message_shown(last)
     return {"peer": peer, "label": label, "here": known is not None or peer == parts.peer_id, "messages": number, "last": shown}

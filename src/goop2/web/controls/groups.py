@@ -1,17 +1,17 @@
 """Groups: those the owner hosts, with their members, those of other peers, and invitations that came.
 
-GET  /groups      {up, id, hosted: [{id, name, type, max_members, session, members: [{id, label, here}]}],
-                   joined: [{id, host, label, name, type, joined, session, members: [{id, label}]}],
+GET  /groups      {up, id, hosted: [{id, name, type, max_members, session, count, away, members: [{id, label, here}]}],
+                   joined: [{id, host, label, name, type, joined, session, count, members: [{id, label}]}],
                    invites: [{group, host, label, name, type, session}], peers: [{id, label}]}
 POST /groups/do   {action, group?, host?, peer?, name?, type?, max_members?} → the same; action is one of `_ACTIONS`
 
-`label` is what a peer calls itself, "" when that is not known; `session` marks the group of a listening session; `peers` are here to be
-invited. What changes is told as the event `group`.
+`label` is what a peer calls itself, "" when that is not known; `session` marks the group of a listening session; `count` is of all
+members, of whom the first MEMBERS_SHOWN are named; `peers` are here to be invited. What changes is told as the event `group`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -29,6 +29,9 @@ from goop2.web.answers import STATUSES
 from goop2.web.app import Parts
 from goop2.web.controls.replies import BadRequest, refusal, reply, sent
 from goop2.web.groups import code_of
+
+MEMBERS_SHOWN: Final = 200
+"""Of a group: it may have a thousand, and the page asks every few seconds."""
 
 
 class Asked(msgspec.Struct):
@@ -118,7 +121,7 @@ def _overview(parts: Parts) -> dict[str, object]:
     return {
         "up": network is not None,
         "id": parts.peer_id,
-        "hosted": [_hosted(parts, group, groups.members_since(group.id)) for group in groups.hosted()],
+        "hosted": [_hosted(parts, group, tuple(groups.members_since(group.id))) for group in groups.hosted()],
         "joined": [_joined(parts, group) for group in groups.joined()],
         "invites": [
             {"group": one.group, "host": one.host, "label": parts.abroad.label(one.host), "name": one.name, "type": one.type}
@@ -129,13 +132,16 @@ def _overview(parts: Parts) -> dict[str, object]:
     }
 
 
-def _hosted(parts: Parts, group: Known, everybody: Iterable[str]) -> dict[str, object]:
-    members = [{"id": each, "label": parts.abroad.label(each), "here": each in group.members} for each in everybody]
+def _hosted(parts: Parts, group: Known, everybody: tuple[str, ...]) -> dict[str, object]:
+    here = set(group.members)
+    members = [{"id": each, "label": parts.abroad.label(each), "here": each in here} for each in everybody[:MEMBERS_SHOWN]]
     about = {"id": group.id, "name": group.name, "type": group.kind, "max_members": group.max_members}
-    return {**about, "session": listen.is_session(group.id), "members": members}
+    counts = {"count": len(everybody), "away": len(everybody) - len(here)}
+    return {**about, **counts, "session": listen.is_session(group.id), "members": members}
 
 
 def _joined(parts: Parts, group: Known) -> dict[str, object]:
-    members = [{"id": each, "label": parts.abroad.label(each)} for each in group.members]
+    members = [{"id": each, "label": parts.abroad.label(each)} for each in group.members[:MEMBERS_SHOWN]]
     about = {"id": group.id, "host": group.host, "label": parts.abroad.label(group.host), "name": group.name, "type": group.kind}
-    return {**about, "joined": group.joined, "session": listen.is_session(group.id), "members": members}
+    joined = {"joined": group.joined, "count": len(group.members), "session": listen.is_session(group.id)}
+    return {**about, **joined, "members": members}

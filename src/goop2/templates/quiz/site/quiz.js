@@ -29,10 +29,10 @@ function card({ question, options }, place, all) {
   );
 }
 
-function showFeedback(set, { right, note }) {
+function showFeedback(set, { right, note }, answered) {
   set.classList.toggle("right", right);
   set.classList.toggle("wrong", !right);
-  set.querySelector(".note").replaceChildren(element("strong", { textContent: right ? "✓ Right. " : "✗ Not so. " }), note);
+  set.querySelector(".note").replaceChildren(element("strong", { textContent: right ? "✓ Right. " : answered ? "✗ Not so. " : "– Not answered. " }), note);
 }
 
 function clearFeedback(set) {
@@ -53,7 +53,7 @@ form.addEventListener("submit", async (event) => {
   try {
     const scored = await Goop.data.call("score-quiz", { answers: cards.map((_, place) => chosen.get(`q${place}`) ?? "") });
     result.textContent = `${scored.score} of ${scored.total}`;
-    scored.feedback.forEach((feedback, place) => showFeedback(cards[place], feedback));
+    scored.feedback.forEach((feedback, place) => showFeedback(cards[place], feedback, chosen.has(`q${place}`)));
   } catch (error) {
     result.textContent = error.code === "rate_limited" ? "Too many tries: wait a minute." : error.message;
   }

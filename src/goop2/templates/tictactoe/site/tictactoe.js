@@ -139,6 +139,7 @@ async function refresh() {
   try {
     const { games } = await Goop.data.call("games", id ? { game_id: id } : {});
     if (mine !== asked) return; // a later question is on its way
+    if (at("away").textContent) at("away").textContent = "";
     if (id && !games.length) {
       Goop.ui.toast("That game is not there any more.");
       show(null);
@@ -150,7 +151,7 @@ async function refresh() {
     else showLobby(games);
   } catch (error) {
     if (mine !== asked) return;
-    at("status").textContent = "The peer cannot be reached; trying again…";
+    at("away").textContent = "The peer cannot be reached; trying again…";
   }
   if (!document.hidden) timer = setTimeout(refresh, id ? GAME_MILLISECONDS : LOBBY_MILLISECONDS);
 }

@@ -16,13 +16,14 @@ export async function show(main, shell) {
   const title = el("h2", {});
   const older = el("button", { type: "button", onclick: () => load(oldest), hidden: true }, "Earlier messages");
   const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
+  const nothing = el("p", { class: "soft", hidden: true });
   const ids = { text: freshId("text"), commands: freshId("commands") };
   const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": "Commands", tabindex: "0", hidden: true, onkeydown: key });
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
   const state = el("p", { class: "small level-error wrap", role: "status" });
   main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
-    el("section", { class: "card" }, people),
-    el("section", { class: "card talk-card" }, title, older, said,
+    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here"))),
+    el("section", { class: "card talk-card" }, title, older, nothing, said,
       el("form", { class: "saying", onsubmit: send }, choices,
         el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
 
@@ -61,6 +62,7 @@ export async function show(main, shell) {
     else said.replaceChildren(...lines, ...heard);  // what was heard while this was on its way is newer
     oldest = messages.length ? messages[0].id : oldest;
     older.hidden = messages.length < 200;
+    nothing.hidden = said.children.length > 0;
     if (!before) said.scrollTop = said.scrollHeight;
   }
 
@@ -70,6 +72,8 @@ export async function show(main, shell) {
     state.textContent = "";
     shell.note({ peer });
     said.replaceChildren();
+    nothing.hidden = true;
+    nothing.textContent = peer === overview.id ? "Nothing has been said yet. Begin with ! to ask a script: its commands are shown while you type." : "Nothing has been said yet.";
     paintPeople();
     await load(null);
     text.focus();
@@ -81,6 +85,7 @@ export async function show(main, shell) {
       const atEnd = said.scrollHeight - said.scrollTop - said.clientHeight < NEAR_PIXELS;
       if (there) there.replaceWith(line(message));
       else said.append(line(message));
+      nothing.hidden = true;
       if (atEnd || (!there && message.from === overview.id)) said.scrollTop = said.scrollHeight;  // who reads further up stays there
     }
     clearTimeout(renewing);

@@ -20,15 +20,12 @@ export async function show(main, shell) {
   const hostOf = ({ host, label }) => ({ id: host, label });
   const placeOf = (group) => `${group.host} ${group.group || group.id}`;
 
-  const cards = { hosted: card("Groups of this peer"), invites: card("Invitations"), joined: card("Groups of other peers") };
-  cards.hosted.form.replaceWith(makeForm());
-  cards.joined.form.replaceWith(joinForm());
+  const cards = { hosted: card("Groups of this peer", makeForm()), invites: card("Invitations"), joined: card("Groups of other peers", joinForm()) };
   main.replaceChildren(el("h1", {}, "Groups"), el("div", { class: "columns" }, cards.hosted.box, el("div", { class: "page" }, cards.invites.box, cards.joined.box)));
 
-  function card(title) {
-    const [heading, list, form] = [el("h2", { tabindex: "-1" }, title), el("div"), el("span", { hidden: true })];
-    const state = el("p", { class: "small level-error wrap", role: "status" });
-    return { box: el("section", { class: "card groups" }, heading, list, state, form), heading, list, form, state };
+  function card(title, form = null) {
+    const [heading, list, state] = [el("h2", { tabindex: "-1" }, title), el("div"), el("p", { class: "small level-error wrap", role: "status" })];
+    return { box: el("section", { class: "card groups" }, heading, list, state, form), heading, list, state };
   }
 
   /** Does it, once at a time; says under the list of `card` what was refused. Promise of whether it was done. */
@@ -74,14 +71,14 @@ export async function show(main, shell) {
   }
 
   function hosted(group) {
-    const here = group.members.filter((one) => one.here).length;
-    const count = [group.members.length > 0 && counted(group.members.length, "member"), group.members.length > here && `${group.members.length - here} away`, group.max_members && `at most ${group.max_members}`];
+    const count = [group.count > 0 && counted(group.count, "member"), group.away > 0 && `${group.away} away`, group.max_members && `at most ${group.max_members}`];
+    const unnamed = group.count - group.members.length;
     return el("li", {},
-      el("div", { class: "row apart" }, el("h3", { class: "wrap" }, named(group), " ", badge(group)), el("span", { class: "row" },
+      el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
         button("Invite", `invite ${group.id}`, `Invite a peer to ${group.name}`, () => invite(group)),
         group.session ? el("a", { class: "button", href: "#/listen" }, "To the session") : button("Close", `close ${group.id}`, `Close ${group.name}`, () => close(group), { class: "danger" }))),
-      el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => copy(group.id), { class: "link" })),
-      group.members.length ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)))
+      el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => shell.copy(group.id, "Group id copied"), { class: "link" })),
+      group.count ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)), unnamed > 0 && el("li", { class: "small soft" }, `${unnamed} more: “goop2 group members” lists them all`))
         : el("p", { class: "soft" }, "Nobody is in it. Who is invited, or knows its id, may join."));
   }
 
@@ -94,17 +91,8 @@ export async function show(main, shell) {
 
   const badge = (group) => el("span", { class: "badge wrap" }, group.session ? "listening session" : text(group.type));
 
-  async function copy(id) {
-    try {
-      await navigator.clipboard.writeText(id);
-      shell.toast("Group id copied");
-    } catch {
-      shell.toast("The browser does not let this page copy: select the id and copy it", "bad");
-    }
-  }
-
   async function close(group) {
-    const question = ["Close ", named(group), group.members.length ? ` for its ${counted(group.members.length, "member")}?` : "?"];
+    const question = ["Close ", named(group), group.count ? ` for its ${counted(group.count, "member")}?` : "?"];
     if (await shell.confirm(question, "Close it")) await act(cards.hosted, `close ${group.id}`, "close", { group: group.id });
   }
 
@@ -147,13 +135,13 @@ export async function show(main, shell) {
   function joined(group) {
     const key = `leave ${placeOf(group)}`;
     const others = group.members.slice(0, NAMED).flatMap((one, index) => [index > 0 && ", ", one.id === now.id ? "this peer" : text(spoken(one))]);
-    const more = group.members.length > NAMED && ` and ${group.members.length - NAMED} more`;
+    const more = group.count > NAMED && ` and ${group.count - NAMED} more`;
     return el("li", {},
-      el("div", { class: "row apart" }, el("h3", { class: "wrap" }, named(group), " ", badge(group)), el("span", { class: "row" },
+      el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
         group.session && el("a", { class: "button", href: "#/listen" }, "To the session"),
         button("Leave", key, `Leave ${group.name || group.id}`, () => leave(group, key), { class: "danger" }))),
       el("p", { class: "small soft wrap" }, "Hosted by ", who(hostOf(group)), group.joined ? "" : ", which is away: it is asked again when it is back"),
-      group.members.length > 0 && el("p", { class: "small soft wrap" }, "Here: ", others, more));
+      group.count > 0 && el("p", { class: "small soft wrap" }, "Here: ", others, more));
   }
 
   async function leave(group, key) {
@@ -167,7 +155,7 @@ export async function show(main, shell) {
     const place = { host: one.host, group: one.group };
     const about = `${one.name || one.group} of ${spoken(hostOf(one))}`;
     return el("li", { class: "row apart" },
-      el("div", { class: "grow" }, el("h3", { class: "wrap" }, named(one), " ", badge(one)), el("p", { class: "small soft wrap" }, "From ", who(hostOf(one)))),
+      el("div", { class: "grow" }, el("h3", {}, named(one), " ", badge(one)), el("p", { class: "small soft wrap" }, "From ", who(hostOf(one)))),
       el("span", { class: "row" },
         button(busy.has(key) ? "Asking…" : "Accept", key, `Accept: ${about}`, () => act(cards.invites, key, "join", place, one.session ? "You hear it on the page Listening" : ""), { class: "main" }),
         button("Refuse", `${key} no`, `Refuse: ${about}`, () => act(cards.invites, `${key} no`, "refuse", place))));

@@ -8,7 +8,7 @@ export async function show(main, shell) {
   let home = await shell.get("home");
 
   function identity() {
-    const copy = el("button", { type: "button", onclick: copyId }, "Copy");
+    const copy = el("button", { type: "button", onclick: () => shell.copy(home.id, "Peer id copied") }, "Copy");
     return el(
       "section",
       { class: "card hero", "aria-label": "This peer" },
@@ -27,11 +27,6 @@ export async function show(main, shell) {
       ),
       el("img", { class: "qr", src: home.qr, alt: "QR code of the peer id" }),
     );
-  }
-
-  async function copyId() {
-    await navigator.clipboard.writeText(home.id);
-    shell.toast("Peer id copied");
   }
 
   function openAsVisitor() {

@@ -9,8 +9,9 @@ export async function show(main, shell) {
   const id = freshId("address");
   const input = el("input", { id, placeholder: "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…", autocomplete: "off", spellcheck: "false", required: true });
   const state = el("p", { class: "wrap small", role: "status" });
-  const here = el("div", {}, el("p", { class: "soft" }, "…")); // as high as a line, so that nothing moves when it is known
-  const own = el("div", {}, el("p", { class: "soft" }, "…"));
+  const [here, own] = [el("div"), el("div")];
+  let last = "";
+  paint(await shell.get("network"));
   main.replaceChildren(
     el("h1", {}, "Network"),
     el("section", { class: "card" }, el("h2", {}, "Who is here"), here),
@@ -38,23 +39,26 @@ export async function show(main, shell) {
   function row(peer) {
     return el("li", { class: "row apart" },
       el("span", { class: "wrap" }, el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "hearsay")),
-      el("span", { class: "row" }, el("a", { class: "button", href: `#/chat?peer=${peer.id}` }, "Chat"), el("a", { class: "button", href: peer.site, target: "_blank", rel: "noopener" }, "Visit")));
+      el("span", { class: "row" }, el("a", { class: "button", href: `#/chat?peer=${peer.id}`, "aria-label": `Chat with ${peer.label}` }, "Chat"), el("a", { class: "button", href: peer.site, target: "_blank", rel: "noopener", "aria-label": `Visit ${peer.label}` }, "Visit")));
   }
 
-  let last = "";
-  async function renew() {
-    const network = await shell.get("network").catch(() => null);
+  function paint(network) {
     const text = JSON.stringify(network);
-    if (!network || text === last) return;
+    if (text === last) return;
     last = text;
+    const held = here.contains(document.activeElement) && document.activeElement.getAttribute("href");
     here.replaceChildren(
-      !network.up ? el("p", { class: "soft" }, "This peer is not on the network yet; it takes a second after the start.")
+      !network.up ? el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” brings it there, a second after the start; a demo stays by itself.")
         : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
           : el("p", { class: "soft" }, "Nobody, as far as this peer can tell."));
+    if (held) [...here.querySelectorAll("a")].find((one) => one.getAttribute("href") === held)?.focus(); // somebody else came or went
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
   }
 
-  await renew();
+  const renew = async () => {
+    const network = await shell.get("network").catch(() => null);
+    if (network) paint(network);
+  };
   const timer = setInterval(renew, REFRESH_MS);
   return () => clearInterval(timer);
 }

@@ -38,7 +38,7 @@ export async function show(main, shell) {
         "form",
         { class: "filters", onsubmit: (event) => event.preventDefault() },
         ...FILTERS.map((name) => controls[name].field),
-        el("button", { type: "reset", onclick: () => setTimeout(renew) }, "All"),
+        el("button", { type: "reset", onclick: () => setTimeout(renew) }, "Show all"),
       ),
       el("div", { class: "row apart small" }, el("div", { class: "tabs", role: "tablist", "aria-label": "What is listed" }, tabs), count),
       box,

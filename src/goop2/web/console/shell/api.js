@@ -1,12 +1,13 @@
 // Asks the owner's controls. Holds the token in this tab only; it is never in a page, nor in the history.
 const KEY = "goop2-console-token";
 
-/** Takes the token out of the address. */
+/** Takes the token out of the address; whether there was one. */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!given) return;
+  if (!given) return false;
   sessionStorage.setItem(KEY, given);
   history.replaceState(null, "", location.pathname + location.search);
+  return true;
 }
 
 export const hasToken = () => sessionStorage.getItem(KEY) !== null;

@@ -10,6 +10,16 @@ export function toast(text, kind = "good") {
   setTimeout(() => note.remove(), SHOWN_MS);
 }
 
+/** Puts `text` where the system pastes from, and says `done`. */
+export async function copy(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(done);
+  } catch {
+    toast("The browser does not let this page copy: select the text and copy it", "bad");
+  }
+}
+
 /** A dialog with `children`; a button whose `value` is set closes it. Promise of that value, "" when it was left. */
 export function dialog(title, ...children) {
   const name = el("h2", { id: "dialog-title" }, title);

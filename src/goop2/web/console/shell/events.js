@@ -75,13 +75,14 @@ export const events = {
     return () => listeners.get(kind).delete(listener);
   },
 
-  /** Listens until the tab is closed; `sign` is where it says whether it hears anything. */
-  async follow(sign) {
+  /** Listens until the tab is closed; `sign` is where it says whether it hears anything, `trouble` where it says what to do. */
+  async follow(sign, trouble) {
     document.addEventListener("visibilitychange", spare);
     events.on("here", spare);
-    const say = (state, text) => {
+    const say = (state, text, remedy = "") => {
       sign.dataset.state = state;
       sign.textContent = text;
+      trouble.textContent = remedy;
     };
     for (let waiting = FIRST_WAIT_MS; ; waiting = Math.min(waiting * 2, LONGEST_WAIT_MS)) {
       let full = false;
@@ -95,10 +96,12 @@ export const events = {
           await seen();
           continue;
         }
-        if (error.status === 403) return say("lost", "Restarted: open the new address");
+        if (error.status === 403) return say("lost", "Restarted", "The peer was restarted, and this tab has the key of the start before: open the address it printed.");
         full = error.status === 503;
       }
-      say("lost", full ? "Too many tabs" : "Peer not reached");
+      const seldom = waiting > FIRST_WAIT_MS; // once may be a moment, of which the sign is enough
+      if (full) say("lost", "Too many tabs", "The console is open in too many tabs: this one shows nothing new until another is closed.");
+      else say("lost", "Not reached", seldom ? "The peer does not answer: what is shown may be old. When it is back, so is this page." : "");
       await wait(waiting);
     }
   },

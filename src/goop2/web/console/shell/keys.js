@@ -34,7 +34,8 @@ export function openPalette(destinations) {
     "aria-autocomplete": "list", placeholder: "Go to…", autocomplete: "off", spellcheck: "false",
   });
   const list = el("ul", { id: "places", role: "listbox", "aria-label": "Places" });
-  const box = el("dialog", { class: "palette", "aria-label": "Go to" }, input, list);
+  const none = el("p", { class: "small soft", role: "status" });
+  const box = el("dialog", { class: "palette", "aria-label": "Go to" }, input, list, none);
 
   const run = (place) => {
     box.close();
@@ -50,6 +51,7 @@ export function openPalette(destinations) {
       ),
     );
     list.replaceChildren(...rows);
+    none.textContent = shown.length ? "" : "No place is called that.";
     input.setAttribute("aria-activedescendant", shown.length ? `place-${chosen}` : "");
   };
   input.addEventListener("input", () => {
