@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, DatabaseError, FileFault, RefusedError, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, CannotOpen, DatabaseError, FileFault, RefusedError, StatementTimeout, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -103,6 +103,7 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
     apsw.CorruptError: FileFault,
     apsw.NotADBError: FileFault,
     apsw.IOError: FileFault,
+    apsw.CantOpenError: CannotOpen,
 }
 """What SQLite says → what it is to a caller; a StorageError otherwise."""
 
