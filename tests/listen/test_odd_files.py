@@ -187,5 +187,15 @@ def test_an_ogg_that_was_cut(tmp_path: Path, source: Path, ending: str) -> None:
     assert loaded(tmp_path, f"cut{ending}") == pytest.approx(heard, abs=CLOSE_SECONDS)
 
 
+@pytest.mark.parametrize("ending", [".ogg", ".opus"])
+def test_recordings_one_behind_the_other_are_no_track(tmp_path: Path, source: Path, ending: str) -> None:
+    """Browsers play on into the second, of which nobody knew before."""
+    content = encoded(source, tmp_path / f"one{ending}").read_bytes()
+    (tmp_path / f"two{ending}").write_bytes(content * 2)
+    assert loaded(tmp_path, f"one{ending}") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
+    with pytest.raises(ListenError, match=rf"two{ending} .* load them one by one"):
+        loaded(tmp_path, f"two{ending}")
+
+
 def loaded(folder: Path, name: str) -> float:
     return Library(folder, folder / "lua", []).load(name).duration

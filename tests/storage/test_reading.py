@@ -9,7 +9,7 @@ import pytest
 
 from goop2.storage import reading as module
 from goop2.storage.database import Database
-from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.errors import CannotOpen, DatabaseError, StorageError
 from goop2.storage.reading import open_reading
 
 
@@ -27,6 +27,25 @@ def test_a_backup_onto_a_full_disk_says_so_and_leaves_nothing(
     with open_reading(path.parent) as reading, pytest.raises(StorageError, match=r"copy\.db was not written: the disk is full"):
         reading.back_up(target, lambda _done, _all: None)
     assert list((tmp_path / "copies").iterdir()) == []
+
+
+def test_what_lies_where_nothing_can_be_written_is_read_all_the_same(
+    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = module._connected
+
+    def on_a_read_only_medium(name: str) -> Database:
+        if "immutable" not in name:  # there SQLite cannot make its index beside the file
+            raise CannotOpen("it should be a file that may be read and written")
+        return connected(name)
+
+    monkeypatch.setattr(module, "_connected", on_a_read_only_medium)
+    database.rows("CREATE TABLE t (x)")
+    with pytest.raises(DatabaseError, match="should be a file that may be read and written"), open_reading(path.parent):
+        pass  # what is in the log alone would be missing
+    database.close()
+    with open_reading(path.parent) as reading:
+        assert [each.name for each in reading.tables()] == ["t"]
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:

@@ -115,6 +115,14 @@ async def test_a_file_that_is_not_there_cannot_be_removed_and_is_said_so(up: Ser
     assert (answer.status, answer.json["code"]) == (400, "bad_request")
 
 
+async def test_a_request_as_proxies_get_them_means_the_host_it_names(up: Served) -> None:
+    assert (await up.ask(f"http://{up.site}/api/identity")).json["id"] == up.peer.identity.peer_id
+    assert (await up.ask(f"HTTP://{up.site.upper()}/api/identity")).status == 200
+    for target in ("http://evil.example/", f"http://ann.{up.site}/api/identity", f"http://evil@{up.site}/", "http://evil.example?/"):
+        answer = await up.ask(target)
+        assert (answer.status, b"names one host" in answer.body) == (400, True)
+
+
 async def test_the_console_has_no_data_and_the_site_no_console(up: Served) -> None:
     assert (await up.call("who", host=up.console)).status == 404
     authorization = f"Bearer {up.web.token.text}"

@@ -100,6 +100,8 @@ async def test_the_sdk_knows_the_viewer_the_functions_and_the_files(browser: Bro
         assert "quiz.html" in [file["path"] for file in files]
         assert not [file["path"] for file in files if "lua" in file["path"]]
         assert await page.evaluate("() => Goop.api.get('posts', {slug: 'x'}).catch((error) => error.code)") == "not_found"
+        for without in ("null", "undefined"):  # a mistake rejects, and never throws at once
+            assert await page.evaluate(f"() => Goop.data.find('nosuch', {without}).catch((error) => error.code)") == "not_found"
 
 
 async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Browser, up: Served) -> None:

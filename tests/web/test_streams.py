@@ -135,6 +135,18 @@ async def test_one_caller_has_so_many_streams_and_no_more(up: Served, ann: str) 
 ANOTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 
 
+@pytest.mark.parametrize("path", ["/api/events", "/api/listen/events?join=1"])
+async def test_only_who_gets_events_reads_them(up: Served, ann: str, path: str) -> None:
+    """An answer to HEAD has an end; other methods are none."""
+    async with asyncio.timeout(5):
+        answer = await up.ask(path, method="HEAD", host=ann)
+        assert (answer.status, answer.headers["content-type"], answer.body) == (200, "text/event-stream", b"")
+        for method in ("POST", "DELETE", "OPTIONS"):
+            answer = await up.ask(path, method=method, host=ann)
+            assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert not [name for name in up.peer.listening.who() if name]
+
+
 async def test_what_was_said_is_kept_for_its_caller_alone(up: Served) -> None:
     async def messages(host: str, body: str = "{}") -> list[dict[str, object]]:
         answer = await up.ask("/api/chat/messages", host=host, method="POST", body=body.encode())

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from goop2.listen import flac, wav
+from goop2.listen import flac, ogg, wav
 from goop2.listen.cover import Cover, cover_of
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
@@ -159,7 +159,9 @@ def _mp3(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
     return scan(file)
 
 
-def _ogg(_file: BinaryIO, found: Any, size: int) -> tuple[float, int]:
+def _ogg(file: BinaryIO, found: Any, size: int) -> tuple[float, int]:
+    if ogg.is_chained(file):
+        raise ValueError("it is several recordings one behind the other, and only the first says how long it is: load them one by one")
     return float(found.info.length), size
 
 

@@ -24,6 +24,10 @@ class FileFault(StorageError):
     code = "unavailable"
 
 
+class CannotOpen(FileFault):
+    """It, or what SQLite makes beside it, cannot be opened."""
+
+
 class StatementTimeout(StorageError):
     """The statement took longer than it may."""
 

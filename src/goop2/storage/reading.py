@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.database import FILE, Database, Value, explained
-from goop2.storage.errors import DatabaseError, DeclarationError, StorageError
+from goop2.storage.errors import CannotOpen, DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables
 from goop2.storage.policies import CLASSIC, LOCAL
@@ -173,13 +174,34 @@ def open_reading(folder: Path) -> Iterator[Reading]:
     if not path.is_file():
         raise DatabaseError(f"{path} is no file: put the peer's database there, or move it away and start anew")
     try:
-        database = Database(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY))
-        database.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-        database.connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        database.scalar("SELECT count(*) FROM sqlite_schema")
+        database = _opened(path)
     except (apsw.Error, StorageError) as error:
         raise DatabaseError(f"{path} cannot be read as a database: {explained(error)}") from None
     try:
         yield Reading(database)
     finally:
         database.close()
+
+
+def _opened(path: Path) -> Database:
+    """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
+    try:
+        return _connected(str(path))
+    except CannotOpen:
+        log = Path(f"{path}-wal")
+        if log.exists() and log.stat().st_size:  # without it the file alone would be half the truth
+            raise
+        return _connected(f"file:{quote(str(path.absolute()))}?immutable=1")
+
+
+def _connected(name: str) -> Database:
+    connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        database = Database(connection)
+        database.scalar("SELECT count(*) FROM sqlite_schema")
+    except BaseException:
+        connection.close(True)
+        raise
+    return database

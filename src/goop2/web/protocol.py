@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,6 +24,7 @@ from goop2.web.limits import (
 
 NEVER = float("inf")
 _HEAD_TOO_LARGE = "The request's headers are too large."
+_OF_TWO_MINDS = "The request names one host in its first line and another in its headers."
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -68,9 +69,21 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_head = False
         self._read_by = time.monotonic() + BODY_SECONDS
         if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_MAX_BYTES:  # they came at once
-            self.send_400_response(_HEAD_TOO_LARGE)
-            raise ValueError(_HEAD_TOO_LARGE)  # ends the parser's work
+            self._refuse(_HEAD_TOO_LARGE)
+        if self._means_another_host():
+            self._refuse(_OF_TWO_MINDS)
         super().on_headers_complete()
+
+    def _refuse(self, message: str) -> NoReturn:
+        self.send_400_response(message)
+        raise ValueError(message)  # ends the parser's work
+
+    def _means_another_host(self) -> bool:
+        """As requests to proxies are written, `GET http://host/path`: then this is the host, whatever `Host` says (RFC 9112, 3.2.2)."""
+        if self.url[:1] in (b"/", b"*"):
+            return False
+        host = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0].lower()
+        return any(value.lower() != host for name, value in self.headers if name == b"host")
 
     def on_message_complete(self) -> None:
         """All of it is there."""

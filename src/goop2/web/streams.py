@@ -13,7 +13,7 @@ from starlette.types import Receive
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.web.answers import send_failure
+from goop2.web.answers import send_failure, send_refusal
 from goop2.web.calls import Call
 from goop2.web.events import Event, Events, Reader
 from goop2.web.limits import CONSUMERS_MAX, CONSUMERS_PER_CALLER_MAX, FLUSH_SECONDS, HEARTBEAT_SECONDS
@@ -24,6 +24,7 @@ _HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_ALLOW: Final = (b"allow", b"GET, HEAD")
 _OPENING: Final = b"retry: 1000\nevent: here\ndata: {}\n"
 """With the place in the stream: whoever is cut off before anything happens must know where it was, too."""
 _HEARTBEAT: Final = b": still here\n\n"
@@ -32,6 +33,13 @@ _FULL: Final = Failure(ErrorCode.UNAVAILABLE, "too many pages are listening; clo
 
 async def send_events(call: Call, events: Events, name: str, audiences: Iterable[str]) -> None:
     """Send what is for `audiences`, until either side ends. `name` is whose page it is, for the limits."""
+    if call.method not in ("GET", "HEAD"):
+        await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "events are asked for with GET", [_ALLOW, *call.headers])
+        return
+    if call.method == "HEAD":  # nobody reads on: it must end, and takes no reader's place
+        await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
+        await call.send({"type": "http.response.body", "body": b""})
+        return
     if events.readers(lambda _: True) >= CONSUMERS_MAX or events.readers(lambda other: other == name) >= CONSUMERS_PER_CALLER_MAX:
         await send_failure(call.send, _FULL, call.headers)
         return

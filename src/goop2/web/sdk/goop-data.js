@@ -4,7 +4,10 @@
   const Goop = globalThis.Goop;
   const data = (op, body) => Goop.request(`data/${op}`, body);
 
-  const asked = (table, { fields, ...options }) => ({ table, columns: fields, ...options });
+  const asked = (table, options) => {
+    const { fields, ...others } = options || {};
+    return { table, columns: fields, ...others };
+  };
 
   Goop.data = {
     /** Calls a data function with `params`; its result, or a rejection with code, script and line. */
