@@ -16,7 +16,7 @@ demo: $(READY) ## every template in one peer, in your browser
 	@$(BIN)/goop2 demo
 
 test: $(READY) ## every test
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## style, types, import directions, documentation
 	$(BIN)/ruff check

@@ -30,6 +30,14 @@ def test_rows_beyond_the_most_are_an_error_not_a_cut(database: Database) -> None
         database.query(Role(ONE_TABLE, "goop.schema.list", "t"), "SELECT x FROM t")
 
 
+def test_a_statement_whose_inspection_is_forgotten_is_inspected_anew(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INSPECTED_KEPT", 1)
+    database.rows("CREATE TABLE t (x)")
+    for _ in range(3):
+        assert database.change(EXEC, "INSERT INTO t VALUES (1)") == 1
+        assert database.change(EXEC, "DELETE FROM t WHERE x = 1") == 1
+
+
 def test_bytes_beyond_the_most_are_an_error(database: Database) -> None:
     with pytest.raises(StorageError, match="bytes of rows"):
         database.query(QUERY, LARGE)

@@ -495,6 +495,20 @@ async def test_a_conversation_in_which_nothing_was_said_says_so_until_something_
         await expect(page.get_by_role("heading", level=1)).to_have_text("Network")
 
 
+@pytest.mark.parametrize("width", [800, 1000, 1240, 1260, 1280, 1920])
+async def test_all_pages_are_in_sight_where_there_is_room(browser: Browser, tmp_path: Path, width: int) -> None:
+    async with served(tmp_path, profile={"label": "W" * 80}) as up:
+        context = await browser.new_context(viewport={"width": width, "height": 800})
+        page = await context.new_page()
+        await page.goto(up.web.console)
+        await expect(page.locator("#link")).to_have_text("Live")
+        for name in ("Home", "Settings"):
+            await expect(page.locator("#nav").get_by_role("link", name=name)).to_be_in_viewport(ratio=1)
+        assert await page.locator("#nav").evaluate("(nav) => nav.scrollWidth - nav.clientWidth") <= 0
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        await context.close()
+
+
 async def test_a_page_that_waits_for_its_peer_says_so_and_one_that_does_not_stays_still(browser: Browser, up: Served) -> None:
     page = await _console(browser, up, "home")
     let_go = asyncio.Event()

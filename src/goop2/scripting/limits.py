@@ -76,8 +76,8 @@ they only take turns: the same calls a second, and one call in a hundred waits t
 START_SECONDS = 10.0
 """Until the first worker must be ready; it takes a fifth of a second on a busy small machine."""
 
-EXIT_TOLD_SECONDS = 0.1
-"""How long a lost call waits to hear from the nursery how its worker ended; it takes a millisecond."""
+EXIT_TOLD_SECONDS = 0.5
+"""How long a lost call waits to hear from the nursery how its worker ended: a millisecond, where all are busy more than a hundred."""
 
 RESPAWN_SECONDS = 0.1
 """Pause before the nursery is started again after it ended by itself."""

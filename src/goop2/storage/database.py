@@ -247,7 +247,10 @@ class Database:
         key = (role.kind, sql)
         readonly = self._inspected.get(key)
         if readonly is None:
+            self._guard.changes = False
             readonly = _inspect(cursor, role, sql, arguments)
+            if role.kind is SCRIPT_WRITES and not self._guard.changes:
+                readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
             if len(self._inspected) >= INSPECTED_KEPT:
                 del self._inspected[next(iter(self._inspected))]
             self._inspected[key] = readonly
@@ -377,7 +380,8 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
 
     cursor.exec_trace = trace
     try:
-        cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
+        # Compiled anew where the guard must be asked: it is not about what stands in the cache.
+        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
     except apsw.ExecTraceAbort:
         pass
     finally:

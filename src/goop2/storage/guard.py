@@ -144,6 +144,8 @@ PERMITTED: Final[dict[Kind, dict[int, Check]]] = {
 }
 """Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all."""
 
+_CHANGING: Final = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
+
 _DOING: Final = {
     apsw.SQLITE_READ: "read the table {first}",
     apsw.SQLITE_INSERT: "write to the table {first}",
@@ -169,6 +171,8 @@ class Guard:
     def __init__(self) -> None:
         self.role = INTERNAL
         self.refusal = ""
+        self.changes = False
+        """Whether a statement compiled since this was last set inserts, updates or deletes rows."""
 
     def __call__(self, action: int, first: str | None, second: str | None, database: str | None, inside: str | None) -> int:
         """SQLite's question; apsw.SQLITE_OK or apsw.SQLITE_DENY."""
@@ -177,6 +181,7 @@ class Guard:
             return apsw.SQLITE_OK
         check = PERMITTED[role.kind].get(action)
         if check is not None and check(role, first, second, database, inside):
+            self.changes = self.changes or action in _CHANGING
             return apsw.SQLITE_OK
         doing = _STRUCTURE if first in _SCHEMA_TABLES and action != apsw.SQLITE_READ else _DOING.get(action, _STRUCTURE)
         self.refusal = f"{role.name} may not {doing.format(first=first, second=second)}"

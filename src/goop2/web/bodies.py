@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 from starlette.types import Receive
 
+from goop2.p2p.protocols import leniency
 from goop2.web.limits import UNHEARD_MAX_BYTES
 
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding somebody's text raises: it is no JSON, not of the form asked for, no UTF-8, or nested without end."""
-
-_HALVES: Final = re.compile(
-    rb"(?<!\\)(?P<before>(?:\\\\)*+)\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?P<other>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[dD][c-fC-F][0-9a-fA-F]{2})"
-)
-"""In JSON text: half a character as an escape, with the `other` half where there is one. No backtracking: strangers write the text."""
 
 
 class BodyTooLarge(Exception):
@@ -58,6 +53,4 @@ async def read_json(receive: Receive, max_bytes: int) -> bytes:
     takes it.
     """
     body = await read_body(receive, max_bytes)
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _HALVES.sub(lambda found: found[0] if found["other"] else found["before"] + rb"\ufffd", body)
+    return leniency.without_halves(body)

@@ -32,22 +32,30 @@ def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
         given = {} if absent and content.strip() == _NULL else dict(_plain(_objects.decode(content)))
         return cast("T", decoder.decode(msgspec.json.encode(given)))
     except msgspec.DecodeError:
-        if not _HALF_ESCAPED.search(content):
-            raise
-        whole = _without_halves(content)
+        whole = without_halves(content)
         if whole == content:
             raise
         return decode(whole, as_, absent=absent)
 
 
-def _without_halves(content: bytes) -> bytes:
-    """The same when it is no JSON."""
+def without_halves(content: bytes) -> bytes:
+    """JSON text with U+FFFD for each half of a surrogate pair; the same when there is none, and when it is no JSON."""
+    if not _HALF_ESCAPED.search(content) or _is_whole(content):
+        return content
     try:
         # The one parser here that takes them, in linear time whatever a stranger sends.
         text = json.dumps(json.loads(content.decode()), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content
     return _HALF.sub("\ufffd", text).encode()
+
+
+def _is_whole(content: bytes) -> bool:
+    try:
+        msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 @cache
