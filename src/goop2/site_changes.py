@@ -7,6 +7,7 @@ names that begin with a dot. It must not know who asks.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -17,10 +18,15 @@ from goop2.site_files import NotServed, SiteFiles, Walk, components
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE: Final = 0o644
+_OF_THE_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 
 
 class NotChanged(Exception):
     """Nothing was changed; the message says why, in one sentence."""
+
+
+class CannotWrite(NotChanged):
+    """The disk does not let it be: full, or only to be read. Nobody who asks is at fault."""
 
 
 class NotThere(NotChanged):
@@ -76,7 +82,7 @@ def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], Non
     except FileNotFoundError:
         raise NotThere(f"{path!r} is not there") from None
     except OSError as error:
-        raise NotChanged(f"{path!r} cannot be changed ({error.strerror})") from None
+        raise (CannotWrite if error.errno in _OF_THE_DISK else NotChanged)(f"{path!r} cannot be changed ({error.strerror})") from None
 
 
 def _enter(walk: Walk, folder: str, make: bool) -> None:

@@ -72,6 +72,13 @@ async def ask(peer: Peer, action: str, resource: str, caller: Caller = BOB, **mo
     return json.loads(result.json) if isinstance(result, Success) else result.code.value
 
 
+async def test_a_slug_that_is_no_column_finds_nothing_and_removes_nothing(peer: Peer) -> None:
+    declare(peer, {"posts": {"table": "posts", "slug": "slag", "get": True, "delete": True, "list": True}})
+    assert await ask(peer, "get", "posts", slug="slag") == "bad_request"
+    assert await ask(peer, "delete", "posts", peer.owner, slug="slag") == "bad_request"
+    assert len((await ask(peer, "list", "posts"))["items"]) == 5  # type: ignore[index]
+
+
 async def test_get_by_slug_and_by_id_gives_the_fields(peer: Peer) -> None:
     declare(peer, API)
     item = {"_id": 2, "slug": "s2", "title": "Title 2"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import socket
 from pathlib import Path
@@ -113,6 +115,19 @@ async def test_a_file_that_is_not_there_cannot_be_removed_and_is_said_so(up: Ser
     assert (answer.status, answer.json["code"]) == (404, "not_found")
     answer = await up.ask("/api/site/remove", method="POST", body=b'{"path": "../goop.json"}')
     assert (answer.status, answer.json["code"]) == (400, "bad_request")
+
+
+async def test_a_full_disk_is_not_the_fault_of_who_uploads(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def full(source: str, target: str, **more: int) -> None:
+        if target == "new.txt":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target, **more)
+
+    monkeypatch.setattr(os, "replace", full)
+    answer = await up.ask("/api/site/upload?path=new.txt", method="POST", body=b"x")
+    assert (answer.status, answer.json["message"]) == (503, "'new.txt' cannot be changed (No space left on device)")
 
 
 async def test_a_request_as_proxies_get_them_means_the_host_it_names(up: Served) -> None:

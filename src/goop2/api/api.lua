@@ -14,13 +14,18 @@ local function whole(value, default)
   return default
 end
 
+local function quoted(name)
+  return '"' .. name:gsub('"', '""') .. '"'
+end
+
 -- The condition that finds the row meant by {slug = …} or {id = …}.
 local function which(resource, params)
   if params.slug ~= nil and params.slug ~= goop.json.null then
     if not resource.slug then
       return nil, params.resource .. " has no slug: ask by id"
     end
-    return '"' .. resource.slug:gsub('"', '""') .. '" = ?', params.slug
+    -- With the table in front: SQLite takes a name in quotes that is no column for a text, which every row would meet.
+    return quoted(resource.table) .. "." .. quoted(resource.slug) .. " = ?", params.slug
   elseif params.id ~= nil and params.id ~= goop.json.null then
     return "_id = ?", params.id
   end

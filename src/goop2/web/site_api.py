@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.site_changes import NotChanged, NotThere, remove, write
+from goop2.site_changes import CannotWrite, NotChanged, NotThere, remove, write
 from goop2.site_files import SiteFiles
 from goop2.web.answers import send_failure, send_json, send_refusal
 from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
+
+_CODES: Final = {NotThere: ErrorCode.NOT_FOUND, CannotWrite: ErrorCode.UNAVAILABLE}
+"""Why nothing was changed → error class."""
 
 
 class _Remove(msgspec.Struct):
@@ -59,8 +63,7 @@ class SiteApi:
         try:
             await asyncio.to_thread(change)
         except NotChanged as error:
-            code = ErrorCode.NOT_FOUND if isinstance(error, NotThere) else ErrorCode.BAD_REQUEST
-            await send_failure(call.send, Failure(code, str(error)), call.headers)
+            await send_failure(call.send, Failure(_CODES.get(type(error), ErrorCode.BAD_REQUEST), str(error)), call.headers)
         else:
             await send_json(call.send, b'{"ok":true}', HTTPStatus.OK, call.headers)
 
