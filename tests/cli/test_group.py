@@ -48,6 +48,8 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         assert (kept_out.returncode, kept_out.stderr.strip().rpartition(": ")[2]) == (1, "the host has removed this peer")
         assert goop2("group", "remove", group, member, "--dir", bob).stderr.startswith("not_found: ")
         assert goop2("group", "invite", group, "Alice", "--dir", bob).returncode == 0
+        assert goop2("group", "refuse", group, "--dir", alice).stderr == "refused\n"
+        assert goop2("group", "refuse", group, "--dir", alice).stderr.startswith("not_found: nobody has invited to a group ")
         assert goop2("group", "join", host, group, "--dir", alice).returncode == 0
         refused = goop2("group", "join", host, "nosuch", "--dir", alice)
         assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "not_found")
@@ -70,6 +72,7 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         (("close", "nosuch"), 1),
         (("create", "x", "--max", "5000"), 1),
         (("members", "nosuch"), 1),
+        (("refuse", "nosuch"), 1),
         (("remove", "nosuch", "Ann"), 1),
     ],
 )

@@ -24,6 +24,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -66,15 +67,26 @@ def js_peer(_folder: Path) -> list[str]:
         pytest.skip("js-libp2p interop: no node and npm here")
     lock = hashlib.sha256((HERE / "js/package-lock.json").read_bytes()).hexdigest()[:16]
     place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"goop2-tests/js-{lock}"
-    if not (place / ".fetched").exists():
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(HERE / "js", place, ignore=shutil.ignore_patterns("node_modules"))
-        fetched = _run(place, npm, "ci", "--no-audit", "--no-fund", "--fetch-retries=1")
-        if fetched.returncode or not (place / "node_modules/.bin/node").exists():
-            pytest.skip(f"js-libp2p interop: its packages cannot be fetched here: {fetched.stderr.strip()[-300:]}")
-        (place / ".fetched").touch()
-    shutil.copy(HERE / "js/peer.js", place)
+    if not (place / "node_modules/.bin/node").exists():
+        _fetch(npm, place)
+    # Beside it and then in its place, whole: another test may be starting it.
+    with tempfile.NamedTemporaryFile("wb", dir=place, delete=False) as program:
+        program.write((HERE / "js/peer.js").read_bytes())
+    Path(program.name).replace(place / "peer.js")
     return [str(place / "node_modules/.bin/node"), str(place / "peer.js")]
+
+
+def _fetch(npm: str, place: Path) -> None:
+    """The packages, in their place when they are whole: several tests may fetch them at once."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as beside:
+        folder = Path(beside) / "js"
+        shutil.copytree(HERE / "js", folder, ignore=shutil.ignore_patterns("node_modules"))
+        fetched = _run(folder, npm, "ci", "--no-audit", "--no-fund", "--fetch-retries=1")
+        if fetched.returncode or not (folder / "node_modules/.bin/node").exists():
+            pytest.skip(f"js-libp2p interop: its packages cannot be fetched here: {fetched.stderr.strip()[-300:]}")
+        with contextlib.suppress(OSError):  # another was first
+            folder.rename(place)
 
 
 def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

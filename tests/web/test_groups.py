@@ -23,8 +23,8 @@ from goop2.web.peer_host import host_label
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOST, OTHER = new_identity().peer_id, new_identity().peer_id
-CALLS = ("subscriptions", "join", "leave", "send", "create", "close", "invite", "remove", "invites")
-OWNERS = ("create", "close", "invite", "remove", "invites")
+CALLS = ("subscriptions", "join", "leave", "send", "create", "close", "invite", "remove", "refuse", "invites")
+OWNERS = ("create", "close", "invite", "remove", "refuse", "invites")
 
 
 class Net:
@@ -108,6 +108,13 @@ async def test_the_owner_is_in_groups_of_anybody(up: Served, net: Net) -> None:
     assert net.sent[-1] == Outgoing(HOST, "group:g1:msg", b'"hello"')
     assert (await ask(up, "leave", group="g1", host=HOST)).status == 200
     assert (await ask(up, "send", group="g1", host=HOST, payload=1)).status == 404
+
+
+async def test_an_invitation_is_refused(up: Served, net: Net) -> None:
+    up.peer.grouping.invited(HOST, topics.Invite("g9", "Come", HOST, "template"))
+    assert (await ask(up, "refuse", group="g9", host=OTHER)).status == 404
+    assert (await ask(up, "refuse", group="g9", host=HOST)).status == 200
+    assert (await ask(up, "invites")).json == []
 
 
 async def test_a_message_is_one_line_however_it_was_written(up: Served, net: Net) -> None:

@@ -125,6 +125,19 @@ def leave(id_: str, host: str, folder: Path | None, as_json: bool) -> int:
     return _done(folder, "group-leave", {"group": unicode(id_), "peer": unicode(host)}, as_json, "left")
 
 
+@group.command("refuse")
+@click.argument("id_", metavar="GROUP")
+@click.option("--host", default="", metavar="PEER", help="Who invited, where two peers have a group of this id.")
+@dir_option
+@json_option
+def refuse(id_: str, host: str, folder: Path | None, as_json: bool) -> int:
+    """Forget an invitation that came.
+
+    Whoever invited is not told.
+    """
+    return _done(folder, "group-refuse", {"group": unicode(id_), "peer": unicode(host)}, as_json, "refused")
+
+
 def _hosted(one: Any) -> str:
     said = f"{_short(one['type'])}, hosted here, {len(one['members'])} here, {len(one['away'])} away"
     return f"{one['id']}  {_short(one['name'])}  ({said})"

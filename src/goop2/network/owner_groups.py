@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from goop2.control import Answer, ControlError, Operation, Request
@@ -41,6 +41,7 @@ class GroupRemote:
             "group-remove": _told(self.remove),
             "group-join": _told(self.join),
             "group-leave": _told(self.leave),
+            "group-refuse": _told(self.refuse),
         }
 
     async def list(self, _request: Request) -> Answer:
@@ -86,14 +87,28 @@ class GroupRemote:
 
     async def leave(self, request: Request) -> Answer:
         """`group`, and `peer` where two hosts have one of this id."""
-        group, peer = str(request["group"]), str(request.get("peer") or "")
-        hosts = [one.host for one in self._grouping.groups.joined() if one.id == group and peer in ("", one.host)]
-        if len(hosts) > 1:
-            raise ControlError("bad_request", f"{len(hosts)} peers host a group {group!r}: say which with --host, {' or '.join(hosts)}")
-        if not hosts:
-            raise ControlError("not_found", f"this peer is in no group {group!r}; goop2 group list says which it is in")
-        self._grouping.leave(hosts[0], group)
-        return {"host": hosts[0]}
+        group = str(request["group"])
+        host = _the_host(request, (one.host for one in self._grouping.groups.joined() if one.id == group), "this peer is in no group")
+        self._grouping.leave(host, group)
+        return {"host": host}
+
+    async def refuse(self, request: Request) -> Answer:
+        """`group`, and `peer` where two have invited to one of this id."""
+        group = str(request["group"])
+        host = _the_host(request, (one.host for one in self._grouping.invites() if one.group == group), "nobody has invited to a group")
+        self._grouping.refuse(host, group)
+        return {"host": host}
+
+
+def _the_host(request: Request, of: Iterable[str], nobody: str) -> str:
+    """Who hosts the group that is meant, of those who host one of its id. Raises `ControlError`."""
+    group, peer = str(request["group"]), str(request.get("peer") or "")
+    hosts = [host for host in of if peer in ("", host)]
+    if len(hosts) > 1:
+        raise ControlError("bad_request", f"{len(hosts)} peers host a group {group!r}: say which with --host, {' or '.join(hosts)}")
+    if not hosts:
+        raise ControlError("not_found", f"{nobody} {group!r}; goop2 group list says what there is")
+    return hosts[0]
 
 
 def _told(work: Operation) -> Operation:

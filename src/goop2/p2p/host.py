@@ -316,12 +316,12 @@ def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
         raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
     except RemoteFault as fault:
         raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
-    except MuxedStreamError as error:
-        raise Broken(f"{peer} ended the exchange ({' or '.join(protocols)}; {type(error).__name__})") from None
+    except MuxedStreamError:
+        raise Broken(f"{peer} ended the exchange before it was done ({' or '.join(protocols)})") from None
     except (trio.TooSlowError, TimeoutError):
         raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
-    except (SwarmException, NoConnection, GuestStopped) as error:
-        raise Unreachable(f"{peer} cannot be reached: the connection is lost ({type(error).__name__})") from None
+    except (SwarmException, NoConnection, GuestStopped):
+        raise Unreachable(f"{peer} cannot be reached: the connection is lost") from None
 
 
 async def _exchange(stream: Stream, handler: Handler) -> None:

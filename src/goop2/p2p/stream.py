@@ -91,8 +91,8 @@ class Stream:
         while view:
             try:
                 size = self.muxed.write_now(view)
-            except MuxedStreamError as error:
-                raise self._ended(error) from None
+            except MuxedStreamError:
+                raise self._ended() from None
             view = view[size:]
             if not size and not await self.muxed.room.come(WRITE_SECONDS):
                 raise self._too_slow()
@@ -157,8 +157,8 @@ class Stream:
             return self.muxed.read_now(size)
         except MuxedStreamEOF:
             return b""
-        except MuxedStreamError as error:
-            raise self._ended(error) from None
+        except MuxedStreamError:
+            raise self._ended() from None
 
     async def _readable(self, until: float) -> bool:
         """Whether there is something to read by then, or never will be."""
@@ -167,8 +167,8 @@ class Stream:
                 return False
         return True
 
-    def _ended(self, error: MuxedStreamError) -> Broken:
-        return Broken(f"{self.peer} ended the exchange ({self.protocol}; {type(error).__name__})")
+    def _ended(self) -> Broken:
+        return Broken(f"{self.peer} ended the exchange before it was done ({self.protocol})")
 
     def _too_slow(self) -> Broken:
         return Broken(f"{self.peer} is too slow ({self.protocol})")

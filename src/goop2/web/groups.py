@@ -126,6 +126,7 @@ class Groups:
             "group/close": self._answering(self._close),
             "group/invite": self._answering(self._invite),
             "group/invites": self._answering(self._invites),
+            "group/refuse": self._answering(self._refuse),
             "group/remove": self._answering(self._remove),
         }
         self.api = {**of_members, **of_owners}
@@ -188,6 +189,11 @@ class Groups:
 
     async def _invites(self, _call: Call, _body: bytes) -> bytes:
         return msgspec.json.encode(self._grouping.invites())
+
+    async def _refuse(self, _call: Call, body: bytes) -> bytes:
+        asked = msgspec.json.decode(body, type=Which)
+        self._grouping.refuse(asked.host, asked.group)
+        return _DONE
 
     # Events.
 

@@ -36,6 +36,8 @@
     remove: (group, peer) => Goop.request("group/remove", { group, peer }),
     /** The owner's: invitations that came: [{host, group, name, type}]. */
     invites: () => Goop.request("group/invites"),
+    /** The owner's: an invitation of `host` is forgotten; it is not told. */
+    refuse: (group, host) => Goop.request("group/refuse", { group, host }),
     /** The owner's: calls `listener({host, group, name, type})` when one comes; gives the function that ends it. */
     invited: (listener) => Goop.hear("group-invite", listener),
   };

@@ -180,6 +180,7 @@ export interface Group {
   invite(group: string, peer: string): Promise<unknown>;
   remove(group: string, peer: string): Promise<unknown>;
   invites(): Promise<GroupInvitation[]>;
+  refuse(group: string, host: string): Promise<unknown>;
   invited(listener: (invitation: GroupInvitation) => void): () => void;
 }
 export interface Session {
