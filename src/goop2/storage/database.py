@@ -11,7 +11,6 @@ import base64
 import math
 import os
 import random
-import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,8 @@ from typing import Any, Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, CannotOpen, DatabaseError, FileFault, RefusedError, StatementTimeout, StorageError
+from goop2.storage.complaints import TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.errors import DatabaseError, RefusedError, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -73,39 +73,6 @@ class Rows:
 
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
-
-TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
-_BINDINGS: Final = re.compile(r"uses (\d+) and there are (\d+) supplied")
-_MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
-    (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
-    (apsw.InterruptError, "the statement took longer than its time"),
-    (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
-    (apsw.NoMemError, TOO_MUCH_MEMORY),
-    (MemoryError, TOO_MUCH_MEMORY),
-    (apsw.FullError, "the disk is full"),
-    (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
-    (apsw.CorruptError, "the database file is damaged: restore a backup"),
-    (apsw.NotADBError, "the file is not a database"),
-    (apsw.CantOpenError, "it should be a file that may be read and written, in a folder that may be written"),
-    (apsw.IOError, "the disk does not let the database file be read or written"),
-    (UnicodeDecodeError, "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
-    (UnicodeEncodeError, "the text is not UTF-8"),
-    (OverflowError, "an integer is outside the 64 bits a database holds"),
-)
-
-_CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
-    apsw.BusyError: BusyError,
-    apsw.LockedError: BusyError,
-    apsw.InterruptError: StatementTimeout,
-    apsw.FullError: FileFault,
-    apsw.ReadOnlyError: FileFault,
-    apsw.CorruptError: FileFault,
-    apsw.NotADBError: FileFault,
-    apsw.IOError: FileFault,
-    apsw.CantOpenError: CannotOpen,
-}
-"""What SQLite says → what it is to a caller; a StorageError otherwise."""
 
 
 class Database:
@@ -264,7 +231,7 @@ class Database:
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
-        return _CLASSES.get(type(error), StorageError)(explained(error))
+        return fault(error)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -334,21 +301,6 @@ class Database:
     def close(self) -> None:
         """Close it. Idempotent."""
         self._connection.close(True)
-
-
-def _miscounted(said: str) -> str:
-    """What apsw says of too few or too many arguments, in an author's words."""
-    counts = _BINDINGS.search(said)
-    if counts is None:
-        return "the arguments are not as many as the ? in the statement"
-    return f"the arguments are not as many as the ? in the statement: it takes {counts[1]}, not {counts[2]}"
-
-
-def explained(error: BaseException) -> str:
-    """What SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
-    if isinstance(error, apsw.BindingsError):
-        return _miscounted(str(error))
-    return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
 
 
 def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:

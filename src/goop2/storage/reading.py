@@ -18,7 +18,8 @@ from urllib.parse import quote
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
-from goop2.storage.database import FILE, Database, Value, explained
+from goop2.storage.complaints import explained
+from goop2.storage.database import FILE, Database, Value
 from goop2.storage.errors import CannotOpen, DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables

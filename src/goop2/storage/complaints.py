@@ -1,0 +1,63 @@
+"""What SQLite complains of, as errors of ours: whose fault it is, and a sentence with a remedy where there is one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import apsw
+
+from goop2.storage.errors import BusyError, CannotOpen, FileFault, StatementTimeout, StorageError
+
+TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
+_BINDINGS: Final = re.compile(r"uses (\d+) and there are (\d+) supplied")
+_MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
+    (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
+    (apsw.InterruptError, "the statement took longer than its time"),
+    (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
+    (apsw.NoMemError, TOO_MUCH_MEMORY),
+    (MemoryError, TOO_MUCH_MEMORY),
+    (apsw.FullError, "the disk is full"),
+    (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
+    (apsw.CorruptError, "the database file is damaged: restore a backup"),
+    (apsw.NotADBError, "the file is not a database"),
+    (apsw.CantOpenError, "it should be a file that may be read and written, in a folder that may be written"),
+    (apsw.IOError, "the disk does not let the database file be read or written"),
+    (UnicodeDecodeError, "a row holds text that is not UTF-8; CAST(column AS BLOB) gives its bytes"),
+    (UnicodeEncodeError, "the text is not UTF-8"),
+    (OverflowError, "an integer is outside the 64 bits a database holds"),
+)
+
+_CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
+    apsw.BusyError: BusyError,
+    apsw.LockedError: BusyError,
+    apsw.InterruptError: StatementTimeout,
+    apsw.FullError: FileFault,
+    apsw.ReadOnlyError: FileFault,
+    apsw.CorruptError: FileFault,
+    apsw.NotADBError: FileFault,
+    apsw.IOError: FileFault,
+    apsw.CantOpenError: CannotOpen,
+}
+"""What SQLite says → what it is to a caller; a StorageError otherwise."""
+
+
+def fault(error: BaseException) -> StorageError:
+    """The error of ours for one of SQLite's, or of Python on its behalf."""
+    return _CLASSES.get(type(error), StorageError)(explained(error))
+
+
+def explained(error: BaseException) -> str:
+    """What SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
+    if isinstance(error, apsw.BindingsError):
+        return _miscounted(str(error))
+    return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
+
+
+def _miscounted(said: str) -> str:
+    """What apsw says of too few or too many arguments, in an author's words."""
+    counts = _BINDINGS.search(said)
+    if counts is None:
+        return "the arguments are not as many as the ? in the statement"
+    return f"the arguments are not as many as the ? in the statement: it takes {counts[1]}, not {counts[2]}"
