@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -53,6 +53,11 @@ UNLIMITED: Final = 2**31 - 1
 """For SQLite its own bound, which cannot be raised."""
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
+
+FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
+"""What a statement may raise."""
+
+T = TypeVar("T")
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
@@ -99,26 +104,20 @@ class Database:
 
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
-        with self._run(role, sql, arguments) as cursor:
-            return _collect(cursor, role, rows_max)
+        return self._run(role, sql, arguments, lambda cursor: _collect(cursor, role, rows_max))
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
-        with self._run(role, sql, arguments) as cursor:
-            values: list[CrossingValue] = []
-            if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
-                raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
-            return values[0] if values else None
+        return self._run(role, sql, arguments, lambda cursor: _first_value(cursor, role))
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
-        with self._run(role, sql, arguments) as cursor:
-            return _as_records(cursor, role)
+        return self._run(role, sql, arguments, lambda cursor: _as_records(cursor, role))
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
         """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
-        with self._run(role, sql, ()) as cursor:
+        with self._under_way(role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
@@ -133,21 +132,15 @@ class Database:
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
-        with self._run(role, sql, arguments) as cursor:
-            for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
-                pass
-            return self._connection.changes()
+        return self._run(role, sql, arguments, self._changes)
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
         """First column of the first row of a statement of ours, None without one."""
-        with self._run(INTERNAL, sql, arguments) as cursor:
-            row = next(cursor, None)
-            return None if row is None else row[0]
+        return self._run(INTERNAL, sql, arguments, lambda cursor: next(cursor, (None,))[0])
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
-        with self._run(INTERNAL, sql, arguments) as cursor:
-            return list(cursor)
+        return self._run(INTERNAL, sql, arguments, list)
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows a statement of ours changed."""
@@ -158,27 +151,52 @@ class Database:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
+    def _changes(self, cursor: apsw.Cursor) -> int:
+        for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
+            pass
+        return self._connection.changes()
+
+    def _run(self, role: Role, sql: str, arguments: Sequence[Value], take: Callable[[apsw.Cursor], T]) -> T:
+        """What is taken of the statement, with every failure as a `StorageError`."""
+        cursor = self._watched(role)
+        try:
+            return take(self._begun(cursor, role, sql, arguments))
+        except StorageError:
+            raise
+        except FAULTS as error:
+            raise self._fault(error) from None
+        finally:
+            self._done(cursor)
+
     @contextmanager
-    def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> Iterator[apsw.Cursor]:
-        """The statement under way, with every failure as a `StorageError`."""
+    def _under_way(self, role: Role, sql: str, arguments: Sequence[Value]) -> Iterator[apsw.Cursor]:
+        """As `_run`, for what is taken of it bit by bit."""
+        cursor = self._watched(role)
+        try:
+            yield self._begun(cursor, role, sql, arguments)
+        except StorageError:
+            raise
+        except FAULTS as error:
+            raise self._fault(error) from None
+        finally:
+            self._done(cursor)
+
+    def _watched(self, role: Role) -> apsw.Cursor:
+        """For a statement that begins now, for whom."""
         self._guard.role = role
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
         self._hold()
-        self._memory_ends = apsw.memory_used() + self._memory_max
-        cursor = self._connection.cursor()
-        try:
-            yield self._begun(cursor, role, sql, arguments)
-        except StorageError:
-            raise
-        except (apsw.Error, MemoryError, UnicodeError, OverflowError) as error:
-            raise self._fault(error) from None
-        finally:
-            cursor.close(True)
-            if self._alarmed:
-                self.alarm(0)
+        if self._memory_max is not FOREVER:
+            self._memory_ends = apsw.memory_used() + self._memory_max
+        return self._connection.cursor()
+
+    def _done(self, cursor: apsw.Cursor) -> None:
+        cursor.close(True)
+        if self._alarmed:
+            self.alarm(0)
 
     def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
@@ -301,6 +319,13 @@ class Database:
     def close(self) -> None:
         """Close it. Idempotent."""
         self._connection.close(True)
+
+
+def _first_value(cursor: apsw.Cursor, role: Role) -> CrossingValue:
+    values: list[CrossingValue] = []
+    if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
+        raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
+    return values[0] if values else None
 
 
 def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
