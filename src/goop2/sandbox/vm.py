@@ -10,9 +10,10 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from goop2.sandbox.messages import Scalar
 
@@ -43,8 +44,7 @@ class CompileError(Exception):
     """The source is not Lua; the message is the compiler's, `name:line: ...`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an invocation came to."""
 
     code: str

@@ -15,11 +15,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import apsw
+import msgspec
 
 from goop2.storage.complaints import TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.errors import DatabaseError, RefusedError, StorageError
@@ -65,8 +65,7 @@ CrossingValue = None | int | float | bytes
 """A value on its way to Lua: text as UTF-8 bytes, an integer beyond 2^53 as decimal digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True, gc=False):
     """The result of a query, flat: `values` holds len(names) values a row."""
 
     names: tuple[str, ...]

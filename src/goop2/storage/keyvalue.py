@@ -6,8 +6,9 @@ lose a key nor pass the limit together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
@@ -24,8 +25,7 @@ _GET: Final = "SELECT value FROM _py_kv WHERE kind = ? AND script = ? AND key = 
 _DELETE: Final = "DELETE FROM _py_kv WHERE kind = ? AND script = ? AND key = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True, gc=False):
     """Whose keys: one script of one kind."""
 
     kind: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
@@ -27,8 +28,7 @@ CREATE_OPTIONS: Final = ("access", "context")
 TABLES_REMEMBERED: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True, gc=False):
     """Who a new row belongs to."""
 
     id: str
