@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from types import TracebackType
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -56,8 +57,6 @@ _STRUCTURE_UNREAD: Final = "malformed database schema"
 
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
-
-T = TypeVar("T")
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
@@ -103,20 +102,26 @@ class Database:
 
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
-        return self._run(role, sql, arguments, lambda cursor: _collect(cursor, role, rows_max))
+        with self._run(role, sql, arguments) as cursor:
+            return _collect(cursor, role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
-        return self._run(role, sql, arguments, lambda cursor: _first_value(cursor, role))
+        with self._run(role, sql, arguments) as cursor:
+            values: list[CrossingValue] = []
+            if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
+                raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
+            return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
-        return self._run(role, sql, arguments, lambda cursor: _as_records(cursor, role))
+        with self._run(role, sql, arguments) as cursor:
+            return _as_records(cursor, role)
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
         """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
-        with self._under_way(role, sql, ()) as cursor:
+        with self._run(role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
@@ -131,15 +136,20 @@ class Database:
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
-        return self._run(role, sql, arguments, self._changes)
+        with self._run(role, sql, arguments) as cursor:
+            for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
+                pass
+            return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
         """First column of the first row of a statement of ours, None without one."""
-        return self._run(INTERNAL, sql, arguments, lambda cursor: next(cursor, (None,))[0])
+        with self._run(INTERNAL, sql, arguments) as cursor:
+            return next(cursor, (None,))[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
-        return self._run(INTERNAL, sql, arguments, list)
+        with self._run(INTERNAL, sql, arguments) as cursor:
+            return list(cursor)
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows a statement of ours changed."""
@@ -150,35 +160,8 @@ class Database:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
-    def _changes(self, cursor: apsw.Cursor) -> int:
-        for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
-            pass
-        return self._connection.changes()
-
-    def _run(self, role: Role, sql: str, arguments: Sequence[Value], take: Callable[[apsw.Cursor], T]) -> T:
-        """What is taken of the statement, with every failure as a `StorageError`."""
-        cursor = self._watched(role)
-        try:
-            return take(self._begun(cursor, role, sql, arguments))
-        except StorageError:
-            raise
-        except FAULTS as error:
-            raise self._fault(error) from None
-        finally:
-            self._done(cursor)
-
-    @contextmanager
-    def _under_way(self, role: Role, sql: str, arguments: Sequence[Value]) -> Iterator[apsw.Cursor]:
-        """As `_run`, for what is taken of it bit by bit."""
-        cursor = self._watched(role)
-        try:
-            yield self._begun(cursor, role, sql, arguments)
-        except StorageError:
-            raise
-        except FAULTS as error:
-            raise self._fault(error) from None
-        finally:
-            self._done(cursor)
+    def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> _Statement:
+        return _Statement(self, role, sql, arguments)
 
     def _watched(self, role: Role) -> apsw.Cursor:
         """For a statement that begins now, for whom."""
@@ -320,11 +303,27 @@ class Database:
         self._connection.close(True)
 
 
-def _first_value(cursor: apsw.Cursor, role: Role) -> CrossingValue:
-    values: list[CrossingValue] = []
-    if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
-        raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
-    return values[0] if values else None
+class _Statement:
+    """A statement under way, with every failure as a `StorageError`. Each of a script's is one: a generator's costs twice as much."""
+
+    __slots__ = ("_arguments", "_cursor", "_database", "_role", "_sql")
+
+    def __init__(self, database: Database, role: Role, sql: str, arguments: Sequence[Value]) -> None:
+        self._database, self._role, self._sql, self._arguments = database, role, sql, arguments
+
+    def __enter__(self) -> apsw.Cursor:
+        self._cursor = self._database._watched(self._role)
+        try:
+            return self._database._begun(self._cursor, self._role, self._sql, self._arguments)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None) -> None:
+        fault = self._database._fault(error) if isinstance(error, FAULTS) else None
+        self._database._done(self._cursor)
+        if fault is not None:
+            raise fault from None
 
 
 def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
