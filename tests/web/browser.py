@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -64,3 +64,9 @@ async def opened(browser: Browser, address: str) -> AsyncIterator[Page]:
         yield page
     finally:
         await context.close()
+
+
+async def go_to(page: Page, name: str) -> None:
+    """A page of the console, by its name and what stands behind a `?`."""
+    await page.evaluate("(name) => { location.hash = `#/${name}`; }", name)
+    await expect(page.locator(f".page-{name.split('?')[0]} h1")).to_be_visible()

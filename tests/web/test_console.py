@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
-from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
+from tests.web.browser import PATIENCE_MS, UNSEEN, go_to, launched, opened
 from tests.web.served import Served, served
 from tests.web.test_console_groups import grouped
 from tests.web.test_console_listen import plays
@@ -73,11 +73,6 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         yield one
 
 
-async def _go(page: Page, name: str) -> None:
-    await page.evaluate("(name) => { location.hash = `#/${name}`; }", name)
-    await expect(page.locator(f".page-{name.split('?')[0]} h1")).to_be_visible()
-
-
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 async def test_each_page_looks_well_to_everybody(browser: Browser, up: Served, name: str, scheme: str, width: int) -> None:
@@ -90,7 +85,7 @@ async def test_each_page_looks_well_to_everybody(browser: Browser, up: Served, n
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         await page.goto(up.web.console)
-        await _go(page, name)
+        await go_to(page, name)
         if name == "runs":
             await expect(page.locator(".drawing canvas")).to_have_count(3)
             await page.get_by_role("button", name="!greet").first.click()
@@ -182,7 +177,7 @@ async def test_home_tells_what_needs_its_owner(browser: Browser, up: Served) -> 
 
 async def test_a_run_opens_to_its_lines_and_host_calls_as_text(browser: Browser, up: Served) -> None:
     async with opened(browser, up.web.console) as page:
-        await _go(page, "runs?script=greet")
+        await go_to(page, "runs?script=greet")
         await page.get_by_role("button", name="!greet").first.click()
         await expect(page.locator(".waterfall")).to_contain_text("goop.kv.set")
         await expect(page.locator(".lines")).to_contain_text("<b>bold</b>")
@@ -191,7 +186,7 @@ async def test_a_run_opens_to_its_lines_and_host_calls_as_text(browser: Browser,
 
 async def test_runs_come_live_and_are_filtered(browser: Browser, up: Served) -> None:
     async with opened(browser, up.web.console) as page:
-        await _go(page, "runs?script=echo&status=ok")
+        await go_to(page, "runs?script=echo&status=ok")
         await expect(page.get_by_text("No run fits")).to_be_visible()
         await expect(page.locator("#link")).to_have_text("Live")
         await up.call("echo")
@@ -201,7 +196,7 @@ async def test_runs_come_live_and_are_filtered(browser: Browser, up: Served) -> 
 
 async def test_a_thousand_log_lines_do_not_stick_the_page(browser: Browser, up: Served) -> None:
     async with opened(browser, up.web.console) as page:
-        await _go(page, "runs?view=logs&script=chatty")
+        await go_to(page, "runs?view=logs&script=chatty")
         await expect(page.locator("#link")).to_have_text("Live")
         await page.evaluate("""() => {
             window.longest = 0;
@@ -219,98 +214,11 @@ async def test_a_thousand_log_lines_do_not_stick_the_page(browser: Browser, up: 
         assert await page.evaluate("longest") < 1000
 
 
-async def test_a_setting_is_saved_and_a_bad_one_is_not(browser: Browser, tmp_path: Path) -> None:
-    async with served(tmp_path, p2p={"theirs": 1}, identity={"key_file": "x"}) as up, opened(browser, up.web.console) as page:
-        await _go(page, "settings")
-        before = (tmp_path / "goop.json").read_text()
-        field = page.get_by_label("lua.timeout_seconds")
-        await field.fill("99")
-        await page.get_by_role("button", name="Save").click()
-        await expect(page.get_by_text("allowed is a number from 1 to 60")).to_be_visible()
-        assert (tmp_path / "goop.json").read_text() == before
-        await field.fill("7")
-        await page.get_by_role("button", name="Save").click()
-        await expect(page.get_by_text("waits for a restart")).to_be_visible()
-        saved = json.loads((tmp_path / "goop.json").read_text())
-        assert saved == json.loads(before) | {"lua": json.loads(before)["lua"] | {"timeout_seconds": 7}}
-        assert (tmp_path / "goop.json.bak").read_text() == before
-
-
-async def test_a_file_changed_meanwhile_is_not_overwritten(browser: Browser, tmp_path: Path) -> None:
-    async with served(tmp_path) as up, opened(browser, up.web.console) as page:
-        await _go(page, "settings")
-        document = json.loads((tmp_path / "goop.json").read_text())
-        document["profile"]["label"] = "By hand"
-        (tmp_path / "goop.json").write_text(json.dumps(document))
-        await page.get_by_label("lua.max_memory_mb").fill("20")
-        await page.get_by_role("button", name="Save").click()
-        await page.get_by_role("button", name="Look at it now").click()
-        await expect(page.get_by_label("profile.label")).to_have_value("By hand")
-        assert json.loads((tmp_path / "goop.json").read_text()) == document
-
-
-async def test_a_script_is_edited_broken_at_line_3_and_mended_without_a_restart(browser: Browser, tmp_path: Path) -> None:
-    """Its last good version answers meanwhile, and the page says so."""
-    (tmp_path / "site/lua").mkdir(parents=True)
-    (tmp_path / "site/lua/greet.lua").write_text(GREET)
-    async with served(tmp_path, lua={"kv_enabled": True}) as up:
-        page = await (await browser.new_context()).new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        await page.goto(up.web.console)
-        await _go(page, "scripts?kind=command&name=greet")
-
-        async def write(text: str) -> None:
-            await page.locator(".cm-content").click()
-            await page.keyboard.press("ControlOrMeta+a")
-            await page.keyboard.insert_text(text)
-            await page.keyboard.press("ControlOrMeta+s")
-
-        async def says(arguments: str) -> str:
-            return (await up.peer.engine.command(up.peer.owner, f"!greet {arguments}")).text
-
-        await write("function handle(args)\n  return 'Hi, ' .. args\nend end\n")
-        await expect(page.get_by_text("Line 3: ")).to_be_visible()
-        await expect(page.get_by_text("The last version that compiled goes on answering.")).to_be_visible()
-        await expect(page.locator(".cm-lint-marker-error")).to_be_visible()
-        await expect(page.get_by_text("older version runs", exact=True)).to_be_visible()
-        assert await says("Ann") == "Hello, Ann!"
-        assert "end end" in (tmp_path / "site/lua/greet.lua").read_text()
-        await write("function handle(args)\n  return 'Hi, ' .. args\nend\n")
-        await expect(page.get_by_text("Saved, and live.").first).to_be_visible()
-        assert await says("Ann") == "Hi, Ann"
-
-        await page.get_by_label("Arguments").fill("<b>you</b>")
-        await page.get_by_label("As the caller with the id").fill("visitor-x")
-        await page.get_by_role("button", name="Run it").click()
-        await expect(page.locator("pre", has_text="Hi, <b>you</b>")).to_be_visible()
-        assert up.peer.runs.recent(1)[0].caller == "visitor-x"
-
-
-async def test_a_script_is_made_and_a_change_from_outside_is_not_overwritten(browser: Browser, tmp_path: Path) -> None:
-    async with served(tmp_path) as up:
-        page = await (await browser.new_context()).new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        await page.goto(up.web.console)
-        await _go(page, "scripts")
-        await page.get_by_role("button", name="New command").click()
-        await page.get_by_label("Name").fill("fresh")
-        await page.get_by_role("button", name="Make it").click()
-        await expect(page.get_by_role("heading", name="!fresh")).to_be_visible()
-        assert (await up.peer.engine.command(up.peer.owner, "!fresh Ann")).text == "Hello, Ann!"
-        await page.locator(".cm-content").click()
-        await page.keyboard.insert_text("-- mine\n")
-        (tmp_path / "site/lua/fresh.lua").write_text("-- by an editor\nfunction handle() return 'outside' end\n")
-        await page.keyboard.press("ControlOrMeta+s")
-        await page.get_by_role("button", name="Take over").click()
-        await expect(page.locator(".cm-content")).to_contain_text("by an editor")
-        assert (await up.peer.engine.command(up.peer.owner, "!fresh")).text == "outside"
-
-
 async def test_goop_is_completed_with_its_documentation(browser: Browser, up: Served) -> None:
     page = await (await browser.new_context()).new_page()
     page.set_default_timeout(PATIENCE_MS)
     await page.goto(up.web.console)
-    await _go(page, "scripts?kind=command&name=greet")
+    await go_to(page, "scripts?kind=command&name=greet")
     await page.locator(".cm-content").click()
     await page.keyboard.press("ControlOrMeta+Home")
     await page.keyboard.type("goop.kv.s")
@@ -322,7 +230,7 @@ async def _console(browser: Browser, up: Served, name: str) -> Page:
     page = await (await browser.new_context()).new_page()
     page.set_default_timeout(PATIENCE_MS)
     await page.goto(up.web.console)
-    await _go(page, name)
+    await go_to(page, name)
     return page
 
 
@@ -561,7 +469,7 @@ async def test_ten_tabs_of_the_console_all_load_and_miss_nothing(browser: Browse
             for _ in range(10):
                 page = await context.new_page()
                 await page.goto(up.web.console)
-                await _go(page, "runs?script=who")
+                await go_to(page, "runs?script=who")
                 await expect(page.locator("#link")).to_have_text("Live")
                 await page.evaluate("() => look(false)")
                 pages.append(page)
