@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 UNSEEN = """
   let hidden = false;
   Object.defineProperty(document, "hidden", { get: () => hidden });
