@@ -203,11 +203,8 @@ async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
 async def write(stream: NetStream, data: bytes) -> None:
     """All of it, as fast as the other side takes it; TooSlowError when that is not at all."""
     muxed: Any = stream.muxed_stream
-    view = memoryview(data)
     try:
-        while view:
-            with trio.fail_after(WRITE_SECONDS):
-                view = view[await muxed.write_some(view) :]
+        await muxed.write_all(data, WRITE_SECONDS)
     except MuxedStreamError as error:
         raise StreamReset from error
 

@@ -30,7 +30,6 @@ from libp2p.pubsub.gossipsub import PROTOCOL_ID, PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.pubsub_notifee import PubsubNotifee
-from libp2p.stream_muxer.exceptions import MuxedStreamError
 from libp2p.tools.anyio_service.context import background_trio_service
 
 from goop2.p2p.admission import Meter
@@ -44,11 +43,9 @@ from goop2.p2p.limits import (
     GOSSIP_MESSAGES_PER_MINUTE,
     GOSSIP_RPC_MAX_BYTES,
     NEIGHBOUR_MESSAGES_PER_MINUTE,
-    READ_MAX_BYTES,
     RETRY_FIRST_SECONDS,
     RETRY_MAX_SECONDS,
 )
-from goop2.p2p.muxer import MuxedStream
 
 PROTOCOLS: Final = (PROTOCOL_ID_V11, PROTOCOL_ID)
 HEARTBEAT_SECONDS: Final = 1
@@ -285,7 +282,8 @@ class _Pubsub(Pubsub):
         self.seen_messages.stop()
         async with trio.open_nursery() as nursery:
             for stream in self.peers.values():
-                nursery.start_soon(_let_read, stream)
+                ours: Any = stream
+                nursery.start_soon(ours.muxed_stream.linger, LAST_WORDS_SECONDS)
         for stream in tuple(self._incoming):
             with contextlib.suppress(Exception):  # it may be gone already, in any of the library's ways
                 await stream.reset()
@@ -303,16 +301,6 @@ class _Pubsub(Pubsub):
             return True
         author = str(ID(msg.from_id))
         return self._by_author.take(author) and self._heard(author, bytes(msg.data))
-
-
-async def _let_read(stream: Any) -> None:
-    """Say that no more comes, and give the other side a moment to read what did."""
-    muxed: MuxedStream = stream.muxed_stream
-    with trio.move_on_after(LAST_WORDS_SECONDS), contextlib.suppress(MuxedStreamError):
-        await muxed.close()
-        while not muxed.ended:
-            await muxed.read(READ_MAX_BYTES)
-    muxed.abandon()
 
 
 def _holds_its_key(author: bytes) -> bool:

@@ -35,6 +35,7 @@ from goop2.p2p.limits import (
     LIBRARY_WRITE_SECONDS,
     MUXER_CLOSE_SECONDS,
     PING_SECONDS,
+    READ_MAX_BYTES,
     SILENCE_SECONDS,
     STREAMS_PER_DIRECTION,
     UNSENT_MAX_BYTES,
@@ -106,13 +107,17 @@ class MuxedStream(IMuxedStream):
 
     async def write(self, data: bytes) -> None:
         """Hand over all of `data`. Raises MuxedStreamError, also when nothing of it is taken for LIBRARY_WRITE_SECONDS."""
+        try:
+            await self.write_all(data, LIBRARY_WRITE_SECONDS)
+        except trio.TooSlowError:
+            raise MuxedStreamError(f"the other side has taken nothing for {LIBRARY_WRITE_SECONDS:.0f} s") from None
+
+    async def write_all(self, data: bytes, seconds: float) -> None:
+        """Hand over all of `data`, each part of it within so long. Raises MuxedStreamError and TooSlowError."""
         view = memoryview(data)
         while view:
-            try:
-                with trio.fail_after(LIBRARY_WRITE_SECONDS):
-                    view = view[await self.write_some(view) :]
-            except trio.TooSlowError:
-                raise MuxedStreamError(f"the other side has taken nothing for {LIBRARY_WRITE_SECONDS:.0f} s") from None
+            with trio.fail_after(seconds):
+                view = view[await self.write_some(view) :]
 
     async def write_some(self, data: bytes | memoryview) -> int:
         """Hand over as much as the other side takes at once, waiting until it takes something; how many bytes that was."""
@@ -148,6 +153,14 @@ class MuxedStream(IMuxedStream):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
             self._forget_if_ended()
+
+    async def linger(self, seconds: float) -> None:
+        """Say that no more comes, and give the other side so long to read what did: a reset at once would take that from it."""
+        with trio.move_on_after(seconds), contextlib.suppress(MuxedStreamError):
+            await self.close()
+            while not self.ended:
+                await self.read(READ_MAX_BYTES)
+        self.abandon()
 
     async def reset(self) -> None:
         """`abandon`, as the library calls it: at the end of the connection too, where what came whole can still be read."""

@@ -80,7 +80,8 @@ class Relay:
         except Exception as error:  # the library's are many, and none is to reach it again
             self._log.debug("a relay's exchange ended", peer=str(peer), why=str(error) or type(error).__name__)
         finally:
-            await _let_read(stream)
+            ours: Any = stream.muxed_stream
+            await ours.linger(RELAY_ANSWER_SECONDS)
 
     async def _reserve(self, stream: NetStream) -> None:
         seconds = self.places.reserve(str(stream.muxed_conn.peer_id), _address(stream))
@@ -169,11 +170,3 @@ def _address(stream: NetStream) -> str:
     """Of the connection's other end."""
     address = stream.get_remote_address()
     return address[0] if address else ""
-
-
-async def _let_read(stream: NetStream) -> None:
-    """Give the other side a moment for our last word, then forget the stream."""
-    with trio.move_on_after(RELAY_ANSWER_SECONDS), contextlib.suppress(*FAULTS):
-        while True:
-            await stream.read(READ_MAX_BYTES)
-    await reset(stream)
