@@ -14,6 +14,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from goop2.p2p.address import peer_id
 from goop2.p2p.admission import Admission
+from goop2.p2p.carriers import LibraryCarrier
 from goop2.p2p.limits import Limits
 from goop2.p2p.muxer import MuxedStream, Muxer
 
@@ -61,7 +62,14 @@ def run(function: Callable[[], Awaitable[None]]) -> None:
 
 
 def muxer(pipe: Pipe, limits: Limits | None = None) -> Muxer:
-    return Muxer(cast(ISecureConn, pipe), peer_id(new_identity().peer_id), Admission(limits or Limits(), trio.current_time))
+    secured = cast(ISecureConn, pipe)
+    admission = Admission(limits or Limits(), trio.current_time)
+    return Muxer(secured, peer_id(new_identity().peer_id), admission, _at_once, LibraryCarrier(secured, _at_once))
+
+
+def _at_once(function: Callable[[], object]) -> None:
+    """Here is no other loop than trio's."""
+    function()
 
 
 @contextlib.asynccontextmanager

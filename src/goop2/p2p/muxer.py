@@ -27,7 +27,7 @@ from multiaddr import Multiaddr
 
 from goop2.p2p import frames
 from goop2.p2p.admission import Admission
-from goop2.p2p.carriers import Carrier, LibraryCarrier
+from goop2.p2p.carriers import Carrier
 from goop2.p2p.frames import Frame, FrameReader
 from goop2.p2p.limits import (
     CONTROL_FRAME_COSTS_BYTES,
@@ -240,14 +240,7 @@ class MuxedStream(IMuxedStream):
 class Muxer(IMuxedConn):
     """A connection and its streams."""
 
-    def __init__(
-        self,
-        conn: ISecureConn,
-        peer_id: ID,
-        admission: Admission,
-        enter: Enter = lambda function: function(),
-        carrier: Carrier | None = None,
-    ) -> None:
+    def __init__(self, conn: ISecureConn, peer_id: ID, admission: Admission, enter: Enter, carrier: Carrier) -> None:
         self.peer_id = peer_id
         self.secured_conn = conn
         self.admission = admission
@@ -262,7 +255,7 @@ class Muxer(IMuxedConn):
         self._next_id = 1 if conn.is_initiator else 2
         self._opened = self._accepted = 0
         """Streams that are open, by whose they are."""
-        self._carrier = carrier or LibraryCarrier(conn, enter)
+        self._carrier = carrier
         self._reader = FrameReader(WINDOW_MAX_BYTES)
         self._to_accept: deque[MuxedStream] = deque()
         self._arrivals = News(enter)
