@@ -35,7 +35,7 @@ async def test_who_comes_later_waits_for_the_next(guest: Guest) -> None:
 async def test_trio_has_no_turn_for_news_nobody_waits_for_there() -> None:
     entered: list[Callable[[], object]] = []
     news = News(entered.append)
-    waiting = asyncio.create_task(news.come())
+    waiting = asyncio.create_task(news.come(20))
     await asyncio.sleep(0)
     news.tell()
     assert await waiting is True

@@ -39,19 +39,18 @@ class News:
             self._trio = trio.Event()
         await self._trio.wait()
 
-    async def come(self, seconds: float | None = None) -> bool:
+    async def come(self, seconds: float) -> bool:
         """Whether it is told again within so long. In asyncio."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        # A third of what asyncio.timeout costs, and a call has two of them.
-        timer = loop.call_later(seconds, _too_late, future) if seconds is not None else None
+        # A quarter of what asyncio.timeout costs.
+        timer = loop.call_later(seconds, _too_late, future)
         self._futures.add(future)
         try:
             return await future
         finally:
             self._futures.discard(future)
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
 
 def _too_late(future: asyncio.Future[bool]) -> None:

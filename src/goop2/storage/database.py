@@ -304,7 +304,7 @@ class Database:
 
 
 class _Statement:
-    """A statement under way, with every failure as a `StorageError`. Each of a script's is one: a generator's costs twice as much."""
+    """A statement under way, with every failure as a `StorageError`. A generator would cost three times as much."""
 
     __slots__ = ("_arguments", "_cursor", "_database", "_role", "_sql")
 
@@ -320,10 +320,10 @@ class _Statement:
             raise
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None) -> None:
-        fault = self._database._fault(error) if isinstance(error, FAULTS) else None
+        why = self._database._fault(error) if isinstance(error, FAULTS) else None
         self._database._done(self._cursor)
-        if fault is not None:
-            raise fault from None
+        if why is not None:
+            raise why from None
 
 
 def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
