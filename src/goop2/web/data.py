@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -35,21 +35,19 @@ PATHS: Final = {
 """Path after `/api/data/` → operation of the data protocol; the others are named as it names them."""
 
 
-ASKED_WITH_GET: Final = frozenset(("tables", "lua/list"))
-"""Paths; the others are asked for with POST (behaviour.md, "HTTP")."""
+_ASKED_WITH_GET: Final = frozenset(("tables", "lua/list"))
 
 
-async def send_other_method(call: Call, name: str, method: str) -> None:
+def method_of(path: str) -> str:
+    """With which method an operation is asked for (behaviour.md, "HTTP")."""
+    return "GET" if path in _ASKED_WITH_GET else "POST"
+
+
+async def send_other_method(call: Call, name: str) -> None:
     """The operation at the path `name` is asked for otherwise."""
+    method = method_of(name)
     allow = (b"allow", method.encode())
     await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, f"{name} is asked for with {method}", [allow, *call.headers])
-
-
-class Operation(msgspec.Struct, frozen=True):
-    """One operation: with which method it is asked for, and what does it."""
-
-    method: Literal["GET", "POST"]
-    run: Run
 
 
 class _LuaCall(msgspec.Struct):
@@ -72,31 +70,30 @@ class Data:
         self._engine = engine
         self._catalog = catalog
         self._tables = tables
-        named = {name: name for name in TABLE_OPERATIONS - {"tables", *PATHS.values()}}
-        self.operations: dict[str, Operation] = {
-            "lua/call": Operation("POST", self._call),
-            "lua/list": Operation("GET", self._list),
-            "tables": Operation("GET", self._on_tables("tables")),
-            **{path: Operation("POST", self._on_tables(operation)) for path, operation in {**PATHS, **named}.items()},
+        named = {name: name for name in TABLE_OPERATIONS - {*PATHS.values()}}
+        self.operations: dict[str, Run] = {
+            "lua/call": self._call,
+            "lua/list": self._list,
+            **{path: self._on_tables(operation) for path, operation in {**PATHS, **named}.items()},
         }
 
     async def answer(self, call: Call, name: str) -> None:
         """Answer the operation `name`."""
-        operation = self.operations.get(name)
-        if operation is None:
+        run = self.operations.get(name)
+        if run is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, f"there is no data operation {name[:64]!r}"), call.headers)
-        elif call.method != operation.method:
-            await send_other_method(call, name, operation.method)
+        elif call.method != method_of(name):
+            await send_other_method(call, name)
         else:
-            await self._answer(call, operation)
+            await self._answer(call, run)
 
-    async def _answer(self, call: Call, operation: Operation) -> None:
+    async def _answer(self, call: Call, run: Run) -> None:
         try:
-            body = await read_json(call.receive, BODY_MAX_BYTES) if operation.method == "POST" else b""
+            body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
         except BodyTooLarge as error:
             await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
             return
-        result = await operation.run(call.caller, body)
+        result = await run(call.caller, body)
         if isinstance(result, Success):
             await send_json(call.send, result.json, HTTPStatus.OK, call.headers)
         else:

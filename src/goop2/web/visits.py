@@ -30,7 +30,7 @@ from goop2.web.answers import send_failure, send_json
 from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
-from goop2.web.data import ASKED_WITH_GET, PATHS, send_other_method
+from goop2.web.data import PATHS, method_of, send_other_method
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
 from goop2.web.pages import Part, asked_part, send_page, send_to_folder
@@ -143,8 +143,6 @@ class Visits:
             return False
 
     def _data(self, path: str, operation: str) -> Answer:
-        method = "GET" if path in ASKED_WITH_GET else "POST"
-
         async def ask(call: Call, body: bytes) -> bytes | Failure:
             network = self._abroad.network
             if network is None:
@@ -163,7 +161,7 @@ class Visits:
         asking = self._with_body(ask)
 
         async def answer(call: Call) -> None:
-            await (asking(call) if call.method == method else send_other_method(call, path, method))
+            await (asking(call) if call.method == method_of(path) else send_other_method(call, path))
 
         return answer
 
