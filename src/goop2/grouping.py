@@ -16,9 +16,23 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from goop2.p2p.faults import NetworkFault, Unreachable
-from goop2.p2p.groups import ID_MAX_CHARS, NAME_MAX_CHARS, NOT_FOUND, REMOVED, Change, Groups, Known, NoSuchGroup, Outgoing
+from goop2.p2p.faults import NetworkFault, NotAnAddress, Unreachable
+from goop2.p2p.groups import (
+    ID_MAX_CHARS,
+    NAME_MAX_CHARS,
+    NOT_FOUND,
+    REMOVED,
+    Change,
+    Groups,
+    Known,
+    NoSuchGroup,
+    NoSuchMember,
+    NotAMessage,
+    Outgoing,
+    TooManyGroups,
+)
 from goop2.p2p.protocols import listen, topics
+from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
 from goop2.storage.database import Database, open_database
@@ -33,7 +47,6 @@ INVITES_PER_PEER_MAX: Final = 8
 T = TypeVar("T")
 _CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
 
-
 Check = Callable[[str], object]
 """Raises `NotAnAddress` for what is no peer's id."""
 
@@ -44,6 +57,18 @@ class NotLetIn(NetworkFault):
 
 class NotAGroup(NetworkFault):
     """What was asked for can be no group."""
+
+
+_CODES: Final = (
+    (NoSuchGroup, ErrorCode.NOT_FOUND),
+    (NoSuchMember, ErrorCode.NOT_FOUND),
+    (NotLetIn, ErrorCode.FORBIDDEN),
+    (TooManyGroups, ErrorCode.BAD_REQUEST),
+    (NotAGroup, ErrorCode.BAD_REQUEST),
+    (NotAMessage, ErrorCode.BAD_REQUEST),
+    (NotAnAddress, ErrorCode.BAD_REQUEST),
+)
+"""What went wrong → its class; anything else is `unavailable`."""
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -291,6 +316,11 @@ class Grouping:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+def code_of(fault: NetworkFault | StorageError) -> ErrorCode:
+    """The class of what went wrong with a group."""
+    return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
 
 
 def _settles_invitation(change: Change) -> bool:

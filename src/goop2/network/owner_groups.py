@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
 
 from goop2.control import Answer, ControlError, Operation, Request
-from goop2.grouping import Grouping, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault, NotAnAddress
-from goop2.p2p.groups import Known, NoSuchGroup, NoSuchMember, TooManyGroups
+from goop2.grouping import Grouping, code_of
+from goop2.p2p.faults import NetworkFault
+from goop2.p2p.groups import Known
 from goop2.storage.errors import StorageError
 
 Find = Callable[[str], Awaitable[str]]
 """The id of the peer that is meant. Raises `ControlError`."""
-_CODES: Final = (
-    (NoSuchGroup, "not_found"),
-    (NoSuchMember, "not_found"),
-    (NotLetIn, "forbidden"),
-    (TooManyGroups, "bad_request"),
-    (NotAGroup, "bad_request"),
-    (NotAnAddress, "bad_request"),
-)
-"""What went wrong → its class; anything else is `unavailable`."""
 
 
 class GroupRemote:
@@ -116,8 +106,7 @@ def _told(work: Operation) -> Operation:
         try:
             return await work(request)
         except (NetworkFault, StorageError) as fault:
-            code = next((code for kind, code in _CODES if isinstance(fault, kind)), "unavailable")
-            raise ControlError(code, str(fault)) from None
+            raise ControlError(code_of(fault), str(fault)) from None
 
     return operation
 

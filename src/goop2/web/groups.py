@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from goop2.grouping import Grouping, Invited, NotAGroup, NotLetIn
-from goop2.p2p.faults import NetworkFault, NotAnAddress
-from goop2.p2p.groups import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup, NoSuchMember, NotAMessage, TooManyGroups
+from goop2.grouping import Grouping, Invited, code_of
+from goop2.p2p.faults import NetworkFault
+from goop2.p2p.groups import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.storage.errors import StorageError
@@ -28,17 +28,6 @@ from goop2.web.visits import audience
 
 KIND: Final = "group"
 INVITE: Final = "group-invite"
-_CODES: Final = (
-    (NoSuchGroup, ErrorCode.NOT_FOUND),
-    (NoSuchMember, ErrorCode.NOT_FOUND),
-    (NotLetIn, ErrorCode.FORBIDDEN),
-    (TooManyGroups, ErrorCode.BAD_REQUEST),
-    (NotAGroup, ErrorCode.BAD_REQUEST),
-    (NotAMessage, ErrorCode.BAD_REQUEST),
-    (NotAnAddress, ErrorCode.BAD_REQUEST),
-    (NetworkFault, ErrorCode.UNAVAILABLE),
-)
-"""What went wrong → its class; the first that fits."""
 _DONE: Final = b'{"ok":true}'
 
 
@@ -95,11 +84,6 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     members: tuple[str, ...] | None = None
     message: str = ""
-
-
-def code_of(fault: NetworkFault) -> ErrorCode:
-    """The class of what went wrong with a group."""
-    return next(code for kind, code in _CODES if isinstance(fault, kind))
 
 
 def shown(group: Known) -> Shown:
@@ -228,9 +212,7 @@ class Groups:
                 result = Failure(ErrorCode.FORBIDDEN, str(why))
             except (BodyTooLarge, msgspec.DecodeError, UnicodeDecodeError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
-            except StorageError as error:
-                result = Failure(ErrorCode.UNAVAILABLE, str(error))
-            except NetworkFault as fault:
+            except (NetworkFault, StorageError) as fault:
                 result = Failure(code_of(fault), str(fault))
             if isinstance(result, Failure):
                 await send_failure(call.send, result, call.headers)

@@ -19,16 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from goop2.grouping import code_of
 from goop2.listen.session import ListenError
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import TEMPLATE, Known
 from goop2.p2p.protocols import listen
-from goop2.scripting.invocation import ErrorCode
 from goop2.storage.errors import StorageError
 from goop2.web.answers import STATUSES
 from goop2.web.app import Parts
 from goop2.web.controls.replies import BadRequest, refusal, reply, sent
-from goop2.web.groups import code_of
 
 MEMBERS_SHOWN: Final = 200
 """Of a group: it may have a thousand, and the page asks every few seconds."""
@@ -59,11 +58,9 @@ def routes(parts: Parts) -> list[BaseRoute]:
             raise BadRequest(f"groups have no action {asked.action[:40]!r}; they have {', '.join(_ACTIONS)}")
         try:
             await action(parts, asked)
-        except NetworkFault as fault:
+        except (NetworkFault, StorageError) as fault:
             code = code_of(fault)
             return refusal(STATUSES[code], code, str(fault))
-        except StorageError as error:
-            return refusal(STATUSES[ErrorCode.UNAVAILABLE], ErrorCode.UNAVAILABLE, str(error))
         return reply(_overview(parts))
 
     return [Route("/groups", overview), Route("/groups/do", act, methods=["POST"])]
