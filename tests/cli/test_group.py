@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import PATIENCE_SECONDS, goop2
-from tests.cli.test_remote import on_the_network, running
+from tests.cli.test_remote import ALICE, on_the_network, running
 
 from goop2.folder import create
 from goop2.identity import load_or_create
@@ -23,7 +23,7 @@ def listed(folder: Path) -> dict[str, list[dict[str, object]]]:
 
 def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
     alice, bob = tmp_path / "alice", tmp_path / "bob"
-    with running(alice, "Alice"), running(bob, "Bob") as address:
+    with running(alice, ALICE), running(bob, "Bob") as address:
         for folder in (alice, bob):
             on_the_network(folder)
         assert goop2("connect", alice, address).returncode == 0
@@ -40,14 +40,14 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         assert listed(bob)["hosted"][0]["members"] == [member]
         assert "1 here, 0 away" in goop2("group", "list", "--dir", bob).stdout
         listing = goop2("group", "members", group, "--dir", bob)
-        assert listing.stdout == f"{member}  Alice\n"
-        removed = goop2("group", "remove", group, "Alice", "--dir", bob)
+        assert listing.stdout == f"{member}  {ALICE}\n"
+        removed = goop2("group", "remove", group, ALICE, "--dir", bob)
         assert (removed.returncode, removed.stderr) == (0, "removed\n")
         assert goop2("group", "members", group, "--dir", bob).stderr == "nobody has joined it yet\n"
         kept_out = goop2("group", "join", host, group, "--dir", alice)
         assert (kept_out.returncode, kept_out.stderr.strip().rpartition(": ")[2]) == (1, "the host has removed this peer")
         assert goop2("group", "remove", group, member, "--dir", bob).stderr.startswith("not_found: ")
-        assert goop2("group", "invite", group, "Alice", "--dir", bob).returncode == 0
+        assert goop2("group", "invite", group, ALICE, "--dir", bob).returncode == 0
         assert goop2("group", "refuse", group, "--dir", alice).stderr == "refused\n"
         assert goop2("group", "refuse", group, "--dir", alice).stderr.startswith("not_found: nobody has invited to a group ")
         assert goop2("group", "join", host, group, "--dir", alice).returncode == 0
