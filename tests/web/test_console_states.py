@@ -130,6 +130,17 @@ async def joining(page: Page) -> None:
     await expect(page.get_by_label("Id of the group")).to_be_visible()
 
 
+async def before_plots(page: Page) -> None:
+    """What draws them is not here yet, and never will be."""
+
+    async def never(_route: Route) -> None:
+        pass
+
+    await page.route("**/vendor/uPlot.iife.min.js", never)
+    await _go(page, "runs")
+    await expect(page.locator(".drawing").first).to_be_attached()
+
+
 def of_a_group(what: str) -> State:
     async def come(page: Page) -> None:
         await _go(page, "groups")
@@ -164,6 +175,7 @@ FULL: dict[str, State] = {
     "a row is removed": at("data?table=posts", "Remove row 1", then="dialog[open]"),
     "settings are refused": not_saved,
     "a page is left": leaving,
+    "runs before they are drawn": before_plots,
     "groups": at("groups", then=".members"),
     "a group is joined by its id": joining,
     "a member is removed": of_a_group("Remove"),

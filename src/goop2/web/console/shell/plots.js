@@ -62,7 +62,7 @@ const PLOTS = [
 /** Draws into `place`; gives `{ set(minutes), end() }`. */
 export async function plots(place) {
   const cards = PLOTS.map(({ title }) => ({
-    drawing: el("div", { class: "drawing", role: "img" }), key: el("p", { class: "key" }), title,
+    drawing: el("div", { class: "drawing", role: "img", "aria-label": title }), key: el("p", { class: "key" }), title,
   }));
   place.replaceChildren(
     ...cards.map(({ title, drawing, key }) => el("section", { class: "card plot" }, el("h2", {}, title), drawing, key)),
