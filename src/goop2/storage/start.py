@@ -18,8 +18,9 @@ def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
     database = open_database(path, guarded=False)
     try:
         layout.lay_out(database)
-        schemafiles.create_missing(database, folder)
-        return database, oldstate.import_files(database, script_dir, folder)
+        warnings: list[str] = []
+        schemafiles.create_missing(database, folder, warnings)
+        return database, warnings + oldstate.import_files(database, script_dir, folder)
     except (DatabaseError, SchemaFileError):
         database.close()
         raise
