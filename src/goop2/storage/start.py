@@ -19,7 +19,7 @@ def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
     try:
         layout.lay_out(database)
         schemafiles.create_missing(database, folder)
-        return database, oldstate.import_files(database, script_dir)
+        return database, oldstate.import_files(database, script_dir, folder)
     except (DatabaseError, SchemaFileError):
         database.close()
         raise
