@@ -31,7 +31,7 @@ FORMS = {
 
 
 def titles(typed: TypedTables, **options: object) -> list[object]:
-    return typed.find("events", {"fields": ["title"], **options}).values
+    return [*typed.find("events", {"fields": ["title"], **options}).values]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_rows_that_others_wrote_are_brought_into_the_form_at_start(tmp_path: Pat
     database.rows("UPDATE events SET _created_at = '2026-11-29T23:14:24Z'")
     database.close()
     database, _ = open_folder(tmp_path, tmp_path / "site/lua")
-    found = dict(database.rows("SELECT title, at FROM events"))
+    found = {str(title): at for title, at in database.rows("SELECT title, at FROM events")}
     created = {at for (at,) in database.rows("SELECT _created_at FROM events")}
     database.close()
     assert found == {**FORMS, "soon": "soon", "None": None, "5": 5}

@@ -343,7 +343,8 @@ def test_an_id_beyond_what_a_double_holds_is_taken_back_as_it_was_given(typed: T
 
 def test_more_rows_than_fit_is_an_error_that_names_the_table_and_the_remedy(typed: TypedTables, database: Database) -> None:
     database.rows(
-        "INSERT INTO scores (_owner, player) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1001) SELECT 'a', i FROM n"
+        "INSERT INTO scores (_owner, player) "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1001) SELECT 'a', i FROM n"
     )
     for read in (typed.list, typed.find):
         with pytest.raises(StorageError, match="scores gives more than 1000 rows; give limit and offset"):

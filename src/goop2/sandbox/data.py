@@ -203,7 +203,7 @@ class Data:
 
     def _found(self, found: bool, table: str, row_id: Scalar) -> Answer:
         if not found:
-            raise StorageError(f"{table} has no row {_bound(row_id)}")
+            raise StorageError(f"{table} has no row {row_id.decode() if isinstance(row_id, bytes) else row_id}")
         return PLAIN, True
 
     def _validate(self, name: bytes, *row: Scalar) -> Answer:

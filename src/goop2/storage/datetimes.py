@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -53,8 +53,8 @@ def _unify_column(database: Database, table: str, column: str) -> None:
     )
 
 
-def _same_instant(text: str) -> str:
-    return text if check("datetime", (), text) else instant(text)
+def _same_instant(value: Any) -> Any:
+    return value if check("datetime", (), value) else instant(value)
 
 
 def in_one_form(table: Table, where: str, arguments: Sequence[Value]) -> tuple[Value, ...]:

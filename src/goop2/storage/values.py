@@ -140,10 +140,10 @@ def whole_number(value: object, minimum: int = 0) -> int | None:
 
     Pages have ids mostly as text, and an `_id` beyond 2^53 is given to them as text.
     """
-    if isinstance(value, str) and _NUMERIC_TEXT.match(value):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGER_MAX:  # JSON's 5.0 is 5
-        value = int(value)
+    is_text = isinstance(value, str) and _NUMERIC_TEXT.match(value)
+    is_real = isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGER_MAX  # JSON's 5.0 is 5
+    if is_text or is_real:
+        value = int(value)  # type: ignore[call-overload]
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= INTEGER_MAX:
         return None
     return value
