@@ -53,7 +53,8 @@ def _unify_column(database: Database, table: str, column: str) -> None:
     )
 
 
-def _same_instant(value: Any) -> Any:
+def _same_instant(*given: Any) -> Any:
+    (value,) = given
     return value if check("datetime", (), value) else instant(value)
 
 
