@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goop2.storage import layout, oldstate, schemafiles
+from goop2.storage import datetimes, layout, oldstate, schemafiles
 from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import DatabaseError, SchemaFileError, StorageError
+from goop2.storage.typed import TypedTables
 
 
 def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
@@ -20,6 +21,7 @@ def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
         layout.lay_out(database)
         warnings: list[str] = []
         schemafiles.create_missing(database, folder, warnings)
+        datetimes.unify(database, TypedTables(database).readable())
         return database, warnings + oldstate.import_files(database, script_dir, folder)
     except (DatabaseError, SchemaFileError):
         database.close()
