@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goop2 import templates
+from goop2 import file_modes, templates
 from goop2.config import loading
 from goop2.config.kinds import NotAllowedError, line
 from goop2.regular_files import shown
@@ -76,7 +76,8 @@ def _write_new(file: Path, text: str) -> bool:
     """False when something is there already."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with file.open("x", encoding="utf-8") as opened:
+        mode = file_modes.FILE_MODE if file.name == loading.FILE else 0o666  # less what the user's umask takes
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8") as opened:  # noqa: PTH123
             opened.write(text)
     except FileExistsError:
         return False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2 import file_modes
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
@@ -103,6 +104,8 @@ async def open_peer(
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    private = not settings.storage.group_readable
+    mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
@@ -111,7 +114,7 @@ async def open_peer(
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": _site_read(files), **_http(settings, world)}
     async with AsyncExitStack() as opened:
-        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
+        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private)
         opened.callback(database.close)
         pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
         opened.push_async_callback(pool.stop)
@@ -130,11 +133,11 @@ async def open_peer(
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
         operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
-        odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+        odd = [payload_keys.others_may_read(folder, private) if keys else "", await asyncio.to_thread(rest.problem)]
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=(*loaded.warnings, *data_warnings, *filter(None, odd)),
+            warnings=(*loaded.warnings, *mode_warnings, *data_warnings, *filter(None, odd)),
             identity=this,
             catalog=catalog,
             pool=pool,
