@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2 import file_modes
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
@@ -105,6 +106,8 @@ async def open_peer(
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    private = not settings.storage.group_readable
+    mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
@@ -113,7 +116,7 @@ async def open_peer(
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": _site_read(files), **_http(settings, world)}
     async with AsyncExitStack() as opened:
-        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
+        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private)
         opened.callback(database.close)
         schemas = await opened.enter_async_context(_schemas(folder, watch))
         pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
@@ -133,11 +136,11 @@ async def open_peer(
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
         operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
-        odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+        odd = [payload_keys.others_may_read(folder, private) if keys else "", await asyncio.to_thread(rest.problem)]
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=(*loaded.warnings, *data_warnings, *filter(None, odd)),
+            warnings=(*loaded.warnings, *mode_warnings, *data_warnings, *filter(None, odd)),
             schemas=schemas,
             identity=this,
             catalog=catalog,
@@ -157,7 +160,7 @@ async def open_peer(
 
 @asynccontextmanager
 async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder))
     await catalog.scan()
     if not watch:
         yield catalog
