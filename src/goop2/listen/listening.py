@@ -19,6 +19,7 @@ from goop2.listen.following import Following
 from goop2.listen.session import ListenError, Session, Track, create
 from goop2.listen.tracks import Library
 from goop2.scripting.subscribers import Subscribers
+from goop2.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/listen.json"
 KEPT_EVERY_SECONDS: Final = 10.0
@@ -89,8 +90,8 @@ class Listening:
     def restore(self) -> None:
         """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
         try:
-            kept = msgspec.json.decode(self._file.read_bytes(), type=_Kept)
-        except (OSError, msgspec.MsgspecError):
+            kept = decode(self._file.read_bytes(), _Kept)
+        except (OSError, InvalidJsonError):
             return
         now = self._clock()
         self._session = Session(kept.id, kept.name, updated=now)

@@ -18,6 +18,7 @@ import msgspec
 from goop2.p2p.address import PeerAddress, parse
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.limits import ADDRESSES_MAX, REMEMBERED_MAX
+from goop2.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/peers.json"
 FILE_MAX_BYTES: Final = 1024 * 1024
@@ -68,10 +69,10 @@ class Remembered:
             content = self._path.read_bytes()
             if len(content) > FILE_MAX_BYTES:
                 raise PeersFileFault(f"{self._path} is {len(content)} bytes; the most is {FILE_MAX_BYTES}: make it shorter or delete it")
-            return msgspec.json.decode(content, type=_File)
+            return decode(content, _File)
         except FileNotFoundError:
             return _File()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except InvalidJsonError as error:
             raise PeersFileFault(f"{self._path} is no list of peers ({error}): mend it or delete it") from None
 
     def _write(self, file: _File) -> None:
