@@ -281,7 +281,7 @@ def parse_registered(name: str, text: str) -> Table:
 
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise fail("schema_json", "is not JSON") from None
     table = declared.parse_table(document, fail, declared.Source.REGISTRY)
     if table.name != name:

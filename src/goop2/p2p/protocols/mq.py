@@ -16,6 +16,7 @@ import msgspec
 from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
+from goop2.untrusted_json import InvalidJsonError
 
 PROTOCOL: Final = "/goop/mq/1.0.0"
 MESSAGE_MAX_BYTES: Final = 1024 * 1024
@@ -68,8 +69,7 @@ def message(content: bytes) -> Message:
     """The message in a line. Raises `RemoteFault`."""
     try:
         sent = leniency.decode(content, _SentMessage)
-        content.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the message is none: {error}") from None
     for name, text, most in (("id", sent.id, ID_MAX_CHARS), ("topic", sent.topic, TOPIC_MAX_CHARS)):
         if not 0 < len(text) <= most:
@@ -95,7 +95,7 @@ def ack(content: bytes, of: Message) -> Ack:
     """The acknowledgement in a line. Raises `RemoteFault`, also when it is of another message, and `sealed.Refused`."""
     try:
         sent: _Answer = leniency.decode(content, cast("type[_SentAck]", _Answer))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the acknowledgement is none: {error}") from None
     if sent.id != of.id or sent.seq not in (None, of.seq):
         raise RemoteFault(f"the acknowledgement is of message {sent.id[:ID_MAX_CHARS]!r} ({sent.seq}), not of {of.id!r} ({of.seq})")
