@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
+from goop2.chat.chat import COMMAND, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
 from goop2.network.owner_groups import GroupRemote
@@ -79,9 +79,10 @@ class Remote:
 
         end = self._peer.chat.subscribe(hear)
         try:
-            message = await self._peer.chat.send(peer, text)
-            if message.state.startswith(FAILED):
-                raise ControlError("unavailable", message.state.removeprefix(f"{FAILED}: "))
+            message, failure = await self._peer.chat.deliver(peer, text)
+            if failure is not None:
+                details = {} if failure.retry_after_seconds is None else {"retry_after": failure.retry_after_seconds}
+                raise ControlError(failure.code, str(failure), details)
             reply = await _within(replies, REPLY_SECONDS) if text.startswith(COMMAND) else None
         except ChatError as error:
             raise ControlError("bad_request", str(error)) from None

@@ -34,6 +34,7 @@ from goop2.p2p.limits import READ_MAX_BYTES
 from goop2.p2p.muxer import Muxer
 from goop2.p2p.news import Enter
 from goop2.p2p.packets import Packets
+from goop2.source_network import network_of
 
 PINNED = "0.8.1"
 
@@ -121,7 +122,7 @@ def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
         # The listener closes the socket when this returns.
         address = stream.get_remote_address()
         try:
-            with admission.connection(address[0] if address else ""):
+            with admission.connection(network_of(address[0]) if address else ""):
                 muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(_Ahead(stream), False), listen_address)
                 await muxed.event_closed.wait()
         except Refused as refusal:
