@@ -15,6 +15,7 @@ import msgspec
 from goop2.chat.chat import COMMAND, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
+from goop2.network.owner_chat import ChatRemote
 from goop2.network.owner_groups import GroupRemote
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
@@ -49,6 +50,7 @@ class Remote:
             "connect": self.connect,
             "self": self.this,
             "listen": self.listen,
+            **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
         }
 
