@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from typing import Any, Final, cast
-from weakref import WeakKeyDictionary
 
 import structlog
 import trio
@@ -55,8 +54,6 @@ class Circuits:
         self._swarm: Any = host.get_network()
         self._admission = admission
         self._called: Counter[ID] = Counter()
-        self._through: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-        """Connection inside a circuit → the relay it goes through."""
         self._places: set[str] = set()
         self.asked: set[str] = set()
         """Who is being asked for a place."""
@@ -66,10 +63,6 @@ class Circuits:
     def relays(self) -> frozenset[str]:
         """Whom we use as relays now."""
         return frozenset((*self._places, *self.asked, *map(str, self._called)))
-
-    def relay_of(self, muxed: object) -> str:
-        """Return the relay a connection goes through; "" when it goes through none."""
-        return self._through.get(muxed, "")
 
     def attach(self) -> None:
         """Take the circuits relays bring."""
@@ -118,7 +111,6 @@ class Circuits:
             raw = RawConnection(_Carried(stream, rest), True, ConnectionType.RELAYED, [_address(relay, peer)])
             with trio.fail_after(2 * HANDSHAKE_SECONDS):
                 connection = await self._swarm.upgrade_outbound_raw_conn(raw, peer)
-            self._through[connection.muxed_conn] = str(relay)
             self._swarm.manager.run_task(self._to_its_end, connection.muxed_conn, stream, relay)
         except BaseException:
             await reset(stream)
@@ -149,7 +141,6 @@ class Circuits:
                 address = _address(relay, ID(claimed.peer))
                 raw = RawConnection(_Carried(stream, rest), False, ConnectionType.RELAYED, [address])
                 muxed = await self._swarm.upgrade_inbound_raw_conn(raw, address)
-                self._through[muxed] = str(relay)
                 await muxed.event_closed.wait()
         except Exception as error:  # the library's are many, and none is to reach it again
             self._log.info("a circuit ended", relay=str(relay), why=str(error) or type(error).__name__)

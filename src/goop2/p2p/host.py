@@ -36,7 +36,7 @@ from multiaddr import Multiaddr
 from goop2.identity import Identity
 from goop2.p2p import pinned
 from goop2.p2p.accepting import Linger, OwnProtocol
-from goop2.p2p.address import CIRCUIT, PeerAddress, peer_id
+from goop2.p2p.address import PeerAddress, peer_id
 from goop2.p2p.admission import Admission
 from goop2.p2p.asking import Asking, NoConnection, NoneSpoken
 from goop2.p2p.circuits import FAULTS, Circuits
@@ -56,7 +56,6 @@ from goop2.p2p.muxer import MuxedStream
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.line import LineReader
 from goop2.p2p.stream import Stream
-from goop2.source_network import network_of
 
 Handler = Callable[[Stream], Awaitable[None]]
 """Carries out one exchange another peer began. What it raises resets the stream."""
@@ -181,16 +180,11 @@ class Host:
 
         async def accept(muxed: MuxedStream, unsent: bytes) -> Linger:
             stream = Stream(muxed, str(muxed.muxed_conn.peer_id), protocol, unsent=unsent)
-            stream.origin = self._origin(muxed.muxed_conn)
+            stream.origin = muxed.origin
             await self._accept(stream, handler, seconds)
             return partial(self._guest.host, stream.linger)
 
         self._host.set_stream_handler(TProtocol(protocol), OwnProtocol(accept))
-
-    def _origin(self, muxed: Any) -> str:
-        """Return the network a connection comes from, `/p2p-circuit/<relay>` for one that comes through a relay."""
-        address = muxed.get_remote_address()
-        return network_of(address[0]) if address else f"{CIRCUIT}/{self._circuits.relay_of(muxed)}"
 
     def peers(self) -> tuple[Connected, ...]:
         """Whom we are connected to now, each once."""
@@ -273,7 +267,7 @@ class Host:
             await self.connect(peer)
 
     async def _accept(self, stream: Stream, handler: Handler, seconds: float) -> None:
-        stream.another = partial(self.admission.request, stream.peer)
+        stream.another = partial(self.admission.request, stream.peer, stream.origin)
         try:
             with trio.fail_after(seconds):
                 await self._guest.host(_exchange, stream, handler)
