@@ -136,7 +136,12 @@ async def open_peer(
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
         operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
-        odd = [payload_keys.others_may_read(folder, private) if keys else "", await asyncio.to_thread(rest.problem)]
+        odd = [
+            payload_keys.others_may_read(folder, private) if keys else "",
+            await asyncio.to_thread(rest.problem),
+            f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
+            f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+        ]
         yield Peer(
             folder=folder,
             settings=settings,
@@ -192,10 +197,10 @@ async def _schemas(folder: Path, watch: bool) -> AsyncIterator[SchemaFiles]:
 
 @asynccontextmanager
 async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
-    keeper = Keeper(folder / FILE)
+    keeper = Keeper(folder / FILE, this.peer_id)
     chat = Chat(this.peer_id, engine, keeper)
     try:
-        await keeper.open()
+        chat.problem = await keeper.open()
         yield chat
     finally:
         await chat.close()

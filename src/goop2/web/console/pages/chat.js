@@ -15,6 +15,8 @@ export async function show(main, shell) {
   const people = el("nav", { class: "script-list", "aria-label": "Conversations" });
   const title = el("h2", {});
   const older = el("button", { type: "button", onclick: () => load(oldest), hidden: true }, "Earlier messages");
+  const remove = el("button", { type: "button", class: "quiet", onclick: forget, hidden: true }, "Delete conversation");
+  const removeStrangers = el("button", { type: "button", class: "quiet", onclick: forgetStrangers, hidden: true }, "Delete conversations I never wrote in");
   const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
   const nothing = el("p", { class: "soft", hidden: true });
   const ids = { text: freshId("text"), commands: freshId("commands") };
@@ -22,8 +24,8 @@ export async function show(main, shell) {
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
   const state = el("p", { class: "small level-error wrap", role: "status" });
   main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
-    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here"))),
-    el("section", { class: "card talk-card" }, title, older, nothing, said,
+    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here")), removeStrangers),
+    el("section", { class: "card talk-card" }, el("div", { class: "row apart" }, title, remove), older, nothing, said,
       el("form", { class: "saying", onsubmit: send }, choices,
         el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
 
@@ -41,6 +43,8 @@ export async function show(main, shell) {
       el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
     const one = known().find((each) => each.peer === peer);
+    remove.hidden = !one.messages;
+    removeStrangers.hidden = overview.conversations.every((each) => each.peer === overview.id);
     title.replaceChildren(nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
   }
 
@@ -153,6 +157,30 @@ export async function show(main, shell) {
     } catch (error) {
       text.value = content;
       state.textContent = error.message;
+    }
+  }
+
+  async function forget() {
+    const asked = peer;
+    const name = nameOf(known().find((each) => each.peer === asked));
+    if (!await shell.confirm(`Delete the conversation with ${name}? Its messages cannot be brought back.`, "Delete")) return;
+    await deleted({ peer: asked }, asked);
+  }
+  async function forgetStrangers() {
+    if (!await shell.confirm("Delete every conversation in which you have written nothing? Their messages cannot be brought back.", "Delete")) return;
+    await deleted({ strangers: true }, peer);
+  }
+  async function deleted(which, asked) {
+    try {
+      await shell.post("chat/forget", which);
+    } catch (error) {
+      if (!gone && asked === peer) state.textContent = error.message;
+      return;
+    }
+    await renew();
+    if (!gone && asked === peer) {
+      said.replaceChildren();
+      await load(null);
     }
   }
 
