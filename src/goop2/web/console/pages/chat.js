@@ -81,8 +81,9 @@ export async function show(main, shell) {
   }
 
   async function earlier() {
+    if (older.disabled) return; // once at a time
     const isChosen = isShown;
-    older.disabled = true; // once at a time
+    older.disabled = true;
     try {
       const messages = await shell.read("chat/messages", { peer, before: oldest });
       if (!isChosen()) return;
