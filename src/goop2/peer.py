@@ -29,6 +29,7 @@ from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
 from goop2.sandbox.messages import Scalar, Setup
+from goop2.schema_files import SchemaFiles
 from goop2.scripting.api import FUNCTIONS, Place
 from goop2.scripting.api.render import stubs
 from goop2.scripting.catalog import Catalog
@@ -71,6 +72,7 @@ class Peer:
     tables: Tables
     grouping: Grouping
     listening: Listening
+    schemas: SchemaFiles
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
@@ -99,7 +101,7 @@ async def open_peer(
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
     listening session it is.
 
-    Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
+    Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     loaded = load(folder, environment)
     settings = loaded.settings
@@ -113,6 +115,7 @@ async def open_peer(
     async with AsyncExitStack() as opened:
         database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
         opened.callback(database.close)
+        schemas = await opened.enter_async_context(_schemas(folder, watch))
         pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
         opened.push_async_callback(pool.stop)
         confinement = await pool.start()
@@ -135,6 +138,7 @@ async def open_peer(
             folder=folder,
             settings=settings,
             warnings=(*loaded.warnings, *data_warnings, *filter(None, odd)),
+            schemas=schemas,
             identity=this,
             catalog=catalog,
             pool=pool,
@@ -162,6 +166,22 @@ async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) ->
     watching = asyncio.create_task(catalog.watch(stop))
     try:
         yield catalog
+    finally:
+        stop.set()
+        await watching
+
+
+@asynccontextmanager
+async def _schemas(folder: Path, watch: bool) -> AsyncIterator[SchemaFiles]:
+    schemas = SchemaFiles(folder)
+    await schemas.apply()
+    if not watch:
+        yield schemas
+        return
+    stop = asyncio.Event()
+    watching = asyncio.create_task(schemas.watch(stop))
+    try:
+        yield schemas
     finally:
         stop.set()
         await watching
@@ -220,6 +240,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         folder=peer.folder,
         settings=peer.settings,
         warnings=peer.warnings,
+        schemas=peer.schemas,
         pool=peer.pool,
         confinement=peer.confinement,
         live=live,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.storage.database import Database, Value
+from goop2.storage.layout import make_missing
 
 LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _chat_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, peer_id TEXT NOT NULL, from_id TEXT NOT NULL, "
@@ -52,9 +53,7 @@ class Conversation:
 
 def lay_out(database: Database) -> None:
     """Make what is missing."""
-    with database.atomic():
-        for statement in LAYOUT:
-            database.rows(statement)
+    make_missing(database, LAYOUT)
 
 
 def add(database: Database, peer: str, sender: str, content: str, timestamp: int, *, wire_id: str = "", state: str = "") -> Message | None:

@@ -103,7 +103,7 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
-    for warning in (*parts.warnings, *parts.catalog.warnings):
+    for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
     for layer, why in parts.confinement.items():
         if why:
