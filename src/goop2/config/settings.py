@@ -117,6 +117,13 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """The database of the peer, `data.db`."""
+
+    max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a peer, checked."""
 
@@ -126,6 +133,7 @@ class Settings:
     p2p: P2p = P2p()
     presence: Presence = Presence()
     listen: Listen = Listen()
+    storage: Storage = Storage()
 
     def script_dir(self, folder: Path) -> Path:
         """The real path of the scripts of the peer in `folder`; it need not exist."""

@@ -8,6 +8,7 @@ Knows roles, limits and transactions; it must not know what a table means.
 from __future__ import annotations
 
 import base64
+import errno
 import math
 import os
 import random
@@ -22,8 +23,8 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from goop2.storage.complaints import TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.errors import DatabaseError, RefusedError, StorageError
+from goop2.storage.complaints import FILE_TOO_LARGE, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.errors import DatabaseError, FileFault, RefusedError, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -231,6 +232,8 @@ class Database:
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
+        if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
+            return FileFault(FILE_TOO_LARGE)
         return fault(error)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
@@ -479,10 +482,18 @@ def limit_heap(limit_bytes: int) -> None:
     apsw.hard_heap_limit(limit_bytes)
 
 
-def descriptors(path: Path) -> set[int]:
-    """The descriptors this process has open on the database, its log and its index."""
-    wanted = {_identity(os.stat(f"{path}{suffix}")) for suffix in ("", "-wal", "-shm") if os.path.exists(f"{path}{suffix}")}  # noqa: PTH110, PTH116
-    return {descriptor for descriptor in range(DESCRIPTORS_LOOKED_AT) if _open_identity(descriptor) in wanted}
+FILE_SUFFIXES: Final = ("", "-wal", "-shm")
+"""What is added to a database's path: the database itself, its log, the index of the log."""
+
+
+def descriptors(path: Path) -> dict[str, int]:
+    """Return the descriptors this process has open on the database, its log and its index, by suffix of `FILE_SUFFIXES`."""
+    wanted = {_identity(os.stat(f"{path}{suffix}")): suffix for suffix in FILE_SUFFIXES if os.path.exists(f"{path}{suffix}")}  # noqa: PTH110, PTH116
+    return {
+        wanted[identity]: descriptor
+        for descriptor in range(DESCRIPTORS_LOOKED_AT)
+        if (identity := _open_identity(descriptor)) is not None and identity in wanted
+    }
 
 
 def _open_identity(descriptor: int) -> tuple[int, int] | None:
