@@ -7,7 +7,7 @@
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
--- as JSON, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON;
+-- as JSON, i a whole number or one as text, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON;
 -- r, last, a table of columns and what SQL can hold, sent as column, value, column, value.
 -- After it `?` means optional, `*` any number of them.
 --
@@ -20,7 +20,7 @@ local error, getmetatable, next, rawequal, rawget, rawset, select = error, getme
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
 local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
-local byte, format, sub = string.byte, string.format, string.sub
+local byte, find, format, sub = string.byte, string.find, string.format, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
@@ -45,7 +45,7 @@ local function ask(...)
 end
 
 local TYPE_NAMES = {
-  s = "string", n = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil",
+  s = "string", n = "number", i = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil",
   o = "table", r = "table", d = "string or table",
 }
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
@@ -58,6 +58,8 @@ local function fits(letter, value)
     return value == nil or kind == "string" or kind == "number" or kind == "boolean"
   elseif kind == "table" and (letter == "o" or letter == "d" or letter == "r") then
     return true
+  elseif letter == "i" then
+    return kind == "number" or (kind == "string" and find(value, "^%-?%d+$") ~= nil)
   elseif letter == "d" then
     letter = "s"
   end

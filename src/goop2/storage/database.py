@@ -393,12 +393,23 @@ def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
         if number == 1:
             names = tuple(column[0] for column in cursor.get_description())
         elif number > rows_max:
-            remedy = "give a limit" if role.table else "add a LIMIT"
-            raise StorageError(f"{role.name}: more than {rows_max} rows; {remedy}")
+            raise StorageError(f"{role.name}: {_of(role)}more than {rows_max} rows; {_fewer(role)}")
         size += _cross(row, values)
         if size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: more than {ROWS_MAX_BYTES} bytes of rows; ask for fewer rows or columns")
+            raise StorageError(f"{role.name}: {_of(role)}more than {ROWS_MAX_BYTES} bytes of rows; {_smaller(role)}")
     return Rows(names, values)
+
+
+def _of(role: Role) -> str:
+    return f"{role.table} gives " if role.table else ""
+
+
+def _fewer(role: Role) -> str:
+    return "give limit and offset" if role.table else "add a LIMIT"
+
+
+def _smaller(role: Role) -> str:
+    return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
 
 
 def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
@@ -410,7 +421,7 @@ def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
         size += _cross(row, crossed)
         crossed.clear()
         if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; ask for fewer with limit")
+            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; give limit and offset")
         records.append({name: _for_json(role, name, value) for name, value in zip(names, row, strict=True)})
     return records
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goop2.storage import layout, oldstate, schemafiles
+from goop2.storage import datetimes, layout, oldstate, schemafiles
 from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import DatabaseError, SchemaFileError, StorageError
+from goop2.storage.typed import TypedTables
 
 
 def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
@@ -19,7 +20,8 @@ def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
     try:
         layout.lay_out(database)
         schemafiles.create_missing(database, folder)
-        return database, oldstate.import_files(database, script_dir)
+        datetimes.unify(database, TypedTables(database).readable())
+        return database, oldstate.import_files(database, script_dir, folder)
     except (DatabaseError, SchemaFileError):
         database.close()
         raise
