@@ -284,6 +284,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         database=str(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
         time_zone=os.environ.get("TZ", ""),
+        storage_max_bytes=settings.storage.max_mb * MEGABYTE_BYTES,
     )
 
 

@@ -72,12 +72,14 @@ class Data:
 
     def __init__(self, path: Path, *, kv_enabled: bool) -> None:
         self._unusable = ""
+        self.descriptors: dict[str, int]
+        """The open files of the database, by suffix; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
             self._database = open_database(path)
             self.descriptors = descriptors(path)
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error).replace(str(path), path.name), set()  # a script may tell it to strangers
+            self._unusable, self.descriptors = str(error).replace(str(path), path.name), {}  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
