@@ -154,7 +154,7 @@ def _as_it_is(text: str) -> object:
 def _json_or_text(text: str) -> object:
     try:
         value: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value
 

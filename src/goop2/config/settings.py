@@ -123,7 +123,7 @@ LINKS_OUT = (SITE, "data.db", "goop.json")
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The files of the peer folder."""
+    """The files of the peer folder, and how large its database may become."""
 
     links_out: tuple[str, ...] = setting(
         list_of(one_of(*LINKS_OUT), "site, data.db and goop.json"),
@@ -137,6 +137,7 @@ class Storage:
         "Leave the modes of data.db, goop.json and data/ as they are, for a folder shared with another program by group. "
         "Else they are made readable for the peer's own user alone.",
     )
+    max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.")
 
 
 @dataclass(frozen=True, slots=True)

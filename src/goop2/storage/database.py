@@ -8,6 +8,7 @@ Knows roles, limits and transactions; it must not know what a table means.
 from __future__ import annotations
 
 import base64
+import errno
 import math
 import os
 import random
@@ -24,8 +25,8 @@ import apsw
 import msgspec
 
 from goop2.regular_files import shown
-from goop2.storage.complaints import TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.errors import DatabaseError, RefusedError, StorageError
+from goop2.storage.complaints import FILE_TOO_LARGE, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.errors import DatabaseError, FileFault, RefusedError, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -236,6 +237,8 @@ class Database:
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
+        if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
+            return FileFault(FILE_TOO_LARGE)
         return fault(error)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
@@ -529,10 +532,18 @@ def limit_heap(limit_bytes: int) -> None:
     apsw.hard_heap_limit(limit_bytes)
 
 
-def descriptors(path: Path) -> set[int]:
-    """The descriptors this process has open on the database, its log and its index."""
-    wanted = {_identity(status) for file in _files(Path(os.path.realpath(path))) if (status := _status(file)) is not None}
-    return {descriptor for descriptor in range(DESCRIPTORS_LOOKED_AT) if _open_identity(descriptor) in wanted}
+def descriptors(path: Path) -> dict[str, int]:
+    """Return the descriptors this process has open on the database, its log and its index, by what is added to its path (`SUFFIXES`)."""
+    wanted = {
+        _identity(status): suffix
+        for suffix, file in zip(("", *SUFFIXES), _files(Path(os.path.realpath(path))), strict=True)
+        if (status := _status(file)) is not None
+    }
+    return {
+        wanted[identity]: descriptor
+        for descriptor in range(DESCRIPTORS_LOOKED_AT)
+        if (identity := _open_identity(descriptor)) is not None and identity in wanted
+    }
 
 
 def _open_identity(descriptor: int) -> tuple[int, int] | None:

@@ -19,11 +19,10 @@ from goop2.p2p.address import PeerAddress, parse
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.limits import ADDRESSES_MAX, REMEMBERED_MAX
 from goop2.regular_files import FileRefusedError, read_regular
+from goop2.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/peers.json"
 FILE_MAX_BYTES: Final = 1024 * 1024
-UTF8_MARK: Final = b"\xef\xbb\xbf"
-"""Some editors put it before the text."""
 
 
 class PeersFileFault(NetworkFault):
@@ -68,13 +67,12 @@ class Remembered:
 
     def _read(self) -> _File:
         try:
-            content = read_regular(self._path, self._path.parent.parent, FILE_MAX_BYTES).removeprefix(UTF8_MARK)
-            return msgspec.json.decode(content, type=_File)
+            return decode(read_regular(self._path, self._path.parent.parent, FILE_MAX_BYTES), _File)
         except FileNotFoundError:
             return _File()
         except FileRefusedError as error:
             raise PeersFileFault(f"{self._path} cannot be read ({error.strerror}): mend it, make it shorter or delete it") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except InvalidJsonError as error:
             raise PeersFileFault(f"{self._path} is no list of peers ({error}): mend it or delete it") from None
 
     def _write(self, file: _File) -> None:
