@@ -286,7 +286,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
         time_zone=shown(os.environ.get("TZ", "")),
-            storage_max_bytes=settings.storage.max_mb * MEGABYTE_BYTES,
+        storage_max_bytes=settings.storage.max_mb * MEGABYTE_BYTES,
     )
 
 

@@ -7,8 +7,9 @@ import contextlib
 import importlib
 import signal
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from goop2.peer import Peer
     from goop2.web.opening import OpenWeb
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and how services are ended. Either is the wish to end, not a failure."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
+NETWORK_MODULES = ("goop2.network.owner", "goop2.network.joining")
+LOADED_BESIDE_DESCRIPTORS = 4096
+"""With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
+NETWORK_AGAIN_SECONDS = 10.0
+"""After a network part that could not be opened: a shortage may be over by then."""
 
 
 @click.command("peer")
@@ -42,9 +48,10 @@ async def _peer(folder: Path, live: bool) -> int:
 
     told_to_end = asyncio.Event()
     with await session.own(folder):
-        for number in ENDING:
-            asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        end_on_signals(told_to_end.set)
         logs.set_up()
+        if session.descriptor_limit() < LOADED_BESIDE_DESCRIPTORS:
+            await asyncio.wait((_loading(*NETWORK_MODULES),))
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
@@ -59,9 +66,24 @@ async def _peer(folder: Path, live: bool) -> int:
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
     """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
     ending = asyncio.create_task(told_to_end.wait())
-    await asyncio.wait((_loading("goop2.network.owner", "goop2.network.joining"), ending), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((_loading(*NETWORK_MODULES), ending), return_when=asyncio.FIRST_COMPLETED)
     if ending.done():
         return
+    while not ending.done():
+        try:
+            await _once_on_the_network(opened, web, ending)
+        except Exception as error:
+            if (
+                not isinstance(error, OSError | ImportError) and type(error).__name__ != "GuestFailed"
+            ):  # by name: to import it takes a descriptor
+                raise
+            # No descriptors, a disk that can only be read: pages and scripts go on meanwhile.
+            again = "" if ending.done() else f"; it is tried again in {NETWORK_AGAIN_SECONDS:g} s"
+            logs.warn(f"the peer is not on the network: {logs.cause(error)}{again}")
+            await asyncio.wait((ending,), timeout=NETWORK_AGAIN_SECONDS)
+
+
+async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Task[Literal[True]]) -> None:
     from goop2.control import listening
     from goop2.network.joining import join
     from goop2.network.owner import Remote
@@ -69,9 +91,16 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
     async with join(opened) as network, listening(opened.folder, Remote(opened, network).operations):
         web.abroad.join(network)
         try:
-            await ending
+            await asyncio.wait((ending,))
         finally:
             web.abroad.part()
+
+
+def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:
+    """Call `end` at each of these signals. One that is ignored stays so: `nohup` means it."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:
