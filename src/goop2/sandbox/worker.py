@@ -63,7 +63,7 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
-        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled) if setup.database else None
+        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if setup.database else None
         self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
 
@@ -88,7 +88,7 @@ class Worker:
             return Done("script_error", str(error).encode(), 0)
         outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
         self._host.end()
-        return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls)
+        return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls, self.data.file_fault if self.data else "")
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
         """The script's bytecode; None when neither we nor the message have it."""
