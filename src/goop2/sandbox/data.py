@@ -222,7 +222,7 @@ class Data:
         return JSON, msgspec.json.encode(self._tables.describe(_text(name, "the table's name")))
 
     def _is_orm(self, name: bytes) -> Answer:
-        return PLAIN, self._tables.lookup(_text(name, "the table's name")) is not None
+        return PLAIN, self._tables.is_there(_text(name, "the table's name"))
 
     def _find(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._rows(self._tables.find(_text(name, "the table's name"), _decoded(options)))

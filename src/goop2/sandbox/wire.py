@@ -70,7 +70,7 @@ class FrameReader(Generic[Message]):
     def _decode(self, body: bytes | bytearray) -> Message:
         try:
             return self._decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last for what is nested without end
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolViolation(f"not a message: {error}") from error
 
 
