@@ -229,7 +229,7 @@ class Pool:
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
         work = job.work
-        worker.allow_cpu(job.deadline - job.started)
+        worker.allow_cpu(job.deadline)
         if isinstance(work, Compile):
             worker.send(work)
             return

@@ -60,7 +60,7 @@ class WorkerProcess(asyncio.Protocol):
         self.gaps: dict[str, str] = {}
         self._events = events
         self._pidfd = pidfd
-        self._cpu_max_seconds = 0.0
+        self._cpu_lasts_until = 0.0
         self._reader = from_worker()
         self._transport: asyncio.Transport | None = None
         self._versions: set[bytes] = set()
@@ -84,23 +84,24 @@ class WorkerProcess(asyncio.Protocol):
         """The worker does not hold this version after all."""
         self._versions.discard(version)
 
-    def allow_cpu(self, seconds: float) -> None:
-        """Let the process compute for an invocation of `seconds`; the kernel ends it when it computes for much longer.
+    def allow_cpu(self, until: float) -> None:
+        """Let the process compute until `until` (`time.monotonic()`); the kernel ends it when it computes for much longer.
 
-        A second line behind the deadline and behind the check of idle workers, where the system has prlimit(2).
+        A second line behind the deadline and behind the check of idle workers, where the system has prlimit(2). A process of one
+        thread uses no more processor time than passes, so the kernel is asked once in CPU_SPARE_SECONDS, not at each call.
         """
+        if until + CPU_LEAST_SECONDS <= self._cpu_lasts_until or self._pidfd < 0:
+            return
         try:
             used = time.clock_gettime(~self.pid << 3 | _PROCESS_CPU_CLOCK)  # as clock_getcpuclockid(3) of the C library makes it
-            if self._cpu_max_seconds - used >= seconds + CPU_LEAST_SECONDS:
-                return
+            now = time.monotonic()
             _, most = resource.prlimit(self.pid, resource.RLIMIT_CPU)
-            wanted = math.ceil(used + seconds + CPU_SPARE_SECONDS)
+            wanted = math.ceil(used + until - now + CPU_SPARE_SECONDS)
             if most != resource.RLIM_INFINITY:
                 wanted = min(wanted, most)
-            if self._pidfd >= 0:
-                signal.pidfd_send_signal(self._pidfd, 0)  # raises when it has ended: its pid may be another's by now
-                resource.prlimit(self.pid, resource.RLIMIT_CPU, (wanted, most))
-                self._cpu_max_seconds = math.inf if wanted == most else wanted
+            signal.pidfd_send_signal(self._pidfd, 0)  # raises when it has ended: its pid may be another's by now
+            resource.prlimit(self.pid, resource.RLIMIT_CPU, (wanted, most))
+            self._cpu_lasts_until = now + wanted - used
         except (OSError, AttributeError):  # it has just ended, or this system has no such call
             return
 
