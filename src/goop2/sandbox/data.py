@@ -21,7 +21,7 @@ import msgspec
 from goop2.sandbox.messages import Invoke, Scalar
 from goop2.storage import keyvalue
 from goop2.storage.database import Rows, Value, descriptors, limit_heap, open_database
-from goop2.storage.errors import DatabaseError, FileFault, QuotaError, StorageError
+from goop2.storage.errors import BusyError, DatabaseError, FileFault, QuotaError, StorageError
 from goop2.storage.file_care import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR
 from goop2.storage.keyvalue import Store
@@ -91,6 +91,8 @@ class Data:
         self._width = 0
         self.transaction = False
         """Whether the script is inside goop.db.transaction."""
+        self.busy = b""
+        """What this run was told when it did not get the write lock; that is no mistake of its script."""
         self.entries: dict[bytes, Entry] = {
             b"db.query": Entry(self._query, _nil_and),
             b"db.scalar": Entry(self._scalar, _nil_and),
@@ -124,6 +126,7 @@ class Data:
         self._store = Store(invoke.kind, invoke.script)
         self._pending = []
         self.file_fault = ""
+        self.busy = b""
         if not self._unusable:
             self._database.deadline = invoke.deadline
 
@@ -147,6 +150,9 @@ class Data:
             if self.transaction and not self._database.in_transaction and operation not in ENDS:
                 raise StorageError(UNDONE)
             return entry.work(*arguments)
+        except BusyError as error:
+            self.busy = str(error).encode()
+            return entry.failure(self.busy)
         except StorageError as error:
             return entry.failure(str(error).encode())
 

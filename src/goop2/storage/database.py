@@ -36,6 +36,7 @@ from goop2.storage.limits import (
     FINE_PROGRESS_STEPS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
+    LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
@@ -312,7 +313,7 @@ class Database:
         now = time.monotonic()
         if attempts == 0:
             self._waiting_since = now
-        if now >= min(self.deadline, self._waiting_since + BUSY_SECONDS):
+        if now >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS):
             return False
         time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
         if self._statement_ends is not FOREVER:
