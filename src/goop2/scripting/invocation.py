@@ -5,9 +5,11 @@ An invocation is one call of one script version by one caller. Nothing here does
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -46,6 +48,23 @@ class Caller:
     def lane(self) -> str:
         """Whom lines and shares take this caller for."""
         return self.address or self.id
+
+    @property
+    def account(self) -> str:
+        """Return whose the worker time is that this caller uses: the address's where one is known, since ids cost nothing.
+
+        On the loopback address everybody is behind one address (a proxy, programs of this machine), so there the id counts.
+        """
+        return self.id if not self.address or _is_loopback(self.address) else self.address
+
+
+@lru_cache(4096)
+def _is_loopback(address: str) -> bool:
+    """Return whether `address` (an IPv4 address or an IPv6 network) is this machine's own."""
+    try:
+        return ipaddress.ip_network(address).is_loopback or address == "::/64"  # the /64 that holds ::1
+    except ValueError:
+        return False
 
 
 class Invocation(msgspec.Struct, eq=False):
