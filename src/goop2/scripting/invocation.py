@@ -5,6 +5,7 @@ An invocation is one call of one script version by one caller. Nothing here does
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import msgspec
 from goop2.sandbox.messages import CallTime, Scalar
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
+from goop2.source_network import is_network
 
 
 class ErrorCode(StrEnum):
@@ -56,6 +58,10 @@ class Caller:
         On the loopback address everybody is behind one address (a proxy, programs of this machine), so there the id counts.
         """
         return self.id if not self.address or _is_loopback(self.address) else self.address
+
+    def coming_from(self, origin: str) -> Caller:
+        """Return this caller with the network it comes from. Those of one relay have none and are counted by their ids."""
+        return dataclasses.replace(self, address=origin) if is_network(origin) else self
 
 
 @lru_cache(4096)

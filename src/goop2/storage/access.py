@@ -1,8 +1,8 @@
 """What callers from outside do with tables: every operation of the data protocol, under the tables' policies.
 
-The policy stands in a temporary view, and the guard lets a visitor's statement read the table through
-that view alone, so nothing in `where` or `order` can widen it; `columns` and the keys of `data` are
-names of columns or refused. The view's name is drawn at random: a CTE of the same name would pass as it.
+The policy stands in a temporary view (visible.py), and the guard lets a visitor's statement read the table through
+that view alone, so nothing in `where` or `order` can widen it or be computed for a row it hides; `columns` and the keys
+of `data` are names of columns or refused. The view's name is drawn at random: a CTE of the same name would pass as it.
 Errors are `AccessError`s; what a caller may not even know of is answered as what is not there.
 """
 
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from goop2.storage import alone, structure
+from goop2.storage import alone, structure, visible
 from goop2.storage import request as read
 from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
@@ -25,9 +25,8 @@ from goop2.storage.request import Request
 from goop2.storage.subject import Subject
 from goop2.storage.typed import Owner, TypedTables
 from goop2.storage.values import shown
+from goop2.storage.visible import Rows, Ways
 
-CALLER_FUNCTION: Final = "_py_caller"
-"""SQL function of the views: the id of who is asking."""
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
 AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
@@ -42,9 +41,12 @@ class Access:
         self._database = database
         self._typed = TypedTables(database)
         self._views: dict[tuple[object, ...], str] = {}
+        self._ways: dict[tuple[str, tuple[str, ...]], Ways] = {}
         self._caller = ""
+        self._key: Value = None
         self._condition = ""
-        database.connection.create_scalar_function(CALLER_FUNCTION, self._who, 0, deterministic=True)
+        database.connection.create_scalar_function(visible.CALLER_FUNCTION, self._who, 0, deterministic=True)
+        database.connection.create_scalar_function(visible.KEY_FUNCTION, self._which, 0, deterministic=True)
 
     def perform(self, operation: str, visitor: Visitor, request: Request, *, condition: str = "") -> object:
         """Do an operation of the data protocol (network.md, "Data"); its answer, for JSON. Raises `AccessError`.
@@ -67,6 +69,9 @@ class Access:
 
     def _who(self, *_: object) -> str:
         return self._caller
+
+    def _which(self, *_: object) -> Value:
+        return self._key
 
     # ── what there is ────────────────────────────────────────────────────────────────────────
 
@@ -149,51 +154,64 @@ class Access:
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
     def _select(self, visitor: Visitor, subject: Subject, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
-        view = self._view(visitor, subject, self._condition)
+        where, order, arguments = read.sql(request, "where"), read.sql(request, "order"), read.arguments(request)
+        rows = self._visible(visitor, subject, where, order, arguments)
+        view = self._view(subject, rows)
         # A line of its own for what the caller wrote: a comment in it ends there.
-        where, order = read.sql(request, "where"), read.sql(request, "order")
         sql = f'SELECT {selected} FROM temp."{view}" AS {quoted(subject.name)}'
         sql += f" WHERE (\n{where}\n)" if where else ""
         sql += group
         sql += f" ORDER BY\n{order}\n" if order else ""
         sql += f" LIMIT {read.whole(request, 'limit', ROWS_MAX + 1)} OFFSET {read.whole(request, 'offset', 0)}"
-        whole = scope(subject.access, "read", visitor) is Scope.ALL and not self._condition
-        role = Role(VISITOR, f"a query of {subject.name}", subject.name, view, whole)
+        role = Role(VISITOR, f"a query of {subject.name}", subject.name, view, not rows.hides)
         try:
-            return self._database.records(role, sql, read.arguments(request))
+            return self._database.records(role, sql, arguments)
         except StorageError as error:
             message = str(error) if visitor.owner else self._told(error, sql, view, subject)
             raise AccessError(error.code, message.replace(view, subject.name)) from None
+
+    def _visible(self, visitor: Visitor, subject: Subject, where: str, order: str, arguments: Sequence[Value]) -> Rows:
+        """The rows the visitor may read, and what of the request the view is told."""
+        allowed = scope(subject.access, "read", visitor)
+        if allowed is Scope.NONE:
+            raise AccessError("forbidden", f"you may not read {subject.name}")
+        rows = Rows(allowed is Scope.OWN, self._condition)
+        if not rows.hides:
+            return rows
+        rows = visible.told(rows, self._ways_of(subject), subject, where, order, arguments)
+        self._key = arguments[0] if rows.key else None
+        return rows
 
     def _told(self, error: StorageError, sql: str, view: str, subject: Subject) -> str:
         """What a stranger is told of it: nothing that depends on what else there is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
         return alone.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
 
-    def _view(self, visitor: Visitor, subject: Subject, condition: str) -> str:
-        """The view of the rows the visitor may read; `condition`, the site's own, narrows it further."""
-        allowed = scope(subject.access, "read", visitor)
-        if allowed is Scope.NONE:
-            raise AccessError("forbidden", f"you may not read {subject.name}")
-        key = (subject.name, subject.columns, allowed, condition)
+    def _ways_of(self, subject: Subject) -> Ways:
+        key = (subject.name, subject.columns)
+        if key not in self._ways:
+            if len(self._ways) >= VIEWS_KEPT:
+                self._ways.clear()
+            self._ways[key] = visible.ways(self._database, subject.name)
+        return self._ways[key]
+
+    def _view(self, subject: Subject, rows: Rows) -> str:
+        """The view that shows these rows of the table."""
+        key = (subject.name, subject.columns, rows)
         if key not in self._views:
-            self._views[key] = self._make_view(subject, allowed, condition)
+            self._views[key] = self._make_view(subject, rows)
         return self._views[key]
 
-    def _make_view(self, subject: Subject, allowed: Scope, condition: str) -> str:
+    def _make_view(self, subject: Subject, rows: Rows) -> str:
         if len(self._views) >= VIEWS_KEPT:
             oldest = next(iter(self._views))
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
         name = f"v{secrets.token_hex(NAME_BYTES)}"
-        conditions = [f"_owner = {CALLER_FUNCTION}()"] if allowed is Scope.OWN else []
-        # The second half is always so; by it a column is used that makes SQLite ask for the rows inside the view (guard.py).
-        conditions += [f"(\n{condition}\n) AND typeof(_owner) <> ''"] if condition else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        columns = ", ".join(map(quoted, subject.columns))
-        self._database.rows(f'CREATE TEMP VIEW "{name}" AS SELECT {columns} FROM main.{quoted(subject.name)}{where}')
+        self._database.rows(f'CREATE TEMP VIEW "{name}" AS {visible.select(subject, rows)}')
         return name
 
     def _forget_views(self) -> None:
+        self._ways.clear()
         while self._views:
             _, name = self._views.popitem()
             self._database.rows(f'DROP VIEW temp."{name}"')
@@ -235,8 +253,11 @@ class Access:
         allowed = scope(subject.access, operation, visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", f"you may not {operation} rows of {subject.name}")
-        site = f" AND (\n{self._condition}\n)" if self._condition else ""
-        return (f"{site} AND _owner = ?", (visitor.id,)) if allowed is Scope.OWN else (site, ())
+        site = f"(\n{self._condition}\n)" if self._condition else "1"
+        if allowed is Scope.ALL:
+            return f" AND {site}", ()
+        # By CASE, as in visible.py: the site's condition is not computed for a row of somebody else's.
+        return f" AND CASE WHEN _owner = ? COLLATE BINARY THEN {site} ELSE 0 END", (visitor.id,)
 
     def _check_condition(self, subject: Subject, row: int) -> None:
         """What was written must still meet the site's own condition; inside `atomic`, so that a refusal undoes it."""
@@ -331,7 +352,7 @@ class Access:
         except DeclarationError as error:
             return Subject(name, columns, LOCAL, None, str(error))
         if typed is not None:
-            return Subject(name, columns, typed.access, typed)
+            return Subject(name, columns, typed.policies, typed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
 

@@ -1,0 +1,4 @@
+--- Pauses for everybody
+function handle()
+  return goop.listen.pause() or "Paused"
+end
