@@ -110,7 +110,7 @@ class Built:
         lay_out(self.database)
         for statement in SHAPES[world.shape]:
             self.database.rows(statement)
-        self.database.rows("INSERT INTO _tables (name, schema, insert_policy) VALUES (?, '', ?)", (TABLE, world.policy))
+        self.database.rows("INSERT INTO _tables VALUES (?, '', ?, 'then')", (TABLE, world.policy))
         for number, row in enumerate(world.rows, 1):
             self._put(number, row)
         self.access = Access(self.database)

@@ -118,6 +118,7 @@ class Data:
         self._pending = []
         if not self._unusable:
             self._database.deadline = invoke.deadline
+            self._database.begin_anew()
 
     def end(self) -> None:
         """The run is over: what it left open is undone."""

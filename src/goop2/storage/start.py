@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goop2.storage import layout, oldstate, schemafiles
+from goop2.storage import foreign, layout, oldstate, schemafiles
 from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import DatabaseError, SchemaFileError, StorageError
 
@@ -17,9 +17,10 @@ def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
     path = folder / FILE
     database = open_database(path, guarded=False)
     try:
+        foreign.refuse(database)
         layout.lay_out(database)
         schemafiles.create_missing(database, folder)
-        return database, oldstate.import_files(database, script_dir, folder)
+        return database, [*foreign.notices(database), *oldstate.import_files(database, script_dir, folder)]
     except (DatabaseError, SchemaFileError):
         database.close()
         raise
