@@ -129,6 +129,7 @@ class Data:
         self.busy = b""
         if not self._unusable:
             self._database.deadline = invoke.deadline
+            self._database.begin_anew()
 
     def _note_fault(self, fault: FileFault) -> None:
         if not isinstance(fault, QuotaError):  # which the script's own rows brought about

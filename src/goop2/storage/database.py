@@ -103,7 +103,10 @@ class Database:
         self.alarm: Callable[[float], None] = lambda _seconds: None
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
+        self._changed_before = 0
         connection.authorizer = self._guard
+        connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
@@ -168,6 +171,17 @@ class Database:
     def last_id(self) -> int:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
+
+    def begin_anew(self) -> None:
+        """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
+        self._connection.set_last_insert_rowid(0)
+        self._changed_before = self._connection.total_changes()
+
+    def _changes_told(self, *_: object) -> int:
+        return self._connection.changes() if self._all_changes_told() else 0
+
+    def _all_changes_told(self, *_: object) -> int:
+        return self._connection.total_changes() - self._changed_before
 
     def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> _Statement:
         return _Statement(self, role, sql, arguments)
@@ -492,9 +506,9 @@ def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
 def open_database(path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write. `watchful`: in a process no kernel
-    ends for what a statement does, so time and memory are looked at often, and no single step may take long. `care`: how large the file
-    may become, and who is told of its errors.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with the folder
+    runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and no single step may
+    take long. `care`: how large the file may become, and who is told of its errors.
     """
     real = _checked(path)
     try:
@@ -555,6 +569,9 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     if guarded:
         for limit, value in SQLITE_LIMITS.items():
             connection.limit(limit, value)
+    else:  # what the peer does for itself: nobody's view or trigger has a part in it
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
 
 
 def limit_heap(limit_bytes: int) -> None:

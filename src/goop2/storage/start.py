@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from goop2.file_modes import make_private
-from goop2.storage import datetimes, layout, oldstate, registry_check
+from goop2.storage import datetimes, foreign, layout, oldstate, registry_check
 from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import DatabaseError, StorageError
 from goop2.storage.file_care import CARELESS, FileCare
@@ -27,8 +27,9 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
             make_private(Path(os.path.realpath(path)))
     database = open_database(path, guarded=False, care=care)
     try:
+        foreign.refuse(database)
         layout.lay_out(database)
-        warnings = registry_check.check(database)
+        warnings = [*foreign.notices(database), *registry_check.check(database)]
         datetimes.unify(database, TypedTables(database).readable())
         return database, [*warnings, *oldstate.import_files(database, script_dir, folder)]
     except DatabaseError:
