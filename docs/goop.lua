@@ -142,21 +142,21 @@ function goop.schema.insert(table, row) end
 ---The row with this _id.
 ---Returns: row | nil
 ---@param table string
----@param id number
+---@param id number|string
 ---@return any ...
 function goop.schema.get(table, id) end
 
----Rows in order of _id.
----Returns: rows
+---Rows in order of _id; more than 1000, or 1 MB, is an error.
+---Returns: rows | nil, error
 ---@param table string
----@param limit? number
+---@param limit? number|string
 ---@return any ...
 function goop.schema.list(table, limit) end
 
 ---Changes columns of a row.
 ---Returns: true | nil, error
 ---@param table string
----@param id number
+---@param id number|string
 ---@param changes table<string, string|number|boolean|nil>
 ---@return any ...
 function goop.schema.update(table, id, changes) end
@@ -164,7 +164,7 @@ function goop.schema.update(table, id, changes) end
 ---Removes a row.
 ---Returns: true | nil, error
 ---@param table string
----@param id number
+---@param id number|string
 ---@return any ...
 function goop.schema.delete(table, id) end
 
@@ -200,6 +200,20 @@ function goop.schema.find(table, options) end
 ---@param options? table
 ---@return any ...
 function goop.schema.find_one(table, options) end
+
+---How many rows meet where and args; all without.
+---Returns: number | nil, error
+---@param table string
+---@param options? table
+---@return any ...
+function goop.schema.count(table, options) end
+
+---Inserts rows when the table is empty; gives how many went in. Rows that fail are passed over.
+---Returns: number | nil, error
+---@param table string
+---@param rows table
+---@return any ...
+function goop.schema.seed(table, rows) end
 
 goop.site = {}
 

@@ -97,12 +97,43 @@ async def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
         ('goop.schema.create("u")', "table expected, got no value"),
         ('goop.schema.find("t", "n = 1")', "bad argument #2 to 'goop.schema.find' (table expected, got string)"),
         ('goop.schema.find_one("t", 5)', "table expected, got number"),
+        ('goop.schema.get("t", "one")', "bad argument #2 to 'goop.schema.get' (number expected, got string)"),
+        ('goop.schema.update("t", {}, {})', "number expected, got table"),
+        ('goop.schema.list("t", "1.5")', "number expected, got string"),
     ],
 )
 async def test_a_wrong_argument_raises_in_the_scripts_line(tmp_path: Path, call_: str, message: str) -> None:
     answer = failed(await result(tmp_path, TABLE + f"local r = {call_}"))
     assert answer.startswith("f:3: ")
     assert message.replace("nan", "") in answer.replace("-nan", "").replace("nan", "")
+
+
+async def test_ids_and_limits_may_be_numeric_text_and_rows_are_counted_and_seeded(tmp_path: Path) -> None:
+    body = (
+        TABLE
+        + """local seeded = goop.schema.seed("t", {{n = 1}, {n = "x"}, {n = 3, s = "three"}})
+      local again = goop.schema.seed("t", {{n = 4}})
+      local updated = goop.schema.update("t", "1", {s = "one"})
+      local first = goop.schema.get("t", "1")
+      local deleted, none = goop.schema.delete("t", "1"), goop.schema.get("t", "1")
+      local _, missing = goop.schema.delete("t", "1")
+      local _, unknown = goop.schema.count("nosuch")
+      return {seeded, again, updated, first.s, deleted, none == nil, missing, #goop.schema.list("t", "5"),
+        goop.schema.count("t"), goop.schema.count("t", {where = "n > ?", args = {5}}), unknown}"""
+    )
+    assert await result(tmp_path, body) == [
+        2,
+        0,
+        True,
+        "one",
+        True,
+        True,
+        "t has no row 1",
+        1,
+        1,
+        0,
+        'there is no typed table "nosuch"',
+    ]
 
 
 async def test_a_thousand_rows_come_and_one_more_is_an_error(tmp_path: Path) -> None:

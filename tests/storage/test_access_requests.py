@@ -37,7 +37,7 @@ def access(database: Database) -> Access:
         ("args", [["a"]], "args must be a list of plain values"),
         ("limit", -1, "limit must be a whole number from 0"),
         ("limit", True, "limit must be a whole number from 0"),
-        ("limit", "1", "limit must be a whole number from 0"),
+        ("limit", "ten", "limit must be a whole number from 0"),
         ("offset", 2**64, "offset must be a whole number from 0"),
         ("columns", "body", "columns must be a list of names"),
     ],
@@ -57,11 +57,17 @@ def test_data_that_no_row_can_be_made_of(access: Access, database: Database, tab
     assert database.scalar("SELECT count(*) FROM old") == 0
 
 
-@pytest.mark.parametrize("row", [-1, "1", True, 1.5, None, 2**64])
+@pytest.mark.parametrize("row", [-1, "x", "-1", "1.5", " ", True, 1.5, None, 2**64])
 def test_an_id_is_a_whole_number(access: Access, row: object) -> None:
     for operation in ("update", "delete"):
         with pytest.raises(AccessError, match="id must be a whole number"):
             access.perform(operation, BOB, {"table": "posts", "id": row, "data": {"body": "x"}})
+
+
+def test_a_whole_number_may_be_numeric_text(access: Access) -> None:
+    assert access.perform("pluck", BOB, {"table": "posts", "column": "body", "limit": "1", "offset": "1"}) == ["b"]
+    assert access.perform("update", OWNER, {"table": "posts", "id": "1", "data": {"body": "x"}}) == {"status": "updated"}
+    assert access.perform("delete", OWNER, {"table": "posts", "id": "1"}) == {"status": "deleted"}
 
 
 def test_a_whole_number_may_be_written_as_a_real(access: Access) -> None:

@@ -26,7 +26,7 @@ def test_rows_beyond_the_most_are_an_error_not_a_cut(database: Database) -> None
         database.query(QUERY, NUMBERS.format(ROWS_MAX + 1))
     database.rows("CREATE TABLE t (x)")
     database.changed(f"INSERT INTO t {NUMBERS.format(ROWS_MAX + 1)}")
-    with pytest.raises(StorageError, match=f"goop.schema.list: more than {ROWS_MAX} rows; give a limit"):
+    with pytest.raises(StorageError, match=f"goop.schema.list: t gives more than {ROWS_MAX} rows; give limit and offset"):
         database.query(Role(ONE_TABLE, "goop.schema.list", "t"), "SELECT x FROM t")
 
 
@@ -41,7 +41,7 @@ def test_a_statement_whose_inspection_is_forgotten_is_inspected_anew(database: D
 def test_bytes_beyond_the_most_are_an_error(database: Database) -> None:
     with pytest.raises(StorageError, match="bytes of rows"):
         database.query(QUERY, LARGE)
-    with pytest.raises(StorageError, match="bytes; ask for fewer"):
+    with pytest.raises(StorageError, match="bytes; give limit and offset"):
         database.records(QUERY, LARGE)
 
 

@@ -19,7 +19,7 @@ GOOD = {
     "real": 1e308,
     "blob": b"\xff\x00",
     "guid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
-    "datetime": "2026-01-31T23:59:59Z",
+    "datetime": "2026-01-31 23:59:59",
     "date": "2026-01-31",
     "time": "23:59",
     "enum": "red",
@@ -141,7 +141,7 @@ def test_find_takes_where_args_order_limit_offset_and_fields(typed: TypedTables)
         {"fields": ["1"]},
         {"fields": ["player FROM other --"]},
         {"limit": -1},
-        {"limit": "1"},
+        {"limit": "one"},
         {"offset": 1.5},
         {"args": {"a": 1}},
         {"nosuch": 1},
@@ -299,7 +299,7 @@ def test_a_comment_in_order_ends_with_its_line(typed: TypedTables) -> None:
     assert rows(typed, "scores", order="_id DESC -- the newest", limit=1, fields=["player"]) == [(b"b",)]
 
 
-@pytest.mark.parametrize("row_id", [True, 1.5, "1", 2**64, None])
+@pytest.mark.parametrize("row_id", [True, 1.5, "x", "1.5", "", "9" * 19, "1e3", "１", 2**64, None])
 def test_an_id_is_a_whole_number(typed: TypedTables, row_id: object) -> None:
     for attempt in (typed.get, typed.delete):
         with pytest.raises(StorageError, match="_id is a whole number"):
@@ -323,3 +323,50 @@ def test_a_declaration_of_another_name_is_damaged(typed: TypedTables, database: 
     database.rows("UPDATE _orm_schemas SET table_name = 'points'")
     with pytest.raises(DeclarationError, match='name is "scores"'):
         typed.table("points")
+
+
+def test_an_id_and_a_limit_may_be_numeric_text(typed: TypedTables) -> None:
+    typed.insert("scores", {"player": "x"}, ALICE)
+    assert len(typed.get("scores", "1")) == 1
+    assert typed.update("scores", "1", {"points": 2})
+    assert len(typed.list("scores", "5")) == 1
+    assert rows(typed, "scores", fields=["points"], limit="1", offset="0") == [(2,)]
+    assert typed.delete("scores", "1")
+
+
+def test_an_id_beyond_what_a_double_holds_is_taken_back_as_it_was_given(typed: TypedTables, database: Database) -> None:
+    database.rows("INSERT INTO scores (_id, _owner, player) VALUES (9007199254740995, 'a', 'x')")
+    (given,) = typed.get("scores", 9007199254740995).values[:1]
+    assert given == b"9007199254740995"
+    assert len(typed.get("scores", given.decode())) == 1
+
+
+def test_more_rows_than_fit_is_an_error_that_names_the_table_and_the_remedy(typed: TypedTables, database: Database) -> None:
+    database.rows(
+        "INSERT INTO scores (_owner, player) "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1001) SELECT 'a', i FROM n"
+    )
+    for read in (typed.list, typed.find):
+        with pytest.raises(StorageError, match="scores gives more than 1000 rows; give limit and offset"):
+            read("scores")
+    assert len(typed.list("scores", 1000)) == 1000
+
+
+def test_rows_are_counted(typed: TypedTables) -> None:
+    for points in (1, 2, 3):
+        typed.insert("scores", {"player": "x", "points": points}, ALICE)
+    assert typed.count("scores") == 3
+    assert typed.count("scores", {"where": "points > ?", "args": [1]}) == 2
+    with pytest.raises(StorageError, match="limit is not an option of count"):
+        typed.count("scores", {"limit": 1})
+    with pytest.raises(StorageError):
+        typed.count("scores", {"where": "(SELECT count(*) FROM _py_kv)"})
+
+
+def test_an_empty_table_is_seeded_once_and_bad_rows_are_passed_over(typed: TypedTables) -> None:
+    seeds = [{"player": "a"}, {"points": 5}, {"player": "b", "nosuch": 1}, {"player": "c", "points": 2}, []]
+    assert typed.seed("scores", seeds, ALICE) == 2
+    assert typed.seed("scores", seeds, ALICE) == 0
+    assert rows(typed, "scores", fields=["player", "points"]) == [(b"a", 0), (b"c", 2)]
+    with pytest.raises(StorageError, match="seed takes a list of rows"):
+        typed.seed("scores", {"player": "a"}, ALICE)

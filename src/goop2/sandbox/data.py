@@ -72,12 +72,14 @@ class Data:
 
     def __init__(self, path: Path, *, kv_enabled: bool) -> None:
         self._unusable = ""
+        self.descriptors: dict[str, int]
+        """The open files of the database, by suffix; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
             self._database = open_database(path)
             self.descriptors = descriptors(path)
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error).replace(str(path), path.name), set()  # a script may tell it to strangers
+            self._unusable, self.descriptors = str(error).replace(str(path), path.name), {}  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
@@ -105,6 +107,8 @@ class Data:
             b"schema.is_orm": Entry(self._is_orm, _nil_and),
             b"schema.find": Entry(self._find, _nil_and),
             b"schema.find_one": Entry(self._find_one, _nil_and),
+            b"schema.count": Entry(self._count, _nil_and),
+            b"schema.seed": Entry(self._seed, _nil_and),
             b"kv.get": Entry(self._kv_get, _nil_and, in_functions_only=False),
             b"kv.set": Entry(self._kv_set, _message_alone, in_functions_only=False),
             b"kv.del": Entry(self._kv_del, _message_alone, in_functions_only=False),
@@ -187,22 +191,22 @@ class Data:
         return PLAIN, self._tables.insert(_text(name, "the table's name"), _row(row), self._owner)
 
     def _get(self, name: bytes, row_id: Scalar) -> Answer:
-        return self._one(self._tables.get(_text(name, "the table's name"), row_id))
+        return self._one(self._tables.get(_text(name, "the table's name"), _bound(row_id)))
 
     def _list(self, name: bytes, limit: Scalar = None) -> Answer:
-        return self._rows(self._tables.list(_text(name, "the table's name"), limit))
+        return self._rows(self._tables.list(_text(name, "the table's name"), _bound(limit)))
 
     def _update(self, name: bytes, row_id: Scalar, *changes: Scalar) -> Answer:
         table = _text(name, "the table's name")
-        return self._found(self._tables.update(table, row_id, _row(changes)), table, row_id)
+        return self._found(self._tables.update(table, _bound(row_id), _row(changes)), table, row_id)
 
     def _delete(self, name: bytes, row_id: Scalar) -> Answer:
         table = _text(name, "the table's name")
-        return self._found(self._tables.delete(table, row_id), table, row_id)
+        return self._found(self._tables.delete(table, _bound(row_id)), table, row_id)
 
     def _found(self, found: bool, table: str, row_id: Scalar) -> Answer:
         if not found:
-            raise StorageError(f"{table} has no row {row_id!r}")
+            raise StorageError(f"{table} has no row {row_id.decode() if isinstance(row_id, bytes) else row_id}")
         return PLAIN, True
 
     def _validate(self, name: bytes, *row: Scalar) -> Answer:
@@ -213,13 +217,19 @@ class Data:
         return JSON, msgspec.json.encode(self._tables.describe(_text(name, "the table's name")))
 
     def _is_orm(self, name: bytes) -> Answer:
-        return PLAIN, self._tables.lookup(_text(name, "the table's name")) is not None
+        return PLAIN, self._tables.is_there(_text(name, "the table's name"))
 
     def _find(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._rows(self._tables.find(_text(name, "the table's name"), _decoded(options)))
 
     def _find_one(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._one(self._tables.find(_text(name, "the table's name"), _decoded(options), one=True))
+
+    def _count(self, name: bytes, options: bytes | None = None) -> Answer:
+        return PLAIN, self._tables.count(_text(name, "the table's name"), _decoded(options))
+
+    def _seed(self, name: bytes, rows: bytes) -> Answer:
+        return PLAIN, self._tables.seed(_text(name, "the table's name"), _decoded(rows), self._owner)
 
     # ── goop.kv ──────────────────────────────────────────────────────────────────────────────
 

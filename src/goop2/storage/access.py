@@ -353,7 +353,7 @@ class Access:
         except DeclarationError as error:
             return Subject(name, columns, LOCAL, None, str(error))
         if typed is not None:
-            return Subject(name, columns, typed.access, typed)
+            return Subject(name, columns, typed.policies, typed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
 

@@ -12,7 +12,7 @@ from goop2.storage.columns import quoted
 from goop2.storage.database import Value
 from goop2.storage.errors import AccessError
 from goop2.storage.subject import Subject
-from goop2.storage.values import INTEGER_MAX, shown
+from goop2.storage.values import shown, whole_number
 
 Request = Mapping[str, object]
 
@@ -82,12 +82,8 @@ def arguments(request: Request) -> Sequence[Value]:
 
 
 def whole(request: Request, key: str, default: int | None) -> int:
-    """A whole number from 0; `default` when there is none, and None there is a refusal."""
-    value = request.get(key)
-    if value is None:
-        value = default
-    if isinstance(value, float) and value.is_integer():  # JSON's 5.0 is 5
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
+    """A whole number from 0, as a number or as numeric text; `default` when there is none, and None there is a refusal."""
+    number = whole_number(default if request.get(key) is None else request[key])
+    if number is None:
         raise AccessError("bad_request", f"{key} must be a whole number from 0")
-    return value
+    return number

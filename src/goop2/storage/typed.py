@@ -1,4 +1,4 @@
-"""Typed tables: the eleven functions of goop.schema over one `Database` (manual, "goop.schema"; behaviour.md).
+"""Typed tables: the functions of goop.schema over one `Database` (manual, "goop.schema"; behaviour.md).
 
 A table is what `_orm_schemas` says it is. Values are checked here, before SQLite sees them; `where`
 and `order` of a caller are SQL, kept to the one table by the guard. Every error is a `StorageError`
@@ -7,6 +7,7 @@ naming table and column, and then nothing has been written.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -16,14 +17,16 @@ import msgspec
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
 from goop2.storage.database import Database, Rows
+from goop2.storage.datetimes import in_one_form
 from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
 from goop2.storage.layout import make_table, register_again, table_there
 from goop2.storage.limits import ROWS_MAX
-from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored
+from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored, whole_number
 
 Row = Mapping[str, object]
 FIND_OPTIONS: Final = ("where", "args", "order", "limit", "offset", "fields")
+COUNT_OPTIONS: Final = ("where", "args")
 CREATE_OPTIONS: Final = ("access", "context")
 TABLES_REMEMBERED: Final = 64
 
@@ -64,6 +67,18 @@ class TypedTables:
             self._parsed[text] = table
         return table
 
+    def is_there(self, name: str) -> bool:
+        """Whether a typed table of that name is registered, and in the database: another program may have dropped it."""
+        return self.lookup(name) is not None and table_there(self._database, name) is not None
+
+    def readable(self) -> list[Table]:
+        """Every typed table whose declaration can be read; a damaged one is told to whoever asks for it by name."""
+        found = []
+        for (name,) in self._database.rows("SELECT table_name FROM _orm_schemas ORDER BY table_name"):
+            with contextlib.suppress(StorageError):
+                found.append(self.table(str(name)))
+        return found
+
     def create(self, name: str, columns: object, options: object = None) -> None:
         """Make the table, or add new optional columns to it; the same declaration again changes nothing."""
         fail = declared.failing(f"goop.schema.create {shown(name)}")
@@ -74,7 +89,7 @@ class TypedTables:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
-            present = self.lookup(name)
+            present = self.lookup(name) if self.is_there(name) else None
             if present is not None:
                 self._extend(present, wanted, access_given=bool(options and "access" in options), fail=fail)
             elif (there := table_there(self._database, name)) is not None:
@@ -106,9 +121,16 @@ class TypedTables:
             self._database.rows(f"ALTER TABLE {quoted(present.name)} ADD COLUMN {column.ddl}")
         register_again(self._database, present.name, lambda document: document["columns"].extend(column.plain() for column in added))
 
+    def add_column(self, name: str, column: Column) -> None:
+        """Add an optional column to a table, and to its declaration."""
+        with self._database.atomic():
+            self._add(self.table(name), [column])
+
     def describe(self, name: str) -> dict[str, object]:
         """`{name, columns}` as JSON holds them."""
         table = self.table(name)
+        if not self.is_there(name):
+            raise StorageError(f"there is no typed table {shown(name)}: it is registered, and another program has dropped it")
         return {"name": table.name, "columns": [column.plain() for column in table.columns]}
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
@@ -185,17 +207,57 @@ class TypedTables:
     def find(self, name: str, options: object = None, *, one: bool = False) -> Rows:
         """Rows that meet `options` (FIND_OPTIONS), the first alone with `one`."""
         table = self.table(name)
-        if options is None or options == []:
-            options = {}
-        if not isinstance(options, dict):
-            raise StorageError(f"{table.name}: the options of find must be a table")
-        unknown = options.keys() - set(FIND_OPTIONS)
-        if unknown:
-            raise StorageError(f"{table.name}: {min(unknown)} is not an option of find; there are {', '.join(FIND_OPTIONS)}")
+        options = _options(table, "find", options, FIND_OPTIONS)
         if one:
             options = {**options, "limit": 1}
         sql, arguments = selection(table, options)
         return self._database.query(_reading(table, "goop.schema.find"), sql, arguments)
+
+    def count(self, name: str, options: object = None) -> int:
+        """How many rows meet `options` (COUNT_OPTIONS); all of them without."""
+        table = self.table(name)
+        options = _options(table, "count", options, COUNT_OPTIONS)
+        where = _sql_text(table, options, "where")
+        sql = f"SELECT count(*) FROM {quoted(table.name)}" + (f" WHERE (\n{where}\n)" if where else "")
+        arguments = in_one_form(table, where, _arguments(table, options))
+        found = self._database.first_value(_reading(table, "goop.schema.count"), sql, arguments)
+        assert isinstance(found, int)
+        return found
+
+    def seed(self, name: str, rows: object, owner: Owner) -> int:
+        """Insert `rows` when the table holds none; how many went in. A row that cannot be inserted is passed over."""
+        table = self.table(name)
+        if not isinstance(rows, list) or any(not isinstance(row, dict) and row != [] for row in rows):  # Lua's {} is a list
+            raise StorageError(f"{table.name}: seed takes a list of rows")
+        inserted = 0
+        with self._database.atomic():
+            if self.count(name):
+                return 0
+            for row in rows:
+                with contextlib.suppress(StorageError):
+                    self.insert(name, row or {}, owner)
+                    inserted += 1
+        return inserted
+
+
+def _options(table: Table, function: str, options: object, known: Sequence[str]) -> dict[str, object]:
+    if options is None or options == []:
+        return {}
+    if not isinstance(options, dict):
+        raise StorageError(f"{table.name}: the options of {function} must be a table")
+    unknown = options.keys() - set(known)
+    if unknown:
+        raise StorageError(f"{table.name}: {min(unknown)} is not an option of {function}; there are {', '.join(known)}")
+    return options
+
+
+def _arguments(table: Table, options: Mapping[str, object]) -> list[Value]:
+    arguments = options.get("args")
+    if arguments is None:
+        return []
+    if not isinstance(arguments, list) or any(isinstance(each, list | dict) for each in arguments):
+        raise StorageError(f"{table.name}: args must be a list of texts and numbers")
+    return arguments
 
 
 def selection(table: Table, options: Mapping[str, object], source: str = "") -> tuple[str, tuple[Value, ...]]:
@@ -206,13 +268,9 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
     # A line of its own: a comment in the text ends with it.
     sql += f" WHERE (\n{where}\n)" if where else ""
     sql += f" ORDER BY\n{order}\n" if order else " ORDER BY _id"
-    arguments = options.get("args")
-    if arguments is None:
-        arguments = []
-    if not isinstance(arguments, list) or any(isinstance(each, list | dict) for each in arguments):
-        raise StorageError(f"{table.name}: args must be a list of texts and numbers")
+    arguments = _arguments(table, options)
     limit, offset = _count(table, "limit", options.get("limit")), _count(table, "offset", options.get("offset"), 0)
-    return f"{sql} LIMIT {limit} OFFSET {offset}", tuple(arguments)
+    return f"{sql} LIMIT {limit} OFFSET {offset}", in_one_form(table, where, arguments)
 
 
 def parse_registered(name: str, text: str) -> Table:
@@ -223,7 +281,7 @@ def parse_registered(name: str, text: str) -> Table:
 
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise fail("schema_json", "is not JSON") from None
     table = declared.parse_table(document, fail, declared.Source.REGISTRY)
     if table.name != name:
@@ -266,17 +324,19 @@ def _checked_value(table: Table, column: Column, value: object) -> Value:
 
 
 def _id(table: Table, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -INTEGER_MAX <= value <= INTEGER_MAX:
+    number = whole_number(value, -INTEGER_MAX)
+    if number is None:
         raise StorageError(f"{table.name}: _id is a whole number, not {shown(value)}")
-    return value
+    return number
 
 
 def _count(table: Table, what: str, value: object, default: int = ROWS_MAX + 1) -> int:
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
+    number = whole_number(value)
+    if number is None:
         raise StorageError(f"{table.name}: {what} is a whole number from 0, not {shown(value)}")
-    return value
+    return number
 
 
 def _sql_text(table: Table, options: Mapping[str, object], name: str) -> str:

@@ -20,9 +20,13 @@ EXACT_INTEGER_MAX: Final = 2**53
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 SHOWN_CHARACTERS: Final = 40
+_NUMERIC_TEXT = re.compile(r"-?[0-9]{1,19}\Z")
 _BIG_INTEGER = re.compile(r"-?[1-9][0-9]{15,18}\Z")
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME: Final = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+
+_DATETIME: Final = rf"{_DATE}([ Tt][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.,][0-9]{{1,9}})?)? ?([Zz]|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?"
+"""The ISO 8601 forms that programs write: with T or a blank, with an offset, Z or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,20 @@ def _is_guid(value: object) -> bool:
         return False
 
 
+def instant(text: str) -> str:
+    """Return an ISO date or time as a datetime column holds it: `YYYY-MM-DD HH:MM:SS[.fff]` in UTC, so that text order is time order.
+
+    A time without an offset is UTC. A fraction of zero is left out. Raises `ValueError` for what is no time, or lies outside the years 1 to
+    9999 in UTC.
+    """
+    given = datetime.fromisoformat(text.upper())
+    try:
+        moment = given.astimezone(UTC).replace(tzinfo=None) if given.tzinfo else given
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    return moment.isoformat(" ", "milliseconds").removesuffix(".000")
+
+
 def _parses(parse: Callable[[str], object], shape: str) -> Callable[[object], bool]:
     """Of this very shape: what SQLite could take for a number, as 20260131, would come back as one."""
     shaped = re.compile(shape + r"\Z")
@@ -96,9 +114,7 @@ TYPES: Final = {
     "real": Type("REAL", "a number", _is_real),
     "blob": Type("BLOB", "a string", _is_blob),
     "guid": Type("TEXT", "a UUID like 3f2504e0-4f89-41d3-9a0c-0305e82c3301", _is_guid, lambda: str(uuid.uuid4())),
-    "datetime": Type(
-        "DATETIME", "a time like 2026-01-31 23:59:59", _parses(datetime.fromisoformat, f"{_DATE}([ T]{_TIME})?"), _now("%Y-%m-%d %H:%M:%S")
-    ),
+    "datetime": Type("DATETIME", "a time like 2026-01-31 23:59:59", _parses(instant, _DATETIME), _now("%Y-%m-%d %H:%M:%S")),
     "date": Type("DATE", "a date like 2026-01-31", _parses(date.fromisoformat, _DATE), _now("%Y-%m-%d")),
     "time": Type("TIME", "a time of day like 23:59:59", _parses(time.fromisoformat, _TIME), _now("%H:%M:%S")),
     "enum": Type("TEXT", "one of its values", _is_text),
@@ -119,8 +135,24 @@ def check(kind: str, keys: Sequence[str], value: object) -> str:
     return ""
 
 
+def whole_number(value: object, minimum: int = 0) -> int | None:
+    """Return an id, a limit or an offset given as a number or as numeric text; None when it is neither, or outside the range.
+
+    Pages have ids mostly as text, and an `_id` beyond 2^53 is given to them as text.
+    """
+    is_text = isinstance(value, str) and _NUMERIC_TEXT.match(value)
+    is_real = isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGER_MAX  # JSON's 5.0 is 5
+    if is_text or is_real:
+        value = int(value)  # type: ignore[call-overload]
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= INTEGER_MAX:
+        return None
+    return value
+
+
 def stored(kind: str, value: object) -> Value:
     """A checked value as it is bound: SQLite must keep what was given."""
+    if kind == "datetime" and isinstance(value, str):
+        return instant(value)
     if kind == "integer":
         return int(value)  # type: ignore[call-overload, no-any-return]
     if kind == "blob" and isinstance(value, str):

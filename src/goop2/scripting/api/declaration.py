@@ -21,6 +21,7 @@ class Place(Enum):
 LETTERS: Final = {
     "string": "s",
     "number": "n",
+    "whole": "i",
     "boolean": "b",
     "table": "t",
     "function": "f",
@@ -38,6 +39,7 @@ LETTERS: Final = {
 class Parameter:
     """One parameter. `type` is a key of `LETTERS`; `json` is a table or any JSON-able value, sent as JSON.
 
+    `whole` is a whole number or one as text, as an id or a limit often comes.
     `options` is a table, sent as JSON; `data` a string, sent as it is, or a table, sent as JSON, and told apart;
     `row`, last of all, a table of columns and values.
     """

@@ -41,6 +41,7 @@ goop.self = {}
 _LUALS_TYPES: Final = {
     "string": "string",
     "number": "number",
+    "whole": "number|string",
     "boolean": "boolean",
     "table": "table",
     "function": "function",

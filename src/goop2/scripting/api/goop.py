@@ -13,7 +13,7 @@ from goop2.scripting.api.declaration import Function, Parameter, Place
 _VALUE = Parameter("value", "any")
 _TABLE = Parameter("t", "table")
 _NAME = Parameter("table", "string")
-_ID = Parameter("id", "number")
+_ID = Parameter("id", "whole")
 _ROW = Parameter("row", "row")
 _SQL = (Parameter("sql", "string"), Parameter("args", "value", repeated=True))
 
@@ -96,7 +96,14 @@ _SCHEMA = (
     ),
     Function("schema.insert", (_NAME, _ROW), "id | nil, error", Place.WORKER, "Adds a row owned by the caller.", True),
     Function("schema.get", (_NAME, _ID), "row | nil", Place.WORKER, "The row with this _id.", True),
-    Function("schema.list", (_NAME, Parameter("limit", "number", optional=True)), "rows", Place.WORKER, "Rows in order of _id.", True),
+    Function(
+        "schema.list",
+        (_NAME, Parameter("limit", "whole", optional=True)),
+        "rows | nil, error",
+        Place.WORKER,
+        "Rows in order of _id; more than 1000, or 1 MB, is an error.",
+        True,
+    ),
     Function(
         "schema.update", (_NAME, _ID, Parameter("changes", "row")), "true | nil, error", Place.WORKER, "Changes columns of a row.", True
     ),
@@ -106,6 +113,15 @@ _SCHEMA = (
     Function("schema.is_orm", (_NAME,), "boolean", Place.WORKER, "Whether the table is a typed one.", True),
     Function("schema.find", (_NAME, _WHERE), "rows | nil, error", Place.WORKER, "Rows by where, args, order, limit, offset, fields.", True),
     Function("schema.find_one", (_NAME, _WHERE), "row | nil", Place.WORKER, "The first row of goop.schema.find, or nil.", True),
+    Function("schema.count", (_NAME, _WHERE), "number | nil, error", Place.WORKER, "How many rows meet where and args; all without.", True),
+    Function(
+        "schema.seed",
+        (_NAME, Parameter("rows", "options")),
+        "number | nil, error",
+        Place.WORKER,
+        "Inserts rows when the table is empty; gives how many went in. Rows that fail are passed over.",
+        True,
+    ),
 )
 
 _SITE = (

@@ -18,8 +18,8 @@ export interface Query {
   where?: string;
   args?: unknown[];
   order?: string;
-  limit?: number;
-  offset?: number;
+  limit?: number | string;
+  offset?: number | string;
 }
 export interface Find extends Omit<Query, "columns"> {
   fields?: string[];
@@ -37,13 +37,13 @@ export interface Role {
 }
 export interface Orm {
   schema(): Promise<{ name: string; columns: Column[]; access: Record<string, string> }>;
-  get(id: number): Promise<Row | null>;
+  get(id: number | string): Promise<Row | null>;
   find(options?: Find): Promise<Row[]>;
   findOne(options?: Find): Promise<Row | null>;
   count(options?: Which): Promise<number>;
   insert(row: Row): Promise<number>;
-  update(id: number, changes: Row): Promise<{ status: string }>;
-  remove(id: number): Promise<{ status: string }>;
+  update(id: number | string, changes: Row): Promise<{ status: string }>;
+  remove(id: number | string): Promise<{ status: string }>;
   role(): Promise<Role>;
 }
 export interface Column {
@@ -72,8 +72,8 @@ export interface Data {
   role(table: string): Promise<Role>;
   orm(table: string): Orm;
   insert(table: string, row: Row): Promise<{ status: string; id: number }>;
-  update(table: string, id: number, changes: Row): Promise<{ status: string }>;
-  remove(table: string, id: number): Promise<{ status: string }>;
+  update(table: string, id: number | string, changes: Row): Promise<{ status: string }>;
+  remove(table: string, id: number | string): Promise<{ status: string }>;
   createTable(name: string, columns: Column[]): Promise<unknown>;
   dropTable(table: string): Promise<unknown>;
   addColumn(table: string, column: Column): Promise<unknown>;
@@ -83,7 +83,7 @@ export interface Data {
 }
 export interface Api {
   get(resource: string, key: Key): Promise<{ found: true; item: Row } | { found: false }>;
-  list(resource: string, page?: { limit?: number; offset?: number }): Promise<{ items: Row[] }>;
+  list(resource: string, page?: { limit?: number | string; offset?: number | string }): Promise<{ items: Row[] }>;
   insert(resource: string, data: Row): Promise<{ id: number }>;
   update(resource: string, key: Key, data: Row): Promise<{ ok: true }>;
   delete(resource: string, key: Key): Promise<{ ok: true }>;
