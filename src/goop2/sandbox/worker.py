@@ -18,10 +18,12 @@ from goop2.sandbox.data import Data
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
 from goop2.sandbox.syscalls import Descriptors
-from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
+from goop2.sandbox.vm import CompileError, Flavour, Outcome, VirtualMachine
 from goop2.sandbox.wire import frame, to_worker
 
 RECEIVE_BYTES = 65536
+UNAVAILABLE = "unavailable"
+"""The error class of what is nobody's mistake (engine.ErrorCode)."""
 COMPILED_KEPT = 128
 """Compiled scripts a worker keeps, oldest out first; it asks for a source again when it needs it."""
 
@@ -63,7 +65,7 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
-        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled) if setup.database else None
+        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if setup.database else None
         self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
 
@@ -88,7 +90,13 @@ class Worker:
             return Done("script_error", str(error).encode(), 0)
         outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
         self._host.end()
-        return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls)
+        code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
+        return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, self.data.file_fault if self.data else "")
+
+    def _met_lock(self, outcome: Outcome) -> bool:
+        """Whether the run failed because somebody else held the write lock."""
+        busy = self.data.busy if self.data else b""
+        return bool(busy) and outcome.code == "script_error" and busy in outcome.payload
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
         """The script's bytecode; None when neither we nor the message have it."""

@@ -10,10 +10,11 @@ from goop2.file_modes import make_private
 from goop2.storage import datetimes, foreign, layout, oldstate, registry_check
 from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.file_care import CARELESS, FileCare
 from goop2.storage.typed import TypedTables
 
 
-def open_folder(folder: Path, script_dir: Path, private: bool = True) -> tuple[Database, list[str]]:
+def open_folder(folder: Path, script_dir: Path, private: bool = True, care: FileCare = CARELESS) -> tuple[Database, list[str]]:
     """The peer's own connection, and warnings for the owner; those of schema files are `schemafiles.apply_files`'s. Keep it open while
     workers live.
 
@@ -24,7 +25,7 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True) -> tuple[D
     if private:
         with contextlib.suppress(OSError):  # said by whoever opens it
             make_private(Path(os.path.realpath(path)))
-    database = open_database(path, guarded=False)
+    database = open_database(path, guarded=False, care=care)
     try:
         foreign.refuse(database)
         layout.lay_out(database)

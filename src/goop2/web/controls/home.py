@@ -106,6 +106,10 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
+    if parts.health.problem:
+        yield Attention("bad", "The database cannot be used", parts.health.problem, "What would be written meanwhile is refused.")
+    if size := parts.health.size():
+        yield Attention("warn", "The database is large", size, page="settings")
     for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
     for layer, why in parts.confinement.items():
