@@ -506,9 +506,9 @@ def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
 def open_database(path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with the folder
-    runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and no single step may
-    take long. `care`: how large the file may become, and who is told of its errors.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with
+    the folder runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and
+    no single step may take long. `care`: how large the file may become, and who is told of its errors.
     """
     real = _checked(path)
     try:

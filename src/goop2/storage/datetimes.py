@@ -33,7 +33,7 @@ def unify(database: Database, tables: Iterable[Table]) -> None:
     """
     connection = database.connection
     connection.create_scalar_function(_SAME_INSTANT, _same_instant, 1, deterministic=True)
-    fired = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, -1)
+    fired_before = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, -1)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     try:
         for table in tables:
@@ -43,7 +43,7 @@ def unify(database: Database, tables: Iterable[Table]) -> None:
                     with contextlib.suppress(FileFault):  # a damaged table is told by whoever uses it, and stops no start
                         _unify_column(database, table.name, column)
     finally:
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, fired)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, fired_before)
         connection.create_scalar_function(_SAME_INSTANT, None, 1)
 
 

@@ -29,9 +29,9 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
     try:
         foreign.refuse(database)
         layout.lay_out(database)
-        warnings = [*foreign.notices(database), *registry_check.check(database)]
+        warnings = registry_check.check(database)
         datetimes.unify(database, TypedTables(database).readable())
-        return database, [*warnings, *oldstate.import_files(database, script_dir, folder)]
+        return database, [*foreign.notices(database), *warnings, *oldstate.import_files(database, script_dir, folder)]
     except DatabaseError:
         database.close()
         raise
