@@ -65,7 +65,8 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
-        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if setup.database else None
+        path = Path(os.fsdecode(setup.database)) if setup.database else None
+        self.data = Data(path, kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if path else None
         self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
 
