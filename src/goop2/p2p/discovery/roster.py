@@ -29,7 +29,8 @@ OFFLINE_AFTER_SECONDS: Final = 20.0
 """Four heartbeats (network.md)."""
 HEARTBEAT_SECONDS: Final = 5.0
 PEERS_MAX: Final = 2048
-"""Kept at a time; the longest silent, and of these the unproved, go first. A stranger can invent peers at a rendezvous without end."""
+"""Kept at a time. A stranger can invent peers there without end: beyond the bound new ones are not
+taken, so that those who are here do not come and go with every sign; one that has proved itself takes the place of one that has not."""
 _TS_MEMORY_SECONDS: Final = 120.0
 """So long an older message is a replay; after that the peer's clock may have been set back."""
 
@@ -154,10 +155,11 @@ class Roster:
     def _here(self, said: Presence, source: Source) -> None:
         self.expire()
         known = self._entries.get(said.peer_id)
+        if known is None and not self._make_room(source):
+            return
         peer = _merged(said, known.peer if known else None, source)
         self._entries[said.peer_id] = _Entry(peer, self._clock(), said.ts)
         self._entries.move_to_end(said.peer_id)
-        self._make_room()
         if known is None:
             self._subscribers.tell(Change("online", peer))
         elif known.peer != peer:
@@ -168,11 +170,15 @@ class Roster:
         if entry is not None:
             self._subscribers.tell(Change("offline", entry.peer))
 
-    def _make_room(self) -> None:
-        if len(self._entries) <= PEERS_MAX:
-            return
-        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None)
-        self._gone(unproved or next(iter(self._entries)))
+    def _make_room(self, source: Source) -> bool:
+        """Return whether there is room for a new one."""
+        if len(self._entries) < PEERS_MAX:
+            return True
+        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None) if source is Source.ITSELF else None
+        if unproved is None:
+            return False
+        self._gone(unproved)
+        return True
 
     def _replayed(self, said: Presence) -> bool:
         ts, at = self._last_ts.get(said.peer_id, (said.ts, 0.0))
