@@ -95,13 +95,14 @@ class Remote:
         return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
 
     async def peers(self, _request: Request) -> Answer:
-        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`."""
+        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`; `troubles`: sentences on what hinders finding others."""
         connected = {each.peer for each in self._network.host.peers()}
         return {
+            "troubles": list(self._network.discovery.troubles.values()),
             "peers": [
                 {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
                 for each in self._network.roster.peers()
-            ]
+            ],
         }
 
     async def settle(self) -> None:
