@@ -23,6 +23,7 @@ from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
+from goop2.untrusted_json import InvalidJsonError, decode
 
 OWNER_SECONDS: Final = 10.0
 STRANGER_SECONDS: Final = 5.0
@@ -173,8 +174,8 @@ def _settle(job: _Job, outcome: Success | Failure) -> None:
 def read_request(body: bytes) -> Request | Failure:
     """A request's keys from JSON text."""
     try:
-        found = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found: object = decode(body or b"{}")
+    except InvalidJsonError as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
     if not isinstance(found, dict):
         return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
@@ -100,6 +101,9 @@ async def test_tables_are_asked_under_their_policies(two: tuple[Joined, Joined])
     assert await ask(alice, bob, "query", table="diary") == "not_found"
     assert await ask(alice, bob, "delete-table", table="posts") == "forbidden"
     assert await ask(alice, bob, "query", table="posts", limit="many") == "bad_request"
+    answer = await alice.network.calling.ask(bob.id, data.Request("query", table="posts", limit=msgspec.Raw(b"1e999")))
+    assert isinstance(answer, data.Failure)
+    assert answer.code == "bad_request"
     listed = await ask(alice, bob, "tables")
     assert isinstance(listed, list)
     assert [table["name"] for table in listed] == ["posts"]

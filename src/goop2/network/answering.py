@@ -20,10 +20,11 @@ from goop2.p2p.protocols import data, mq, topics
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import NOT_KEPT, Keep, NotTaken, Operation, Received, Serving
 from goop2.scripting.engine import Failure
-from goop2.scripting.invocation import Caller
+from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage.errors import BusyError, StorageError
 from goop2.tables import TABLE_OPERATIONS, Tables
+from goop2.untrusted_json import InvalidJsonError, decode
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -102,7 +103,10 @@ def _listen_state(peer: Peer) -> Operation:
 def _on_tables(tables: Tables, name: str) -> Operation:
     async def operation(caller: Caller, asked: data.Request) -> data.Answer:
         request: dict[str, object] = {key: value for key in _TEXT_KEYS if (value := getattr(asked, key))}
-        request |= {key: msgspec.json.decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
+        try:
+            request |= {key: decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
+        except InvalidJsonError as error:  # such as a number out of range, which only a reader of the part meets
+            return data.Failure(f"the request is no operation: {error}", ErrorCode.BAD_REQUEST.value)
         result = await tables.perform(name, caller, request)
         if isinstance(result, Failure):
             return data.Failure(result.message, result.code.value, result.retry_after_seconds)

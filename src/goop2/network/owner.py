@@ -10,8 +10,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from goop2.chat.chat import COMMAND, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
@@ -22,6 +20,7 @@ from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.faults import LocalFault
 from goop2.storage.errors import StorageError
+from goop2.untrusted_json import InvalidJsonError, decode
 
 if TYPE_CHECKING:
     from goop2.network.joining import Network
@@ -68,7 +67,7 @@ class Remote:
             where = {"script": answer.script, "line": answer.line, "retry_after": answer.retry_after}
             details = {name: value for name, value in where.items() if value is not None}
             raise ControlError(answer.code or "script_error", answer.error, details)
-        return {"result": msgspec.json.decode(answer.json)}
+        return {"result": _result(answer.json)}
 
     async def send(self, request: Request) -> Answer:
         """`peer, text` → `state`, and to a command its `reply` if one comes."""
@@ -189,11 +188,18 @@ def _address(text: str) -> PeerAddress:
         raise ControlError("bad_request", str(fault)) from None
 
 
+def _result(text: bytes) -> object:
+    try:
+        return decode(text)
+    except InvalidJsonError as error:
+        raise ControlError("unavailable", f"the other peer's answer cannot be read: {error}") from None
+
+
 def _json(text: str) -> bytes:
     """Looked at here, where a mistake can be shown in its own text. What a function takes is for its peer to say."""
     try:
-        msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, RecursionError) as error:
+        decode(text)
+    except InvalidJsonError as error:
         raise ControlError("bad_request", f"the parameters {text[:80]!r} are no JSON: {error}") from None
     return text.encode()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.storage.database import Database, Value
+from goop2.storage.layout import make_missing
 
 LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _chat_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, peer_id TEXT NOT NULL, from_id TEXT NOT NULL, "
@@ -67,9 +68,7 @@ class Conversation:
 
 def lay_out(database: Database) -> None:
     """Make what is missing."""
-    with database.atomic():
-        for statement in LAYOUT:
-            database.rows(statement)
+    make_missing(database, LAYOUT)
 
 
 def add(

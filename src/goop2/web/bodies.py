@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import msgspec
 from starlette.types import Receive
 
 from goop2.p2p.protocols import leniency
 from goop2.web.limits import UNHEARD_MAX_BYTES
-
-NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding somebody's text raises: it is no JSON, not of the form asked for, no UTF-8, or nested without end."""
 
 
 class BodyTooLarge(Exception):

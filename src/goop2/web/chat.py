@@ -17,9 +17,10 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message as Kept
+from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
+from goop2.web.bodies import BodyTooLarge, read_json
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
@@ -55,8 +56,8 @@ class Which(msgspec.Struct):
     before: int | None = None
 
 
-_send = msgspec.json.Decoder(Send)
-_which = msgspec.json.Decoder(Which)
+_send = Decoder(Send)
+_which = Decoder(Which)
 
 
 def site_audience(caller: Caller) -> str:
@@ -121,7 +122,7 @@ class Chat:
                 return
             except ChatRefusedError as refusal:
                 result = Failure(ErrorCode(refusal.code), str(refusal), retry_after_seconds=refusal.retry_after_seconds)
-            except (*NOT_JSON, ChatError) as error:
+            except (InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))

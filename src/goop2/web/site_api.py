@@ -14,8 +14,9 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_changes import CannotWrite, NotChanged, NotThere, remove, write
 from goop2.site_files import SiteFiles
+from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import BodyTooLarge, read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
@@ -27,7 +28,7 @@ class _Remove(msgspec.Struct):
     path: str
 
 
-_remove = msgspec.json.Decoder(_Remove)
+_remove = Decoder(_Remove)
 
 
 class SiteApi:
@@ -54,7 +55,7 @@ class SiteApi:
             return
         try:
             path = _remove.decode(body).path
-        except NOT_JSON as error:
+        except InvalidJsonError as error:
             await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"path": path}}: {error}'), call.headers)
             return
         await self._change(call, lambda: remove(self._files, path))

@@ -25,9 +25,10 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
 from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
+from goop2.untrusted_json import Decoder, InvalidJsonError, decode
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_json
+from goop2.web.bodies import BodyTooLarge, ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS, method_of, send_other_method
@@ -51,8 +52,8 @@ _REFUSALS: Final = {
 }
 """A peer's own word for why there is no file → status, title and text of the page."""
 
-_send = msgspec.json.Decoder(Send)
-_which = msgspec.json.Decoder(Which)
+_send = Decoder(Send)
+_which = Decoder(Which)
 
 
 def audience(peer: str) -> str:
@@ -198,7 +199,7 @@ class Visits:
                 result = await work(call, body)
             except ChatRefusedError as refusal:
                 result = Failure(_CODES[refusal.code], str(refusal), retry_after_seconds=refusal.retry_after_seconds)
-            except (BodyTooLarge, *NOT_JSON, ChatError) as error:
+            except (BodyTooLarge, InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
@@ -235,10 +236,10 @@ def _type(mime: str) -> bytes:
 
 def _request(operation: str, body: bytes) -> data.Request | Failure:
     try:
-        keys = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
+        keys = decode(body or b"{}", dict[str, msgspec.Raw])
         text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
-        return msgspec.json.decode(msgspec.json.encode(text), type=data.Request)
-    except NOT_JSON as error:
+        return decode(msgspec.json.encode(text), data.Request)
+    except InvalidJsonError as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
 
 

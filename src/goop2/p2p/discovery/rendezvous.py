@@ -22,6 +22,7 @@ from goop2.p2p.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, R
 from goop2.p2p.protocols.event_stream import EventReader
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.presence import Presence, cut, write
+from goop2.untrusted_json import InvalidJsonError, decode
 
 SILENT_SECONDS: Final = 60.0
 """A stream without even a comment for so long is dead; servers send one every quarter of a minute."""
@@ -168,8 +169,8 @@ def _seconds(text: str) -> float:
 def relay_addresses(content: bytes) -> list[PeerAddress]:
     """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `Away` when it says nothing."""
     try:
-        said = msgspec.json.decode(content, type=_SaidRelay)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        said = decode(content, _SaidRelay)
+    except InvalidJsonError as error:
         raise Away(f"what is said of the relay is nothing: {error}") from None
     found = []
     for text in said.addrs[:ADDRESSES_MAX]:

@@ -19,6 +19,7 @@ import msgspec
 from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
+from goop2.untrusted_json import InvalidJsonError
 
 PROTOCOL: Final = "/goop/mq/1.0.0"
 MESSAGE_MAX_BYTES: Final = 1024 * 1024
@@ -94,8 +95,7 @@ def message(content: bytes) -> Message:
     """The message in a line. Raises `RemoteFault`."""
     try:
         sent = leniency.decode(content, _SentMessage)
-        content.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the message is none: {error}") from None
     for name, text, most in (("id", sent.id, ID_MAX_CHARS), ("topic", sent.topic, TOPIC_MAX_CHARS)):
         if not 0 < len(text) <= most:
@@ -124,7 +124,7 @@ def ack(content: bytes, of: Message) -> Ack:
     """
     try:
         sent: _Answer = leniency.decode(content, cast("type[_SentAck]", _Answer))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the acknowledgement is none: {error}") from None
     if isinstance(sent, _SentRefusal):
         raise _refusal(sent, of)

@@ -106,7 +106,7 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
-    for warning in (*parts.warnings, *parts.catalog.warnings):
+    for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
     for layer, why in parts.confinement.items():
         if why:
