@@ -59,6 +59,8 @@ class Peer(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     proved: bool = False
     """It said so itself."""
+    told_email: str = ""
+    """Told on its own connection: a peer need not say to everybody what it tells us."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -143,8 +145,12 @@ class Roster:
         """A connected peer was asked what it is called. What its signs say goes before."""
         self.alive(peer)
         entry = self._entries.get(peer)
-        if entry is not None and entry.peer.label == peer:
-            self._here(Presence("online", peer, cut(label), cut(email), ts=entry.ts), Source.ITSELF)
+        if entry is None:
+            return
+        entry.peer = msgspec.structs.replace(entry.peer, told_email=cut(email))
+        known = entry.peer.proved and entry.peer.label != peer
+        said = Presence("online", peer, entry.peer.label if known else cut(label), active_template=entry.peer.active_template, ts=entry.ts)
+        self._here(said, Source.ITSELF)
 
     def expire(self) -> None:
         """Drop whoever was silent too long."""
@@ -193,11 +199,12 @@ def _merged(said: Presence, known: Peer | None, source: Source) -> Peer:
     return Peer(
         said.peer_id,
         said.label or (known.label if known else "") or said.peer_id,
-        said.email,
+        said.email or (known.told_email if known else ""),
         said.active_template,
         public_key or (known.public_key if known else ""),
         (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
         rumoured or (known.rumoured_key if known else ""),
         said.addrs or (known.addresses if known else ()),
         itself,
+        known.told_email if known else "",
     )
