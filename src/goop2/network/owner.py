@@ -174,6 +174,32 @@ class Remote:
         return peer
 
 
+class WithoutNetwork(Remote):
+    """The operations while this peer is not on the network, and `why`: what needs none works, the others say so."""
+
+    def __init__(self, peer: Peer, why: str) -> None:
+        self._peer = peer
+        self._why = why
+        self.operations = {
+            **dict.fromkeys(("call", "send", "peers", "connect", "self"), self._refuse),
+            "listen": self.listen,
+            **ChatRemote(peer.chat, self._label).operations,
+            **GroupRemote(peer.grouping, self._find, self._label).operations,
+        }
+
+    async def _refuse(self, _request: Request) -> Answer:
+        raise self._not_up()
+
+    async def _find(self, _who: str) -> str:
+        raise self._not_up()
+
+    def _label(self, _peer: str) -> str:
+        return ""
+
+    def _not_up(self) -> ControlError:
+        return ControlError("unavailable", f"this peer is not on the network: {self._why}")
+
+
 async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:
     try:
         return await asyncio.wait_for(replies.get(), seconds)
