@@ -102,6 +102,10 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
     if invites := parts.grouping.invites():
         yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
+    if parts.abroad.problem:
+        yield Attention(
+            "bad", "This peer is not on the network", f"{parts.abroad.problem}.", "Its pages are served; it is tried again by itself."
+        )
     if parts.chat.refusals.count:
         yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
