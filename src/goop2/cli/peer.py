@@ -17,6 +17,7 @@ from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
+    from goop2.control import Answer, Operation, Request
     from goop2.peer import Peer
     from goop2.web.opening import OpenWeb
 
@@ -66,12 +67,19 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
     from goop2.network.joining import join
     from goop2.network.owner import Remote
 
-    async with join(opened) as network, listening(opened.folder, Remote(opened, network).operations):
+    async with join(opened) as network, listening(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
         web.abroad.join(network)
         try:
             await ending
         finally:
             web.abroad.part()
+
+
+def _console(web: OpenWeb) -> Operation:
+    async def console(_request: Request) -> Answer:
+        return dict(web.ways_in())
+
+    return console
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:

@@ -21,6 +21,7 @@ from goop2.web.limits import (
     HEAD_SECONDS,
     STALLED_SECONDS,
 )
+from goop2.web.local_users import LocalUsers
 
 NEVER = float("inf")
 _HEAD_TOO_LARGE = "The request's headers are too large."
@@ -31,9 +32,13 @@ class PatientProtocol(HttpToolsProtocol):
     """A connection from this machine."""
 
     connections_per_address = CONNECTIONS_MAX
+    local_users: LocalUsers | None = LocalUsers()
+    """Tells whose connection it is; None at a door where everybody is a visitor."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
+        self._user: int | None = None
+        """The user of this machine at the other end."""
         self._head_bytes = 0
         self._in_head = True
         self._read_by = NEVER
@@ -49,6 +54,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._read_by = self._taken_at + HEAD_SECONDS
         if len(self.connections) > CONNECTIONS_MAX or self._from_same_address() > self.connections_per_address:
             transport.abort()
+        elif self.local_users is not None and self.client is not None:
+            # Now and never again: later the pair of addresses may be somebody else's.
+            self._user = self.local_users.user_of(self.client, transport.get_extra_info("sockname")[:2])
 
     def data_received(self, data: bytes) -> None:
         """asyncio.Protocol."""
@@ -61,6 +69,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self.scope["state"]["user"] = self._user
         self._in_head, self._head_bytes = True, 0
         self._read_by = time.monotonic() + HEAD_SECONDS
 
@@ -118,6 +127,7 @@ class StrangersProtocol(PatientProtocol):
     """A connection at the opened door: no single stranger takes all the places."""
 
     connections_per_address = CONNECTIONS_PER_ADDRESS_MAX
+    local_users = None
 
 
 def sweep(connections: Iterable[object], now: float) -> None:
