@@ -110,3 +110,8 @@ def test_every_room_decodes_what_others_wrote_here() -> None:
         if file.name != "untrusted_json.py" and _BY_ITSELF.search(file.read_text())
     }
     assert found == set(TRUSTED_READERS)
+
+
+@pytest.mark.parametrize("text", [b'\xef\xbb\xbf{"a": 1}', '\ufeff{"a": 1}'])
+def test_a_byte_order_mark_is_no_part_of_the_text(text: bytes | str) -> None:
+    assert decode(text) == {"a": 1}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2 import file_modes
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
@@ -29,6 +30,7 @@ from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
 from goop2.sandbox.messages import Scalar, Setup
+from goop2.schema_files import SchemaFiles
 from goop2.scripting.api import FUNCTIONS, Place
 from goop2.scripting.api.render import stubs
 from goop2.scripting.catalog import Catalog
@@ -71,6 +73,7 @@ class Peer:
     tables: Tables
     grouping: Grouping
     listening: Listening
+    schemas: SchemaFiles
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
@@ -99,10 +102,12 @@ async def open_peer(
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
     listening session it is.
 
-    Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
+    Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    private = not settings.storage.group_readable
+    mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
@@ -111,8 +116,9 @@ async def open_peer(
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": _site_read(files), **_http(settings, world)}
     async with AsyncExitStack() as opened:
-        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
+        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private)
         opened.callback(database.close)
+        schemas = await opened.enter_async_context(_schemas(folder, watch))
         pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
         opened.push_async_callback(pool.stop)
         confinement = await pool.start()
@@ -130,11 +136,17 @@ async def open_peer(
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
         operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
-        odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+        odd = [
+            payload_keys.others_may_read(folder, private) if keys else "",
+            await asyncio.to_thread(rest.problem),
+            f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
+            f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+        ]
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=(*loaded.warnings, *data_warnings, *filter(None, odd)),
+            warnings=(*loaded.warnings, *mode_warnings, *data_warnings, *filter(None, odd)),
+            schemas=schemas,
             identity=this,
             catalog=catalog,
             pool=pool,
@@ -153,7 +165,7 @@ async def open_peer(
 
 @asynccontextmanager
 async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder))
     await catalog.scan()
     if not watch:
         yield catalog
@@ -168,11 +180,27 @@ async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) ->
 
 
 @asynccontextmanager
+async def _schemas(folder: Path, watch: bool) -> AsyncIterator[SchemaFiles]:
+    schemas = SchemaFiles(folder)
+    await schemas.apply()
+    if not watch:
+        yield schemas
+        return
+    stop = asyncio.Event()
+    watching = asyncio.create_task(schemas.watch(stop))
+    try:
+        yield schemas
+    finally:
+        stop.set()
+        await watching
+
+
+@asynccontextmanager
 async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
-    keeper = Keeper(folder / FILE)
+    keeper = Keeper(folder / FILE, this.peer_id)
     chat = Chat(this.peer_id, engine, keeper)
     try:
-        await keeper.open()
+        chat.problem = await keeper.open()
         yield chat
     finally:
         await chat.close()
@@ -220,6 +248,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         folder=peer.folder,
         settings=peer.settings,
         warnings=peer.warnings,
+        schemas=peer.schemas,
         pool=peer.pool,
         confinement=peer.confinement,
         live=live,
@@ -255,6 +284,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         database=str(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
         time_zone=os.environ.get("TZ", ""),
+        storage_max_bytes=settings.storage.max_mb * MEGABYTE_BYTES,
     )
 
 

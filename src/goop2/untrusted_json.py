@@ -20,6 +20,8 @@ import msgspec
 
 T = TypeVar("T")
 
+UTF8_MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark some editors put in front of a text; it is no part of it."""
 NESTING_MAX: Final = 128
 """Lists and objects inside each other. Scripts take and give 100 (behaviour.md, "Values across the wall"); requests, group messages and
 answers put a few more around them. Python's own end is at 1,000 minus the calls that are open, another number in every place."""
@@ -48,9 +50,9 @@ class Decoder(Generic[T]):
         """Return the value in `content`. Raises `InvalidJsonError`."""
         try:
             if isinstance(content, str):
-                text = content.encode()
+                text = content.removeprefix("\ufeff").encode()
             else:
-                text = content
+                text = content.removeprefix(UTF8_MARK)
                 text.decode()  # a Raw part is copied as it is
             value = self._decoder.decode(text)
         except msgspec.ValidationError as error:

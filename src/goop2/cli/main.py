@@ -28,7 +28,6 @@ OWN_ERRORS: Final = {
     "goop2.identity.IdentityError": "identity",
     "goop2.folder.FolderError": "folder",
     "goop2.storage.errors.DatabaseError": "database",
-    "goop2.storage.errors.SchemaFileError": "schemas",
     "goop2.lock.FolderLocked": "locked",
     "goop2.scripting.pool.PoolError": "unavailable",
     "goop2.web.doors.DoorError": "unavailable",

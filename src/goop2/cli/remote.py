@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,13 +127,15 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
     return code
 
 
-def ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
-    """The answer, or None when it was a failure and has been told; and the exit code."""
+def ask(
+    folder: Path | None, op: str, request: Request, as_json: bool, alone: Callable[[Path, str, Request], Awaitable[Answer]] | None = None
+) -> tuple[Answer | None, int]:
+    """The answer, or None when it was a failure and has been told; and the exit code. `alone` answers where no peer runs."""
     from goop2.control import ControlError
 
     chosen = _chosen(folder)
     try:
-        return session.run(_through_whom(chosen, op, request)), EXIT_OK
+        return session.run(_through_whom(chosen, op, request, alone or _alone)), EXIT_OK
     except ControlError as error:
         wait = error.details.get("retry_after")
         output.note(f"{error.code}: {error}" + (f" (in {math.ceil(wait)} s)" if isinstance(wait, int | float) else ""))
@@ -154,7 +157,7 @@ def _chosen(folder: Path | None) -> Path:
     return chosen
 
 
-async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
+async def _through_whom(folder: Path, op: str, request: Request, alone: Callable[[Path, str, Request], Awaitable[Answer]]) -> Answer:
     from goop2.control import ask as ask_running
     from goop2.lock import FolderLocked
 
@@ -163,7 +166,7 @@ async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
         if answer is not None:
             return answer
         try:
-            return await _alone(folder, op, request)
+            return await alone(folder, op, request)
         except FolderLocked as held:
             if held.passing:
                 raise

@@ -60,7 +60,7 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -
 
     elsewhere = _running_session(folder) if beside else None
     async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere) as peer:
-        for warning in peer.warnings:
+        for warning in (*peer.warnings, *peer.schemas.warnings):
             output.warn(warning)
         for layer, why in peer.confinement.items():
             if why:

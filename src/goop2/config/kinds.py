@@ -100,6 +100,17 @@ def line() -> Kind[str]:
     return Kind("text on one line", parse, _as_it_is, empty_is_unset=True)
 
 
+def one_of(*values: str) -> Kind[str]:
+    """One of a few words."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and value in values:
+            return value
+        raise NotAllowedError
+
+    return Kind(" or ".join(values), parse, _as_it_is)
+
+
 def web_address() -> Kind[str]:
     """An http:// or https:// URL."""
 

@@ -18,10 +18,13 @@ from goop2.listen.cover import Cover
 from goop2.listen.following import Following
 from goop2.listen.session import ListenError, Session, Track, create
 from goop2.listen.tracks import Library
+from goop2.regular_files import read_regular
 from goop2.scripting.subscribers import Subscribers
 from goop2.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/listen.json"
+FILE_MAX_BYTES: Final = 64 * 1024
+"""A session and one track, whose path the system bounds."""
 KEPT_EVERY_SECONDS: Final = 10.0
 """While it plays: what a crash costs of the position."""
 
@@ -90,7 +93,7 @@ class Listening:
     def restore(self) -> None:
         """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
         try:
-            kept = decode(self._file.read_bytes(), _Kept)
+            kept = decode(read_regular(self._file, self._file.parent.parent, FILE_MAX_BYTES), _Kept)
         except (OSError, InvalidJsonError):
             return
         now = self._clock()

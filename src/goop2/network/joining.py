@@ -18,7 +18,7 @@ from goop2.network.answering import Who, keeping, serving
 from goop2.network.followed_session import FollowedSession
 from goop2.network.hosted_session import GroupSession
 from goop2.p2p.address import parse, peer_id
-from goop2.p2p.calling import Calling
+from goop2.p2p.calling import Calling, MessageRefused
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Change, Roster
@@ -181,6 +181,8 @@ def _carrying(calling: Calling) -> Carry:
     async def carry(peer: str, wire_id: str, content: str, timestamp: int) -> None:
         try:
             await calling.chat(peer, content, timestamp, wire_id)
+        except MessageRefused as refusal:
+            raise Undelivered(str(refusal), refusal.code, refusal.retry_after_seconds) from None
         except NetworkFault as fault:
             raise Undelivered(str(fault)) from None
 

@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
+from goop2.chat.chat import COMMAND, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
+from goop2.network.owner_chat import ChatRemote
 from goop2.network.owner_groups import GroupRemote
 from goop2.p2p.address import PeerAddress, parse, peer_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
@@ -48,6 +49,7 @@ class Remote:
             "connect": self.connect,
             "self": self.this,
             "listen": self.listen,
+            **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
         }
 
@@ -78,9 +80,10 @@ class Remote:
 
         end = self._peer.chat.subscribe(hear)
         try:
-            message = await self._peer.chat.send(peer, text)
-            if message.state.startswith(FAILED):
-                raise ControlError("unavailable", message.state.removeprefix(f"{FAILED}: "))
+            message, failure = await self._peer.chat.deliver(peer, text)
+            if failure is not None:
+                details = {} if failure.retry_after_seconds is None else {"retry_after": failure.retry_after_seconds}
+                raise ControlError(failure.code, str(failure), details)
             reply = await _within(replies, REPLY_SECONDS) if text.startswith(COMMAND) else None
         except ChatError as error:
             raise ControlError("bad_request", str(error)) from None

@@ -180,6 +180,7 @@ class Host:
 
         async def accept(muxed: MuxedStream, unsent: bytes) -> Linger:
             stream = Stream(muxed, str(muxed.muxed_conn.peer_id), protocol, unsent=unsent)
+            stream.origin = muxed.origin
             await self._accept(stream, handler, seconds)
             return partial(self._guest.host, stream.linger)
 
@@ -266,7 +267,7 @@ class Host:
             await self.connect(peer)
 
     async def _accept(self, stream: Stream, handler: Handler, seconds: float) -> None:
-        stream.another = partial(self.admission.request, stream.peer)
+        stream.another = partial(self.admission.request, stream.peer, stream.origin)
         try:
             with trio.fail_after(seconds):
                 await self._guest.host(_exchange, stream, handler)

@@ -35,8 +35,8 @@ from goop2.rendezvous.limits import (
     READERS_MAX,
     READERS_PER_ADDRESS_MAX,
 )
+from goop2.source_network import network_of
 from goop2.web.events import GAP, Events, Reader
-from goop2.web.visitors import network_of
 
 if TYPE_CHECKING:
     from goop2.rendezvous.beside import RelayBeside

@@ -72,12 +72,14 @@ class Data:
 
     def __init__(self, path: Path, *, kv_enabled: bool) -> None:
         self._unusable = ""
+        self.descriptors: dict[str, int]
+        """The open files of the database, by suffix; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
             self._database = open_database(path)
             self.descriptors = descriptors(path)
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error).replace(str(path), path.name), set()  # a script may tell it to strangers
+            self._unusable, self.descriptors = str(error).replace(str(path), path.name), {}  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
@@ -214,7 +216,7 @@ class Data:
         return JSON, msgspec.json.encode(self._tables.describe(_text(name, "the table's name")))
 
     def _is_orm(self, name: bytes) -> Answer:
-        return PLAIN, self._tables.lookup(_text(name, "the table's name")) is not None
+        return PLAIN, self._tables.is_there(_text(name, "the table's name"))
 
     def _find(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._rows(self._tables.find(_text(name, "the table's name"), _decoded(options)))

@@ -41,6 +41,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     database: str = ""
     """Path of data.db; "" gives a worker none."""
     kv_enabled: bool = False
+    storage_max_bytes: int = 1024 * 1024 * 1024
+    """What scripts and callers may fill data.db to (`storage.max_mb`); no file of it grows far beyond."""
 
 
 class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
@@ -80,6 +82,8 @@ class Ready(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """Worker → peer, first of all: layer of confinement → "" when in force, else why not."""
 
     layers: dict[str, ShortText]
+    gaps: dict[str, ShortText] = {}
+    """What a layer in force does not cover on this machine: name → sentence (confinement.GAPS)."""
 
 
 class CallTime(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -119,7 +119,7 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = concat, sort = table.sort },
-  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status },
+  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status, yield = coroutine.yield },
   math = { floor = math.floor, huge = math.huge },
 }
 

@@ -95,7 +95,8 @@ class Door:
 
     A push that failed would end the process, or jump over Python's frames and never give the
     interpreter lock back. So the limit is lifted before every push, and Lua puts it on again, where
-    a failure is an error like any other, by calling host() without an operation.
+    a failure is an error like any other, by calling host() without an operation. Both calls are made in a
+    coroutine of ours (calls.lua): on a script's own stack an overflow between them would leave the limit off.
     """
 
     __slots__ = ("_host", "_memory_bytes", "runtime")

@@ -13,10 +13,11 @@ from collections import deque
 from pathlib import Path
 from typing import NoReturn
 
-from goop2.sandbox.confinement import SyscallFilter, Wall, confine, data_bytes
+from goop2.sandbox.confinement import OOM_SCORE_WORKER, Ground, Wall, confine, file_limit, go_first_when_memory_ends, held_memory
 from goop2.sandbox.data import Data
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
+from goop2.sandbox.syscalls import Descriptors
 from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
 from goop2.sandbox.wire import frame, to_worker
 
@@ -108,12 +109,21 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
     return ""
 
 
-def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: SyscallFilter, parent: int) -> NoReturn:
+def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Ground, parent: int) -> NoReturn:
     """Everything of a forked child: confine, report, serve; never returns."""
+    go_first_when_memory_ends(OOM_SCORE_WORKER)
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)
     time.localtime()  # reads the time zone while files can still be opened
-    kept = (sock.fileno(), *(worker.data.descriptors if worker.data else ()))
-    wall = Wall(kept, setup.memory_bytes, parent, data_bytes(), setup.skip_layers)
-    channel.send(Ready(confine(wall, syscalls)))
+    files = worker.data.descriptors if worker.data else {}
+    wall = Wall(
+        keep_descriptors=(sock.fileno(), *files.values()),
+        memory_bytes=setup.memory_bytes,
+        parent=parent,
+        held=held_memory(),
+        skip=setup.skip_layers,
+        descriptors=Descriptors(sock.fileno(), files.get(""), files.get("-wal"), files.get("-shm")),
+        file_max_bytes=file_limit(setup.storage_max_bytes, files.values()),
+    )
+    channel.send(Ready(confine(wall, ground), dict(ground.gaps)))
     worker.serve()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -145,9 +145,11 @@ class Catalog:
     Empty until `scan` or `watch` has run. To be used from one event loop.
     """
 
-    def __init__(self, folder: Path, script_dir: Path, compile: Compile, builtins: Iterable[Script] = ()) -> None:
+    def __init__(
+        self, folder: Path, script_dir: Path, compile: Compile, builtins: Iterable[Script] = (), homes: Sequence[Path] = ()
+    ) -> None:
         self._builtins = {script.name: script for script in builtins}
-        self._folder = SourceFolder(folder, script_dir)
+        self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
         self._snapshot = Snapshot({})
         self._entries: dict[str, _Entry] = {}

@@ -5,6 +5,7 @@ An invocation is one call of one script version by one caller. Nothing here does
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ import msgspec
 from goop2.sandbox.messages import CallTime, Scalar
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
+from goop2.source_network import is_network
 
 
 class ErrorCode(StrEnum):
@@ -46,6 +48,10 @@ class Caller:
     def lane(self) -> str:
         """Whom lines and shares take this caller for."""
         return self.address or self.id
+
+    def coming_from(self, origin: str) -> Caller:
+        """Return this caller with the network it comes from. Those of one relay have none and are counted by their ids."""
+        return dataclasses.replace(self, address=origin) if is_network(origin) else self
 
 
 class Invocation(msgspec.Struct, eq=False):

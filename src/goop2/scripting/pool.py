@@ -108,6 +108,8 @@ class Pool:
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._first_ready: asyncio.Future[WorkerProcess] | None = None
+        self.gaps: Mapping[str, str] = {}
+        """What the layers of a worker do not cover on this machine: name → sentence, once started."""
         self._stopped = False
         self._all_gone = asyncio.Event()
 
@@ -120,9 +122,11 @@ class Pool:
         for _ in range(self._warm):
             self._spawn()
         try:
-            return (await asyncio.wait_for(self._first_ready, START_SECONDS)).layers
+            first = await asyncio.wait_for(self._first_ready, START_SECONDS)
         except TimeoutError:
             raise PoolError(f"no worker process was ready within {START_SECONDS:.0f} s; goop2 doctor says what is missing") from None
+        self.gaps = first.gaps
+        return first.layers
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""

@@ -47,6 +47,7 @@ class WorkerProcess(asyncio.Protocol):
         self.pid = pid
         self.ready = False
         self.layers: dict[str, str] = {}
+        self.gaps: dict[str, str] = {}
         self._events = events
         self._pidfd = pidfd
         self._reader = from_worker()
@@ -112,6 +113,7 @@ class WorkerProcess(asyncio.Protocol):
                 raise ProtocolViolation("ready twice")
             self.ready = True
             self.layers = dict(message.layers)
+            self.gaps = dict(message.gaps)
             self._events.worker_ready(self)
         elif self.ready:
             self._handlers[type(message)](self, message)

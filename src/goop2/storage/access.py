@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from goop2.storage import alone, structure, visible
@@ -26,7 +25,7 @@ from goop2.storage.request import Request
 from goop2.storage.subject import Subject
 from goop2.storage.typed import Owner, TypedTables
 from goop2.storage.values import shown
-from goop2.storage.visible import Rows
+from goop2.storage.visible import Rows, Ways
 
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
@@ -42,6 +41,7 @@ class Access:
         self._database = database
         self._typed = TypedTables(database)
         self._views: dict[tuple[object, ...], str] = {}
+        self._ways: dict[tuple[str, tuple[str, ...]], Ways] = {}
         self._caller = ""
         self._key: Value = None
         self._condition = ""
@@ -178,14 +178,22 @@ class Access:
         rows = Rows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
-        key = visible.key_asked_for(self._database, subject, where, arguments)
-        self._key = arguments[0] if key else None
-        return replace(rows, key=key, descending=bool(visible.in_order_of_id(order)))
+        rows = visible.told(rows, self._ways_of(subject), subject, where, order, arguments)
+        self._key = arguments[0] if rows.key else None
+        return rows
 
     def _told(self, error: StorageError, sql: str, view: str, subject: Subject) -> str:
         """What a stranger is told of it: nothing that depends on what else there is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
         return alone.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
+
+    def _ways_of(self, subject: Subject) -> Ways:
+        key = (subject.name, subject.columns)
+        if key not in self._ways:
+            if len(self._ways) >= VIEWS_KEPT:
+                self._ways.clear()
+            self._ways[key] = visible.ways(self._database, subject.name)
+        return self._ways[key]
 
     def _view(self, subject: Subject, rows: Rows) -> str:
         """The view that shows these rows of the table."""
@@ -199,11 +207,11 @@ class Access:
             oldest = next(iter(self._views))
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
         name = f"v{secrets.token_hex(NAME_BYTES)}"
-        sql = visible.select(subject, rows, by_id=visible.numbered_by_id(self._database, subject.name))
-        self._database.rows(f'CREATE TEMP VIEW "{name}" AS {sql}')
+        self._database.rows(f'CREATE TEMP VIEW "{name}" AS {visible.select(subject, rows)}')
         return name
 
     def _forget_views(self) -> None:
+        self._ways.clear()
         while self._views:
             _, name = self._views.popitem()
             self._database.rows(f'DROP VIEW temp."{name}"')
@@ -344,7 +352,7 @@ class Access:
         except DeclarationError as error:
             return Subject(name, columns, LOCAL, None, str(error))
         if typed is not None:
-            return Subject(name, columns, typed.access, typed)
+            return Subject(name, columns, typed.policies, typed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
 

@@ -10,6 +10,7 @@ import apsw
 from goop2.storage.errors import BusyError, CannotOpen, FileFault, StatementTimeout, StorageError
 
 TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
+FILE_TOO_LARGE: Final = "the database would become larger than it may be; the owner can raise storage.max_mb"
 _BINDINGS: Final = re.compile(r"uses (\d+) and there are (\d+) supplied")
 _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),

@@ -8,6 +8,7 @@ Knows roles, limits and transactions; it must not know what a table means.
 from __future__ import annotations
 
 import base64
+import errno
 import math
 import os
 import random
@@ -18,12 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+from urllib.parse import quote
 
 import apsw
 import msgspec
 
-from goop2.storage.complaints import TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.errors import DatabaseError, RefusedError, StorageError
+from goop2.regular_files import shown
+from goop2.storage.complaints import FILE_TOO_LARGE, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.errors import DatabaseError, FileFault, RefusedError, StorageError
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -44,10 +47,13 @@ from goop2.storage.limits import (
 from goop2.storage.patience import bound_functions
 
 FILE: Final = "data.db"
+SUFFIXES: Final = ("-wal", "-shm", "-journal")
+"""Of the files SQLite keeps beside a database."""
 
 EXACT_INTEGER_MAX: Final = 2**53
 NUMBER_BYTES: Final = 8
 FOREVER: Final = float("inf")
+OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 DESCRIPTORS_LOOKED_AT: Final = 1024
 
 UNLIMITED: Final = 2**31 - 1
@@ -231,6 +237,8 @@ class Database:
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
+        if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
+            return FileFault(FILE_TOO_LARGE)
         return fault(error)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
@@ -460,8 +468,9 @@ def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -
     `guarded`: with SQLite's limits for statements that scripts and strangers write. `watchful`: in a process no kernel
     ends for what a statement does, so time and memory are looked at often, and no single step may take long.
     """
+    real = _checked(path)
     try:
-        connection = apsw.Connection(str(path))
+        connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
         database = Database(connection, watchful=watchful)
         _configure(connection, guarded=guarded)
         if watchful:
@@ -469,8 +478,41 @@ def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -
             bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
-        raise DatabaseError(f"{path} cannot be opened as a database: {explained(error)}") from None
+        raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
+
+
+def _checked(path: Path) -> Path:
+    """The database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
+
+    Whether it may lie outside of the peer folder is for settings to say (config/loading.py). The files beside it may not be links at all:
+    SQLite writes them without asking what stood there before.
+    """
+    real = Path(os.path.realpath(path))
+    for suffix, file in zip(("", *SUFFIXES), _files(real), strict=True):
+        status = _status(file)
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            what = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+            raise DatabaseError(f"{shown(path)}{suffix} cannot be opened as a database: it is {what}; move it away")
+    return real
+
+
+def sqlite_name(file: Path) -> str:
+    """`file` as SQLite is told it, with OPEN_FLAGS: a name that is not UTF-8 as a URI, whose escapes may be any bytes."""
+    name = str(file)
+    return name if shown(name) == name else f"file:{quote(os.fsencode(file.absolute()))}"
+
+
+def _files(real: Path) -> tuple[Path, ...]:
+    """The database and what SQLite keeps beside it."""
+    return tuple(real.with_name(real.name + suffix) for suffix in ("", *SUFFIXES))
+
+
+def _status(file: Path) -> os.stat_result | None:
+    try:
+        return file.lstat()
+    except OSError:  # not there, or SQLite says it
+        return None
 
 
 def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
@@ -490,10 +532,18 @@ def limit_heap(limit_bytes: int) -> None:
     apsw.hard_heap_limit(limit_bytes)
 
 
-def descriptors(path: Path) -> set[int]:
-    """The descriptors this process has open on the database, its log and its index."""
-    wanted = {_identity(os.stat(f"{path}{suffix}")) for suffix in ("", "-wal", "-shm") if os.path.exists(f"{path}{suffix}")}  # noqa: PTH110, PTH116
-    return {descriptor for descriptor in range(DESCRIPTORS_LOOKED_AT) if _open_identity(descriptor) in wanted}
+def descriptors(path: Path) -> dict[str, int]:
+    """Return the descriptors this process has open on the database, its log and its index, by what is added to its path (`SUFFIXES`)."""
+    wanted = {
+        _identity(status): suffix
+        for suffix, file in zip(("", *SUFFIXES), _files(Path(os.path.realpath(path))), strict=True)
+        if (status := _status(file)) is not None
+    }
+    return {
+        wanted[identity]: descriptor
+        for descriptor in range(DESCRIPTORS_LOOKED_AT)
+        if (identity := _open_identity(descriptor)) is not None and identity in wanted
+    }
 
 
 def _open_identity(descriptor: int) -> tuple[int, int] | None:

@@ -46,6 +46,8 @@ def unify(database: Database, tables: Iterable[Table]) -> None:
 def _unify_column(database: Database, table: str, column: str) -> None:
     name = quoted(column)
     odd = " AND ".join(f"{name} NOT GLOB '{form}'" for form in _ONE_FORM)
+    if database.scalar(f"SELECT 1 FROM main.{quoted(table)} WHERE typeof({name}) = 'text' AND {odd} LIMIT 1") is None:
+        return  # the write lock is not asked for
     # OR IGNORE: where the column is a key, two spellings of one instant stay two rows.
     database.rows(
         f"UPDATE OR IGNORE main.{quoted(table)} SET {name} = {_SAME_INSTANT}({name}) "

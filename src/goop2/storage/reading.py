@@ -19,7 +19,7 @@ import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.complaints import explained
-from goop2.storage.database import FILE, Database, Value
+from goop2.storage.database import FILE, Database, Value, sqlite_name
 from goop2.storage.errors import CannotOpen, DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables
@@ -68,7 +68,7 @@ class Reading:
         except DeclarationError:
             return "unreadable", dict(LOCAL)
         if typed is not None:
-            return "typed", dict(typed.access)
+            return "typed", typed.policies
         if self._has("_tables"):
             policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
             if policy is not None:
@@ -187,12 +187,12 @@ def open_reading(folder: Path) -> Iterator[Reading]:
 def _opened(path: Path) -> Database:
     """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
     try:
-        return _connected(str(path))
+        return _connected(sqlite_name(path))
     except CannotOpen:
         log = Path(f"{path}-wal")
         if log.exists() and log.stat().st_size:  # without it the file alone would be half the truth
             raise
-        return _connected(f"file:{quote(str(path.absolute()))}?immutable=1")
+        return _connected(f"file:{quote(os.fsencode(path.absolute()))}?immutable=1")
 
 
 def _connected(name: str) -> Database:

@@ -67,6 +67,10 @@ class TypedTables:
             self._parsed[text] = table
         return table
 
+    def is_there(self, name: str) -> bool:
+        """Whether a typed table of that name is registered, and in the database: another program may have dropped it."""
+        return self.lookup(name) is not None and table_there(self._database, name) is not None
+
     def readable(self) -> list[Table]:
         """Every typed table whose declaration can be read; a damaged one is told to whoever asks for it by name."""
         found = []
@@ -85,7 +89,7 @@ class TypedTables:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
-            present = self.lookup(name)
+            present = self.lookup(name) if self.is_there(name) else None
             if present is not None:
                 self._extend(present, wanted, access_given=bool(options and "access" in options), fail=fail)
             elif (there := table_there(self._database, name)) is not None:
@@ -117,9 +121,16 @@ class TypedTables:
             self._database.rows(f"ALTER TABLE {quoted(present.name)} ADD COLUMN {column.ddl}")
         register_again(self._database, present.name, lambda document: document["columns"].extend(column.plain() for column in added))
 
+    def add_column(self, name: str, column: Column) -> None:
+        """Add an optional column to a table, and to its declaration."""
+        with self._database.atomic():
+            self._add(self.table(name), [column])
+
     def describe(self, name: str) -> dict[str, object]:
         """`{name, columns}` as JSON holds them."""
         table = self.table(name)
+        if not self.is_there(name):
+            raise StorageError(f"there is no typed table {shown(name)}: it is registered, and another program has dropped it")
         return {"name": table.name, "columns": [column.plain() for column in table.columns]}
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────

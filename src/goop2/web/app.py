@@ -22,6 +22,7 @@ from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
 from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
+from goop2.schema_files import SchemaFiles
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -87,6 +88,7 @@ class Parts:
     settings: Settings
     """What the peer started with; goop.json may say otherwise by now."""
     warnings: tuple[str, ...]
+    schemas: SchemaFiles
     pool: Pool
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import Chat as Messages
-from goop2.chat.chat import ChatError, Said, check
+from goop2.chat.chat import ChatError, ChatRefusedError, Said, check
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.errors import StorageError
@@ -120,6 +120,8 @@ class Chat:
             except BodyTooLarge as error:
                 await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
                 return
+            except ChatRefusedError as refusal:
+                result = Failure(ErrorCode(refusal.code), str(refusal), retry_after_seconds=refusal.retry_after_seconds)
             except (InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:

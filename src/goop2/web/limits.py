@@ -46,7 +46,16 @@ CONNECTIONS_MAX: Final = 512
 """Connections at one door. A browser keeps six an origin; each costs us about 100 KB at worst."""
 
 CONNECTIONS_PER_ADDRESS_MAX: Final = 48
-"""Connections of one address at the opened door, so that one stranger leaves room for others."""
+"""Connections of one network (an IPv4 address, a /64 of IPv6) at the opened door, so that one stranger leaves room for others."""
+
+REFUSED_MAX: Final = 512
+"""Connections without a place that are told so by a 503, at a time; further ones are ended without a word."""
+
+REFUSED_SECONDS: Final = 3.0
+"""A connection without a place has so long to send the request that is refused."""
+
+FULL_RETRY_SECONDS: Final = 2
+"""When to try again, in `Retry-After`: half-sent requests are gone by then, and most answers are sent."""
 
 STOP_SECONDS: Final = 0.5
 """What is still being answered when the peer stops has so long; all of it must be over within a second."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.chat.chat import Chat, ChatError, ChatRefusedError, Said
 from goop2.content_types import content_type
 from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
@@ -170,9 +170,10 @@ class Visits:
         asked = _send.decode(body)
         if asked.peer not in ("", call.origin.peer_id):
             return Failure(ErrorCode.FORBIDDEN, "a page chats with the peer whose site it is, and nobody else")
-        message = await self._chat.send(call.origin.peer_id, asked.content)
-        if message.state.startswith(FAILED):
-            return Failure(ErrorCode.UNAVAILABLE, message.state.removeprefix(f"{FAILED}: "))
+        _, failure = await self._chat.deliver(call.origin.peer_id, asked.content)
+        if failure is not None:
+            code = _CODES.get(failure.code, ErrorCode.UNAVAILABLE)
+            return Failure(code, str(failure), retry_after_seconds=failure.retry_after_seconds)
         return b'{"status":"sent"}'
 
     async def _said(self, call: Call, body: bytes) -> bytes | Failure:
@@ -196,6 +197,8 @@ class Visits:
             try:
                 body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
+            except ChatRefusedError as refusal:
+                result = Failure(_CODES[refusal.code], str(refusal), retry_after_seconds=refusal.retry_after_seconds)
             except (BodyTooLarge, InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:

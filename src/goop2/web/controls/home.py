@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from goop2.chat.chat import Refusals
 from goop2.scripting.catalog import Listed
 from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.controls.replies import reply
@@ -105,13 +106,26 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
     if invites := parts.grouping.invites():
         yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
+    if parts.chat.refusals.count:
+        yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
-    for warning in (*parts.warnings, *parts.catalog.warnings):
+    for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
     for layer, why in parts.confinement.items():
         if why:
             yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
+
+
+def _of_refusals(refusals: Refusals, removed: int) -> Attention:
+    """Of messages of others that were not taken."""
+    title = "A message of another peer was refused" if refusals.count == 1 else f"{refusals.count} messages of other peers were refused"
+    ago = max(0, int(time.time() - refusals.last_at) // 60)
+    when = "less than a minute ago" if not ago else f"{ago} min ago" if ago < 120 else f"{ago // 60} h ago"
+    text = f"The last one {when}: {refusals.last_reason}."
+    if removed:
+        text += f" {removed} older messages of others made room for newer ones."
+    return Attention("warn", title, text, "Conversations you do not want can be deleted on the Chat page.", page="chat")
 
 
 def _of_invites(invites: list[tuple[str, str]]) -> Attention:
