@@ -21,8 +21,10 @@ from goop2.chat.chat import Refusals
 from goop2.scripting.catalog import Listed
 from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.controls.replies import reply
+from goop2.web.entrance import Entrance
 from goop2.web.happenings import short_run
 from goop2.web.origins import Door, origin_address
+from goop2.web.passes import OWN
 from goop2.web.peer_host import host_label
 from goop2.web.ports import needs_port
 
@@ -45,15 +47,17 @@ class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the console, where it is seen to."""
 
 
-def routes(parts: Parts, door: Door, opened: str) -> list[BaseRoute]:
+def routes(parts: Parts, door: Door, opened: str, entrance: Entrance) -> list[BaseRoute]:
     """Path → handler. `opened` is the site's address from beyond loopback, "" when it is not opened."""
     host = f"{host_label(parts.peer_id)}.localhost"
     named = f"{origin_address(host, door.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
     led = f"/p/{parts.peer_id}/", f"{AS_VISITOR}{VISITOR_PLACE}/"
 
     def addresses(request: Request) -> tuple[str, str]:
-        """The site and the site as a visitor: by name, or by where the console leads a browser that does not know the names."""
-        return led if needs_port(request.headers.get("user-agent", "")) else named
+        """The site and the site as a visitor: by name, or by where the console leads a browser that does not know the names, or that is
+        the owner's by its pass alone."""
+        known_by_name = not needs_port(request.headers.get("user-agent", "")) and entrance.is_owner(request.scope, b"", OWN)
+        return named if known_by_name else led
 
     async def who(request: Request) -> Response:
         return reply({"id": parts.peer_id, "label": parts.owner.label, "site": addresses(request)[0]})
