@@ -103,6 +103,10 @@ class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     memory_bytes: int
     """What the VM held at the end."""
     calls: Annotated[tuple[CallTime, ...], msgspec.Meta(max_length=1000)] = ()
+    file_fault: ShortText = ""
+    """The last error the database file itself gave during the run: a full disk, damage; "" for none."""
+    spent: bool = False
+    """Whether this worker holds so much memory that a new one should take its place."""
 
 
 class Compiled(msgspec.Struct, array_like=True, frozen=True, tag=5, gc=False):
