@@ -29,6 +29,7 @@ from goop2.listen.operations import Elsewhere, beside
 from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
+from goop2.regular_files import shown
 from goop2.sandbox.messages import Scalar, Setup
 from goop2.schema_files import SchemaFiles
 from goop2.scripting.api import FUNCTIONS, Place
@@ -139,7 +140,8 @@ async def open_peer(
             await opened.enter_async_context(_watched(health, database))
         rest = api.Api(files, tables)
         operations[api.OPERATION] = rest.perform
-        listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
+        library = Library(folder, script_dir, settings.listen.media_dirs)
+        listening = Listening(folder, library)
         await asyncio.to_thread(listening.restore)
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
@@ -154,7 +156,7 @@ async def open_peer(
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=(*loaded.warnings, *mode_warnings, *data_warnings, *filter(None, odd)),
+            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, odd)))),
             schemas=schemas,
             health=health,
             identity=this,
@@ -303,9 +305,9 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
         peer_operations=PEER_OPERATIONS,
-        database=str(Path(os.path.realpath(folder)) / FILE),
+        database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
-        time_zone=os.environ.get("TZ", ""),
+        time_zone=shown(os.environ.get("TZ", "")),
         storage_max_bytes=quota.callers,
     )
 

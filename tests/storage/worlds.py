@@ -6,13 +6,16 @@ A `World` is one table; it is built with the hidden rows, with others in their p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+import apsw
 from hypothesis import strategies as st
 
+from goop2.storage import database
 from goop2.storage.access import OPERATIONS, Access
-from goop2.storage.database import Value, open_database
+from goop2.storage.database import Database, Value
 from goop2.storage.layout import lay_out
+from goop2.storage.limits import FINE_LIKE_PATTERN_MAX_BYTES
+from goop2.storage.patience import bound_functions
 from goop2.storage.policies import Visitor
 
 EVE = Visitor("eve", email="eve@example.org")
@@ -102,11 +105,21 @@ def worlds(draw: st.DrawFn) -> World:
     return World(draw(st.sampled_from(sorted(SHAPES))), "email" if own else "open", condition, tuple(rows), tuple(instead))
 
 
+def in_memory() -> Database:
+    """Open a database that has no file, as `open_database(path, watchful=True)` opens one: thousands are made."""
+    connection = apsw.Connection(":memory:")
+    opened = Database(connection, watchful=True)
+    database._configure(connection, guarded=True)
+    connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
+    bound_functions(connection)
+    return opened
+
+
 class Built:
     """A world in a database: with its hidden rows, with others instead of them, or without."""
 
     def __init__(self, world: World) -> None:
-        self.database = open_database(Path(":memory:"), watchful=True)
+        self.database = in_memory()
         lay_out(self.database)
         for statement in SHAPES[world.shape]:
             self.database.rows(statement)

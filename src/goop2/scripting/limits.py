@@ -120,6 +120,9 @@ RELOAD_LIVE_SECONDS = 0.5
 RELOAD_QUIET_MS = 50
 """No file changed for so long: the editor has finished saving. Truncate-then-write takes less."""
 
+EMPTY_HELD_SECONDS = 2.0
+"""A script that was emptied keeps its last good version so long: scp, network disks and some editors empty a file and write it later."""
+
 RELOAD_DEBOUNCE_MS = 200
 """Files that never become quiet are looked at this often all the same."""
 

@@ -346,7 +346,10 @@ class Pool:
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
-        self._idle.append(worker)
+        if isinstance(message, Done) and message.spent:
+            worker.kill()  # it holds too much memory for the next honest script; a new one takes its place
+        else:
+            self._idle.append(worker)
         self._finish(job, outcome)
         if len(self._line):
             self._feed()
