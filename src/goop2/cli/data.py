@@ -58,6 +58,8 @@ def _reading(folder: Path) -> Iterator[Reading]:
     try:
         with open_reading(folder) as reading:
             yield reading
+            for sentence in reading.unreadable:
+                output.note(sentence)
     except DatabaseError:
         raise
     except StorageError as error:

@@ -16,6 +16,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -25,6 +26,8 @@ import apsw
 import msgspec
 
 from goop2.regular_files import shown
+from goop2.storage import badtext
+from goop2.storage.columns import quoted
 from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.errors import DatabaseError, FileFault, QuotaError, RefusedError, StorageError
 from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
@@ -62,6 +65,9 @@ UNLIMITED: Final = 2**31 - 1
 """For SQLite its own bound, which cannot be raised."""
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
+
+ROWS_NAMED_MAX: Final = 3
+"""Rows of one unreadable text that are named."""
 
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
@@ -104,6 +110,8 @@ class Database:
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
         self._changed_before = 0
+        self.told: Callable[[str], None] | None = None
+        """Where the owner is told of text that cannot be read."""
         connection.authorizer = self._guard
         connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
@@ -115,20 +123,30 @@ class Database:
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with self._run(role, sql, arguments) as cursor:
-            return _collect(cursor, role, rows_max)
+            try:
+                return _collect(cursor, role, rows_max)
+            except UnicodeDecodeError:
+                return _collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
         with self._run(role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
-            if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
+            try:
+                row = next(cursor, ())
+            except UnicodeDecodeError:
+                row = next(iter(self._again(cursor, role, sql, arguments, bytes)))
+            if _cross(row[:1], values) > ROWS_MAX_BYTES:
                 raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
             return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
         with self._run(role, sql, arguments) as cursor:
-            return _as_records(cursor, role)
+            try:
+                return _as_records(cursor, role)
+            except UnicodeDecodeError:
+                return _as_records(self._again(cursor, role, sql, arguments, badtext.readable), role)
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
@@ -138,30 +156,71 @@ class Database:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
                 names = _names(cursor, role, sql)
-            yield names, self._each(cursor)
+            yield names, self._each(cursor, role, sql)
 
-    def _each(self, cursor: apsw.Cursor) -> Iterator[tuple[Value, ...]]:
+    def _each(self, cursor: apsw.Cursor, role: Role, sql: str) -> Iterator[tuple[Value, ...]]:
+        number = 0
         try:
-            yield from cursor
+            try:
+                for row in cursor:
+                    number += 1
+                    yield row
+            except UnicodeDecodeError:
+                yield from self._again(cursor, role, sql, (), badtext.readable, number)
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
+
+    def _again(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: badtext.Read, skipped: int = 0) -> _Again:
+        """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
+        if not cursor.is_readonly:
+            raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
+        self._guard.role = role
+        found: list[badtext.Place] = []
+        rows = badtext.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
+        return _Again(cursor.get_description(), self._named(rows, found))
+
+    def _named(self, rows: Iterator[tuple[Value, ...]], found: list[badtext.Place]) -> Iterator[tuple[Value, ...]]:
+        """`rows`, and what was `found` in them told."""
+        said = 0
+        for row in rows:
+            for place in found[said:] if self.told else ():
+                self.told(badtext.sentence(place, self._rows_with(place)))  # type: ignore[misc]
+            said = len(found)
+            yield row
+
+    def _rows_with(self, place: badtext.Place) -> list[object]:
+        if not place.table:
+            return []
+        column = quoted(place.column)
+        same = f"typeof({column}) = 'text' AND CAST({column} AS BLOB) = ?"
+        sql = f"SELECT rowid FROM main.{quoted(place.table)} WHERE {same} LIMIT {ROWS_NAMED_MAX}"
+        self._guard.role = INTERNAL
+        try:
+            return [row_id for (row_id,) in self._connection.execute(sql, (place.value,))]
+        except apsw.Error:  # without a number for each row, or too many to look through
+            return []
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         with self._run(role, sql, arguments) as cursor:
-            for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
-                pass
+            _run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
         """First column of the first row of a statement of ours, None without one."""
         with self._run(INTERNAL, sql, arguments) as cursor:
-            return next(cursor, (None,))[0]
+            try:
+                return next(cursor, (None,))[0]
+            except UnicodeDecodeError:
+                return next(iter(self._again(cursor, INTERNAL, sql, arguments, badtext.readable)))[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
         with self._run(INTERNAL, sql, arguments) as cursor:
-            return list(cursor)
+            try:
+                return list(cursor)
+            except UnicodeDecodeError:
+                return list(self._again(cursor, INTERNAL, sql, arguments, badtext.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows a statement of ours changed."""
@@ -352,6 +411,32 @@ class Database:
         self._connection.close(True)
 
 
+class _Again:
+    """Rows that are read a second way, like a cursor."""
+
+    __slots__ = ("_description", "_rows")
+
+    def __init__(self, description: tuple[tuple[str, str], ...], rows: Iterator[tuple[Value, ...]]) -> None:
+        self._description, self._rows = description, rows
+
+    def __iter__(self) -> Iterator[tuple[Value, ...]]:
+        return self._rows
+
+    def get_description(self) -> tuple[tuple[str, str], ...]:
+        return self._description
+
+
+def _run_out(cursor: apsw.Cursor) -> None:
+    """RETURNING: the statement is done when its rows are fetched, whatever stands in them."""
+    while True:
+        try:
+            for _ in cursor:
+                pass
+            return
+        except UnicodeDecodeError:
+            continue
+
+
 class _Statement:
     """A statement under way, with every failure as a `StorageError`. A generator would cost three times as much."""
 
@@ -431,19 +516,34 @@ def _names(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
     return found[0]
 
 
-def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
+def _collect(cursor: apsw.Cursor | _Again, role: Role, rows_max: int) -> Rows:
     values: list[CrossingValue] = []
     names: tuple[str, ...] = ()
     size = 0
     for number, row in enumerate(cursor, 1):
         if number == 1:
-            names = tuple(column[0] for column in cursor.get_description())
+            names = told_apart(tuple(column[0] for column in cursor.get_description()))
         elif number > rows_max:
             raise StorageError(f"{role.name}: {_of(role)}more than {rows_max} rows; {_fewer(role)}")
         size += _cross(row, values)
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: {_of(role)}more than {ROWS_MAX_BYTES} bytes of rows; {_smaller(role)}")
     return Rows(names, values)
+
+
+def told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of columns for the keys of an object: of several `x` the last keeps its name, those before it are `x:1`, `x:2`."""
+    if len(set(names)) == len(names):
+        return names
+    last = {name: place for place, name in enumerate(names)}
+    taken = set(names)
+    found = []
+    for place, name in enumerate(names):
+        if last[name] != place:
+            name = next(free for number in count(1) if (free := f"{name}:{number}") not in taken)
+            taken.add(name)
+        found.append(name)
+    return tuple(found)
 
 
 def _of(role: Role) -> str:
@@ -458,12 +558,13 @@ def _smaller(role: Role) -> str:
     return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
 
 
-def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
+def _as_records(cursor: apsw.Cursor | _Again, role: Role) -> list[dict[str, object]]:
     records: list[dict[str, object]] = []
+    names: tuple[str, ...] = ()
     crossed: list[CrossingValue] = []
     size = 0
     for row in cursor:
-        names = [column[0] for column in cursor.get_description()]
+        names = names or told_apart(tuple(column[0] for column in cursor.get_description()))
         size += _cross(row, crossed)
         crossed.clear()
         if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:

@@ -57,6 +57,13 @@ class Reading:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.unreadable: list[str] = []
+        """A sentence for each text that could not be read as it is, in what was read so far."""
+        database.told = self._told
+
+    def _told(self, sentence: str) -> None:
+        if sentence not in self.unreadable:
+            self.unreadable.append(sentence)
 
     def tables(self) -> list[TableSummary]:
         """The site's own tables, sorted by name."""
