@@ -13,8 +13,12 @@ from typing import Any, Final
 
 import apsw
 
+from goop2.storage.columns import quoted
+
 NAMED_MAX: Final = 10
 """Values of one statement that are named: a table full of them is not a list to read."""
+ROWS_NAMED_MAX: Final = 3
+"""Rows with the same value, likewise."""
 _NAME_BYTES: Final = 8
 
 
@@ -37,6 +41,46 @@ Read = Callable[[bytes], Any]
 def readable(text: bytes) -> str:
     """As much of it as can be read; U+FFFD for the rest."""
     return text.decode("utf-8", "replace")
+
+
+class Again:
+    """Rows that are read a second way, like a cursor."""
+
+    __slots__ = ("_description", "_rows")
+
+    def __init__(self, description: tuple[tuple[str, str], ...], rows: Iterator[tuple[Any, ...]]) -> None:
+        self._description, self._rows = description, rows
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return self._rows
+
+    def get_description(self) -> tuple[tuple[str, str], ...]:
+        """Of the statement as it was asked."""
+        return self._description
+
+
+def run_out(cursor: apsw.Cursor) -> None:
+    """RETURNING: the statement is done when its rows are fetched, whatever stands in them."""
+    while True:
+        try:
+            for _ in cursor:
+                pass
+            return
+        except UnicodeDecodeError:
+            continue
+
+
+def rows_with(connection: apsw.Connection, place: Place) -> list[object]:
+    """The numbers of a few rows that hold the value; none where there are no numbers, or too many rows to look through."""
+    if not place.table:
+        return []
+    column = quoted(place.column)
+    same = f"typeof({column}) = 'text' AND CAST({column} AS BLOB) = ?"
+    sql = f"SELECT rowid FROM main.{quoted(place.table)} WHERE {same} LIMIT {ROWS_NAMED_MAX}"
+    try:
+        return [row_id for (row_id,) in connection.execute(sql, (place.value,))]
+    except apsw.Error:
+        return []
 
 
 def rows_again(

@@ -2,33 +2,30 @@
 
 A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
 connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means.
+Knows roles, limits and transactions; it must not know what a table means. Long, since every way to run a
+statement stands here and nowhere else.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
-import math
 import os
 import random
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import apsw
-import msgspec
 
 from goop2.regular_files import shown
 from goop2.storage import badtext
-from goop2.storage.columns import quoted
 from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.crossing import CrossingValue, Rows, as_records, collect, cross
 from goop2.storage.errors import DatabaseError, FileFault, QuotaError, RefusedError, StorageError
 from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
@@ -50,13 +47,12 @@ from goop2.storage.limits import (
     VISITOR_SECONDS,
 )
 from goop2.storage.patience import bound_functions
+from goop2.storage.statement import inspect, names_of
 
 FILE: Final = "data.db"
 SUFFIXES: Final = ("-wal", "-shm", "-journal")
 """Of the files SQLite keeps beside a database."""
 
-EXACT_INTEGER_MAX: Final = 2**53
-NUMBER_BYTES: Final = 8
 FOREVER: Final = float("inf")
 OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 DESCRIPTORS_LOOKED_AT: Final = 1024
@@ -66,28 +62,11 @@ UNLIMITED: Final = 2**31 - 1
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
 
-ROWS_NAMED_MAX: Final = 3
-"""Rows of one unreadable text that are named."""
-
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
-CrossingValue = None | int | float | bytes
-"""A value on its way to Lua: text as UTF-8 bytes, an integer beyond 2^53 as decimal digits."""
-
-
-class Rows(msgspec.Struct, frozen=True, gc=False):
-    """The result of a query, flat: `values` holds len(names) values a row."""
-
-    names: tuple[str, ...]
-    values: list[CrossingValue]
-
-    def __len__(self) -> int:
-        return len(self.values) // len(self.names) if self.names else 0
-
-
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
@@ -124,9 +103,9 @@ class Database:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with self._run(role, sql, arguments) as cursor:
             try:
-                return _collect(cursor, role, rows_max)
+                return collect(cursor, role, rows_max)
             except UnicodeDecodeError:
-                return _collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
+                return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
@@ -136,7 +115,7 @@ class Database:
                 row = next(cursor, ())
             except UnicodeDecodeError:
                 row = next(iter(self._again(cursor, role, sql, arguments, bytes)))
-            if _cross(row[:1], values) > ROWS_MAX_BYTES:
+            if cross(row[:1], values) > ROWS_MAX_BYTES:
                 raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
             return values[0] if values else None
 
@@ -144,9 +123,9 @@ class Database:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
         with self._run(role, sql, arguments) as cursor:
             try:
-                return _as_records(cursor, role)
+                return as_records(cursor, role)
             except UnicodeDecodeError:
-                return _as_records(self._again(cursor, role, sql, arguments, badtext.readable), role)
+                return as_records(self._again(cursor, role, sql, arguments, badtext.readable), role)
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
@@ -155,7 +134,7 @@ class Database:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = _names(cursor, role, sql)
+                names = names_of(cursor, role, sql)
             yield names, self._each(cursor, role, sql)
 
     def _each(self, cursor: apsw.Cursor, role: Role, sql: str) -> Iterator[tuple[Value, ...]]:
@@ -170,40 +149,21 @@ class Database:
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
 
-    def _again(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: badtext.Read, skipped: int = 0) -> _Again:
+    def _again(
+        self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: badtext.Read, skipped: int = 0
+    ) -> badtext.Again:
         """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
         found: list[badtext.Place] = []
         rows = badtext.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
-        return _Again(cursor.get_description(), self._named(rows, found))
-
-    def _named(self, rows: Iterator[tuple[Value, ...]], found: list[badtext.Place]) -> Iterator[tuple[Value, ...]]:
-        """`rows`, and what was `found` in them told."""
-        said = 0
-        for row in rows:
-            for place in found[said:] if self.told else ():
-                self.told(badtext.sentence(place, self._rows_with(place)))  # type: ignore[misc]
-            said = len(found)
-            yield row
-
-    def _rows_with(self, place: badtext.Place) -> list[object]:
-        if not place.table:
-            return []
-        column = quoted(place.column)
-        same = f"typeof({column}) = 'text' AND CAST({column} AS BLOB) = ?"
-        sql = f"SELECT rowid FROM main.{quoted(place.table)} WHERE {same} LIMIT {ROWS_NAMED_MAX}"
-        self._guard.role = INTERNAL
-        try:
-            return [row_id for (row_id,) in self._connection.execute(sql, (place.value,))]
-        except apsw.Error:  # without a number for each row, or too many to look through
-            return []
+        return badtext.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         with self._run(role, sql, arguments) as cursor:
-            _run_out(cursor)
+            badtext.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
@@ -212,7 +172,8 @@ class Database:
             try:
                 return next(cursor, (None,))[0]
             except UnicodeDecodeError:
-                return next(iter(self._again(cursor, INTERNAL, sql, arguments, badtext.readable)))[0]
+                row: tuple[Value, ...] = next(iter(self._again(cursor, INTERNAL, sql, arguments, badtext.readable)))
+                return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
@@ -230,6 +191,18 @@ class Database:
     def last_id(self) -> int:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
+
+    def _telling(
+        self, rows: Iterator[tuple[Value, ...]], found: list[badtext.Place], tell: Callable[[str], None]
+    ) -> Iterator[tuple[Value, ...]]:
+        """`rows`, and what was `found` in each told before it is given."""
+        said = 0
+        for row in rows:
+            for place in found[said:]:
+                self._guard.role = INTERNAL
+                tell(badtext.sentence(place, badtext.rows_with(self._connection, place)))
+            said = len(found)
+            yield row
 
     def begin_anew(self) -> None:
         """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
@@ -299,7 +272,7 @@ class Database:
         readonly = self._inspected.get(key)
         if readonly is None:
             self._guard.changes = False
-            readonly = _inspect(cursor, role, sql, arguments)
+            readonly = inspect(cursor, role, sql, arguments)
             if role.kind is SCRIPT_WRITES and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
             if len(self._inspected) >= INSPECTED_KEPT:
@@ -411,32 +384,6 @@ class Database:
         self._connection.close(True)
 
 
-class _Again:
-    """Rows that are read a second way, like a cursor."""
-
-    __slots__ = ("_description", "_rows")
-
-    def __init__(self, description: tuple[tuple[str, str], ...], rows: Iterator[tuple[Value, ...]]) -> None:
-        self._description, self._rows = description, rows
-
-    def __iter__(self) -> Iterator[tuple[Value, ...]]:
-        return self._rows
-
-    def get_description(self) -> tuple[tuple[str, str], ...]:
-        return self._description
-
-
-def _run_out(cursor: apsw.Cursor) -> None:
-    """RETURNING: the statement is done when its rows are fetched, whatever stands in them."""
-    while True:
-        try:
-            for _ in cursor:
-                pass
-            return
-        except UnicodeDecodeError:
-            continue
-
-
 class _Statement:
     """A statement under way, with every failure as a `StorageError`. A generator would cost three times as much."""
 
@@ -458,150 +405,6 @@ class _Statement:
         self._database._done(self._cursor)
         if why is not None:
             raise why from None
-
-
-def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
-    """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
-    if "\0" in sql:
-        raise StorageError(f"{role.name}: the statement holds a NUL character")
-    first, rest = _compile_first(cursor, role, sql, arguments)
-    if first is None:
-        raise StorageError(f"{role.name}: there is no statement in the text")
-    while rest:
-        try:
-            another, rest = _compile_first(cursor, role, rest, arguments)
-        except apsw.Error:  # what follows is a statement, though one that could not be run
-            another = False
-        if another is not None:
-            raise StorageError(f"{role.name} takes one statement, not several")
-    return first
-
-
-def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
-    """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
-    found: list[tuple[bool | None, str]] = []
-
-    def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
-        if traced.is_explain and role.kind is not OWNER_READS:
-            raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
-        found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
-        return False
-
-    cursor.exec_trace = trace
-    try:
-        # Compiled anew where the guard must be asked: it is not about what stands in the cache.
-        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
-    except apsw.ExecTraceAbort:
-        pass
-    finally:
-        cursor.exec_trace = None
-    return found[0] if found else (None, "")
-
-
-def _names(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
-    """The columns of a statement that gives no row."""
-    found: list[tuple[str, ...]] = []
-
-    def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:
-        found.append(tuple(column[0] for column in traced.get_description()))
-        return False
-
-    cursor.exec_trace = trace
-    try:
-        cursor.execute(sql, prepare_flags=role.kind.flags)
-    except apsw.ExecTraceAbort:
-        pass
-    finally:
-        cursor.exec_trace = None
-    return found[0]
-
-
-def _collect(cursor: apsw.Cursor | _Again, role: Role, rows_max: int) -> Rows:
-    values: list[CrossingValue] = []
-    names: tuple[str, ...] = ()
-    size = 0
-    for number, row in enumerate(cursor, 1):
-        if number == 1:
-            names = told_apart(tuple(column[0] for column in cursor.get_description()))
-        elif number > rows_max:
-            raise StorageError(f"{role.name}: {_of(role)}more than {rows_max} rows; {_fewer(role)}")
-        size += _cross(row, values)
-        if size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: {_of(role)}more than {ROWS_MAX_BYTES} bytes of rows; {_smaller(role)}")
-    return Rows(names, values)
-
-
-def told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of columns for the keys of an object: of several `x` the last keeps its name, those before it are `x:1`, `x:2`."""
-    if len(set(names)) == len(names):
-        return names
-    last = {name: place for place, name in enumerate(names)}
-    taken = set(names)
-    found = []
-    for place, name in enumerate(names):
-        if last[name] != place:
-            name = next(free for number in count(1) if (free := f"{name}:{number}") not in taken)
-            taken.add(name)
-        found.append(name)
-    return tuple(found)
-
-
-def _of(role: Role) -> str:
-    return f"{role.table} gives " if role.table else ""
-
-
-def _fewer(role: Role) -> str:
-    return "give limit and offset" if role.table else "add a LIMIT"
-
-
-def _smaller(role: Role) -> str:
-    return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
-
-
-def _as_records(cursor: apsw.Cursor | _Again, role: Role) -> list[dict[str, object]]:
-    records: list[dict[str, object]] = []
-    names: tuple[str, ...] = ()
-    crossed: list[CrossingValue] = []
-    size = 0
-    for row in cursor:
-        names = names or told_apart(tuple(column[0] for column in cursor.get_description()))
-        size += _cross(row, crossed)
-        crossed.clear()
-        if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; give limit and offset")
-        records.append({name: _for_json(role, name, value) for name, value in zip(names, row, strict=True)})
-    return records
-
-
-def _for_json(role: Role, name: str, value: Any) -> object:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-        return str(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise StorageError(f"{role.name}: {name} is not a finite number")
-        if value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-            return int(value)  # 5, never 5.0, as a script gives it
-    return value
-
-
-def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
-    """Append a row's values as they cross; their bytes. The inner loop of every query, hence one function."""
-    size = 0
-    for value in row:
-        kind = value.__class__
-        if kind is str:
-            value = value.encode()
-            size += len(value)
-        elif kind is bytes:
-            size += len(value)
-        else:
-            size += NUMBER_BYTES
-            if kind is int and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-                value = b"%d" % value
-        values.append(value)
-    return size
 
 
 def open_database(path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS) -> Database:
