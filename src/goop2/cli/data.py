@@ -59,6 +59,8 @@ def _reading(folder: Path) -> Iterator[Reading]:
     try:
         with open_reading(folder) as reading:
             yield reading
+            for sentence in reading.unreadable:
+                output.note(sentence)
     except DatabaseError:
         raise
     except StorageError as error:
@@ -100,7 +102,7 @@ def describe(folder: Path, table: str, as_json: bool, as_csv: bool) -> None:
                 str(each["name"]),
                 str(each["type"]),
                 "yes" if each["required"] else "",
-                "" if each["default"] is None else str(each["default"]),
+                "computed" if each.get("computed") else "" if each["default"] is None else str(each["default"]),
                 "yes" if each["key"] else "",
                 ", ".join(map(str, each["values"])) if isinstance(each["values"], list) else "",
             )

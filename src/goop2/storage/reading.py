@@ -30,6 +30,11 @@ from goop2.storage.values import shown
 BACKUP_PAGES: Final = 1000
 """Copied at a time, 4 MB: between two steps Ctrl-C is heard and progress told."""
 
+_HIDDEN: Final = 1
+"""In the last column of PRAGMA table_xinfo: a column of a virtual table that is no part of its rows."""
+_COMPUTED: Final = (2, 3)
+"""There: one that SQLite computes when it is read, or when the row is written."""
+
 QUERY: Final = Role(OWNER_READS, "goop2 data query")
 Progress = Callable[[int, int], None]
 """(pages copied, pages of all)"""
@@ -52,6 +57,13 @@ class Reading:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.unreadable: list[str] = []
+        """A sentence for each text that could not be read as it is, in what was read so far."""
+        database.told = self._told
+
+    def _told(self, sentence: str) -> None:
+        if sentence not in self.unreadable:
+            self.unreadable.append(sentence)
 
     def tables(self) -> list[TableSummary]:
         """The site's own tables, sorted by name."""
@@ -81,7 +93,7 @@ class Reading:
     def describe(self, name: str) -> list[dict[str, object]]:
         """The columns of any table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
-        rows = self._database.rows(f"PRAGMA table_info({quoted(name)})")
+        rows = self._database.rows(f"PRAGMA table_xinfo({quoted(name)})")
         typed = {column.name: column for column in self._declared(name)}
         return [
             {
@@ -91,8 +103,10 @@ class Reading:
                 "default": default,
                 "key": bool(key) or (str(column) in typed and typed[str(column)].key),
                 "values": list(typed[str(column)].keys) if str(column) in typed else [],
+                **({"computed": True} if hidden in _COMPUTED else {}),
             }
-            for _, column, kind, not_null, default, key in rows
+            for _, column, kind, not_null, default, key, hidden in rows
+            if hidden != _HIDDEN
         ]
 
     def _declared(self, name: str) -> tuple[Column, ...]:
