@@ -18,7 +18,7 @@ from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
-    from goop2.control import Operation
+    from goop2.control import Answer, Operation, Request
     from goop2.peer import Peer
     from goop2.web.opening import OpenWeb
 
@@ -77,7 +77,7 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
         if why != told:
             output.warn(f"this peer is not on the network: {why}. Its pages are served, and it is tried again within a minute")
             told = web.abroad.problem = why
-        async with _answering(opened.folder, WithoutNetwork(opened, why).operations):
+        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, "console": _console(web)}):
             await asyncio.wait((ending,), timeout=wait)
         wait = min(2 * wait, RETRY_MAX_SECONDS)
 
@@ -90,7 +90,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
     from goop2.p2p.guest import GuestFailed
 
     try:
-        async with join(opened) as network, _answering(opened.folder, Remote(opened, network).operations):
+        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
             web.abroad.join(network)
             web.abroad.problem = ""
             if was_away:
@@ -117,6 +117,13 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
         except OSError as error:
             output.warn(f"no command reaches this peer: its socket in {folder / 'data'} cannot be made ({error.strerror or error})")
         yield
+
+
+def _console(web: OpenWeb) -> Operation:
+    async def console(_request: Request) -> Answer:
+        return dict(web.ways_in())
+
+    return console
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:

@@ -59,6 +59,7 @@ class Access:
         if operation in OWNERS_OPERATIONS and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
         self._caller, self._condition = visitor.id, condition
+        self._database.begin_anew()
         try:
             return work(self, visitor, request)
         except AccessError:
