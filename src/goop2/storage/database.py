@@ -467,6 +467,7 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
     connection.pragma("temp_store", "memory")
+    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
     connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
