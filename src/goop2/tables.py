@@ -25,6 +25,7 @@ from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
+from goop2.storage.write_queue import Rank
 from goop2.untrusted_json import InvalidJsonError, decode
 
 OWNER_SECONDS: Final = 10.0
@@ -63,8 +64,9 @@ class _Job:
 class _Desk:
     """One thread and one connection: an operation at a time."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, rank: Rank) -> None:
         self._thread = ThreadPoolExecutor(1, name)
+        self._rank = rank
         self._access: Access | None = None
         self._close: Callable[[], None] = lambda: None
 
@@ -73,7 +75,7 @@ class _Desk:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path)
 
     def _open(self, path: Path) -> None:
-        database = open_database(path, watchful=True)
+        database = open_database(path, watchful=True, rank=self._rank)
         self._database = database
         self._access, self._close = Access(database), database.close
 
@@ -107,7 +109,7 @@ class Tables:
     def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False) -> None:
         self._path = path
         self._is_member = is_member
-        self._owners, self._strangers = _Desk("goop2-tables-owner"), _Desk("goop2-tables")
+        self._owners, self._strangers = _Desk("goop2-tables-owner", Rank.PEER), _Desk("goop2-tables", Rank.STRANGER)
         self._owners_waiting = 0
         self._accounts = Accounts(time.monotonic)
         self._line: FairLine[_Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
