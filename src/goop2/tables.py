@@ -24,6 +24,7 @@ from goop2.scripting.line import FairLine
 from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
+from goop2.storage.file_care import CARELESS, FileCare
 from goop2.storage.policies import Visitor
 from goop2.storage.write_queue import Rank
 from goop2.untrusted_json import InvalidJsonError, decode
@@ -70,12 +71,12 @@ class _Desk:
         self._access: Access | None = None
         self._close: Callable[[], None] = lambda: None
 
-    async def open(self, path: Path) -> None:
+    async def open(self, path: Path, care: FileCare) -> None:
         """Raises `DatabaseError`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
 
-    def _open(self, path: Path) -> None:
-        database = open_database(path, watchful=True, rank=self._rank)
+    def _open(self, path: Path, care: FileCare) -> None:
+        database = open_database(path, watchful=True, care=care, rank=self._rank)
         self._database = database
         self._access, self._close = Access(database), database.close
 
@@ -106,8 +107,9 @@ class _Desk:
 class Tables:
     """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
 
-    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False) -> None:
+    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
         self._path = path
+        self._care = care
         self._is_member = is_member
         self._owners, self._strangers = _Desk("goop2-tables-owner", Rank.PEER), _Desk("goop2-tables", Rank.STRANGER)
         self._owners_waiting = 0
@@ -118,8 +120,8 @@ class Tables:
 
     async def open(self) -> None:
         """Raises `DatabaseError`."""
-        await self._owners.open(self._path)
-        await self._strangers.open(self._path)
+        await self._owners.open(self._path, self._care)
+        await self._strangers.open(self._path, self._care)
 
     async def close(self) -> None:
         """What waits is answered that the peer is stopping."""

@@ -88,7 +88,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     database, _ = open_folder(tmp_path, tmp_path / "site/lua")
     database.rows("CREATE TABLE t (x)")
     database.rows("INSERT INTO t VALUES (0)")
-    setup = msgspec.structs.replace(setup_of(), database=str(tmp_path / FILE), kv_enabled=True)
+    setup = msgspec.structs.replace(setup_of(), database=bytes(tmp_path / FILE), kv_enabled=True)
     keeper = Keeper(tmp_path / FILE)
     await keeper.open()
     try:

@@ -96,6 +96,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     waited_seconds: float = 0.0
     """From acceptance until a worker took it."""
     calls: tuple[CallTime, ...] = ()
+    file_fault: str = ""
+    """The last error the database file itself gave during the run, "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,16 @@ START_SECONDS = 10.0
 EXIT_TOLD_SECONDS = 0.5
 """How long a lost call waits to hear from the nursery how its worker ended: a millisecond, where all are busy more than a hundred."""
 
+REASON_MAX_CHARS = 300
+"""What the log says of a message that is none: it may be a stranger's text."""
+
+CPU_SPARE_SECONDS = 10.0
+"""Processor time a worker is allowed beyond the invocation it is given: the limit is then raised once in so many seconds of work,
+not at each call. A worker that computes without an invocation is ended by the kernel after at most this and one time-out."""
+
+CPU_LEAST_SECONDS = 2.0
+"""Processor time that is left in any case: the kernel counts in whole seconds, and building a VM takes some."""
+
 RESPAWN_SECONDS = 0.1
 """Pause before the nursery is started again after it ended by itself."""
 
@@ -109,6 +119,9 @@ RELOAD_LIVE_SECONDS = 0.5
 
 RELOAD_QUIET_MS = 50
 """No file changed for so long: the editor has finished saving. Truncate-then-write takes less."""
+
+EMPTY_HELD_SECONDS = 2.0
+"""A script that was emptied keeps its last good version so long: scp, network disks and some editors empty a file and write it later."""
 
 RELOAD_DEBOUNCE_MS = 200
 """Files that never become quiet are looked at this often all the same."""

@@ -33,6 +33,7 @@ from goop2.scripting.limits import (
     IDLE_WORKER_SECONDS,
     NEWCOMER_SECONDS,
     OWNER_WORKERS,
+    REASON_MAX_CHARS,
     RESPAWN_SECONDS,
     START_SECONDS,
     TICK_SECONDS,
@@ -53,13 +54,14 @@ OWNER_LANE = "\0owner"
 
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
 LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
-WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
+WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
 CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
 ENDED_BY = {
     -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
     -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
 }
-"""Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
+"""Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
+killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
@@ -112,6 +114,8 @@ class Pool:
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._first_ready: asyncio.Future[WorkerProcess] | None = None
+        self.protocol_violations = 0
+        """Workers ended because they sent what no message is, or one out of place."""
         self.gaps: Mapping[str, str] = {}
         """What the layers of a worker do not cover on this machine: name → sentence, once started."""
         self._stopped = False
@@ -264,6 +268,7 @@ class Pool:
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
         work = job.work
+        worker.allow_cpu(job.deadline)
         if isinstance(work, Compile):
             worker.send(work)
             return
@@ -341,7 +346,10 @@ class Pool:
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
-        self._idle.append(worker)
+        if isinstance(message, Done) and message.spent:
+            worker.kill()  # it holds too much memory for the next honest script; a new one takes its place
+        else:
+            self._idle.append(worker)
         self._finish(job, outcome)
         if len(self._line):
             self._feed()
@@ -368,6 +376,17 @@ class Pool:
         if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
             raise ProtocolViolation("a host call out of place")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
+
+    def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
+        """Tell the owner what was running on it: native code may have taken the worker over."""
+        self.protocol_violations += 1
+        job = self._running.get(worker)
+        work = job.work if job is not None else None
+        if isinstance(work, Invocation):
+            running = {"script": work.script.name, "caller": work.caller.id}
+        else:
+            running = {"script": work.script if work is not None else "", "caller": ""}
+        log.error("a worker broke the protocol and was ended", reason=reason[:REASON_MAX_CHARS], pid=worker.pid, **running)
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Fail its job alone, and replace it."""
@@ -468,7 +487,7 @@ def _outcome(message: Done, waited_seconds: float) -> Outcome:
     code = _CODES.get(message.code)
     if code is None:
         raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls)
+    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

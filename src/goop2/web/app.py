@@ -29,6 +29,7 @@ from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
+from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
@@ -38,13 +39,15 @@ from goop2.web.bodies import ClientGone
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
+from goop2.web.entrance import Entrance
 from goop2.web.events import Events
 from goop2.web.groups import Groups
 from goop2.web.listen import Listen
 from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
-from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
+from goop2.web.origins import READERS_DOING, Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
 from goop2.web.pages import SitePages, send_page
+from goop2.web.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
 from goop2.web.peers import Peers
 from goop2.web.ports import Ports, TooManySites
 from goop2.web.site_api import SiteApi
@@ -53,6 +56,7 @@ from goop2.web.visitors import named_visitor, visitor
 from goop2.web.visits import Visits, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
+UNHEALTHY: Final = b'{"status":"unavailable","problem":"the database"}'
 AS_VISITOR: Final = "/as/"
 NOBODY: Final = Caller("")
 """Who asks the console's own pages; whoever asks its controls shows the token."""
@@ -87,6 +91,7 @@ class Parts:
     """What the peer started with; goop.json may say otherwise by now."""
     warnings: tuple[str, ...]
     schemas: SchemaFiles
+    health: StorageHealth
     pool: Pool
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
@@ -123,6 +128,7 @@ class Web:
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
+        self.entrance = Entrance(Passes(parts.folder, parts.peer_id), parts.abroad.label)
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
         self.api: dict[str, Answer] = {
@@ -206,12 +212,21 @@ class DoorApp:
             return
         self._web.requests[origin.realm] += 1
         if path == "/healthz":
-            await send_json(send, HEALTHY)
+            await self._healthz(send)
         elif origin.realm is Realm.CONSOLE:
-            await self._on_console(origin, scope, receive, send)
+            await self._on_console(origin, scope, receive, send, cookies)
         else:
-            caller, headers = self._caller(origin, scope, cookies)
-            await self._on_site(Call(origin, caller, scope, receive, send, headers), path, is_api)
+            call = await self._web.entrance.admit(Call(origin, NOBODY, scope, receive, send, NO_HEADERS), cookies, is_api)
+            if call is not None:
+                caller, headers = self._caller(call.origin, scope, cookies)
+                await self._on_site(call._replace(caller=caller, headers=headers), path, is_api)
+
+    async def _healthz(self, send: Send) -> None:
+        """Whether the peer does what it is for. Anybody may ask, so a problem is named and not told."""
+        if self._web.parts.health.problem:
+            await send_json(send, UNHEALTHY, HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            await send_json(send, HEALTHY)
 
     def _caller(self, origin: Origin, scope: Scope, cookies: bytes) -> tuple[Caller, Headers]:
         """Who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""
@@ -231,6 +246,9 @@ class DoorApp:
             await self._web.sdk.answer(call, path.removeprefix("/sdk/"))
             return
         shown = _without_peer(path, "/p/", call.origin.peer_id)
+        if shown is None and _leads_on(call):
+            await self._to_site(call._replace(headers=PAGE_HEADERS[call.origin.realm]), path, owner=True)
+            return
         if shown is None:
             await send_page(call, HTTPStatus.FORBIDDEN, "Another peer's page", "It has an address of its own, and is not shown here.")
             return
@@ -252,15 +270,19 @@ class DoorApp:
             return
         await answer(call)
 
-    async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send, cookies: bytes) -> None:
         path: str = scope["path"]
         if path.startswith(("/p/", AS_VISITOR)):
-            await self._to_site(Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE]), path)
+            call = Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE])
+            await self._to_site(call, path, self._web.entrance.is_owner(scope, cookies, CONSOLE))
             return
         await self._console(scope, receive, send)
 
-    async def _to_site(self, call: Call, path: str) -> None:
-        """`/p/<X>/…` on the console's origin leads to X's own, `/as/<name>/` to the own site as that test visitor."""
+    async def _to_site(self, call: Call, path: str, owner: bool) -> None:
+        """`/p/<X>/…` on the console's origin leads to X's own, `/as/<name>/` to the own site as that test visitor.
+
+        Where the `owner` follows a link of ours, the address carries a code, so that nobody is asked there.
+        """
         named = path.split("/")[2]
         as_visitor = path.startswith(AS_VISITOR)
         try:
@@ -276,9 +298,18 @@ class DoorApp:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "No port for this site", f"{error}.")
             return
         query = call.scope["query_string"]
+        place = OWN if peer_id == self._web.parts.peer_id else visit_of(peer_id)
+        if owner and not as_visitor and self._web.entrance.wants_code(call, place):
+            query += (b"&" if query else b"") + f"{PARAMETER}={self._web.entrance.passes.code(place)}".encode()
         rest = b"/" if as_visitor else call.scope["raw_path"] + (b"?" + query if query else b"")
         text = "It has an origin of its own, so that it can reach nothing of yours."
         await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", site.encode() + rest)])
+
+
+def _leads_on(call: Call) -> bool:
+    """Whether it is a link that the owner follows from the own site to another peer's."""
+    own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
+    return own and call.header(b"sec-fetch-mode") == "navigate" and call.header(b"sec-fetch-site") in READERS_DOING
 
 
 def _asking(scope: Scope, shows_pages: bool) -> tuple[Asking, bytes]:

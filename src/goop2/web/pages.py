@@ -243,6 +243,11 @@ _PAGE: Final = """<!doctype html>
 
 async def send_page(call: Call, status: HTTPStatus, title: str, text: str, headers: Headers | None = None) -> None:
     """Send a small page of ours, with a way back."""
-    body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
+    await send_html(call, status, _PAGE.format(title=html.escape(title), text=html.escape(text)), headers)
+
+
+async def send_html(call: Call, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
+    """Send a page of ours that nobody keeps."""
+    body = text.encode()
     own = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), _length(len(body))]
     await _send(call, status, [*own, *(headers or []), *call.headers], body)

@@ -28,6 +28,7 @@ from goop2.web.limits import (
     REFUSED_SECONDS,
     STALLED_SECONDS,
 )
+from goop2.web.local_users import LocalUsers
 from goop2.web.places import Places, victim
 
 NEVER = float("inf")
@@ -50,9 +51,13 @@ class PatientProtocol(HttpToolsProtocol):
 
     connections_per_address: float = NEVER
     """Of one network."""
+    local_users: LocalUsers | None = LocalUsers()
+    """Tells whose connection it is; None at a door where everybody is a visitor."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
+        self._user: int | None = None
+        """The user of this machine at the other end."""
         self.network = ""
         self.waiting_since = 0.0
         self._places = _PLACES.setdefault(self.server_state, Places())
@@ -74,6 +79,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._read_by = self._taken_at + HEAD_SECONDS
         self.network = network_of(self.client[0]) if self.client else ""
         self._take_place()
+        if self._has_place and self.local_users is not None and self.client is not None:
+            # Now and never again: later the pair of addresses may be somebody else's.
+            self._user = self.local_users.user_of(self.client, transport.get_extra_info("sockname")[:2])
 
     @property
     def connections_max(self) -> int:
@@ -140,6 +148,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self.scope["state"]["user"] = self._user
         self._in_head, self._head_bytes = True, 0
         self.waiting_since = time.monotonic()
         self._read_by = self.waiting_since + (REFUSED_SECONDS if self._refused else HEAD_SECONDS)
@@ -201,6 +210,7 @@ class PatientProtocol(HttpToolsProtocol):
 class StrangersProtocol(PatientProtocol):
     """A connection at the opened door: no single stranger takes all the places."""
 
+    local_users = None
     connections_per_address: float = CONNECTIONS_PER_ADDRESS_MAX
 
 
