@@ -39,7 +39,7 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
     if os.path.lexists(settings_file):
         raise FolderError(f"{settings_file} is there already: {folder} is a peer folder, and stays as it is")
     files = templates.files_of(template)
-    files[loading.FILE] = _labelled(files[loading.FILE], _checked(Path(os.path.realpath(folder)).name if label is None else label))
+    files[loading.FILE] = _labelled(files[loading.FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
     _check_places(folder, files)
     try:
         # Settings last: a folder half made is not yet a peer, and `create` can be called again.

@@ -37,6 +37,7 @@ from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.file_care import CARELESS, FileCare
 
 JOIN_SECONDS: Final = 10.0
 """For the host to let us in: a message there, and one back."""
@@ -84,9 +85,10 @@ class Invited(msgspec.Struct, frozen=True):
 class Grouping:
     """All groups of one peer."""
 
-    def __init__(self, own_id: str, path: Path) -> None:
+    def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = Groups(own_id, lambda: time.time_ns() // 1_000_000)
         self._path = path
+        self._care = care
         self._thread = ThreadPoolExecutor(1, "goop2-groups")
         self._database: Database | None = None
         self.problem = ""
@@ -317,7 +319,7 @@ class Grouping:
         return self._database
 
     def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
-        database = open_database(self._path, guarded=False)
+        database = open_database(self._path, guarded=False, care=self._care)
         try:
             kept.lay_out(database)
             found = kept.read(database)

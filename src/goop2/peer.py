@@ -29,6 +29,7 @@ from goop2.listen.operations import Elsewhere, beside
 from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
+from goop2.regular_files import shown
 from goop2.sandbox.messages import Scalar, Setup
 from goop2.schema_files import SchemaFiles
 from goop2.scripting.api import FUNCTIONS, Place
@@ -42,7 +43,9 @@ from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
 from goop2.site_files import NotServed, SiteFiles, TooLarge
 from goop2.storage.database import FILE, Database
+from goop2.storage.file_care import Quota, quota_of
 from goop2.storage.start import open_folder
+from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ class Peer:
     grouping: Grouping
     listening: Listening
     schemas: SchemaFiles
+    health: StorageHealth
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
@@ -115,23 +119,29 @@ async def open_peer(
     files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir])
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": _site_read(files), **_http(settings, world)}
+    quota = quota_of(folder / FILE, settings.storage.max_mb)
+    health = StorageHealth(folder / FILE, quota)
     async with AsyncExitStack() as opened:
-        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private)
+        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
         opened.callback(database.close)
-        schemas = await opened.enter_async_context(_schemas(folder, watch))
-        pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
+        health.use()
+        schemas = await opened.enter_async_context(_schemas(folder, health, watch))
+        pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         opened.push_async_callback(pool.stop)
         confinement = await pool.start()
         catalog = await opened.enter_async_context(_catalog(folder, settings, pool, watch))
         operations["commands"] = _commands(catalog)
         runs = Runs()
-        engine = Engine(catalog, pool, limits, runs)
-        chat = await opened.enter_async_context(_chat(folder, this, engine))
-        grouping = await opened.enter_async_context(_grouping(folder, this))
-        tables = await opened.enter_async_context(_tables(folder, grouping))
+        engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
+        chat = await opened.enter_async_context(_chat(folder, this, engine, health))
+        grouping = await opened.enter_async_context(_grouping(folder, this, health))
+        tables = await opened.enter_async_context(_tables(folder, grouping, health))
+        if watch:
+            await opened.enter_async_context(_watched(health, database))
         rest = api.Api(files, tables)
         operations[api.OPERATION] = rest.perform
-        listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
+        library = Library(folder, script_dir, settings.listen.media_dirs)
+        listening = Listening(folder, library)
         await asyncio.to_thread(listening.restore)
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
@@ -141,12 +151,14 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
             f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+            health.size(),
         ]
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=(*loaded.warnings, *mode_warnings, *data_warnings, *filter(None, odd)),
+            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, odd)))),
             schemas=schemas,
+            health=health,
             identity=this,
             catalog=catalog,
             pool=pool,
@@ -180,8 +192,19 @@ async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) ->
 
 
 @asynccontextmanager
-async def _schemas(folder: Path, watch: bool) -> AsyncIterator[SchemaFiles]:
-    schemas = SchemaFiles(folder)
+async def _watched(health: StorageHealth, database: Database) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    watching = asyncio.create_task(health.watch(database, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await watching
+
+
+@asynccontextmanager
+async def _schemas(folder: Path, health: StorageHealth, watch: bool) -> AsyncIterator[SchemaFiles]:
+    schemas = SchemaFiles(folder, health.for_peer)
     await schemas.apply()
     if not watch:
         yield schemas
@@ -196,8 +219,8 @@ async def _schemas(folder: Path, watch: bool) -> AsyncIterator[SchemaFiles]:
 
 
 @asynccontextmanager
-async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
-    keeper = Keeper(folder / FILE, this.peer_id)
+async def _chat(folder: Path, this: Identity, engine: Engine, health: StorageHealth) -> AsyncIterator[Chat]:
+    keeper = Keeper(folder / FILE, this.peer_id, health.for_peer)
     chat = Chat(this.peer_id, engine, keeper)
     try:
         chat.problem = await keeper.open()
@@ -207,8 +230,8 @@ async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[C
 
 
 @asynccontextmanager
-async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
-    grouping = Grouping(this.peer_id, folder / FILE)
+async def _grouping(folder: Path, this: Identity, health: StorageHealth) -> AsyncIterator[Grouping]:
+    grouping = Grouping(this.peer_id, folder / FILE, health.for_peer)
     try:
         await grouping.open()
         yield grouping
@@ -217,8 +240,8 @@ async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
 
 
 @asynccontextmanager
-async def _tables(folder: Path, grouping: Grouping) -> AsyncIterator[Tables]:
-    tables = Tables(folder / FILE, grouping.groups.is_member)
+async def _tables(folder: Path, grouping: Grouping, health: StorageHealth) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE, grouping.groups.is_member, health.for_callers)
     try:
         await tables.open()
         yield tables
@@ -249,6 +272,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         settings=peer.settings,
         warnings=peer.warnings,
         schemas=peer.schemas,
+        health=peer.health,
         pool=peer.pool,
         confinement=peer.confinement,
         live=live,
@@ -272,7 +296,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, flavour: str) -> Setup:
+def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, flavour: str, quota: Quota) -> Setup:
     """What every worker of this peer is told."""
     return Setup(
         flavour=flavour,
@@ -281,10 +305,10 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
         peer_operations=PEER_OPERATIONS,
-        database=str(Path(os.path.realpath(folder)) / FILE),
+        database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
-        time_zone=os.environ.get("TZ", ""),
-        storage_max_bytes=settings.storage.max_mb * MEGABYTE_BYTES,
+        time_zone=shown(os.environ.get("TZ", "")),
+        storage_max_bytes=quota.callers,
     )
 
 

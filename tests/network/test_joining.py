@@ -49,12 +49,12 @@ class Joined:
         return self.peer.identity.peer_id
 
 
-async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str) -> Joined:
+async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str, **profile: object) -> Joined:
     (folder / "site/lua/functions").mkdir(parents=True)
     (folder / "schemas").mkdir()
     for table in (POSTS, DIARY):
         (folder / f"schemas/{table['name']}.json").write_text(json.dumps(table))
-    (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": label, "email": f"{label}@example.org"}}))
+    (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": label, "email": f"{label}@example.org", **profile}}))
     (folder / "site/lua/functions/who.lua").write_text(WHO)
     (folder / "site/lua/hello.lua").write_text("function handle(args) return 'Hello, ' .. args .. ' from ' .. goop.self.label end")
     (folder / "site/index.html").write_text(f"<h1>{label}</h1>")

@@ -6,8 +6,11 @@ What a layer keeps out is tried in a scratch process of its own, with all other 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +20,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+from tests.sandbox.machines import NAMES
 from tests.scripting.workshop import HELLO, invocation_of, is_alive, open_pool, setup_of
 
-from goop2.sandbox.confinement import ALLOWED_ENVIRONMENT, HOST_ALLOWANCE_BYTES, LAYERS, RLIMITS
+from goop2.sandbox.confinement import (
+    ALLOWED_ENVIRONMENT,
+    CPU_START_SECONDS,
+    HOST_ALLOWANCE_BYTES,
+    LAYERS,
+    OOM_SCORE_FORK_SERVER,
+    OOM_SCORE_WORKER,
+    RLIMITS,
+)
 from goop2.sandbox.syscalls import RULES, Rule
 from goop2.scripting.limits import WARM_WORKERS, Limits
 
@@ -97,6 +110,14 @@ async def test_the_limits_of_a_worker_are_in_force() -> None:
             soft, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
             assert soft == hard
             assert HOST_ALLOWANCE_BYTES < hard < HOST_ALLOWANCE_BYTES + 64 * MEGABYTE_BYTES
+
+
+async def test_a_worker_has_a_limit_of_processor_time_before_it_has_a_call() -> None:
+    async with open_pool(Limits(workers=2)) as pool:
+        while len(pool._idle) < WARM_WORKERS:  # noqa: ASYNC110 - the pool tells nobody
+            await asyncio.sleep(0.01)
+        for pid in pool.worker_pids:
+            assert resource.prlimit(pid, resource.RLIMIT_CPU)[0] == CPU_START_SECONDS
 
 
 # ── what gets through without a layer ────────────────────────────────────────────────────────
@@ -311,3 +332,119 @@ def test_such_a_day_ends_well_where_no_call_is_watched(tmp_path: Path) -> None:
 def test_every_exception_to_that_is_allowed_at_all() -> None:
     assert set(BY_NAME) > WITHOUT_VDSO | OTHER_BUILDS | SELDOM
     assert len(BY_NAME) == len(RULES)
+
+
+# ── when memory runs out ─────────────────────────────────────────────────────────────────────
+
+
+async def test_out_of_memory_would_end_a_worker_first_then_the_fork_server() -> None:
+    async with running_workers() as processes:
+        assert [oom_score(process) for process in processes] == [OOM_SCORE_WORKER] * len(processes)
+        fork_server = psutil.Process(int(processes[0].name)).ppid()
+        assert oom_score(Path(f"/proc/{fork_server}")) == OOM_SCORE_FORK_SERVER
+    assert OOM_SCORE_WORKER > OOM_SCORE_FORK_SERVER > oom_score(Path("/proc/self"))
+
+
+def oom_score(process: Path) -> int:
+    return int((process / "oom_score_adj").read_text("ascii"))
+
+
+HUNGRY_PEER = """
+    import asyncio, msgspec, sys
+    sys.path.insert(0, {tests!r})
+    from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of
+    from goop2.scripting.limits import Limits
+    GROW = "function call() local t = {{}} for i = 1, 400 do t[i] = ('x'):rep(1e6) .. i end while true do end end"
+    async def main():
+        setup = msgspec.structs.replace(setup_of(), memory_bytes=600 << 20)
+        async with open_pool(Limits(workers=2), setup) as pool:
+            kept = bytearray(b"x") * (150 << 20)  # the peer is the largest process until the script grows
+            print("grow", flush=True)
+            sys.stdin.readline()
+            outcome = await pool.run(invocation_of(script_of(GROW, "function"), argument=b"{{}}", seconds=20.0))
+            print(outcome.code.value, outcome.payload.decode(), len(kept) > 0, flush=True)
+    asyncio.run(main())
+"""
+
+
+def memory_cgroup(name: str, limit_bytes: int) -> Path:
+    """A new cgroup with that much memory; skips where none can be made."""
+    for root, limit, swap in (
+        (Path("/sys/fs/cgroup"), "memory.max", "memory.swap.max"),
+        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+    ):
+        if not (root / "cgroup.procs").exists() or (root.name == "cgroup" and not (root / "cgroup.controllers").exists()):
+            continue
+        group = root / name
+        try:
+            group.mkdir()
+            (group / limit).write_text(str(limit_bytes))
+        except OSError:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+            continue
+        with contextlib.suppress(OSError):
+            (group / swap).write_text(str(limit_bytes) if "memsw" in swap else "0")
+        return group
+    pytest.skip("no cgroup with a limit of memory can be made here (needs root, and the memory controller)")
+
+
+def test_out_of_memory_ends_a_worker_and_not_the_peer() -> None:
+    group = memory_cgroup(f"goop2-test-{os.getpid()}", 260 * MEGABYTE_BYTES)
+    source = textwrap.dedent(HUNGRY_PEER).format(tests=str(Path(__file__).parents[2]))
+    try:
+        with subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
+            assert peer.stdin is not None
+            assert peer.stdout is not None
+            (group / "cgroup.procs").write_text(str(peer.pid))
+            assert peer.stdout.readline() == "grow\n"
+            for pid in (peer.pid, *children_of(peer.pid)):  # the fork server and its workers, who were born before
+                (group / "cgroup.procs").write_text(str(pid))
+            peer.stdin.write("\n")
+            peer.stdin.flush()
+            said = peer.stdout.readline()
+        assert said == "unavailable the worker of this call ended; the call may have been carried out True\n"
+        assert peer.returncode == 0
+    finally:
+        for _ in range(100):
+            try:
+                group.rmdir()
+                break
+            except OSError:
+                time.sleep(0.05)
+
+
+def children_of(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+# ── the time zone ────────────────────────────────────────────────────────────────────────────
+
+ELSEWHERE = """
+    import asyncio, sys
+    sys.path.insert(0, {tests!r})
+    from tests.scripting.workshop import invocation_of, open_pool, setup_of
+    async def main():
+        async with open_pool(setup=setup_of({flavour!r})) as pool:
+            for _ in range(2):
+                print((await pool.run(invocation_of("function handle() return os.date('%Z') end"))).payload.decode())
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("flavour", NAMES)
+@pytest.mark.parametrize("time_zone", [None, "Asia/Tokyo"])
+def test_scripts_have_the_systems_time_zone_though_a_worker_can_read_no_file(time_zone: str | None, flavour: str) -> None:
+    """The system's zone is another one in a mount namespace of its own."""
+    tokyo = Path("/usr/share/zoneinfo/Asia/Tokyo")
+    local = Path("/etc/localtime")
+    if os.geteuid() != 0 or shutil.which("unshare") is None or not tokyo.exists() or not local.exists():
+        pytest.skip("needs root, unshare and the zones of the system")
+    source = textwrap.dedent(ELSEWHERE).format(flavour=flavour, tests=str(Path(__file__).parents[2]))
+    mount = f"mount --bind {tokyo} {local.resolve()} && exec {shlex.quote(sys.executable)} -c {shlex.quote(source)}"
+    environment = {name: value for name, value in os.environ.items() if name != "TZ"} | ({"TZ": time_zone} if time_zone else {})
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
+    assert (done.stdout, done.stderr) == ("JST\nJST\n", "")

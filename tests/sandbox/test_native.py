@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.sandbox.native import native_workers
-from tests.scripting.workshop import invocation_of, resident_bytes, script_of
+from tests.scripting.workshop import invocation_of, is_alive, resident_bytes, script_of
 
-from goop2.sandbox.confinement import FILE_ALLOWANCE_BYTES, HOST_ALLOWANCE_BYTES
-from goop2.scripting.limits import Limits
+from goop2.sandbox.confinement import CPU_START_SECONDS, FILE_ALLOWANCE_BYTES, HOST_ALLOWANCE_BYTES
+from goop2.scripting.invocation import ErrorCode
+from goop2.scripting.limits import CPU_SPARE_SECONDS, Limits
+from goop2.scripting.pool import WORKER_LOST
 from goop2.storage.complaints import FILE_TOO_LARGE
 
 MEGABYTE_BYTES = 1024 * 1024
@@ -232,3 +234,75 @@ async def test_it_cannot_mask_the_signals_that_end_it(tmp_path: Path) -> None:
     async with native_workers(tmp_path) as workers:
         out = await workers.out("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGXCPU})")
         assert out == {"error": "PermissionError: [Errno 1] Operation not permitted"}
+
+
+async def test_a_worker_that_computes_after_its_call_is_ended_by_the_kernel(tmp_path: Path) -> None:
+    """The second line, without the check of idle workers: its limit is lowered here, so that the test need not wait for it."""
+    async with native_workers(tmp_path) as workers:
+        pid = workers.pool.worker_pids[0]
+        await workers.out("out[1] = 1")
+        limit, most = resource.prlimit(pid, resource.RLIMIT_CPU)
+        assert CPU_START_SECONDS < limit <= 5 + CPU_SPARE_SECONDS + 1
+        resource.prlimit(pid, resource.RLIMIT_CPU, (1, most))
+        burner = """
+            channel.send(sys.modules["goop2.sandbox.messages"].Done("ok", b"{}", 0))
+            while True:
+                pass
+        """
+        await workers.outcome(burner)
+        for _ in range(1000):
+            if not is_alive(pid):
+                break
+            await asyncio.sleep(0.01)
+        assert not is_alive(pid)
+
+
+# ── the protocol ─────────────────────────────────────────────────────────────────────────────
+
+VIOLATIONS = {
+    "no message": 'channel._socket.sendall(b"\\x03\\0\\0\\0abc"); time.sleep(5)',
+    "ready again": 'channel.send(sys.modules["goop2.sandbox.messages"].Ready({})); time.sleep(5)',
+    "an operation nobody lends": 'channel.send(sys.modules["goop2.sandbox.messages"].HostCall("os.execute", ())); time.sleep(5)',
+}
+
+
+@pytest.mark.parametrize("what", VIOLATIONS)
+async def test_a_broken_protocol_is_logged_counted_and_not_the_scripts_error(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with native_workers(tmp_path) as workers:
+        pid = workers.pool.worker_pids[0]
+        assert await workers.outcome(VIOLATIONS[what]) == WORKER_LOST
+        assert workers.pool.protocol_violations == 1
+        logged = capsys.readouterr().out
+        assert "a worker broke the protocol" in logged
+        for told in (f"pid={pid}", "script=native", "caller=owner", "reason="):
+            assert told in logged, logged
+
+
+# ── whose error it is ────────────────────────────────────────────────────────────────────────
+
+WRITE = """function call()
+    local done, why = goop.db.exec("INSERT INTO t VALUES (1)")
+    if not done then error(why) end
+    return done end"""
+
+
+async def test_another_programs_lock_on_the_database_is_not_the_scripts_error(tmp_path: Path) -> None:
+    async with native_workers(tmp_path) as workers:
+        workers.beside.begin()
+        outcome = await workers.pool.run(invocation_of(script_of(WRITE, "function"), argument=b"{}", seconds=1.0))
+        assert outcome.code is ErrorCode.UNAVAILABLE, outcome
+        assert b"the database is busy" in outcome.payload
+        workers.beside.rollback()
+        outcome = await workers.pool.run(invocation_of(script_of(WRITE, "function"), argument=b"{}", seconds=5.0))
+        assert outcome.code is ErrorCode.OK, outcome
+
+
+async def test_a_scripts_own_error_after_it_met_a_lock_stays_its_own(tmp_path: Path) -> None:
+    async with native_workers(tmp_path) as workers:
+        workers.beside.begin()
+        script = "function call() goop.db.exec('INSERT INTO t VALUES (1)') error('mine') end"
+        outcome = await workers.pool.run(invocation_of(script_of(script, "function"), argument=b"{}", seconds=1.0))
+        workers.beside.rollback()
+        assert (outcome.code, outcome.payload) == (ErrorCode.SCRIPT_ERROR, b"hello:1: mine")

@@ -34,6 +34,7 @@ BELOW_THE_EDGE: Final = 120
 ARGUMENTS: Final = {
     "string": "'x'",
     "number": "1",
+    "whole": "1",
     "boolean": "true",
     "table": "{}",
     "function": "function() return 1 end",

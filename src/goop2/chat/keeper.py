@@ -19,6 +19,7 @@ from goop2.chat.limits import MESSAGE_OVERHEAD_BYTES
 from goop2.storage import messages
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.file_care import CARELESS, FileCare
 from goop2.storage.messages import Charge, Conversation, Message
 
 WAITING_MAX: Final = 1000
@@ -38,8 +39,9 @@ class KeeperBusy(StorageError):
 class Keeper:
     """The messages of one peer, whose id is `self_id`."""
 
-    def __init__(self, path: Path, self_id: str = "") -> None:
+    def __init__(self, path: Path, self_id: str = "", care: FileCare = CARELESS) -> None:
         self._path = path
+        self._care = care
         self._self_id = self_id
         self._thread = ThreadPoolExecutor(1, "goop2-chat")
         self._waiting = 0
@@ -113,7 +115,7 @@ class Keeper:
         """Return the open database; what could not be opened is tried again. Raises `StorageError`."""
         if self._database is not None:
             return self._database
-        database = open_database(self._path, guarded=False)
+        database = open_database(self._path, guarded=False, care=self._care)
         try:
             messages.lay_out(database)
             with contextlib.suppress(FileFault):  # where a page is damaged, the others are still read and written

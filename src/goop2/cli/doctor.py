@@ -61,7 +61,8 @@ def doctor(as_json: bool) -> int:
     """Say what this machine offers, and how to get the rest.
 
     Looks at Python and Lua, then starts a peer in a temporary folder and calls a script in it: so each layer of the wall is
-    reported by a worker that stands behind it. The exit code is 2 when no script can run here.
+    reported by a worker that stands behind it. Two lines more say what layers in force do not cover on this machine. The exit
+    code is 2 when no script can run here.
     """
     findings = list(_findings())
     if as_json:

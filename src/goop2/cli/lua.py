@@ -29,7 +29,7 @@ def lua() -> None:
 
 @lua.command("chat")
 @folder_argument
-@click.argument("words", metavar="'!COMMAND ARGS'", nargs=-1, required=True)
+@click.argument("words", metavar="'!COMMAND ARGS'", nargs=-1, required=True, type=click.UNPROCESSED)
 @as_option
 @json_option
 def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json: bool) -> int:

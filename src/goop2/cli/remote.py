@@ -29,6 +29,9 @@ STARTING_TRIES, STARTING_SECONDS = 20, 0.25
 ANSWER_SECONDS: Final = 75.0
 """Longer than any script may take, and the search for its peer."""
 
+TROUBLE_MAX_CHARS: Final = 500
+"""Of a sentence about what hinders finding others; a server's address stands in it."""
+
 FAILED_REPLIES: Final = {"Unknown command: ": "not_found", "Script error: ": "script_error", "Rate limit exceeded.": "rate_limited"}
 """How the reply of another peer begins that reports a failure (behaviour.md, "Chat commands") → the class."""
 
@@ -100,6 +103,9 @@ def peers(folder: Path | None, as_json: bool) -> int:
     """List the peers that are here now."""
     answer, code = ask(folder, "peers", {}, as_json)
     found: Any = answer["peers"] if answer is not None else []
+    troubles: Any = answer.get("troubles", ()) if answer is not None else ()
+    for trouble in troubles:
+        output.warn(output.one_line(str(trouble), TROUBLE_MAX_CHARS))
     if as_json and answer is not None:
         output.answer_json(found)
     elif not found and answer is not None:

@@ -36,6 +36,8 @@ class Kind(Generic[T]):
     """From an environment variable to what JSON would have given."""
     empty_is_unset: bool = False
     """An empty string means the default: that is how Goop2 writes a text nobody filled in."""
+    control: str = ""
+    """What the console shows for it, where that cannot be told from the value in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,20 @@ def list_of(kind: Kind[T], allowed: str) -> Kind[tuple[T, ...]]:
         raise NotAllowedError
 
     return Kind(f"a list of {allowed}", parse, _list_from_text)
+
+
+def boolean_or_list_of(kind: Kind[T], allowed: str) -> Kind[bool | tuple[T, ...]]:
+    """true, false, or a list of those for whom it is true. `allowed` names them in the plural."""
+    switch, several = boolean(), list_of(kind, allowed)
+
+    def parse(value: object) -> bool | tuple[T, ...]:
+        return switch.parse(value) if isinstance(value, bool) else several.parse(value)
+
+    def from_text(text: str) -> object:
+        word = switch.from_text(text)
+        return word if isinstance(word, bool) else several.from_text(text)
+
+    return Kind(f"true, false, or {several.allowed}", parse, from_text, control="switch or list")
 
 
 def _as_it_is(text: str) -> object:

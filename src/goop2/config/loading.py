@@ -38,6 +38,9 @@ SLIP_OF_THE_PEN = 0.88
 class SettingsError(Exception):
     """The owner's settings do not do; the message says where, what it is and what is allowed, in one sentence."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))  # pages show it too, and the folder's name need not be UTF-8
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

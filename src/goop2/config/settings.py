@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from goop2.config.kinds import Address, Kind, address, boolean, line, list_of, number, one_of, web_address, whole
+from goop2.config.kinds import Address, Kind, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
 
 T = TypeVar("T")
 
@@ -72,7 +72,19 @@ class Profile:
     """Who the owner is, to others."""
 
     label: str = setting(line(), "", "The name others see. Empty: the peer id.")
-    email: str = setting(line(), "", "The owner's e-mail address, told to other peers. Empty: none.")
+    email: str = setting(line(), "", "The owner's e-mail address. Empty: none. Who is told it is said by `profile.share_email`.")
+    share_email: bool | tuple[str, ...] = setting(
+        boolean_or_list_of(line(), "peer ids"),
+        False,
+        "Whether other peers are told the owner's e-mail address: all of them, none, or those with these ids. "
+        "The console and the own site show it to the owner in any case.",
+    )
+
+    def email_for(self, peer: str) -> str:
+        """Return the e-mail address `peer` is told; "" when it is told none. An empty id stands for everybody."""
+        if isinstance(self.share_email, bool):
+            return self.email if self.share_email else ""
+        return self.email if peer in self.share_email else ""
 
 
 @dataclass(frozen=True, slots=True)

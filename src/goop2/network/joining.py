@@ -109,6 +109,7 @@ async def join(
         sealing = _sealing(peer)
         calling = Calling(host, sealing)
         introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
+        introducing.email_for = peer.settings.profile.email_for
         stack.push_async_callback(introducing.close)
         sealing.unknown = introducing.ask
         grouping, groups = peer.grouping, peer.grouping.groups
@@ -131,6 +132,7 @@ async def join(
         who.roster = discovery.roster
         _learn_keys(discovery.roster, sealing)
         discovery.roster.subscribe(_presence(grouping))
+        discovery.roster.subscribe(_telling_email(peer, introducing))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
         network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
@@ -164,17 +166,27 @@ def _says(peer: Peer, sealing: Sealing) -> Callable[[], Presence]:
         "online",
         peer.identity.peer_id,
         peer.owner.label,
-        peer.settings.profile.email,
+        peer.settings.profile.email_for(""),
         public_key=key,
         encryption_supported=bool(key),
     )
 
 
 def _introduction(peer: Peer, sealing: Sealing) -> topics.Identity:
+    """Return what this peer says of itself to whoever asks; the e-mail address is added for those who may have it."""
     key = sealing.public_key
-    return topics.Identity(
-        peer.identity.peer_id, peer.owner.label, peer.settings.profile.email, public_key=key, encryption_supported=bool(key)
-    )
+    return topics.Identity(peer.identity.peer_id, peer.owner.label, public_key=key, encryption_supported=bool(key))
+
+
+def _telling_email(peer: Peer, introducing: Introducing) -> Callable[[Change], None]:
+    """Presence goes to everybody, so a peer that alone may have the e-mail address is told it when it comes."""
+    shared = peer.settings.profile.share_email
+
+    def changed(change: Change) -> None:
+        if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
+            introducing.answer(change.peer.id)
+
+    return changed
 
 
 def _carrying(calling: Calling) -> Carry:

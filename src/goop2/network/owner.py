@@ -94,13 +94,14 @@ class Remote:
         return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
 
     async def peers(self, _request: Request) -> Answer:
-        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`."""
+        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`; `troubles`: sentences on what hinders finding others."""
         connected = {each.peer for each in self._network.host.peers()}
         return {
+            "troubles": list(self._network.discovery.troubles.values()),
             "peers": [
                 {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
                 for each in self._network.roster.peers()
-            ]
+            ],
         }
 
     async def settle(self) -> None:
@@ -171,6 +172,32 @@ class Remote:
         if peer == self._network.host.peer_id:
             raise ControlError("bad_request", f"{peer} is this peer itself; goop2 lua and goop2 chat speak with its scripts")
         return peer
+
+
+class WithoutNetwork(Remote):
+    """The operations while this peer is not on the network, and `why`: what needs none works, the others say so."""
+
+    def __init__(self, peer: Peer, why: str) -> None:
+        self._peer = peer
+        self._why = why
+        self.operations = {
+            **dict.fromkeys(("call", "send", "peers", "connect", "self"), self._refuse),
+            "listen": self.listen,
+            **ChatRemote(peer.chat, self._label).operations,
+            **GroupRemote(peer.grouping, self._find, self._label).operations,
+        }
+
+    async def _refuse(self, _request: Request) -> Answer:
+        raise self._not_up()
+
+    async def _find(self, _who: str) -> str:
+        raise self._not_up()
+
+    def _label(self, _peer: str) -> str:
+        return ""
+
+    def _not_up(self) -> ControlError:
+        return ControlError("unavailable", f"this peer is not on the network: {self._why}")
 
 
 async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:

@@ -323,6 +323,8 @@ def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
         raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
     except (SwarmException, NoConnection, GuestStopped):
         raise Unreachable(f"{peer} cannot be reached: the connection is lost") from None
+    except OSError as error:  # of this machine: no descriptors, no network
+        raise Unreachable(f"{peer} cannot be reached from here: {error.strerror or error}") from None
 
 
 async def _exchange(stream: Stream, handler: Handler) -> None:

@@ -66,7 +66,8 @@ async def _nothing(*_arguments: object) -> None:
 def quiet() -> None:
     """Process-wide: the port that is not shared, and a log that strangers cannot fill."""
     tcp._set_reuse_flags = _reuse_ended
-    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+    for library in ("libp2p", "trio.serve_listeners"):  # the second tells each connection there was no descriptor for
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def _reuse_ended(sock: trio.socket.SocketType) -> None:

@@ -131,7 +131,7 @@ class VirtualMachine:
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec)
+        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec, memory_bytes)
 
     def __del__(self) -> None:
         self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection

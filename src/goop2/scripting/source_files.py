@@ -78,6 +78,8 @@ class SourceFile:
     annotations: Annotations = NO_ANNOTATIONS
     problem: str = ""
     """Why there is no source, as a sentence; empty when there is."""
+    is_empty: bool = False
+    """That is the problem: nothing, or only blanks, stands in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,8 @@ def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:
     except UnicodeDecodeError as error:
         offset = error.start + len(content) - len(source)
         return _judged(replace(file, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8"))
+    if not text.strip():
+        return _judged(replace(file, problem=f"{file_name} is empty", is_empty=True))
     return _judged(replace(file, source=text.encode(), annotations=parse(text, file.path)))
 
 

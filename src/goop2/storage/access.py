@@ -20,7 +20,7 @@ from goop2.storage.errors import AccessError, DeclarationError, RefusedError, St
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
 from goop2.storage.layout import column_names
 from goop2.storage.limits import ROWS_MAX
-from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, scope
+from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
 from goop2.storage.request import Request
 from goop2.storage.subject import Subject
 from goop2.storage.typed import Owner, TypedTables
@@ -59,6 +59,7 @@ class Access:
         if operation in OWNERS_OPERATIONS and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
         self._caller, self._condition = visitor.id, condition
+        self._database.begin_anew()
         try:
             return work(self, visitor, request)
         except AccessError:
@@ -174,7 +175,7 @@ class Access:
         """The rows the visitor may read, and what of the request the view is told."""
         allowed = scope(subject.access, "read", visitor)
         if allowed is Scope.NONE:
-            raise AccessError("forbidden", f"you may not read {subject.name}")
+            raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
         rows = Rows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
@@ -222,7 +223,7 @@ class Access:
         """Add a row of the visitor's."""
         subject = self._subject(visitor, request)
         if scope(subject.access, "insert", visitor) is Scope.NONE:
-            raise AccessError("forbidden", f"you may not add to {subject.name}")
+            raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
         with self._database.atomic():
             row = self._insert(subject, read.data(subject, request), Owner(visitor.id, visitor.email))
             self._check_condition(subject, row)
@@ -252,7 +253,7 @@ class Access:
         """The condition a row must meet, as SQL and its arguments."""
         allowed = scope(subject.access, operation, visitor)
         if allowed is Scope.NONE:
-            raise AccessError("forbidden", f"you may not {operation} rows of {subject.name}")
+            raise AccessError("forbidden", refusal(subject.access, operation, visitor, f"you may not {operation} rows of {subject.name}"))
         site = f"(\n{self._condition}\n)" if self._condition else "1"
         if allowed is Scope.ALL:
             return f" AND {site}", ()

@@ -25,8 +25,9 @@ import apsw
 import msgspec
 
 from goop2.regular_files import shown
-from goop2.storage.complaints import FILE_TOO_LARGE, TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.errors import DatabaseError, FileFault, RefusedError, StorageError
+from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.errors import DatabaseError, FileFault, QuotaError, RefusedError, StorageError
+from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -35,6 +36,7 @@ from goop2.storage.limits import (
     FINE_PROGRESS_STEPS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
+    LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
@@ -87,7 +89,7 @@ STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SE
 class Database:
     """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
 
-    def __init__(self, connection: apsw.Connection, *, watchful: bool = False) -> None:
+    def __init__(self, connection: apsw.Connection, *, watchful: bool = False, care: FileCare = CARELESS) -> None:
         self._connection = connection
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
@@ -96,11 +98,15 @@ class Database:
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
         self._hungry = False
+        self.care = care
         self.deadline = FOREVER
         self.alarm: Callable[[float], None] = lambda _seconds: None
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
+        self._changed_before = 0
         connection.authorizer = self._guard
+        connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
@@ -166,11 +172,24 @@ class Database:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
+    def begin_anew(self) -> None:
+        """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
+        self._connection.set_last_insert_rowid(0)
+        self._changed_before = self._connection.total_changes()
+
+    def _changes_told(self, *_: object) -> int:
+        return self._connection.changes() if self._all_changes_told() else 0
+
+    def _all_changes_told(self, *_: object) -> int:
+        return self._connection.total_changes() - self._changed_before
+
     def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> _Statement:
         return _Statement(self, role, sql, arguments)
 
     def _watched(self, role: Role) -> apsw.Cursor:
         """For a statement that begins now, for whom."""
+        if why := self.care.unusable():
+            raise FileFault(why)
         self._guard.role = role
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
@@ -233,6 +252,14 @@ class Database:
             raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
     def _fault(self, error: BaseException) -> StorageError:
+        found = self._found(error)
+        if isinstance(found, FileFault):
+            self.care.on_fault(found)
+        return found
+
+    def _found(self, error: BaseException) -> StorageError:
+        if isinstance(error, apsw.FullError) and self._is_at_quota():
+            return QuotaError(QUOTA_REACHED)
         if self._hungry and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
@@ -240,6 +267,20 @@ class Database:
         if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
             return FileFault(FILE_TOO_LARGE)
         return fault(error)
+
+    def _is_at_quota(self) -> bool:
+        """Whether the file has become as large as this connection may make it; else it is the disk that is full.
+
+        SQLite has one error for both, and by the time it is met what the statement added is gone again.
+        """
+        if self.care.max_bytes is None:
+            return False
+        free = self.care.free_bytes()
+        if free is not None:
+            return free >= FREE_ENOUGH_BYTES
+        self._guard.role = INTERNAL
+        left = self.care.max_bytes - self._connection.pragma("page_count") * self._connection.pragma("page_size")
+        return bool(left <= max(NEAR_QUOTA_BYTES, self.care.max_bytes * NEAR_QUOTA_PART))
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -286,7 +327,7 @@ class Database:
         now = time.monotonic()
         if attempts == 0:
             self._waiting_since = now
-        if now >= min(self.deadline, self._waiting_since + BUSY_SECONDS):
+        if now >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS):
             return False
         time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
         if self._statement_ends is not FOREVER:
@@ -462,17 +503,20 @@ def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
     return size
 
 
-def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -> Database:
+def open_database(path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write. `watchful`: in a process no kernel
-    ends for what a statement does, so time and memory are looked at often, and no single step may take long.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with
+    the folder runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and
+    no single step may take long. `care`: how large the file may become, and who is told of its errors.
     """
     real = _checked(path)
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
-        database = Database(connection, watchful=watchful)
+        database = Database(connection, watchful=watchful, care=care)
         _configure(connection, guarded=guarded)
+        if care.max_bytes is not None:
+            connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:
             connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
             bound_functions(connection)
@@ -525,6 +569,9 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     if guarded:
         for limit, value in SQLITE_LIMITS.items():
             connection.limit(limit, value)
+    else:  # what the peer does for itself: nobody's view or trigger has a part in it
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
 
 
 def limit_heap(limit_bytes: int) -> None:

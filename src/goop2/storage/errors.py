@@ -24,6 +24,14 @@ class FileFault(StorageError):
     code = "unavailable"
 
 
+class DamagedError(FileFault):
+    """What stands in the file is no sound database."""
+
+
+class QuotaError(FileFault):
+    """The database has reached the size its owner allows it (`storage.max_mb`)."""
+
+
 class CannotOpen(FileFault):
     """It, or what SQLite makes beside it, cannot be opened."""
 

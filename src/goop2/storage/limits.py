@@ -26,6 +26,9 @@ LOCK_MAX_SECONDS: Final = 1.0
 LOCK_GRACE_SECONDS: Final = 0.1
 """After which a statement that SQLite could not end by then, being inside one function, is ended with its process."""
 
+LOCK_GIVEN_UP_SECONDS: Final = 0.1
+"""How long before its deadline an invocation gives up waiting for the lock: so its caller hears of the lock, not of a slow script."""
+
 VISITOR_SECONDS: Final = 1.0
 """How long a query of a caller from outside may run."""
 

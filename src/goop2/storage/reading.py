@@ -19,7 +19,7 @@ import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.complaints import explained
-from goop2.storage.database import FILE, Database, Value, sqlite_name
+from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value, sqlite_name
 from goop2.storage.errors import CannotOpen, DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables
@@ -141,7 +141,7 @@ class Reading:
         try:
             with self.unchanging():
                 self._database.scalar("SELECT count(*) FROM sqlite_schema")  # the moment
-                _copy(self._database.connection, name, progress)
+                _copy(self._database.connection, sqlite_name(Path(name)), progress)
             Path(name).replace(target)
         except apsw.Error as error:
             raise StorageError(f"{target} was not written: {explained(error)}") from None
@@ -151,7 +151,7 @@ class Reading:
 
 
 def _copy(source: apsw.Connection, name: str, progress: Progress) -> None:
-    target = apsw.Connection(name)
+    target = apsw.Connection(name, flags=OPEN_FLAGS)
     try:
         with target.backup("main", source, "main") as backup:
             while not backup.done:

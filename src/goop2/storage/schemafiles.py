@@ -31,7 +31,7 @@ WARNINGS_MAX: Final = 100
 WHO_MAY_READ: Final = {
     "open": "anyone may read it",
     "group": "members of the site's group may read it",
-    "email": "callers who give an e-mail address may read it",
+    "email": "callers who give an e-mail address may read it, and nobody checks the address",
     "owner": "callers may read the rows they made",
     "local": "you alone may read it",
 }

@@ -29,6 +29,7 @@ from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
+from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
@@ -56,6 +57,7 @@ from goop2.web.visitors import named_visitor, visitor
 from goop2.web.visits import Visits, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
+UNHEALTHY: Final = b'{"status":"unavailable","problem":"the database"}'
 AS_VISITOR: Final = "/as/"
 NOBODY: Final = Caller("")
 """Who asks the console's own pages; whoever asks its controls shows the token."""
@@ -90,6 +92,7 @@ class Parts:
     """What the peer started with; goop.json may say otherwise by now."""
     warnings: tuple[str, ...]
     schemas: SchemaFiles
+    health: StorageHealth
     pool: Pool
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
@@ -219,7 +222,7 @@ class DoorApp:
             return
         self._web.requests[origin.realm] += 1
         if path == "/healthz":
-            await send_json(send, HEALTHY)
+            await self._healthz(send)
         elif origin.realm is Realm.CONSOLE:
             await self._on_console(origin, scope, receive, send, cookies)
         else:
@@ -227,6 +230,13 @@ class DoorApp:
             if call is not None:
                 caller, headers = self._caller(call.origin, scope, cookies)
                 await self._on_site(call._replace(caller=caller, headers=headers), path, is_api)
+
+    async def _healthz(self, send: Send) -> None:
+        """Whether the peer does what it is for. Anybody may ask, so a problem is named and not told."""
+        if self._web.parts.health.problem:
+            await send_json(send, UNHEALTHY, HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            await send_json(send, HEALTHY)
 
     def _caller(self, origin: Origin, scope: Scope, cookies: bytes) -> tuple[Caller, Headers]:
         """Who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""

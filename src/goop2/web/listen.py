@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -32,6 +32,8 @@ from goop2.web.limits import ENVELOPE_MAX_BYTES
 from goop2.web.pages import Compressed, Document, send_document
 from goop2.web.streams import send_events
 
+Given = TypeVar("Given")
+
 KIND: Final = "listen"
 EVERYBODY: Final = "listen"
 LISTENERS: Final = "listeners"
@@ -45,13 +47,13 @@ _PICTURE_HEADERS: Final = [
 """It came with a file, from whoever made that."""
 
 
-class Control(msgspec.Struct):
+class Control(msgspec.Struct, forbid_unknown_fields=True):
     """What the owner wants done."""
 
     action: str
     name: str = ""
     path: str = ""
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 class Listen:
@@ -202,16 +204,22 @@ async def control(listening: Listening, wanted: Control) -> None:
     """Do what the owner wants. Raises `ListenError`."""
     actions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: listening.create(wanted.name),
-        "load": lambda: listening.load(wanted.path),
+        "load": lambda: listening.load(_needed(wanted.path or None, 'load takes path, as in {"path": "music/song.mp3"}')),
         "play": listening.play,
         "pause": listening.pause,
-        "seek": lambda: listening.seek(wanted.seconds),
+        "seek": lambda: listening.seek(_needed(wanted.seconds, 'seek takes seconds, as in {"seconds": 30}')),
         "close": listening.close,
     }
     action = actions.get(wanted.action)
     if action is None:
         raise ListenError(f"action should be one of {', '.join(actions)}")
     await action()
+
+
+def _needed(given: Given | None, refusal: str) -> Given:
+    if given is None:
+        raise ListenError(refusal)
+    return given
 
 
 class _From:

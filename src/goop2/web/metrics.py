@@ -105,6 +105,9 @@ class _Peer(Collector):
         yield http
         yield GaugeMetricFamily("goop2_workers", "Worker processes alive", len(parts.pool.worker_pids))
         yield GaugeMetricFamily("goop2_workers_max", "Worker processes at most", parts.settings.lua.max_workers)
+        yield CounterMetricFamily(
+            "goop2_worker_protocol_violations", "Workers ended because they broke the protocol", parts.pool.protocol_violations
+        )
         yield GaugeMetricFamily("goop2_calls_waiting", "Calls that wait for a worker", parts.pool.waiting)
         yield _memory(parts)
         scripts = GaugeMetricFamily("goop2_scripts", "Scripts, by the state of their newest file", labels=["state"])

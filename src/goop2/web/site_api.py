@@ -18,6 +18,7 @@ from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
 from goop2.web.bodies import BodyTooLarge, read_body
 from goop2.web.calls import Answer, Call
+from goop2.web.forms import FormError, is_form, the_file
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
 _CODES: Final = {NotThere: ErrorCode.NOT_FOUND, CannotWrite: ErrorCode.UNAVAILABLE}
@@ -42,11 +43,18 @@ class SiteApi:
         await send_json(call.send, msgspec.json.encode(await asyncio.to_thread(self._files.listing)), HTTPStatus.OK, call.headers)
 
     async def _upload(self, call: Call) -> None:
-        """`POST ?path=…`, the content as the body."""
+        """`POST ?path=…`, the content as the body, or as the only file of a form."""
         path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
-        content = await _body_of_owner(call, UPLOAD_MAX_BYTES)
-        if content is not None:
-            await self._change(call, lambda: write(self._files, path, content))
+        body = await _body_of_owner(call, UPLOAD_MAX_BYTES)
+        if body is None:
+            return
+        try:
+            kind = call.header(b"content-type")
+            content = await asyncio.to_thread(the_file, kind, body) if is_form(kind) else body
+        except FormError as error:
+            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), call.headers)
+            return
+        await self._change(call, lambda: write(self._files, path, content))
 
     async def _remove(self, call: Call) -> None:
         """`POST {path}`."""

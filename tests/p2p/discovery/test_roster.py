@@ -161,6 +161,22 @@ def test_invented_peers_push_out_no_proved_one(roster: Roster) -> None:
     assert roster.get("ann") is not None
 
 
+def test_nobody_comes_and_goes_when_there_are_more_peers_than_are_kept(roster: Roster, clock: Clock) -> None:
+    peers = [f"peer-{number}" for number in range(PEERS_MAX + 100)]
+    for _ in range(2):
+        for peer in peers:
+            roster.hearsay(online(peer))
+    changes: list[Change] = []
+    roster.subscribe(changes.append)
+    for _ in range(3):
+        clock.now += 5
+        for peer in peers:
+            roster.hearsay(online(peer))
+    assert changes == []
+    roster.signed("ann", online("ann"))
+    assert [change.what for change in changes] == ["offline", "online"], "one that has proved itself takes a place"
+
+
 def test_500_peers_coming_and_going_for_a_day_leave_memory_flat(roster: Roster, clock: Clock) -> None:
     def hour(number: int) -> None:
         for peer in (f"peer-{number}-{each}" for each in range(500)):

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from goop2.chat.chat import Refusals
 from goop2.scripting.catalog import Listed
+from goop2.storage_health import StorageHealth
 from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.controls.replies import reply
 from goop2.web.entrance import Entrance
@@ -106,15 +107,27 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
     if invites := parts.grouping.invites():
         yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
+    if parts.abroad.problem:
+        yield Attention(
+            "bad", "This peer is not on the network", f"{parts.abroad.problem}.", "Its pages are served; it is tried again by itself."
+        )
     if parts.chat.refusals.count:
         yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
+    yield from _of_database(parts.health)
     for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
     for layer, why in parts.confinement.items():
         if why:
             yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
+
+
+def _of_database(health: StorageHealth) -> Iterator[Attention]:
+    if health.problem:
+        yield Attention("bad", "The database cannot be used", health.problem, "What would be written meanwhile is refused.")
+    if size := health.size():
+        yield Attention("warn", "The database is large", size, page="settings")
 
 
 def _of_refusals(refusals: Refusals, removed: int) -> Attention:

@@ -5,6 +5,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const { AUDIO, FUNCTION, NAME, NUMBER, options, refuse } = Goop.kinds;
   const listeners = new Set();
   const STEP_MS = 500; // how often a player looks at where it should be
   const JUMP_SECONDS = 1; // beyond it a player jumps
@@ -288,18 +289,28 @@
     audio.load();
   }
 
+  const ACTIONS = {
+    create: options({ name: NAME }, ["name"]),
+    load: options({ path: NAME }, ["path"]),
+    play: options({}),
+    pause: options({}),
+    seek: options({ seconds: NUMBER }, ["seconds"]),
+    close: options({}),
+  };
+
   Goop.listen = {
     /** The session: {id, name, role, track, play_state, listeners}, or null. */
     state: renew,
     /** Where everybody is in the track, in seconds. */
     position,
     /** Where the player `audio` is in the track, in seconds. */
-    heard: (audio) => (players.has(audio) ? heard(audio, players.get(audio)) : 0),
+    heard: Goop.reads("listen.heard", { audio: AUDIO }, (audio) => (players.has(audio) ? heard(audio, players.get(audio)) : 0)),
     /** What the player `audio` does: silent (no track), paused, blocked (the browser wants a click first), loading, offline, playing; left
      * without `join`. The element's event `goop-listen` tells of a change, with this as its `detail`. */
-    hearing: (audio) => (players.has(audio) ? stateOf(audio, players.get(audio)) : "left"),
+    hearing: Goop.reads("listen.hearing", { audio: AUDIO }, (audio) => (players.has(audio) ? stateOf(audio, players.get(audio)) : "left")),
     /** Calls `listener(session or null)` at every change; gives the function that ends it. */
     subscribe(listener) {
+      FUNCTION(listener, "Goop.listen.subscribe: listener");
       listeners.add(listener);
       listen();
       return () => {
@@ -309,7 +320,7 @@
     },
     /** Plays in the audio element `audio`, in step with everybody; resolves once this page is in the session. Call it from a click:
      * browsers want one before sound. */
-    join(audio) {
+    join: Goop.asks("listen.join", { audio: AUDIO }, (audio) => {
       if (!players.has(audio)) {
         const player = { address: "", timer: 0, starting: 0, notBefore: 0, due: 0, ahead: AHEAD_SECONDS, late: LATE_SECONDS, blocked: false, state: "" };
         player.timer = setInterval(() => align(audio, player), STEP_MS);
@@ -321,9 +332,9 @@
       }
       if (group && group.role) return Promise.resolve(group);
       return new Promise((resolve, reject) => waiting.add({ resolve, reject }));
-    },
+    }),
     /** Stops hearing in `audio`. */
-    leave(audio) {
+    leave: Goop.reads("listen.leave", { audio: AUDIO }, (audio) => {
       const player = players.get(audio);
       if (!player) return;
       clearInterval(player.timer);
@@ -331,10 +342,13 @@
       players.delete(audio);
       hush(audio, player);
       silence();
-    },
+    }),
     /** What the host of this page can load, as control("load") takes it; null for everybody else. */
     files: async () => (await Goop.request("listen/files")).files,
     /** The owner's: control("play"), control("load", {path}), control("seek", {seconds}), … */
-    control: (action, options = {}) => Goop.request("listen/control", { action, ...options }),
+    async control(action, more) {
+      if (!Object.hasOwn(ACTIONS, action)) refuse(`Goop.listen.control: action takes one of ${Object.keys(ACTIONS).join(", ")}, not ${Goop.kinds.told(action)}`);
+      return Goop.request("listen/control", { action, ...ACTIONS[action](more, `Goop.listen.control("${action}")`) });
+    },
   };
 })();
