@@ -34,7 +34,8 @@ from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS, method_of, send_other_method
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import Part, asked_part, send_page, send_to_folder
+from goop2.web.pages import Part, asked_part, send_page, send_to_folder, send_unmet
+from goop2.web.preconditions import unmet
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
@@ -115,6 +116,9 @@ class Visits:
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
                 begun = True
+                if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
+                    await send_unmet(call)
+                    return
                 part = asked_part(call, "", file.size)
                 await call.send({"type": "http.response.start", "status": part.status, "headers": _headers(call, file.mime, part)})
                 if call.method == "GET" and part.size:
