@@ -28,6 +28,7 @@ from goop2.web.limits import (
     REFUSED_MAX,
     REFUSED_SECONDS,
     STALLED_SECONDS,
+    UNHEARD_MAX_BYTES,
 )
 from goop2.web.local_users import LocalUsers
 from goop2.web.places import Places, victim
@@ -71,6 +72,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._refused = False
         self._head_bytes = 0
         self._cookie_bytes = 0
+        self._unheard_bytes = 0
         self._line_begin = b""
         self._line_bytes = 0
         """Of the line that is still coming."""
@@ -191,6 +193,9 @@ class PatientProtocol(HttpToolsProtocol):
         if self._means_another_host():
             self._refuse(_OF_TWO_MINDS)
         super().on_headers_complete()
+        self._unheard_bytes = 0
+        if self.expect_100_continue:  # a client that is refused may send its body, or the next request: nobody could tell which
+            self.cycle.keep_alive = False
 
     def _refuse(self, message: str) -> NoReturn:
         self.send_400_response(message)
@@ -208,6 +213,15 @@ class PatientProtocol(HttpToolsProtocol):
             return False
         host = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0].lower()
         return any(value.lower() != host for name, value in self.headers if name == b"host")
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body. Behind an answer it is thrown away, with an end: a client that is still sending hears nothing before."""
+        if self.cycle.response_complete:
+            self._unheard_bytes += len(body)
+            if self._unheard_bytes > UNHEARD_MAX_BYTES:
+                self.transport.abort()
+            return
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it is there."""

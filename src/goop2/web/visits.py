@@ -28,7 +28,7 @@ from goop2.tables import TABLE_OPERATIONS
 from goop2.untrusted_json import Decoder, InvalidJsonError, decode
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, ClientGone, read_json
+from goop2.web.bodies import ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS, method_of, send_other_method
@@ -199,11 +199,11 @@ class Visits:
     def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
         async def answer(call: Call) -> None:
             try:
-                body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
+                body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
             except ChatRefusedError as refusal:
                 result = Failure(_CODES[refusal.code], str(refusal), retry_after_seconds=refusal.retry_after_seconds)
-            except (BodyTooLarge, InvalidJsonError, ChatError) as error:
+            except (InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
