@@ -18,7 +18,7 @@ from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
-from goop2.storage.layout import column_names, computed_names
+from goop2.storage.layout import column_names, computed_names, user_tables
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
 from goop2.storage.request import Request
@@ -79,10 +79,19 @@ class Access:
     def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
         """The tables the visitor may know of."""
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
-        return [
+        registered: list[dict[str, object]] = [
             {"name": name, "insert_policy": policy, "created_at": created}
             for name, policy, created in rows
             if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
+        ]
+        return registered + (self._unregistered({str(name) for name, _, _ in rows}) if visitor.owner else [])
+
+    def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
+        """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
+        return [
+            {"name": name, "insert_policy": "local", "created_at": None}
+            for name in user_tables(self._database)
+            if name not in registered and self._find(name) is not None
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:

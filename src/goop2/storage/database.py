@@ -26,7 +26,7 @@ from goop2.regular_files import shown
 from goop2.storage import badtext
 from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.crossing import CrossingValue, Rows, as_records, collect, cross
-from goop2.storage.errors import DatabaseError, FileFault, QuotaError, RefusedError, StorageError
+from goop2.storage.errors import DatabaseError, FileFault, LockTimeSpentError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
@@ -34,20 +34,24 @@ from goop2.storage.limits import (
     BUSY_SLEEP_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
+    FRONT_SLEEP_SECONDS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
+    QUEUE_FROM_SECONDS,
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
     STATEMENT_MEMORY_MAX_BYTES,
+    STRANGER_PATIENCE_SECONDS,
     VISITOR_SECONDS,
 )
 from goop2.storage.patience import bound_functions
 from goop2.storage.statement import inspect, names_of
+from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 
 FILE: Final = "data.db"
 SUFFIXES: Final = ("-wal", "-shm", "-journal")
@@ -62,6 +66,10 @@ UNLIMITED: Final = 2**31 - 1
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
 
+LOCK_TIME_SPENT: Final = (
+    f"this call has held the database for {LOCK_MAX_SECONDS:g} s in all, the most one call may, and writes no more; write less in one call"
+)
+
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
 
@@ -74,8 +82,25 @@ STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SE
 class Database:
     """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
 
-    def __init__(self, connection: apsw.Connection, *, watchful: bool = False, care: FileCare = CARELESS) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        *,
+        watchful: bool = False,
+        care: FileCare = CARELESS,
+        queue: WriteQueue | None = None,
+        rank: Rank = Rank.PEER,
+    ) -> None:
         self._connection = connection
+        self.queue = queue
+        """Where writers wait for each other; None where they ask SQLite again and again."""
+        self._rank = rank
+        self._queued = False
+        self._in_line = False
+        self._gate_patience = STRANGER_PATIENCE_SECONDS if rank is Rank.STRANGER else 0.0
+        self._locked_since = 0.0
+        self.lock_seconds = 0.0
+        """How long a script's invocation has had the write lock; whoever begins one sets it to 0."""
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
         self._statement_ends = FOREVER
@@ -162,6 +187,7 @@ class Database:
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
+        self._enter_queue()
         with self._run(role, sql, arguments) as cursor:
             badtext.run_out(cursor)
             return self._connection.changes()
@@ -236,6 +262,8 @@ class Database:
         cursor.close(True)
         if self._alarmed:
             self.alarm(0)
+        if self._queued and not self._connection.in_transaction:
+            self._leave_queue()
 
     def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
@@ -323,6 +351,7 @@ class Database:
 
     def begin(self) -> None:
         """Take the one write lock, waiting for it until the deadline."""
+        self._enter_queue()
         self.rows("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -344,6 +373,7 @@ class Database:
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
+        self._enter_queue()
         self.rows(begin)
         try:
             yield
@@ -353,19 +383,65 @@ class Database:
                 self.rows(undo)
             raise
 
+    # ── who writes next ──────────────────────────────────────────────────────────────────────
+
+    def _enter_queue(self) -> None:
+        """Before a write outside a transaction: stand in the queue, if this connection is a script's. Raises `LockTimeSpentError`."""
+        if self._rank is not Rank.SCRIPT or self._queued or self._connection.in_transaction:
+            return
+        if self.lock_seconds >= LOCK_MAX_SECONDS:
+            raise LockTimeSpentError(LOCK_TIME_SPENT)
+        self._waiting_since = time.monotonic()
+        if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
+            self._stand_in_line(self.queue)
+        self._queued = True
+        self._locked_since = time.monotonic()
+
+    def _stand_in_line(self, queue: WriteQueue) -> None:
+        self._in_line = True
+        queue.enter()
+
+    def _leave_queue(self) -> None:
+        """After a statement that left no transaction open."""
+        self._queued = False
+        if self._rank is Rank.SCRIPT:
+            self.lock_seconds += time.monotonic() - self._locked_since
+            if self._in_line and self.queue is not None:
+                self._in_line = False
+                self.queue.leave()
+        elif self.queue is not None:
+            self.queue.open_gate()
+
     # ── what SQLite asks ─────────────────────────────────────────────────────────────────────
 
     def _wait_for_lock(self, attempts: int) -> bool:
         now = time.monotonic()
-        if attempts == 0:
+        if attempts == 0 and not self._queued:
             self._waiting_since = now
         if now >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS):
             return False
-        time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+        if self._alarmed:
+            self.alarm(0)  # waiting is no holding
+        self._wait_a_moment(now)
+        self._locked_since = time.monotonic()
         if self._statement_ends is not FOREVER:
-            self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS  # waiting is no holding
+            self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
             self._hold()
         return True
+
+    def _wait_a_moment(self, now: float) -> None:
+        """Wait for the place in front, where there is a queue, else for chance."""
+        queue = self.queue
+        if queue is None or not self._queued or self._rank is not Rank.SCRIPT:
+            if queue is not None and self._rank is not Rank.SCRIPT and now >= self._waiting_since + self._gate_patience:
+                queue.shut_gate()
+                self._queued = True
+            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+        elif not self._in_line:
+            self._stand_in_line(queue)
+        else:
+            queue.pass_gate()
+            time.sleep(FRONT_SLEEP_SECONDS)
 
     def _must_stop(self) -> bool:
         self._hungry = apsw.memory_used() > self._memory_ends
@@ -382,6 +458,8 @@ class Database:
     def close(self) -> None:
         """Close it. Idempotent."""
         self._connection.close(True)
+        if self.queue is not None:
+            self.queue.close()
 
 
 class _Statement:
@@ -407,17 +485,20 @@ class _Statement:
             raise why from None
 
 
-def open_database(path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS) -> Database:
+def open_database(
+    path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS, rank: Rank = Rank.PEER
+) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
     `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with
     the folder runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and
-    no single step may take long. `care`: how large the file may become, and who is told of its errors.
+    no single step may take long. `care`: how large the file may become, and who is told of its errors. `rank`: whose writes.
     """
     real = _checked(path)
+    queue = open_queue(path)
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
-        database = Database(connection, watchful=watchful, care=care)
+        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank)
         _configure(connection, guarded=guarded)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
@@ -426,6 +507,8 @@ def open_database(path: Path, *, guarded: bool = True, watchful: bool = False, c
             bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
+        if queue is not None:
+            queue.close()
         raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
 
@@ -467,6 +550,7 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
     connection.pragma("temp_store", "memory")
+    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
     connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)

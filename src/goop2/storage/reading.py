@@ -155,7 +155,7 @@ class Reading:
         try:
             with self.unchanging():
                 self._database.scalar("SELECT count(*) FROM sqlite_schema")  # the moment
-                _copy(self._database.connection, sqlite_name(Path(name)), progress)
+                copy_database(self._database.connection, sqlite_name(Path(name)), progress)
             Path(name).replace(target)
         except apsw.Error as error:
             raise StorageError(f"{target} was not written: {explained(error)}") from None
@@ -164,7 +164,8 @@ class Reading:
                 Path(left).unlink(missing_ok=True)
 
 
-def _copy(source: apsw.Connection, name: str, progress: Progress) -> None:
+def copy_database(source: apsw.Connection, name: str, progress: Progress) -> None:
+    """Copy a database of one moment to the file `name`, which then needs no log beside it. Raises `apsw.Error`, `StorageError`."""
     target = apsw.Connection(name, flags=OPEN_FLAGS)
     try:
         with target.backup("main", source, "main") as backup:
