@@ -35,6 +35,8 @@ STRANGER_SECONDS: Final = 5.0
 WAITING_MAX: Final = 256
 """Operations of strangers waiting; beyond it the one with most gives way (line.py)."""
 OWNERS_WAITING_MAX: Final = 256
+SAID_MAX: Final = 100
+"""Texts that cannot be read, each told once."""
 TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
 """The operations there are (network.md, "Data")."""
 
@@ -69,6 +71,7 @@ class _Desk:
         self._thread = ThreadPoolExecutor(1, name)
         self._rank = rank
         self._access: Access | None = None
+        self._said: set[str] = set()
         self._close: Callable[[], None] = lambda: None
 
     async def open(self, path: Path, care: FileCare) -> None:
@@ -78,7 +81,13 @@ class _Desk:
     def _open(self, path: Path, care: FileCare) -> None:
         database = open_database(path, watchful=True, care=care, rank=self._rank)
         self._database = database
+        database.told = self._tell
         self._access, self._close = Access(database), database.close
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._said and len(self._said) < SAID_MAX:
+            self._said.add(sentence)
+            _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
         """Do it, and say how it went."""

@@ -20,7 +20,8 @@ import msgspec
 
 from goop2.sandbox.messages import Invoke, Scalar
 from goop2.storage import keyvalue
-from goop2.storage.database import Rows, Value, descriptors, limit_heap, open_database
+from goop2.storage.crossing import Rows
+from goop2.storage.database import Value, descriptors, limit_heap, open_database
 from goop2.storage.errors import BusyError, DatabaseError, FileFault, QuotaError, StorageError
 from goop2.storage.file_care import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR

@@ -2,14 +2,13 @@
 
 A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
 connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means.
+Knows roles, limits and transactions; it must not know what a table means. Long, since every way to run a
+statement stands here and nowhere else.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
-import math
 import os
 import random
 import stat
@@ -18,14 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import apsw
-import msgspec
 
 from goop2.regular_files import shown
+from goop2.storage import badtext
 from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.crossing import CrossingValue, Rows, as_records, collect, cross
 from goop2.storage.errors import DatabaseError, FileFault, LockTimeSpentError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
@@ -50,14 +50,13 @@ from goop2.storage.limits import (
     VISITOR_SECONDS,
 )
 from goop2.storage.patience import bound_functions
+from goop2.storage.statement import inspect, names_of
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 
 FILE: Final = "data.db"
 SUFFIXES: Final = ("-wal", "-shm", "-journal")
 """Of the files SQLite keeps beside a database."""
 
-EXACT_INTEGER_MAX: Final = 2**53
-NUMBER_BYTES: Final = 8
 FOREVER: Final = float("inf")
 OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 DESCRIPTORS_LOOKED_AT: Final = 1024
@@ -76,20 +75,6 @@ FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
-CrossingValue = None | int | float | bytes
-"""A value on its way to Lua: text as UTF-8 bytes, an integer beyond 2^53 as decimal digits."""
-
-
-class Rows(msgspec.Struct, frozen=True, gc=False):
-    """The result of a query, flat: `values` holds len(names) values a row."""
-
-    names: tuple[str, ...]
-    values: list[CrossingValue]
-
-    def __len__(self) -> int:
-        return len(self.values) // len(self.names) if self.names else 0
-
-
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
@@ -129,6 +114,8 @@ class Database:
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
         self._changed_before = 0
+        self.told: Callable[[str], None] | None = None
+        """Where the owner is told of text that cannot be read."""
         connection.authorizer = self._guard
         connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
@@ -140,20 +127,30 @@ class Database:
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with self._run(role, sql, arguments) as cursor:
-            return _collect(cursor, role, rows_max)
+            try:
+                return collect(cursor, role, rows_max)
+            except UnicodeDecodeError:
+                return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
         with self._run(role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
-            if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
+            try:
+                row = next(cursor, ())
+            except UnicodeDecodeError:
+                row = next(iter(self._again(cursor, role, sql, arguments, bytes)))
+            if cross(row[:1], values) > ROWS_MAX_BYTES:
                 raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
             return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
         with self._run(role, sql, arguments) as cursor:
-            return _as_records(cursor, role)
+            try:
+                return as_records(cursor, role)
+            except UnicodeDecodeError:
+                return as_records(self._again(cursor, role, sql, arguments, badtext.readable), role)
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
@@ -162,32 +159,55 @@ class Database:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = _names(cursor, role, sql)
-            yield names, self._each(cursor)
+                names = names_of(cursor, role, sql)
+            yield names, self._each(cursor, role, sql)
 
-    def _each(self, cursor: apsw.Cursor) -> Iterator[tuple[Value, ...]]:
+    def _each(self, cursor: apsw.Cursor, role: Role, sql: str) -> Iterator[tuple[Value, ...]]:
+        number = 0
         try:
-            yield from cursor
+            try:
+                for row in cursor:
+                    number += 1
+                    yield row
+            except UnicodeDecodeError:
+                yield from self._again(cursor, role, sql, (), badtext.readable, number)
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
+
+    def _again(
+        self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: badtext.Read, skipped: int = 0
+    ) -> badtext.Again:
+        """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
+        if not cursor.is_readonly:
+            raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
+        self._guard.role = role
+        found: list[badtext.Place] = []
+        rows = badtext.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
+        return badtext.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         self._enter_queue()
         with self._run(role, sql, arguments) as cursor:
-            for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
-                pass
+            badtext.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
         """First column of the first row of a statement of ours, None without one."""
         with self._run(INTERNAL, sql, arguments) as cursor:
-            return next(cursor, (None,))[0]
+            try:
+                return next(cursor, (None,))[0]
+            except UnicodeDecodeError:
+                row: tuple[Value, ...] = next(iter(self._again(cursor, INTERNAL, sql, arguments, badtext.readable)))
+                return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
         with self._run(INTERNAL, sql, arguments) as cursor:
-            return list(cursor)
+            try:
+                return list(cursor)
+            except UnicodeDecodeError:
+                return list(self._again(cursor, INTERNAL, sql, arguments, badtext.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows a statement of ours changed."""
@@ -197,6 +217,18 @@ class Database:
     def last_id(self) -> int:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
+
+    def _telling(
+        self, rows: Iterator[tuple[Value, ...]], found: list[badtext.Place], tell: Callable[[str], None]
+    ) -> Iterator[tuple[Value, ...]]:
+        """`rows`, and what was `found` in each told before it is given."""
+        said = 0
+        for row in rows:
+            for place in found[said:]:
+                self._guard.role = INTERNAL
+                tell(badtext.sentence(place, badtext.rows_with(self._connection, place)))
+            said = len(found)
+            yield row
 
     def begin_anew(self) -> None:
         """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
@@ -268,7 +300,7 @@ class Database:
         readonly = self._inspected.get(key)
         if readonly is None:
             self._guard.changes = False
-            readonly = _inspect(cursor, role, sql, arguments)
+            readonly = inspect(cursor, role, sql, arguments)
             if role.kind is SCRIPT_WRITES and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
             if len(self._inspected) >= INSPECTED_KEPT:
@@ -453,134 +485,6 @@ class _Statement:
             raise why from None
 
 
-def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
-    """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
-    if "\0" in sql:
-        raise StorageError(f"{role.name}: the statement holds a NUL character")
-    first, rest = _compile_first(cursor, role, sql, arguments)
-    if first is None:
-        raise StorageError(f"{role.name}: there is no statement in the text")
-    while rest:
-        try:
-            another, rest = _compile_first(cursor, role, rest, arguments)
-        except apsw.Error:  # what follows is a statement, though one that could not be run
-            another = False
-        if another is not None:
-            raise StorageError(f"{role.name} takes one statement, not several")
-    return first
-
-
-def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
-    """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
-    found: list[tuple[bool | None, str]] = []
-
-    def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
-        if traced.is_explain and role.kind is not OWNER_READS:
-            raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
-        found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
-        return False
-
-    cursor.exec_trace = trace
-    try:
-        # Compiled anew where the guard must be asked: it is not about what stands in the cache.
-        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
-    except apsw.ExecTraceAbort:
-        pass
-    finally:
-        cursor.exec_trace = None
-    return found[0] if found else (None, "")
-
-
-def _names(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
-    """The columns of a statement that gives no row."""
-    found: list[tuple[str, ...]] = []
-
-    def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:
-        found.append(tuple(column[0] for column in traced.get_description()))
-        return False
-
-    cursor.exec_trace = trace
-    try:
-        cursor.execute(sql, prepare_flags=role.kind.flags)
-    except apsw.ExecTraceAbort:
-        pass
-    finally:
-        cursor.exec_trace = None
-    return found[0]
-
-
-def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
-    values: list[CrossingValue] = []
-    names: tuple[str, ...] = ()
-    size = 0
-    for number, row in enumerate(cursor, 1):
-        if number == 1:
-            names = tuple(column[0] for column in cursor.get_description())
-        elif number > rows_max:
-            raise StorageError(f"{role.name}: {_of(role)}more than {rows_max} rows; {_fewer(role)}")
-        size += _cross(row, values)
-        if size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: {_of(role)}more than {ROWS_MAX_BYTES} bytes of rows; {_smaller(role)}")
-    return Rows(names, values)
-
-
-def _of(role: Role) -> str:
-    return f"{role.table} gives " if role.table else ""
-
-
-def _fewer(role: Role) -> str:
-    return "give limit and offset" if role.table else "add a LIMIT"
-
-
-def _smaller(role: Role) -> str:
-    return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
-
-
-def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
-    records: list[dict[str, object]] = []
-    crossed: list[CrossingValue] = []
-    size = 0
-    for row in cursor:
-        names = [column[0] for column in cursor.get_description()]
-        size += _cross(row, crossed)
-        crossed.clear()
-        if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; give limit and offset")
-        records.append({name: _for_json(role, name, value) for name, value in zip(names, row, strict=True)})
-    return records
-
-
-def _for_json(role: Role, name: str, value: Any) -> object:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-        return str(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise StorageError(f"{role.name}: {name} is not a finite number")
-        if value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-            return int(value)  # 5, never 5.0, as a script gives it
-    return value
-
-
-def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
-    """Append a row's values as they cross; their bytes. The inner loop of every query, hence one function."""
-    size = 0
-    for value in row:
-        kind = value.__class__
-        if kind is str:
-            value = value.encode()
-            size += len(value)
-        elif kind is bytes:
-            size += len(value)
-        else:
-            size += NUMBER_BYTES
-            if kind is int and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-                value = b"%d" % value
-        values.append(value)
-    return size
-
-
 def open_database(
     path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS, rank: Rank = Rank.PEER
 ) -> Database:
@@ -646,6 +550,7 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
     connection.pragma("temp_store", "memory")
+    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
     connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)

@@ -87,11 +87,15 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
 
 
+async def _too_large(_request: Request, error: Exception) -> Response:
+    return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bad_request", str(error))
+
+
 async def _not_there(_request: Request, _error: Exception) -> Response:
     return refusal(HTTPStatus.NOT_FOUND, "not_found", "the console has no such control")
 
 
-_REFUSALS: Final[dict[Any, Any]] = {BadRequest: _refused, BodyTooLarge: _refused, HTTPStatus.NOT_FOUND: _not_there}
+_REFUSALS: Final[dict[Any, Any]] = {BadRequest: _refused, BodyTooLarge: _too_large, HTTPStatus.NOT_FOUND: _not_there}
 """What a control raises → what its page is told."""
 
 
