@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import msgspec
+import pyseccomp
 from tests.sandbox.native_nursery import NAME
 from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of
 
@@ -20,6 +21,10 @@ from goop2.scripting.invocation import HostAnswer, Invocation, Outcome
 from goop2.scripting.limits import Limits
 from goop2.scripting.pool import Pool
 from goop2.storage.database import FILE, Database, open_database
+
+CALLS = ("clock_gettime", "fallocate", "ftruncate", "mmap", "newfstatat", "pwrite64", "stat", "lstat", "statx")
+NUMBERS = {name: number for name in CALLS if (number := pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)) >= 0}
+"""System calls of this machine by name: behind the wall they cannot be looked up."""
 
 SCRIPT = script_of("function call() end", "function", NAME)
 
@@ -30,14 +35,14 @@ libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_i
 libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 FAILED = ctypes.c_void_p(-1).value
 WORDS = [ctypes.c_long] * 6
-def call(number, *words):
+def call(name, *words):
     '''A system call as it is; the error's number, 0 without one.'''
     ctypes.set_errno(0)
-    libc.syscall(ctypes.c_long(number), *(ctypes.c_ulong(word) for word in (*words, *[0] * (6 - len(words)))))
+    libc.syscall(ctypes.c_long(NUMBERS.get(name, name)), *(ctypes.c_ulong(word) for word in (*words, *[0] * (6 - len(words)))))
     return ctypes.get_errno()
 FILES = worker.data.descriptors if worker.data else {}
 """
-"""What such code begins with: the C library, system calls by number, and the descriptors of the database by suffix."""
+"""What such code begins with: the C library, system calls by name or number, and the descriptors of the database by suffix."""
 
 
 async def _commands(_invocation: Invocation) -> HostAnswer:
@@ -57,7 +62,9 @@ class Workers:
 
     async def outcome(self, text: str, seconds: float = 5.0) -> Outcome:
         """What comes of a call of `text`."""
-        return await self.pool.run(invocation_of(SCRIPT, seconds=seconds, argument=(LIBC + textwrap.dedent(text)).encode()))
+        return await self.pool.run(
+            invocation_of(SCRIPT, seconds=seconds, argument=f"NUMBERS = {NUMBERS}\n{LIBC}{textwrap.dedent(text)}".encode())
+        )
 
     async def out(self, text: str, seconds: float = 5.0) -> dict[str, object]:
         """What `text` puts into `out`."""

@@ -83,6 +83,49 @@ async def test_the_picture_in_a_file_is_its_cover_and_bars_follow_the_sound_in_s
     await up.peer.listening.close()
 
 
+WEBKIT_SAYS = "Object.defineProperty(audio, 'readyState', { get: () => 2 }); 0"
+WEBKIT_BEGINS_ANEW = """() => {
+  let rate = 1;
+  window.rates = 0;
+  Object.defineProperty(audio, "playbackRate", {
+    get: () => rate,
+    set(wanted) {
+      if (wanted === rate) return;
+      rate = wanted;
+      rates++;
+      audio.currentTime -= 0.4;
+    },
+  });
+}"""
+
+
+@pytest.mark.parametrize("pretend", ["says that it has no more", "begins anew for another rate"])
+async def test_a_browser_like_webkit_is_in_step_and_says_so(browser: Browser, up: Served, pretend: str) -> None:
+    """WebKit says of sound that is heard that it has no more of it, and loses time for each change of the rate."""
+    await up.peer.listening.create("Evening")
+    await up.peer.listening.load("song.wav")
+    await up.peer.listening.play()
+    try:
+        async with opened(browser, address(up, "listening", "ann")) as ann:
+            if pretend == "begins anew for another rate":
+                await ann.evaluate(WEBKIT_BEGINS_ANEW)
+            await ann.get_by_role("button", name="Listen", exact=True).click()
+            await ann.wait_for_function("Goop.listen.hearing(audio) === 'playing'")
+            if pretend == "says that it has no more":
+                await ann.evaluate(WEBKIT_SAYS)
+            else:
+                await ann.evaluate("audio.currentTime -= 0.2; 0")  # so that it wants another rate
+            await ann.wait_for_timeout(3000)
+            await expect(ann.locator("#how")).to_be_empty()
+            await ann.wait_for_function("Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) <= 0.15")
+            if pretend == "begins anew for another rate":
+                before = await ann.evaluate("rates")
+                await ann.wait_for_timeout(3000)
+                assert await ann.evaluate("rates") <= before + 1, "it keeps its rate by now"
+    finally:
+        await up.peer.listening.close()
+
+
 def png(width: int, height: int) -> bytes:
     """A picture: dusk over water."""
 
