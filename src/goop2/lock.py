@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,10 +38,12 @@ def locked(folder: Path, *, passing: bool = False) -> Iterator[None]:
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
         # Never unlinked: whoever waited for the old file's lock would hold one nobody else sees.
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise FolderLocked(f"{file} cannot be made ({error.strerror}): a running peer marks its folder there") from None
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FolderLocked(f"{file} is not a regular file: move it away, a running peer marks its folder there")
         _lock(folder, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}{f' {_COMMAND}' if passing else ''}\n".encode(), 0)

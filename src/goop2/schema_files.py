@@ -16,6 +16,7 @@ from goop2.scripting.watch import watch_folders
 from goop2.storage import schemafiles
 from goop2.storage.database import FILE, open_database
 from goop2.storage.errors import StorageError
+from goop2.storage.file_care import CARELESS, FileCare
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.schemas")
 
@@ -26,8 +27,9 @@ _NEVER_SEEN: Final[Signature] = (("", -1, -1, -1),)
 class SchemaFiles:
     """The schema files of the peer in `folder`, whose database is laid out already."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, care: FileCare = CARELESS) -> None:
         self._folder = folder
+        self._care = care
         self._seen = _NEVER_SEEN
         self.warnings: tuple[str, ...] = ()
         """What could not be done for which file, a sentence each."""
@@ -56,7 +58,7 @@ class SchemaFiles:
             self._seen, self.warnings = signature, ()
             return
         try:
-            database = open_database(self._folder / FILE, guarded=False)
+            database = open_database(self._folder / FILE, guarded=False, care=self._care)
         except StorageError as error:
             self.warnings = (f"the files in {schemafiles.FOLDER}/ were not applied: {error}",)
             return

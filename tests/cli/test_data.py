@@ -392,3 +392,50 @@ def test_a_backup_beside_a_running_peer_is_of_one_moment(filled: Path, running: 
     finally:
         stop.set()
         writer.join()
+
+
+def test_a_backup_is_restored_in_one_command(filled: Path, tmp_path: Path) -> None:
+    assert goop2("data", filled, "backup", tmp_path / "b.db").returncode == 0
+    with sqlite3.connect(filled / "data.db") as database:
+        database.execute("DELETE FROM posts")
+    done = goop2("data", filled, "restore", tmp_path / "b.db")
+    assert done.returncode == 0, done.stderr
+    restored, kept = done.stdout.splitlines()
+    assert restored == f"restored  {tmp_path / 'b.db'}, 3 tables"
+    assert kept.startswith(f"kept  {filled}/data.db.before-")
+    assert goop2("data", filled, "query", "SELECT count(*) FROM posts", "--csv").stdout.splitlines()[1] == "2"
+
+
+def test_a_restore_under_a_running_peer_is_refused(filled: Path, tmp_path: Path) -> None:
+    assert goop2("data", filled, "backup", tmp_path / "b.db").returncode == 0
+    with Terminal(["peer", filled]) as peer:
+        peer.wait_for("is up")
+        done = goop2("data", filled, "restore", tmp_path / "b.db")
+        assert done.returncode == 2
+        assert "runs" in done.stderr
+        peer.process.send_signal(signal.SIGINT)
+        peer.ended()
+
+
+@pytest.mark.parametrize("name", ["nowhere.db", "."])
+def test_what_is_no_file_is_no_backup(filled: Path, tmp_path: Path, name: str) -> None:
+    done = goop2("data", filled, "restore", tmp_path / name)
+    assert done.returncode == 2
+    assert "name a backup" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1+1"])
+def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(filled: Path, text: str) -> None:
+    with sqlite3.connect(filled / "data.db") as database:
+        database.execute("UPDATE posts SET title = ? WHERE _id = 1", (text,))
+    exported = goop2("data", filled, "export", "posts").stdout
+    rows = list(csv.DictReader(io.StringIO(exported, newline="")))
+    assert rows[0]["title"] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-5", "+3.5", "-1e9", "a=b", "plain", "'quoted"])
+def test_what_is_no_formula_is_exported_as_it_is(filled: Path, text: str) -> None:
+    with sqlite3.connect(filled / "data.db") as database:
+        database.execute("UPDATE posts SET title = ? WHERE _id = 1", (text,))
+    rows = list(csv.DictReader(io.StringIO(goop2("data", filled, "export", "posts").stdout)))
+    assert rows[0]["title"] == text

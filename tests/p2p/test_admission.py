@@ -8,7 +8,7 @@ import pytest
 from tests.clock import Clock
 
 from goop2.p2p.admission import Admission, Lingering, Memory, Meter, Occupancy, Refused
-from goop2.p2p.limits import FORGETTING_AT_KEYS, Limits
+from goop2.p2p.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, Limits
 
 
 @pytest.fixture
@@ -100,3 +100,19 @@ def test_whoever_opens_streams_too_fast_is_refused_however_short_each(clock: Clo
             pass
     with pytest.raises(Refused, match="ann asks too often"), admission.stream("ann"):
         pass
+
+
+def test_many_ids_of_one_network_have_what_one_network_has(clock: Clock) -> None:
+    admission = Admission(Limits(streams=100, streams_per_peer=2, streams_per_network=3, streams_per_minute_and_peer=2), clock)
+    with contextlib.ExitStack() as stack:
+        for number in range(3):
+            stack.enter_context(admission.stream(f"eve{number}", "2001:db8::/64"))
+        with pytest.raises(Refused, match="2001:db8::/64 has 3 streams open"), admission.stream("eve4", "2001:db8::/64"):
+            pass
+        stack.enter_context(admission.stream("ann", "192.0.2.7"))
+    taken = 0
+    for number in range(20):
+        with contextlib.suppress(Refused), admission.stream(f"new{number}", "2001:db8::/64"):
+            taken += 1
+    assert taken == 2 * PEERS_OF_A_NETWORK - 4
+    assert not admission.received("ann", PEERS_OF_A_NETWORK * Limits().bytes_per_minute_and_peer, "192.0.2.7")

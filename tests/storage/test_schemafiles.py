@@ -77,7 +77,6 @@ def test_an_enum_without_values_takes_any_text(database: Database, tmp_path: Pat
         ("[" * 100_000, "nested too deeply"),
         (b'{"name": "posts", "columns": [{"name": "gr\xfc\xdfe", "type": "text"}]}', "it is not UTF-8 (byte 43)"),
         ('{"name": "posts", "columns": [{"name": "a", "type": "text"}]}'.encode("utf-16"), "it is not UTF-8"),
-        (b" " * (FILE_MAX_BYTES + 1), "it is larger than"),
     ],
 )
 def test_a_broken_file_is_one_warning_with_file_and_place_and_others_go_on(
@@ -98,11 +97,13 @@ def test_what_is_no_regular_file_is_a_warning_and_holds_nobody(database: Databas
     (tmp_path / "schemas/folder.json").mkdir()
     (tmp_path / "schemas/nothing.json").symlink_to("nowhere")
     (tmp_path / "schemas/zero.json").symlink_to("/dev/zero")
+    save(tmp_path, b" " * (FILE_MAX_BYTES + 1), "large.json")
     warnings = "\n".join(apply_files(database, tmp_path))
-    assert "pipe.json: it was not read: it is a named pipe" in warnings
-    assert "folder.json: it was not read: it is a folder" in warnings
-    assert "nothing.json: it was not read: it is a link to nothing" in warnings
-    assert "zero.json: it was not read: it leads out of" in warnings
+    assert "pipe.json is passed over: it is a named pipe" in warnings
+    assert "folder.json is passed over: it is a folder" in warnings
+    assert "nothing.json is passed over: it is a link to nothing" in warnings
+    assert "zero.json is passed over: it is a device" in warnings
+    assert "large.json is passed over: it is larger than" in warnings
     assert names(database) == ["posts"]
 
 

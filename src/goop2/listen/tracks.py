@@ -17,6 +17,7 @@ from goop2.listen import flac, ogg, wav
 from goop2.listen.cover import Cover, cover_of
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
+from goop2.regular_files import shown
 from goop2.scripting.printable import printable
 
 FORMATS: Final = {"MP3": "mp3", "OggVorbis": "ogg", "OggOpus": "opus", "FLAC": "flac", "WAVE": "wav"}
@@ -38,7 +39,18 @@ class Library:
     def __init__(self, folder: Path, script_dir: Path, media_dirs: Sequence[str]) -> None:
         self._folder = folder
         self._script_dir = script_dir
-        self._media_dirs = [folder / Path(place).expanduser() for place in media_dirs]
+        self.warnings: list[str] = []
+        """Media folders that are passed over, and why."""
+        self._media_dirs = [place for each in media_dirs if (place := self._media_dir(each)) is not None]
+
+    def _media_dir(self, place: str) -> Path | None:
+        try:
+            return self._folder / Path(place).expanduser()
+        except RuntimeError:  # a service, say, or a container's user without a name
+            self.warnings.append(
+                f"listen.media_dirs: {place} is passed over: no home of the user who runs the peer is known, so name the path"
+            )
+            return None
 
     def load(self, path: str) -> Track:
         """The track at `path`, absolute or in the peer's folder. Blocking. Raises `ListenError` naming the file."""
@@ -79,7 +91,9 @@ class Library:
         found = [str(path.relative_to(self._folder)) for path in _sounds(self._folder, hidden)]
         for place in self._media_dirs:
             found += [str(path) for path in _sounds(place, hidden)]
-        return sorted(dict.fromkeys(found[:FILES_MAX]), key=str.casefold)
+        # Pages and scripts name files in UTF-8: one whose name is not cannot be chosen, and the others can.
+        named = [path for path in found if shown(path) == path]
+        return sorted(dict.fromkeys(named[:FILES_MAX]), key=str.casefold)
 
     def _hidden(self) -> list[Path]:
         return [self._script_dir.resolve(), (self._folder / "data").resolve()]

@@ -10,7 +10,7 @@ import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 
-from goop2.p2p.limits import FORGETTING_AT_KEYS, Limits
+from goop2.p2p.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, Limits
 
 _SECONDS_PER_MINUTE = 60.0
 
@@ -150,35 +150,40 @@ class Admission:
         self.memory = Memory(limits.buffered_bytes)
         self._connections = Occupancy("connections", limits.connections, limits.connections_per_address)
         self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
+        self._network_streams = Occupancy("streams", limits.streams, limits.streams_per_network)
         self._lingering = Lingering(limits.streams, limits.streams_per_peer)
         self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
         self._opened = Meter(limits.streams_per_minute_and_peer, clock)
         self._received = Meter(limits.bytes_per_minute_and_peer, clock)
+        self._opened_by_network = Meter(limits.streams_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
+        self._received_by_network = Meter(limits.bytes_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
 
     @contextlib.contextmanager
     def connection(self, address: str) -> Iterator[None]:
-        """A connection somebody at `address` made, from before its handshake to its end. Raises `Refused`."""
+        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `Refused`."""
         with self._connections.one(address):
             if not self._handshakes.take(address):
                 raise Refused(f"{address} connects too often")
             yield
 
     @contextlib.contextmanager
-    def stream(self, peer: str) -> Iterator[None]:
+    def stream(self, peer: str, network: str = "") -> Iterator[None]:
         """A stream that `peer` opened, from before its protocol is known to its end. Raises `Refused`."""
-        self.request(peer)
-        with self._streams.one(peer):
+        self.request(peer, network)
+        with self._streams.one(peer), self._network_streams.one(network or peer):
             yield
 
     def lingering(self, peer: str, end: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
         """A stream that `peer` opened and whose exchange is done, until the other side has read it all; `end` for another."""
         return self._lingering.one(peer, end)
 
-    def request(self, peer: str) -> None:
-        """A request of `peer`, on a stream of its own or one that is kept. Raises `Refused`."""
+    def request(self, peer: str, network: str = "") -> None:
+        """A request of `peer`, which comes from `network`, on a stream of its own or one that is kept. Raises `Refused`."""
         if not self._opened.take(peer):
             raise Refused(f"{peer} asks too often")
+        if network and not self._opened_by_network.take(network):
+            raise Refused(f"{network} asks too often")
 
-    def received(self, peer: str, size: int) -> bool:
-        """Whether `peer` may have sent so many bytes unasked."""
-        return self._received.take(peer, size)
+    def received(self, peer: str, size: int, network: str = "") -> bool:
+        """Whether `peer`, which comes from `network`, may have sent so many bytes unasked."""
+        return self._received.take(peer, size) and (not network or self._received_by_network.take(network, size))

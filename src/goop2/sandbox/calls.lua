@@ -16,10 +16,10 @@
 -- The host never raises itself: its exception would reach the script as a host object.
 local host, json, null, goop, is_command = ...
 
-local error, getmetatable, next, rawequal, rawget, rawset, select = error, getmetatable, next, rawequal, rawget, rawset, select
+local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
-local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 local byte, find, format, sub = string.byte, string.find, string.format, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
@@ -29,19 +29,57 @@ local KEPT_MAX_BYTES = ARGUMENT_MAX_BYTES
 local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
 local HUGE = math.huge
 
--- host(...) and then host(): the memory limit is off while values are pushed (vm.py, Door).
-local function settled(...)
-  host()
-  return ...
-end
-
 -- `return pass(f())` keeps the frame of the function it stands in, which error levels count; `return f()` would not.
 local function pass(...)
   return ...
 end
 
-local function ask(...)
-  return settled(host(...))
+-- Host calls run in a coroutine of ours, on a stack of its own: the memory limit is off while values are pushed (vm.py,
+-- Door), and on the script's stack an overflow right after the push would keep it off. Only an exchange that is over,
+-- with the limit on again, is handed to the script's stack, where any error is one like any other.
+-- The arguments wait in upvalues: plain Lua ends the process when another coroutine's stack cannot grow to take them.
+local asked, given, given_count
+local NOTHING = {}
+
+local function exchange()
+  return host(asked, unpack(given, 1, given_count))
+end
+
+local function limited(...)
+  host() -- puts the memory limit on again
+  return ...
+end
+
+local function attend()
+  while true do
+    yield(limited(pcall(exchange)))
+  end
+end
+
+-- thread: where host calls run. spare: takes its place when it ended, for want of memory, inside a transaction.
+local thread, spare
+
+local function answered(resumed, done, ...)
+  given = NOTHING
+  if not resumed then
+    thread = nil
+  elseif done then
+    return ...
+  end
+  error(resumed and (...) or done, 0)
+end
+
+-- The answer of the host to `operation`: shape, value...
+local function ask(operation, arguments, count)
+  thread = thread or create(attend)
+  asked, given, given_count = operation, arguments or NOTHING, count or 0
+  return answered(resume(thread))
+end
+
+-- ask() that needs no memory; for what ends a transaction.
+local function ask_in_any_case(operation)
+  thread = thread or spare
+  return ask(operation)
 end
 
 local TYPE_NAMES = {
@@ -168,7 +206,7 @@ function here.print(...)
   for index = 1, select("#", ...) do
     parts[index] = text_of((select(index, ...)))
   end
-  ask("log", "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES))
+  ask("log", { "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES) }, 2)
 end
 
 local function show(value)
@@ -186,7 +224,7 @@ local function write_line(level, ...)
   for index = 1, select("#", ...) do
     parts[index] = show((select(index, ...)))
   end
-  ask("log", level, sub(concat(parts, " "), 1, ARGUMENT_MAX_BYTES))
+  ask("log", { level, sub(concat(parts, " "), 1, ARGUMENT_MAX_BYTES) }, 2)
 end
 
 here["log.info"] = function(...) write_line("info", ...) end
@@ -257,29 +295,48 @@ local function received(shape, ...)
   return shaped(shape, ...)
 end
 
-local function settle(level, shape, message)
-  if shape == RAISE then
-    error(message, level)
-  end
-end
-
--- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it.
--- From begin to commit or rollback nothing of ours may fail, want of memory included: the thread is made before.
+-- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it. So does what begins
+-- and ends the transaction: near the end of the script's stack there would be no room to end it.
+-- From begin to commit or rollback nothing of ours may fail, want of memory included: all that is needed is made before.
+-- `transact` gives whether all went well, whether an error is one of ours, to be told at the script's line, and the results or the error.
 here["db.transaction"] = function(fn)
-  local thread = create(function() return fn() end)
-  local function finish(done, ...)
-    if done and status(thread) == "dead" then
-      settle(6, ask("db.commit")) -- 1 settle, 2 finish, 3 the transaction, 4 call, 5 the goop function, 6 the script
-      return ...
+  local inner = create(function() return fn() end)
+  spare = spare or create(attend)
+
+  local function finish(whole, done, ...)
+    if whole and done and status(inner) == "dead" then
+      local shape, message = ask_in_any_case("db.commit")
+      if shape == RAISE then
+        return false, true, message
+      end
+      return true, false, ...
     end
-    ask("db.rollback")
-    if done then
-      error("attempt to yield out of goop.db.transaction", 5)
+    ask_in_any_case("db.rollback")
+    if not whole then
+      return false, false, done
+    elseif done then
+      return false, true, "attempt to yield out of goop.db.transaction"
     end
-    error((...), 0)
+    return false, false, (...)
   end
-  settle(5, ask("db.begin"))
-  return pass(finish(resume(thread)))
+
+  local transact = create(function()
+    local shape, message = ask("db.begin")
+    if shape == RAISE then
+      return false, true, message
+    end
+    return finish(pcall(resume, inner))
+  end)
+
+  local function conclude(resumed, done, ours, ...)
+    if resumed and done then
+      return ...
+    elseif not resumed then
+      error(done, 0)
+    end
+    error((...), ours and 5 or 0) -- 1 conclude, 2 the transaction, 3 call, 4 the goop function, 5 the script
+  end
+  return pass(conclude(resume(transact)))
 end
 
 local function call(operation, signature, ...)
@@ -289,7 +346,7 @@ local function call(operation, signature, ...)
   if work then
     return pass(work(unpack(arguments, 1, count)))
   end
-  return pass(received(ask(operation, unpack(arguments, 1, count))))
+  return pass(received(ask(operation, arguments, count)))
 end
 
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────

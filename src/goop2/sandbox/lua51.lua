@@ -1,14 +1,28 @@
 -- What LuaJIT has and plain Lua 5.1 lacks: `bit` (the semantics of LuaJIT's BitOp), xpcall that passes
--- arguments on, and an unpack that cannot be made to write beyond the stack. Run once in every VM of that
+-- arguments on, memory that is there again after a script caught its want, and an unpack that cannot be
+-- made to write beyond the stack. Run once in every VM of that
 -- flavour, before prelude.lua and with nothing taken away yet; what it sets, a script sees. It must not know goop.
 
-local error, next, select, tonumber, type, unpack, xpcall = error, next, select, tonumber, type, unpack, xpcall
+local error, next, pcall, select, tonumber, type, unpack, xpcall = error, next, pcall, select, tonumber, type, unpack, xpcall
+local collectgarbage = collectgarbage
 local floor, format, sub = math.floor, string.format, string.sub
+
+-- Plain Lua looks for garbage only after an allocation: when even the smallest fails, it would never look again.
+local function caught(done, ...)
+  if not done and (...) == "not enough memory" then
+    collectgarbage()
+  end
+  return done, ...
+end
+
+function _G.pcall(...)
+  return caught(pcall(...))
+end
 
 function _G.xpcall(run, handler, ...)
   local count = select("#", ...)
   if count == 0 then
-    return xpcall(run, handler)
+    return caught(xpcall(run, handler))
   end
   local arguments = { ... }
   return xpcall(function()

@@ -5,17 +5,24 @@
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
 -- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
--- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua
-local host, calls_chunk, json_chunk = ...
+-- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua;
+-- memory_bytes: the limit
+local host, calls_chunk, json_chunk, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
-local setfenv, setmetatable, tostring, type = setfenv, setmetatable, tostring, type
+local newproxy, setfenv, setmetatable, tostring, type = newproxy, setfenv, setmetatable, tostring, type
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
+local floor, max, min = math.floor, math.max, math.min
 local compile_never = jit and jit.off
 
--- Lua 5.1 has no emergency collection: with the default pace an honest script near the limit dies.
-local GC_PAUSE_PERCENT, GC_STEP_PERCENT = 110, 400
+-- Lua 5.1 has no emergency collection: an allocation beyond the limit fails, however much of the memory is garbage. So a
+-- collection is never done in steps, which go by the number of allocations and not by their size, but whole (0: a step has no
+-- end), and begins when garbage has taken this part of what the live values leave of the limit, or the most we let lie.
+local GC_WHOLE_CYCLE, GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES = 0, 1 / 4, 1048576
+-- The pace is set in whole percent of what is alive. Where one percent is too much, each allocation collects; but only so often
+-- in a row: then the next one that does not fit ends the script, which would else crawl to its deadline.
+local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 50
 -- Until a VM holds ten times what it starts with, some 600 kB, collecting is not worth its time: most calls end before.
 local GC_START_PERCENT = 1000
 local RESULT_MAX_BYTES = 1048576
@@ -29,8 +36,46 @@ local PLACE, OUT_OF_MEMORY = "^[^:]*:%d+: ", "not enough memory"
 local ESCAPE = 27 -- first byte of precompiled code
 
 collectgarbage("stop") -- nothing below is garbage; `run` starts it again
-collectgarbage("setpause", GC_PAUSE_PERCENT)
-collectgarbage("setstepmul", GC_STEP_PERCENT)
+collectgarbage("setstepmul", GC_WHOLE_CYCLE)
+
+local crowded = 0
+
+-- Decides, when a collection ends, when the next begins.
+local function set_pace()
+  local live = collectgarbage("count") * 1024
+  local room = memory_bytes - live
+  local percent = floor(100 * min(room * GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES) / live)
+  if percent < 1 then
+    percent = floor(100 * room * GC_CROWDED_SHARE / live)
+    crowded = percent < 1 and crowded + 1 or 0
+    percent = crowded <= GC_CROWDED_MAX and max(percent, 0) or 1
+  end
+  collectgarbage("setpause", 100 + percent)
+end
+
+-- A finalizer is called at the end of each collection. Nobody holds its object, and it lets go of the next; one more is kept
+-- for when there is no memory to make one. Plain Lua collects no more where a finalizer fails: hence pcall.
+local kept_sentinel
+local new_sentinel
+
+local function collection_ended()
+  set_pace()
+  kept_sentinel = nil
+  local _, sentinel = pcall(new_sentinel)
+  kept_sentinel = sentinel
+end
+
+function new_sentinel()
+  local sentinel = newproxy(true)
+  getmetatable(sentinel).__gc = collection_ended
+  return sentinel
+end
+
+local function watch_collections()
+  set_pace()
+  kept_sentinel = new_sentinel()
+  new_sentinel()
+end
 
 -- Machine code must be worth its making (two mprotects and more a trace): hence the late start, and
 -- none at all for our own code, which walks short and varied values.
@@ -119,7 +164,7 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = concat, sort = table.sort },
-  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status },
+  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status, yield = coroutine.yield },
   math = { floor = math.floor, huge = math.huge },
 }
 
@@ -224,7 +269,13 @@ local function reply_text(result)
 end
 
 local function result_json(result)
-  local text, message = json().encode(result, "result", RESULT_MAX_BYTES)
+  local done, text, message = pcall(json().encode, result, "result", RESULT_MAX_BYTES)
+  if not done and is_out_of_memory(text) then
+    collectgarbage() -- what the script left behind may have been in the way
+    text, message = json().encode(result, "result", RESULT_MAX_BYTES)
+  elseif not done then
+    error(text, 0)
+  end
   if not text then
     error(message, 0)
   end
@@ -321,7 +372,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   end
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
-  collectgarbage("setpause", GC_PAUSE_PERCENT)
+  watch_collections()
   local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
   if done then
     return refused_class or "ok", result

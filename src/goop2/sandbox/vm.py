@@ -95,7 +95,8 @@ class Door:
 
     A push that failed would end the process, or jump over Python's frames and never give the
     interpreter lock back. So the limit is lifted before every push, and Lua puts it on again, where
-    a failure is an error like any other, by calling host() without an operation.
+    a failure is an error like any other, by calling host() without an operation. Both calls are made in a
+    coroutine of ours (calls.lua): on a script's own stack an overflow between them would leave the limit off.
     """
 
     __slots__ = ("_host", "_memory_bytes", "runtime")
@@ -130,7 +131,7 @@ class VirtualMachine:
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec)
+        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec, memory_bytes)
 
     def __del__(self) -> None:
         self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection

@@ -6,6 +6,7 @@ VM while it is idle, and is killed from outside at the deadline: nothing here ha
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 import time
@@ -13,16 +14,38 @@ from collections import deque
 from pathlib import Path
 from typing import NoReturn
 
-from goop2.sandbox.confinement import SyscallFilter, Wall, confine, data_bytes
-from goop2.sandbox.data import Data
+import msgspec
+
+from goop2.sandbox.confinement import (
+    HOST_ALLOWANCE_BYTES,
+    OOM_SCORE_WORKER,
+    Ground,
+    Wall,
+    confine,
+    file_limit,
+    go_first_when_memory_ends,
+    held_memory,
+)
+from goop2.sandbox.data import QUEUE, Data
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
-from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
+from goop2.sandbox.syscalls import Descriptors
+from goop2.sandbox.vm import CompileError, Flavour, Outcome, VirtualMachine
 from goop2.sandbox.wire import frame, to_worker
 
 RECEIVE_BYTES = 65536
+UNAVAILABLE = "unavailable"
+"""The error class of what is nobody's mistake (engine.ErrorCode)."""
+OK = "ok"
 COMPILED_KEPT = 128
 """Compiled scripts a worker keeps, oldest out first; it asks for a source again when it needs it."""
+COMPILED_MAX_BYTES = 8 * 1024 * 1024
+"""The same in bytes: 128 sources of a megabyte would leave no memory for a script."""
+KEPT_MAX_BYTES = 48 * 1024 * 1024
+"""Memory a worker may hold between two runs beyond what it started with, half of its allowance: SQLite's heap (32 MB), compiled
+scripts, and what malloc keeps. One that holds more ends, so that the next script finds its whole limit and room for the host."""
+RUNS_BETWEEN_LOOKS = 64
+"""A look at the memory after a run that went well costs some microseconds: one run in so many has it, and each that failed."""
 
 
 class Channel:
@@ -62,9 +85,12 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
-        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled) if setup.database else None
+        path = Path(os.fsdecode(setup.database)) if setup.database else None
+        self.data = Data(path, kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if path else None
         self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
+        self._bytecode_bytes = 0
+        self._runs = 0
 
     def serve(self) -> NoReturn:
         """Answer messages until the peer closes the socket."""
@@ -72,10 +98,24 @@ class Worker:
             vm = VirtualMachine(self._flavour, self._host, self._memory_bytes)
             message = self._channel.receive()
             if isinstance(message, Invoke):
-                self._channel.send(self._invoke(vm, message))
+                done = self._invoke(vm, message)
+                self._runs += 1
+                if done.code != OK or self._runs % RUNS_BETWEEN_LOOKS == 0:
+                    del vm  # what it held does not count
+                    self._channel.send(msgspec.structs.replace(done, spent=self._is_spent()))
+                    continue
+                self._channel.send(done)
             elif isinstance(message, Compile):
                 self._channel.send(Compiled(_compile_message(vm, message)))
             del vm  # before the next one is built: two would count double
+
+    def _is_spent(self) -> bool:
+        """Return whether the memory left below the process bound (RLIMIT_DATA) is less than a script may need."""
+        try:
+            mmap.mmap(-1, self._memory_bytes + HOST_ALLOWANCE_BYTES - KEPT_MAX_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        except (OSError, MemoryError):
+            return True
+        return False
 
     def _invoke(self, vm: VirtualMachine, invoke: Invoke) -> Done:
         self._host.begin(invoke)
@@ -87,17 +127,28 @@ class Worker:
             return Done("script_error", str(error).encode(), 0)
         outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
         self._host.end()
-        return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls)
+        code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
+        return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, self.data.file_fault if self.data else "")
+
+    def _met_lock(self, outcome: Outcome) -> bool:
+        """Whether the run failed because somebody else held the write lock."""
+        busy = self.data.busy if self.data else b""
+        return bool(busy) and outcome.code == "script_error" and busy in outcome.payload
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
         """The script's bytecode; None when neither we nor the message have it."""
         bytecode = self._bytecode.get(invoke.version)
         if bytecode is None and invoke.source is not None:
             bytecode = vm.compile(invoke.script, invoke.source)
-            if len(self._bytecode) >= COMPILED_KEPT:
-                del self._bytecode[next(iter(self._bytecode))]
-            self._bytecode[invoke.version] = bytecode
+            self._keep(invoke.version, bytecode)
         return bytecode
+
+    def _keep(self, version: bytes, bytecode: bytes) -> None:
+        """Keep a compiled script for later runs, at the cost of the oldest ones."""
+        self._bytecode[version] = bytecode
+        self._bytecode_bytes += len(bytecode)
+        while len(self._bytecode) > COMPILED_KEPT or self._bytecode_bytes > COMPILED_MAX_BYTES:
+            self._bytecode_bytes -= len(self._bytecode.pop(next(iter(self._bytecode))))
 
 
 def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
@@ -108,12 +159,21 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
     return ""
 
 
-def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: SyscallFilter, parent: int) -> NoReturn:
+def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Ground, parent: int) -> NoReturn:
     """Everything of a forked child: confine, report, serve; never returns."""
+    go_first_when_memory_ends(OOM_SCORE_WORKER)
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)
     time.localtime()  # reads the time zone while files can still be opened
-    kept = (sock.fileno(), *(worker.data.descriptors if worker.data else ()))
-    wall = Wall(kept, setup.memory_bytes, parent, data_bytes(), setup.skip_layers)
-    channel.send(Ready(confine(wall, syscalls)))
+    files = worker.data.descriptors if worker.data else {}
+    wall = Wall(
+        keep_descriptors=(sock.fileno(), *files.values()),
+        memory_bytes=setup.memory_bytes,
+        parent=parent,
+        held=held_memory(),
+        skip=setup.skip_layers,
+        descriptors=Descriptors(sock.fileno(), files.get(""), files.get("-wal"), files.get("-shm"), files.get(QUEUE)),
+        file_max_bytes=file_limit(setup.storage_max_bytes, files.values()),
+    )
+    channel.send(Ready(confine(wall, ground), dict(ground.gaps)))
     worker.serve()

@@ -23,9 +23,14 @@ from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
 ENVIRONMENT: Final = {
     # A VM is a thousand small allocations made and freed again: with malloc's usual cache of 7 a size they cost a third
     # more. 300 serve nearly all of them; thousands would serve all, and keep megabytes after one large script.
-    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=300",
+    # Without a fixed threshold the first large block that is freed makes malloc keep all larger ones in its heap; the stacks
+    # of deep recursions then leave holes that nothing fits into, until the process is at its bound for good.
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=300:glibc.malloc.mmap_threshold=131072",
 }
 """The whole environment of the nursery and its workers."""
+
+COMMAND: Final = (sys.executable, "-I", "-m", "goop2.sandbox.nursery")
+"""What starts the nursery; its descriptor follows."""
 
 MESSAGE_MAX_BYTES = 4096
 
@@ -52,7 +57,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "goop2.sandbox.nursery", str(theirs.fileno()), str(os.getpid())],
+                [*COMMAND, str(theirs.fileno())],  # and nothing of the peer: its arguments are in every worker's memory
                 env=dict(os.environ) if "environment" in self._setup.skip_layers else ENVIRONMENT,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,

@@ -22,6 +22,7 @@ import structlog
 
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.sandbox.wire import ProtocolViolation
+from goop2.scripting.accounts import Accounts, Standing
 from goop2.scripting.catalog import CompileUnavailable
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
@@ -30,7 +31,9 @@ from goop2.scripting.limits import (
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_WORKER_SECONDS,
+    NEWCOMER_SECONDS,
     OWNER_WORKERS,
+    REASON_MAX_CHARS,
     RESPAWN_SECONDS,
     START_SECONDS,
     TICK_SECONDS,
@@ -46,18 +49,19 @@ from goop2.scripting.worker import WorkerProcess
 
 log = structlog.get_logger(__name__)
 
-OWNER_LANE = ""
-"""The owner's place in the line and in the counts: all of the owner's calls are one caller."""
+OWNER_LANE = "\0owner"
+"""The owner's place in the line and in the counts: all of the owner's calls are one caller, and no stranger's id begins like this."""
 
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
 LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
-WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
+WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
 CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
 ENDED_BY = {
     -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
     -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
 }
-"""Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
+"""Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
+killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
@@ -92,7 +96,9 @@ class Pool:
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
         self._nursery = Nursery(setup, self._worker_exited)
-        self._line: FairLine[Job] = FairLine(WAITING_MAX)
+        self._accounts = Accounts(time.monotonic)
+        self._line: FairLine[Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
+        self._kept = limits.workers_kept
         self._workers: set[WorkerProcess] = set()
         self._idle: list[WorkerProcess] = []
         self._jobs: set[Job] = set()
@@ -108,6 +114,10 @@ class Pool:
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._first_ready: asyncio.Future[WorkerProcess] | None = None
+        self.protocol_violations = 0
+        """Workers ended because they sent what no message is, or one out of place."""
+        self.gaps: Mapping[str, str] = {}
+        """What the layers of a worker do not cover on this machine: name → sentence, once started."""
         self._stopped = False
         self._all_gone = asyncio.Event()
 
@@ -120,13 +130,15 @@ class Pool:
         for _ in range(self._warm):
             self._spawn()
         try:
-            return (await asyncio.wait_for(self._first_ready, START_SECONDS)).layers
+            first = await asyncio.wait_for(self._first_ready, START_SECONDS)
         except TimeoutError:
             raise PoolError(f"no worker process was ready within {START_SECONDS:.0f} s; goop2 doctor says what is missing") from None
+        self.gaps = first.gaps
+        return first.layers
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
-        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.lane
+        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.account
         return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
@@ -182,7 +194,7 @@ class Pool:
         self._jobs.add(job)
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
-        if self._idle and self._may_run(lane):
+        if self._idle and self._may_start(lane):
             self._assign(self._idle.pop(), job)
         else:
             self._wait(job)
@@ -200,27 +212,63 @@ class Pool:
             self._expire(job)
         if self._jobs:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        self._feed()  # a newcomer may have waited long enough in the line
+        if self._free_soon(now) < self._warm and not self._spawning and self._has_room():
+            self._spawn()  # ready before the next short call comes, which should not wait for what loops
+
+    def _free_soon(self, now: float) -> int:
+        """Return how many workers are idle, or busy for so short a time that they are likely to be free in a moment."""
+        return len(self._workers) - sum(now - job.started >= GROW_AFTER_SECONDS for job in self._running.values())
 
     def _wait(self, job: Job) -> None:
         turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if job.lane == OWNER_LANE and not self._held[OWNER_LANE] and not self._spawning and self._has_room():
-            self._spawn()  # the owner has no worker at all: one comes now
+        if not self._spawning and self._has_room() and (self._idle or (job.lane == OWNER_LANE and not self._held[OWNER_LANE])):
+            self._spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
+        if self._idle and self._kept and self._accounts.standing(job.lane) is Standing.NEW:
+            asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._feed)
         self._grow_later()
 
+    def _may_start(self, lane: str) -> bool:
+        """Return whether a call may have an idle worker now: short calls find one ready whenever loops end and begin again."""
+        if not self._may_run(lane):
+            return False
+        if lane == OWNER_LANE or not self._kept:
+            return True
+        standing = self._accounts.standing(lane)
+        if standing is Standing.HEAVY:
+            return len(self._idle) > min(self._kept, self._warm)
+        return standing is Standing.LIGHT or len(self._idle) > 1 or self._asks_once(lane)
+
     def _may_run(self, lane: str) -> bool:
-        """The owner always; others up to their share, and never on the last worker."""
+        """The owner always; others up to their share, never on the last worker, and on the kept ones by their standing."""
         if lane == OWNER_LANE or self._max_workers == 1:
             return True
-        held_by_others = len(self._running) - self._held[OWNER_LANE]
-        return self._held.get(lane, 0) < self._share and held_by_others < self._max_workers - OWNER_WORKERS
+        held = self._held.get(lane, 0)
+        others = len(self._running) - self._held[OWNER_LANE]
+        free = self._max_workers - OWNER_WORKERS - others
+        if held >= self._share or free <= 0:
+            return False
+        standing = self._accounts.standing(lane)
+        if free > self._kept:
+            # Whoever has never had an answer has one call under way while others have any: it may be the first of many loops.
+            return standing is not Standing.NEW or held in (0, others)
+        if held:
+            return False
+        return standing is Standing.LIGHT or (standing is Standing.NEW and free > self._kept // 2 and self._asks_once(lane))
+
+    def _asks_once(self, lane: str) -> bool:
+        """Return whether a caller nobody knows has asked for one thing, and has had the time to ask for more."""
+        job = self._line.oldest(lane)
+        return job is not None and self._line.waiting(lane) == 1 and time.monotonic() - job.accepted >= NEWCOMER_SECONDS
 
     def _assign(self, worker: WorkerProcess, job: Job) -> None:
         self._running[worker] = job
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
         work = job.work
+        worker.allow_cpu(job.deadline)
         if isinstance(work, Compile):
             worker.send(work)
             return
@@ -260,14 +308,16 @@ class Pool:
         job = self._running.pop(worker, None)
         if job is not None:
             self._held[job.lane] -= 1
-            if not self._held[job.lane] and job.lane != OWNER_LANE:
-                del self._held[job.lane]
+            if job.lane != OWNER_LANE:
+                self._accounts.charge(job.lane, time.monotonic() - job.started)
+                if not self._held[job.lane]:
+                    del self._held[job.lane]
         return job
 
     def _feed(self) -> None:
         """Give idle workers what waits, in fair order."""
-        while self._idle and len(self._line):
-            job = self._line.take(self._may_run)
+        while self._idle and len(self._line) and not self._stopped:
+            job = self._line.take(self._may_start)
             if job is None:
                 return
             self._assign(self._idle.pop(), job)
@@ -296,7 +346,10 @@ class Pool:
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
-        self._idle.append(worker)
+        if isinstance(message, Done) and message.spent:
+            worker.kill()  # it holds too much memory for the next honest script; a new one takes its place
+        else:
+            self._idle.append(worker)
         self._finish(job, outcome)
         if len(self._line):
             self._feed()
@@ -323,6 +376,17 @@ class Pool:
         if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
             raise ProtocolViolation("a host call out of place")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
+
+    def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
+        """Tell the owner what was running on it: native code may have taken the worker over."""
+        self.protocol_violations += 1
+        job = self._running.get(worker)
+        work = job.work if job is not None else None
+        if isinstance(work, Invocation):
+            running = {"script": work.script.name, "caller": work.caller.id}
+        else:
+            running = {"script": work.script if work is not None else "", "caller": ""}
+        log.error("a worker broke the protocol and was ended", reason=reason[:REASON_MAX_CHARS], pid=worker.pid, **running)
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Fail its job alone, and replace it."""
@@ -384,7 +448,7 @@ class Pool:
         self._shrinking = None
         if self._stopped or len(self._workers) <= self._warm:
             return
-        if self._idle and not len(self._line):
+        if self._idle and not len(self._line) and self._free_soon(time.monotonic()) > self._warm:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
@@ -423,7 +487,7 @@ def _outcome(message: Done, waited_seconds: float) -> Outcome:
     code = _CODES.get(message.code)
     if code is None:
         raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls)
+    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

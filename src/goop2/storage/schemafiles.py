@@ -24,14 +24,14 @@ from goop2.storage.typed import TypedTables
 
 FOLDER: Final = "schemas"
 ENDING: Final = ".json"
-FILE_MAX_BYTES: Final = 256 * 1024
+FILE_MAX_BYTES: Final = 1024 * 1024
 """A table of 100 columns with long enumerations takes a tenth of it."""
 WARNINGS_MAX: Final = 100
 
 WHO_MAY_READ: Final = {
     "open": "anyone may read it",
     "group": "members of the site's group may read it",
-    "email": "callers who give an e-mail address may read it",
+    "email": "callers who give an e-mail address may read it, and nobody checks the address",
     "owner": "callers may read the rows they made",
     "local": "you alone may read it",
 }
@@ -65,10 +65,16 @@ def apply_files(database: Database, folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        return [f"{shown(folder / FOLDER)} was not looked into for tables: {error.strerror}"]
+        return [f"{shown(folder / FOLDER)} is passed over: {error.strerror}"]
     for name in names:
         file = folder / FOLDER / name
-        problems = list(_apply(database, file, folder))
+        try:
+            problems = list(_apply(database, file, folder))
+        except FileNotFoundError:  # gone since
+            continue
+        except OSError as error:
+            warnings.append(f"{shown(file)} is passed over: {error.strerror}")
+            continue
         if problems:
             warnings.append(f"{shown(file)}: {'; '.join(problems)}")
     more = [f"{len(warnings) - WARNINGS_MAX} more files in {shown(folder / FOLDER)} have warnings"] if len(warnings) > WARNINGS_MAX else []
@@ -167,7 +173,10 @@ def _compare(database: Database, present: Table, declared: Declared) -> Iterator
 
 
 def read(file: Path, folder: Path) -> Declared:
-    """Return the table a file declares, and what is odd in it. Raises `SchemaFileError` when there is no table in it."""
+    """Return the table a file declares, and what is odd in it.
+
+    Raises `SchemaFileError` when there is no table in it, and `OSError` when it is not to be read (regular_files.py).
+    """
     document = _document(file, folder)
     odd = tuple(oddities(document))
     access_is_odd = any(oddity.place.partition(".")[0] == "access" for oddity in odd)
@@ -186,8 +195,6 @@ def _document(file: Path, folder: Path) -> dict[str, Any]:
         raise SchemaFileError("its name is not UTF-8: rename it")
     try:
         text = read_regular(file, folder, FILE_MAX_BYTES).decode("utf-8-sig")
-    except OSError as error:
-        raise SchemaFileError(f"it was not read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SchemaFileError(f"it is not UTF-8 (byte {error.start + 1}): save it in that encoding") from None
     if not text.strip():

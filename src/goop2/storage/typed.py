@@ -16,7 +16,8 @@ import msgspec
 
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
-from goop2.storage.database import Database, Rows
+from goop2.storage.crossing import Rows
+from goop2.storage.database import Database
 from goop2.storage.datetimes import in_one_form
 from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
@@ -281,7 +282,7 @@ def parse_registered(name: str, text: str) -> Table:
 
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise fail("schema_json", "is not JSON") from None
     table = declared.parse_table(document, fail, declared.Source.REGISTRY)
     if table.name != name:

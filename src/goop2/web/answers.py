@@ -68,6 +68,10 @@ PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {
 }
 """Kind of page → what all its answers carry."""
 
+_INTERSTITIAL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+INTERSTITIAL_HEADERS: Final = _page_headers(_INTERSTITIAL_POLICY, "DENY", "no-referrer")
+"""Of the page that asks before another peer's site is shown: no scripts, in no frame."""
+
 DATA_HEADERS: Final[Headers] = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -106,6 +110,11 @@ async def send_refusal(send: Send, status: HTTPStatus, message: str, headers: It
     """Send a refusal for which there is no error class; the connection ends with it, so an unread body costs nothing."""
     body = msgspec.json.encode(_ErrorBody(_code_of(status), message))
     await send_json(send, body, status, [(b"connection", b"close"), *headers])
+
+
+async def send_too_large(send: Send, message: str) -> None:
+    """Send that a body is too large. The connection goes on: a browser that is still sending hears no answer else."""
+    await send_json(send, msgspec.json.encode(_ErrorBody(ErrorCode.BAD_REQUEST.value, message)), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def _code_of(status: HTTPStatus) -> str:

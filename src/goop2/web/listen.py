@@ -23,8 +23,9 @@ from goop2.listen.session import ListenError, Track
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import SiteFile
+from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -193,8 +194,8 @@ class Listen:
         if not call.caller.owner:
             return _OWNERS
         try:
-            await control(self._listening, msgspec.json.decode(await read_json(call.receive, ENVELOPE_MAX_BYTES), type=Control))
-        except (ListenError, BodyTooLarge, *NOT_JSON) as error:
+            await control(self._listening, decode(await read_json(call.scope, call.receive, ENVELOPE_MAX_BYTES), Control))
+        except (ListenError, InvalidJsonError) as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return None
 

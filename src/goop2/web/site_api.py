@@ -14,8 +14,9 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_changes import CannotWrite, NotChanged, NotThere, remove, write
 from goop2.site_files import SiteFiles
+from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.forms import FormError, is_form, the_file
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
@@ -28,7 +29,7 @@ class _Remove(msgspec.Struct):
     path: str
 
 
-_remove = msgspec.json.Decoder(_Remove)
+_remove = Decoder(_Remove)
 
 
 class SiteApi:
@@ -62,7 +63,7 @@ class SiteApi:
             return
         try:
             path = _remove.decode(body).path
-        except NOT_JSON as error:
+        except InvalidJsonError as error:
             await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"path": path}}: {error}'), call.headers)
             return
         await self._change(call, lambda: remove(self._files, path))
@@ -83,8 +84,5 @@ async def _body_of_owner(call: Call, max_bytes: int) -> bytes | None:
     elif not call.caller.owner:
         await send_refusal(call.send, HTTPStatus.FORBIDDEN, "only the owner changes the site", call.headers)
     else:
-        try:
-            return await read_body(call.receive, max_bytes)
-        except BodyTooLarge as error:
-            await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
+        return await read_body(call.scope, call.receive, max_bytes)
     return None

@@ -23,6 +23,8 @@ export async function show(main, shell) {
   const people = el("nav", { class: "script-list", "aria-label": "Conversations" });
   const title = el("h2", {});
   const older = el("button", { type: "button", onclick: earlier, hidden: true }, "Earlier messages");
+  const forgetting = el("button", { type: "button", class: "quiet", onclick: () => removeThis(), hidden: true }, "Delete conversation");
+  const forgettingStrangers = el("button", { type: "button", class: "quiet", onclick: () => removeStrangers(), hidden: true }, "Delete conversations I never wrote in");
   const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
   const nothing = el("p", { class: "soft", hidden: true });
   const ids = { text: freshId("text"), commands: freshId("commands") };
@@ -30,8 +32,8 @@ export async function show(main, shell) {
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
   const state = el("div", { class: "small wrap", role: "status" });
   main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
-    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here"))),
-    el("section", { class: "card talk-card" }, title, older, nothing, said,
+    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here")), forgettingStrangers),
+    el("section", { class: "card talk-card" }, el("div", { class: "row apart" }, title, forgetting), older, nothing, said,
       el("form", { class: "saying", onsubmit: send }, choices,
         el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
 
@@ -49,6 +51,8 @@ export async function show(main, shell) {
       el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
     const one = known().find((each) => each.peer === peer);
+    forgetting.hidden = !one.messages;
+    forgettingStrangers.hidden = overview.conversations.every((each) => each.peer === overview.id);
     title.replaceChildren(nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
   }
 
@@ -215,6 +219,24 @@ export async function show(main, shell) {
     // Its refusal matters though the conversation, or the page, be left by then.
     await post("chat/send", { peer: to, content }).catch((error) => notSent(to, name, content, error.message));
   }
+
+  async function remove(which, question) {
+    const isChosen = isShown;
+    if (!await shell.confirm(question, "Delete")) return;
+    try {
+      await shell.post("chat/forget", which);
+    } catch (error) {
+      shell.toast(error.message, "bad");
+      return;
+    }
+    await renew();
+    if (isChosen()) {
+      said.replaceChildren();
+      await load();
+    }
+  }
+  const removeThis = () => remove({ peer }, `Delete the conversation with ${nameOf(known().find((one) => one.peer === peer))}? Its messages cannot be brought back.`);
+  const removeStrangers = () => remove({ strangers: true }, "Delete every conversation in which you have written nothing? Their messages cannot be brought back.");
 
   box = {
     isOf: (one) => one === peer,

@@ -239,7 +239,7 @@ export async function show(main, shell) {
       el("div", { class: "filters" },
         el("label", { class: "field", for: ids.caller }, "As the caller with the id", caller),
         el("label", { class: "field", for: ids.label }, "Label", label),
-        el("label", { class: "field", for: ids.email }, "E-mail", email), go),
+        el("label", { class: "field", for: ids.email }, "E-mail, as callers claim it", email), go),
       dirtyNote()), out);
   }
 

@@ -43,6 +43,15 @@ export async function show(main, shell) {
       input = el("select", common, [["", `default (${setting.default})`], ["true", "on"], ["false", "off"]].map(([name, text]) =>
         el("option", { value: name, selected: name === (value === null ? "" : String(value)) }, text)));
       read = () => (input.value === "" ? null : input.value === "true");
+    } else if (setting.kind === "switch or list") {
+      const shown = (now) => (Array.isArray(now) ? now.join("\n") : now === null ? "" : now ? "on" : "off");
+      input = el("textarea", { ...common, rows: 2, value: shown(value), placeholder: "on, off, or one a line", spellcheck: "false" });
+      write = (now) => { input.value = shown(now); };
+      read = () => {
+        const lines = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
+        const word = lines.length === 1 ? { on: true, off: false, true: true, false: false }[lines[0].toLowerCase()] : undefined;
+        return word ?? (lines.length ? lines : null);
+      };
     } else if (setting.kind === "list") {
       input = el("textarea", { ...common, value: (value || []).join("\n"), placeholder: "one a line", spellcheck: "false" });
       write = (now) => { input.value = (now || []).join("\n"); };
@@ -69,7 +78,7 @@ export async function show(main, shell) {
     );
     const control = { setting, row, read, write, saved: "", changed: () => JSON.stringify(read()) !== control.saved };
     control.take = ({ value, overridden, variable, waits }) => {
-      const isEmpty = value === "" || (setting.kind === "list" && value && !value.length);
+      const isEmpty = value === "" || (Array.isArray(value) && !value.length);
       control.saved = JSON.stringify(isEmpty ? null : value);
       notes.replaceChildren(...[
         overridden && el("span", { class: "badge warn" }, `set by ${variable}`),
