@@ -26,6 +26,7 @@ from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.file_care import CARELESS, FileCare
 from goop2.storage.policies import Visitor
+from goop2.storage.write_queue import Rank
 from goop2.untrusted_json import InvalidJsonError, decode
 
 OWNER_SECONDS: Final = 10.0
@@ -34,6 +35,8 @@ STRANGER_SECONDS: Final = 5.0
 WAITING_MAX: Final = 256
 """Operations of strangers waiting; beyond it the one with most gives way (line.py)."""
 OWNERS_WAITING_MAX: Final = 256
+SAID_MAX: Final = 100
+"""Texts that cannot be read, each told once."""
 TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
 """The operations there are (network.md, "Data")."""
 
@@ -64,9 +67,11 @@ class _Job:
 class _Desk:
     """One thread and one connection: an operation at a time."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, rank: Rank) -> None:
         self._thread = ThreadPoolExecutor(1, name)
+        self._rank = rank
         self._access: Access | None = None
+        self._said: set[str] = set()
         self._close: Callable[[], None] = lambda: None
 
     async def open(self, path: Path, care: FileCare) -> None:
@@ -74,9 +79,15 @@ class _Desk:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
 
     def _open(self, path: Path, care: FileCare) -> None:
-        database = open_database(path, watchful=True, care=care)
+        database = open_database(path, watchful=True, care=care, rank=self._rank)
         self._database = database
+        database.told = self._tell
         self._access, self._close = Access(database), database.close
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._said and len(self._said) < SAID_MAX:
+            self._said.add(sentence)
+            _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
         """Do it, and say how it went."""
@@ -109,7 +120,7 @@ class Tables:
         self._path = path
         self._care = care
         self._is_member = is_member
-        self._owners, self._strangers = _Desk("goop2-tables-owner"), _Desk("goop2-tables")
+        self._owners, self._strangers = _Desk("goop2-tables-owner", Rank.PEER), _Desk("goop2-tables", Rank.STRANGER)
         self._owners_waiting = 0
         self._accounts = Accounts(time.monotonic)
         self._line: FairLine[_Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)

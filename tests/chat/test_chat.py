@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from goop2.chat.chat import CONTENT_MAX_BYTES, DELIVERED, FAILED, SENT, SHOWN, ChatError, ChatRefusedError, Said, Undelivered
-from goop2.chat.limits import PER_CALLER_A_MINUTE, PER_ORIGIN_A_MINUTE
+from goop2.chat.limits import PER_CALLER_A_MINUTE, PER_ID_IN_A_CROWD_A_MINUTE, PER_ORIGIN_A_MINUTE
 from goop2.peer import Peer, open_peer
 from goop2.scripting.invocation import Caller
 from goop2.storage.errors import StorageError
@@ -128,14 +128,18 @@ async def test_a_stranger_can_write_so_much_a_minute(peer: Peer) -> None:
 
 
 async def test_many_ids_of_one_network_have_what_one_network_has(peer: Peer) -> None:
-    """A script answers and strangers elsewhere are heard, however many ids a flood has."""
+    """Strangers elsewhere are heard, and somebody honest behind the same router a little, however many ids a flood has."""
+    flood, ids = "2001:db8::/64", 10
     taken = 0
     for number in range(2 * PER_ORIGIN_A_MINUTE):
         with contextlib.suppress(ChatRefusedError):
-            await peer.chat.receive(f"eve{number}", str(number), "x", 1, "2001:db8::/64")
+            await peer.chat.receive(f"eve{number % ids}", str(number), "x", 1, flood)
             taken += 1
-    assert taken == PER_ORIGIN_A_MINUTE
+    assert taken == PER_ORIGIN_A_MINUTE + ids * PER_ID_IN_A_CROWD_A_MINUTE
     assert await peer.chat.receive(ALICE, "id", "!hello", 1, "192.0.2.7")
+    assert await peer.chat.receive("ann", "id", "hello?", 1, flood)
+    with pytest.raises(ChatRefusedError):
+        await peer.chat.receive("eve0", "one more", "x", 1, flood)
 
 
 async def flooded(peer: Peer, ids: int, messages: int, network: str = "192.0.2.66") -> None:

@@ -160,8 +160,11 @@ async def test_what_is_not_served_is_404_so_that_peers_fall_back(server: httpx.A
 async def test_a_server_with_a_relay_says_where_it_is_as_it_is_reached_itself() -> None:
     everywhere = Address("0.0.0.0", 0)
     async with open_rendezvous(Address("127.0.0.1", 0), everywhere) as url, httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
-        said = (await client.get("/relay")).json()
+        answer = await client.get("/relay")
+        said = answer.json()
         assert said["cleanup_delay_sec"] > 0
+        seconds = [value for key, value in said.items() if key.endswith("_sec")]
+        assert all(type(value) is int for value in seconds), "existing peers read integers, and refuse 5.0"
         first = parse(said["addrs"][0])
         assert first.peer == said["peer_id"]
         assert first.transport.startswith("/ip4/127.0.0.1/tcp/")

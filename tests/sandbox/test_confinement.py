@@ -272,6 +272,7 @@ WITNESS = """
     for name in NAMES:
         run(name, "function handle() return 1 end")
     path = Path(sys.argv[1]) / "data.db"
+    (path.parent / "data").mkdir(exist_ok=True)  # where the queue of writers is
     beside = open_database(path, guarded=False)
     beside.rows("CREATE TABLE t (x)")
     data = Data(path, kv_enabled=False)
@@ -280,7 +281,7 @@ WITNESS = """
     begin(1e12)
     watched = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     files = {{suffix: descriptor for suffix, descriptor in data.descriptors.items()}}
-    mine = syscalls.Descriptors(ours.fileno(), files[""], files["-wal"], files["-shm"])
+    mine = syscalls.Descriptors(ours.fileno(), files[""], files["-wal"], files["-shm"], files["queue"])
     if {kills!r}:
         syscalls._add(watched, BY_NAME[{name!r}], mine, 1 << 30, pyseccomp.KILL_PROCESS)
     watched.load()

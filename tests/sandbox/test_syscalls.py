@@ -15,8 +15,8 @@ from tests.sandbox.bpf import Filter, near
 
 from goop2.sandbox.syscalls import RULES, STAT_CALLS, Descriptors, add_descriptors, index_max_bytes, open_filter
 
-SOCKET, DATABASE, LOG, INDEX = 4, 5, 6, 7
-OTHER_DESCRIPTORS = (0, 1, 2, 3, 8, 9, -1)
+SOCKET, DATABASE, LOG, INDEX, QUEUE = 4, 5, 6, 7, 10
+OTHER_DESCRIPTORS = (0, 1, 2, 3, 8, 9, 11, -1)
 INDEX_BYTES = index_max_bytes(1 << 30)
 MEMORY, SOMEWHERE, LENGTH = 0x7F0000000000, 0x7F0000001000, 100
 ANONYMOUS, SHARED, FIXED = 0x20, 0x01, 0x10
@@ -59,6 +59,9 @@ ALLOWED = {
     "size of the log": ("fstat", (LOG, MEMORY), (0,)),
     "size of the index": ("fstat", (INDEX, MEMORY), (0,)),
     "lock the index": ("fcntl", (INDEX, 6, MEMORY), (0, 1)),
+    "wait for the queue": ("fcntl", (QUEUE, 7, MEMORY), (0, 1)),
+    "ask about the queue": ("fcntl", (QUEUE, 5, MEMORY), (0, 1)),
+    "leave the queue": ("fcntl", (QUEUE, 6, MEMORY), (0, 1)),
     "map the index": ("mmap", (0, 32768, READ | WRITE, SHARED, INDEX, 32768), (0, 1, 2, 3, 4)),
 }
 
@@ -69,6 +72,14 @@ REFUSED = {
         for descriptor in (SOCKET, DATABASE, LOG, INDEX)
         for command in (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 15, 16, 36, 37, 38, 1024, 1025, 1026, 1030, 1031, 1032, 1033, 1034, 1036)
     },
+    **{
+        f"fcntl {command} on the queue": ("fcntl", (QUEUE, command, 1))
+        for command in (0, 1, 2, 3, 4, 8, 9, 10, 11, 15, 16, 36, 37, 38, 1024, 1025, 1026, 1030, 1031, 1032, 1033, 1034, 1036)
+    },
+    "read the queue": ("pread64", (QUEUE, MEMORY, LENGTH, 0)),
+    "write the queue": ("pwrite64", (QUEUE, MEMORY, LENGTH, 0)),
+    "truncate the queue": ("ftruncate", (QUEUE, 4096)),
+    "map the queue": ("mmap", (0, 32768, READ | WRITE, SHARED, QUEUE, 0)),
     "lock the database": ("fcntl", (DATABASE, 6, MEMORY)),
     "lock the log": ("fcntl", (LOG, 6, MEMORY)),
     "lock the socket": ("fcntl", (SOCKET, 6, MEMORY)),
@@ -187,7 +198,7 @@ NONE_OF_THEM = (
 
 @pytest.fixture(scope="module")
 def worker() -> Filter:
-    return filter_of(Descriptors(SOCKET, DATABASE, LOG, INDEX))
+    return filter_of(Descriptors(SOCKET, DATABASE, LOG, INDEX, QUEUE))
 
 
 def filter_of(descriptors: Descriptors, stat_calls: tuple[str, ...] = ()) -> Filter:
@@ -263,7 +274,7 @@ def test_the_index_of_the_largest_log_fits() -> None:
 
 @pytest.mark.parametrize("calls", [("newfstatat",), ("newfstatat", "statx")])
 def test_where_sqlite_needs_another_stat_call_exactly_that_is_allowed(calls: tuple[str, ...]) -> None:
-    worker = filter_of(Descriptors(SOCKET, DATABASE, LOG, INDEX), calls)
+    worker = filter_of(Descriptors(SOCKET, DATABASE, LOG, INDEX, QUEUE), calls)
     assert {call for call in STAT_CALLS if worker.allows(call, -100, MEMORY)} == set(calls)
 
 

@@ -20,7 +20,14 @@ import msgspec
 import structlog
 
 from goop2.chat.keeper import Keeper
-from goop2.chat.limits import BUSY_RETRY_SECONDS, OF_ALL_A_MINUTE, PER_CALLER_A_MINUTE, PER_ORIGIN_A_MINUTE, REFUSALS_TOLD_SECONDS
+from goop2.chat.limits import (
+    BUSY_RETRY_SECONDS,
+    OF_ALL_A_MINUTE,
+    PER_CALLER_A_MINUTE,
+    PER_ID_IN_A_CROWD_A_MINUTE,
+    PER_ORIGIN_A_MINUTE,
+    REFUSALS_TOLD_SECONDS,
+)
 from goop2.scripting.engine import Engine, Reply
 from goop2.scripting.invocation import Caller
 from goop2.scripting.rate import RateLimiter
@@ -111,6 +118,7 @@ class Chat:
         self._log = structlog.get_logger("goop2.chat").bind()
         self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
         self._origin_rate = RateLimiter(PER_ORIGIN_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self._crowd_rate = RateLimiter(PER_ID_IN_A_CROWD_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
         self.problem = ""
         """Why messages cannot be kept, as it was found at the start; "" when they can."""
         self.refusals = Refusals()
@@ -228,6 +236,8 @@ class Chat:
         wait = self._rate.check(caller, "", None)
         if wait is None and origin:
             wait = self._origin_rate.check(origin, "", None)
+            if wait is not None and self._crowd_rate.check(caller, "", None) is None:
+                wait = None
         if wait is not None:
             raise ChatRefusedError("too many messages; try again in a minute", RATE_LIMITED, wait)
 

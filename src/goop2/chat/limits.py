@@ -30,6 +30,10 @@ PER_CALLER_A_MINUTE: Final = 60
 PER_ORIGIN_A_MINUTE: Final = 180
 """The same from one network, however many ids it makes up."""
 
+PER_ID_IN_A_CROWD_A_MINUTE: Final = 3
+"""Of one id although its network has sent all it may: somebody honest behind the same router is heard. An address makes 120 ids a minute
+known at most (p2p/limits.py, handshakes), so this is no way round the bound."""
+
 OF_ALL_A_MINUTE: Final = 1200
 """The same of all callers: twenty a second, each takes about a millisecond. Seven networks at their limit fill it."""
 

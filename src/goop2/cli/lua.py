@@ -13,6 +13,7 @@ from goop2.cli import logs, output, scripts, session
 from goop2.cli.fault import Fault
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
+from goop2.cli.streams import StreamError
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -171,4 +172,7 @@ async def _listing(folder: Path) -> scripts.Listing:
 
 def stdin() -> bytes:
     """What `-` reads."""
-    return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
+    try:
+        return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
+    except OSError as error:
+        raise StreamError(error.errno, error.strerror) from None

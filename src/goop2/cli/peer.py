@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import signal
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
 """Until the network is tried again after it could not be opened: doubled from the first to the last."""
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and how services are ended. Either is the wish to end, not a failure."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
+NETWORK_MODULES = ("goop2.network.owner", "goop2.network.joining")
+LOADED_BESIDE_DESCRIPTORS = 4096
+"""With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
 
 
 @click.command("peer")
@@ -47,9 +50,10 @@ async def _peer(folder: Path, live: bool) -> int:
 
     told_to_end = asyncio.Event()
     with await session.own(folder):
-        for number in ENDING:
-            asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        end_on_signals(told_to_end.set)
         logs.set_up()
+        if session.descriptor_limit() < LOADED_BESIDE_DESCRIPTORS:
+            await asyncio.wait((_loading(*NETWORK_MODULES),))
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
@@ -64,7 +68,7 @@ async def _peer(folder: Path, live: bool) -> int:
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
     """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
     ending: asyncio.Future[bool] = asyncio.create_task(told_to_end.wait())
-    await asyncio.wait((_loading("goop2.network.owner", "goop2.network.joining"), ending), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((_loading(*NETWORK_MODULES), ending), return_when=asyncio.FIRST_COMPLETED)
     if ending.done():
         return
     from goop2.network.owner import WithoutNetwork
@@ -124,6 +128,13 @@ def _console(web: OpenWeb) -> Operation:
         return dict(web.ways_in())
 
     return console
+
+
+def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:
+    """Call `end` at each of these signals. One that is ignored stays so: `nohup` means it."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:

@@ -17,7 +17,7 @@ from goop2.grouping import Grouping
 from goop2.network.answering import Who, keeping, serving
 from goop2.network.followed_session import FollowedSession
 from goop2.network.hosted_session import GroupSession
-from goop2.p2p.address import parse, peer_id
+from goop2.p2p.address import EXAMPLE, parse, peer_id, typed_id
 from goop2.p2p.calling import Calling, MessageRefused
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
@@ -67,14 +67,27 @@ class Network:
         return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
-        """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
-        known = parse(address)
-        if known.peer == self.host.peer_id:
-            raise NotAnAddress(f"{known.peer} is this peer itself: give another one's address")
-        await self.discovery.connect(known)
-        label = await self.calling.label(known.peer)
-        self.roster.introduced(known.peer, label)
-        return known.peer, label
+        """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`.
+
+        The id alone will do for a peer that is known already; that is not remembered for the next start.
+        """
+        known = None
+        try:
+            peer = typed_id(address)
+        except NotAnAddress:
+            known = parse(address)
+            peer = known.peer
+        if peer == self.host.peer_id:
+            raise NotAnAddress(f"{peer} is this peer itself: give another one's address")
+        if known is not None:
+            await self.discovery.connect(known)
+        elif self.host.is_known(peer):
+            await self.host.connect(peer)
+        else:
+            raise NotAnAddress(f"no address of {peer} is known: give one, such as {EXAMPLE}")
+        label = await self.calling.label(peer)
+        self.roster.introduced(peer, label)
+        return peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""

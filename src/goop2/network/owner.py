@@ -6,6 +6,7 @@ The running peer offers these on its control socket; without one a command opens
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
 from goop2.network.owner_chat import ChatRemote
 from goop2.network.owner_groups import GroupRemote
-from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.address import PeerAddress, parse, peer_id, typed_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.faults import LocalFault
@@ -138,6 +139,8 @@ class Remote:
         """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
         if not who.strip():
             raise ControlError("bad_request", "which peer? Its id, its label, or an address of it")
+        with contextlib.suppress(NotAnAddress):
+            who = typed_id(who)
         if who.startswith("/"):
             address = _address(who)
             self._network.host.knows([address])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 from goop2.chat.chat import Chat
 from goop2.control import Answer, ControlError, Operation, Request
+from goop2.p2p.address import typed_id
+from goop2.p2p.faults import NotAnAddress
 from goop2.storage.errors import StorageError
 
 
@@ -40,6 +43,8 @@ class ChatRemote:
         return [(peer, self._label(peer), number) for peer, number, _last in found]
 
     async def _meant(self, who: str) -> str:
+        with contextlib.suppress(NotAnAddress):
+            who = typed_id(who)
         if await self._chat.messages(who):
             return who
         named = [peer for peer, label, _ in await self._listed() if label and label == who]

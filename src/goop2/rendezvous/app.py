@@ -141,6 +141,8 @@ def _source(request: Request) -> str:
 
 
 async def _body(request: Request) -> bytes:
+    if int(request.headers.get("content-length", "0")) > PRESENCE_MAX_BYTES:  # before a client that asks is told to go on
+        raise _TooLong
     body = bytearray()
     with contextlib.suppress(ClientDisconnect):
         async for piece in request.stream():

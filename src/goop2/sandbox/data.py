@@ -20,16 +20,21 @@ import msgspec
 
 from goop2.sandbox.messages import Invoke, Scalar
 from goop2.storage import keyvalue
-from goop2.storage.database import Rows, Value, descriptors, limit_heap, open_database
+from goop2.storage.crossing import Rows
+from goop2.storage.database import Value, descriptors, limit_heap, open_database
 from goop2.storage.errors import BusyError, DatabaseError, FileFault, QuotaError, StorageError
 from goop2.storage.file_care import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR
 from goop2.storage.keyvalue import Store
 from goop2.storage.limits import HEAP_MAX_BYTES, LOCK_MAX_SECONDS
 from goop2.storage.typed import Owner, Row, TypedTables
+from goop2.storage.write_queue import Rank
 
 VALUES_AT_ONCE: Final = 4000
 """Values of rows pushed into a VM at a time; Lua's stack takes 8000."""
+
+QUEUE: Final = "queue"
+"""Name of the write queue's file among the descriptors of `Data`."""
 
 ENDS: Final = (b"db.commit", b"db.rollback")
 UNDONE: Final = "the transaction was undone by an error before"
@@ -76,11 +81,13 @@ class Data:
         self.file_fault = ""
         """The last error of this run that was the database file's, not the script's."""
         self.descriptors: dict[str, int]
-        """The open files of the database, by suffix; the worker keeps them."""
+        """The open files of the database, by suffix, and QUEUE; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
-            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault))
+            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT)
             self.descriptors = descriptors(path)
+            if self._database.queue is not None:
+                self.descriptors[QUEUE] = self._database.queue.descriptor
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error).replace(str(path), path.name), {}  # a script may tell it to strangers
         else:
@@ -129,6 +136,7 @@ class Data:
         self.busy = b""
         if not self._unusable:
             self._database.deadline = invoke.deadline
+            self._database.lock_seconds = 0.0
             self._database.begin_anew()
 
     def _note_fault(self, fault: FileFault) -> None:

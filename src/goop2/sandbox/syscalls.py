@@ -43,6 +43,7 @@ class Slot(Enum):
     DATABASE = "data.db"
     LOG = "data.db-wal"
     INDEX = "data.db-shm"
+    QUEUE = "write-queue.lock"
 
 
 class Bound(Enum):
@@ -68,10 +69,18 @@ class Descriptors:
     database: int | None = None
     log: int | None = None
     index: int | None = None
+    queue: int | None = None
 
     def number(self, slot: Slot) -> int | None:
         """Return the descriptor in `slot`."""
-        return {Slot.SOCKET: self.socket, Slot.DATABASE: self.database, Slot.LOG: self.log, Slot.INDEX: self.index}[slot]
+        numbers = {
+            Slot.SOCKET: self.socket,
+            Slot.DATABASE: self.database,
+            Slot.LOG: self.log,
+            Slot.INDEX: self.index,
+            Slot.QUEUE: self.queue,
+        }
+        return numbers[slot]
 
 
 _READ_WRITE: Final = mmap.PROT_READ | mmap.PROT_WRITE
@@ -124,6 +133,10 @@ RULES: Final = (
     # Locks of the index, never waited for, and nothing else of fcntl: F_SETOWN, F_SETSIG and O_ASYNC would have the kernel
     # send signals. The lock of data.db is taken when it is opened, and kept.
     Rule("fcntl", {0: Slot.INDEX, 1: fcntl.F_SETLK}),
+    # Locks of the write queue (storage/write_queue.py), also waited for. The file is never read or written.
+    Rule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_SETLKW}),
+    Rule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_GETLK}),
+    Rule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_SETLK}),
     # The index of the log grows by one byte at the end of each page, and is mapped region by region. It is never truncated:
     # the peer has it mapped too, and would end with SIGBUS.
     Rule("pwrite64", {0: Slot.INDEX, 2: 1, 3: Bound.WITHIN_INDEX}),

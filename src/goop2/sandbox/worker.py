@@ -26,7 +26,7 @@ from goop2.sandbox.confinement import (
     go_first_when_memory_ends,
     held_memory,
 )
-from goop2.sandbox.data import Data
+from goop2.sandbox.data import QUEUE, Data
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
 from goop2.sandbox.syscalls import Descriptors
@@ -172,7 +172,7 @@ def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Grou
         parent=parent,
         held=held_memory(),
         skip=setup.skip_layers,
-        descriptors=Descriptors(sock.fileno(), files.get(""), files.get("-wal"), files.get("-shm")),
+        descriptors=Descriptors(sock.fileno(), files.get(""), files.get("-wal"), files.get("-shm"), files.get(QUEUE)),
         file_max_bytes=file_limit(setup.storage_max_bytes, files.values()),
     )
     channel.send(Ready(confine(wall, ground), dict(ground.gaps)))

@@ -18,7 +18,7 @@ from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
-from goop2.storage.layout import column_names
+from goop2.storage.layout import column_names, computed_names, user_tables
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
 from goop2.storage.request import Request
@@ -79,18 +79,33 @@ class Access:
     def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
         """The tables the visitor may know of."""
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
-        return [
+        registered: list[dict[str, object]] = [
             {"name": name, "insert_policy": policy, "created_at": created}
             for name, policy, created in rows
             if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
+        ]
+        return registered + (self._unregistered({str(name) for name, _, _ in rows}) if visitor.owner else [])
+
+    def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
+        """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
+        return [
+            {"name": name, "insert_policy": "local", "created_at": None}
+            for name in user_tables(self._database)
+            if name not in registered and self._find(name) is not None
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
         """The columns of a table."""
         subject = self._subject(visitor, request)
-        rows = self._database.rows(f"PRAGMA table_info({quoted(subject.name)})")
+        rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
-        return [dict(zip(keys, (cid, name, kind, bool(nn), default, bool(pk)), strict=True)) for cid, name, kind, nn, default, pk in rows]
+        return [
+            {
+                **dict(zip(keys, (cid, name, kind, bool(not_null), default, bool(pk)), strict=True)),
+                **({"computed": True} if name in subject.computed else {}),
+            }
+            for cid, name, kind, not_null, default, pk, _ in rows
+        ]
 
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """The declaration of a typed table."""
@@ -347,15 +362,15 @@ class Access:
         # A virtual table (fts5, rtree) has no page of its own: what it reads of others inside itself SQLite asks about only once.
         if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0", (name,)) is None:
             return None
-        columns = column_names(self._database, name)
+        columns, computed = column_names(self._database, name), computed_names(self._database, name)
         try:
             typed = self._typed.lookup(name)
         except DeclarationError as error:
-            return Subject(name, columns, LOCAL, None, str(error))
+            return Subject(name, columns, LOCAL, None, computed, str(error))
         if typed is not None:
-            return Subject(name, columns, typed.policies, typed)
+            return Subject(name, columns, typed.access, typed, computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
-        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
+        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
 
 
 def _writing(subject: Subject) -> Role:

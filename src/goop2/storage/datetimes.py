@@ -16,7 +16,7 @@ import apsw
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import FileFault
-from goop2.storage.layout import column_names
+from goop2.storage.layout import column_names, computed_names
 from goop2.storage.values import check, instant
 
 _SAME_INSTANT: Final = "_py_instant"
@@ -37,7 +37,7 @@ def unify(database: Database, tables: Iterable[Table]) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     try:
         for table in tables:
-            there = set(column_names(database, table.name))
+            there = set(column_names(database, table.name)) - computed_names(database, table.name)
             for column in (*_SYSTEM, *(column.name for column in table.columns if column.type == "datetime")):
                 if column in there:
                     with contextlib.suppress(FileFault):  # a damaged table is told by whoever uses it, and stops no start

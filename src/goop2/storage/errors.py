@@ -18,6 +18,10 @@ class BusyError(StorageError):
     code = "unavailable"
 
 
+class LockTimeSpentError(StorageError):
+    """The invocation has had the write lock for as long as one may."""
+
+
 class FileFault(StorageError):
     """The database's file cannot be used as it is: a full disk, damage. Nobody who asks is at fault."""
 

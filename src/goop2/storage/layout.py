@@ -101,8 +101,13 @@ def remember_ddl(database: Database, name: str) -> None:
 
 
 def column_names(database: Database, table: str) -> tuple[str, ...]:
-    """Every column of a table, in order, as the database spells it."""
-    return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_info(?)", (table,)))
+    """Every column of a table, in order, as the database spells it; those it computes too."""
+    return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)))
+
+
+def computed_names(database: Database, table: str) -> frozenset[str]:
+    """The columns of a table that SQLite computes of others: nothing can be set in them."""
+    return frozenset(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", (table,)))
 
 
 def user_tables(database: Database) -> list[str]:

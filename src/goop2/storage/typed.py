@@ -16,7 +16,8 @@ import msgspec
 
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
-from goop2.storage.database import Database, Rows
+from goop2.storage.crossing import Rows
+from goop2.storage.database import Database
 from goop2.storage.datetimes import in_one_form
 from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role

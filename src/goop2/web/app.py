@@ -35,10 +35,11 @@ from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
-from goop2.web.bodies import ClientGone
+from goop2.web.bodies import BodyTooLarge, ClientGone, refused
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
+from goop2.web.endpoints import REFUSALS, Access, access_of, checked
 from goop2.web.entrance import Entrance
 from goop2.web.events import Events
 from goop2.web.groups import Groups
@@ -131,13 +132,14 @@ class Web:
         self.entrance = Entrance(Passes(parts.folder, parts.peer_id), parts.abroad.label)
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
+        peers = Peers(parts.abroad, parts.grouping, self.events, site_audience(parts.owner))
         self.api: dict[str, Answer] = {
             **{f"data/{name}": self._data(name) for name in self.data.operations},
             **self.chat.api,
             **self.site_api.api,
             **self.listen.api,
             **self.groups.api,
-            **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
+            **peers.api,
             "identity": self._identity,
             "events": self._page_events,
         }
@@ -146,10 +148,12 @@ class Web:
             **self.visits.api,
             **self.listen_abroad.api,
             **self.groups.api_of_visits,
+            **peers.api_of_visits,
             "identity": self._identity,
             "events": self._visit_events,
         }
         """The same on the origin of another peer's site."""
+        checked(self.api, self.api_of_visits)
 
     def _data(self, name: str) -> Answer:
         async def answer(call: Call) -> None:
@@ -177,8 +181,14 @@ class Web:
     async def _visit_events(self, call: Call) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
 
+    def _email_shown(self, call: Call) -> str:
+        """The viewer's e-mail address, where it may be told."""
+        if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
+            return ""
+        return self.parts.email if call.caller.owner else ""
+
     async def _identity(self, call: Call) -> None:
-        email = self.parts.email if call.caller.owner else ""
+        email = self._email_shown(call)
         viewer = _Identity(call.caller.id, call.caller.label or call.caller.id, email)
         await send_json(call.send, msgspec.json.encode(viewer), HTTPStatus.OK, call.headers)
 
@@ -198,6 +208,8 @@ class DoorApp:
             await self._answer(scope, receive, send)
         except ClientGone:
             pass
+        except BodyTooLarge as error:
+            await refused(scope, receive, send, error)
         except Exception:
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
             raise
@@ -265,6 +277,9 @@ class DoorApp:
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
         answer = api.get(inner)
+        if access_of(call, inner) is Access.NONE and inner in self._web.api:
+            await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)
+            return
         if answer is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "nothing answers at this address"), call.headers)
             return

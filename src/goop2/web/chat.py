@@ -20,7 +20,7 @@ from goop2.storage.messages import Message as Kept
 from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
@@ -116,10 +116,7 @@ class Chat:
 
         async def answer(call: Call) -> None:
             try:
-                result = await work(call, await read_json(call.receive, BODY_MAX_BYTES))
-            except BodyTooLarge as error:
-                await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
-                return
+                result = await work(call, await read_json(call.scope, call.receive, BODY_MAX_BYTES))
             except ChatRefusedError as refusal:
                 result = Failure(ErrorCode(refusal.code), str(refusal), retry_after_seconds=refusal.retry_after_seconds)
             except (InvalidJsonError, ChatError) as error:

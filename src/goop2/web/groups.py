@@ -20,7 +20,7 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.storage.errors import StorageError
 from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -207,11 +207,11 @@ class Groups:
         async def answer(call: Call) -> None:
             try:
                 _only_host(call)
-                body = await read_json(call.receive, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES) if call.method == "POST" else b""
+                body = await read_json(call.scope, call.receive, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES) if call.method == "POST" else b""
                 result: bytes | Failure = await work(call, body)
             except _Forbidden as why:
                 result = Failure(ErrorCode.FORBIDDEN, str(why))
-            except (BodyTooLarge, InvalidJsonError) as error:
+            except InvalidJsonError as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except (NetworkFault, StorageError) as fault:
                 result = Failure(code_of(fault), str(fault))

@@ -69,6 +69,13 @@ CODES_MAX: Final = 64
 CODE_SECONDS: Final = 600.0
 """How long a code is good: time enough to carry a link to another browser."""
 
+KEPT_PORTS_MAX: Final = 4096
+"""Sites, and test visitors, whose port is kept for ever: a seventh of the ports a system has for this."""
+
+COOKIES_MAX_BYTES: Final = 1024 * 1024
+"""Cookies in the head of a request on loopback, beside HEAD_MAX_BYTES. Cookies know no ports, so every site and program at `localhost`
+adds to them; browsers keep up to 180 of 4 KB for a host."""
+
 # Files.
 
 CHUNK_BYTES: Final = 64 * 1024

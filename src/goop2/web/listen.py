@@ -25,7 +25,7 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import SiteFile
 from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -194,8 +194,8 @@ class Listen:
         if not call.caller.owner:
             return _OWNERS
         try:
-            await control(self._listening, decode(await read_json(call.receive, ENVELOPE_MAX_BYTES), Control))
-        except (ListenError, BodyTooLarge, InvalidJsonError) as error:
+            await control(self._listening, decode(await read_json(call.scope, call.receive, ENVELOPE_MAX_BYTES), Control))
+        except (ListenError, InvalidJsonError) as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return None
 

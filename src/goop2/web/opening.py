@@ -14,6 +14,7 @@ from goop2.web.console import console_app
 from goop2.web.doors import BoundDoor, bind
 from goop2.web.entrance import with_code
 from goop2.web.happenings import tell
+from goop2.web.kept_ports import KeptPorts
 from goop2.web.live import follow
 from goop2.web.local_users import can_tell
 from goop2.web.origins import origin_address
@@ -52,7 +53,7 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
         web, token = Web(parts), Token()
         addresses = _addresses(address, bound, token, parts.abroad, web.entrance.passes)
         console = console_app(parts, bound[0].door, addresses.opened, token, web)
-        ports = Ports(parts.peer_id, bound[0].door.port)
+        ports = Ports(parts.peer_id, bound[0].door.port, KeptPorts(parts.folder))
         doors = [(one, DoorApp(web, one.door, console, ports)) for one in bound]
         async with serve(doors, web.stop) as serving, _following(parts, web):
             ports.serve = lambda site: serving.add(site, DoorApp(web, site.door, console, ports))

@@ -21,12 +21,14 @@ from goop2.web.limits import (
     BODY_SECONDS,
     CONNECTIONS_MAX,
     CONNECTIONS_PER_ADDRESS_MAX,
+    COOKIES_MAX_BYTES,
     FULL_RETRY_SECONDS,
     HEAD_MAX_BYTES,
     HEAD_SECONDS,
     REFUSED_MAX,
     REFUSED_SECONDS,
     STALLED_SECONDS,
+    UNHEARD_MAX_BYTES,
 )
 from goop2.web.local_users import LocalUsers
 from goop2.web.places import Places, victim
@@ -39,6 +41,9 @@ FULL: Final = (
     b"retry-after: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%s\n"
 ) % (len(_FULL) + 1, FULL_RETRY_SECONDS, _FULL.encode())
 """What a connection without a place is told."""
+_COOKIE: Final = b"cookie:"
+OUR_COOKIES: Final = b"goop2_"
+"""How the names of our cookies begin (visitors.py, passes.py)."""
 _OF_TWO_MINDS = "The request names one host in its first line and another in its headers."
 
 
@@ -51,6 +56,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     connections_per_address: float = NEVER
     """Of one network."""
+    cookies_max_bytes = COOKIES_MAX_BYTES
+    """Of cookies, which on loopback do not count as the head."""
     local_users: LocalUsers | None = LocalUsers()
     """Tells whose connection it is; None at a door where everybody is a visitor."""
 
@@ -64,6 +71,11 @@ class PatientProtocol(HttpToolsProtocol):
         self._has_place = False
         self._refused = False
         self._head_bytes = 0
+        self._cookie_bytes = 0
+        self._unheard_bytes = 0
+        self._line_begin = b""
+        self._line_bytes = 0
+        """Of the line that is still coming."""
         self._in_head = True
         self._read_by = NEVER
         """When what the client is sending must be there."""
@@ -141,15 +153,32 @@ class PatientProtocol(HttpToolsProtocol):
         """asyncio.Protocol."""
         super().data_received(data)
         if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_MAX_BYTES:
-                self.send_400_response(_HEAD_TOO_LARGE)
+            self._measure_head(data)
+
+    def _measure_head(self, data: bytes) -> None:
+        """Refuse a head that is too large before it ends. On loopback cookies count apart, the one that is still coming too."""
+        self._head_bytes += len(data)
+        end = data.rfind(b"\n")
+        if end >= 0:
+            self._line_begin, self._line_bytes = b"", 0
+        self._line_begin = (self._line_begin + data[end + 1 : end + 1 + len(_COOKIE)])[: len(_COOKIE)]
+        self._line_bytes += len(data) - end - 1
+        cookies = self._cookie_bytes + (self._line_bytes if self._line_begin.lower() == _COOKIE else 0)
+        if self._head_bytes - min(cookies, self.cookies_max_bytes) > HEAD_MAX_BYTES:
+            self.send_400_response(_HEAD_TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is there. Of the cookies on loopback only ours are kept: the others are of other ports of the same host."""
+        if self.cookies_max_bytes and name.lower() == b"cookie":
+            self._cookie_bytes += len(value)
+            value = b";".join(pair for pair in value.split(b";") if pair.lstrip().startswith(OUR_COOKIES))
+        super().on_header(name, value)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self.scope["state"]["user"] = self._user
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._cookie_bytes = True, 0, 0
         self.waiting_since = time.monotonic()
         self._read_by = self.waiting_since + (REFUSED_SECONDS if self._refused else HEAD_SECONDS)
 
@@ -164,6 +193,9 @@ class PatientProtocol(HttpToolsProtocol):
         if self._means_another_host():
             self._refuse(_OF_TWO_MINDS)
         super().on_headers_complete()
+        self._unheard_bytes = 0
+        if self.expect_100_continue:  # a client that is refused may send its body, or the next request: nobody could tell which
+            self.cycle.keep_alive = False
 
     def _refuse(self, message: str) -> NoReturn:
         self.send_400_response(message)
@@ -181,6 +213,15 @@ class PatientProtocol(HttpToolsProtocol):
             return False
         host = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0].lower()
         return any(value.lower() != host for name, value in self.headers if name == b"host")
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body. Behind an answer it is thrown away, with an end: a client that is still sending hears nothing before."""
+        if self.cycle.response_complete:
+            self._unheard_bytes += len(body)
+            if self._unheard_bytes > UNHEARD_MAX_BYTES:
+                self.transport.abort()
+            return
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it is there."""
@@ -211,6 +252,7 @@ class StrangersProtocol(PatientProtocol):
     """A connection at the opened door: no single stranger takes all the places."""
 
     local_users = None
+    cookies_max_bytes = 0
     connections_per_address: float = CONNECTIONS_PER_ADDRESS_MAX
 
 

@@ -16,7 +16,7 @@ from goop2.site_changes import CannotWrite, NotChanged, NotThere, remove, write
 from goop2.site_files import SiteFiles
 from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import BodyTooLarge, read_body
+from goop2.web.bodies import read_body
 from goop2.web.calls import Answer, Call
 from goop2.web.forms import FormError, is_form, the_file
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
@@ -84,8 +84,5 @@ async def _body_of_owner(call: Call, max_bytes: int) -> bytes | None:
     elif not call.caller.owner:
         await send_refusal(call.send, HTTPStatus.FORBIDDEN, "only the owner changes the site", call.headers)
     else:
-        try:
-            return await read_body(call.receive, max_bytes)
-        except BodyTooLarge as error:
-            await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
+        return await read_body(call.scope, call.receive, max_bytes)
     return None

@@ -28,13 +28,14 @@ from goop2.tables import TABLE_OPERATIONS
 from goop2.untrusted_json import Decoder, InvalidJsonError, decode
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, ClientGone, read_json
+from goop2.web.bodies import ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS, method_of, send_other_method
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import Part, asked_part, send_page, send_to_folder
+from goop2.web.pages import Part, asked_part, send_page, send_to_folder, send_unmet
+from goop2.web.preconditions import unmet
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
@@ -115,6 +116,9 @@ class Visits:
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
                 begun = True
+                if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
+                    await send_unmet(call)
+                    return
                 part = asked_part(call, "", file.size)
                 await call.send({"type": "http.response.start", "status": part.status, "headers": _headers(call, file.mime, part)})
                 if call.method == "GET" and part.size:
@@ -195,11 +199,11 @@ class Visits:
     def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
         async def answer(call: Call) -> None:
             try:
-                body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
+                body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
             except ChatRefusedError as refusal:
                 result = Failure(_CODES[refusal.code], str(refusal), retry_after_seconds=refusal.retry_after_seconds)
-            except (BodyTooLarge, InvalidJsonError, ChatError) as error:
+            except (InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))

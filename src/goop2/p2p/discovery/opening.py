@@ -25,7 +25,7 @@ from goop2.p2p.discovery.remembered import Remembered
 from goop2.p2p.discovery.rendezvous import open_server
 from goop2.p2p.discovery.reserving import Reserving
 from goop2.p2p.discovery.roster import Roster
-from goop2.p2p.faults import NetworkFault, Unreachable
+from goop2.p2p.faults import AnotherPeer, NetworkFault, Unreachable
 from goop2.p2p.gossip import Gossip, open_gossip
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import ALL_ADDRESSES, Host
@@ -77,11 +77,20 @@ class Discovery:
         self._signs.changed()
 
     async def connect(self, address: PeerAddress) -> None:
-        """Connect to a peer the owner typed in, and remember it whether it is there or not. Raises `Unreachable`."""
+        """Connect to a peer the owner typed in, and remember it whether it is there or not, but not when another is there.
+
+        Raises `Unreachable`, of which `AnotherPeer` is one.
+        """
         self._remembered.add(address)
         self._redialling.known(address.peer)
         try:
             await self._host.connect(address.peer, [address])
+        except AnotherPeer:
+            self._remembered.forget(address.peer, address.transport)
+            self._host.forgets(address)
+            if not self._host.is_known(address.peer):
+                self._redialling.forget(address.peer)
+            raise
         except Unreachable as fault:
             raise Unreachable(f"{fault}; the address is kept and tried again") from None
         self._redialling.reached(address.peer)
@@ -139,7 +148,7 @@ class Discovery:
     def _notice_connections(self) -> None:
         now = frozenset(connected.peer for connected in self._host.peers()) - self._host.relays
         for peer in now - self._connected:
-            self.roster.alive(peer)
+            self.roster.connected(peer)
         for peer in self._connected - now:
             self._redialling.lost(peer)
         self._connected = now

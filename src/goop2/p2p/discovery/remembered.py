@@ -56,11 +56,15 @@ class Remembered:
         file.peers = [known, *(peer for peer in file.peers if peer.id != address.peer)][:REMEMBERED_MAX]
         self._write(file)
 
-    def forget(self, peer: str) -> bool:
-        """Whether it was there. Raises `PeersFileFault` and OSError."""
+    def forget(self, peer: str, transport: str = "") -> bool:
+        """Forget a peer, or one address of it, and return whether it was there. Raises `PeersFileFault` and OSError."""
         file = self._read()
-        left = [each for each in file.peers if each.id != peer]
-        if len(left) == len(file.peers):
+        left = []
+        for each in file.peers:
+            kept = [address for address in each.addresses if transport and address != transport] if each.id == peer else each.addresses
+            if each.id != peer or kept:
+                left.append(_Peer(each.id, kept))
+        if left == file.peers:
             return False
         self._write(_File(left))
         return True

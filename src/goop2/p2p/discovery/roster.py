@@ -31,8 +31,9 @@ HEARTBEAT_SECONDS: Final = 5.0
 PEERS_MAX: Final = 2048
 """Kept at a time. A stranger can invent peers there without end: beyond the bound new ones are not
 taken, so that those who are here do not come and go with every sign; one that has proved itself takes the place of one that has not."""
-_TS_MEMORY_SECONDS: Final = 120.0
-"""So long an older message is a replay; after that the peer's clock may have been set back."""
+_TS_MEMORY_SECONDS: Final = 15.0
+"""So long after a peer's last sign an older one is a replay; after that its clock may have been set back while it was away, and it must not
+count as offline for that. Gossip itself drops what it has seen within two minutes."""
 
 
 class Source(Enum):
@@ -140,6 +141,11 @@ class Roster:
             self._entries.move_to_end(peer)
         elif peer != self._self_id:
             self._here(Presence("online", peer), Source.ITSELF)
+
+    def connected(self, peer: str) -> None:
+        """A connection has come up: the peer may have been started anew, with another clock."""
+        self._last_ts.pop(peer, None)
+        self.alive(peer)
 
     def introduced(self, peer: str, label: str, email: str = "") -> None:
         """A connected peer was asked what it is called. What its signs say goes before."""

@@ -37,7 +37,7 @@ def refusal(status: int, code: str, message: str, **more: object) -> Response:
 
 async def sent(request: Request, kind: type[T]) -> T:
     """The JSON body of `request` as a `kind`. Raises `BadRequest`, `BodyTooLarge` and `ClientGone`."""
-    body = await read_json(request.receive, BODY_MAX_BYTES)
+    body = await read_json(request.scope, request.receive, BODY_MAX_BYTES)
     try:
         return decode(body, kind)
     except InvalidJsonError as error:
