@@ -23,6 +23,9 @@ PARAMS_MAX_BYTES = 1 * MEGABYTE_BYTES
 RESULT_MAX_BYTES = 1 * MEGABYTE_BYTES
 """Result of a data function, as JSON."""
 
+ERROR_MAX_BYTES = 64 * 1024
+"""An error's message from a worker. Ours have 2,000 bytes; a compiler quotes the source in its own."""
+
 REPLY_MAX_BYTES = 4096
 """Reply of a chat command, before it is cut; a direct message carries no more."""
 
