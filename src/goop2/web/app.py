@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.folder_threads import SITE_SECONDS, FolderHangsError
 from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
 from goop2.schema_files import SchemaFiles
@@ -208,6 +209,8 @@ class DoorApp:
             await self._answer(scope, receive, send)
         except ClientGone:
             pass
+        except FolderHangsError as error:
+            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=SITE_SECONDS))
         except BodyTooLarge as error:
             await refused(scope, receive, send, error)
         except Exception:
