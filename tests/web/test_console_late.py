@@ -217,7 +217,7 @@ async def test_a_refused_message_does_not_replace_what_is_written_by_then(page: 
         await box.fill("two")
         await answer.comes()
         await expect(box).to_have_value("two")
-        await expect(page.locator(".talk-card [role=status]")).to_contain_text("no room It said: one")
+        await expect(page.locator(".talk-card [role=status]")).to_contain_text("no room. It said: one")
         await page.get_by_role("button", name="Put it back").click()
         await expect(box).to_have_value("two\none")
 
