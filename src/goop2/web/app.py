@@ -185,7 +185,7 @@ class Web:
     def _email_shown(self, call: Call) -> str:
         """The viewer's e-mail address, where it may be told."""
         if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
-            return ""
+            return self.parts.settings.profile.email_for(call.origin.peer_id)
         return self.parts.email if call.caller.owner else ""
 
     async def _identity(self, call: Call) -> None:

@@ -261,6 +261,11 @@ async def send_page(call: Call, status: HTTPStatus, title: str, text: str, heade
 
 async def send_html(call: Call, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
     """Send a page of ours that nobody keeps."""
+    await send_text(call, status, "text/html; charset=utf-8", text, headers)
+
+
+async def send_text(call: Call, status: HTTPStatus, type_: str, text: str, headers: Headers | None = None) -> None:
+    """Send a text of ours that nobody keeps."""
     body = text.encode()
-    own = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), _length(len(body))]
+    own = [(b"content-type", type_.encode()), (b"cache-control", b"no-store"), _length(len(body))]
     await _send(call, status, [*own, *(headers or []), *call.headers], body)
