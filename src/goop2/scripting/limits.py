@@ -40,6 +40,9 @@ WARNINGS_MAX = 20
 
 # Who waits for whom (behaviour.md, "Limits, and what stopping means").
 
+BUSY_RETRY_SECONDS = 1.0
+"""What a caller who finds the line full is told to wait: the line moves many times in that."""
+
 WAITING_MAX = 256
 """Invocations in the waiting line. At 1 ms each that is a quarter of a second of work."""
 
