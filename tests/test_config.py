@@ -304,7 +304,16 @@ def test_an_unknown_key_is_a_warning(document: object, warning: str, write: Writ
 
 
 def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
-    said = {"false": "yes", "true": "no", "[]": "box:1", '""': "http://a", "127.0.0.1:8780": "a:1", "site/lua": "s", "goop-mdns": "t"}
+    said = {
+        "false": "yes",
+        "true": "no",
+        "[]": "box:1",
+        '""': "http://a",
+        "127.0.0.1:8780": "a:1",
+        "site/lua": "s",
+        "goop-mdns": "t",
+        "worker": "call",
+    }
     environment = {setting.variable: said.get(setting.shown_default, "7") for setting in declared()} | {"GOOP2_STORAGE_LINKS_OUT": "site"}
     settings = load(write({}), environment).settings
     for setting in declared():

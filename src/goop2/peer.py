@@ -293,6 +293,7 @@ def limits_of(settings: Settings) -> Limits:
         workers=lua.max_workers,
         http_enabled=lua.http_enabled,
         kv_enabled=lua.kv_enabled,
+        process_per_call=lua.isolation == "call",
     )
 
 

@@ -83,7 +83,7 @@ async def native_workers(
     beside = open_database(path, guarded=False)
     beside.rows("CREATE TABLE IF NOT EXISTS t (x)")
     setup = msgspec.structs.replace(
-        setup_of(operations=tuple(OPERATIONS), skip_layers=skip), database=str(path), storage_max_bytes=storage_max_bytes
+        setup_of(operations=tuple(OPERATIONS), skip_layers=skip), database=bytes(path), storage_max_bytes=storage_max_bytes
     )
     command = (sys.executable, "-I", str(Path(__file__).with_name("native_nursery.py")))
     try:

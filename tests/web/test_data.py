@@ -229,5 +229,5 @@ async def test_no_body_is_a_mistake_of_ours(up: Served, path: str, body: bytes) 
 
 async def test_whoever_sends_far_too_much_still_hears_why_it_is_refused(up: Served) -> None:
     answer = await up.ask("/api/data/lua/call", method="POST", body=_echo(8 * PARAMS_MAX_BYTES))
-    assert (answer.status, answer.json["code"]) == (413, "bad_request")
+    assert (answer.status, answer.json["code"]) == (400, "bad_request")
     assert "the body is larger than" in answer.json["message"]

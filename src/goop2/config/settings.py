@@ -65,6 +65,12 @@ class Lua:
         "each has memory of its own, so not without end.",
         shown_default="4 × cores, at most 32",
     )
+    isolation: str = setting(
+        one_of("worker", "call"),
+        "worker",
+        "How calls are kept apart: `worker` runs many calls in one process, each in a fresh VM, the owner's and strangers' never in the "
+        "same process; `call` gives each call a process of its own, which costs some milliseconds a call.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,24 @@ RESPAWN_SECONDS = 0.1
 IDLE_WORKER_SECONDS = 30.0
 """A worker beyond the warm ones that has had nothing to do for so long is ended: it holds about 10 MB."""
 
+CALLS_PER_WORKER = 10_000
+"""Calls after which a worker is replaced, so that whatever one did to it does not last. At full load that is every second or two."""
+
+WORKER_LIFE_SECONDS = 600.0
+"""Age after which a worker that has run a script is replaced."""
+
+IDLE_CHECK_SECONDS = 1.0
+"""How often idle workers that have run a script are looked at (idle_check.py)."""
+
+IDLE_CPU_MAX_SECONDS = 0.05
+"""Processor time an idle worker may use between two looks; the kernel counts in hundredths of a second."""
+
+IDLE_GROWTH_MAX_BYTES = 8 * MEGABYTE_BYTES
+"""What the memory of an idle worker may grow by between two looks."""
+
+IDLE_OWN_MAX_BYTES = 64 * MEGABYTE_BYTES
+"""Memory of its own an idle worker may hold beyond the limit of one VM: SQLite keeps up to 32 MB, Python some 10."""
+
 # Hot reload: live within 500 ms, so quiet + pulse + compile must stay below that.
 
 RELOAD_LIVE_SECONDS = 0.5
@@ -179,6 +197,8 @@ class Limits:
     """The most worker processes at a time."""
     http_enabled: bool = False
     kv_enabled: bool = False
+    process_per_call: bool = False
+    """Whether a worker ends after one call (`lua.isolation`)."""
 
     @property
     def workers_per_caller(self) -> int:
@@ -190,3 +210,8 @@ class Limits:
         """Return how many of the strangers' workers are kept for callers whose recent calls were short; none where strangers have one."""
         strangers = self.workers - OWNER_WORKERS
         return max(1, self.workers // KEPT_SHARE_OF_WORKERS) if strangers > 1 else 0
+
+    @property
+    def calls_per_worker(self) -> int:
+        """Return after how many calls a worker is replaced."""
+        return 1 if self.process_per_call else CALLS_PER_WORKER

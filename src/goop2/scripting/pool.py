@@ -6,7 +6,8 @@ the invocation on it gets one outcome, and a new worker takes its place.
 
 A worker is in one of three places: `_workers` (alive), of these `_idle` (ready, without a job) or
 with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_line` or in `_running`,
-never in both. Ten thousand jobs a second pass here: structs instead of dataclasses, and one clock
+never in both. A worker serves one side, the owner's or strangers', from its first call on. This file is longer than 500 lines since these
+places change together. Ten thousand jobs a second pass here: structs instead of dataclasses, and one clock
 that ticks while there are jobs instead of a timer each.
 """
 
@@ -24,12 +25,15 @@ from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Co
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.accounts import Accounts, Standing
 from goop2.scripting.catalog import CompileUnavailable
+from goop2.scripting.idle_check import fault_of, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
+    IDLE_CHECK_SECONDS,
+    IDLE_OWN_MAX_BYTES,
     IDLE_WORKER_SECONDS,
     NEWCOMER_SECONDS,
     OWNER_WORKERS,
@@ -39,13 +43,14 @@ from goop2.scripting.limits import (
     TICK_SECONDS,
     WAITING_MAX,
     WARM_WORKERS,
+    WORKER_LIFE_SECONDS,
     Limits,
     cores,
 )
 from goop2.scripting.line import FairLine
 from goop2.scripting.nursery import Nursery, NurseryLost
 from goop2.scripting.runs import RunLog
-from goop2.scripting.worker import WorkerProcess
+from goop2.scripting.worker import Side, WorkerProcess
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +104,8 @@ class Pool:
         self._accounts = Accounts(time.monotonic)
         self._line: FairLine[Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
         self._kept = limits.workers_kept
+        self._calls_per_worker = limits.calls_per_worker
+        self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
         self._workers: set[WorkerProcess] = set()
         self._idle: list[WorkerProcess] = []
         self._jobs: set[Job] = set()
@@ -113,6 +120,9 @@ class Pool:
         self._ticking: asyncio.TimerHandle | None = None
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
+        self._checking: asyncio.TimerHandle | None = None
+        self._leaving: set[WorkerProcess] = set()
+        """Workers that are being replaced: another comes as soon as they are gone."""
         self._first_ready: asyncio.Future[WorkerProcess] | None = None
         self.protocol_violations = 0
         """Workers ended because they sent what no message is, or one out of place."""
@@ -154,7 +164,7 @@ class Pool:
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
         self._stopped = True
-        for timer in (self._ticking, self._growing, self._shrinking):
+        for timer in (self._ticking, self._growing, self._shrinking, self._checking):
             if timer is not None:
                 timer.cancel()
         for job in list(self._jobs):
@@ -194,8 +204,9 @@ class Pool:
         self._jobs.add(job)
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
-        if self._idle and self._may_start(lane):
-            self._assign(self._idle.pop(), job)
+        worker = self._idle_worker(lane) if self._idle and self._may_start(lane) else None
+        if worker is not None:
+            self._assign(worker, job)
         else:
             self._wait(job)
         try:
@@ -213,17 +224,22 @@ class Pool:
         if self._jobs:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
         self._feed()  # a newcomer may have waited long enough in the line
-        if self._free_soon(now) < self._warm and not self._spawning and self._has_room():
+        strangers = len(self._running) - self._held[OWNER_LANE]
+        if strangers and self._free_soon(now) < self._warm and not self._spawning and self._has_room():
             self._spawn()  # ready before the next short call comes, which should not wait for what loops
 
     def _free_soon(self, now: float) -> int:
-        """Return how many workers are idle, or busy for so short a time that they are likely to be free in a moment."""
-        return len(self._workers) - sum(now - job.started >= GROW_AFTER_SECONDS for job in self._running.values())
+        """Return how many strangers' workers are idle, or busy for so short a time that they are likely to be free in a moment."""
+        return sum(worker.side is not Side.OWNER for worker in self._workers) - sum(
+            now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.lane != OWNER_LANE
+        )
 
     def _wait(self, job: Job) -> None:
         turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
+        if not self._usable(job.lane):
+            self._make_room(job.lane)
         if not self._spawning and self._has_room() and (self._idle or (job.lane == OWNER_LANE and not self._held[OWNER_LANE])):
             self._spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
         if self._idle and self._kept and self._accounts.standing(job.lane) is Standing.NEW:
@@ -232,14 +248,49 @@ class Pool:
 
     def _may_start(self, lane: str) -> bool:
         """Return whether a call may have an idle worker now: short calls find one ready whenever loops end and begin again."""
-        if not self._may_run(lane):
+        usable = self._usable(lane)
+        if not usable or not self._may_run(lane):
             return False
         if lane == OWNER_LANE or not self._kept:
             return True
         standing = self._accounts.standing(lane)
         if standing is Standing.HEAVY:
-            return len(self._idle) > min(self._kept, self._warm)
-        return standing is Standing.LIGHT or len(self._idle) > 1 or self._asks_once(lane)
+            return usable > min(self._kept, self._warm)
+        return standing is Standing.LIGHT or usable > 1 or self._asks_once(lane)
+
+    def _usable(self, lane: str) -> int:
+        """Return how many idle workers may serve this caller."""
+        other = _other_side(lane)
+        return sum(worker.side is not other for worker in self._idle)
+
+    def _idle_worker(self, lane: str) -> WorkerProcess | None:
+        """Take an idle worker for this caller, one of its own side first."""
+        side, other = _side(lane), _other_side(lane)
+        unused = None
+        for place in range(len(self._idle) - 1, -1, -1):
+            worker = self._idle[place]
+            if worker.side is side:
+                return self._idle.pop(place)
+            if worker.side is not other and unused is None:
+                unused = place
+        return None if unused is None else self._idle.pop(unused)
+
+    def _make_room(self, lane: str) -> None:
+        """Replace an idle worker of the other side, where all places are taken and this caller may run."""
+        if self._has_room() or self._leaving or not self._may_run(lane):
+            return
+        other = _other_side(lane)
+        for worker in self._idle:
+            if worker.side is other:
+                self._replace(worker)
+                return
+
+    def _replace(self, worker: WorkerProcess) -> None:
+        """End an idle worker, or one that has just answered, and start another when it is gone."""
+        if worker in self._idle:
+            self._idle.remove(worker)  # it must not be given a job in its last moment
+        self._leaving.add(worker)
+        worker.kill()
 
     def _may_run(self, lane: str) -> bool:
         """The owner always; others up to their share, never on the last worker, and on the kept ones by their standing."""
@@ -267,11 +318,14 @@ class Pool:
         self._running[worker] = job
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
+        worker.sample = None
         work = job.work
         worker.allow_cpu(job.deadline)
         if isinstance(work, Compile):
-            worker.send(work)
+            worker.send(work)  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
             return
+        worker.side = _side(job.lane)
+        worker.calls += 1
         script = work.script
         source = None if worker.knows(script.version) else script.source
         worker.send(
@@ -318,9 +372,10 @@ class Pool:
         """Give idle workers what waits, in fair order."""
         while self._idle and len(self._line) and not self._stopped:
             job = self._line.take(self._may_start)
-            if job is None:
+            worker = None if job is None else self._idle_worker(job.lane)
+            if job is None or worker is None:
                 return
-            self._assign(self._idle.pop(), job)
+            self._assign(worker, job)
 
     # ── what workers tell (worker.WorkerEvents) ──────────────────────────────────────────────
 
@@ -346,10 +401,12 @@ class Pool:
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
-        if isinstance(message, Done) and message.spent:
-            worker.kill()  # it holds too much memory for the next honest script; a new one takes its place
+        if worker.calls >= self._calls_per_worker or (isinstance(message, Done) and message.spent):
+            self._replace(worker)  # after so many calls, or when it holds too much memory for the next honest script
         else:
             self._idle.append(worker)
+            if self._checking is None:
+                self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
         self._finish(job, outcome)
         if len(self._line):
             self._feed()
@@ -401,7 +458,9 @@ class Pool:
         self._ended.pop(worker.pid, None)
         if self._stopped:
             return
-        if len(self._workers) + len(self._spawning) < self._warm:
+        leaving = worker in self._leaving
+        self._leaving.discard(worker)
+        if len(self._workers) + len(self._spawning) < self._warm or (leaving and self._has_room()):
             self._spawn(0.0 if worker.ready else RESPAWN_SECONDS)
         self._feed()  # its caller may hold a worker again
         if len(self._line):
@@ -430,7 +489,12 @@ class Pool:
         """One more worker for a line that stands, or that there are processors for; looks again while anybody waits."""
         self._growing = None
         job = self._line.peek(self._may_run)
-        if job is None or not self._has_room():
+        if job is None:
+            return
+        if not self._has_room():
+            if not self._usable(job.lane):
+                self._make_room(job.lane)
+                self._grow_later()
             return
         if len(self._workers) < self._computing or time.monotonic() - job.accepted >= GROW_AFTER_SECONDS:
             self._spawn()
@@ -448,9 +512,28 @@ class Pool:
         self._shrinking = None
         if self._stopped or len(self._workers) <= self._warm:
             return
-        if self._idle and not len(self._line) and self._free_soon(time.monotonic()) > self._warm:
+        spare = self._held[OWNER_LANE] == len(self._running) or self._free_soon(time.monotonic()) > self._warm
+        if self._idle and not len(self._line) and spare:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
+
+    def _check_idle(self) -> None:
+        """End idle workers that compute, grow, hold a lock or are too large, and replace those that are old; again while there are any."""
+        self._checking = None
+        used = [worker for worker in self._idle if worker.calls]
+        holders = lock_holders({worker.pid for worker in used})
+        for worker in used:
+            now = sample_of(worker.pid)
+            if now is None:
+                continue
+            before, worker.sample = worker.sample, now
+            fault = "it holds a lock of the database" if worker.pid in holders else fault_of(before, now, self._own_max_bytes)
+            if fault:
+                log.error("an idle worker was ended", reason=fault, pid=worker.pid)
+            if fault or time.monotonic() - worker.born >= WORKER_LIFE_SECONDS:
+                self._replace(worker)
+        if used or self._running:
+            self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
 
     def _spawn(self, after_seconds: float = 0.0) -> None:
         task = asyncio.get_running_loop().create_task(self._bring_up(after_seconds))
@@ -481,6 +564,14 @@ class Pool:
             self._nursery.start()
         if not self._stopped:
             self._spawn()
+
+
+def _side(lane: str) -> Side:
+    return Side.OWNER if lane == OWNER_LANE else Side.STRANGERS
+
+
+def _other_side(lane: str) -> Side:
+    return Side.STRANGERS if lane == OWNER_LANE else Side.OWNER
 
 
 def _outcome(message: Done, waited_seconds: float) -> Outcome:

@@ -15,10 +15,12 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol, cast
 
 from goop2.sandbox.messages import Answer, Compile, Compiled, Done, FromWorker, HostCall, Invoke, Log, Ready
 from goop2.sandbox.wire import ProtocolViolation, frame, from_worker
+from goop2.scripting.idle_check import Sample
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 
 _PROCESS_CPU_CLOCK = 2
@@ -26,6 +28,13 @@ _PROCESS_CPU_CLOCK = 2
 
 VERSIONS_REMEMBERED = 128
 """Scripts we believe the worker still holds compiled; it asks again when it does not."""
+
+
+class Side(Enum):
+    """Whose calls a worker serves: one that a stranger may have taken over never sees a call of the owner's."""
+
+    OWNER = auto()
+    STRANGERS = auto()
 
 
 class WorkerEvents(Protocol):
@@ -56,6 +65,13 @@ class WorkerProcess(asyncio.Protocol):
     def __init__(self, events: WorkerEvents, pid: int, pidfd: int) -> None:
         self.pid = pid
         self.ready = False
+        self.side: Side | None = None
+        """Whose calls it serves, fixed by the first."""
+        self.calls = 0
+        """Invocations it was given."""
+        self.born = time.monotonic()
+        self.sample: Sample | None = None
+        """What it had used when it was last seen idle, after the same number of calls."""
         self.layers: dict[str, str] = {}
         self.gaps: dict[str, str] = {}
         self._events = events

@@ -33,9 +33,9 @@ from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
-from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal, send_too_large
+from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
-from goop2.web.bodies import BodyTooLarge, ClientGone
+from goop2.web.bodies import BodyTooLarge, ClientGone, refused
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
@@ -209,7 +209,7 @@ class DoorApp:
         except ClientGone:
             pass
         except BodyTooLarge as error:
-            await send_too_large(send, str(error))
+            await refused(scope, receive, send, error)
         except Exception:
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
             raise
