@@ -218,9 +218,3 @@ async def test_a_new_cookie_is_no_new_allowance(tmp_path: Path, lan_address: str
         answers = [await exchange(port, head.encode() + body, lan_address) for _ in range(4)]
         assert [answer.status for answer in answers] == [200, 200, 200, 429]
         assert len({answer.headers["set-cookie"] for answer in answers}) == 4
-
-
-async def test_the_console_has_an_icon_however_it_is_asked_for(up: Served) -> None:
-    for path in ("/favicon.ico", "/favicon.svg"):
-        answer = await up.ask(path, host=up.console)
-        assert (answer.status, answer.headers["content-type"].split(";")[0]) == (200, "image/svg+xml")

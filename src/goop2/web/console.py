@@ -32,11 +32,6 @@ from goop2.web.streams import send_events
 from goop2.web.tokens import Token
 
 
-ICON: Final = "favicon.svg"
-ICON_ASKED_FOR: Final = "favicon.ico"
-"""What browsers ask for by themselves, whatever a page says."""
-
-
 class _Guarded:
     """Lets through whoever shows the token."""
 
@@ -117,8 +112,7 @@ class _Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         call = Call(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
-        path = scope["path"].removeprefix("/") or INDEX
-        await self._assets.answer(call, ICON if path == ICON_ASKED_FOR else path)
+        await self._assets.answer(call, scope["path"].removeprefix("/") or INDEX)
 
 
 class _Stream:
