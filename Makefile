@@ -52,5 +52,5 @@ $(BIN)/uv: Makefile
 	@touch $@
 
 # The one place that installs what PyPI does not have. Without it a peer runs too, with a layer of the wall less; `goop2 doctor` says so.
-system: ## libseccomp, and Chromium for tests, when missing and we may install them
+system: ## libseccomp, and for tests browsers and encoders, when missing and we may install them
 	@PYTHON=$(PYTHON) sh tools/system.sh

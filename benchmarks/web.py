@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,7 +40,7 @@ async def run() -> str:
 
 
 def _measure() -> str:
-    with tempfile.TemporaryDirectory() as name, _peer(Path(name)) as site:
+    with tempfile.TemporaryDirectory() as name, peer_of(Path(name), {"hello": SCRIPT}) as site:
         lines = [_most(site, connections) for connections in CONNECTIONS] if shutil.which("wrk") else []
         lines.append(_steady(site))
     return "\n\n".join(
@@ -49,11 +49,12 @@ def _measure() -> str:
 
 
 @contextmanager
-def _peer(folder: Path) -> Iterator[str]:
-    """A running peer; the address of its site."""
+def peer_of(folder: Path, scripts: Mapping[str, str]) -> Iterator[str]:
+    """A running peer with these data functions; the address of its site."""
     functions = folder / "site/lua/functions"
     functions.mkdir(parents=True)
-    (functions / "hello.lua").write_text(SCRIPT)
+    for name, source in scripts.items():
+        (functions / f"{name}.lua").write_text(source)
     (folder / "goop.json").write_text(json.dumps({"lua": {"enabled": True}, "viewer": {"http_addr": "127.0.0.1:0"}}))
     peer = subprocess.Popen([sys.executable, "-m", "goop2", "peer", str(folder)], stdout=subprocess.PIPE, text=True)
     assert peer.stdout is not None

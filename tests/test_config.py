@@ -304,8 +304,17 @@ def test_an_unknown_key_is_a_warning(document: object, warning: str, write: Writ
 
 
 def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
-    said = {"false": "yes", "true": "no", "[]": "box:1", '""': "http://a", "127.0.0.1:8780": "a:1", "site/lua": "s", "goop-mdns": "t"}
-    environment = {setting.variable: said.get(setting.shown_default, "7") for setting in declared()}
+    said = {
+        "false": "yes",
+        "true": "no",
+        "[]": "box:1",
+        '""': "http://a",
+        "127.0.0.1:8780": "a:1",
+        "site/lua": "s",
+        "goop-mdns": "t",
+        "worker": "call",
+    }
+    environment = {setting.variable: said.get(setting.shown_default, "7") for setting in declared()} | {"GOOP2_STORAGE_LINKS_OUT": "site"}
     settings = load(write({}), environment).settings
     for setting in declared():
         assert getattr(getattr(settings, setting.section), setting.key) != getattr(getattr(Settings(), setting.section), setting.key)
@@ -355,3 +364,49 @@ def test_a_script_folder_from_a_variable_that_leads_out_names_the_variable(write
 def test_a_variable_that_sets_nothing_is_a_warning(write: Write) -> None:
     warnings = load(write({}), {"GOOP2_LUA_TIMEOUT": "9", "GOOP2_OTHER": "1", "HOME": "/"}).warnings
     assert warnings == ("environment variable GOOP2_LUA_TIMEOUT is not a setting and is ignored; did you mean GOOP2_LUA_TIMEOUT_SECONDS?",)
+
+
+# Links in the folder
+
+
+@pytest.mark.parametrize(("name", "what"), [("site", "folder"), ("data.db", "file")])
+def test_a_link_that_leads_out_is_refused_naming_the_setting_unless_it_allows_it(
+    name: str, what: str, write: Write, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "place"
+    folder = write({})
+    (folder / name).symlink_to(outside)
+    assert refusal(folder) == (
+        f"{folder / name} is a link to {outside}, outside the peer folder: put the {what} itself there, "
+        f'or allow it in goop.json, "storage": {{"links_out": ["{name}"]}}'
+    )
+    (outside / "lua").mkdir(parents=True)
+    assert load(folder, {"GOOP2_STORAGE_LINKS_OUT": name}).settings.storage.links_out == (name,)
+    write({"storage": {"links_out": [name]}})
+    load(folder, {})
+    (folder / name).unlink()
+    (folder / name).symlink_to("elsewhere inside")
+    write({})
+    load(folder, {})
+
+
+def test_data_may_be_no_link_out_whatever_is_allowed(write: Write, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = write({"storage": {"links_out": ["site", "data.db", "goop.json"]}})
+    outside = tmp_path_factory.mktemp("outside")
+    (folder / "data").symlink_to(outside)
+    assert refusal(folder) == f"{folder / 'data'} is a link to {outside}, outside the peer folder: put the folder itself there"
+
+
+def test_goop_json_itself_may_be_a_link_anywhere(write: Write, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = write({})
+    real = tmp_path_factory.mktemp("elsewhere") / "settings.json"
+    (folder / "goop.json").rename(real)
+    (folder / "goop.json").symlink_to(real)
+    real.write_text('{"lua": {"enabled": true}}')
+    assert load(folder, {}).settings.lua.enabled
+
+
+def test_a_goop_json_without_end_is_refused(write: Write) -> None:
+    folder = write({})
+    (folder / "goop.json").write_bytes(b" " * (1024 * 1024 + 1))
+    assert refusal(folder) == f"{folder / 'goop.json'} cannot be read: it is larger than 1048576 bytes; a peer's settings are a JSON file"

@@ -36,6 +36,17 @@ async def test_an_operation_it_does_not_know_is_refused_by_name(folder: Path) ->
             await ask(folder, "dance", {}, SECONDS)
 
 
+@pytest.mark.parametrize(
+    "line", [b"[" * 5000, b'{"op": "echo", "text": ' + b"[" * 500 + b"]" * 500 + b"}", b'{"op": "\xff"}', b'{"limit": 1e999}', b"7"]
+)
+async def test_a_line_that_is_no_request_is_answered(folder: Path, line: bytes) -> None:
+    async with listening(folder, {"echo": echo}):
+        reader, writer = await asyncio.open_unix_connection(folder / "data/peer.sock")
+        writer.write(line + b"\n")
+        assert b'"code":"bad_request"' in await asyncio.wait_for(reader.readline(), SECONDS)
+        writer.close()
+
+
 async def test_what_is_too_long_either_way_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.control.LINE_MAX_BYTES", 1000)
 

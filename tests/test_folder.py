@@ -149,3 +149,12 @@ def test_a_label_on_two_lines_is_refused_before_anything_is_written(tmp_path: Pa
     with pytest.raises(FolderError, match="allowed is text on one line"):
         create(tmp_path / "p", "two\nlines")
     assert not (tmp_path / "p").exists()
+
+
+def test_nothing_is_written_through_a_link_that_leads_out(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "mysite" / "site").symlink_to("../private")
+    with pytest.raises(FolderError, match=r"is really .*private.*: put a real folder there first"):
+        create(tmp_path / "mysite")
+    assert list((tmp_path / "private").iterdir()) == []

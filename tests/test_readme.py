@@ -28,8 +28,8 @@ def commands_of_the_command_line() -> Iterator[str]:
 
 
 RUNS_UNTIL_TOLD = "peer DIR"
-WITH_ANOTHER_PEER = ("call", "send", "connect", "rendezvous")
-"""tests/cli/test_remote.py has them."""
+WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous")
+"""tests/cli/test_remote.py and test_console.py have them."""
 
 
 @pytest.mark.parametrize(

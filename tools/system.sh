@@ -9,18 +9,34 @@ ENCODERS="sox lame flac oggenc opusenc"
 has_libseccomp() { [ "$(uname)" != Linux ] || ${PYTHON:-python3} -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null; }
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 has_encoders() { for program in $ENCODERS; do command -v "$program" || return 1; done; } >/dev/null
+has_firefox() { command -v firefox-esr; } >/dev/null
+has_webkit() { command -v WebKitWebDriver && command -v Xvfb; } >/dev/null
+
+install() {
+    # shellcheck disable=SC2086 # names without blanks, one word each
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $1 >/dev/null
+}
 
 wanted=
 has_libseccomp || wanted="$wanted libseccomp2"
 has_browser || wanted="$wanted chromium"
 has_encoders || wanted="$wanted sox libsox-fmt-mp3 lame flac vorbis-tools opus-tools"
-[ -n "$wanted" ] || exit 0
+# Firefox and WebKit are apart: where a system has one of them not, the others come all the same.
+firefox=
+has_firefox || firefox="firefox-esr"
+webkit=
+has_webkit || webkit="webkit2gtk-driver xvfb"
+[ -n "$wanted$firefox$webkit" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    # shellcheck disable=SC2086 # names without blanks, one word each
-    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $wanted; } >/dev/null
+    apt-get -qq update >/dev/null
+    for packages in "$wanted" "$firefox" "$webkit"; do
+        [ -z "$packages" ] || install "$packages"
+    done
 fi
 has_libseccomp || echo "libseccomp is missing, so workers run without their system-call filter: install libseccomp2 with your package manager." >&2
 has_browser || echo "Chromium is missing, so the browser tests are skipped: install chromium with your package manager." >&2
 has_encoders || echo "One of $ENCODERS is missing, so tests of some audio formats are skipped: install sox, lame, flac, vorbis-tools and opus-tools with your package manager." >&2
+has_firefox || echo "Firefox ESR is missing, so its tests are skipped: install firefox-esr with your package manager." >&2
+has_webkit || echo "WebKitGTK's driver or Xvfb is missing, so the tests in WebKit are skipped: install webkit2gtk-driver and xvfb with your package manager." >&2
 exit 0

@@ -17,6 +17,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from goop2.untrusted_json import InvalidJsonError, decode
+
 FOLDER: Final = "data"
 SOCKET: Final = "peer.sock"
 LINE_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -90,7 +92,10 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
         writer.close()
     if not line:
         raise ControlError("unavailable", "the running peer ended before it answered")
-    answer: Answer = msgspec.json.decode(line, type=dict[str, object])
+    try:
+        answer: Answer = decode(line, dict[str, object])
+    except InvalidJsonError as error:
+        raise ControlError("unavailable", f"the running peer's answer cannot be read: {error}") from None
     if not answer.get("ok"):
         details = {name: value for name, value in answer.items() if name not in ("ok", "code", "message")}
         raise ControlError(str(answer.get("code")), str(answer.get("message")), details)
@@ -99,12 +104,12 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
 
 async def _answer(operations: Mapping[str, Operation], line: bytes) -> Answer:
     try:
-        request = msgspec.json.decode(line, type=dict[str, object])
+        request = decode(line, dict[str, object])
         operation = operations.get(str(request.get("op")))
         if operation is None:
             raise ControlError("not_found", f"this peer knows no operation {str(request.get('op'))[:40]!r}; is it an older one?")
         return {"ok": True, **await operation(request)}
-    except msgspec.DecodeError as error:
+    except InvalidJsonError as error:
         return {"ok": False, "code": "bad_request", "message": str(error)}
     except ControlError as error:
         return {"ok": False, "code": error.code, "message": str(error), **error.details}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goop2 import templates
+from goop2 import file_modes, templates
 from goop2.config import loading
 from goop2.config.kinds import NotAllowedError, line
+from goop2.regular_files import shown
 
 
 class FolderError(Exception):
@@ -37,7 +39,8 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
     if os.path.lexists(settings_file):
         raise FolderError(f"{settings_file} is there already: {folder} is a peer folder, and stays as it is")
     files = templates.files_of(template)
-    files[loading.FILE] = _labelled(files[loading.FILE], _checked(Path(os.path.realpath(folder)).name if label is None else label))
+    files[loading.FILE] = _labelled(files[loading.FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
+    _check_places(folder, files)
     try:
         # Settings last: a folder half made is not yet a peer, and `create` can be called again.
         order = sorted(files, key=lambda path: (path == loading.FILE, path))
@@ -54,6 +57,15 @@ def _checked(label: str) -> str:
         raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line: give one with --label") from None
 
 
+def _check_places(folder: Path, paths: Iterable[str]) -> None:
+    """Nothing is written through a link that leads out of the folder."""
+    root = Path(os.path.realpath(folder))
+    for place in {(folder / path).parent for path in paths}:
+        real = Path(os.path.realpath(place))
+        if not real.is_relative_to(root):
+            raise FolderError(f"{shown(place)} is really {shown(real)}, outside of {shown(folder)}: put a real folder there first")
+
+
 def _labelled(settings: str, label: str) -> str:
     document = json.loads(settings)
     document["profile"]["label"] = label
@@ -64,7 +76,8 @@ def _write_new(file: Path, text: str) -> bool:
     """False when something is there already."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with file.open("x", encoding="utf-8") as opened:
+        mode = file_modes.FILE_MODE if file.name == loading.FILE else 0o666  # less what the user's umask takes
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8") as opened:  # noqa: PTH123
             opened.write(text)
     except FileExistsError:
         return False

@@ -36,7 +36,8 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage import groups as kept
 from goop2.storage.database import Database, open_database
-from goop2.storage.errors import StorageError
+from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.file_care import CARELESS, FileCare
 
 JOIN_SECONDS: Final = 10.0
 """For the host to let us in: a message there, and one back."""
@@ -84,11 +85,14 @@ class Invited(msgspec.Struct, frozen=True):
 class Grouping:
     """All groups of one peer."""
 
-    def __init__(self, own_id: str, path: Path) -> None:
+    def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = Groups(own_id, lambda: time.time_ns() // 1_000_000)
         self._path = path
+        self._care = care
         self._thread = ThreadPoolExecutor(1, "goop2-groups")
         self._database: Database | None = None
+        self.problem = ""
+        """Why the groups cannot be read or kept; "" when they can."""
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
         self._check: Check = str
@@ -101,8 +105,12 @@ class Grouping:
         self._end = self.groups.subscribe(self._take)
 
     async def open(self) -> None:
-        """What was before this start. Raises `DatabaseError`."""
-        hosted, joined, invites = await self._in_thread(self._open)
+        """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
+        try:
+            hosted, joined, invites = await self._in_thread(self._open)
+        except StorageError as error:
+            self.problem = str(error)
+            return
         own = self.groups.own_id
         self.groups.restore(
             [(Known(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
@@ -306,13 +314,20 @@ class Grouping:
 
     @property
     def _open_one(self) -> Database:
-        assert self._database is not None, "the groups are not open"
+        if self._database is None:
+            raise FileFault(f"the groups cannot be kept: {self.problem}")
         return self._database
 
     def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
-        self._database = open_database(self._path, guarded=False)
-        kept.lay_out(self._database)
-        return kept.read(self._database)
+        database = open_database(self._path, guarded=False, care=self._care)
+        try:
+            kept.lay_out(database)
+            found = kept.read(database)
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+        return found
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))

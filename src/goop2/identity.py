@@ -10,15 +10,17 @@ goop2, and must never overwrite a key: whoever loses it loses their name, their 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import base58
 from nacl.signing import SigningKey
+
+from goop2.regular_files import NotRegularError, open_regular, shown
 
 FILE = "data/identity.key"
 SEED_BYTES = 32
@@ -49,11 +51,24 @@ def load_or_create(folder: Path) -> Identity:
     """The identity of the peer in `folder`, made when there is none; processes that come at once get the same. Raises `IdentityError`."""
     file = folder / FILE
     try:
-        if not os.path.lexists(file):
+        if not _is_there(file):
             _create(file)
     except OSError as error:
         raise IdentityError(f"{file} cannot be made ({error.strerror}): the peer keeps its key there and must be able to write") from None
     return _load(file)
+
+
+def _is_there(file: Path) -> bool:
+    """Raises `IdentityError` where nobody may look: a key may be there, and no second one is made."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise IdentityError(
+            f"{shown(file)} cannot be read ({error.strerror}): it holds the peer's key, so the peer does not start"
+        ) from None
+    return True
 
 
 def ephemeral() -> Identity:
@@ -64,13 +79,14 @@ def ephemeral() -> Identity:
 
 def _load(file: Path) -> Identity:
     try:
-        # A pipe or a device would never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise IdentityError(_unfit(file, "it is not a regular file"))
-        with file.open("rb") as opened:
+        with open_regular(file, file.parent.parent) as opened:
             content = opened.read(max(FILE_SIZES) + 1)
+    except NotRegularError:
+        raise IdentityError(_unfit(file, "it is not a regular file")) from None
     except OSError as error:
-        raise IdentityError(f"{file} cannot be read ({error.strerror}): it holds the peer's key, so the peer does not start") from None
+        # A link to nothing, say to a stick that is not plugged in, is as the system has it.
+        reason = os.strerror(errno.ENOENT) if error.errno == errno.ENOENT else error.strerror
+        raise IdentityError(f"{shown(file)} cannot be read ({reason}): it holds the peer's key, so the peer does not start") from None
     return _parse(file, content)
 
 

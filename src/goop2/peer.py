@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2 import file_modes
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
@@ -28,7 +29,9 @@ from goop2.listen.operations import Elsewhere, beside
 from goop2.listen.operations import operations as listen_operations
 from goop2.listen.tracks import Library
 from goop2.outbound import disabled
+from goop2.regular_files import shown
 from goop2.sandbox.messages import Scalar, Setup
+from goop2.schema_files import SchemaFiles
 from goop2.scripting.api import FUNCTIONS, Place
 from goop2.scripting.api.render import stubs
 from goop2.scripting.catalog import Catalog
@@ -40,7 +43,9 @@ from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
 from goop2.site_files import NotServed, SiteFiles, TooLarge
 from goop2.storage.database import FILE, Database
+from goop2.storage.file_care import Quota, quota_of
 from goop2.storage.start import open_folder
+from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 
 if TYPE_CHECKING:
@@ -71,6 +76,8 @@ class Peer:
     tables: Tables
     grouping: Grouping
     listening: Listening
+    schemas: SchemaFiles
+    health: StorageHealth
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
@@ -99,10 +106,12 @@ async def open_peer(
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
     listening session it is.
 
-    Raises `SettingsError`, `IdentityError`, `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
+    Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     loaded = load(folder, environment)
     settings = loaded.settings
+    private = not settings.storage.group_readable
+    mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
     this = load_or_create(folder)
     script_dir = settings.script_dir(folder)
@@ -110,31 +119,46 @@ async def open_peer(
     files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir])
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": _site_read(files), **_http(settings, world)}
+    quota = quota_of(folder / FILE, settings.storage.max_mb)
+    health = StorageHealth(folder / FILE, quota)
     async with AsyncExitStack() as opened:
-        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir)
+        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
         opened.callback(database.close)
-        pool = Pool(setup_for(folder, settings, this, limits, flavour), limits, operations)
+        health.use()
+        schemas = await opened.enter_async_context(_schemas(folder, health, watch))
+        pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         opened.push_async_callback(pool.stop)
         confinement = await pool.start()
         catalog = await opened.enter_async_context(_catalog(folder, settings, pool, watch))
         operations["commands"] = _commands(catalog)
         runs = Runs()
-        engine = Engine(catalog, pool, limits, runs)
-        chat = await opened.enter_async_context(_chat(folder, this, engine))
-        grouping = await opened.enter_async_context(_grouping(folder, this))
-        tables = await opened.enter_async_context(_tables(folder, grouping))
+        engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
+        chat = await opened.enter_async_context(_chat(folder, this, engine, health))
+        grouping = await opened.enter_async_context(_grouping(folder, this, health))
+        tables = await opened.enter_async_context(_tables(folder, grouping, health))
+        if watch:
+            await opened.enter_async_context(_watched(health, database))
         rest = api.Api(files, tables)
         operations[api.OPERATION] = rest.perform
-        listening = Listening(folder, Library(folder, script_dir, settings.listen.media_dirs))
+        library = Library(folder, script_dir, settings.listen.media_dirs)
+        listening = Listening(folder, library)
         await asyncio.to_thread(listening.restore)
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
         operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
-        odd = [payload_keys.others_may_read(folder) if keys else "", await asyncio.to_thread(rest.problem)]
+        odd = [
+            payload_keys.others_may_read(folder, private) if keys else "",
+            await asyncio.to_thread(rest.problem),
+            f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
+            f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+            health.size(),
+        ]
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=(*loaded.warnings, *data_warnings, *filter(None, odd)),
+            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, odd)))),
+            schemas=schemas,
+            health=health,
             identity=this,
             catalog=catalog,
             pool=pool,
@@ -153,7 +177,7 @@ async def open_peer(
 
 @asynccontextmanager
 async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT])
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder))
     await catalog.scan()
     if not watch:
         yield catalog
@@ -168,19 +192,46 @@ async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) ->
 
 
 @asynccontextmanager
-async def _chat(folder: Path, this: Identity, engine: Engine) -> AsyncIterator[Chat]:
-    keeper = Keeper(folder / FILE)
+async def _watched(health: StorageHealth, database: Database) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    watching = asyncio.create_task(health.watch(database, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await watching
+
+
+@asynccontextmanager
+async def _schemas(folder: Path, health: StorageHealth, watch: bool) -> AsyncIterator[SchemaFiles]:
+    schemas = SchemaFiles(folder, health.for_peer)
+    await schemas.apply()
+    if not watch:
+        yield schemas
+        return
+    stop = asyncio.Event()
+    watching = asyncio.create_task(schemas.watch(stop))
+    try:
+        yield schemas
+    finally:
+        stop.set()
+        await watching
+
+
+@asynccontextmanager
+async def _chat(folder: Path, this: Identity, engine: Engine, health: StorageHealth) -> AsyncIterator[Chat]:
+    keeper = Keeper(folder / FILE, this.peer_id, health.for_peer)
     chat = Chat(this.peer_id, engine, keeper)
     try:
-        await keeper.open()
+        chat.problem = await keeper.open()
         yield chat
     finally:
         await chat.close()
 
 
 @asynccontextmanager
-async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
-    grouping = Grouping(this.peer_id, folder / FILE)
+async def _grouping(folder: Path, this: Identity, health: StorageHealth) -> AsyncIterator[Grouping]:
+    grouping = Grouping(this.peer_id, folder / FILE, health.for_peer)
     try:
         await grouping.open()
         yield grouping
@@ -189,8 +240,8 @@ async def _grouping(folder: Path, this: Identity) -> AsyncIterator[Grouping]:
 
 
 @asynccontextmanager
-async def _tables(folder: Path, grouping: Grouping) -> AsyncIterator[Tables]:
-    tables = Tables(folder / FILE, grouping.groups.is_member)
+async def _tables(folder: Path, grouping: Grouping, health: StorageHealth) -> AsyncIterator[Tables]:
+    tables = Tables(folder / FILE, grouping.groups.is_member, health.for_callers)
     try:
         await tables.open()
         yield tables
@@ -220,6 +271,8 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
         folder=peer.folder,
         settings=peer.settings,
         warnings=peer.warnings,
+        schemas=peer.schemas,
+        health=peer.health,
         pool=peer.pool,
         confinement=peer.confinement,
         live=live,
@@ -240,10 +293,11 @@ def limits_of(settings: Settings) -> Limits:
         workers=lua.max_workers,
         http_enabled=lua.http_enabled,
         kv_enabled=lua.kv_enabled,
+        process_per_call=lua.isolation == "call",
     )
 
 
-def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, flavour: str) -> Setup:
+def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, flavour: str, quota: Quota) -> Setup:
     """What every worker of this peer is told."""
     return Setup(
         flavour=flavour,
@@ -252,9 +306,10 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
         peer_operations=PEER_OPERATIONS,
-        database=str(Path(os.path.realpath(folder)) / FILE),
+        database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
-        time_zone=os.environ.get("TZ", ""),
+        time_zone=shown(os.environ.get("TZ", "")),
+        storage_max_bytes=quota.callers,
     )
 
 

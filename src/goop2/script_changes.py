@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from goop2.config import Settings
+from goop2.regular_files import FileRefusedError, read_regular
 
 Kind = Literal["command", "function"]
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -53,15 +54,14 @@ class ScriptFiles:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
+        self._settings = settings
         self._script_dir = folder / settings.lua.script_dir
 
     def read(self, kind: Kind, name: str) -> Text:
         """The file of a script. Raises `NotChanged` when there is none."""
         file = self._file(kind, name)
         try:
-            if not file.resolve(strict=True).is_relative_to(self._script_dir.resolve()):
-                raise NotChanged(f"{name} is a link that leads out of the script folder")
-            content = _read(file)
+            content = _read(file, self._script_dir)
         except FileNotFoundError:
             raise NotChanged(f"there is no script {name} any more") from None
         except OSError as error:
@@ -122,10 +122,10 @@ class ScriptFiles:
         try:
             if make:
                 folder.mkdir(parents=True, exist_ok=True)
-            inside = folder.resolve(strict=True).is_relative_to(self._folder.resolve(strict=True))
+            real = folder.resolve(strict=True)
         except OSError as error:
             raise NotChanged(f"the script folder cannot be used: {error.strerror}") from None
-        if not inside:
+        if not any(real.is_relative_to(home) for home in self._settings.homes(self._folder)):
             raise NotChanged("the script folder leads out of the peer's folder, so nothing is written there")
 
     def _write(self, file: Path, text: str) -> Text:
@@ -147,12 +147,11 @@ class ScriptFiles:
         return _text(content)
 
 
-def _read(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        content = opened.read(TEXT_MAX_BYTES + 1)
-    if len(content) > TEXT_MAX_BYTES:
-        raise NotChanged(f"{file.name} is larger than {TEXT_MAX_BYTES} bytes: too large for this editor")
-    return content
+def _read(file: Path, within: Path) -> bytes:
+    try:
+        return read_regular(file, within, TEXT_MAX_BYTES)
+    except FileRefusedError as error:
+        raise NotChanged(f"{file.name} cannot be edited here: {error.strerror}") from None
 
 
 def _text(content: bytes) -> Text:

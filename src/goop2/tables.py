@@ -1,7 +1,8 @@
 """The tables of the site for whoever asks from outside: asyncio over storage/access.py, which decides what each may do.
 
 Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
-(line.py), have at most a share of the line each, and a second for a statement. HTTP and libp2p come here alike; it knows neither.
+(line.py), whoever has used less of the thread first (accounts.py), have at most a share of the line each, and a second for a statement.
+HTTP and libp2p come here alike; it knows neither.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from typing import Final
 import msgspec
 import structlog
 
+from goop2.scripting.accounts import Accounts
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.line import FairLine
 from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
+from goop2.storage.file_care import CARELESS, FileCare
 from goop2.storage.policies import Visitor
+from goop2.storage.write_queue import Rank
+from goop2.untrusted_json import InvalidJsonError, decode
 
 OWNER_SECONDS: Final = 10.0
 STRANGER_SECONDS: Final = 5.0
@@ -30,6 +35,8 @@ STRANGER_SECONDS: Final = 5.0
 WAITING_MAX: Final = 256
 """Operations of strangers waiting; beyond it the one with most gives way (line.py)."""
 OWNERS_WAITING_MAX: Final = 256
+SAID_MAX: Final = 100
+"""Texts that cannot be read, each told once."""
 TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
 """The operations there are (network.md, "Data")."""
 
@@ -45,7 +52,7 @@ STOPPED: Final = Failure(ErrorCode.UNAVAILABLE, "the peer is stopping")
 class _Job:
     """An operation on its way."""
 
-    __slots__ = ("condition", "deadline", "operation", "outcome", "request", "visitor")
+    __slots__ = ("account", "condition", "deadline", "operation", "outcome", "request", "visitor")
 
     def __init__(self, operation: str, visitor: Visitor, request: Request, condition: str, deadline: float) -> None:
         self.operation = operation
@@ -53,25 +60,34 @@ class _Job:
         self.request = request
         self.condition = condition
         self.deadline = deadline
+        self.account = ""
         self.outcome: asyncio.Future[Success | Failure] = asyncio.get_running_loop().create_future()
 
 
 class _Desk:
     """One thread and one connection: an operation at a time."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, rank: Rank) -> None:
         self._thread = ThreadPoolExecutor(1, name)
+        self._rank = rank
         self._access: Access | None = None
+        self._said: set[str] = set()
         self._close: Callable[[], None] = lambda: None
 
-    async def open(self, path: Path) -> None:
+    async def open(self, path: Path, care: FileCare) -> None:
         """Raises `DatabaseError`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
 
-    def _open(self, path: Path) -> None:
-        database = open_database(path, watchful=True)
+    def _open(self, path: Path, care: FileCare) -> None:
+        database = open_database(path, watchful=True, care=care, rank=self._rank)
         self._database = database
+        database.told = self._tell
         self._access, self._close = Access(database), database.close
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._said and len(self._said) < SAID_MAX:
+            self._said.add(sentence)
+            _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
         """Do it, and say how it went."""
@@ -100,19 +116,21 @@ class _Desk:
 class Tables:
     """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
 
-    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False) -> None:
+    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
         self._path = path
+        self._care = care
         self._is_member = is_member
-        self._owners, self._strangers = _Desk("goop2-tables-owner"), _Desk("goop2-tables")
+        self._owners, self._strangers = _Desk("goop2-tables-owner", Rank.PEER), _Desk("goop2-tables", Rank.STRANGER)
         self._owners_waiting = 0
-        self._line: FairLine[_Job] = FairLine(WAITING_MAX)
+        self._accounts = Accounts(time.monotonic)
+        self._line: FairLine[_Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
         self._serving: asyncio.Task[None] | None = None
         self._stopped = False
 
     async def open(self) -> None:
         """Raises `DatabaseError`."""
-        await self._owners.open(self._path)
-        await self._strangers.open(self._path)
+        await self._owners.open(self._path, self._care)
+        await self._strangers.open(self._path, self._care)
 
     async def close(self) -> None:
         """What waits is answered that the peer is stopping."""
@@ -134,7 +152,7 @@ class Tables:
         visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
         seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
         job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
-        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.lane))
+        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.account))
 
     async def _for_owner(self, job: _Job) -> Success | Failure:
         if self._owners_waiting >= OWNERS_WAITING_MAX:
@@ -145,8 +163,9 @@ class Tables:
         finally:
             self._owners_waiting -= 1
 
-    async def _for_stranger(self, job: _Job, lane: str) -> Success | Failure:
-        turned_away = self._line.offer(lane, job)
+    async def _for_stranger(self, job: _Job, account: str) -> Success | Failure:
+        job.account = account
+        turned_away = self._line.offer(account, job)
         if turned_away is not None:
             _settle(turned_away, BUSY)
         if self._serving is None:
@@ -160,7 +179,9 @@ class Tables:
         """Strangers' operations, in fair order, while there are any."""
         try:
             while (job := self._line.take(lambda _: True)) is not None:
+                begun = time.monotonic()
                 _settle(job, await self._strangers.do(job))
+                self._accounts.charge(job.account, time.monotonic() - begun)
         finally:
             self._serving = None
 
@@ -173,8 +194,8 @@ def _settle(job: _Job, outcome: Success | Failure) -> None:
 def read_request(body: bytes) -> Request | Failure:
     """A request's keys from JSON text."""
     try:
-        found = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found: object = decode(body or b"{}")
+    except InvalidJsonError as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
     if not isinstance(found, dict):
         return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.cli.conftest import Save
 
 from goop2.cli.chat import NOT_A_COMMAND
 from goop2.folder import create
+from goop2.peer import open_peer
 
 
 def test_a_filter_answers_line_by_line_in_order_and_ends_with_its_input(folder: Path) -> None:
@@ -142,3 +144,32 @@ def test_where_no_command_is_the_prompt_says_how_to_make_one(tmp_path: Path) -> 
     create(tmp_path / "mine", "Mine", "quiz")
     with Terminal(["chat", tmp_path / "mine"]) as terminal:
         terminal.wait_for("Mine: no command yet, site/lua/hello.lua makes !hello, Ctrl-D ends.")
+
+
+def keep(folder: Path, *senders: str) -> None:
+    """Messages that came to a peer before."""
+    create(folder)
+
+    async def main() -> None:
+        async with open_peer(folder, {}) as peer:
+            for sender in senders:
+                await peer.chat.receive(sender, f"id of {sender}", "hi", 1)
+
+    asyncio.run(main())
+
+
+def test_conversations_are_listed_and_deleted_from_the_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "mysite"
+    keep(folder, "12D3KooAnn", "12D3KooBob", "visitor-1")
+    listed = goop2("chat", folder, "--conversations")
+    assert listed.stdout.splitlines() == ["visitor-1  1 message", "12D3KooBob  1 message", "12D3KooAnn  1 message"]
+    done = goop2("chat", folder, "--forget", "12D3KooBob")
+    assert (done.stderr, done.returncode) == ("deleted the conversation with 12D3KooBob, 1 message\n", 0)
+    assert "12D3KooBob" not in goop2("chat", folder, "--conversations").stdout
+    done = goop2("chat", folder, "--forget", "nobody")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "not_found: there is no conversation with 'nobody'; goop2 chat DIR --conversations lists them\n",
+    )
+    assert goop2("chat", folder, "--forget-strangers").returncode == 0
+    assert goop2("chat", folder, "--conversations").stderr == "there are no conversations\n"

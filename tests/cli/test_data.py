@@ -279,10 +279,35 @@ def test_a_tables_name_leads_to_no_other_folder(filled: Path, tmp_path: Path) ->
 
 def test_a_table_that_cannot_be_exported_is_named(filled: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(filled / "data.db")) as connection:
-        connection.execute("INSERT INTO loose VALUES (CAST(x'ff' AS TEXT))")
+        connection.execute("INSERT INTO loose VALUES ('no JSON')")
+        connection.execute("ALTER TABLE loose ADD COLUMN computed AS (json(x))")
         connection.commit()
     done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
-    assert (done.returncode, done.stderr.splitlines()[-1][:50]) == (2, "error: table loose: a row holds text that is not U")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: table loose: malformed JSON")
+
+
+def test_a_text_of_old_bytes_is_named_and_the_rest_is_read(filled: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("CREATE TABLE guests (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.execute("INSERT INTO guests (name) VALUES ('Ann'), (CAST(x'4a6f73e9' AS TEXT)), ('Zoe')")
+        connection.commit()
+    named = "table guests, row 2, column name: the text is not UTF-8;"
+    done = goop2("data", filled, "export", "guests")
+    assert (done.returncode, done.stdout, done.stderr[: len(named)]) == (0, "id,name\n1,Ann\n2,Jos\ufffd\n3,Zoe\n", named)
+    done = goop2("data", filled, "query", "SELECT name FROM guests;", "--json")
+    assert ([row["name"] for row in json.loads(done.stdout)], done.stderr[: len(named)]) == (["Ann", "Jos\ufffd", "Zoe"], named)
+    done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
+    assert (done.returncode, named in done.stderr, len(list((tmp_path / "all").iterdir()))) == (0, True, 4)
+    assert goop2("data", filled, "query", "SELECT hex(CAST(name AS BLOB)) AS h FROM guests WHERE id = 2", "--csv").stdout == "h\n4A6F73E9\n"
+
+
+def test_a_computed_column_is_described_and_exported(filled: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("CREATE TABLE sums (a INTEGER, twice INTEGER AS (2 * a))")
+        connection.execute("INSERT INTO sums (a) VALUES (4)")
+        connection.commit()
+    assert goop2("data", filled, "export", "sums").stdout == "a,twice\n4,8\n"
+    assert goop2("data", filled, "describe", "sums").stdout.splitlines()[2].split() == ["twice", "INTEGER", "computed"]
 
 
 def test_an_export_that_finds_no_room_names_its_file_and_leaves_nothing(filled: Path, tmp_path: Path) -> None:
@@ -392,3 +417,50 @@ def test_a_backup_beside_a_running_peer_is_of_one_moment(filled: Path, running: 
     finally:
         stop.set()
         writer.join()
+
+
+def test_a_backup_is_restored_in_one_command(filled: Path, tmp_path: Path) -> None:
+    assert goop2("data", filled, "backup", tmp_path / "b.db").returncode == 0
+    with sqlite3.connect(filled / "data.db") as database:
+        database.execute("DELETE FROM posts")
+    done = goop2("data", filled, "restore", tmp_path / "b.db")
+    assert done.returncode == 0, done.stderr
+    restored, kept = done.stdout.splitlines()
+    assert restored == f"restored  {tmp_path / 'b.db'}, 3 tables"
+    assert kept.startswith(f"kept  {filled}/data.db.before-")
+    assert goop2("data", filled, "query", "SELECT count(*) FROM posts", "--csv").stdout.splitlines()[1] == "2"
+
+
+def test_a_restore_under_a_running_peer_is_refused(filled: Path, tmp_path: Path) -> None:
+    assert goop2("data", filled, "backup", tmp_path / "b.db").returncode == 0
+    with Terminal(["peer", filled]) as peer:
+        peer.wait_for("is up")
+        done = goop2("data", filled, "restore", tmp_path / "b.db")
+        assert done.returncode == 2
+        assert "runs" in done.stderr
+        peer.process.send_signal(signal.SIGINT)
+        peer.ended()
+
+
+@pytest.mark.parametrize("name", ["nowhere.db", "."])
+def test_what_is_no_file_is_no_backup(filled: Path, tmp_path: Path, name: str) -> None:
+    done = goop2("data", filled, "restore", tmp_path / name)
+    assert done.returncode == 2
+    assert "name a backup" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1+1"])
+def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(filled: Path, text: str) -> None:
+    with sqlite3.connect(filled / "data.db") as database:
+        database.execute("UPDATE posts SET title = ? WHERE _id = 1", (text,))
+    exported = goop2("data", filled, "export", "posts").stdout
+    rows = list(csv.DictReader(io.StringIO(exported, newline="")))
+    assert rows[0]["title"] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-5", "+3.5", "-1e9", "a=b", "plain", "'quoted"])
+def test_what_is_no_formula_is_exported_as_it_is(filled: Path, text: str) -> None:
+    with sqlite3.connect(filled / "data.db") as database:
+        database.execute("UPDATE posts SET title = ? WHERE _id = 1", (text,))
+    rows = list(csv.DictReader(io.StringIO(goop2("data", filled, "export", "posts").stdout)))
+    assert rows[0]["title"] == text

@@ -91,3 +91,33 @@ def test_an_address_in_use_is_refused_in_a_sentence(folder: Path) -> None:
         done = goop2("peer", folder, env={"GOOP2_VIEWER_HTTP_ADDR": address})
     assert (done.stdout, done.returncode) == ("", 2)
     assert done.stderr.startswith(f"error: viewer.http_addr is {address}, but another program listens there already, ")
+
+
+def test_a_network_that_cannot_be_opened_leaves_the_pages_and_is_tried_again(folder: Path) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = json.loads((folder / "goop.json").read_text())
+        (folder / "goop.json").write_text(json.dumps({**settings, "p2p": {"listen_port": port}}))
+        with running(folder) as (peer, line):
+            assert peer.stderr is not None
+            warning = peer.stderr.readline().decode()
+            assert warning.startswith(f"warning: this peer is not on the network: port {port} is taken or not allowed: set p2p.listen_port")
+            with urlopen(Request(f"http://127.0.0.1:{line[3]}/healthz"), timeout=10) as answer:
+                assert answer.status == 200
+            until_socket(folder)
+            asked = goop2("peers", folder)
+            assert (asked.returncode, asked.stderr.startswith("unavailable: this peer is not on the network: port")) == (1, True)
+            assert goop2("chat", folder, "--conversations").stderr == "there are no conversations\n"
+            taken.close()
+            assert peer.stderr.readline() == b"this peer is on the network again\n"
+            until_socket(folder)
+            assert goop2("peers", folder).returncode == 0
+            peer.send_signal(signal.SIGINT)
+            assert peer.wait(10) == 0
+
+
+def until_socket(folder: Path) -> None:
+    end = time.monotonic() + 20
+    while not (folder / "data/peer.sock").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -232,3 +232,12 @@ def test_without_a_running_peer_a_command_has_a_network_of_its_own(tmp_path: Pat
     assert (done.returncode, json.loads(done.stdout)) == (0, {"score": 1, "total": 1})
     assert goop2("send", bob, "!hello Carol", "--dir", tmp_path / "carol").stdout == "Hello, Carol!\n"
     assert goop2("peers", tmp_path / "nowhere").returncode == 2
+
+
+def test_a_conversation_of_the_running_peer_is_deleted_by_its_label(alice: Path, bob: str) -> None:
+    assert goop2("connect", alice, bob).returncode == 0
+    assert goop2("send", bob, "hi", "--dir", alice).returncode == 0
+    assert "Bob" in goop2("chat", alice, "--conversations").stdout
+    done = goop2("chat", alice, "--forget", "Bob")
+    assert (done.returncode, done.stderr.startswith("deleted the conversation with 12D3Koo")) == (0, True)
+    assert "Bob" not in goop2("chat", alice, "--conversations").stdout

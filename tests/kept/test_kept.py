@@ -36,6 +36,8 @@ def copy_of(version: str, template: str, target: Path) -> Path:
         sock.bind(("127.0.0.1", 0))
         document["p2p"]["listen_port"] = sock.getsockname()[1]
     (folder / "goop.json").write_text(json.dumps(document))
+    for private in (folder / "goop.json", folder / "data.db", *(folder / "data").iterdir()):
+        private.chmod(0o600)  # as the peer left them; git does not keep it
     return folder
 
 

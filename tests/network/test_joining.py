@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, new_identity
 
-from goop2.chat.chat import CONTENT_MAX_BYTES, PER_CALLER_A_MINUTE
+from goop2.chat.chat import CONTENT_MAX_BYTES
+from goop2.chat.limits import PER_CALLER_A_MINUTE
 from goop2.config import Address
 from goop2.network.joining import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse
@@ -48,12 +50,12 @@ class Joined:
         return self.peer.identity.peer_id
 
 
-async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str) -> Joined:
+async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str, **profile: object) -> Joined:
     (folder / "site/lua/functions").mkdir(parents=True)
     (folder / "schemas").mkdir()
     for table in (POSTS, DIARY):
         (folder / f"schemas/{table['name']}.json").write_text(json.dumps(table))
-    (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": label, "email": f"{label}@example.org"}}))
+    (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": label, "email": f"{label}@example.org", **profile}}))
     (folder / "site/lua/functions/who.lua").write_text(WHO)
     (folder / "site/lua/hello.lua").write_text("function handle(args) return 'Hello, ' .. args .. ' from ' .. goop.self.label end")
     (folder / "site/index.html").write_text(f"<h1>{label}</h1>")
@@ -100,6 +102,9 @@ async def test_tables_are_asked_under_their_policies(two: tuple[Joined, Joined])
     assert await ask(alice, bob, "query", table="diary") == "not_found"
     assert await ask(alice, bob, "delete-table", table="posts") == "forbidden"
     assert await ask(alice, bob, "query", table="posts", limit="many") == "bad_request"
+    answer = await alice.network.calling.ask(bob.id, data.Request("query", table="posts", limit=msgspec.Raw(b"1e999")))
+    assert isinstance(answer, data.Failure)
+    assert answer.code == "bad_request"
     listed = await ask(alice, bob, "tables")
     assert isinstance(listed, list)
     assert [table["name"] for table in listed] == ["posts"]

@@ -201,7 +201,8 @@ async def test_what_is_tampered_with_is_refused_and_never_taken_for_plain(pair: 
     assert await pair.wire.exchange(pair.ours.id, SITE, b"ENC:" + get + b"\n") == b"ERR bad request\n"
     said = tampered(pair.wire.seal(b'{"content":"hi"}'))
     refusal = await pair.wire.message(pair.ours.id, "chat", {"enc": said.decode()})
-    assert refusal == {"type": "refused", "id": "1", "seq": 7}
+    assert (refusal["type"], refusal["refused"], refusal["sealed"]) == ("refused", "1", True)
+    assert "id" not in refusal
     assert await pair.ours.peer.chat.messages(pair.wire.host.peer_id) == []
 
 

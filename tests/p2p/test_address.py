@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.address import PeerAddress, parse, peer_id, typed_id
 from goop2.p2p.faults import NotAnAddress
+from goop2.web.peer_host import host_label
 
 PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 
@@ -61,3 +62,27 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     """Invariant: any text gives an address or NotAnAddress, and nothing else."""
     with contextlib.suppress(NotAnAddress):
         assert parse(text).peer == PEER
+
+
+BASE36 = host_label(PEER)
+
+
+@pytest.mark.parametrize("text", [PEER, f" {PEER}/\n", f"/p2p/{PEER}", f"/ipfs/{PEER}/", BASE36, BASE36.upper(), f"/p2p/{BASE36}"])
+def test_an_id_is_taken_in_every_form_people_copy(text: str) -> None:
+    assert typed_id(text) == PEER
+
+
+@pytest.mark.parametrize("end", [f"/ipfs/{PEER}", f"/p2p/{PEER}/", f"/ipfs/{BASE36}//"])
+def test_an_address_is_taken_with_its_id_in_any_of_them(end: str) -> None:
+    assert parse(f"/ip4/192.0.2.7/tcp/4001{end}") == PeerAddress(PEER, "/ip4/192.0.2.7/tcp/4001")
+
+
+@pytest.mark.parametrize("text", [BASE36[:-1], BASE36[:-1] + "!", "k" + "z" * 61, "k" + "0" * 61, "k5" * 31])
+def test_what_only_looks_like_an_id_of_the_address_bar_is_refused(text: str) -> None:
+    with pytest.raises(NotAnAddress):
+        typed_id(text)
+
+
+def test_what_comes_over_the_network_has_one_spelling() -> None:
+    with pytest.raises(NotAnAddress):
+        peer_id(BASE36)

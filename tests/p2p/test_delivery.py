@@ -8,9 +8,11 @@ import pytest
 from tests.p2p.hosts import until
 
 from goop2.p2p import delivery as module
+from goop2.p2p.calling import MessageRefused
 from goop2.p2p.delivery import PATIENCE_SECONDS, WAITING_MAX, WAITING_MAX_BYTES, Delivery
 from goop2.p2p.faults import Broken
 from goop2.p2p.groups import Outgoing
+from goop2.p2p.protocols import mq
 
 
 class Net:
@@ -99,3 +101,30 @@ async def test_the_last_messages_get_a_moment_and_no_more(net: Net) -> None:
     net.open.set()
     await asyncio.sleep(0)
     assert net.got == [("bob", "close")]
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "sends"), [("rate_limited", 7.0, 2), ("rate_limited", PATIENCE_SECONDS, 1), ("forbidden", None, 1)]
+)
+async def test_a_refused_message_is_not_sent_again_before_its_time_and_loses_no_peer(
+    monkeypatch: pytest.MonkeyPatch, code: str, seconds: float | None, sends: int
+) -> None:
+    waits: list[float] = []
+    sent: list[str] = []
+
+    async def no_sleep(wait: float) -> None:
+        waits.append(wait)
+
+    async def send(peer: str, topic: str, _payload: bytes) -> None:
+        sent.append(topic)
+        if sent == ["1"]:
+            raise MessageRefused(peer, mq.MessageRefused(code, "no", seconds))
+
+    monkeypatch.setattr(asyncio, "sleep", no_sleep)
+    lost: list[str] = []
+    delivery = Delivery(send, lost.append, lambda: 0.0)
+    delivery.post([Outgoing("bob", "1", b"null"), Outgoing("bob", "2", b"null")])
+    await delivery.flush(5)
+    assert sent == ["1"] * sends + ["2"]
+    assert waits == [seconds] * (sends - 1)
+    assert lost == []

@@ -74,6 +74,22 @@ async def test_a_peer_that_cannot_be_dialled_is_reached_through_the_relay(parts:
     await until(lambda: parts.caller.relays == frozenset() and not parts.callee.is_connected(parts.caller.peer_id))
 
 
+async def test_whoever_comes_through_a_relay_comes_from_it_and_else_from_a_network(parts: Three) -> None:
+    origins: list[str] = []
+
+    async def note(stream: Stream) -> None:
+        origins.append(stream.origin)
+        await echo(stream)
+
+    await parts.callee.serve(ECHO, note)
+    await parts.meet()
+    await asked(parts.caller, parts.callee, b"hello")
+    async with loopback_host(parts.caller._guest) as near:
+        await near.connect(parts.callee.peer_id, [parse(parts.callee.addresses[0])])
+        await asked(near, parts.callee, b"hello")
+    assert origins == [f"/p2p-circuit/{parts.relay_host.peer_id}", "127.0.0.1"]
+
+
 async def test_a_peer_that_can_be_dialled_is_dialled(parts: Three) -> None:
     await parts.callee.reserve(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
     ways = [parts.through(parts.callee.peer_id), parse(parts.callee.addresses[0])]

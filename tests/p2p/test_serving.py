@@ -16,15 +16,16 @@ from tests.p2p.hosts import asked, connect, loopback_host, new_identity, until
 
 from goop2.p2p import calling as calling_module
 from goop2.p2p import serving as serving_module
-from goop2.p2p.calling import Calling, Refused
+from goop2.p2p.calling import Calling, MessageRefused, Refused
 from goop2.p2p.faults import Broken, Unreachable
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import Host
+from goop2.p2p.limits import RESEND_AFTER_SECONDS
 from goop2.p2p.protocols import data, mq
 from goop2.p2p.protocols.data import Failure, Success
 from goop2.p2p.protocols.line import LineReader
 from goop2.p2p.protocols.topics import Chat
-from goop2.p2p.serving import Received, Seen, Serving
+from goop2.p2p.serving import NotTaken, Received, Seen, Serving
 from goop2.p2p.stream import Stream
 from goop2.peer import open_peer
 from goop2.scripting.invocation import Caller
@@ -52,7 +53,7 @@ class Pair:
     folder: Path
     received: list[Received]
     replies: list[Received]
-    fail_to_keep: list[OSError]
+    fail_to_keep: list[Exception]
     """Raised, each once, where a message would be kept."""
     may_keep: asyncio.Event
     """Unset: whatever is to be kept waits."""
@@ -67,7 +68,7 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
     received: list[Received] = []
     replies: list[Received] = []
     tasks: list[asyncio.Task[None]] = []
-    fail_to_keep: list[OSError] = []
+    fail_to_keep: list[Exception] = []
     may_keep = asyncio.Event()
     may_keep.set()
 
@@ -283,3 +284,19 @@ async def test_a_peer_that_is_not_there_is_said_at_once(two: Pair) -> None:
     gone = new_identity().peer_id
     with pytest.raises(Unreachable, match=f"{gone} cannot be reached: no address of it is known"):
         await two.calling.label(gone)
+
+
+async def test_a_message_that_is_refused_is_answered_with_the_reason_and_not_sent_again(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    two.fail_to_keep.append(NotTaken("rate_limited", "too many messages", 11.5))
+    with pytest.raises(MessageRefused, match="does not take the message: too many messages") as refusal:
+        await two.calling.chat(two.callee.peer_id, "hi", 1)
+    assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
+    await asyncio.sleep(2 * RESEND_AFTER_SECONDS)
+    assert two.received == []
+    id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
+    assert [message.id for message in two.received] == [id_]
+
+
+async def test_a_message_says_which_network_it_comes_from(two: Pair) -> None:
+    await two.calling.chat(two.callee.peer_id, "hi", 1)
+    assert two.received[0].origin == "127.0.0.1"

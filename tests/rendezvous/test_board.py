@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 
 import base58
@@ -10,7 +11,7 @@ from tests.clock import Clock
 
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.protocols.presence import Presence
-from goop2.rendezvous.board import Board, TooOften
+from goop2.rendezvous.board import Board, BoardFull, TooOften
 from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE
 
 
@@ -86,10 +87,18 @@ def test_an_address_publishes_60_a_minute_and_then_one_a_second(board: Board, cl
     board.admit("192.0.2.1")
 
 
-def test_ten_thousand_invented_peers_are_held_to_the_bound(board: Board) -> None:
+def test_ten_thousand_invented_peers_are_held_to_the_bound_and_push_out_nobody(board: Board, clock: Clock) -> None:
+    assert board.post("192.0.2.9", Presence("online", ANN)) is not None
     for number in range(10_000):
-        board.post("192.0.2.1", Presence("online", a_peer(number)))
+        with contextlib.suppress(BoardFull):
+            board.post("192.0.2.1", Presence("online", a_peer(number)))
     assert len(board) == PEERS_MAX
+    assert ANN in [said.peer_id for said in board.peers()]
+    assert board.post("192.0.2.9", Presence("update", ANN)) is not None, "who is here may go on"
+    with pytest.raises(BoardFull):
+        board.post("192.0.2.1", Presence("online", a_peer(20_000)))
+    clock.now += 20
+    assert board.post("192.0.2.1", Presence("online", a_peer(20_000))) is not None, "there is room when others fell silent"
 
 
 def test_long_texts_are_held_to_a_bound_too(board: Board) -> None:
@@ -97,7 +106,8 @@ def test_long_texts_are_held_to_a_bound_too(board: Board) -> None:
     tracemalloc.start()
     try:
         for number in range(10_000):
-            board.post("192.0.2.1", Presence("online", a_peer(number), f"{number}" * 60, addrs=addrs))
+            with contextlib.suppress(BoardFull):
+                board.post("192.0.2.1", Presence("online", a_peer(number), f"{number}" * 60, addrs=addrs))
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()

@@ -99,9 +99,58 @@ async def test_more_signs_than_60_a_minute_are_refused(server: httpx.AsyncClient
 
 
 def test_who_has_a_network_of_ipv6_is_one_address() -> None:
-    sources = {module._source(Request({"type": "http", "client": (address, 1)})) for address in ("2001:db8::1", "2001:db8::ffff:2")}
+    sources = {
+        module._source(Request({"type": "http", "client": (address, 1), "headers": []})) for address in ("2001:db8::1", "2001:db8::ffff:2")
+    }
     assert len(sources) == 1
-    assert module._source(Request({"type": "http", "client": ("::ffff:192.0.2.1", 1)})) == "192.0.2.1"
+    assert module._source(Request({"type": "http", "client": ("::ffff:192.0.2.1", 1), "headers": []})) == "192.0.2.1"
+
+
+def test_a_proxy_on_this_machine_says_who_comes_and_nobody_else_does() -> None:
+    def source(client: str, forwarded: str) -> str:
+        headers = [(b"x-forwarded-for", forwarded.encode())]
+        return module._source(Request({"type": "http", "client": (client, 1), "headers": headers}))
+
+    assert source("127.0.0.1", "203.0.113.9, 2001:db8::1") == "2001:db8::/64"
+    assert source("192.0.2.1", "203.0.113.9") == "192.0.2.1"
+
+
+async def test_when_no_more_peers_have_room_a_new_one_is_told_when_to_come_again(
+    server: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goop2.rendezvous.board.PEERS_MAX", 1)
+    assert (await server.post("/publish", content=online(ANN))).status_code == 204
+    refused = await server.post("/publish", content=online(BOB))
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+    assert (await server.post("/publish", content=online(ANN))).status_code == 204
+
+
+@pytest.mark.parametrize("bound", ["READERS_MAX", "READERS_PER_ADDRESS_MAX"])
+async def test_when_too_many_listen_one_more_is_told_when_to_come_again(
+    server: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(module, bound, 1)
+    async with server.stream("GET", "/events"):
+        refused = await server.get("/events")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+
+
+async def test_a_reader_that_takes_nothing_hears_the_newest_when_it_reads_again(server: httpx.AsyncClient) -> None:
+    """A slow reader hears fewer, never later and later."""
+    await server.post("/publish", content=online(ANN, "x" * 200))
+    url = server.base_url
+    with socket.create_connection((url.host, url.port)) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(SECONDS):
+            for number in range(40):
+                await server.post("/publish", content=online(BOB, f"{number} " + "x" * 240))
+                await asyncio.sleep(0)
+            got = b""
+            slow.setblocking(False)
+            while b'"39 xxx' not in got:
+                got += await asyncio.get_running_loop().sock_recv(slow, 65536)
+    assert got.count(BOB.encode()) < 40
 
 
 async def test_what_is_not_served_is_404_so_that_peers_fall_back(server: httpx.AsyncClient) -> None:
@@ -111,8 +160,11 @@ async def test_what_is_not_served_is_404_so_that_peers_fall_back(server: httpx.A
 async def test_a_server_with_a_relay_says_where_it_is_as_it_is_reached_itself() -> None:
     everywhere = Address("0.0.0.0", 0)
     async with open_rendezvous(Address("127.0.0.1", 0), everywhere) as url, httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
-        said = (await client.get("/relay")).json()
+        answer = await client.get("/relay")
+        said = answer.json()
         assert said["cleanup_delay_sec"] > 0
+        seconds = [value for key, value in said.items() if key.endswith("_sec")]
+        assert all(type(value) is int for value in seconds), "existing peers read integers, and refuse 5.0"
         first = parse(said["addrs"][0])
         assert first.peer == said["peer_id"]
         assert first.transport.startswith("/ip4/127.0.0.1/tcp/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import subprocess
@@ -18,7 +17,7 @@ SETUP = Setup(flavour="luajit21", declarations="", self_id="p", self_label="p", 
 
 def test_a_peer_that_ends_with_an_answer_unread_leaves_no_traceback() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-I", "-m", "goop2.sandbox.nursery", str(theirs.fileno()), str(os.getpid())]
+    command = [sys.executable, "-I", "-m", "goop2.sandbox.nursery", str(theirs.fileno())]
     with theirs:
         nursery = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE)
     ours.send(msgspec.msgpack.encode(SETUP))

@@ -108,3 +108,9 @@ def test_one_direction_takes_no_message_of_the_other() -> None:
         from_worker().feed(frame(ASKED[0]))
     with pytest.raises(ProtocolViolation):
         to_worker().feed(frame(SENT[0]))
+
+
+@pytest.mark.parametrize("body", [b"\x91" * 100_000, b"\x92\x07" * 50_000, b"\x81" * 100_000], ids=["lists", "in a message", "maps"])
+def test_a_frame_nested_without_end_is_no_message(body: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        from_worker().feed(struct.pack("<I", len(body)) + body)

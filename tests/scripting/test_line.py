@@ -201,3 +201,37 @@ def test_the_owner_gets_a_place_in_a_line_full_of_callers_with_one_item_each() -
     assert line.offer("d", "d1") == "d1"
     assert line.offer("owner", "o1", first_among_equals=True) in {"a1", "b1", "c1"}
     assert "o1" in line
+
+
+def line_charged(capacity: int, charges: dict[str, float], *items: str) -> FairLine[str]:
+    """Items like `A1`, whose callers have used so much."""
+    line: FairLine[str] = FairLine(capacity, lambda caller: charges.get(caller, 0.0))
+    for item in items:
+        line.offer(item[0], item)
+    return line
+
+
+def test_whoever_has_used_less_goes_first_whenever_it_came() -> None:
+    assert drained(line_charged(9, {"A": 5.0, "B": 2.0}, "A1", "B1", "A2", "C1", "D1", "C2")) == ["C1", "D1", "C2", "B1", "A1", "A2"]
+
+
+def test_whoever_has_used_less_but_may_not_run_holds_up_nobody() -> None:
+    line = line_charged(9, {"A": 5.0, "B": 2.0}, "A1", "B1", "C1")
+    assert line.take(lambda caller: caller == "A") == "A1"
+
+
+def test_in_a_full_line_the_caller_charged_most_gives_way_to_one_charged_nothing() -> None:
+    line = line_charged(3, {"A": 5.0, "B": 2.0, "C": 1.0}, "A1", "B1", "C1")
+    assert line.offer("D", "D1") == "A1"
+    assert line.offer("B", "B2") == "B2"
+    assert drained(line) == ["D1", "C1", "B1"]
+
+
+def test_in_a_full_line_of_callers_charged_nothing_a_newcomer_is_turned_away() -> None:
+    line = line_charged(2, {}, "A1", "B1")
+    assert line.offer("C", "C1") == "C1"
+
+
+def test_the_item_that_waits_longest_is_told() -> None:
+    line = line_of(4, "A1", "A2", "B1")
+    assert (line.oldest("A"), line.oldest("C")) == ("A1", None)

@@ -18,7 +18,7 @@ from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation
 from tests.stopwatch import Stopwatch
 
 from goop2.sandbox.vm import FLAVOURS
-from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome
+from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
 from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
 from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool
 
@@ -191,6 +191,59 @@ async def test_ten_strangers_with_endless_scripts_do_not_stop_the_owner() -> Non
         assert not any(call.done() for call in calls)
         for call in calls:
             call.cancel()
+
+
+async def looping(pool: Pool, callers: int, connections: int) -> list[asyncio.Task[None]]:
+    """Callers who each ask for an endless script again and again, on so many connections."""
+
+    async def keep_asking(name: str) -> None:
+        while await pool.run(invocation_of(LOOP, stranger(name), seconds=2.0)) == TIMED_OUT:
+            pass
+
+    loops = [asyncio.create_task(keep_asking(f"loops-{number}")) for number in range(callers) for _ in range(connections)]
+    await asyncio.sleep(0.3)
+    return loops
+
+
+@pytest.mark.parametrize(("callers", "connections"), [(4, 2), (6, 8)])
+async def test_callers_whose_calls_are_short_are_answered_beside_callers_who_loop(callers: int, connections: int) -> None:
+    """Without accounts the loops hold every stranger's worker, and each of these calls waits for a time-out."""
+    async with open_pool(Limits(workers=8)) as pool:
+        loops = await looping(pool, callers, connections)
+        waits = []
+        for number in range(60):
+            watch = Stopwatch()
+            outcome = await pool.run(invocation_of(HELLO, stranger(f"short-{number % 10}")))
+            assert outcome.payload == b"Hello, !"
+            waits.append(watch.seconds)
+            await asyncio.sleep(0.05)
+        assert sorted(waits)[54] < 0.5
+        for loop in loops:
+            loop.cancel()
+
+
+async def test_a_caller_who_loops_shares_its_account_with_every_id_of_its_address() -> None:
+    async with open_pool(Limits(workers=8)) as pool:
+        loops = [
+            asyncio.create_task(pool.run(invocation_of(LOOP, Caller(f"id-{number}", address="203.0.113.7"), seconds=30.0)))
+            for number in range(16)
+        ]
+        await asyncio.sleep(0.6)
+        assert len(pool._running) == Limits(workers=8).workers_per_caller
+        for loop in loops:
+            loop.cancel()
+
+
+async def test_with_two_workers_a_caller_who_loops_stands_behind_the_others() -> None:
+    async with open_pool(Limits(workers=2)) as pool:
+        first = asyncio.create_task(pool.run(invocation_of(LOOP, stranger("loops"), seconds=1.2)))
+        more = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger("loops"), seconds=30.0))) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        assert (await pool.run(invocation_of(HELLO, stranger("short")))).payload == b"Hello, !"
+        assert first.done()
+        assert not any(loop.done() for loop in more)
+        for loop in more:
+            loop.cancel()
 
 
 async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_for(monkeypatch: pytest.MonkeyPatch) -> None:

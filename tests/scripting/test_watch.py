@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from structlog.testing import capture_logs
 
 from goop2.scripting import watch
 from goop2.scripting.catalog import Broken, Catalog, Script
-from goop2.scripting.limits import RESCAN_SECONDS
+from goop2.scripting.limits import EMPTY_HELD_SECONDS, RELOAD_LIVE_SECONDS, RESCAN_SECONDS
 from goop2.scripting.watch import watch_folders
 
 PATIENCE_SECONDS = RESCAN_SECONDS / 2
@@ -317,3 +318,58 @@ async def test_a_stopped_watch_leaves_no_task_behind(peer: Peer) -> None:
         peer.make("hello.lua", "new")
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# ── saves that empty the file first ──────────────────────────────────────────────────────────────
+
+
+async def test_a_save_that_empties_the_file_first_keeps_the_last_good_version(peer: Peer) -> None:
+    file = peer.make("hello.lua")
+    async with peer.watched():
+        await live(lambda: peer.source("hello") == "old")
+        for content in ("", " \n", ""):  # and emptied again before the first is judged
+            file.write_text(content)
+            await asyncio.sleep(EMPTY_HELD_SECONDS * 0.6)
+            assert peer.source("hello") == "old"
+            assert peer.catalog.listing()[0].state == "ok"
+            file.write_text("old")
+            await asyncio.sleep(RELOAD_LIVE_SECONDS)
+        file.write_text("new")
+        await live(lambda: peer.source("hello") == "new")
+
+
+async def test_a_script_that_stays_empty_is_said_to_be_after_a_moment(peer: Peer) -> None:
+    file = peer.make("hello.lua")
+    async with peer.watched():
+        await live(lambda: peer.source("hello") == "old")
+        file.write_text("")
+        await live(lambda: isinstance(peer.catalog.command("hello"), Broken))
+        found = peer.catalog.command("hello")
+        assert isinstance(found, Broken)
+        assert found.message == "hello.lua is empty"
+        file.write_text("new")
+        await live(lambda: peer.source("hello") == "new")
+
+
+# ── names that are not UTF-8 ─────────────────────────────────────────────────────────────────────
+
+
+async def test_a_file_whose_name_is_not_utf_8_does_not_end_the_watchers(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
+    peer.make("hello.lua")
+    async with peer.watched():
+        await live(lambda: peer.source("hello") == "old")
+        (peer.scripts / os.fsdecode(b"b\xe9.txt")).touch()
+        await live(lambda: bool(peer.catalog.warnings))
+        peer.make("hello.lua", "new")
+        await live(lambda: peer.source("hello") == "new")
+    assert "changes are looked for" not in capsys.readouterr().out
+
+
+async def test_a_folder_whose_name_is_not_utf_8_is_looked_at_now_and_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peer = Peer(tmp_path / os.fsdecode(b"Jos\xe9"))
+    file = peer.make("hello.lua")
+    async with peer.watched():
+        await live(lambda: peer.source("hello") == "old")
+        file.write_text("new")
+        await live(lambda: peer.source("hello") == "new")
+    assert "a folder's name is not UTF-8" in capsys.readouterr().out

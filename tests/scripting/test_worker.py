@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -15,6 +17,7 @@ import pytest
 
 from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
 from goop2.sandbox.wire import ProtocolViolation, frame
+from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 from goop2.scripting.worker import VERSIONS_REMEMBERED, WorkerProcess
 
 READY = frame(Ready({}))
@@ -25,6 +28,7 @@ class Events:
 
     def __init__(self) -> None:
         self.heard: list[object] = []
+        self.broken: list[str] = []
         self.lost = asyncio.Event()
 
     def worker_ready(self, worker: WorkerProcess) -> None:
@@ -40,6 +44,9 @@ class Events:
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
         self.heard.append(message)
+
+    def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
+        self.broken.append(reason)
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         self.lost.set()
@@ -77,6 +84,8 @@ GARBAGE = {
     "a message before it is ready": frame(Done("ok", b"", 0)),
     "ready a second time": READY + READY,
     "an outcome nobody knows": READY + frame(Done("nonsense", b"", 0)),
+    "lists within lists without end": READY + struct.pack("<I", 200_002) + b"\x92\x06" + b"\x91" * 200_000,
+    "a message with lists without end behind it": READY + struct.pack("<I", 200_005) + b"\x94\x06\xa4info\xa1x"[:5] + b"\x91" * 200_000,
 }
 
 
@@ -87,6 +96,7 @@ async def test_a_worker_that_speaks_garbage_is_ended(what: str) -> None:
         await asyncio.wait_for(events.lost.wait(), 1)
         await asyncio.sleep(0.05)
         assert not alive()
+        assert len(events.broken) == 1
 
 
 async def test_a_worker_that_closes_its_socket_and_goes_on_is_ended() -> None:
@@ -116,3 +126,26 @@ async def test_it_remembers_which_versions_were_sent_and_starts_over_when_there_
         for n in range(VERSIONS_REMEMBERED):
             worker.knows(str(n).encode())
         assert not worker.knows(b"a")
+
+
+def cpu_limit(worker: WorkerProcess) -> int:
+    return resource.prlimit(worker.pid, resource.RLIMIT_CPU)[0]
+
+
+async def test_before_an_invocation_it_is_allowed_the_processor_time_for_it_and_not_much_more() -> None:
+    async with fake_worker() as (_, worker, _, alive):
+        worker.allow_cpu(time.monotonic() + 5.0)
+        assert 5 + CPU_LEAST_SECONDS <= cpu_limit(worker) <= 5 + CPU_SPARE_SECONDS + 1
+        before = cpu_limit(worker)
+        worker.allow_cpu(time.monotonic() + 5.0)
+        assert cpu_limit(worker) == before, "the kernel is not asked at each call"
+        worker.allow_cpu(time.monotonic() + 60.0)
+        assert 60 + CPU_LEAST_SECONDS <= cpu_limit(worker) <= 60 + CPU_SPARE_SECONDS + 1
+        assert alive()
+
+
+async def test_the_limit_of_a_worker_that_has_ended_is_left_alone() -> None:
+    async with fake_worker() as (events, worker, _, _):
+        worker.kill()
+        await asyncio.wait_for(events.lost.wait(), 1)
+        worker.allow_cpu(time.monotonic() + 5.0)

@@ -8,6 +8,7 @@ import pytest
 
 from goop2.storage.database import Database
 from goop2.storage.datetimes import unify
+from goop2.storage.guard import EXEC
 from goop2.storage.start import open_folder
 from goop2.storage.typed import Owner, TypedTables
 from goop2.storage.values import check, stored
@@ -102,5 +103,5 @@ def test_triggers_do_not_fire_for_it_and_fire_afterwards(database: Database, typ
     unify(database, typed.readable())
     assert database.scalar("SELECT count(*) FROM seen") == 0
     assert database.scalar("SELECT at FROM events") == "2026-11-30 10:00:00"
-    database.rows("UPDATE events SET title = 'x'")
+    database.change(EXEC, "UPDATE events SET title = 'x'")
     assert database.scalar("SELECT count(*) FROM seen") == 1

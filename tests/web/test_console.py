@@ -17,6 +17,8 @@ from tests.web.served import Served, served
 from tests.web.test_console_groups import grouped
 from tests.web.test_console_listen import plays
 
+from goop2.chat.chat import ChatError
+from goop2.chat.limits import PER_CALLER_A_MINUTE
 from goop2.scripting.engine import Success
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -347,6 +349,33 @@ async def test_chat_completes_commands_and_shows_what_others_say_as_text(browser
     await expect(page.get_by_text("failed: this peer is not on the network")).to_be_visible()
     await up.peer.chat.receive(OTHER, "id-2", "It is me", 1764000000001)
     await expect(page.get_by_text("It is me").first).to_be_visible()
+
+
+async def test_a_conversation_is_deleted_after_a_question(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        await up.peer.chat.receive(OTHER, "id-1", "a flood", 1764000000000)
+        await up.peer.chat.receive("12D3KooAnother", "id-1", "another flood", 1764000000000)
+        page = await _console(browser, up, f"chat?peer={OTHER}")
+        await expect(page.locator(".bubble", has_text="a flood")).to_be_visible()
+        await page.get_by_role("button", name="Delete conversation", exact=True).click()
+        await page.get_by_role("button", name="Delete", exact=True).click()
+        await expect(page.locator(".bubble")).to_have_count(0)
+        assert [who for who, _, _ in await up.peer.chat.conversations()] == ["12D3KooAnother"]
+        await page.get_by_role("button", name="Delete conversations I never wrote in").click()
+        await page.get_by_role("button", name="Delete", exact=True).click()
+        await expect(page.get_by_text("another flood")).to_have_count(0)
+        assert await up.peer.chat.conversations() == []
+
+
+async def test_home_says_when_messages_of_others_were_refused(browser: Browser, tmp_path: Path) -> None:
+    async with served(tmp_path) as up:
+        for number in range(PER_CALLER_A_MINUTE):
+            await up.peer.chat.receive(OTHER, str(number), "hi", 1)
+        with pytest.raises(ChatError):
+            await up.peer.chat.receive(OTHER, "one more", "hi", 1)
+        page = await _console(browser, up, "home")
+        await expect(page.get_by_text("A message of another peer was refused")).to_be_visible()
+        await expect(page.get_by_text("too many messages")).to_be_visible()
 
 
 async def test_whoever_reads_earlier_messages_stays_there_when_one_comes(browser: Browser, tmp_path: Path) -> None:

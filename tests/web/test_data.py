@@ -199,16 +199,30 @@ async def test_a_body_that_is_no_request_is_told_so(up: Served, body: bytes) -> 
 
 
 NESTED = b"[" * 100_000 + b"]" * 100_000
+DEEP = b"[" * 400 + b"]" * 400
+"""Deeper than anything of ours takes, and still within what Python can follow."""
 
 
 @pytest.mark.parametrize(
-    "path", ["data/lua/call", "data/query", "data/insert", "chat/send", "chat/messages", "site/remove", "listen/control"]
+    "path",
+    [
+        *("data/lua/call", "data/query", "data/insert", "chat/send", "chat/messages", "site/remove", "listen/control"),
+        *("group/join", "group/leave", "group/send", "group/create", "group/close", "group/invite", "group/remove", "group/refuse"),
+    ],
 )
 @pytest.mark.parametrize(
-    "body", [b'{"a":' + NESTED + b"}", NESTED, b'{"function": "\xff", "peer": "\xff", "path": "\xff", "action": "\xff"}', b'{"a', b"7"]
+    "body",
+    [
+        b'{"function": "echo", "group": "a", "host": "b", "payload":' + DEEP + b', "params":' + DEEP + b', "data":' + DEEP + b"}",
+        b'{"a":' + NESTED + b"}",
+        NESTED,
+        b'{"function": "\xff", "peer": "\xff", "path": "\xff", "action": "\xff"}',
+        b'{"a',
+        b"7",
+    ],
 )
 async def test_no_body_is_a_mistake_of_ours(up: Served, path: str, body: bytes) -> None:
-    """Nested without end, no UTF-8, cut, of another form."""
+    """Nested without end or too deep, no UTF-8, cut, of another form."""
     answer = await up.ask(f"/api/{path}", method="POST", body=body)
     assert (answer.status, answer.json["code"]) == (400, "bad_request")
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.web.served import Answer, Served, exchange, served
 
+from goop2.identity import load_or_create
 from goop2.web import ports
+from goop2.web.doors import BoundDoor, bind_site
+from goop2.web.kept_ports import KeptPorts
+from goop2.web.origins import Realm
 from goop2.web.ports import needs_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,6 +24,7 @@ PHONE = (
 )
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0"
+ANOTHER = "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA"
 OTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 
 
@@ -86,3 +92,61 @@ async def test_the_ports_have_an_end_in_number_and_in_time(tmp_path: Path, monke
         assert (refused.status, b"1 sites have a port already" in refused.body) == (503, True)
     with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await ask(address)
+
+
+async def test_a_site_keeps_its_port_over_restarts_and_no_other_gets_it(tmp_path: Path) -> None:
+    paths = ("/as/ann/", f"/p/{OTHER}/")
+    async with served(tmp_path) as first:
+        before = [urlsplit(await led(first, path)).port for path in paths]
+    async with served(tmp_path) as second:
+        assert [urlsplit(await led(second, path)).port for path in reversed(paths)] == before[::-1]
+    assert (tmp_path / "data/ports.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_port_that_another_program_has_meanwhile_stays_its_sites(tmp_path: Path) -> None:
+    async with served(tmp_path) as first:
+        port = urlsplit(await led(first, "/as/ann/")).port
+    with socket.socket() as program:
+        program.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        program.bind(("127.0.0.1", port or 0))
+        program.listen()
+        async with served(tmp_path) as second:
+            other = urlsplit(await led(second, "/as/ann/")).port
+            assert other != port
+    kept = KeptPorts(tmp_path)
+    assert kept.is_anothers(port or 0, OTHER, "")
+    assert kept.is_anothers(other or 0, OTHER, "")
+    assert not kept.is_anothers(port or 0, load_or_create(tmp_path).peer_id, "ann")
+
+
+async def test_a_free_port_of_another_site_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = [bind_site(OTHER, Realm.VISITED_SITE, "", 0) for _ in range(2)]
+    numbers = [bound.door.port for bound in free]
+    for bound in free:
+        bound.close()
+    kept = KeptPorts(tmp_path)
+    kept.keep(numbers[0], OTHER, "")
+    real, given = bind_site, iter([*numbers])
+
+    def bind(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundDoor:
+        return real(peer_id, realm, visitor, port or next(given))
+
+    monkeypatch.setattr(ports, "bind_site", bind)
+    opened = ports.Ports("12D3own", 1, kept)
+
+    async def serve(bound: BoundDoor) -> None:
+        bound.close()
+
+    opened.serve = serve
+    assert await opened.address(ANOTHER, "", SAFARI) == f"http://localhost:{numbers[1]}"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"sites": 5}', b'{"sites": ' + b"[" * 500 + b"]" * 500 + b"}"])
+async def test_a_damaged_file_of_ports_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/ports.json").write_bytes(content)
+    kept = KeptPorts(tmp_path)
+    assert kept.of(OTHER, "") == 0
+    kept.keep(4000, OTHER, "")
+    assert KeptPorts(tmp_path).of(OTHER, "") == 4000
+    assert (tmp_path / "data/ports.json.bad").read_bytes() == content

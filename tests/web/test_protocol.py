@@ -12,18 +12,24 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http import httptools_impl
 
-from goop2.web import protocol
-from goop2.web.limits import BODY_SECONDS, HEAD_MAX_BYTES, HEAD_SECONDS, STALLED_SECONDS
+from goop2.web import limits, protocol
+from goop2.web.limits import BODY_SECONDS, COOKIES_MAX_BYTES, HEAD_MAX_BYTES, HEAD_SECONDS, STALLED_SECONDS
 from goop2.web.protocol import PatientProtocol, StrangersProtocol, sweep
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+HEADERS: list[tuple[bytes, bytes]] = []
+"""Of the last request."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Reads the body, then answers with as much as the path says."""
     while (await receive()).get("more_body"):
         pass
+    HEADERS[:] = scope["headers"]
     size = int(scope["path"][1:] or "2")
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
     for start in range(0, size, 65536):
@@ -136,6 +142,32 @@ async def test_one_header_without_end_is_ended() -> None:
             assert (await reader.readline()).startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.parametrize("pieces", [1, 40, 300])
+async def test_cookies_of_other_ports_of_this_machine_do_not_count(pieces: int) -> None:
+    """Where every site is at `localhost`, a visited one can set 60 cookies of 3.9 kB, for a year."""
+    cookies = b"; ".join(b"c%d=%s" % (number, b"x" * 3900) for number in range(60))
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: %s; goop2_visitor=a\r\nX: y\r\n\r\n" % cookies
+    async with running() as here:
+        reader, writer = await here.connect()
+        size = len(request) // pieces + 1
+        for start in range(0, len(request), size):
+            writer.write(request[start : start + size])
+            await writer.drain()
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert (b"cookie", b" goop2_visitor=a") in HEADERS
+
+
+@pytest.mark.parametrize("head", [b"Cookie: ", b"X: ", b"X-Cookie: "], ids=["cookies", "another header", "another name"])
+async def test_a_header_without_end_is_ended_also_among_cookies(head: bytes) -> None:
+    async with running() as here:
+        reader, writer = await here.connect(b"GET / HTTP/1.1\r\nCookie: a=b\r\n" + head)
+        writer.write(b"y" * (2 * HEAD_MAX_BYTES + (COOKIES_MAX_BYTES if head == b"Cookie: " else 0)))
+        async with asyncio.timeout(5):
+            assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+
+
 async def test_headers_that_come_in_one_piece_are_measured_too() -> None:
     async with running() as here:
         many = b"".join(b"X-%d: y\r\n" % number for number in range(HEAD_MAX_BYTES // 5))
@@ -172,14 +204,48 @@ def take(sock: socket.socket, size: int) -> None:
         size -= len(sock.recv(1 << 20))
 
 
-async def test_there_is_an_end_to_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+WHOLE = b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n"
+"""Answered with so much that it is under way for as long as nobody reads it."""
+
+
+def left(here: Running, *streams: Streams) -> list[bool]:
+    """Which of these connections the server still has."""
+    ports = {each.client[1] for each in here.state.connections if not each.transport.is_closing()}
+    return [writer.get_extra_info("sockname")[1] in ports for _, writer in streams]
+
+
+async def test_half_a_request_gives_way_when_places_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 3)
     async with running() as here:
-        kept = [await here.connect() for _ in range(3)]
-        refused, _ = await here.connect()
-        with contextlib.suppress(ConnectionError):
-            assert await refused.read() == b""
-        assert here.sweep_after(0) == len(kept)
+        silent, half, answered = await here.connect(), await here.connect(HEAD), await here.connect(WHOLE)
+        first, second = await here.connect(WHOLE), await here.connect(WHOLE)
+        assert left(here, silent, half, answered, first, second) == [False, False, True, True, True]
+
+
+async def test_a_kept_connection_without_a_request_gives_way_after_those(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 2)
+    async with running() as here:
+        kept = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        half = await here.connect(HEAD + b"\r\nab")
+        first = await here.connect(WHOLE)
+        assert left(here, kept, half, first) == [True, False, True]
+        second = await here.connect(WHOLE)
+        assert left(here, kept, first, second) == [False, True, True]
+
+
+async def test_whoever_finds_no_place_is_told_so_and_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 2)
+    async with running() as here:
+        answered = [await here.connect(WHOLE), await here.connect(WHOLE)]
+        refused, _ = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            answer = await refused.read()
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nretry-after: 2\r\n" in answer
+        silent = await here.connect()
+        assert left(here, *answered, silent) == [True, True, True]
+        assert here.sweep_after(limits.REFUSED_SECONDS + 1) == 2
+    assert (protocol._PLACES[here.state].total, protocol._PLACES[here.state].refusing) == (0, 0)
 
 
 async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,3 +254,16 @@ async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.Mon
         for _ in range(4):
             await here.connect()
         assert here.sweep_after(0) == 2
+
+
+async def test_all_addresses_of_one_ipv6_network_are_one_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One /64 took every place of an opened door (security/one_ipv6_network.py)."""
+    monkeypatch.setattr(StrangersProtocol, "connections_per_address", 3)
+    addresses = [f"2001:db8::{number:x}" for number in range(10)] + ["2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.1"]
+    coming = iter(addresses)
+    monkeypatch.setattr(httptools_impl, "get_remote_addr", lambda _transport: (next(coming), 1))
+    async with running(StrangersProtocol) as here:
+        for _ in addresses:
+            await here.connect(HEAD)
+        places = protocol._PLACES[here.state]
+        assert (places.total, places.of("2001:db8::/64"), places.of("2001:db8:0:1::/64"), places.of("192.0.2.1")) == (6, 3, 1, 2)

@@ -1,5 +1,7 @@
 """Chat: what somebody says is kept, told to whoever listens, and answered by the engine when it begins with `!`.
 
+What others say is bounded by messages a minute (limits.py) and by bytes kept (budgets.py); whoever is refused is told so.
+
 Three ways in: `say`, somebody on this machine or on a page talks with this peer; `send`, the owner writes to another peer; `receive`,
 another peer has written, known by the id its connection proved. Who carries a message to another peer is lent (`Carry`).
 """
@@ -7,9 +9,10 @@ another peer has written, known by the id its connection proved. Who carries a m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +20,14 @@ import msgspec
 import structlog
 
 from goop2.chat.keeper import Keeper
+from goop2.chat.limits import (
+    BUSY_RETRY_SECONDS,
+    OF_ALL_A_MINUTE,
+    PER_CALLER_A_MINUTE,
+    PER_ID_IN_A_CROWD_A_MINUTE,
+    PER_ORIGIN_A_MINUTE,
+    REFUSALS_TOLD_SECONDS,
+)
 from goop2.scripting.engine import Engine, Reply
 from goop2.scripting.invocation import Caller
 from goop2.scripting.rate import RateLimiter
@@ -27,15 +38,12 @@ from goop2.storage.messages import Message
 COMMAND: Final = "!"
 CONTENT_MAX_BYTES: Final = 64 * 1024
 """One message. A command's arguments may be longer where they are not kept, on the command line."""
-STRANGERS_MAX_CHARACTERS: Final = 256 * 1024 * 1024
-"""When all messages are this long, nobody but the owner adds any: strangers fill no disk."""
-PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE = 60, 600
-"""Messages of callers who are not the owner; commands have the engine's limits besides."""
 SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
 SHOWN: Final = "shown"
 """Of a message that came in: a page of the owner's has it, and its sender was told."""
 ANSWERING_MAX: Final = 256
 """Commands of other peers under way; the pool's line is as long."""
+RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"
 _MILLISECONDS: Final = 1000
 
 Carry = Callable[[str, str, str, int], Awaitable[None]]
@@ -45,11 +53,25 @@ TellShown = Callable[[str, Sequence[str]], None]
 
 
 class Undelivered(Exception):
-    """A message did not reach its peer; why, in a sentence."""
+    """A message did not reach its peer, or was refused there; why, in a sentence. `code` is an error class of behaviour.md."""
+
+    def __init__(self, message: str, code: str = "unavailable", retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ChatError(Exception):
     """A message was not taken; why, in a sentence."""
+
+
+class ChatRefusedError(ChatError):
+    """A message is none that is wrong, but is not taken now. `code` is rate_limited or unavailable."""
+
+    def __init__(self, message: str, code: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -66,6 +88,15 @@ class Heard(msgspec.Struct, frozen=True):
 
     sender: str
     content: str
+
+
+class Refusals(msgspec.Struct):
+    """Messages of others that were not taken since the start, for Home and the log."""
+
+    count: int = 0
+    last_at: float = 0.0
+    """Seconds since 1970."""
+    last_reason: str = ""
 
 
 async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
@@ -86,6 +117,12 @@ class Chat:
         self._showing: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("goop2.chat").bind()
         self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self._origin_rate = RateLimiter(PER_ORIGIN_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self._crowd_rate = RateLimiter(PER_ID_IN_A_CROWD_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self.problem = ""
+        """Why messages cannot be kept, as it was found at the start; "" when they can."""
+        self.refusals = Refusals()
+        self._told_at = -REFUSALS_TOLD_SECONDS
         self._carry_to: Carry = no_network
         self._tell_shown: TellShown | None = None
 
@@ -109,47 +146,68 @@ class Chat:
         """(peer, number of messages, the last one), the latest first. Raises `StorageError`."""
         return [(each.peer, each.messages, each.last) for each in await self._keeper.conversations()]
 
+    @property
+    def removed(self) -> int:
+        """Return how many messages of others were removed since the start, to make room for newer ones."""
+        return self._keeper.removed
+
+    async def forget(self, peer: str) -> int:
+        """Remove the conversation with a peer; return how many messages it had. Raises `StorageError`."""
+        return await self._keeper.forget(peer)
+
+    async def forget_strangers(self) -> int:
+        """Remove every conversation in which the owner has written nothing; return how many messages these had. Raises `StorageError`."""
+        return await self._keeper.forget_strangers()
+
     async def say(self, caller: Caller, content: str) -> Reply:
         """Something `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
         check(content)
-        if not caller.owner:
-            self._check_stranger(caller.id, caller.address)
-        await self._keep(caller.id, caller.id, content, _now())
+        charged = None if caller.owner else (caller.id, caller.address)
+        with self._counting_refusals(owner=caller.owner):
+            if not caller.owner:
+                self._check_rate(caller.id, caller.address)
+            await self._keep(caller.id, caller.id, content, _now(), charged=charged)
         if not content.startswith(COMMAND):
             return Reply("")
         reply = await self._engine.command(caller, content)
         if reply.text:
-            await self._keep(caller.id, self._self_id, reply.text, _now(), reply=True)
+            await self._keep(caller.id, self._self_id, reply.text, _now(), charged=charged, reply=True)
         return reply
 
     async def send(self, peer: str, content: str) -> Message:
         """Something the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
+        return (await self.deliver(peer, content))[0]
+
+    async def deliver(self, peer: str, content: str, charged: tuple[str, str] | None = None) -> tuple[Message, Undelivered | None]:
+        """As `send`; gives also why the message was not delivered. `charged`: whose budget it is in, None for the owner's own."""
         check(content)
         wire_id = str(uuid.uuid4())
-        message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING)
+        message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
         assert message is not None, "an id was drawn twice"
         return await self._carry(message, wire_id)
 
-    async def receive(self, peer: str, wire_id: str, content: str, timestamp: int | None) -> bool:
+    async def receive(self, peer: str, wire_id: str, content: str, timestamp: int | None, origin: str = "") -> bool:
         """Another peer has written; committed when this returns, then a command is answered. False when it was known already.
 
-        Raises `ChatError`, `StorageError`; then it must not be acknowledged.
+        `origin`: the network its connection comes from. Raises `ChatError`, `StorageError`; then it must not be acknowledged.
         """
         check(content)
-        self._check_stranger(peer, "")
-        if len(self._answering) >= ANSWERING_MAX:
-            raise ChatError("too many commands are being answered; try again later")
-        message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id)
+        with self._counting_refusals():
+            self._check_rate(peer, origin)
+            if len(self._answering) >= ANSWERING_MAX:
+                raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
+            message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
         if message is not None and content.startswith(COMMAND):
-            task = asyncio.create_task(self._answer(peer, content))
+            task = asyncio.create_task(self._answer(peer, content, origin))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
         return message is not None
 
-    def admit_broadcast(self, peer: str, content: str) -> None:
+    def admit_broadcast(self, peer: str, content: str, origin: str = "") -> None:
         """What another peer says to everybody, and nobody keeps, may be told. Raises `ChatError`; then it must not be acknowledged."""
         check(content)
-        self._check_rate(peer, "")
+        with self._counting_refusals():
+            self._check_rate(peer, origin)
 
     async def delivered(self, peer: str, wire_id: str) -> None:
         """The other side's browser has shown a message of ours."""
@@ -173,27 +231,51 @@ class Chat:
         await asyncio.gather(*ending, return_exceptions=True)
         await self._keeper.close()
 
-    def _check_stranger(self, caller: str, address: str) -> None:
-        if self._keeper.size >= STRANGERS_MAX_CHARACTERS:
-            raise ChatError("this peer keeps no more messages")
-        self._check_rate(caller, address)
+    def _check_rate(self, caller: str, origin: str) -> None:
+        """Count a message of `caller` and of its network. Raises `ChatRefusedError`."""
+        wait = self._rate.check(caller, "", None)
+        if wait is None and origin:
+            wait = self._origin_rate.check(origin, "", None)
+            if wait is not None and self._crowd_rate.check(caller, "", None) is None:
+                wait = None
+        if wait is not None:
+            raise ChatRefusedError("too many messages; try again in a minute", RATE_LIMITED, wait)
 
-    def _check_rate(self, caller: str, address: str) -> None:
-        if self._rate.check(caller, "", None, address) is not None:
-            raise ChatError("too many messages; try again in a minute")
+    @contextlib.contextmanager
+    def _counting_refusals(self, *, owner: bool = False) -> Iterator[None]:
+        """Note for the owner that a message was not taken, whoever sent it; one log line for many."""
+        try:
+            yield
+        except (ChatRefusedError, StorageError) as refusal:
+            if not owner:
+                self.refusals.count += 1
+                self.refusals.last_at, self.refusals.last_reason = time.time(), str(refusal)
+                if time.monotonic() - self._told_at >= REFUSALS_TOLD_SECONDS:
+                    self._told_at = time.monotonic()
+                    self._log.warning("messages of others are refused", refused=self.refusals.count, cause=str(refusal))
+            raise
 
-    async def _answer(self, peer: str, content: str) -> None:
-        reply = await self._engine.command(self._caller_of(peer), content)
+    async def _answer(self, peer: str, content: str, origin: str) -> None:
+        reply = await self._engine.command(self._caller_of(peer).coming_from(origin), content)
         if reply.text:
             try:
-                await self.send(peer, reply.text)
+                await self.deliver(peer, reply.text, charged=(peer, origin))
             except Exception as error:
                 self._log.warning("a reply was not kept", peer=peer, cause=str(error))
 
     async def _keep(
-        self, peer: str, sender: str, content: str, timestamp: int, *, wire_id: str = "", state: str = "", reply: bool = False
+        self,
+        peer: str,
+        sender: str,
+        content: str,
+        timestamp: int,
+        *,
+        wire_id: str = "",
+        state: str = "",
+        charged: tuple[str, str] | None = None,
+        reply: bool = False,
     ) -> Message | None:
-        message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state)
+        message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state, charged=charged)
         if message is not None:
             self._subscribers.tell(Said(message, reply=reply))
         return message
@@ -207,17 +289,17 @@ class Chat:
             if ids:
                 tell(messages[0].peer, ids)
 
-    async def _carry(self, message: Message, wire_id: str) -> Message:
+    async def _carry(self, message: Message, wire_id: str) -> tuple[Message, Undelivered | None]:
+        failure = None
         try:
             await self._carry_to(message.peer, wire_id, message.content, message.timestamp)
         except Undelivered as error:
-            message = replace(message, state=f"{FAILED}: {error}")
-        else:
-            message = replace(message, state=SENT)
+            failure = error
+        message = replace(message, state=SENT if failure is None else f"{FAILED}: {failure}")
         # Where a page over there is open, that it has the message may be known before that it was taken.
         if await self._keeper.mark(message.id, message.state, unless=DELIVERED):
             self._subscribers.tell(Said(message, changed=True))
-        return message
+        return message, failure
 
 
 def check(content: str) -> None:

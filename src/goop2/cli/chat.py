@@ -24,12 +24,21 @@ NOT_A_COMMAND = "only lines that begin with ! are commands, such as !hello Alice
 @click.command("chat")
 @folder_argument
 @as_option
-def chat(folder: Path, stranger: str | None) -> int:
+@click.option("--conversations", is_flag=True, help="List the kept conversations and end.")
+@click.option("--forget", metavar="PEER", help="Delete the conversation with PEER, an id or a label, and end.")
+@click.option("--forget-strangers", is_flag=True, help="Delete every conversation in which you have written nothing, and end.")
+def chat(folder: Path, stranger: str | None, conversations: bool, forget: str | None, forget_strangers: bool) -> int:
     """Talk to the scripts of a peer: a prompt, or a filter.
 
     Edit the scripts meanwhile: a saved change is live at once. With stdin not a terminal each line is answered in turn, without
     banner and prompt: echo '!hello Alice' | goop2 chat DIR. The exit code is then 1 when a reply reported a failure.
     """
+    if conversations or forget is not None or forget_strangers:
+        from goop2.cli import conversations as kept
+
+        if forget is not None:
+            return kept.forget(folder, forget)
+        return kept.forget_strangers(folder) if forget_strangers else kept.show(folder)
     session.require_lua(folder)
     return session.run(_chat(folder, stranger))
 

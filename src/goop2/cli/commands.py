@@ -6,12 +6,14 @@ import click
 
 import goop2 as package
 from goop2.cli.chat import chat
+from goop2.cli.console import console
 from goop2.cli.data import data
 from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
 from goop2.cli.folders import identity, init, keys
 from goop2.cli.group import group
 from goop2.cli.lua import lua
+from goop2.cli.options import Text
 from goop2.cli.peer import peer
 from goop2.cli.remote import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
@@ -32,5 +34,15 @@ def goop2() -> None:
     """
 
 
-for command in (init, demo, peer, rendezvous, chat, lua, data, call, send, peers, connect, group, doctor, identity, keys):
+def _take_only_text(command: click.Command) -> None:
+    """What click hands over as it came, its usual type, is checked to be text: in this command and those under it."""
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = Text()
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_only_text(inner)
+
+
+for command in (init, demo, peer, console, rendezvous, chat, lua, data, call, send, peers, connect, group, doctor, identity, keys):
     goop2.add_command(command)
+_take_only_text(goop2)

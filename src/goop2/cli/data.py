@@ -1,6 +1,6 @@
 """`goop2 data DIR …`: the owner looks into the tables, takes them out, and copies the database, beside a running peer or without one.
 
-Nothing here writes to the database: that is for scripts, pages and the console.
+Nothing here writes to the database: that is for scripts, pages and the console. `restore` puts another one in its place.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import click
 
 from goop2.cli import output, rows, session
 from goop2.cli.fault import Fault
+from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument, json_option
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a line
 @folder_argument
 @click.pass_context
 def data(context: click.Context, folder: Path) -> None:
-    """The tables of a peer: list, query, export, back up.
+    """The tables of a peer: list, query, export, back up, restore.
 
     \b
     goop2 data mysite tables
     goop2 data mysite query "SELECT title FROM posts ORDER BY _id DESC"
     goop2 data mysite backup mysite.db
 
-    Works beside a running peer, and never writes to its database.
+    Works beside a running peer, all but restore, and never writes to its database.
     """
     context.obj = folder
 
@@ -58,6 +59,8 @@ def _reading(folder: Path) -> Iterator[Reading]:
     try:
         with open_reading(folder) as reading:
             yield reading
+            for sentence in reading.unreadable:
+                output.note(sentence)
     except DatabaseError:
         raise
     except StorageError as error:
@@ -99,7 +102,7 @@ def describe(folder: Path, table: str, as_json: bool, as_csv: bool) -> None:
                 str(each["name"]),
                 str(each["type"]),
                 "yes" if each["required"] else "",
-                "" if each["default"] is None else str(each["default"]),
+                "computed" if each.get("computed") else "" if each["default"] is None else str(each["default"]),
                 "yes" if each["key"] else "",
                 ", ".join(map(str, each["values"])) if isinstance(each["values"], list) else "",
             )
@@ -161,8 +164,7 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
 def backup(folder: Path, target: Path, force: bool) -> None:
     """Copy the whole database into FILE.
 
-    The peer may run: FILE holds one moment. It is itself a database: to restore it, stop the peer and put it in the place of
-    data.db (and remove data.db-wal and data.db-shm beside it).
+    The peer may run: FILE holds one moment. "goop2 data DIR restore FILE" brings it back.
     """
     _need_place(target)
     if _is_device(target):
@@ -174,6 +176,37 @@ def backup(folder: Path, target: Path, force: bool) -> None:
     with _reading(folder) as reading:
         reading.back_up(target, _progress())
     print(f"made  {output.one_line(str(target))}")
+
+
+@data.command("restore")
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.pass_obj
+def restore(folder: Path, source: Path) -> int:
+    """Put a backup in the place of the peer's database.
+
+    FILE is checked first, and copied: it stays as it is. The database it replaces is kept beside it as data.db.before-… The peer
+    must not run meanwhile.
+    """
+    session.settings_of(folder)
+    if not source.is_file():
+        raise Fault(f'{source} is {"not a file" if source.exists() else "not there"}: name a backup, as "goop2 data DIR backup" makes one')
+    return session.run(_restore(folder, source))
+
+
+async def _restore(folder: Path, source: Path) -> int:
+    from goop2.storage.errors import StorageError
+    from goop2.storage.restoring import restore as restore_database
+
+    with await session.own(folder, passing=True):
+        try:
+            restored = restore_database(folder, source, _progress())
+        except StorageError as error:
+            raise Fault(str(error)) from None
+    tables = "1 table" if restored.tables == 1 else f"{restored.tables} tables"
+    print(f"restored  {output.one_line(str(source))}, {tables}")
+    if restored.kept is not None:
+        print(f"kept  {output.one_line(str(restored.kept))}")
+    return EXIT_OK
 
 
 def _need_one_form(*, as_json: bool, as_csv: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from goop2.cli.chat import at_a_terminal, converse, say
 from goop2.cli.fault import Fault
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import FOLDER
-from goop2.cli.peer import where
+from goop2.cli.peer import ENDING, end_on_signals, where
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -81,6 +82,7 @@ async def _show(folder: Path, made: bool, browser: bool) -> int:
     from goop2.peer import serve_peer
 
     logs.set_up()
+    end_on_signals(lambda: signal.raise_signal(signal.SIGINT), ENDING[1:])  # as Ctrl-C, which is met already
     with await session.own(folder):
         async with session.open_for(folder, watch=True) as peer, serve_peer(peer, live=True) as web:
             if made:

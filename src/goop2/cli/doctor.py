@@ -27,6 +27,15 @@ LAYERS: Final = {
 }
 """Layer of the wall → what it is good for, and how to get it."""
 
+GAPS: Final = {
+    "signal-scope": ("workers can signal no process, by Landlock too", "needs Linux 6.12 or newer with Landlock switched on"),
+    "stat-calls": (
+        "workers cannot find out which files and processes exist",
+        "use a build of apsw whose SQLite needs fstat alone, such as the wheel goop2 is released with",
+    ),
+}
+"""What layers in force may not cover on a machine → what it is good for, and how to get it."""
+
 FLAVOURS: Final = {
     "lupa.luajit21": "LuaJIT: 5.1 semantics, goto, machine code",
     "lupa.lua51": "plain Lua 5.1: slower, without goto",
@@ -52,7 +61,8 @@ def doctor(as_json: bool) -> int:
     """Say what this machine offers, and how to get the rest.
 
     Looks at Python and Lua, then starts a peer in a temporary folder and calls a script in it: so each layer of the wall is
-    reported by a worker that stands behind it. The exit code is 2 when no script can run here.
+    reported by a worker that stands behind it. Two lines more say what layers in force do not cover on this machine. The exit
+    code is 2 when no script can run here.
     """
     findings = list(_findings())
     if as_json:
@@ -70,9 +80,11 @@ def _findings() -> Iterator[Finding]:
         "Python", sys.version_info >= (3, 11), f"{version} on {platform.system()} {platform.release()}", "needs Python 3.11", True
     )
     yield from _flavours()
-    layers, script = _trial()
+    layers, gaps, script = _trial()
     yield script
     yield from (_layer(name, why) for name, why in layers.items())
+    if layers and not layers.get("seccomp"):  # without the layer its gaps say nothing
+        yield from (_gap(name, gaps.get(name, "")) for name in GAPS)
 
 
 def _flavours() -> Iterator[Finding]:
@@ -87,30 +99,35 @@ def _flavours() -> Iterator[Finding]:
         yield Finding(module, there, f"{version}, {FLAVOURS[module]}", "reinstall lupa from a wheel that has it", needed)
 
 
-def _trial() -> tuple[Mapping[str, str], Finding]:
-    """What a really started worker reports of its wall, and whether a script answers behind it."""
+def _trial() -> tuple[Mapping[str, str], Mapping[str, str], Finding]:
+    """What a really started worker reports of its wall and of the gaps in it, and whether a script answers behind it."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="goop2-doctor-") as folder:
         try:
-            layers, text = session.run(_call(Path(folder) / "peer"))
+            layers, gaps, text = session.run(_call(Path(folder) / "peer"))
         except Exception as error:
-            return {}, Finding("scripts", False, output.one_line(str(error)), "please report it with what stands above", True)
-    return layers, Finding("scripts", text == EXPECTED, f"{EXAMPLE} answers {text}", "please report it with what stands above", True)
+            return {}, {}, Finding("scripts", False, output.one_line(str(error)), "please report it with what stands above", True)
+    return layers, gaps, Finding("scripts", text == EXPECTED, f"{EXAMPLE} answers {text}", "please report it with what stands above", True)
 
 
-async def _call(folder: Path) -> tuple[Mapping[str, str], str]:
+async def _call(folder: Path) -> tuple[Mapping[str, str], Mapping[str, str], str]:
     from goop2.folder import create
     from goop2.peer import open_peer
 
     logs.set_up()
     create(folder, "doctor")
     async with open_peer(folder, {}) as peer:
-        return dict(peer.confinement), (await peer.engine.command(peer.owner, EXAMPLE)).text
+        return dict(peer.confinement), dict(peer.pool.gaps), (await peer.engine.command(peer.owner, EXAMPLE)).text
 
 
 def _layer(name: str, why: str) -> Finding:
     good_for, remedy = LAYERS.get(name, (name, "please report it"))
+    return Finding(name, not why, why or good_for, remedy)
+
+
+def _gap(name: str, why: str) -> Finding:
+    good_for, remedy = GAPS[name]
     return Finding(name, not why, why or good_for, remedy)
 
 

@@ -8,8 +8,12 @@ It must not decide what is logged, only what is shown and how.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, NoReturn
 
@@ -23,6 +27,14 @@ ABOUT_FILES: Final = frozenset({"script broken", "script annotation", "script fo
 """What `lua list` and `lua check` put into their answer."""
 ABOUT_OTHER_SCRIPTS: Final = frozenset({"script broken", "script annotation"})
 """Whoever calls one script is told about that one, in the reply."""
+
+
+REPEATED_SECONDS: Final = 60.0
+"""So long the same warning is not said again."""
+SAID_MAX: Final = 256
+"""Warnings that are remembered for that."""
+_SHORTAGE: Final = (os.strerror(errno.EMFILE), os.strerror(errno.ENFILE), "Too many open files", "too many open files")
+_said: dict[str, float] = {}
 
 
 def set_up(silent: frozenset[str] = frozenset()) -> None:
@@ -41,6 +53,57 @@ def set_up(silent: frozenset[str] = frozenset()) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.ReturnLoggerFactory(),  # nothing comes that far; the usual one wants a stdout
     )
+    _take_lines_of_libraries()
+
+
+class _Libraries(logging.Handler):
+    """What libraries log, and Python's own warnings, in our form: a line, without a traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """logging.Handler."""
+        error = record.exc_info[1] if record.exc_info else None
+        try:
+            text = record.getMessage()
+        except Exception:  # a library's mistake in its own line
+            text = str(record.msg)
+        first = text.strip().partition("\n")[0]
+        warn(f"{record.name}: {first}" + (f" ({cause(error)})" if error is not None else ""))
+
+
+def _take_lines_of_libraries() -> None:
+    logging.basicConfig(handlers=[_Libraries(logging.WARNING)], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    threading.excepthook = lambda ended: warn(f"a thread ended: {cause(ended.exc_value)}")
+    sys.unraisablehook = lambda ignored: warn(f"an error was passed over: {cause(ignored.exc_value)}")
+
+
+def cause(error: BaseException | None) -> str:
+    """An error in one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def warn(sentence: str) -> None:
+    """Warn, but not of the same thing again and again: a shortage of descriptors is met by every part of a peer, many times a second."""
+    if any(text in sentence for text in _SHORTAGE):
+        sentence = _no_descriptors()
+    now = time.monotonic()
+    if now - _said.get(sentence, -REPEATED_SECONDS) < REPEATED_SECONDS:
+        return
+    if len(_said) >= SAID_MAX:
+        _said.clear()
+    _said[sentence] = now
+    output.warn(sentence)
+
+
+def _no_descriptors() -> str:
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return f"no file descriptor is left, this process may have {most}: what needs one fails until others are closed; ulimit -n raises it"
 
 
 def _import_structlog() -> Any:
@@ -61,7 +124,7 @@ def _show(method: str, event: Event) -> None:
     if sentence is not None:
         output.note(sentence(method, event)) if event["event"] == "script log" else output.warn(sentence(method, event))
     elif method != "info":
-        output.warn(_plain(event))
+        warn(_plain(event))
 
 
 def _script_log(method: str, event: Event) -> str:

@@ -13,6 +13,7 @@ from goop2.cli import logs, output, scripts, session
 from goop2.cli.fault import Fault
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
+from goop2.cli.streams import StreamError
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -29,7 +30,7 @@ def lua() -> None:
 
 @lua.command("chat")
 @folder_argument
-@click.argument("words", metavar="'!COMMAND ARGS'", nargs=-1, required=True)
+@click.argument("words", metavar="'!COMMAND ARGS'", nargs=-1, required=True, type=click.UNPROCESSED)
 @as_option
 @json_option
 def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json: bool) -> int:
@@ -171,4 +172,7 @@ async def _listing(folder: Path) -> scripts.Listing:
 
 def stdin() -> bytes:
     """What `-` reads."""
-    return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
+    try:
+        return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
+    except OSError as error:
+        raise StreamError(error.errno, error.strerror) from None

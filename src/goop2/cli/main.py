@@ -28,7 +28,6 @@ OWN_ERRORS: Final = {
     "goop2.identity.IdentityError": "identity",
     "goop2.folder.FolderError": "folder",
     "goop2.storage.errors.DatabaseError": "database",
-    "goop2.storage.errors.SchemaFileError": "schemas",
     "goop2.lock.FolderLocked": "locked",
     "goop2.scripting.pool.PoolError": "unavailable",
     "goop2.web.doors.DoorError": "unavailable",
@@ -42,6 +41,7 @@ OWN_ERRORS: Final = {
 def main() -> NoReturn:
     """Entry of the `goop2` command."""
     code = run(sys.argv[1:])
+    _finish()
     # Everything is closed, and written: stderr has no buffer longer than a line. Python taking apart what it loaded
     # would be half of the second in which a peer must end.
     os._exit(code)
@@ -51,6 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; gives the exit code."""
     try:
         _open_standard_streams()
+        _install_streams()
         return _flushed(_command(arguments))
     except KeyboardInterrupt:
         return _end_of_output(EXIT_INTERRUPTED)
@@ -59,6 +60,18 @@ def run(arguments: Sequence[str]) -> int:
         return _end_of_output(EXIT_OK)
     except OSError as error:
         return _unusable_stream(error)
+
+
+def _install_streams() -> None:
+    from goop2.cli import streams
+
+    streams.install()
+
+
+def _finish() -> None:
+    from goop2.cli import streams
+
+    streams.finish()
 
 
 def _open_standard_streams() -> None:
@@ -122,8 +135,24 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     if code is not None:
         return code, str(error)
     if isinstance(error, OSError):
-        return "system", f"{error.filename}: {error.strerror or error}"
+        return "system", _of_the_system(error)
     return "internal", f"goop2 made a mistake of its own, {kind.__name__}: {error}; {TRACEBACK_VARIABLE}=1 shows where, please report it"
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system refused, of which file where it says so, and what helps."""
+    import errno
+
+    remedies = {
+        errno.EMFILE: "this process has no file descriptor left; a higher limit (ulimit -n) helps",
+        errno.ENFILE: "this machine has no file descriptor left",
+        errno.ENOSPC: "the disk is full",
+        errno.EROFS: "the disk can only be read",
+        errno.ENOMEM: "this machine has no memory left",
+    }
+    what = f"{error.filename!s}: " if error.filename is not None else "the system refused what goop2 needs: "
+    remedy = remedies.get(error.errno or 0)
+    return what + (error.strerror or str(error)) + (f"; {remedy}" if remedy else "")
 
 
 def _usage(message: str, command: str) -> str:
@@ -151,8 +180,9 @@ def _end_of_output(code: int) -> int:
 
 
 def _is_of_a_stream(error: Exception) -> bool:
-    """Errors about files name them."""
-    return isinstance(error, OSError) and error.filename is None
+    from goop2.cli.streams import StreamError
+
+    return isinstance(error, StreamError)
 
 
 def _unusable_stream(error: OSError) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from goop2.regular_files import shown
+
 CALLER_ID_MAX_CHARS = 128
 """Peer ids have 52; a visitor's is shorter."""
 
@@ -15,6 +17,16 @@ def _stranger(_context: click.Context, _option: click.Parameter, value: str | No
     if value is None or (value.isprintable() and 0 < len(value.strip()) <= CALLER_ID_MAX_CHARS):
         return value
     raise click.BadParameter(f"a peer id is 1 to {CALLER_ID_MAX_CHARS} printable characters, such as 12D3Koo…")
+
+
+class Text(click.types.StringParamType):
+    """Text that can be sent and kept. A path may have any bytes, what is no path may not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """click.ParamType."""
+        if isinstance(value, str) and shown(value) != value:
+            self.fail(f"{shown(value)!r} is not UTF-8 text", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class _Folder(click.Path):

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import signal
 import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,18 @@ from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
+    from goop2.control import Answer, Operation, Request
     from goop2.peer import Peer
     from goop2.web.opening import OpenWeb
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and how services are ended. Either is the wish to end, not a failure."""
+RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
+"""Until the network is tried again after it could not be opened: doubled from the first to the last."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
+NETWORK_MODULES = ("goop2.network.owner", "goop2.network.joining")
+LOADED_BESIDE_DESCRIPTORS = 4096
+"""With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
 
 
 @click.command("peer")
@@ -42,9 +50,10 @@ async def _peer(folder: Path, live: bool) -> int:
 
     told_to_end = asyncio.Event()
     with await session.own(folder):
-        for number in ENDING:
-            asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        end_on_signals(told_to_end.set)
         logs.set_up()
+        if session.descriptor_limit() < LOADED_BESIDE_DESCRIPTORS:
+            await asyncio.wait((_loading(*NETWORK_MODULES),))
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
@@ -58,20 +67,74 @@ async def _peer(folder: Path, live: bool) -> int:
 
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
     """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
-    ending = asyncio.create_task(told_to_end.wait())
-    await asyncio.wait((_loading("goop2.network.owner", "goop2.network.joining"), ending), return_when=asyncio.FIRST_COMPLETED)
+    ending: asyncio.Future[bool] = asyncio.create_task(told_to_end.wait())
+    await asyncio.wait((_loading(*NETWORK_MODULES), ending), return_when=asyncio.FIRST_COMPLETED)
     if ending.done():
         return
-    from goop2.control import listening
+    from goop2.network.owner import WithoutNetwork
+
+    wait, told = RETRY_FIRST_SECONDS, ""
+    while not ending.done():
+        why = await _once_on_the_network(opened, web, ending, was_away=bool(told))
+        if not why:
+            break
+        if why != told:
+            output.warn(f"this peer is not on the network: {why}. Its pages are served, and it is tried again within a minute")
+            told = web.abroad.problem = why
+        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, "console": _console(web)}):
+            await asyncio.wait((ending,), timeout=wait)
+        wait = min(2 * wait, RETRY_MAX_SECONDS)
+
+
+async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Future[bool], *, was_away: bool) -> str:
+    """Be on the network until the end; return why it cannot be, or is no more, "" at the end."""
     from goop2.network.joining import join
     from goop2.network.owner import Remote
+    from goop2.p2p.faults import NetworkFault
+    from goop2.p2p.guest import GuestFailed
 
-    async with join(opened) as network, listening(opened.folder, Remote(opened, network).operations):
-        web.abroad.join(network)
+    try:
+        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
+            web.abroad.join(network)
+            web.abroad.problem = ""
+            if was_away:
+                output.note("this peer is on the network again")
+            try:
+                await ending
+            finally:
+                web.abroad.part()
+    except (NetworkFault, GuestFailed) as fault:
+        return str(fault)
+    except OSError as error:
+        return f"the system gives it no connections ({error.strerror or error})"
+    return ""
+
+
+@contextlib.asynccontextmanager
+async def _answering(folder: Path, operations: Mapping[str, Operation]) -> AsyncIterator[None]:
+    """Answer commands until the block is left; where that cannot be, everything else goes on."""
+    from goop2.control import listening
+
+    async with contextlib.AsyncExitStack() as stack:
         try:
-            await ending
-        finally:
-            web.abroad.part()
+            await stack.enter_async_context(listening(folder, operations))
+        except OSError as error:
+            output.warn(f"no command reaches this peer: its socket in {folder / 'data'} cannot be made ({error.strerror or error})")
+        yield
+
+
+def _console(web: OpenWeb) -> Operation:
+    async def console(_request: Request) -> Answer:
+        return dict(web.ways_in())
+
+    return console
+
+
+def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:
+    """Call `end` at each of these signals. One that is ignored stays so: `nohup` means it."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:

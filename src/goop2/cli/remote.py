@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,9 @@ STARTING_TRIES, STARTING_SECONDS = 20, 0.25
 """How long a peer that has just started may take to be on the network."""
 ANSWER_SECONDS: Final = 75.0
 """Longer than any script may take, and the search for its peer."""
+
+TROUBLE_MAX_CHARS: Final = 500
+"""Of a sentence about what hinders finding others; a server's address stands in it."""
 
 FAILED_REPLIES: Final = {"Unknown command: ": "not_found", "Script error: ": "script_error", "Rate limit exceeded.": "rate_limited"}
 """How the reply of another peer begins that reports a failure (behaviour.md, "Chat commands") → the class."""
@@ -99,6 +103,9 @@ def peers(folder: Path | None, as_json: bool) -> int:
     """List the peers that are here now."""
     answer, code = ask(folder, "peers", {}, as_json)
     found: Any = answer["peers"] if answer is not None else []
+    troubles: Any = answer.get("troubles", ()) if answer is not None else ()
+    for trouble in troubles:
+        output.warn(output.one_line(str(trouble), TROUBLE_MAX_CHARS))
     if as_json and answer is not None:
         output.answer_json(found)
     elif not found and answer is not None:
@@ -126,13 +133,15 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
     return code
 
 
-def ask(folder: Path | None, op: str, request: Request, as_json: bool) -> tuple[Answer | None, int]:
-    """The answer, or None when it was a failure and has been told; and the exit code."""
+def ask(
+    folder: Path | None, op: str, request: Request, as_json: bool, alone: Callable[[Path, str, Request], Awaitable[Answer]] | None = None
+) -> tuple[Answer | None, int]:
+    """The answer, or None when it was a failure and has been told; and the exit code. `alone` answers where no peer runs."""
     from goop2.control import ControlError
 
     chosen = _chosen(folder)
     try:
-        return session.run(_through_whom(chosen, op, request)), EXIT_OK
+        return session.run(_through_whom(chosen, op, request, alone or _alone)), EXIT_OK
     except ControlError as error:
         wait = error.details.get("retry_after")
         output.note(f"{error.code}: {error}" + (f" (in {math.ceil(wait)} s)" if isinstance(wait, int | float) else ""))
@@ -154,7 +163,7 @@ def _chosen(folder: Path | None) -> Path:
     return chosen
 
 
-async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
+async def _through_whom(folder: Path, op: str, request: Request, alone: Callable[[Path, str, Request], Awaitable[Answer]]) -> Answer:
     from goop2.control import ask as ask_running
     from goop2.lock import FolderLocked
 
@@ -163,9 +172,9 @@ async def _through_whom(folder: Path, op: str, request: Request) -> Answer:
         if answer is not None:
             return answer
         try:
-            return await _alone(folder, op, request)
+            return await alone(folder, op, request)
         except FolderLocked as held:
-            if held.passing:
+            if held.passing or not held.held:
                 raise
             # A peer runs, and its network is about to come up.
             await asyncio.sleep(STARTING_SECONDS)

@@ -56,12 +56,11 @@ def rendezvous(where: Address, relay: Address | None) -> int:
 
 
 async def _serve(where: Address, relay: Address | None) -> int:
-    from goop2.cli.peer import ENDING
+    from goop2.cli.peer import end_on_signals
     from goop2.rendezvous.opening import open_rendezvous
 
     told_to_end = asyncio.Event()
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    end_on_signals(told_to_end.set)
     logs.set_up()
     async with open_rendezvous(where, relay) as url:
         output.answer(f"rendezvous is up  page: {url}/")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import csv
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -59,6 +60,11 @@ class Harmless:
         return self._stream.write(output.harmless(text))
 
 
+FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""With what a cell begins that spreadsheets calculate; some of them pass over white space before it, and take full-width signs."""
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?\Z")
+
+
 def unique(names: Sequence[str]) -> list[str]:
     """Names for an object's keys: the second `a` is `a:2`."""
     counts: dict[str, int] = {}
@@ -71,10 +77,14 @@ def unique(names: Sequence[str]) -> list[str]:
 
 def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
     """RFC 4180 but for the ends of lines, with a first line of names."""
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
+    usual = csv.writer(stream, lineterminator="\n")
+    quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    usual.writerow([harmless_in_spreadsheets(name) for name in names])
     for row in rows:
-        writer.writerow([_in_csv(value) for value in row])
+        cells = [_in_csv(value) for value in row]
+        # The usual one leaves a lone carriage return bare, which readers take for the end of the row.
+        has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (quoting if has_return else usual).writerow(cells)
 
 
 def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
@@ -164,7 +174,17 @@ def _in_table(value: Value) -> Text:
 def _in_csv(value: Value) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
+    if isinstance(value, str):
+        return harmless_in_spreadsheets(value)
     return "" if value is None else value
+
+
+def harmless_in_spreadsheets(text: str) -> str:
+    """Return a text that a spreadsheet does not run as a formula: a quotation mark in front, which it takes as the sign of a text.
+
+    Rows hold what strangers wrote, and a formula can send the sheet's contents away. A number is no formula.
+    """
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) and not _NUMBER.match(text) else text
 
 
 def in_json(value: Value) -> object:

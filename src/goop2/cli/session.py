@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -31,7 +32,25 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end; Ctrl-C cancels it, waits for its clean-up and raises KeyboardInterrupt."""
     import uvloop
 
+    _raise_descriptor_limit()
     return uvloop.run(main)
+
+
+def _raise_descriptor_limit() -> None:
+    """Take as many file descriptors as this user may have: the usual limit, 1024, is older than peers with a thousand connections."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def descriptor_limit() -> int:
+    """How many file descriptors this process may have."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def own(folder: Path, *, passing: bool = False) -> ExitStack:
@@ -60,7 +79,7 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -
 
     elsewhere = _running_session(folder) if beside else None
     async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere) as peer:
-        for warning in peer.warnings:
+        for warning in (*peer.warnings, *peer.schemas.warnings):
             output.warn(warning)
         for layer, why in peer.confinement.items():
             if why:

@@ -7,6 +7,8 @@ import os
 from collections.abc import AsyncIterator
 from typing import Final
 
+from goop2.cli.streams import StreamError
+
 READ_BYTES: Final = 65536
 LINE_MAX_BYTES: Final = 1024 * 1024
 """A longer line is answered as far as this; the rest of it is dropped."""
@@ -33,7 +35,10 @@ def _text(line: bytearray) -> str:
 async def _chunks(descriptor: int) -> AsyncIterator[bytes]:
     while True:
         await _readable(descriptor)
-        chunk = os.read(descriptor, READ_BYTES)
+        try:
+            chunk = os.read(descriptor, READ_BYTES)
+        except OSError as error:
+            raise StreamError(error.errno, error.strerror) from None
         if not chunk:
             return
         yield chunk

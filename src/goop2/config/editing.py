@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goop2.config.loading import FILE, SettingsError, check, read_document
+from goop2.config.loading import FILE, FILE_MAX_BYTES, SettingsError, check, read_document
 from goop2.config.settings import declared
+from goop2.regular_files import read_regular
 
 BACKUP = "goop.json.bak"
 
@@ -72,7 +73,7 @@ def replace_document(folder: Path, before: bytes, document: Mapping[str, object]
     file = Path(os.path.realpath(folder / FILE))
     text = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
     try:
-        if file.read_bytes() != before:
+        if read_regular(file, None, FILE_MAX_BYTES) != before:
             raise Changed
         rights = file.stat().st_mode & 0o777 if mode is None else mode
         _replace(file.with_name(BACKUP), before, rights)

@@ -36,6 +36,8 @@ class Kind(Generic[T]):
     """From an environment variable to what JSON would have given."""
     empty_is_unset: bool = False
     """An empty string means the default: that is how Goop2 writes a text nobody filled in."""
+    control: str = ""
+    """What the console shows for it, where that cannot be told from the value in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,17 @@ def line() -> Kind[str]:
     return Kind("text on one line", parse, _as_it_is, empty_is_unset=True)
 
 
+def one_of(*values: str) -> Kind[str]:
+    """One of a few words."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and value in values:
+            return value
+        raise NotAllowedError
+
+    return Kind(" or ".join(values), parse, _as_it_is)
+
+
 def web_address() -> Kind[str]:
     """An http:// or https:// URL."""
 
@@ -136,6 +149,20 @@ def list_of(kind: Kind[T], allowed: str) -> Kind[tuple[T, ...]]:
     return Kind(f"a list of {allowed}", parse, _list_from_text)
 
 
+def boolean_or_list_of(kind: Kind[T], allowed: str) -> Kind[bool | tuple[T, ...]]:
+    """true, false, or a list of those for whom it is true. `allowed` names them in the plural."""
+    switch, several = boolean(), list_of(kind, allowed)
+
+    def parse(value: object) -> bool | tuple[T, ...]:
+        return switch.parse(value) if isinstance(value, bool) else several.parse(value)
+
+    def from_text(text: str) -> object:
+        word = switch.from_text(text)
+        return word if isinstance(word, bool) else several.from_text(text)
+
+    return Kind(f"true, false, or {several.allowed}", parse, from_text, control="switch or list")
+
+
 def _as_it_is(text: str) -> object:
     return text
 
@@ -143,7 +170,7 @@ def _as_it_is(text: str) -> object:
 def _json_or_text(text: str) -> object:
     try:
         value: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value
 

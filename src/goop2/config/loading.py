@@ -10,19 +10,24 @@ import difflib
 import json
 import os
 import shlex
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from goop2.config.kinds import NotAllowedError
-from goop2.config.settings import Setting, Settings, declared, sections
+from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
+from goop2.regular_files import FileRefusedError, NotRegularError, read_regular, shown
 
 FILE = "goop.json"
+FILE_MAX_BYTES = 1024 * 1024
+"""A hundred times what all settings and the keys of other programs take."""
+PRIVATE_FOLDER = "data"
+"""Holds the key, tokens and the socket of the running peer: it is written too, so no link of it may lead out, whatever the owner says."""
 SHOWN_VALUE_CHARACTERS = 80
-OWN_SECTIONS = frozenset({"lua", "listen"})
+OWN_SECTIONS = frozenset({"lua", "listen", "storage"})
 """Sections all of whose keys are known here: any other key is a mistake. In the rest Goop2 has keys of its own."""
+_WHAT = {"data.db": "file"}
 SECTIONS_OF_GOOP2 = frozenset({"identity", "paths"})
 LIKENESS = 0.6
 """From which difflib calls two names alike: good enough to ask "did you mean"."""
@@ -32,6 +37,9 @@ SLIP_OF_THE_PEN = 0.88
 
 class SettingsError(Exception):
     """The owner's settings do not do; the message says where, what it is and what is allowed, in one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))  # pages show it too, and the folder's name need not be UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ def check(folder: Path, document: dict[str, object], environment: Mapping[str, s
             names[setting.path] = name
     # Each value has just been parsed by the kind declared on its field.
     settings = Settings(**{name: section_class(**values[name]) for name, section_class in sections().items()})
+    _check_links(folder, settings)
     _check_script_dir(folder, names.get("lua.script_dir", f"{file}: lua.script_dir"), settings)
     return Loaded(settings, (*_unknown_keys(file, document), *_unknown_variables(environment)))
 
@@ -89,10 +98,11 @@ def _read(folder: Path, file: Path) -> bytes:
             raise SettingsError(f"{folder} does not exist: it should be a peer folder; {remedy}")
         if not folder.is_dir():
             raise SettingsError(f"{folder} is not a folder: a peer is a folder with a {FILE} in it")
-        # A pipe or a device would never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise SettingsError(f"{file} is not a regular file: a peer's settings are a JSON file")
-        return file.read_bytes()
+        return read_regular(file, None, FILE_MAX_BYTES)  # a link of the owner's may lead anywhere
+    except NotRegularError:
+        raise SettingsError(f"{file} is not a regular file: a peer's settings are a JSON file") from None
+    except FileRefusedError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}; a peer's settings are a JSON file") from None
     except FileNotFoundError:
         raise SettingsError(f"{file} is missing: {folder} is not a peer folder; {remedy}") from None
     except OSError as error:
@@ -135,11 +145,25 @@ def _shown(value: object) -> str:
 
 
 def _check_script_dir(folder: Path, name: str, settings: Settings) -> None:
-    root = Path(os.path.realpath(folder))
-    real = settings.script_dir(folder)
-    if root not in real.parents:
+    homes = settings.homes(folder)
+    root, real = homes[0], settings.script_dir(folder)
+    if not any(home in real.parents for home in homes):
         value = _shown(settings.lua.script_dir)
         raise SettingsError(f"{name} is {value}, which is really {real}; allowed is a folder inside the peer folder {root}")
+
+
+def _check_links(folder: Path, settings: Settings) -> None:
+    """Refuse a link that leads out of the peer folder: in a stranger's archive it would give away, or change, what is not the peer's."""
+    root = Path(os.path.realpath(folder))
+    for name in (PRIVATE_FOLDER, *LINKS_OUT):
+        place = folder / name
+        real = Path(os.path.realpath(place))
+        if name in (FILE, *settings.storage.links_out) or root in real.parents:
+            continue
+        remedy = "" if name == PRIVATE_FOLDER else f', or allow it in {FILE}, "storage": {{"links_out": ["{name}"]}}'
+        raise SettingsError(
+            f"{shown(place)} is a link to {shown(real)}, outside the peer folder: put the {_WHAT.get(name, 'folder')} itself there{remedy}"
+        )
 
 
 def _unknown_keys(file: Path, document: dict[str, object]) -> Iterator[str]:

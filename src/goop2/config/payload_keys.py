@@ -59,10 +59,13 @@ def make(folder: Path) -> tuple[PayloadKeys, bool]:
     return made, True
 
 
-def others_may_read(folder: Path) -> str:
-    """What to tell an owner whose goop.json holds a private key and is open to others of this machine; "" when it is not."""
+def others_may_read(folder: Path, private: bool = True) -> str:
+    """What to tell an owner whose goop.json holds a private key and is open to others of this machine; "" when it is not.
+
+    `private`: to the group neither (`storage.group_readable`).
+    """
     file = folder / FILE
-    if not file.stat().st_mode & _OTHERS_MAY:
+    if not file.stat().st_mode & (_OTHERS_MAY if private else stat.S_IRWXO):
         return ""
     return f"{file} holds a private key ({SECTION}.{PRIVATE}) and others of this machine may read it: chmod 600 {file}"
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from goop2.config.kinds import Address, Kind, address, boolean, line, list_of, number, web_address, whole
+from goop2.config.kinds import Address, Kind, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
 
 T = TypeVar("T")
 
@@ -65,6 +65,12 @@ class Lua:
         "each has memory of its own, so not without end.",
         shown_default="4 × cores, at most 32",
     )
+    isolation: str = setting(
+        one_of("worker", "call"),
+        "worker",
+        "How calls are kept apart: `worker` runs many calls in one process, each in a fresh VM, the owner's and strangers' never in the "
+        "same process; `call` gives each call a process of its own, which costs some milliseconds a call.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,19 @@ class Profile:
     """Who the owner is, to others."""
 
     label: str = setting(line(), "", "The name others see. Empty: the peer id.")
-    email: str = setting(line(), "", "The owner's e-mail address, told to other peers. Empty: none.")
+    email: str = setting(line(), "", "The owner's e-mail address. Empty: none. Who is told it is said by `profile.share_email`.")
+    share_email: bool | tuple[str, ...] = setting(
+        boolean_or_list_of(line(), "peer ids"),
+        False,
+        "Whether other peers are told the owner's e-mail address: all of them, none, or those with these ids. "
+        "The console and the own site show it to the owner in any case.",
+    )
+
+    def email_for(self, peer: str) -> str:
+        """Return the e-mail address `peer` is told; "" when it is told none. An empty id stands for everybody."""
+        if isinstance(self.share_email, bool):
+            return self.email if self.share_email else ""
+        return self.email if peer in self.share_email else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,30 @@ class Listen:
     )
 
 
+SITE = "site"
+LINKS_OUT = (SITE, "data.db", "goop.json")
+"""What of a peer folder may be a link that leads out of it, where its owner says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The files of the peer folder, and how large its database may become."""
+
+    links_out: tuple[str, ...] = setting(
+        list_of(one_of(*LINKS_OUT), "site, data.db and goop.json"),
+        (),
+        "What in the peer folder may be a link that leads out of it. The rest is refused: a folder may come from a stranger's archive, "
+        "and a link in it must not open a private file of yours. goop.json itself may always be a link.",
+    )
+    group_readable: bool = setting(
+        boolean(),
+        False,
+        "Leave the modes of data.db, goop.json and data/ as they are, for a folder shared with another program by group. "
+        "Else they are made readable for the peer's own user alone.",
+    )
+    max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a peer, checked."""
@@ -126,11 +168,17 @@ class Settings:
     p2p: P2p = P2p()
     presence: Presence = Presence()
     listen: Listen = Listen()
+    storage: Storage = Storage()
 
     def script_dir(self, folder: Path) -> Path:
         """The real path of the scripts of the peer in `folder`; it need not exist."""
         # Not Path.resolve: on Python 3.11 that raises at a link that leads to itself.
         return Path(os.path.realpath(folder / self.lua.script_dir))
+
+    def homes(self, folder: Path) -> tuple[Path, ...]:
+        """The real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner lets that lead out."""
+        outside = (Path(os.path.realpath(folder / SITE)),) if SITE in self.storage.links_out else ()
+        return (Path(os.path.realpath(folder)), *outside)
 
 
 @dataclass(frozen=True, slots=True)

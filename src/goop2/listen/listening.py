@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,9 +18,13 @@ from goop2.listen.cover import Cover
 from goop2.listen.following import Following
 from goop2.listen.session import ListenError, Session, Track, create
 from goop2.listen.tracks import Library
+from goop2.regular_files import read_regular, shown
 from goop2.scripting.subscribers import Subscribers
+from goop2.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/listen.json"
+FILE_MAX_BYTES: Final = 64 * 1024
+"""A session and one track, whose path the system bounds."""
 KEPT_EVERY_SECONDS: Final = 10.0
 """While it plays: what a crash costs of the position."""
 
@@ -89,8 +93,8 @@ class Listening:
     def restore(self) -> None:
         """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
         try:
-            kept = msgspec.json.decode(self._file.read_bytes(), type=_Kept)
-        except (OSError, msgspec.MsgspecError):
+            kept = decode(read_regular(self._file, self._file.parent.parent, FILE_MAX_BYTES), _Kept)
+        except (OSError, InvalidJsonError):
             return
         now = self._clock()
         self._session = Session(kept.id, kept.name, updated=now)
@@ -254,7 +258,7 @@ class Listening:
         return False
 
     def _write(self, session: Session) -> None:
-        kept = _Kept(session.id, session.name, session.at(self._clock()), session.track)
+        kept = _Kept(session.id, session.name, session.at(self._clock()), self._kept_track(session.track))
         with contextlib.suppress(OSError):  # what is not kept is only not there after a restart
             self._file.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=".listen.", dir=self._file.parent)
@@ -264,6 +268,15 @@ class Listening:
                 Path(name).replace(self._file)
             finally:  # on a full disk it would be one more every ten seconds
                 Path(name).unlink(missing_ok=True)
+
+    def _kept_track(self, track: Track | None) -> Track | None:
+        """With its path in the peer folder, whose own name need not be UTF-8; None where the rest of it is not."""
+        if track is None:
+            return None
+        home = Path(os.path.realpath(self._file.parent.parent))
+        path = Path(track.path)
+        kept = str(path.relative_to(home)) if path.is_relative_to(home) else track.path
+        return replace(track, path=kept) if shown(kept) == kept else None
 
 
 def plain(track: Track | None) -> dict[str, object] | None:

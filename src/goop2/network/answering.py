@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from goop2.chat.chat import Heard
+from goop2.chat.chat import ChatError, ChatRefusedError, Heard
+from goop2.chat.keeper import KeeperBusy
+from goop2.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.listen.operations import hosted
 from goop2.network import followed_session
 from goop2.p2p.discovery.roster import Roster
 from goop2.p2p.introducing import Introducing
-from goop2.p2p.protocols import data, topics
+from goop2.p2p.protocols import data, mq, topics
 from goop2.p2p.sealing import Sealing
-from goop2.p2p.serving import Keep, Operation, Received, Serving
+from goop2.p2p.serving import NOT_KEPT, Keep, NotTaken, Operation, Received, Serving
 from goop2.scripting.engine import Failure
-from goop2.scripting.invocation import Caller
+from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.subscribers import Subscribers
+from goop2.storage.errors import BusyError, StorageError
 from goop2.tables import TABLE_OPERATIONS, Tables
+from goop2.untrusted_json import InvalidJsonError, decode
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -53,26 +57,40 @@ def keeping(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: I
     """What becomes of a message, by what it is; it is acknowledged when this returns."""
 
     async def keep(received: Received) -> None:
-        sender, event = received.sender, received.event
-        if isinstance(event, topics.Chat):
-            await peer.chat.receive(sender, received.id, event.content, event.at)
-        elif isinstance(event, topics.Delivered):
-            await peer.chat.delivered(sender, event.msg_id)
-        elif isinstance(event, topics.Broadcast):
-            peer.chat.admit_broadcast(sender, event.chat.content)
-            broadcasts.tell(Heard(sender, event.chat.content))
-        elif isinstance(event, topics.Group):
-            peer.grouping.received(sender, event)
-        elif isinstance(event, topics.Invite):
-            peer.grouping.invited(sender, event)
-        elif isinstance(event, topics.WhoAreYou):
-            introducing.answer(sender)
-        elif isinstance(event, topics.Identity):
-            introducing.heard(sender, event)
-            if who.roster is not None:
-                who.roster.introduced(sender, event.label, event.email)
+        try:
+            await _take(peer, who, broadcasts, introducing, received)
+        except ChatRefusedError as refusal:
+            raise NotTaken(refusal.code, str(refusal), refusal.retry_after_seconds) from None
+        except ChatError as refusal:
+            raise NotTaken(mq.FORBIDDEN, str(refusal)) from None
+        except StorageError as error:
+            # Of a script's transaction or a full disk its sender need know no more than this.
+            wait = BUSY_RETRY_SECONDS if isinstance(error, KeeperBusy | BusyError) else STORAGE_RETRY_SECONDS
+            raise NotTaken(mq.UNAVAILABLE, NOT_KEPT, wait) from None
 
     return keep
+
+
+async def _take(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: Introducing, received: Received) -> None:
+    sender, event = received.sender, received.event
+    if isinstance(event, topics.Chat):
+        if event.content.strip():
+            await peer.chat.receive(sender, received.id, event.content, event.at, received.origin)
+    elif isinstance(event, topics.Delivered):
+        await peer.chat.delivered(sender, event.msg_id)
+    elif isinstance(event, topics.Broadcast):
+        peer.chat.admit_broadcast(sender, event.chat.content, received.origin)
+        broadcasts.tell(Heard(sender, event.chat.content))
+    elif isinstance(event, topics.Group):
+        peer.grouping.received(sender, event)
+    elif isinstance(event, topics.Invite):
+        peer.grouping.invited(sender, event)
+    elif isinstance(event, topics.WhoAreYou):
+        introducing.answer(sender)
+    elif isinstance(event, topics.Identity):
+        introducing.heard(sender, event)
+        if who.roster is not None:
+            who.roster.introduced(sender, event.label, event.email)
 
 
 def _listen_state(peer: Peer) -> Operation:
@@ -85,7 +103,10 @@ def _listen_state(peer: Peer) -> Operation:
 def _on_tables(tables: Tables, name: str) -> Operation:
     async def operation(caller: Caller, asked: data.Request) -> data.Answer:
         request: dict[str, object] = {key: value for key in _TEXT_KEYS if (value := getattr(asked, key))}
-        request |= {key: msgspec.json.decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
+        try:
+            request |= {key: decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
+        except InvalidJsonError as error:  # such as a number out of range, which only a reader of the part meets
+            return data.Failure(f"the request is no operation: {error}", ErrorCode.BAD_REQUEST.value)
         result = await tables.perform(name, caller, request)
         if isinstance(result, Failure):
             return data.Failure(result.message, result.code.value, result.retry_after_seconds)

@@ -27,6 +27,7 @@ from goop2.p2p.protocols import data, listen
 from goop2.p2p.protocols.faults import RemoteFault
 from goop2.p2p.sealing import Sealing
 from goop2.p2p.serving import read_line
+from goop2.untrusted_json import InvalidJsonError, decode
 
 QUIET_SECONDS: Final = 15.0
 """Without a word of the host before it is asked for a sign; it says where it is every 5 s while it plays."""
@@ -35,6 +36,7 @@ SILENCE_SECONDS: Final = 15.0
 """Without sound, while it should play: the stream is given up, and the player asks anew."""
 STATE: Final = "listen-state"
 """Data operation of ours: the session that is open, as pages have it, or null. Of other peers' sessions an invitation tells."""
+_NULL: Final = b"null"
 FORMATS: Final = frozenset(("mp3", "ogg", "opus", "flac", "wav", "aac", "m4a", "webm"))
 """What browsers play. Another peer does not choose what else its bytes are taken for."""
 
@@ -112,8 +114,8 @@ class FollowedSession:
         """The session that is open there, as far as it tells. Raises `NetworkFault`."""
         answer = await self._calling.ask(host, data.Request(STATE))
         if isinstance(answer, data.Success):
-            with contextlib.suppress(msgspec.DecodeError):
-                return msgspec.json.decode(answer.json, type=Offered | None)
+            with contextlib.suppress(InvalidJsonError):
+                return decode(answer.json, Offered) if answer.json != _NULL else None
         invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
         return Offered(invites[-1].group, invites[-1].name) if invites else None
 

@@ -17,8 +17,8 @@ from goop2.grouping import Grouping
 from goop2.network.answering import Who, keeping, serving
 from goop2.network.followed_session import FollowedSession
 from goop2.network.hosted_session import GroupSession
-from goop2.p2p.address import parse, peer_id
-from goop2.p2p.calling import Calling
+from goop2.p2p.address import EXAMPLE, parse, peer_id, typed_id
+from goop2.p2p.calling import Calling, MessageRefused
 from goop2.p2p.delivery import Delivery
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.roster import Change, Roster
@@ -67,14 +67,27 @@ class Network:
         return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
-        """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`."""
-        known = parse(address)
-        if known.peer == self.host.peer_id:
-            raise NotAnAddress(f"{known.peer} is this peer itself: give another one's address")
-        await self.discovery.connect(known)
-        label = await self.calling.label(known.peer)
-        self.roster.introduced(known.peer, label)
-        return known.peer, label
+        """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`.
+
+        The id alone will do for a peer that is known already; that is not remembered for the next start.
+        """
+        known = None
+        try:
+            peer = typed_id(address)
+        except NotAnAddress:
+            known = parse(address)
+            peer = known.peer
+        if peer == self.host.peer_id:
+            raise NotAnAddress(f"{peer} is this peer itself: give another one's address")
+        if known is not None:
+            await self.discovery.connect(known)
+        elif self.host.is_known(peer):
+            await self.host.connect(peer)
+        else:
+            raise NotAnAddress(f"no address of {peer} is known: give one, such as {EXAMPLE}")
+        label = await self.calling.label(peer)
+        self.roster.introduced(peer, label)
+        return peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""
@@ -109,6 +122,7 @@ async def join(
         sealing = _sealing(peer)
         calling = Calling(host, sealing)
         introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
+        introducing.email_for = peer.settings.profile.email_for
         stack.push_async_callback(introducing.close)
         sealing.unknown = introducing.ask
         grouping, groups = peer.grouping, peer.grouping.groups
@@ -131,6 +145,7 @@ async def join(
         who.roster = discovery.roster
         _learn_keys(discovery.roster, sealing)
         discovery.roster.subscribe(_presence(grouping))
+        discovery.roster.subscribe(_telling_email(peer, introducing))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
         network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
@@ -164,23 +179,35 @@ def _says(peer: Peer, sealing: Sealing) -> Callable[[], Presence]:
         "online",
         peer.identity.peer_id,
         peer.owner.label,
-        peer.settings.profile.email,
+        peer.settings.profile.email_for(""),
         public_key=key,
         encryption_supported=bool(key),
     )
 
 
 def _introduction(peer: Peer, sealing: Sealing) -> topics.Identity:
+    """Return what this peer says of itself to whoever asks; the e-mail address is added for those who may have it."""
     key = sealing.public_key
-    return topics.Identity(
-        peer.identity.peer_id, peer.owner.label, peer.settings.profile.email, public_key=key, encryption_supported=bool(key)
-    )
+    return topics.Identity(peer.identity.peer_id, peer.owner.label, public_key=key, encryption_supported=bool(key))
+
+
+def _telling_email(peer: Peer, introducing: Introducing) -> Callable[[Change], None]:
+    """Presence goes to everybody, so a peer that alone may have the e-mail address is told it when it comes."""
+    shared = peer.settings.profile.share_email
+
+    def changed(change: Change) -> None:
+        if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
+            introducing.answer(change.peer.id)
+
+    return changed
 
 
 def _carrying(calling: Calling) -> Carry:
     async def carry(peer: str, wire_id: str, content: str, timestamp: int) -> None:
         try:
             await calling.chat(peer, content, timestamp, wire_id)
+        except MessageRefused as refusal:
+            raise Undelivered(str(refusal), refusal.code, refusal.retry_after_seconds) from None
         except NetworkFault as fault:
             raise Undelivered(str(fault)) from None
 

@@ -6,21 +6,22 @@ The running peer offers these on its control socket; without one a command opens
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from goop2.chat.chat import COMMAND, FAILED, ChatError, Said
+from goop2.chat.chat import COMMAND, ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
+from goop2.network.owner_chat import ChatRemote
 from goop2.network.owner_groups import GroupRemote
-from goop2.p2p.address import PeerAddress, parse, peer_id
+from goop2.p2p.address import PeerAddress, parse, peer_id, typed_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.faults import LocalFault
 from goop2.storage.errors import StorageError
+from goop2.untrusted_json import InvalidJsonError, decode
 
 if TYPE_CHECKING:
     from goop2.network.joining import Network
@@ -49,6 +50,7 @@ class Remote:
             "connect": self.connect,
             "self": self.this,
             "listen": self.listen,
+            **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
         }
 
@@ -66,7 +68,7 @@ class Remote:
             where = {"script": answer.script, "line": answer.line, "retry_after": answer.retry_after}
             details = {name: value for name, value in where.items() if value is not None}
             raise ControlError(answer.code or "script_error", answer.error, details)
-        return {"result": msgspec.json.decode(answer.json)}
+        return {"result": _result(answer.json)}
 
     async def send(self, request: Request) -> Answer:
         """`peer, text` → `state`, and to a command its `reply` if one comes."""
@@ -79,9 +81,10 @@ class Remote:
 
         end = self._peer.chat.subscribe(hear)
         try:
-            message = await self._peer.chat.send(peer, text)
-            if message.state.startswith(FAILED):
-                raise ControlError("unavailable", message.state.removeprefix(f"{FAILED}: "))
+            message, failure = await self._peer.chat.deliver(peer, text)
+            if failure is not None:
+                details = {} if failure.retry_after_seconds is None else {"retry_after": failure.retry_after_seconds}
+                raise ControlError(failure.code, str(failure), details)
             reply = await _within(replies, REPLY_SECONDS) if text.startswith(COMMAND) else None
         except ChatError as error:
             raise ControlError("bad_request", str(error)) from None
@@ -92,13 +95,14 @@ class Remote:
         return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
 
     async def peers(self, _request: Request) -> Answer:
-        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`."""
+        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`; `troubles`: sentences on what hinders finding others."""
         connected = {each.peer for each in self._network.host.peers()}
         return {
+            "troubles": list(self._network.discovery.troubles.values()),
             "peers": [
                 {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
                 for each in self._network.roster.peers()
-            ]
+            ],
         }
 
     async def settle(self) -> None:
@@ -135,6 +139,8 @@ class Remote:
         """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
         if not who.strip():
             raise ControlError("bad_request", "which peer? Its id, its label, or an address of it")
+        with contextlib.suppress(NotAnAddress):
+            who = typed_id(who)
         if who.startswith("/"):
             address = _address(who)
             self._network.host.knows([address])
@@ -171,6 +177,32 @@ class Remote:
         return peer
 
 
+class WithoutNetwork(Remote):
+    """The operations while this peer is not on the network, and `why`: what needs none works, the others say so."""
+
+    def __init__(self, peer: Peer, why: str) -> None:
+        self._peer = peer
+        self._why = why
+        self.operations = {
+            **dict.fromkeys(("call", "send", "peers", "connect", "self"), self._refuse),
+            "listen": self.listen,
+            **ChatRemote(peer.chat, self._label).operations,
+            **GroupRemote(peer.grouping, self._find, self._label).operations,
+        }
+
+    async def _refuse(self, _request: Request) -> Answer:
+        raise self._not_up()
+
+    async def _find(self, _who: str) -> str:
+        raise self._not_up()
+
+    def _label(self, _peer: str) -> str:
+        return ""
+
+    def _not_up(self) -> ControlError:
+        return ControlError("unavailable", f"this peer is not on the network: {self._why}")
+
+
 async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:
     try:
         return await asyncio.wait_for(replies.get(), seconds)
@@ -185,11 +217,18 @@ def _address(text: str) -> PeerAddress:
         raise ControlError("bad_request", str(fault)) from None
 
 
+def _result(text: bytes) -> object:
+    try:
+        return decode(text)
+    except InvalidJsonError as error:
+        raise ControlError("unavailable", f"the other peer's answer cannot be read: {error}") from None
+
+
 def _json(text: str) -> bytes:
     """Looked at here, where a mistake can be shown in its own text. What a function takes is for its peer to say."""
     try:
-        msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, RecursionError) as error:
+        decode(text)
+    except InvalidJsonError as error:
         raise ControlError("bad_request", f"the parameters {text[:80]!r} are no JSON: {error}") from None
     return text.encode()
 

@@ -20,6 +20,7 @@ from goop2.outbound.request import Request, Response, checked_headers
 from goop2.outbound.url import read_url
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.untrusted_json import InvalidJsonError, decode
 
 TOO_MANY: Final = HostAnswer(b"vv", (None, b"http request limit (%d) exceeded" % REQUESTS_PER_INVOCATION))
 
@@ -111,8 +112,8 @@ def _given_headers(options: Scalar) -> _Headers:
     if options in (None, b"[]", b"null"):
         return {}
     try:
-        given = msgspec.json.decode(options if isinstance(options, bytes) else b"", type=_Options).headers
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        given = decode(options if isinstance(options, bytes) else b"", _Options).headers
+    except InvalidJsonError as error:
         raise BadArgument(f'opts must be a table such as {{headers = {{Accept = "text/plain"}}}}: {error}') from None
     if given and not isinstance(given, dict):
         raise BadArgument('opts.headers must have names, such as {Accept = "text/plain"}')

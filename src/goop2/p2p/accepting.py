@@ -45,7 +45,7 @@ class Accepting:
         muxed: Any = stream.muxed_stream
         peer = str(muxed.muxed_conn.peer_id)
         try:
-            with self._admission.stream(peer):
+            with self._admission.stream(peer, muxed.muxed_conn.origin):
                 linger = await self._hand_out(stream, muxed)
             if linger is not None and not muxed.ended:
                 # It no longer takes a place: whoever has the answer may ask the next thing at once.

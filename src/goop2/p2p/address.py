@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+import base58
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
@@ -14,6 +16,9 @@ EXAMPLE = "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…"
 CIRCUIT = "/p2p-circuit"
 ADDRESS_MAX_CHARS = 512
 _PEERS_REMEMBERED = 1024
+_BASE36_CHARS = 62
+"""Of an Ed25519 id as a base36 CIDv1, its multibase letter included: one label of a host name."""
+_CID_V1_LIBP2P_KEY = b"\x01\x72"
 _TRANSPORTS = [[host, "tcp"] for host in ("ip4", "ip6", "dns4", "dns6", "dns")]
 _CIRCUITS = [[*transport, "p2p", "p2p-circuit"] for transport in _TRANSPORTS]
 
@@ -33,18 +38,36 @@ class PeerAddress:
 
 
 def parse(text: str) -> PeerAddress:
-    """Raises `NotAnAddress`."""
+    """Return the address in a text, `/ipfs/` in the place of `/p2p/` and a slash at the end included. Raises `NotAnAddress`."""
     if len(text) > ADDRESS_MAX_CHARS:
         raise _no_address(text)
-    transport, _, peer = text.strip().rpartition("/p2p/")
+    transport, _, peer = _in_one_spelling(text).rpartition("/p2p/")
     try:
         names = [protocol.name for protocol in Multiaddr(transport).protocols()]
-        found = str(peer_id(peer))
+        found = typed_id(peer)
     except Exception:  # the library raises whatever its parsers raise; any of it means the same
         raise _no_address(text) from None
     if names not in (_CIRCUITS if transport.endswith(CIRCUIT) else _TRANSPORTS):
         raise _no_address(text)
     return PeerAddress(found, transport)
+
+
+def typed_id(text: str) -> str:
+    """Return the id in a text, as people copy it: base58, alone or after `/p2p/` or `/ipfs/`, or base36 as the address bar shows it.
+
+    Raises `NotAnAddress`. What comes over the network is in base58, and is read by `peer_id`.
+    """
+    bare = _in_one_spelling(text).removeprefix("/p2p/")
+    if len(bare) == _BASE36_CHARS and bare[0] in "kK":
+        with contextlib.suppress(ValueError):
+            content = int(bare[1:], 36).to_bytes(_BASE36_CHARS).lstrip(b"\0")
+            if content.startswith(_CID_V1_LIBP2P_KEY):
+                return str(peer_id(base58.b58encode(content.removeprefix(_CID_V1_LIBP2P_KEY)).decode()))
+    return str(peer_id(bare))
+
+
+def _in_one_spelling(text: str) -> str:
+    return text.strip().rstrip("/").replace("/ipfs/", "/p2p/")
 
 
 @lru_cache(_PEERS_REMEMBERED)

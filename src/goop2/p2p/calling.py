@@ -47,6 +47,16 @@ class Refused(NetworkFault):
         self.reason = reason
 
 
+class MessageRefused(NetworkFault):
+    """The peer is there and does not take the message; the text is a sentence with its own reason. Sending again at once is of no use."""
+
+    def __init__(self, peer: str, refusal: mq.MessageRefused) -> None:
+        super().__init__(f"{peer} does not take the message: {refusal}")
+        self.code = refusal.code
+        """rate_limited, unavailable or forbidden."""
+        self.retry_after_seconds = refusal.retry_after_seconds
+
+
 class TooLarge(NetworkFault):
     """The peer has the file, and nobody reads one so large."""
 
@@ -97,7 +107,7 @@ class Calling:
         return await self.ask(peer, data.Request("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
 
     async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
-        """Send a message until it is acknowledged; gives its id."""
+        """Send a message until it is acknowledged or refused; gives its id. Raises `MessageRefused` too."""
         message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
@@ -198,6 +208,8 @@ def _named(peer: str) -> Iterator[None]:
     """What breaks the protocol or does not come, said of the peer."""
     try:
         yield
+    except mq.MessageRefused as refused:
+        raise MessageRefused(peer, refused) from None
     except sealed.Refused as refusal:
         raise _CannotOpen(f"{peer} cannot open what is sealed for it: {refusal}") from None
     except site.TooLarge as fault:

@@ -57,6 +57,8 @@ class Circuits:
         self._places: set[str] = set()
         self.asked: set[str] = set()
         """Who is being asked for a place."""
+        self.others: dict[tuple[str, str], str] = {}
+        """Peer and address that were dialled → who answered there instead; taken out by whoever dialled."""
         self._log = structlog.get_logger("goop2.p2p").bind()
 
     @property

@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from goop2.p2p.calling import MessageRefused
 from goop2.p2p.faults import NetworkFault
 from goop2.p2p.groups import Outgoing
+from goop2.p2p.protocols import mq
 
 WAITING_MAX: Final = 256
 """Messages to one peer; a session says one every 5 s."""
@@ -83,6 +85,12 @@ class Delivery:
         while True:
             try:
                 await self._send(message.peer, message.topic, message.payload)
+            except MessageRefused as refusal:
+                # Not before the other side wants it; what it never takes is dropped, and nobody is gone for that.
+                wait = max(refusal.retry_after_seconds or 0.0, AGAIN_AFTER_SECONDS)
+                if refusal.code == mq.FORBIDDEN or self._clock() + wait >= until:
+                    return True
+                await asyncio.sleep(wait)
             except NetworkFault:
                 if self._clock() >= until:
                     return False

@@ -11,6 +11,10 @@ class Unreachable(NetworkFault):
     """The peer cannot be reached now; later it may be."""
 
 
+class AnotherPeer(Unreachable):
+    """At every address of the peer that answers is another one: the id is mistyped, or the address is somebody else's now."""
+
+
 class NotSpoken(NetworkFault):
     """The peer is there and does not speak the protocol."""
 

@@ -31,6 +31,7 @@ from goop2.p2p.faults import NetworkFault
 from goop2.p2p.protocols import listen, topics
 from goop2.p2p.protocols.topics import MEMBERS_MAX, Group, Member, Members, Meta, Plain, Refused, Welcome
 from goop2.scripting.subscribers import Subscribers
+from goop2.untrusted_json import InvalidJsonError, decode
 
 HOSTED_MAX: Final = 64
 JOINED_MAX: Final = 64
@@ -429,8 +430,8 @@ def _welcomed(group: Known, said: Welcome) -> Known:
 
 def _why_over(said: object) -> Refused:
     """What a host of ours says with a `close`; others say nothing."""
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(said.json if isinstance(said, Plain) else b"", type=Refused)
+    with contextlib.suppress(InvalidJsonError):
+        return decode(said.json if isinstance(said, Plain) else b"", Refused)
     return Refused()
 
 

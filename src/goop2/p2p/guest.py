@@ -43,7 +43,13 @@ async def open_guest() -> AsyncIterator[Guest]:
     guest = Guest(asyncio.get_running_loop())
     owner = asyncio.current_task()
     assert owner is not None
-    await guest._start(lambda: owner.cancel(_FAILED))
+    try:
+        await guest._start(lambda: owner.cancel(_FAILED))
+    except asyncio.CancelledError as cancelled:
+        if guest.failure is None or cancelled.args != (_FAILED,):
+            raise
+        owner.uncancel()
+        raise GuestFailed(f"the network did not start: {guest.failure!r}") from guest.failure
     try:
         yield guest
     except asyncio.CancelledError as cancelled:

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -41,7 +42,7 @@ from goop2.p2p.admission import Admission
 from goop2.p2p.asking import Asking, NoConnection, NoneSpoken
 from goop2.p2p.circuits import FAULTS, Circuits
 from goop2.p2p.dialling import AddressBook, dial
-from goop2.p2p.faults import Broken, Busy, NotSpoken, PortTaken, Unreachable
+from goop2.p2p.faults import AnotherPeer, Broken, Busy, NotSpoken, PortTaken, Unreachable
 from goop2.p2p.guest import Guest, GuestStopped
 from goop2.p2p.limits import (
     CLOSE_SECONDS,
@@ -123,6 +124,10 @@ class Host:
         for address in addresses:
             self._book.add(address.peer, [address.transport])
 
+    def forgets(self, address: PeerAddress) -> None:
+        """Try this address of a peer no more, unless it is told of again."""
+        self._book.drop(address.peer, address.transport)
+
     def is_connected(self, peer: str) -> bool:
         """Whether there is a connection to the peer, as far as is known."""
         return bool(self._swarm.get_connections(peer_id(peer)))
@@ -132,7 +137,10 @@ class Host:
         return bool(self._book.of(peer) or self._swarm.get_connections(peer_id(peer)))
 
     async def connect(self, peer: str, addresses: Sequence[PeerAddress] = ()) -> None:
-        """Make sure there is a connection, trying these addresses and those known before. Raises `Unreachable` and `NotAnAddress`."""
+        """Make sure there is a connection, trying these addresses and those known before.
+
+        Raises `Unreachable`, of which `AnotherPeer` is one, and `NotAnAddress`.
+        """
         id_ = peer_id(peer)
         self.knows(address for address in addresses if address.peer == peer)
         transports = self._book.of(peer)
@@ -146,6 +154,12 @@ class Host:
                 dialling.tried = transports
                 with _in_our_words(peer):
                     connected = await self._guest.call(dial, self._swarm, self._circuits, id_, transports)
+                found = {each: self._circuits.others.pop((peer, each), "") for each in transports}
+                dialling.others = {transport: other for transport, other in found.items() if other}
+            others = dialling.others
+        given = [address.transport for address in addresses if address.peer == peer] or transports
+        if not connected and given and set(others) >= set(given):
+            raise AnotherPeer(f"{peer} cannot be reached{_tried(given)}: another peer is there, {others[given[0]]}; check the id")
         if not connected:
             raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
 
@@ -180,6 +194,7 @@ class Host:
 
         async def accept(muxed: MuxedStream, unsent: bytes) -> Linger:
             stream = Stream(muxed, str(muxed.muxed_conn.peer_id), protocol, unsent=unsent)
+            stream.origin = muxed.origin
             await self._accept(stream, handler, seconds)
             return partial(self._guest.host, stream.linger)
 
@@ -266,7 +281,7 @@ class Host:
             await self.connect(peer)
 
     async def _accept(self, stream: Stream, handler: Handler, seconds: float) -> None:
-        stream.another = partial(self.admission.request, stream.peer)
+        stream.another = partial(self.admission.request, stream.peer, stream.origin)
         try:
             with trio.fail_after(seconds):
                 await self._guest.host(_exchange, stream, handler)
@@ -305,6 +320,8 @@ class _Dialling(asyncio.Lock):
     """Held while a peer is dialled."""
 
     tried: tuple[str, ...] = ()
+    others: Mapping[str, str] = MappingProxyType({})
+    """Address → who answered there in the peer's place."""
 
 
 @contextlib.contextmanager
@@ -322,6 +339,8 @@ def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
         raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
     except (SwarmException, NoConnection, GuestStopped):
         raise Unreachable(f"{peer} cannot be reached: the connection is lost") from None
+    except OSError as error:  # of this machine: no descriptors, no network
+        raise Unreachable(f"{peer} cannot be reached from here: {error.strerror or error}") from None
 
 
 async def _exchange(stream: Stream, handler: Handler) -> None:

@@ -36,6 +36,8 @@ class Introducing:
         self._sealing = sealing
         self._says = says
         self._clock = clock
+        self.email_for: Callable[[str], str] | None = None
+        """The e-mail address a peer may have; None: what `says` gives."""
         self._asked: OrderedDict[str, float] = OrderedDict()
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -52,7 +54,10 @@ class Introducing:
 
     def answer(self, peer: str) -> None:
         """Tell a peer that has asked."""
-        self._soon(peer, topics.IDENTITY_RESPONSE, msgspec.json.encode(self._says()))
+        said = self._says()
+        if self.email_for is not None:
+            said = msgspec.structs.replace(said, email=self.email_for(peer))
+        self._soon(peer, topics.IDENTITY_RESPONSE, msgspec.json.encode(said))
 
     def heard(self, peer: str, said: Identity) -> None:
         """A peer's answer, or what it says unasked. About anybody but itself it is not believed."""

@@ -160,6 +160,9 @@ SEEN_MESSAGES = 4096
 FORGETTING_AT_KEYS = 4096
 """Peers or addresses counted at a time; the longest silent is forgotten, and a stranger's new names cost it handshakes."""
 
+PEERS_OF_A_NETWORK = 4
+"""Peers that one network may be at their limits a minute: ids cost nothing, so they are counted by network too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -176,6 +179,8 @@ class Limits:
     """Open at a time, opened by others: a request each."""
     streams_per_peer: int = 64
     """A page with its pictures, in two tabs."""
+    streams_per_network: int = 192
+    """Three such readers behind one router; sixteen connections of one address must not have every stream there is."""
     streams_per_minute_and_peer: int = 6000
     """A hundred calls a second, for as long as anybody plays."""
     bytes_per_minute_and_peer: int = 64 * MEGABYTE_BYTES

@@ -69,6 +69,11 @@ class MuxedStream(IMuxedStream):
         """Told when something has come, or may be sent, or never will."""
 
     @property
+    def origin(self) -> str:
+        """Return where its connection comes from (`Muxer.origin`)."""
+        return self._muxer.origin
+
+    @property
     def waiting(self) -> bytearray:
         """What has come and is not read yet; not to be changed."""
         return self._buffer
@@ -240,8 +245,10 @@ class MuxedStream(IMuxedStream):
 class Muxer(IMuxedConn):
     """A connection and its streams."""
 
-    def __init__(self, conn: ISecureConn, peer_id: ID, admission: Admission, enter: Enter, carrier: Carrier) -> None:
+    def __init__(self, conn: ISecureConn, peer_id: ID, admission: Admission, enter: Enter, carrier: Carrier, origin: str = "") -> None:
         self.peer_id = peer_id
+        self.origin = origin
+        """The network the other side comes from; `/p2p-circuit/<relay>` when it comes through a relay, "" when nothing is known."""
         self.secured_conn = conn
         self.admission = admission
         self.streams: dict[int, MuxedStream] = {}
@@ -353,7 +360,7 @@ class Muxer(IMuxedConn):
 
     def may_come(self, stream_id: int, size: int) -> bool:
         """Whether these bytes may, and then they are held: what we asked for always, what others begin as fast as the limits say."""
-        return (self._ours(stream_id) or self.admission.received(self._peer, size)) and self.admission.memory.hold(size)
+        return (self._ours(stream_id) or self.admission.received(self._peer, size, self.origin)) and self.admission.memory.hold(size)
 
     def forget(self, stream: MuxedStream) -> None:
         """A stream has ended."""
@@ -426,7 +433,7 @@ class Muxer(IMuxedConn):
         self.room.tell()
 
     def _take(self, frame: Frame) -> None:
-        if not frame.data and not self.admission.received(self._peer, CONTROL_FRAME_COSTS_BYTES):
+        if not frame.data and not self.admission.received(self._peer, CONTROL_FRAME_COSTS_BYTES, self.origin):
             raise RemoteFault("more frames than may come in a minute")
         if frame.kind == frames.PING:
             if frame.flags & frames.SYN:

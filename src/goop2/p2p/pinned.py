@@ -28,12 +28,14 @@ from libp2p.peer.id import ID
 from libp2p.transport.tcp import tcp
 
 from goop2.p2p.accepting import Accepting
+from goop2.p2p.address import CIRCUIT
 from goop2.p2p.admission import Admission, Refused
 from goop2.p2p.carriers import Carrier, LibraryCarrier, SocketCarrier
 from goop2.p2p.limits import READ_MAX_BYTES
 from goop2.p2p.muxer import Muxer
 from goop2.p2p.news import Enter
 from goop2.p2p.packets import Packets
+from goop2.source_network import network_of
 
 PINNED = "0.8.1"
 
@@ -64,7 +66,8 @@ async def _nothing(*_arguments: object) -> None:
 def quiet() -> None:
     """Process-wide: the port that is not shared, and a log that strangers cannot fill."""
     tcp._set_reuse_flags = _reuse_ended
-    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+    for library in ("libp2p", "trio.serve_listeners"):  # the second tells each connection there was no descriptor for
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def _reuse_ended(sock: trio.socket.SocketType) -> None:
@@ -78,7 +81,7 @@ def _mux(swarm: Any, admission: Admission, enter: Enter) -> None:
     async def new_conn(conn: Any, peer: ID) -> Any:
         protocol, _its_own = await muxers._selector.select(conn, conn.is_initiator, muxers.negotiate_timeout)
         carrier = _carrier(conn, enter)
-        return muxers._annotate_connection(Muxer(conn, peer, admission, enter, carrier), conn, protocol)
+        return muxers._annotate_connection(Muxer(conn, peer, admission, enter, carrier, _origin(conn)), conn, protocol)
 
     muxers.new_conn = new_conn
 
@@ -90,6 +93,15 @@ def _carrier(conn: Any, enter: Enter) -> Carrier:
     if not (isinstance(ahead, _Ahead) and isinstance(ahead.inner, TrioTCPStream)):
         return LibraryCarrier(conn, enter)
     return SocketCarrier(ahead.inner.stream.socket, Packets(secured.noise_state, ahead.rest()), conn._drain(None), enter)
+
+
+def _origin(conn: Any) -> str:
+    """Return where the other side of a secured connection comes from (`Muxer.origin`)."""
+    address = conn.get_remote_address()
+    if address:
+        return network_of(address[0])
+    relay = next((way.value_for_protocol("p2p") for way in conn.get_transport_addresses() if CIRCUIT in str(way)), None)
+    return f"{CIRCUIT}/{relay}" if relay else ""
 
 
 def _forget_the_gone(swarm: Any) -> None:
@@ -120,10 +132,14 @@ def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
     async def inbound(stream: Any, listen_address: Any) -> None:
         # The listener closes the socket when this returns.
         address = stream.get_remote_address()
+        handshake = trio.CancelScope()
         try:
-            with admission.connection(address[0] if address else ""):
-                muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(_Ahead(stream), False), listen_address)
-                await muxed.event_closed.wait()
+            with admission.connection(network_of(address[0]) if address else "", handshake.cancel) as done:
+                with handshake:
+                    muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(_Ahead(stream), False), listen_address)
+                    done()
+                if not handshake.cancelled_caught:
+                    await muxed.event_closed.wait()
         except Refused as refusal:
             refused(str(refusal))
 

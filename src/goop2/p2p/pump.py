@@ -8,6 +8,7 @@ system, another trio) trio goes on as it always does, with its thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -47,10 +48,14 @@ class Pump:
     def schedule(self, tick: Callable[[], object]) -> None:
         """Called by trio with its tick, at its start; later too when it turns by itself."""
         state: Any = getattr(tick, "__self__", None)
-        if all(hasattr(state, part) for part in _PARTS) and hasattr(state.runner.io_manager, "_epoll"):
+        known = all(hasattr(state, part) for part in _PARTS) and hasattr(state.runner.io_manager, "_epoll")
+        if known:
+            # Without a descriptor trio goes on with its thread; an error here would leave it half started, for good.
+            with contextlib.suppress(OSError):
+                self._watched = os.dup(state.runner.io_manager._epoll.fileno())
+        if self._watched >= 0:
             self._state = state
             self._news = state.unrolled_run_next_send
-            self._watched = os.dup(state.runner.io_manager._epoll.fileno())
             self._loop.add_reader(self._watched, self._woken)
             self._queued = True
             self._loop.call_soon(self._tick)

@@ -28,6 +28,7 @@ from goop2.p2p.places import Places, RelayLimits
 from goop2.p2p.protocols import circuit
 from goop2.p2p.protocols.circuit import Connect, Refusal
 from goop2.p2p.protocols.faults import RemoteFault
+from goop2.source_network import network_of
 
 CLEANUP_SECONDS: Final = 5.0
 """How soon a place is free whose peer is gone."""
@@ -167,6 +168,6 @@ async def open_relay(guest: Guest, host: Host, addresses: Addresses, limits: Rel
 
 
 def _address(stream: NetStream) -> str:
-    """Of the connection's other end."""
+    """Return the network of the connection's other end."""
     address = stream.get_remote_address()
-    return address[0] if address else ""
+    return network_of(address[0]) if address else ""

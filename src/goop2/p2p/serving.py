@@ -11,8 +11,8 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 Operation = Callable[[Caller, data.Request], Awaitable[data.Answer]]
 """Carries out one data operation for a caller."""
 CallerOf = Callable[[str], Caller]
-"""Who a connected peer is to our scripts."""
+"""Who a connected peer is to our scripts, by its id alone."""
+NOT_KEPT: Final = "this peer cannot keep the message now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,22 @@ class Received:
     sender: str
     id: str
     event: topics.Event
+    origin: str = field(default="", compare=False)
+    """The network its connection comes from (`Stream.origin`): many ids of one place share what one may have."""
+
+
+class NotTaken(Exception):
+    """A message is not kept: its sender is told this sentence, `code` of mq.REFUSAL_CODES, and when to try again."""
+
+    def __init__(self, code: str, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
 
 
 Keep = Callable[[Received], Awaitable[None]]
-"""Called once for every message, repeats left out; it is acknowledged when this returns. Who keeps a command answers it."""
+"""Called once for every message, repeats left out; it is acknowledged when this returns. Whoever keeps a command answers it. Raises
+`NotTaken`; whatever else it raises resets the stream, and the sender tries again."""
 
 
 class Serving:
@@ -84,8 +97,8 @@ class Serving:
         self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = Seen()
-        self._keeping: dict[tuple[str, str], asyncio.Future[bool]] = {}
-        """Messages that are being kept, by sender and id → whether they are, in the end."""
+        self._keeping: dict[tuple[str, str], asyncio.Future[None]] = {}
+        """Messages that are being kept, by sender and id; raises why they are not, in the end."""
         self._waiting = 0
         """Kept streams without a request."""
         self._sealing = sealing or Sealing()
@@ -135,13 +148,13 @@ class Serving:
         except RemoteFault as fault:
             await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
             return
-        await stream.finish(await self._data_answer(stream.peer, line))
+        await stream.finish(await self._data_answer(stream.peer, stream.origin, line))
 
     async def keep_answering_data(self, stream: Stream) -> None:
         """One operation after another, each as if it had come alone, while there is room for who waits for none."""
         ends = time.monotonic() + KEPT_LIFE_SECONDS
         while (line := await self._next_request(stream)) is not None:
-            await stream.write(await self._data_answer(stream.peer, line))
+            await stream.write(await self._data_answer(stream.peer, stream.origin, line))
             if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
                 break
         await stream.finish()
@@ -157,56 +170,62 @@ class Serving:
             raise RemoteFault("the next request came before the answer to the last")
         return line
 
-    async def _data_answer(self, peer: str, line: bytes) -> bytes:
+    async def _data_answer(self, peer: str, origin: str, line: bytes) -> bytes:
         """Sealed when the request was."""
         try:
             line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
         except RemoteFault as fault:
             return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
-        return sealed.line(box, await self._data_line(peer, line))
+        return sealed.line(box, await self._data_line(peer, origin, line))
 
-    async def _data_line(self, peer: str, line: bytes) -> bytes:
+    async def _data_line(self, peer: str, origin: str, line: bytes) -> bytes:
         try:
             asked = data.requested(line)
         except RemoteFault as fault:
             return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
-        return _written(await self._answer(self._caller_of(peer), asked))
+        return _written(await self._answer(self._caller_of(peer).coming_from(origin), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
         """One message: kept, then acknowledged."""
         message = mq.message(await read_line(stream, mq.message_reader()))
         try:
-            free = topics.is_free(message.topic)
-            payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
+            await self._take(stream, message)
         except NotOpened as fault:
             self._log.info("a sealed message is refused", peer=stream.peer, why=str(fault))
-            await stream.finish(mq.send_refusal(message))
-            return
-        event = topics.read(message.topic, payload)
-        await self._keep_once(Received(stream.peer, message.id, event))
-        await stream.finish(mq.send_ack(message))
+            refusal = mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot open what is sealed for it", cannot_open=True)
+        except NotTaken as fault:
+            refusal = mq.send_refusal(message, fault.code, str(fault), fault.retry_after_seconds)
+        else:
+            refusal = mq.send_ack(message)
+        await stream.finish(refusal)
+
+    async def _take(self, stream: Stream, message: mq.Message) -> None:
+        free = topics.is_free(message.topic)
+        payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
+        await self._keep_once(Received(stream.peer, message.id, topics.read(message.topic, payload), stream.origin))
 
     async def _keep_once(self, message: Received) -> None:
         """Raises, for a repeat too, when the message is not kept."""
         name = (message.sender, message.id)
         if self._seen.first_time(*name):
             await self._keep(message)
-        elif (keeping := self._keeping.get(name)) is not None and not await asyncio.shield(keeping):
-            # Its first copy is acknowledged to nobody: nor is this one.
-            raise LocalFault(f"the message {message.id!r} could not be kept")
+        elif (keeping := self._keeping.get(name)) is not None:
+            # Where its first copy is acknowledged to nobody, nor is this one.
+            await asyncio.shield(keeping)
 
     async def _keep(self, message: Received) -> None:
         name = (message.sender, message.id)
         kept = self._keeping[name] = asyncio.get_running_loop().create_future()
         try:
             await self._keep_message(message)
-        except BaseException:
+        except BaseException as error:
             # Not acknowledged, so it comes again and must not be taken for a repeat.
             self._seen.forget(*name)
-            kept.set_result(False)
+            kept.set_exception(error if isinstance(error, NotTaken) else LocalFault(f"the message {message.id!r} could not be kept"))
+            kept.exception()  # there may be no repeat that waits for it
             raise
         else:
-            kept.set_result(True)
+            kept.set_result(None)
         finally:
             del self._keeping[name]
 

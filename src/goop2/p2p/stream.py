@@ -34,6 +34,8 @@ class Stream:
         self.muxed = muxed
         self.peer = peer
         """The authenticated id of the other side."""
+        self.origin = ""
+        """The network the other side's connection comes from, or the relay it comes through; "" of a stream we opened."""
         self.protocol = protocol
         self.unexpected: Callable[[], object] = _nothing
         """Called when something else comes than `expected`."""

@@ -1,7 +1,7 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
-POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often
-GET  /events    server-sent events: everybody who is here, then every sign as it comes
+POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often, 503 when no more peers have room
+GET  /events    server-sent events: everybody who is here, then signs as they come, of each peer the newest; 503 when no more have room
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404
@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -24,24 +25,25 @@ from starlette.routing import Route
 
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.protocols.faults import RemoteFault
-from goop2.p2p.protocols.presence import PRESENCE_MAX_BYTES, read, write
+from goop2.p2p.protocols.presence import PRESENCE_MAX_BYTES, Presence, read, write
 from goop2.rendezvous import page
-from goop2.rendezvous.board import Board, TooOften
+from goop2.rendezvous.announcements import Announcements, Reader
+from goop2.rendezvous.board import Board, BoardFull, TooOften
 from goop2.rendezvous.limits import (
-    EVENTS_KEPT,
-    EVENTS_KEPT_BYTES,
     FLUSH_SECONDS,
+    FULL_RETRY_SECONDS,
     KEEP_ALIVE_SECONDS,
     READERS_MAX,
     READERS_PER_ADDRESS_MAX,
+    READERS_PER_SECOND,
+    TAKEN_AT_ONCE,
 )
-from goop2.web.events import GAP, Events, Reader
-from goop2.web.visitors import network_of
+from goop2.source_network import network_of
+from goop2.web.doors import is_loopback
 
 if TYPE_CHECKING:
     from goop2.rendezvous.beside import RelayBeside
 
-EVERYBODY: Final = "everybody"
 _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-accel-buffering": "no"}
 
 
@@ -49,8 +51,8 @@ class Rendezvous:
     """The server's state and its application."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayBeside | None = None) -> None:
-        self.board = Board(clock)
-        self.events = Events(EVENTS_KEPT, EVENTS_KEPT_BYTES)
+        self.announcements = Announcements()
+        self.board = Board(clock, self.announcements.drop)
         self._relay_beside = relay
         self.app = Starlette(
             routes=[
@@ -69,6 +71,8 @@ class Rendezvous:
         try:
             self.board.admit(source)
             handed_on = self.board.post(source, read(await _body(request)))
+        except BoardFull:
+            return _full("no more peers have room here")
         except TooOften:
             return PlainTextResponse("too often: at most 60 a minute\n", 429, {"retry-after": "1"})
         except _TooLong:
@@ -76,20 +80,18 @@ class Rendezvous:
         except (RemoteFault, NotAnAddress) as fault:
             return PlainTextResponse(f"{fault}\n", 400)
         if handed_on is not None:
-            self.events.publish("", msgspec.Raw(write(handed_on)), EVERYBODY)
+            key = handed_on.peer_id if handed_on.type != "punch" else f"{handed_on.peer_id} {handed_on.target}"
+            self.announcements.publish(key, write(handed_on))
         return Response(status_code=204)
 
     async def _listen(self, request: Request) -> Response:
         if request.method == "HEAD":  # whose answer ends with its headers: a stream would wait for a reader for ever
             return Response(headers=_EVENTS_HEADERS, media_type="text/event-stream")
         source = _source(request)
-        if (
-            self.events.readers(lambda _: True) >= READERS_MAX
-            or self.events.readers(lambda name: name == source) >= READERS_PER_ADDRESS_MAX
-        ):
-            return PlainTextResponse("too many are listening\n", 503, {"retry-after": "10"})
+        if self.announcements.readers >= READERS_MAX or self.announcements.readers_of(source) >= READERS_PER_ADDRESS_MAX:
+            return _full("too many are listening")
         last_id = request.headers.get("last-event-id", "")
-        reader = self.events.read(source, frozenset({EVERYBODY}), last_id)
+        reader = self.announcements.read(source, last_id)
         return StreamingResponse(self._stream(reader, not last_id), 200, _EVENTS_HEADERS, "text/event-stream")
 
     async def _relay(self, request: Request) -> Response:
@@ -102,18 +104,19 @@ class Rendezvous:
         return Response(page.render(self.board.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: Reader, everybody: bool) -> AsyncIterator[bytes]:
-        """Whoever is slow is overtaken by the ring's end and hears again who is here: no reader costs memory."""
+        """Whoever has missed something hears again who is here."""
         try:
             yield b"retry: 1000\n\n"
             while not reader.ended:
-                taken = reader.take()
-                if everybody or any(event.kind == GAP for event in taken):
+                if everybody or reader.missed:
                     everybody = False
-                    for each in self.board.peers():
-                        yield _event(self.events, write(each))
-                elif taken:
-                    yield b"".join(b"id: %s-%d\n" % (self.events.start.encode(), each.number) + _data(each.data) for each in taken)
-                    await asyncio.sleep(FLUSH_SECONDS)
+                    reader.catch_up()
+                    place = self.announcements.last
+                    for some in _batched(self.board.peers()):
+                        yield b"".join(self._event(place, write(each)) for each in some)
+                elif taken := reader.take():
+                    yield b"".join(self._event(each.number, each.json) for each in taken)
+                    await asyncio.sleep(max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND))
                 else:
                     yield b": still here\n\n"
                 with contextlib.suppress(TimeoutError):
@@ -121,17 +124,25 @@ class Rendezvous:
         finally:
             reader.close()
 
+    def _event(self, number: int, json: bytes) -> bytes:
+        # JSON has no line breaks, so one data line is enough.
+        return b"id: %s-%d\ndata: %s\n\n" % (self.announcements.start.encode(), number, json)
+
 
 class _TooLong(Exception):
     """The body is longer than a presence may be."""
 
 
 def _source(request: Request) -> str:
-    """What counts as one address: who has one of IPv6 has eighteen quintillion."""
-    return network_of(request.client.host) if request.client else ""
+    """Return the network a request comes from; what a proxy on this machine says of it, such as the one that speaks TLS, is believed."""
+    host = request.client.host if request.client else ""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return network_of(forwarded if forwarded and is_loopback(host) else host)
 
 
 async def _body(request: Request) -> bytes:
+    if int(request.headers.get("content-length", "0")) > PRESENCE_MAX_BYTES:  # before a client that asks is told to go on
+        raise _TooLong
     body = bytearray()
     with contextlib.suppress(ClientDisconnect):
         async for piece in request.stream():
@@ -141,14 +152,12 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _data(json: bytes) -> bytes:
-    # JSON has no line breaks, so one data line is enough.
-    return b"data: %s\n\n" % json
+def _batched(peers: list[Presence]) -> Iterator[list[Presence]]:
+    return (peers[at : at + TAKEN_AT_ONCE] for at in range(0, len(peers), TAKEN_AT_ONCE))
 
 
-def _event(events: Events, json: bytes) -> bytes:
-    """Of the state now: whoever has it need hear nothing before."""
-    return b"id: %s-%d\n" % (events.start.encode(), events.last) + _data(json)
+def _full(why: str) -> Response:
+    return PlainTextResponse(f"{why}\n", HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": str(FULL_RETRY_SECONDS)})
 
 
 async def _healthy(_request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import math
 import re
 from collections.abc import AsyncIterator
 from typing import Final
@@ -32,14 +33,14 @@ _NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 
 
 class SaidRelay(msgspec.Struct, frozen=True):
-    """What `GET /relay` answers."""
+    """What `GET /relay` answers. Existing peers read the seconds as integers and have no relay at all where one is written as 5.0."""
 
     peer_id: str
     addrs: tuple[str, ...]
-    cleanup_delay_sec: float
+    cleanup_delay_sec: int
     """How soon the place of a peer that is gone is free."""
-    reservation_sec: float
-    circuit_sec: float
+    reservation_sec: int
+    circuit_sec: int
     circuit_bytes: int
 
 
@@ -58,7 +59,12 @@ class RelayBeside:
             [f"{by_name}/p2p/{self._host.peer_id}", *addresses_of(self._host)] if by_name else addresses_of(self._host)
         )
         return SaidRelay(
-            self._host.peer_id, tuple(addresses), CLEANUP_SECONDS, limits.place_seconds, limits.circuit_seconds, limits.circuit_bytes
+            self._host.peer_id,
+            tuple(addresses),
+            math.ceil(CLEANUP_SECONDS),
+            int(limits.place_seconds),
+            int(limits.circuit_seconds),
+            limits.circuit_bytes,
         )
 
 

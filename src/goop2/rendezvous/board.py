@@ -5,7 +5,8 @@ A sign proves nothing: anybody may post any peer's name. So that a lie does no h
     a goodbye      is handed on only when the peer's last sign came from the same address, and from no other since
     an address     is handed on beside those others gave for the peer; whoever dials one proves who is there
     "verified"     is struck out: nobody here has verified anything
-    many names     cost memory up to PEERS_MAX and PEERS_BYTES_MAX, then the longest silent goes
+    many names     cost memory up to PEERS_MAX and PEERS_BYTES_MAX; then new ones are refused until somebody falls silent, so that those
+                   who are here stay, and nobody comes and goes with every sign. One address has twenty at most, by PUBLISHED_PER_MINUTE
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ class TooOften(Exception):
     """The address has published all it may for now."""
 
 
+class BoardFull(Exception):
+    """So many peers are here as there may be."""
+
+
 class _Entry:
     def __init__(self, said: Presence, at: float) -> None:
         self.said = said
@@ -36,10 +41,11 @@ class _Entry:
 
 
 class Board:
-    """The peers that are here, as far as anybody has said. `clock` gives seconds and never goes back."""
+    """The peers that are here, as far as anybody has said. `clock` gives seconds and never goes back; `dropped` hears who is gone."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], dropped: Callable[[str], object] = str) -> None:
         self._clock = clock
+        self._dropped = dropped
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         """The longest silent first."""
         self._published = Meter(PUBLISHED_PER_MINUTE, clock)
@@ -60,7 +66,7 @@ class Board:
             raise TooOften
 
     def post(self, source: str, said: Presence) -> Presence | None:
-        """A sign from an address; gives what is handed on, if anything is. Raises `NotAnAddress` when it is of no peer."""
+        """A sign from an address; gives what is handed on, if anything is. Raises `NotAnAddress` when it is of no peer, and `BoardFull`."""
         peer_id(said.peer_id)
         self.expire()
         said = msgspec.structs.replace(said, verified=False)
@@ -80,18 +86,18 @@ class Board:
         now = self._clock()
         known = self._entries.get(said.peer_id)
         entry = known or _Entry(said, now)
+        size = len(write(said))
+        if (known is None and len(self._entries) >= PEERS_MAX) or self._bytes - entry.size + size > PEERS_BYTES_MAX:
+            raise BoardFull
         entry.said, entry.at = said, now
         entry.sources.pop(source, None)
         entry.sources[source] = now
         if len(entry.sources) > SOURCES_MAX:
             entry.sources.popitem(last=False)
-        size = len(write(said))
         self._bytes += size - entry.size
         entry.size = size
         self._entries[said.peer_id] = entry
         self._entries.move_to_end(said.peer_id)
-        while len(self._entries) > PEERS_MAX or self._bytes > PEERS_BYTES_MAX:
-            self._drop(next(iter(self._entries)))
 
     def _goodbye(self, source: str, peer: str) -> bool:
         """Whether the peer is gone by its own word, as far as an address is one."""
@@ -106,3 +112,4 @@ class Board:
 
     def _drop(self, peer: str) -> None:
         self._bytes -= self._entries.pop(peer).size
+        self._dropped(peer)

@@ -9,19 +9,31 @@ PUBLISHED_PER_MINUTE: Final = 60
 SILENT_SECONDS: Final = 20.0
 """A peer is gone so long after its last sign, as everywhere (network.md)."""
 PEERS_MAX: Final = 4096
-"""Kept at a time, a kilobyte each as a rule; the longest silent goes first."""
+"""Here at a time, a kilobyte each as a rule; beyond it a new one is told to come again, and those that are here stay."""
 PEERS_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of their texts and addresses, however long they are."""
 SOURCES_MAX: Final = 4
 """Addresses that speak for one peer at a time: its home, its phone, and whoever pretends."""
-EVENTS_KEPT: Final = 1024
-EVENTS_KEPT_BYTES: Final = 2 * 1024 * 1024
-"""What a reader that was away may still hear: ten seconds of five hundred peers."""
-READERS_MAX: Final = 400
-READERS_PER_ADDRESS_MAX: Final = 16
+CONNECTIONS_PER_PEER: Final = 2
+"""One to publish, one to read."""
+PAGES_MAX: Final = 128
+"""Connections beside those of peers: people who look at the page."""
+CONNECTIONS_MAX: Final = PEERS_MAX * CONNECTIONS_PER_PEER + PAGES_MAX
+CONNECTIONS_PER_NETWORK_MAX: Final = 64
+"""Some thirty peers behind one router."""
+ANNOUNCEMENTS_KEPT: Final = 2 * PEERS_MAX
+"""The newest of each peer, and goodbyes for readers that were away."""
+TAKEN_AT_ONCE: Final = 256
+"""Announcements written to a reader at a time, a hundred kilobytes as a rule; meanwhile newer ones replace those that wait."""
+READERS_MAX: Final = PEERS_MAX
+READERS_PER_ADDRESS_MAX: Final = 32
 """Peers behind one router, and pages."""
+FULL_RETRY_SECONDS: Final = 10
+"""When to try again, in `Retry-After`: a place is free 20 s after a peer has gone silent."""
 KEEP_ALIVE_SECONDS: Final = 15.0
 """Routers in between forget a silent connection after a minute or so."""
 FLUSH_SECONDS: Final = 0.1
+READERS_PER_SECOND: Final = 2000.0
+"""Readers that are written to in a second: with more of them each is written to less often, and hears the newest all the same."""
 PAGE_PEERS_MAX: Final = 500
 """Shown on the page."""

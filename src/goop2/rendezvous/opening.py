@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from goop2.config import Address
 from goop2.rendezvous.app import Rendezvous
+from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX
 from goop2.web.doors import BACKLOG, BoundDoor, DoorError, is_loopback
 from goop2.web.origins import Door
+from goop2.web.protocol import PatientProtocol
 from goop2.web.server import serve
 
 if TYPE_CHECKING:
@@ -30,8 +32,25 @@ async def open_rendezvous(address: Address, relay: Address | None = None, guest:
         port = sock.getsockname()[1]
         rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay, guest)) if relay else None)
         door = BoundDoor(Door("", port, opened=not is_loopback(address.host)), (sock,))
-        async with serve([(door, rendezvous.app)], rendezvous.events.stop):
+        async with serve(
+            [(door, rendezvous.app)], rendezvous.announcements.stop, LocalProtocol if not door.door.opened else OpenedProtocol
+        ):
             yield f"http://{Address(address.host, port)}"
+
+
+class LocalProtocol(PatientProtocol):
+    """A connection from this machine, or from a proxy on it."""
+
+    @property
+    def connections_max(self) -> int:
+        """How many there may be at this server."""
+        return CONNECTIONS_MAX
+
+
+class OpenedProtocol(LocalProtocol):
+    """A connection from anywhere."""
+
+    connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
 
 
 def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayBeside]:

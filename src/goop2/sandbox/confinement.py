@@ -9,17 +9,18 @@ Order matters: Landlock and seccomp need to open or call what later layers forbi
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import errno
 import importlib
 import os
 import resource
 import signal
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from goop2.sandbox.stat_probe import needed_stat_calls
+from goop2.sandbox.syscalls import Descriptors, SyscallFilter, add_descriptors, index_max_bytes, open_filter
 
 HOST_ALLOWANCE_BYTES: Final = 96 * 1024 * 1024
 """Private memory a worker may take beyond what it starts with and its VM: frames, JSON, SQLite, machine code."""
@@ -30,6 +31,19 @@ NICENESS: Final = 5
 STACK_BYTES: Final = 8 * 1024 * 1024
 """What every system gives by default. Where the owner's is unlimited, recursion through C would take a gigabyte."""
 
+MAPPINGS_ALLOWANCE_BYTES: Final = 16 * 1024 * 1024
+"""Address space beyond memory, stack and -shm: LuaJIT maps its machine code where a jump reaches it, by trying."""
+
+CPU_START_SECONDS: Final = 10
+"""Processor time a worker may take before the peer allows it more, which it does before each invocation (scripting/worker.py)."""
+
+OOM_SCORE_FORK_SERVER: Final = 900
+OOM_SCORE_WORKER: Final = 1000
+"""Where memory runs out, the kernel ends a worker first, then the fork server, then the peer (proc(5), oom_score_adj)."""
+
+FILE_ALLOWANCE_BYTES: Final = 256 * 1024 * 1024
+"""How far above `storage.max_mb` no file may grow, whatever a worker does: the log beside the database needs room too."""
+
 RLIMITS: Final = {
     "RLIMIT_CORE": 0,
     "RLIMIT_NPROC": 0,
@@ -38,28 +52,7 @@ RLIMITS: Final = {
     "RLIMIT_NOFILE": 0,  # no descriptor beyond those that are open
     "RLIMIT_STACK": STACK_BYTES,
 }
-"""Limits of every worker, or less where it has less; RLIMIT_DATA is added from what the process holds when it is confined."""
-
-SYSCALLS: Final = (
-    # talk: only descriptors that are open already; no sendmsg, no recvmsg, so none can be passed in
-    "recvfrom", "sendto",
-    # memory: the VM, Python, and LuaJIT's machine code
-    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise",
-    # one thread's own business
-    "futex", "sched_yield", "rt_sigreturn", "rt_sigprocmask", "getrandom", "exit", "exit_group",
-    # clocks, where the vDSO does not answer
-    "clock_gettime", "gettimeofday", "time", "clock_nanosleep",
-    # SQLite, on files that are open already
-    "pread64", "pwrite64", "fdatasync", "ftruncate", "fstat", "fcntl", "close",
-    # the same, as other builds of SQLite and newer C libraries ask it
-    "fsync", "newfstatat",
-    # the second a transaction may last
-    "setitimer",
-)  # fmt: skip
-"""All a confined worker may call; anything else fails with EPERM."""
-
-SyscallFilter = Any
-"""A pyseccomp.SyscallFilter (the library has no types), or the exception that kept it from being made."""
+"""Limits of every worker, or less where it has less. The limits of memory are added from what the process holds when it is confined."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -75,49 +68,96 @@ class Wall:
     """The allocator limit of one VM."""
     parent: int
     """The process whose death ends this one."""
-    data_bytes: int
-    """Private memory this process holds now (`data_bytes`); the limit is counted from there."""
+    held: HeldMemory
+    """What this process holds now (`held_memory`); the limits of memory are counted from there."""
     skip: Collection[str] = field(default_factory=tuple)
+    descriptors: Descriptors = field(default_factory=Descriptors)
+    """What of `keep_descriptors` system calls may be made on."""
+    file_max_bytes: int = FILE_ALLOWANCE_BYTES
+    """The size no file may grow beyond."""
 
 
-def confine(wall: Wall, syscalls: SyscallFilter) -> dict[str, str]:
+@dataclass(frozen=True)
+class HeldMemory:
+    """Memory of a process: what counts against RLIMIT_DATA, and against RLIMIT_AS."""
+
+    data_bytes: int
+    address_bytes: int
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the fork server found out for all its workers."""
+
+    syscalls: SyscallFilter | Exception
+    """The filter without the rules that name descriptors, or what kept it from being made."""
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    """What a layer that is in force does not cover on this machine: name → sentence (`GAPS`)."""
+
+
+def confine(wall: Wall, ground: Ground) -> dict[str, str]:
     """Apply every layer to this process, in order. Returns layer → "" (in force) or why it is not."""
-    return {name: "switched off" if name in wall.skip else _attempt(apply, wall, syscalls) for name, apply in LAYERS.items()}
+    return {name: "switched off" if name in wall.skip else _attempt(apply, wall, ground) for name, apply in LAYERS.items()}
 
 
-def _attempt(apply: Callable[[Wall, SyscallFilter], None], wall: Wall, syscalls: SyscallFilter) -> str:
+def _attempt(apply: Callable[[Wall, Ground], None], wall: Wall, ground: Ground) -> str:
     try:
-        apply(wall, syscalls)
+        apply(wall, ground)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
 
-def prepare() -> SyscallFilter:
-    """Before the fork: import what the layers need, and build the seccomp filter of `SYSCALLS`.
+def prepare() -> Ground:
+    """Before the fork: import what the layers need, find out what this machine offers, and build the seccomp filter.
 
-    System calls this machine does not have are left out. Without libseccomp the answer is what went
-    wrong, for the layer to report.
+    System calls this machine does not have are left out of the filter. Without libseccomp the answer holds what went wrong,
+    for the layer to report. The process must be single-threaded: another one is forked to try out a filter.
     """
-    with contextlib.suppress(ImportError):
-        importlib.import_module("py_landlock")
+    gaps = {}
+    if not _landlock_scopes_signals():
+        gaps["signal-scope"] = "this kernel's Landlock does not keep signals within a process; seccomp alone does"
     try:
-        import pyseccomp
+        importlib.import_module("pyseccomp")
+        stat_calls = needed_stat_calls()
+        syscalls: SyscallFilter | Exception = open_filter(stat_calls)
     except (ImportError, RuntimeError, OSError) as error:
-        return error
-    allowed = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
-    for name in SYSCALLS:
-        try:
-            allowed.add_rule(pyseccomp.ALLOW, name)
-        except OSError:
-            continue
-    return allowed
+        return Ground(error, gaps)
+    if stat_calls:
+        gaps["stat-calls"] = f"SQLite needs {' and '.join(stat_calls)} here, by which a worker learns which files and processes exist"
+    return Ground(syscalls, gaps)
 
 
-def die_with_parent(parent: int) -> None:
-    """End this process when process `parent` ends; at once if it has ended already."""
+GAPS: Final = ("signal-scope", "stat-calls")
+"""What a machine may lack although every layer is in force."""
+
+_SIGNAL_SCOPE_ABI = 6
+"""The version of Landlock that keeps signals within a process and its children: Linux 6.12."""
+
+
+def _landlock_scopes_signals() -> bool:
+    """Also False without Landlock; then the layer says so."""
+    try:
+        import py_landlock
+
+        return py_landlock.get_abi_version() >= _SIGNAL_SCOPE_ABI
+    except Exception:  # the library's own errors differ between its versions; without Landlock its layer tells the reason
+        return False
+
+
+def go_first_when_memory_ends(score: int) -> None:
+    """Have the kernel end this process before others when memory runs out. Raising the score needs no right; it is never lowered."""
+    file = Path("/proc/self/oom_score_adj")
+    try:
+        file.write_text(str(max(score, int(file.read_text("ascii")))), "ascii")
+    except (OSError, ValueError):
+        return  # no Linux, or /proc is not there: then the peer is as likely to be ended as a worker
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """End this process when its parent ends; at once if that was process `parent` and has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if parent is not None and os.getppid() != parent:
         os._exit(1)
 
 
@@ -127,13 +167,13 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def _check_environment(_wall: Wall, _filter: SyscallFilter) -> None:
+def _check_environment(_wall: Wall, _ground: Ground) -> None:
     inherited = sorted(name for name in os.environ if name not in ALLOWED_ENVIRONMENT)
     if inherited:
         raise RuntimeError(f"the environment still holds {', '.join(inherited)}")
 
 
-def _close_descriptors(wall: Wall, _filter: SyscallFilter) -> None:
+def _close_descriptors(wall: Wall, _ground: Ground) -> None:
     for start, end in _gaps(wall.keep_descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
         if start < end:  # closerange(0, 0) would close them all
             os.closerange(start, end)
@@ -147,45 +187,68 @@ def _gaps(kept: Iterable[int], limit: int) -> Iterable[tuple[int, int]]:
     yield start, limit
 
 
-def _die_with_parent(wall: Wall, _filter: SyscallFilter) -> None:
+def _die_with_parent(wall: Wall, _ground: Ground) -> None:
     die_with_parent(wall.parent)
 
 
-def _limit_resources(wall: Wall, _filter: SyscallFilter) -> None:
+def _limit_resources(wall: Wall, _ground: Ground) -> None:
     limits = {getattr(resource, name): value for name, value in RLIMITS.items() if hasattr(resource, name)}
-    limits[resource.RLIMIT_DATA] = wall.data_bytes + wall.memory_bytes + HOST_ALLOWANCE_BYTES
+    beyond = wall.memory_bytes + HOST_ALLOWANCE_BYTES
+    limits[resource.RLIMIT_DATA] = wall.held.data_bytes + beyond
+    # Memory that was written and then made read-only or executable counts against RLIMIT_DATA no more, only against RLIMIT_AS.
+    mapped = STACK_BYTES + index_max_bytes(wall.file_max_bytes) + MAPPINGS_ALLOWANCE_BYTES
+    limits[resource.RLIMIT_AS] = wall.held.address_bytes + beyond + mapped
+    limits[resource.RLIMIT_FSIZE] = wall.file_max_bytes
     for limit, value in limits.items():
         ours = resource.getrlimit(limit)[1]
         most = value if ours == resource.RLIM_INFINITY else min(value, ours)
         resource.setrlimit(limit, (most, most))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file at its limit is an error of SQLite, not the end of the worker
+    _limit_cpu()
     os.nice(NICENESS)
 
 
-def data_bytes() -> int:
-    """What counts against RLIMIT_DATA now (proc(5), statm: the sixth field, in pages)."""
-    return int(Path("/proc/self/statm").read_text("ascii").split()[5]) * resource.getpagesize()
+def file_limit(storage_max_bytes: int, files: Iterable[int]) -> int:
+    """Return the size no file of a database may grow beyond; `files` are its open descriptors, which may be larger than allowed already."""
+    largest = max((os.fstat(file).st_size for file in files), default=0)
+    return max(storage_max_bytes, largest) + FILE_ALLOWANCE_BYTES
 
 
-def _renounce_privileges(_wall: Wall, _filter: SyscallFilter) -> None:
+def _limit_cpu() -> None:
+    """Set the soft limit alone: the peer raises it, and needs no right for that up to the hard one."""
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    start = CPU_START_SECONDS if most == resource.RLIM_INFINITY else min(CPU_START_SECONDS, most)
+    resource.setrlimit(resource.RLIMIT_CPU, (start, most))
+
+
+def held_memory() -> HeldMemory:
+    """Return what this process holds now (proc(5), statm: the sixth field and the first, in pages)."""
+    fields = Path("/proc/self/statm").read_text("ascii").split()
+    page = resource.getpagesize()
+    return HeldMemory(int(fields[5]) * page, int(fields[0]) * page)
+
+
+def _renounce_privileges(_wall: Wall, _ground: Ground) -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _restrict_files(_wall: Wall, _filter: SyscallFilter) -> None:
+def _restrict_files(_wall: Wall, _ground: Ground) -> None:
     import py_landlock
 
     py_landlock.Landlock(strict=False).apply()
 
 
-def _restrict_syscalls(_wall: Wall, syscalls: SyscallFilter) -> None:
-    if isinstance(syscalls, Exception):
-        raise syscalls
-    syscalls.load()
+def _restrict_syscalls(wall: Wall, ground: Ground) -> None:
+    if isinstance(ground.syscalls, Exception):
+        raise ground.syscalls
+    add_descriptors(ground.syscalls, wall.descriptors, index_max_bytes(wall.file_max_bytes))
+    ground.syscalls.load()
 
 
 ALLOWED_ENVIRONMENT: Final = ("GLIBC_TUNABLES", "TZ", "LC_CTYPE")
 """malloc's tuning, the owner's time zone, and what Python's own start adds; nothing else of the owner's."""
 
-LAYERS: Final[dict[str, Callable[[Wall, SyscallFilter], None]]] = {
+LAYERS: Final[dict[str, Callable[[Wall, Ground], None]]] = {
     "environment": _check_environment,
     "descriptors": _close_descriptors,
     "parent-death": _die_with_parent,

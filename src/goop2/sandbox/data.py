@@ -20,15 +20,21 @@ import msgspec
 
 from goop2.sandbox.messages import Invoke, Scalar
 from goop2.storage import keyvalue
-from goop2.storage.database import Rows, Value, descriptors, limit_heap, open_database
-from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.crossing import Rows
+from goop2.storage.database import Value, descriptors, limit_heap, open_database
+from goop2.storage.errors import BusyError, DatabaseError, FileFault, QuotaError, StorageError
+from goop2.storage.file_care import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR
 from goop2.storage.keyvalue import Store
 from goop2.storage.limits import HEAP_MAX_BYTES, LOCK_MAX_SECONDS
 from goop2.storage.typed import Owner, Row, TypedTables
+from goop2.storage.write_queue import Rank
 
 VALUES_AT_ONCE: Final = 4000
 """Values of rows pushed into a VM at a time; Lua's stack takes 8000."""
+
+QUEUE: Final = "queue"
+"""Name of the write queue's file among the descriptors of `Data`."""
 
 ENDS: Final = (b"db.commit", b"db.rollback")
 UNDONE: Final = "the transaction was undone by an error before"
@@ -70,14 +76,20 @@ class Entry:
 class Data:
     """The database of one worker. `begin` before each run, `end` after it."""
 
-    def __init__(self, path: Path, *, kv_enabled: bool) -> None:
+    def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None) -> None:
         self._unusable = ""
+        self.file_fault = ""
+        """The last error of this run that was the database file's, not the script's."""
+        self.descriptors: dict[str, int]
+        """The open files of the database, by suffix, and QUEUE; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
-            self._database = open_database(path)
+            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT)
             self.descriptors = descriptors(path)
+            if self._database.queue is not None:
+                self.descriptors[QUEUE] = self._database.queue.descriptor
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error).replace(str(path), path.name), set()  # a script may tell it to strangers
+            self._unusable, self.descriptors = str(error).replace(str(path), path.name), {}  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
@@ -86,6 +98,8 @@ class Data:
         self._width = 0
         self.transaction = False
         """Whether the script is inside goop.db.transaction."""
+        self.busy = b""
+        """What this run was told when it did not get the write lock; that is no mistake of its script."""
         self.entries: dict[bytes, Entry] = {
             b"db.query": Entry(self._query, _nil_and),
             b"db.scalar": Entry(self._scalar, _nil_and),
@@ -118,8 +132,16 @@ class Data:
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
         self._store = Store(invoke.kind, invoke.script)
         self._pending = []
+        self.file_fault = ""
+        self.busy = b""
         if not self._unusable:
             self._database.deadline = invoke.deadline
+            self._database.lock_seconds = 0.0
+            self._database.begin_anew()
+
+    def _note_fault(self, fault: FileFault) -> None:
+        if not isinstance(fault, QuotaError):  # which the script's own rows brought about
+            self.file_fault = str(fault)
 
     def end(self) -> None:
         """The run is over: what it left open is undone."""
@@ -130,12 +152,16 @@ class Data:
         """Do one operation. Every failure is an answer."""
         try:
             if self._unusable:
+                self.file_fault = self._unusable
                 raise StorageError(self._unusable)
             if entry.in_functions_only and not self._function:
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
             if self.transaction and not self._database.in_transaction and operation not in ENDS:
                 raise StorageError(UNDONE)
             return entry.work(*arguments)
+        except BusyError as error:
+            self.busy = str(error).encode()
+            return entry.failure(self.busy)
         except StorageError as error:
             return entry.failure(str(error).encode())
 
@@ -214,7 +240,7 @@ class Data:
         return JSON, msgspec.json.encode(self._tables.describe(_text(name, "the table's name")))
 
     def _is_orm(self, name: bytes) -> Answer:
-        return PLAIN, self._tables.lookup(_text(name, "the table's name")) is not None
+        return PLAIN, self._tables.is_there(_text(name, "the table's name"))
 
     def _find(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._rows(self._tables.find(_text(name, "the table's name"), _decoded(options)))

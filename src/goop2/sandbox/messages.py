@@ -38,9 +38,11 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     """The owner's TZ, "" for the system's."""
     skip_layers: tuple[str, ...] = ()
     """Confinement layers to leave out; for tests that show what each layer keeps away."""
-    database: str = ""
-    """Path of data.db; "" gives a worker none."""
+    database: bytes = b""
+    """Path of data.db, as bytes: a folder's name need not be UTF-8. b"" gives a worker none."""
     kv_enabled: bool = False
+    storage_max_bytes: int = 1024 * 1024 * 1024
+    """What scripts and callers may fill data.db to (`storage.max_mb`); no file of it grows far beyond."""
 
 
 class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
@@ -80,6 +82,8 @@ class Ready(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """Worker → peer, first of all: layer of confinement → "" when in force, else why not."""
 
     layers: dict[str, ShortText]
+    gaps: dict[str, ShortText] = {}
+    """What a layer in force does not cover on this machine: name → sentence (confinement.GAPS)."""
 
 
 class CallTime(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -99,6 +103,8 @@ class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     memory_bytes: int
     """What the VM held at the end."""
     calls: Annotated[tuple[CallTime, ...], msgspec.Meta(max_length=1000)] = ()
+    file_fault: ShortText = ""
+    """The last error the database file itself gave during the run: a full disk, damage; "" for none."""
     spent: bool = False
     """Whether this worker holds so much memory that a new one should take its place."""
 

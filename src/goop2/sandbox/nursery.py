@@ -13,14 +13,15 @@ import contextlib
 import gc
 import os
 import select
+import signal
 import socket
 import sys
 import time
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
-from goop2.sandbox.confinement import die_with_parent, prepare
+from goop2.sandbox.confinement import OOM_SCORE_FORK_SERVER, die_with_parent, go_first_when_memory_ends, prepare
 from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
 from goop2.sandbox.vm import Flavour, preferred_flavour
 from goop2.sandbox.worker import run_worker
@@ -35,7 +36,7 @@ class Nursery:
         self._control = control
         self._setup = setup
         self._flavour = Flavour(setup.flavour or preferred_flavour(), setup.declarations)
-        self._syscalls = prepare()
+        self._ground = prepare()
         self._children: dict[int, int] = {}  # pidfd -> pid
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
@@ -68,7 +69,7 @@ class Nursery:
 
     def _become_worker(self, worker_socket: socket.socket, parent: int) -> NoReturn:
         try:
-            run_worker(worker_socket, self._flavour, self._setup, self._syscalls, parent)
+            run_worker(worker_socket, self._flavour, self._setup, self._ground, parent)
         finally:
             os._exit(1)
 
@@ -83,15 +84,28 @@ class Nursery:
         socket.send_fds(self._control, [msgspec.msgpack.encode(message)], descriptors)
 
 
-def main() -> None:
-    """Entry of `python -m goop2.sandbox.nursery FD PEER_PID`."""
-    descriptor, peer = int(sys.argv[1]), int(sys.argv[2])
-    die_with_parent(peer)
-    control = socket.socket(fileno=descriptor)
-    setup = msgspec.msgpack.decode(control.recv(SETUP_MAX_BYTES), type=Setup)
-    if setup.time_zone:
-        os.environ["TZ"] = setup.time_zone
+def _set_time_zone(owners: str) -> None:
+    """Name the zone in any case: without TZ, glibc looks at the system's file at each `os.date`, and a worker may look at none."""
+    zone = owners or (f":{LOCAL_TIME_FILE}" if os.path.exists(LOCAL_TIME_FILE) else "")  # noqa: PTH110 (a worker has no use for pathlib)
+    if zone:
+        os.environ["TZ"] = zone
         time.tzset()
+
+
+LOCAL_TIME_FILE: Final = "/etc/localtime"
+
+
+def main() -> None:
+    """Entry of `python -m goop2.sandbox.nursery FD`."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's handler would need rt_sigreturn, which a worker does not have
+    go_first_when_memory_ends(OOM_SCORE_FORK_SERVER)
+    data = control.recv(SETUP_MAX_BYTES)
+    if not data:
+        return  # the peer ended before it was asked to end us
+    setup = msgspec.msgpack.decode(data, type=Setup)
+    _set_time_zone(setup.time_zone)
     nursery = Nursery(control, setup)
     gc.collect()
     gc.freeze()  # what is shared stays shared: the collector of a worker never touches it

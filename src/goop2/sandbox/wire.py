@@ -70,7 +70,7 @@ class FrameReader(Generic[Message]):
     def _decode(self, body: bytes | bytearray) -> Message:
         try:
             return self._decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolViolation(f"not a message: {error}") from error
 
 

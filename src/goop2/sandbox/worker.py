@@ -16,14 +16,26 @@ from typing import NoReturn
 
 import msgspec
 
-from goop2.sandbox.confinement import HOST_ALLOWANCE_BYTES, SyscallFilter, Wall, confine, data_bytes
-from goop2.sandbox.data import Data
+from goop2.sandbox.confinement import (
+    HOST_ALLOWANCE_BYTES,
+    OOM_SCORE_WORKER,
+    Ground,
+    Wall,
+    confine,
+    file_limit,
+    go_first_when_memory_ends,
+    held_memory,
+)
+from goop2.sandbox.data import QUEUE, Data
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
-from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine
+from goop2.sandbox.syscalls import Descriptors
+from goop2.sandbox.vm import CompileError, Flavour, Outcome, VirtualMachine
 from goop2.sandbox.wire import frame, to_worker
 
 RECEIVE_BYTES = 65536
+UNAVAILABLE = "unavailable"
+"""The error class of what is nobody's mistake (engine.ErrorCode)."""
 OK = "ok"
 COMPILED_KEPT = 128
 """Compiled scripts a worker keeps, oldest out first; it asks for a source again when it needs it."""
@@ -73,7 +85,8 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
-        self.data = Data(Path(setup.database), kv_enabled=setup.kv_enabled) if setup.database else None
+        path = Path(os.fsdecode(setup.database)) if setup.database else None
+        self.data = Data(path, kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if path else None
         self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
         self._bytecode_bytes = 0
@@ -114,7 +127,13 @@ class Worker:
             return Done("script_error", str(error).encode(), 0)
         outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
         self._host.end()
-        return Done(outcome.code, outcome.payload, outcome.memory_bytes, self._host.calls)
+        code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
+        return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, self.data.file_fault if self.data else "")
+
+    def _met_lock(self, outcome: Outcome) -> bool:
+        """Whether the run failed because somebody else held the write lock."""
+        busy = self.data.busy if self.data else b""
+        return bool(busy) and outcome.code == "script_error" and busy in outcome.payload
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
         """The script's bytecode; None when neither we nor the message have it."""
@@ -140,12 +159,21 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
     return ""
 
 
-def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, syscalls: SyscallFilter, parent: int) -> NoReturn:
+def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Ground, parent: int) -> NoReturn:
     """Everything of a forked child: confine, report, serve; never returns."""
+    go_first_when_memory_ends(OOM_SCORE_WORKER)
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)
     time.localtime()  # reads the time zone while files can still be opened
-    kept = (sock.fileno(), *(worker.data.descriptors if worker.data else ()))
-    wall = Wall(kept, setup.memory_bytes, parent, data_bytes(), setup.skip_layers)
-    channel.send(Ready(confine(wall, syscalls)))
+    files = worker.data.descriptors if worker.data else {}
+    wall = Wall(
+        keep_descriptors=(sock.fileno(), *files.values()),
+        memory_bytes=setup.memory_bytes,
+        parent=parent,
+        held=held_memory(),
+        skip=setup.skip_layers,
+        descriptors=Descriptors(sock.fileno(), files.get(""), files.get("-wal"), files.get("-shm"), files.get(QUEUE)),
+        file_max_bytes=file_limit(setup.storage_max_bytes, files.values()),
+    )
+    channel.send(Ready(confine(wall, ground), dict(ground.gaps)))
     worker.serve()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from typing import Literal
 import structlog
 
 from goop2.scripting.annotations import Annotations
-from goop2.scripting.limits import COMPILES_AT_ONCE
+from goop2.scripting.limits import COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
 from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolder
 from goop2.scripting.subscribers import Subscribers
@@ -134,6 +134,15 @@ class _Entry:
     undecided: bool = True
     """The file's version has no verdict yet."""
 
+    held: asyncio.TimerHandle | None = None
+    """When the empty file is judged."""
+
+    def let_go(self) -> None:
+        """The file is not empty any more, or anew."""
+        if self.held is not None:
+            self.held.cancel()
+            self.held = self.compiling = None
+
     def awaits(self, version: bytes) -> bool:
         """Is there, or is there coming, a verdict about `version`?"""
         return self.file.version == version and (self.compiling == version or not self.undecided)
@@ -145,9 +154,11 @@ class Catalog:
     Empty until `scan` or `watch` has run. To be used from one event loop.
     """
 
-    def __init__(self, folder: Path, script_dir: Path, compile: Compile, builtins: Iterable[Script] = ()) -> None:
+    def __init__(
+        self, folder: Path, script_dir: Path, compile: Compile, builtins: Iterable[Script] = (), homes: Sequence[Path] = ()
+    ) -> None:
         self._builtins = {script.name: script for script in builtins}
-        self._folder = SourceFolder(folder, script_dir)
+        self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
         self._snapshot = Snapshot({})
         self._entries: dict[str, _Entry] = {}
@@ -156,6 +167,7 @@ class Catalog:
         self._reading = asyncio.Lock()
         self._compilers = asyncio.Semaphore(COMPILES_AT_ONCE)
         self._compilations: set[asyncio.Task[None]] = set()
+        self._watched = False
         self._subscribers: Subscribers[Change] = Subscribers()
 
     @property
@@ -192,6 +204,7 @@ class Catalog:
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Keep everything up to date until `stop` is set; scans at the start by itself."""
+        self._watched = True
         try:
             await watch_folders(lambda: self._folder.places(self._snapshot), self._refresh, stop)
         finally:
@@ -226,12 +239,26 @@ class Catalog:
         if known:
             return
         entry.undecided = True
-        if file.problem:
+        entry.let_go()
+        if file.is_empty and self._watched:
+            self._hold(entry, file)
+        elif file.problem:
             self._settle(entry, Fault(None, file.problem))
         elif entry.running is not None and entry.running.version == file.version:
             self._settle(entry, None)
         else:
             self._start_compiling(entry)
+
+    def _hold(self, entry: _Entry, file: SourceFile) -> None:
+        """Judge an empty file later: some programs empty a file when they begin to save it, and write it a moment after."""
+        entry.compiling = file.version
+
+        def judge() -> None:
+            if not self._overtaken(entry, file):
+                entry.running = entry.compiling = entry.held = None
+                self._settle(entry, Fault(None, file.problem))
+
+        entry.held = asyncio.get_running_loop().call_later(EMPTY_HELD_SECONDS, judge)
 
     def _start_compiling(self, entry: _Entry) -> None:
         entry.compiling = entry.file.version

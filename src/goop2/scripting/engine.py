@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -57,7 +58,20 @@ class Reply(msgspec.Struct, frozen=True):
 class Engine:
     """Runs the scripts of one peer for whoever calls."""
 
-    def __init__(self, catalog: Catalog, pool: Pool, limits: Limits, runs: Runs) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        pool: Pool,
+        limits: Limits,
+        runs: Runs,
+        *,
+        unusable: Callable[[], str] = lambda: "",
+        judge_file_fault: Callable[[str], str] = lambda why: why,
+    ) -> None:
+        """`unusable`: why no script may run, "" when they may. `judge_file_fault`: given the error of the database file that a run met,
+        says why the run cannot be held against its script, or ""."""
+        self._unusable = unusable
+        self._judge_file_fault = judge_file_fault
         self._catalog = catalog
         self._pool = pool
         self._limits = limits
@@ -102,9 +116,13 @@ class Engine:
         refused = self._refuse_rate(script, caller)
         if refused is not None:
             return refused
+        if why := self._unusable():
+            return Failure(ErrorCode.UNAVAILABLE, why, script.name)
         begun, accepted = time.time(), time.monotonic()
         invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds)
         outcome = await self._pool.run(invocation)
+        if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
+            outcome = _not_the_scripts(outcome, why)
         failure = None if outcome.code is ErrorCode.OK else _failure(script.name, outcome)
         self._record(invocation, outcome, failure, begun, time.monotonic() - accepted)
         return outcome.payload if failure is None else failure
@@ -137,6 +155,13 @@ class Engine:
                 log.truncated if log else False,
             )
         )
+
+
+def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
+    """A run that failed after the database file gave an error is not its author's failure."""
+    if outcome.code is not ErrorCode.SCRIPT_ERROR:
+        return outcome
+    return msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=why.encode())
 
 
 def _split(message: str) -> tuple[str, str]:

@@ -5,15 +5,19 @@ An invocation is one call of one script version by one caller. Nothing here does
 
 from __future__ import annotations
 
+import dataclasses
+import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
 from goop2.sandbox.messages import CallTime, Scalar
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
+from goop2.source_network import is_network
 
 
 class ErrorCode(StrEnum):
@@ -47,6 +51,27 @@ class Caller:
         """Whom lines and shares take this caller for."""
         return self.address or self.id
 
+    @property
+    def account(self) -> str:
+        """Return whose the worker time is that this caller uses: the address's where one is known, since ids cost nothing.
+
+        On the loopback address everybody is behind one address (a proxy, programs of this machine), so there the id counts.
+        """
+        return self.id if not self.address or _is_loopback(self.address) else self.address
+
+    def coming_from(self, origin: str) -> Caller:
+        """Return this caller with the network it comes from. Those of one relay have none and are counted by their ids."""
+        return dataclasses.replace(self, address=origin) if is_network(origin) else self
+
+
+@lru_cache(4096)
+def _is_loopback(address: str) -> bool:
+    """Return whether `address` (an IPv4 address or an IPv6 network) is this machine's own."""
+    try:
+        return ipaddress.ip_network(address).is_loopback or address == "::/64"  # the /64 that holds ::1
+    except ValueError:
+        return False
+
 
 class Invocation(msgspec.Struct, eq=False):
     """One call on its way. `deadline` is `time.monotonic()`, counted from acceptance, waiting included."""
@@ -71,6 +96,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     waited_seconds: float = 0.0
     """From acceptance until a worker took it."""
     calls: tuple[CallTime, ...] = ()
+    file_fault: str = ""
+    """The last error the database file itself gave during the run, "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,23 @@ CALLER_SHARE_OF_WORKERS = 4
 OWNER_WORKERS = 1
 """Workers no stranger gets, so that the owner is answered whatever strangers do."""
 
+KEPT_SHARE_OF_WORKERS = 4
+"""One part in this many of the workers, and at least one of two, is kept for callers whose recent calls were short, half of it for
+these alone and the rest for callers nobody knows yet too: a newcomer is answered although eight callers loop."""
+
+NEWCOMER_SECONDS = 0.01
+"""Before a caller nobody knows gets one of the kept workers: by then one that asks for eight things at once has shown it."""
+
+LIGHT_WORKER_SECONDS = 1.0
+"""Worker-seconds, faded, up to which a caller's recent calls count as short. With the half-life below that is one part in a hundred
+of a worker all the time, or one call of a second now and then; a loop is known for one before its time-out."""
+
+ACCOUNT_HALF_LIFE_SECONDS = 60.0
+"""After which half of what a caller has used is forgotten. Who held a worker for five seconds counts as heavy for two minutes."""
+
+ACCOUNTS_MAX = 4096
+"""Accounts remembered, some 200 bytes each. Light ones are forgotten first."""
+
 STOP_SECONDS = 0.25
 """After the deadline: by then no CPU is spent on the invocation, and its caller has the answer."""
 
@@ -79,11 +96,39 @@ START_SECONDS = 10.0
 EXIT_TOLD_SECONDS = 0.5
 """How long a lost call waits to hear from the nursery how its worker ended: a millisecond, where all are busy more than a hundred."""
 
+REASON_MAX_CHARS = 300
+"""What the log says of a message that is none: it may be a stranger's text."""
+
+CPU_SPARE_SECONDS = 10.0
+"""Processor time a worker is allowed beyond the invocation it is given: the limit is then raised once in so many seconds of work,
+not at each call. A worker that computes without an invocation is ended by the kernel after at most this and one time-out."""
+
+CPU_LEAST_SECONDS = 2.0
+"""Processor time that is left in any case: the kernel counts in whole seconds, and building a VM takes some."""
+
 RESPAWN_SECONDS = 0.1
 """Pause before the nursery is started again after it ended by itself."""
 
 IDLE_WORKER_SECONDS = 30.0
 """A worker beyond the warm ones that has had nothing to do for so long is ended: it holds about 10 MB."""
+
+CALLS_PER_WORKER = 10_000
+"""Calls after which a worker is replaced, so that whatever one did to it does not last. At full load that is every second or two."""
+
+WORKER_LIFE_SECONDS = 600.0
+"""Age after which a worker that has run a script is replaced."""
+
+IDLE_CHECK_SECONDS = 1.0
+"""How often idle workers that have run a script are looked at (idle_check.py)."""
+
+IDLE_CPU_MAX_SECONDS = 0.05
+"""Processor time an idle worker may use between two looks; the kernel counts in hundredths of a second."""
+
+IDLE_GROWTH_MAX_BYTES = 8 * MEGABYTE_BYTES
+"""What the memory of an idle worker may grow by between two looks."""
+
+IDLE_OWN_MAX_BYTES = 64 * MEGABYTE_BYTES
+"""Memory of its own an idle worker may hold beyond the limit of one VM: SQLite keeps up to 32 MB, Python some 10."""
 
 # Hot reload: live within 500 ms, so quiet + pulse + compile must stay below that.
 
@@ -92,6 +137,9 @@ RELOAD_LIVE_SECONDS = 0.5
 
 RELOAD_QUIET_MS = 50
 """No file changed for so long: the editor has finished saving. Truncate-then-write takes less."""
+
+EMPTY_HELD_SECONDS = 2.0
+"""A script that was emptied keeps its last good version so long: scp, network disks and some editors empty a file and write it later."""
 
 RELOAD_DEBOUNCE_MS = 200
 """Files that never become quiet are looked at this often all the same."""
@@ -149,8 +197,21 @@ class Limits:
     """The most worker processes at a time."""
     http_enabled: bool = False
     kv_enabled: bool = False
+    process_per_call: bool = False
+    """Whether a worker ends after one call (`lua.isolation`)."""
 
     @property
     def workers_per_caller(self) -> int:
         """The most workers one caller holds at a time; at least one."""
         return max(1, self.workers // CALLER_SHARE_OF_WORKERS)
+
+    @property
+    def workers_kept(self) -> int:
+        """Return how many of the strangers' workers are kept for callers whose recent calls were short; none where strangers have one."""
+        strangers = self.workers - OWNER_WORKERS
+        return max(1, self.workers // KEPT_SHARE_OF_WORKERS) if strangers > 1 else 0
+
+    @property
+    def calls_per_worker(self) -> int:
+        """Return after how many calls a worker is replaced."""
+        return 1 if self.process_per_call else CALLS_PER_WORKER

@@ -2,6 +2,8 @@
 
 Fairness is between callers, not invocations: a caller's own invocations keep their order, and
 callers take turns. Somebody who asks a hundred times waits behind himself, not before others.
+And it is by use: `charged` says what a caller has used lately, and whoever has used less goes first
+(accounts.py says 0 for all whose recent calls were short, so that these take turns).
 
     turns   → A → B → C        take(): A may run, so A1 goes and A steps behind C;
     A: A1 A2 A3                had A been at its share, it would have kept its place in front
@@ -14,6 +16,7 @@ It must not know what an item is, nor why a caller may not run now.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -24,8 +27,9 @@ Item = TypeVar("Item", bound=Hashable)
 class FairLine(Generic[Item]):
     """At most `capacity` waiting items, fair by caller. Items are told apart by hash and equality."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, charged: Callable[[str], float] = lambda _caller: 0.0) -> None:
         self._capacity = capacity
+        self._charged = charged
         self._turns: OrderedDict[str, OrderedDict[Item, None]] = OrderedDict()
         """Caller → its waiting items, oldest first; callers in the order of their turns."""
         self._callers: dict[Item, str] = {}
@@ -40,12 +44,17 @@ class FairLine(Generic[Item]):
         """How many items of `caller` wait."""
         return len(self._turns.get(caller, ()))
 
+    def oldest(self, caller: str) -> Item | None:
+        """Return the item of `caller` that waits longest, None when none does."""
+        return next(iter(self._turns.get(caller, ())), None)
+
     def offer(self, caller: str, item: Item, *, first_among_equals: bool = False) -> Item | None:
         """Let `item` wait; gives the item that has no place for it: None, another's that gave up its place, or `item` itself.
 
         In a full line the caller with the most waiting gives up its newest place to one who has
         clearly fewer: fewer even after the exchange; to `first_among_equals` (the owner) already
-        when it has fewer now. Raises ValueError when `item` waits already.
+        when it has fewer now. Else the caller charged most gives up its newest to one who is charged
+        nothing. Raises ValueError when `item` waits already.
         """
         if item in self._callers:
             raise ValueError(f"{item!r} waits already")
@@ -74,8 +83,19 @@ class FairLine(Generic[Item]):
 
     def peek(self, may_run: Callable[[str], bool]) -> Item | None:
         """What `take` would give."""
-        caller = next(filter(may_run, self._turns), None)
+        caller = self._next(may_run)
         return None if caller is None else next(iter(self._turns[caller]))
+
+    def _next(self, may_run: Callable[[str], bool]) -> str | None:
+        """Return the caller charged least of those who may run; the first in turn of several."""
+        best, least = None, math.inf
+        for caller in self._turns:
+            charge = self._charged(caller)
+            if charge < least and may_run(caller):
+                best, least = caller, charge
+                if not charge:
+                    break
+        return best
 
     def remove(self, item: Item) -> bool:
         """Take `item` out, wherever it stands; False when it does not wait (any more)."""
@@ -89,10 +109,18 @@ class FairLine(Generic[Item]):
         return True
 
     def _make_room(self, newcomer: str, fewer: int) -> Item | None:
-        """The newest item of the caller with the most, taken out; None unless `newcomer` has at least `fewer` less."""
+        """The newest item of the caller with the most, taken out; None unless `newcomer` has at least `fewer` less.
+
+        Then it is the newest of the caller charged most, for a newcomer who is charged nothing and has none waiting.
+        """
         most = max(self._turns.values(), key=len, default=None)
         if most is None or len(most) - self.waiting(newcomer) < fewer:
-            return None
+            if newcomer in self._turns or self._charged(newcomer):
+                return None
+            charged = max(self._turns, key=self._charged, default=None)
+            if charged is None or not self._charged(charged):
+                return None
+            most = self._turns[charged]
         item = next(reversed(most))
         self.remove(item)
         return item

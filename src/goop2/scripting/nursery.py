@@ -29,6 +29,9 @@ ENVIRONMENT: Final = {
 }
 """The whole environment of the nursery and its workers."""
 
+COMMAND: Final = (sys.executable, "-I", "-m", "goop2.sandbox.nursery")
+"""What starts the nursery; its descriptor follows."""
+
 MESSAGE_MAX_BYTES = 4096
 
 log = structlog.get_logger(__name__)
@@ -54,7 +57,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "goop2.sandbox.nursery", str(theirs.fileno()), str(os.getpid())],
+                [*COMMAND, str(theirs.fileno())],  # and nothing of the peer: its arguments are in every worker's memory
                 env=dict(os.environ) if "environment" in self._setup.skip_layers else ENVIRONMENT,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,

@@ -6,7 +6,8 @@ the invocation on it gets one outcome, and a new worker takes its place.
 
 A worker is in one of three places: `_workers` (alive), of these `_idle` (ready, without a job) or
 with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_line` or in `_running`,
-never in both. Ten thousand jobs a second pass here: structs instead of dataclasses, and one clock
+never in both. A worker serves one side, the owner's or strangers', from its first call on. This file is longer than 500 lines since these
+places change together. Ten thousand jobs a second pass here: structs instead of dataclasses, and one clock
 that ticks while there are jobs instead of a timer each.
 """
 
@@ -22,42 +23,50 @@ import structlog
 
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.sandbox.wire import ProtocolViolation
+from goop2.scripting.accounts import Accounts, Standing
 from goop2.scripting.catalog import CompileUnavailable
+from goop2.scripting.idle_check import fault_of, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
+    IDLE_CHECK_SECONDS,
+    IDLE_OWN_MAX_BYTES,
     IDLE_WORKER_SECONDS,
+    NEWCOMER_SECONDS,
     OWNER_WORKERS,
+    REASON_MAX_CHARS,
     RESPAWN_SECONDS,
     START_SECONDS,
     TICK_SECONDS,
     WAITING_MAX,
     WARM_WORKERS,
+    WORKER_LIFE_SECONDS,
     Limits,
     cores,
 )
 from goop2.scripting.line import FairLine
 from goop2.scripting.nursery import Nursery, NurseryLost
 from goop2.scripting.runs import RunLog
-from goop2.scripting.worker import WorkerProcess
+from goop2.scripting.worker import Side, WorkerProcess
 
 log = structlog.get_logger(__name__)
 
-OWNER_LANE = ""
-"""The owner's place in the line and in the counts: all of the owner's calls are one caller."""
+OWNER_LANE = "\0owner"
+"""The owner's place in the line and in the counts: all of the owner's calls are one caller, and no stranger's id begins like this."""
 
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
 LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
-WORKER_LOST = Outcome(ErrorCode.SCRIPT_ERROR, b"the worker process of this call ended unexpectedly")
+WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
 CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
 ENDED_BY = {
     -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
     -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
 }
-"""Status of a worker's process → what its call is told; any other is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
+"""Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
+killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
@@ -92,7 +101,11 @@ class Pool:
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
         self._nursery = Nursery(setup, self._worker_exited)
-        self._line: FairLine[Job] = FairLine(WAITING_MAX)
+        self._accounts = Accounts(time.monotonic)
+        self._line: FairLine[Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
+        self._kept = limits.workers_kept
+        self._calls_per_worker = limits.calls_per_worker
+        self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
         self._workers: set[WorkerProcess] = set()
         self._idle: list[WorkerProcess] = []
         self._jobs: set[Job] = set()
@@ -107,7 +120,14 @@ class Pool:
         self._ticking: asyncio.TimerHandle | None = None
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
+        self._checking: asyncio.TimerHandle | None = None
+        self._leaving: set[WorkerProcess] = set()
+        """Workers that are being replaced: another comes as soon as they are gone."""
         self._first_ready: asyncio.Future[WorkerProcess] | None = None
+        self.protocol_violations = 0
+        """Workers ended because they sent what no message is, or one out of place."""
+        self.gaps: Mapping[str, str] = {}
+        """What the layers of a worker do not cover on this machine: name → sentence, once started."""
         self._stopped = False
         self._all_gone = asyncio.Event()
 
@@ -120,13 +140,15 @@ class Pool:
         for _ in range(self._warm):
             self._spawn()
         try:
-            return (await asyncio.wait_for(self._first_ready, START_SECONDS)).layers
+            first = await asyncio.wait_for(self._first_ready, START_SECONDS)
         except TimeoutError:
             raise PoolError(f"no worker process was ready within {START_SECONDS:.0f} s; goop2 doctor says what is missing") from None
+        self.gaps = first.gaps
+        return first.layers
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
-        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.lane
+        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.account
         return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
@@ -142,7 +164,7 @@ class Pool:
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
         self._stopped = True
-        for timer in (self._ticking, self._growing, self._shrinking):
+        for timer in (self._ticking, self._growing, self._shrinking, self._checking):
             if timer is not None:
                 timer.cancel()
         for job in list(self._jobs):
@@ -182,8 +204,9 @@ class Pool:
         self._jobs.add(job)
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
-        if self._idle and self._may_run(lane):
-            self._assign(self._idle.pop(), job)
+        worker = self._idle_worker(lane) if self._idle and self._may_start(lane) else None
+        if worker is not None:
+            self._assign(worker, job)
         else:
             self._wait(job)
         try:
@@ -200,30 +223,109 @@ class Pool:
             self._expire(job)
         if self._jobs:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        self._feed()  # a newcomer may have waited long enough in the line
+        strangers = len(self._running) - self._held[OWNER_LANE]
+        if strangers and self._free_soon(now) < self._warm and not self._spawning and self._has_room():
+            self._spawn()  # ready before the next short call comes, which should not wait for what loops
+
+    def _free_soon(self, now: float) -> int:
+        """Return how many strangers' workers are idle, or busy for so short a time that they are likely to be free in a moment."""
+        return sum(worker.side is not Side.OWNER for worker in self._workers) - sum(
+            now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.lane != OWNER_LANE
+        )
 
     def _wait(self, job: Job) -> None:
         turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if job.lane == OWNER_LANE and not self._held[OWNER_LANE] and not self._spawning and self._has_room():
-            self._spawn()  # the owner has no worker at all: one comes now
+        if not self._usable(job.lane):
+            self._make_room(job.lane)
+        if not self._spawning and self._has_room() and (self._idle or (job.lane == OWNER_LANE and not self._held[OWNER_LANE])):
+            self._spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
+        if self._idle and self._kept and self._accounts.standing(job.lane) is Standing.NEW:
+            asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._feed)
         self._grow_later()
 
+    def _may_start(self, lane: str) -> bool:
+        """Return whether a call may have an idle worker now: short calls find one ready whenever loops end and begin again."""
+        usable = self._usable(lane)
+        if not usable or not self._may_run(lane):
+            return False
+        if lane == OWNER_LANE or not self._kept:
+            return True
+        standing = self._accounts.standing(lane)
+        if standing is Standing.HEAVY:
+            return usable > min(self._kept, self._warm)
+        return standing is Standing.LIGHT or usable > 1 or self._asks_once(lane)
+
+    def _usable(self, lane: str) -> int:
+        """Return how many idle workers may serve this caller."""
+        other = _other_side(lane)
+        return sum(worker.side is not other for worker in self._idle)
+
+    def _idle_worker(self, lane: str) -> WorkerProcess | None:
+        """Take an idle worker for this caller, one of its own side first."""
+        side, other = _side(lane), _other_side(lane)
+        unused = None
+        for place in range(len(self._idle) - 1, -1, -1):
+            worker = self._idle[place]
+            if worker.side is side:
+                return self._idle.pop(place)
+            if worker.side is not other and unused is None:
+                unused = place
+        return None if unused is None else self._idle.pop(unused)
+
+    def _make_room(self, lane: str) -> None:
+        """Replace an idle worker of the other side, where all places are taken and this caller may run."""
+        if self._has_room() or self._leaving or not self._may_run(lane):
+            return
+        other = _other_side(lane)
+        for worker in self._idle:
+            if worker.side is other:
+                self._replace(worker)
+                return
+
+    def _replace(self, worker: WorkerProcess) -> None:
+        """End an idle worker, or one that has just answered, and start another when it is gone."""
+        if worker in self._idle:
+            self._idle.remove(worker)  # it must not be given a job in its last moment
+        self._leaving.add(worker)
+        worker.kill()
+
     def _may_run(self, lane: str) -> bool:
-        """The owner always; others up to their share, and never on the last worker."""
+        """The owner always; others up to their share, never on the last worker, and on the kept ones by their standing."""
         if lane == OWNER_LANE or self._max_workers == 1:
             return True
-        held_by_others = len(self._running) - self._held[OWNER_LANE]
-        return self._held.get(lane, 0) < self._share and held_by_others < self._max_workers - OWNER_WORKERS
+        held = self._held.get(lane, 0)
+        others = len(self._running) - self._held[OWNER_LANE]
+        free = self._max_workers - OWNER_WORKERS - others
+        if held >= self._share or free <= 0:
+            return False
+        standing = self._accounts.standing(lane)
+        if free > self._kept:
+            # Whoever has never had an answer has one call under way while others have any: it may be the first of many loops.
+            return standing is not Standing.NEW or held in (0, others)
+        if held:
+            return False
+        return standing is Standing.LIGHT or (standing is Standing.NEW and free > self._kept // 2 and self._asks_once(lane))
+
+    def _asks_once(self, lane: str) -> bool:
+        """Return whether a caller nobody knows has asked for one thing, and has had the time to ask for more."""
+        job = self._line.oldest(lane)
+        return job is not None and self._line.waiting(lane) == 1 and time.monotonic() - job.accepted >= NEWCOMER_SECONDS
 
     def _assign(self, worker: WorkerProcess, job: Job) -> None:
         self._running[worker] = job
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
+        worker.sample = None
         work = job.work
+        worker.allow_cpu(job.deadline)
         if isinstance(work, Compile):
-            worker.send(work)
+            worker.send(work)  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
             return
+        worker.side = _side(job.lane)
+        worker.calls += 1
         script = work.script
         source = None if worker.knows(script.version) else script.source
         worker.send(
@@ -260,17 +362,20 @@ class Pool:
         job = self._running.pop(worker, None)
         if job is not None:
             self._held[job.lane] -= 1
-            if not self._held[job.lane] and job.lane != OWNER_LANE:
-                del self._held[job.lane]
+            if job.lane != OWNER_LANE:
+                self._accounts.charge(job.lane, time.monotonic() - job.started)
+                if not self._held[job.lane]:
+                    del self._held[job.lane]
         return job
 
     def _feed(self) -> None:
         """Give idle workers what waits, in fair order."""
-        while self._idle and len(self._line):
-            job = self._line.take(self._may_run)
-            if job is None:
+        while self._idle and len(self._line) and not self._stopped:
+            job = self._line.take(self._may_start)
+            worker = None if job is None else self._idle_worker(job.lane)
+            if job is None or worker is None:
                 return
-            self._assign(self._idle.pop(), job)
+            self._assign(worker, job)
 
     # ── what workers tell (worker.WorkerEvents) ──────────────────────────────────────────────
 
@@ -296,10 +401,12 @@ class Pool:
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
-        if isinstance(message, Done) and message.spent:
-            worker.kill()  # it holds too much memory for the next honest script; a new one takes its place
+        if worker.calls >= self._calls_per_worker or (isinstance(message, Done) and message.spent):
+            self._replace(worker)  # after so many calls, or when it holds too much memory for the next honest script
         else:
             self._idle.append(worker)
+            if self._checking is None:
+                self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
         self._finish(job, outcome)
         if len(self._line):
             self._feed()
@@ -327,6 +434,17 @@ class Pool:
             raise ProtocolViolation("a host call out of place")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
+    def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
+        """Tell the owner what was running on it: native code may have taken the worker over."""
+        self.protocol_violations += 1
+        job = self._running.get(worker)
+        work = job.work if job is not None else None
+        if isinstance(work, Invocation):
+            running = {"script": work.script.name, "caller": work.caller.id}
+        else:
+            running = {"script": work.script if work is not None else "", "caller": ""}
+        log.error("a worker broke the protocol and was ended", reason=reason[:REASON_MAX_CHARS], pid=worker.pid, **running)
+
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Fail its job alone, and replace it."""
         self._workers.discard(worker)
@@ -340,7 +458,9 @@ class Pool:
         self._ended.pop(worker.pid, None)
         if self._stopped:
             return
-        if len(self._workers) + len(self._spawning) < self._warm:
+        leaving = worker in self._leaving
+        self._leaving.discard(worker)
+        if len(self._workers) + len(self._spawning) < self._warm or (leaving and self._has_room()):
             self._spawn(0.0 if worker.ready else RESPAWN_SECONDS)
         self._feed()  # its caller may hold a worker again
         if len(self._line):
@@ -369,7 +489,12 @@ class Pool:
         """One more worker for a line that stands, or that there are processors for; looks again while anybody waits."""
         self._growing = None
         job = self._line.peek(self._may_run)
-        if job is None or not self._has_room():
+        if job is None:
+            return
+        if not self._has_room():
+            if not self._usable(job.lane):
+                self._make_room(job.lane)
+                self._grow_later()
             return
         if len(self._workers) < self._computing or time.monotonic() - job.accepted >= GROW_AFTER_SECONDS:
             self._spawn()
@@ -387,9 +512,28 @@ class Pool:
         self._shrinking = None
         if self._stopped or len(self._workers) <= self._warm:
             return
-        if self._idle and not len(self._line):
+        spare = self._held[OWNER_LANE] == len(self._running) or self._free_soon(time.monotonic()) > self._warm
+        if self._idle and not len(self._line) and spare:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
+
+    def _check_idle(self) -> None:
+        """End idle workers that compute, grow, hold a lock or are too large, and replace those that are old; again while there are any."""
+        self._checking = None
+        used = [worker for worker in self._idle if worker.calls]
+        holders = lock_holders({worker.pid for worker in used})
+        for worker in used:
+            now = sample_of(worker.pid)
+            if now is None:
+                continue
+            before, worker.sample = worker.sample, now
+            fault = "it holds a lock of the database" if worker.pid in holders else fault_of(before, now, self._own_max_bytes)
+            if fault:
+                log.error("an idle worker was ended", reason=fault, pid=worker.pid)
+            if fault or time.monotonic() - worker.born >= WORKER_LIFE_SECONDS:
+                self._replace(worker)
+        if used or self._running:
+            self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
 
     def _spawn(self, after_seconds: float = 0.0) -> None:
         task = asyncio.get_running_loop().create_task(self._bring_up(after_seconds))
@@ -422,11 +566,19 @@ class Pool:
             self._spawn()
 
 
+def _side(lane: str) -> Side:
+    return Side.OWNER if lane == OWNER_LANE else Side.STRANGERS
+
+
+def _other_side(lane: str) -> Side:
+    return Side.STRANGERS if lane == OWNER_LANE else Side.OWNER
+
+
 def _outcome(message: Done, waited_seconds: float) -> Outcome:
     code = _CODES.get(message.code)
     if code is None:
         raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls)
+    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

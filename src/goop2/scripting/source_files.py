@@ -15,11 +15,12 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from goop2.regular_files import read_real
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
 from goop2.scripting.limits import MEGABYTE_BYTES, SCRIPT_MAX_BYTES, STAT_SETTLED_SECONDS, WARNINGS_MAX
 from goop2.scripting.printable import printable
@@ -37,8 +38,6 @@ _SHELL_LINE = re.compile(r"\A#[^\r\n]*")
 """`#!/usr/bin/lua`, which `lua` itself passes over; its end stays, for the count of lines."""
 
 _NAME_MAX_CHARS = 80
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-"""Without O_NONBLOCK a pipe that has taken a file's place would hold us for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,8 @@ class SourceFile:
     annotations: Annotations = NO_ANNOTATIONS
     problem: str = ""
     """Why there is no source, as a sentence; empty when there is."""
+    is_empty: bool = False
+    """That is the problem: nothing, or only blanks, stands in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,10 @@ class SourceFolder:
     Without state: what was read before is given by the caller.
     """
 
-    def __init__(self, folder: Path, script_dir: Path) -> None:
+    def __init__(self, folder: Path, script_dir: Path, homes: Sequence[Path] = ()) -> None:
+        """:param homes: real paths in which scripts may lie as well as in the peer folder."""
         self._folder = folder
+        self._homes = homes
         self._script_dir = folder / script_dir
         self._shown = _relative(self._script_dir, folder)
 
@@ -109,14 +112,15 @@ class SourceFolder:
 
     def read(self, before: Snapshot) -> Snapshot:
         """What is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
-        return _Reading(self._folder, self._script_dir, self._shown, before).snapshot()
+        return _Reading(self._folder, self._homes, self._script_dir, self._shown, before).snapshot()
 
 
 class _Reading:
     """One pass over the folder."""
 
-    def __init__(self, folder: Path, script_dir: Path, shown: str, before: Snapshot) -> None:
+    def __init__(self, folder: Path, homes: Sequence[Path], script_dir: Path, shown: str, before: Snapshot) -> None:
         self._folder = folder
+        self._homes = homes
         self._script_dir = script_dir
         self._shown = shown
         self._before = before
@@ -137,7 +141,7 @@ class _Reading:
             self._warnings.append(f"{self._shown} cannot be read: {_reason(error)}; its scripts stay as they were")
             yield from self._before.files.values()
             return
-        if not self._root.is_relative_to(home):
+        if not any(self._root.is_relative_to(each) for each in (home, *self._homes)):
             self._warnings.append(f"{self._shown} leads out of the peer folder, so no script in it is loaded; put a real folder there")
             return
         if not self._root.is_dir():
@@ -201,20 +205,13 @@ class _Reading:
             stamp = Stamp.of(status)
             if known is not None and known.stamp == stamp:
                 return known
-            content = _read(real_path)
+            content = read_real(real_path, SCRIPT_MAX_BYTES + 1)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
             return _judged(SourceFile(kind, name, shown, path, None, b"", problem=f"{path.name} cannot be read: {_reason(error)}"))
         settled = stamp if stamp.settled_at(now) else None
         return _filled(SourceFile(kind, name, shown, real_path, settled, b""), content, status.st_size)
-
-
-def _read(path: Path) -> bytes:
-    """The content, as far as one byte beyond the most a script may have."""
-    descriptor = os.open(path, _OPEN_FLAGS)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, opened with the flags above
-        return file.read(SCRIPT_MAX_BYTES + 1)
 
 
 def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:
@@ -228,6 +225,8 @@ def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:
     except UnicodeDecodeError as error:
         offset = error.start + len(content) - len(source)
         return _judged(replace(file, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8"))
+    if not text.strip():
+        return _judged(replace(file, problem=f"{file_name} is empty", is_empty=True))
     return _judged(replace(file, source=text.encode(), annotations=parse(text, file.path)))
 
 

@@ -20,6 +20,7 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 import structlog
 import watchfiles
@@ -27,6 +28,9 @@ import watchfiles
 from goop2.scripting.limits import RELOAD_DEBOUNCE_MS, RELOAD_PULSE_SECONDS, RELOAD_QUIET_MS, RESCAN_SECONDS
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
+
+_UNTOLD_NAME: Final = "Unable to decode path"
+"""Of watchfiles 1.x (src/lib.rs): the change was seen, its name cannot be given to Python."""
 
 _Identities = dict[Path, tuple[int, int] | None]
 
@@ -76,9 +80,18 @@ async def _first_change(folders: list[Path], over: asyncio.Event) -> Exception |
     try:
         async with contextlib.aclosing(_changes(folders, over)) as changes:
             await anext(changes, None)
-    except (OSError, RuntimeError, ExceptionGroup) as error:  # a group, when it comes from the thread that waits
-        return error
+    except (OSError, RuntimeError, UnicodeError, ExceptionGroup) as error:
+        cause = _cause(error)
+        # A file whose name is not UTF-8 has changed: watchfiles cannot say which, and we do not ask.
+        return None if _UNTOLD_NAME in str(cause) else cause
     return None
+
+
+def _cause(error: Exception) -> Exception:
+    """What went wrong: it comes in a group from the thread that waits."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return OSError("a folder's name is not UTF-8") if isinstance(error, UnicodeError) else error
 
 
 def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[watchfiles.main.FileChange], None]:

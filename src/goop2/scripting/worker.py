@@ -9,16 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
+import resource
 import signal
+import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol, cast
 
 from goop2.sandbox.messages import Answer, Compile, Compiled, Done, FromWorker, HostCall, Invoke, Log, Ready
 from goop2.sandbox.wire import ProtocolViolation, frame, from_worker
+from goop2.scripting.idle_check import Sample
+from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
+
+_PROCESS_CPU_CLOCK = 2
+"""CPUCLOCK_SCHED of a whole process, in the kernel's numbering of clocks."""
 
 VERSIONS_REMEMBERED = 128
 """Scripts we believe the worker still holds compiled; it asks again when it does not."""
+
+
+class Side(Enum):
+    """Whose calls a worker serves: one that a stranger may have taken over never sees a call of the owner's."""
+
+    OWNER = auto()
+    STRANGERS = auto()
 
 
 class WorkerEvents(Protocol):
@@ -36,6 +52,9 @@ class WorkerEvents(Protocol):
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
         """Its script wants something of the peer, and waits."""
 
+    def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
+        """It sent what no message is, or one out of place; it is ended, `worker_lost` follows."""
+
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Its process is gone, by whatever cause."""
 
@@ -46,9 +65,18 @@ class WorkerProcess(asyncio.Protocol):
     def __init__(self, events: WorkerEvents, pid: int, pidfd: int) -> None:
         self.pid = pid
         self.ready = False
+        self.side: Side | None = None
+        """Whose calls it serves, fixed by the first."""
+        self.calls = 0
+        """Invocations it was given."""
+        self.born = time.monotonic()
+        self.sample: Sample | None = None
+        """What it had used when it was last seen idle, after the same number of calls."""
         self.layers: dict[str, str] = {}
+        self.gaps: dict[str, str] = {}
         self._events = events
         self._pidfd = pidfd
+        self._cpu_lasts_until = 0.0
         self._reader = from_worker()
         self._transport: asyncio.Transport | None = None
         self._versions: set[bytes] = set()
@@ -72,6 +100,27 @@ class WorkerProcess(asyncio.Protocol):
         """The worker does not hold this version after all."""
         self._versions.discard(version)
 
+    def allow_cpu(self, until: float) -> None:
+        """Let the process compute until `until` (`time.monotonic()`); the kernel ends it when it computes for much longer.
+
+        A second line behind the deadline and behind the check of idle workers, where the system has prlimit(2). A process of one
+        thread uses no more processor time than passes, so the kernel is asked once in CPU_SPARE_SECONDS, not at each call.
+        """
+        if until + CPU_LEAST_SECONDS <= self._cpu_lasts_until or self._pidfd < 0:
+            return
+        try:
+            used = time.clock_gettime(~self.pid << 3 | _PROCESS_CPU_CLOCK)  # as clock_getcpuclockid(3) of the C library makes it
+            now = time.monotonic()
+            _, most = resource.prlimit(self.pid, resource.RLIMIT_CPU)
+            wanted = math.ceil(used + until - now + CPU_SPARE_SECONDS)
+            if most != resource.RLIM_INFINITY:
+                wanted = min(wanted, most)
+            signal.pidfd_send_signal(self._pidfd, 0)  # raises when it has ended: its pid may be another's by now
+            resource.prlimit(self.pid, resource.RLIMIT_CPU, (wanted, most))
+            self._cpu_lasts_until = now + wanted - used
+        except (OSError, AttributeError):  # it has just ended, or this system has no such call
+            return
+
     def send(self, message: Invoke | Compile | Answer) -> None:
         """Send without waiting."""
         if self._transport is not None:
@@ -94,7 +143,8 @@ class WorkerProcess(asyncio.Protocol):
         try:
             for message in self._reader.feed(data):
                 self._dispatch(message)
-        except ProtocolViolation:
+        except ProtocolViolation as error:
+            self._events.worker_broke_protocol(self, str(error))
             self.kill()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -112,6 +162,7 @@ class WorkerProcess(asyncio.Protocol):
                 raise ProtocolViolation("ready twice")
             self.ready = True
             self.layers = dict(message.layers)
+            self.gaps = dict(message.gaps)
             self._events.worker_ready(self)
         elif self.ready:
             self._handlers[type(message)](self, message)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from goop2.storage import alone, structure, visible
@@ -19,14 +18,14 @@ from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
-from goop2.storage.layout import column_names
+from goop2.storage.layout import column_names, computed_names, user_tables
 from goop2.storage.limits import ROWS_MAX
-from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, scope
+from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
 from goop2.storage.request import Request
 from goop2.storage.subject import Subject
 from goop2.storage.typed import Owner, TypedTables
 from goop2.storage.values import shown
-from goop2.storage.visible import Rows
+from goop2.storage.visible import Rows, Ways
 
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
@@ -42,6 +41,7 @@ class Access:
         self._database = database
         self._typed = TypedTables(database)
         self._views: dict[tuple[object, ...], str] = {}
+        self._ways: dict[tuple[str, tuple[str, ...]], Ways] = {}
         self._caller = ""
         self._key: Value = None
         self._condition = ""
@@ -59,6 +59,7 @@ class Access:
         if operation in OWNERS_OPERATIONS and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
         self._caller, self._condition = visitor.id, condition
+        self._database.begin_anew()
         try:
             return work(self, visitor, request)
         except AccessError:
@@ -78,18 +79,33 @@ class Access:
     def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
         """The tables the visitor may know of."""
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
-        return [
+        registered: list[dict[str, object]] = [
             {"name": name, "insert_policy": policy, "created_at": created}
             for name, policy, created in rows
             if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
+        ]
+        return registered + (self._unregistered({str(name) for name, _, _ in rows}) if visitor.owner else [])
+
+    def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
+        """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
+        return [
+            {"name": name, "insert_policy": "local", "created_at": None}
+            for name in user_tables(self._database)
+            if name not in registered and self._find(name) is not None
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
         """The columns of a table."""
         subject = self._subject(visitor, request)
-        rows = self._database.rows(f"PRAGMA table_info({quoted(subject.name)})")
+        rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
-        return [dict(zip(keys, (cid, name, kind, bool(nn), default, bool(pk)), strict=True)) for cid, name, kind, nn, default, pk in rows]
+        return [
+            {
+                **dict(zip(keys, (cid, name, kind, bool(not_null), default, bool(pk)), strict=True)),
+                **({"computed": True} if name in subject.computed else {}),
+            }
+            for cid, name, kind, not_null, default, pk, _ in rows
+        ]
 
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """The declaration of a typed table."""
@@ -174,18 +190,26 @@ class Access:
         """The rows the visitor may read, and what of the request the view is told."""
         allowed = scope(subject.access, "read", visitor)
         if allowed is Scope.NONE:
-            raise AccessError("forbidden", f"you may not read {subject.name}")
+            raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
         rows = Rows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
-        key = visible.key_asked_for(self._database, subject, where, arguments)
-        self._key = arguments[0] if key else None
-        return replace(rows, key=key, descending=bool(visible.in_order_of_id(order)))
+        rows = visible.told(rows, self._ways_of(subject), subject, where, order, arguments)
+        self._key = arguments[0] if rows.key else None
+        return rows
 
     def _told(self, error: StorageError, sql: str, view: str, subject: Subject) -> str:
         """What a stranger is told of it: nothing that depends on what else there is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
         return alone.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
+
+    def _ways_of(self, subject: Subject) -> Ways:
+        key = (subject.name, subject.columns)
+        if key not in self._ways:
+            if len(self._ways) >= VIEWS_KEPT:
+                self._ways.clear()
+            self._ways[key] = visible.ways(self._database, subject.name)
+        return self._ways[key]
 
     def _view(self, subject: Subject, rows: Rows) -> str:
         """The view that shows these rows of the table."""
@@ -199,11 +223,11 @@ class Access:
             oldest = next(iter(self._views))
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
         name = f"v{secrets.token_hex(NAME_BYTES)}"
-        sql = visible.select(subject, rows, by_id=visible.numbered_by_id(self._database, subject.name))
-        self._database.rows(f'CREATE TEMP VIEW "{name}" AS {sql}')
+        self._database.rows(f'CREATE TEMP VIEW "{name}" AS {visible.select(subject, rows)}')
         return name
 
     def _forget_views(self) -> None:
+        self._ways.clear()
         while self._views:
             _, name = self._views.popitem()
             self._database.rows(f'DROP VIEW temp."{name}"')
@@ -214,7 +238,7 @@ class Access:
         """Add a row of the visitor's."""
         subject = self._subject(visitor, request)
         if scope(subject.access, "insert", visitor) is Scope.NONE:
-            raise AccessError("forbidden", f"you may not add to {subject.name}")
+            raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
         with self._database.atomic():
             row = self._insert(subject, read.data(subject, request), Owner(visitor.id, visitor.email))
             self._check_condition(subject, row)
@@ -244,7 +268,7 @@ class Access:
         """The condition a row must meet, as SQL and its arguments."""
         allowed = scope(subject.access, operation, visitor)
         if allowed is Scope.NONE:
-            raise AccessError("forbidden", f"you may not {operation} rows of {subject.name}")
+            raise AccessError("forbidden", refusal(subject.access, operation, visitor, f"you may not {operation} rows of {subject.name}"))
         site = f"(\n{self._condition}\n)" if self._condition else "1"
         if allowed is Scope.ALL:
             return f" AND {site}", ()
@@ -338,15 +362,15 @@ class Access:
         # A virtual table (fts5, rtree) has no page of its own: what it reads of others inside itself SQLite asks about only once.
         if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0", (name,)) is None:
             return None
-        columns = column_names(self._database, name)
+        columns, computed = column_names(self._database, name), computed_names(self._database, name)
         try:
             typed = self._typed.lookup(name)
         except DeclarationError as error:
-            return Subject(name, columns, LOCAL, None, str(error))
+            return Subject(name, columns, LOCAL, None, computed, str(error))
         if typed is not None:
-            return Subject(name, columns, typed.access, typed)
+            return Subject(name, columns, typed.access, typed, computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
-        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None)
+        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
 
 
 def _writing(subject: Subject) -> Role:

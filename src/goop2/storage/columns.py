@@ -106,6 +106,15 @@ class Table:
     """Operation → policy."""
     context: object = None
     """Kept for peers that use it."""
+    roles: object = None
+    """Role → operation → whether it may, as declared. Kept, and not obeyed yet: see `policies`."""
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """Operation → the policy that holds: with `roles`, which this version does not obey, writing is at most the owner's."""
+        if not self.roles:
+            return dict(self.access)
+        return {operation: policy if operation == "read" or policy == "local" else "owner" for operation, policy in self.access.items()}
 
     def column(self, name: str) -> Column | None:
         """The site's own column of that name."""
@@ -137,6 +146,8 @@ class Table:
         }
         if self.context is not None:
             document["context"] = self.context
+        if self.roles is not None:
+            document["roles"] = self.roles
         return json.dumps(document, ensure_ascii=False)
 
 
@@ -158,7 +169,8 @@ def parse_table(document: object, fail: Fail, source: Source = Source.SCRIPT) ->
         raise fail("the whole", "must be an object with name and columns")
     name = _name(document.get("name"), "name", fail, source)
     columns = parse_columns(document.get("columns"), fail, source)
-    return Table(name, columns, parse_access(document.get("access"), fail, source), document.get("context"))
+    access = parse_access(document.get("access"), fail, source)
+    return Table(name, columns, access, document.get("context"), document.get("roles"))
 
 
 def parse_columns(document: object, fail: Fail, source: Source = Source.SCRIPT) -> tuple[Column, ...]:
@@ -217,7 +229,7 @@ def _column(document: object, place: str, fail: Fail, source: Source) -> Column:
     flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
     if flags["auto"] and kind not in AUTOMATIC:
         raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")
-    column = Column(name, kind, **flags, values=_enum_values(document.get("values"), kind, place, fail))
+    column = Column(name, kind, **flags, values=_enum_values(document.get("values"), kind, place, fail, source))
     return _with_default(column, document.get("default"), place, fail, source)
 
 
@@ -228,11 +240,13 @@ def _flag(document: Mapping[str, object], flag: str, place: str, fail: Fail) -> 
     return bool(value)
 
 
-def _enum_values(document: object, kind: str, place: str, fail: Fail) -> tuple[tuple[str, str], ...]:
+def _enum_values(document: object, kind: str, place: str, fail: Fail, source: Source) -> tuple[tuple[str, str], ...]:
     if kind != "enum":
         if document not in (None, []):
             raise fail(f"{place}.values", "is only for enum")
         return ()
+    if document in (None, []) and source is not Source.SCRIPT:
+        return ()  # a draft of another peer's schema editor: any text is taken
     if not isinstance(document, list) or not document:
         raise fail(f"{place}.values", "must list what the enum may be")
     return tuple(_enum_value(value, f"{place}.values[{index}]", fail) for index, value in enumerate(document, 1))

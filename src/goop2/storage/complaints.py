@@ -7,20 +7,28 @@ from typing import Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, CannotOpen, FileFault, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, CannotOpen, DamagedError, FileFault, StatementTimeout, StorageError
 
 TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
+BUSY: Final = (
+    "the database is busy: another program has it open and is writing (a database browser with unsaved changes, a backup), "
+    "or another part of the peer is; end that, or try again"
+)
+DISK_FULL: Final = "the disk is full"
+DAMAGED: Final = "the database file is damaged: restore a backup"
+QUOTA_REACHED: Final = "the database has reached the size its owner allows (storage.max_mb); deleting rows makes room"
+FILE_TOO_LARGE: Final = "the database would become larger than it may be; the owner can raise storage.max_mb"
 _BINDINGS: Final = re.compile(r"uses (\d+) and there are (\d+) supplied")
 _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (apsw.BusyError, "the database is busy: another part of the peer is writing; try again"),
-    (apsw.LockedError, "the database is busy: another part of the peer is writing; try again"),
+    (apsw.BusyError, BUSY),
+    (apsw.LockedError, BUSY),
     (apsw.InterruptError, "the statement took longer than its time"),
     (apsw.TooBigError, "a value, a row or the statement is larger than the database takes"),
     (apsw.NoMemError, TOO_MUCH_MEMORY),
     (MemoryError, TOO_MUCH_MEMORY),
-    (apsw.FullError, "the disk is full"),
+    (apsw.FullError, DISK_FULL),
     (apsw.ReadOnlyError, "the database can only be read: the peer may not write to its file"),
-    (apsw.CorruptError, "the database file is damaged: restore a backup"),
+    (apsw.CorruptError, DAMAGED),
     (apsw.NotADBError, "the file is not a database"),
     (apsw.CantOpenError, "it should be a file that may be read and written, in a folder that may be written"),
     (apsw.IOError, "the disk does not let the database file be read or written"),
@@ -35,8 +43,8 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
     apsw.InterruptError: StatementTimeout,
     apsw.FullError: FileFault,
     apsw.ReadOnlyError: FileFault,
-    apsw.CorruptError: FileFault,
-    apsw.NotADBError: FileFault,
+    apsw.CorruptError: DamagedError,
+    apsw.NotADBError: DamagedError,
     apsw.IOError: FileFault,
     apsw.CantOpenError: CannotOpen,
 }

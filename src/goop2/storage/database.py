@@ -2,13 +2,13 @@
 
 A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
 connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means.
+Knows roles, limits and transactions; it must not know what a table means. Long, since every way to run a
+statement stands here and nowhere else.
 """
 
 from __future__ import annotations
 
-import base64
-import math
+import errno
 import os
 import random
 import stat
@@ -17,37 +17,48 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
+from urllib.parse import quote
 
 import apsw
-import msgspec
 
-from goop2.storage.complaints import TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.errors import DatabaseError, RefusedError, StorageError
+from goop2.regular_files import shown
+from goop2.storage import badtext
+from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
+from goop2.storage.crossing import CrossingValue, Rows, as_records, collect, cross
+from goop2.storage.errors import DatabaseError, FileFault, LockTimeSpentError, QuotaError, RefusedError, StorageError
+from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
     BUSY_SLEEP_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
+    FRONT_SLEEP_SECONDS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
+    LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
+    QUEUE_FROM_SECONDS,
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
     STATEMENT_MEMORY_MAX_BYTES,
+    STRANGER_PATIENCE_SECONDS,
     VISITOR_SECONDS,
 )
 from goop2.storage.patience import bound_functions
+from goop2.storage.statement import inspect, names_of
+from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 
 FILE: Final = "data.db"
+SUFFIXES: Final = ("-wal", "-shm", "-journal")
+"""Of the files SQLite keeps beside a database."""
 
-EXACT_INTEGER_MAX: Final = 2**53
-NUMBER_BYTES: Final = 8
 FOREVER: Final = float("inf")
+OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 DESCRIPTORS_LOOKED_AT: Final = 1024
 
 UNLIMITED: Final = 2**31 - 1
@@ -55,25 +66,15 @@ UNLIMITED: Final = 2**31 - 1
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
 
+LOCK_TIME_SPENT: Final = (
+    f"this call has held the database for {LOCK_MAX_SECONDS:g} s in all, the most one call may, and writes no more; write less in one call"
+)
+
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
-CrossingValue = None | int | float | bytes
-"""A value on its way to Lua: text as UTF-8 bytes, an integer beyond 2^53 as decimal digits."""
-
-
-class Rows(msgspec.Struct, frozen=True, gc=False):
-    """The result of a query, flat: `values` holds len(names) values a row."""
-
-    names: tuple[str, ...]
-    values: list[CrossingValue]
-
-    def __len__(self) -> int:
-        return len(self.values) // len(self.names) if self.names else 0
-
-
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
@@ -81,8 +82,25 @@ STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SE
 class Database:
     """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
 
-    def __init__(self, connection: apsw.Connection, *, watchful: bool = False) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        *,
+        watchful: bool = False,
+        care: FileCare = CARELESS,
+        queue: WriteQueue | None = None,
+        rank: Rank = Rank.PEER,
+    ) -> None:
         self._connection = connection
+        self.queue = queue
+        """Where writers wait for each other; None where they ask SQLite again and again."""
+        self._rank = rank
+        self._queued = False
+        self._in_line = False
+        self._gate_patience = STRANGER_PATIENCE_SECONDS if rank is Rank.STRANGER else 0.0
+        self._locked_since = 0.0
+        self.lock_seconds = 0.0
+        """How long a script's invocation has had the write lock; whoever begins one sets it to 0."""
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
         self._statement_ends = FOREVER
@@ -90,11 +108,17 @@ class Database:
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
         self._hungry = False
+        self.care = care
         self.deadline = FOREVER
         self.alarm: Callable[[float], None] = lambda _seconds: None
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
+        self._changed_before = 0
+        self.told: Callable[[str], None] | None = None
+        """Where the owner is told of text that cannot be read."""
         connection.authorizer = self._guard
+        connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
@@ -103,20 +127,30 @@ class Database:
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with self._run(role, sql, arguments) as cursor:
-            return _collect(cursor, role, rows_max)
+            try:
+                return collect(cursor, role, rows_max)
+            except UnicodeDecodeError:
+                return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
         with self._run(role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
-            if _cross(next(cursor, ())[:1], values) > ROWS_MAX_BYTES:
+            try:
+                row = next(cursor, ())
+            except UnicodeDecodeError:
+                row = next(iter(self._again(cursor, role, sql, arguments, bytes)))
+            if cross(row[:1], values) > ROWS_MAX_BYTES:
                 raise StorageError(f"{role.name}: the value has more than {ROWS_MAX_BYTES} bytes; ask for a part of it")
             return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
         with self._run(role, sql, arguments) as cursor:
-            return _as_records(cursor, role)
+            try:
+                return as_records(cursor, role)
+            except UnicodeDecodeError:
+                return as_records(self._again(cursor, role, sql, arguments, badtext.readable), role)
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
@@ -125,31 +159,55 @@ class Database:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = _names(cursor, role, sql)
-            yield names, self._each(cursor)
+                names = names_of(cursor, role, sql)
+            yield names, self._each(cursor, role, sql)
 
-    def _each(self, cursor: apsw.Cursor) -> Iterator[tuple[Value, ...]]:
+    def _each(self, cursor: apsw.Cursor, role: Role, sql: str) -> Iterator[tuple[Value, ...]]:
+        number = 0
         try:
-            yield from cursor
+            try:
+                for row in cursor:
+                    number += 1
+                    yield row
+            except UnicodeDecodeError:
+                yield from self._again(cursor, role, sql, (), badtext.readable, number)
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
 
+    def _again(
+        self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: badtext.Read, skipped: int = 0
+    ) -> badtext.Again:
+        """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
+        if not cursor.is_readonly:
+            raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
+        self._guard.role = role
+        found: list[badtext.Place] = []
+        rows = badtext.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
+        return badtext.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
+
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
+        self._enter_queue()
         with self._run(role, sql, arguments) as cursor:
-            for _ in cursor:  # RETURNING: the statement is done when its rows are fetched
-                pass
+            badtext.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
         """First column of the first row of a statement of ours, None without one."""
         with self._run(INTERNAL, sql, arguments) as cursor:
-            return next(cursor, (None,))[0]
+            try:
+                return next(cursor, (None,))[0]
+            except UnicodeDecodeError:
+                row: tuple[Value, ...] = next(iter(self._again(cursor, INTERNAL, sql, arguments, badtext.readable)))
+                return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
         with self._run(INTERNAL, sql, arguments) as cursor:
-            return list(cursor)
+            try:
+                return list(cursor)
+            except UnicodeDecodeError:
+                return list(self._again(cursor, INTERNAL, sql, arguments, badtext.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows a statement of ours changed."""
@@ -160,11 +218,36 @@ class Database:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
+    def _telling(
+        self, rows: Iterator[tuple[Value, ...]], found: list[badtext.Place], tell: Callable[[str], None]
+    ) -> Iterator[tuple[Value, ...]]:
+        """`rows`, and what was `found` in each told before it is given."""
+        said = 0
+        for row in rows:
+            for place in found[said:]:
+                self._guard.role = INTERNAL
+                tell(badtext.sentence(place, badtext.rows_with(self._connection, place)))
+            said = len(found)
+            yield row
+
+    def begin_anew(self) -> None:
+        """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
+        self._connection.set_last_insert_rowid(0)
+        self._changed_before = self._connection.total_changes()
+
+    def _changes_told(self, *_: object) -> int:
+        return self._connection.changes() if self._all_changes_told() else 0
+
+    def _all_changes_told(self, *_: object) -> int:
+        return self._connection.total_changes() - self._changed_before
+
     def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> _Statement:
         return _Statement(self, role, sql, arguments)
 
     def _watched(self, role: Role) -> apsw.Cursor:
         """For a statement that begins now, for whom."""
+        if why := self.care.unusable():
+            raise FileFault(why)
         self._guard.role = role
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
@@ -179,6 +262,8 @@ class Database:
         cursor.close(True)
         if self._alarmed:
             self.alarm(0)
+        if self._queued and not self._connection.in_transaction:
+            self._leave_queue()
 
     def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
@@ -215,7 +300,7 @@ class Database:
         readonly = self._inspected.get(key)
         if readonly is None:
             self._guard.changes = False
-            readonly = _inspect(cursor, role, sql, arguments)
+            readonly = inspect(cursor, role, sql, arguments)
             if role.kind is SCRIPT_WRITES and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
             if len(self._inspected) >= INSPECTED_KEPT:
@@ -227,11 +312,35 @@ class Database:
             raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
     def _fault(self, error: BaseException) -> StorageError:
+        found = self._found(error)
+        if isinstance(found, FileFault):
+            self.care.on_fault(found)
+        return found
+
+    def _found(self, error: BaseException) -> StorageError:
+        if isinstance(error, apsw.FullError) and self._is_at_quota():
+            return QuotaError(QUOTA_REACHED)
         if self._hungry and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
+        if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
+            return FileFault(FILE_TOO_LARGE)
         return fault(error)
+
+    def _is_at_quota(self) -> bool:
+        """Whether the file has become as large as this connection may make it; else it is the disk that is full.
+
+        SQLite has one error for both, and by the time it is met what the statement added is gone again.
+        """
+        if self.care.max_bytes is None:
+            return False
+        free = self.care.free_bytes()
+        if free is not None:
+            return free >= FREE_ENOUGH_BYTES
+        self._guard.role = INTERNAL
+        left = self.care.max_bytes - self._connection.pragma("page_count") * self._connection.pragma("page_size")
+        return bool(left <= max(NEAR_QUOTA_BYTES, self.care.max_bytes * NEAR_QUOTA_PART))
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -242,6 +351,7 @@ class Database:
 
     def begin(self) -> None:
         """Take the one write lock, waiting for it until the deadline."""
+        self._enter_queue()
         self.rows("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -263,6 +373,7 @@ class Database:
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
+        self._enter_queue()
         self.rows(begin)
         try:
             yield
@@ -272,19 +383,65 @@ class Database:
                 self.rows(undo)
             raise
 
+    # ── who writes next ──────────────────────────────────────────────────────────────────────
+
+    def _enter_queue(self) -> None:
+        """Before a write outside a transaction: stand in the queue, if this connection is a script's. Raises `LockTimeSpentError`."""
+        if self._rank is not Rank.SCRIPT or self._queued or self._connection.in_transaction:
+            return
+        if self.lock_seconds >= LOCK_MAX_SECONDS:
+            raise LockTimeSpentError(LOCK_TIME_SPENT)
+        self._waiting_since = time.monotonic()
+        if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
+            self._stand_in_line(self.queue)
+        self._queued = True
+        self._locked_since = time.monotonic()
+
+    def _stand_in_line(self, queue: WriteQueue) -> None:
+        self._in_line = True
+        queue.enter()
+
+    def _leave_queue(self) -> None:
+        """After a statement that left no transaction open."""
+        self._queued = False
+        if self._rank is Rank.SCRIPT:
+            self.lock_seconds += time.monotonic() - self._locked_since
+            if self._in_line and self.queue is not None:
+                self._in_line = False
+                self.queue.leave()
+        elif self.queue is not None:
+            self.queue.open_gate()
+
     # ── what SQLite asks ─────────────────────────────────────────────────────────────────────
 
     def _wait_for_lock(self, attempts: int) -> bool:
         now = time.monotonic()
-        if attempts == 0:
+        if attempts == 0 and not self._queued:
             self._waiting_since = now
-        if now >= min(self.deadline, self._waiting_since + BUSY_SECONDS):
+        if now >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS):
             return False
-        time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+        if self._alarmed:
+            self.alarm(0)  # waiting is no holding
+        self._wait_a_moment(now)
+        self._locked_since = time.monotonic()
         if self._statement_ends is not FOREVER:
-            self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS  # waiting is no holding
+            self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
             self._hold()
         return True
+
+    def _wait_a_moment(self, now: float) -> None:
+        """Wait for the place in front, where there is a queue, else for chance."""
+        queue = self.queue
+        if queue is None or not self._queued or self._rank is not Rank.SCRIPT:
+            if queue is not None and self._rank is not Rank.SCRIPT and now >= self._waiting_since + self._gate_patience:
+                queue.shut_gate()
+                self._queued = True
+            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+        elif not self._in_line:
+            self._stand_in_line(queue)
+        else:
+            queue.pass_gate()
+            time.sleep(FRONT_SLEEP_SECONDS)
 
     def _must_stop(self) -> bool:
         self._hungry = apsw.memory_used() > self._memory_ends
@@ -301,6 +458,8 @@ class Database:
     def close(self) -> None:
         """Close it. Idempotent."""
         self._connection.close(True)
+        if self.queue is not None:
+            self.queue.close()
 
 
 class _Statement:
@@ -326,163 +485,81 @@ class _Statement:
             raise why from None
 
 
-def _inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
-    """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
-    if "\0" in sql:
-        raise StorageError(f"{role.name}: the statement holds a NUL character")
-    first, rest = _compile_first(cursor, role, sql, arguments)
-    if first is None:
-        raise StorageError(f"{role.name}: there is no statement in the text")
-    while rest:
-        try:
-            another, rest = _compile_first(cursor, role, rest, arguments)
-        except apsw.Error:  # what follows is a statement, though one that could not be run
-            another = False
-        if another is not None:
-            raise StorageError(f"{role.name} takes one statement, not several")
-    return first
-
-
-def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
-    """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
-    found: list[tuple[bool | None, str]] = []
-
-    def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
-        if traced.is_explain and role.kind is not OWNER_READS:
-            raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
-        found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
-        return False
-
-    cursor.exec_trace = trace
-    try:
-        # Compiled anew where the guard must be asked: it is not about what stands in the cache.
-        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
-    except apsw.ExecTraceAbort:
-        pass
-    finally:
-        cursor.exec_trace = None
-    return found[0] if found else (None, "")
-
-
-def _names(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
-    """The columns of a statement that gives no row."""
-    found: list[tuple[str, ...]] = []
-
-    def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:
-        found.append(tuple(column[0] for column in traced.get_description()))
-        return False
-
-    cursor.exec_trace = trace
-    try:
-        cursor.execute(sql, prepare_flags=role.kind.flags)
-    except apsw.ExecTraceAbort:
-        pass
-    finally:
-        cursor.exec_trace = None
-    return found[0]
-
-
-def _collect(cursor: apsw.Cursor, role: Role, rows_max: int) -> Rows:
-    values: list[CrossingValue] = []
-    names: tuple[str, ...] = ()
-    size = 0
-    for number, row in enumerate(cursor, 1):
-        if number == 1:
-            names = tuple(column[0] for column in cursor.get_description())
-        elif number > rows_max:
-            raise StorageError(f"{role.name}: {_of(role)}more than {rows_max} rows; {_fewer(role)}")
-        size += _cross(row, values)
-        if size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: {_of(role)}more than {ROWS_MAX_BYTES} bytes of rows; {_smaller(role)}")
-    return Rows(names, values)
-
-
-def _of(role: Role) -> str:
-    return f"{role.table} gives " if role.table else ""
-
-
-def _fewer(role: Role) -> str:
-    return "give limit and offset" if role.table else "add a LIMIT"
-
-
-def _smaller(role: Role) -> str:
-    return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
-
-
-def _as_records(cursor: apsw.Cursor, role: Role) -> list[dict[str, object]]:
-    records: list[dict[str, object]] = []
-    crossed: list[CrossingValue] = []
-    size = 0
-    for row in cursor:
-        names = [column[0] for column in cursor.get_description()]
-        size += _cross(row, crossed)
-        crossed.clear()
-        if len(records) >= ROWS_MAX or size > ROWS_MAX_BYTES:
-            raise StorageError(f"{role.name}: more than {ROWS_MAX} rows or {ROWS_MAX_BYTES} bytes; give limit and offset")
-        records.append({name: _for_json(role, name, value) for name, value in zip(names, row, strict=True)})
-    return records
-
-
-def _for_json(role: Role, name: str, value: Any) -> object:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-        return str(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise StorageError(f"{role.name}: {name} is not a finite number")
-        if value.is_integer() and -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-            return int(value)  # 5, never 5.0, as a script gives it
-    return value
-
-
-def _cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
-    """Append a row's values as they cross; their bytes. The inner loop of every query, hence one function."""
-    size = 0
-    for value in row:
-        kind = value.__class__
-        if kind is str:
-            value = value.encode()
-            size += len(value)
-        elif kind is bytes:
-            size += len(value)
-        else:
-            size += NUMBER_BYTES
-            if kind is int and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:
-                value = b"%d" % value
-        values.append(value)
-    return size
-
-
-def open_database(path: Path, *, guarded: bool = True, watchful: bool = False) -> Database:
+def open_database(
+    path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS, rank: Rank = Rank.PEER
+) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
-    `guarded`: with SQLite's limits for statements that scripts and strangers write. `watchful`: in a process no kernel
-    ends for what a statement does, so time and memory are looked at often, and no single step may take long.
+    `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with
+    the folder runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and
+    no single step may take long. `care`: how large the file may become, and who is told of its errors. `rank`: whose writes.
     """
+    real = _checked(path)
+    queue = open_queue(path)
     try:
-        connection = apsw.Connection(str(path))
-        database = Database(connection, watchful=watchful)
+        connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
+        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank)
         _configure(connection, guarded=guarded)
+        if care.max_bytes is not None:
+            connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:
             connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
             bound_functions(connection)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
-        raise DatabaseError(f"{path} cannot be opened as a database: {explained(error)}") from None
+        if queue is not None:
+            queue.close()
+        raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
+
+
+def _checked(path: Path) -> Path:
+    """The database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
+
+    Whether it may lie outside of the peer folder is for settings to say (config/loading.py). The files beside it may not be links at all:
+    SQLite writes them without asking what stood there before.
+    """
+    real = Path(os.path.realpath(path))
+    for suffix, file in zip(("", *SUFFIXES), _files(real), strict=True):
+        status = _status(file)
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            what = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+            raise DatabaseError(f"{shown(path)}{suffix} cannot be opened as a database: it is {what}; move it away")
+    return real
+
+
+def sqlite_name(file: Path) -> str:
+    """`file` as SQLite is told it, with OPEN_FLAGS: a name that is not UTF-8 as a URI, whose escapes may be any bytes."""
+    name = str(file)
+    return name if shown(name) == name else f"file:{quote(os.fsencode(file.absolute()))}"
+
+
+def _files(real: Path) -> tuple[Path, ...]:
+    """The database and what SQLite keeps beside it."""
+    return tuple(real.with_name(real.name + suffix) for suffix in ("", *SUFFIXES))
+
+
+def _status(file: Path) -> os.stat_result | None:
+    try:
+        return file.lstat()
+    except OSError:  # not there, or SQLite says it
+        return None
 
 
 def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
     connection.pragma("temp_store", "memory")
+    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
     connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     if guarded:
         for limit, value in SQLITE_LIMITS.items():
             connection.limit(limit, value)
+    else:  # what the peer does for itself: nobody's view or trigger has a part in it
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
 
 
 def limit_heap(limit_bytes: int) -> None:
@@ -490,10 +567,18 @@ def limit_heap(limit_bytes: int) -> None:
     apsw.hard_heap_limit(limit_bytes)
 
 
-def descriptors(path: Path) -> set[int]:
-    """The descriptors this process has open on the database, its log and its index."""
-    wanted = {_identity(os.stat(f"{path}{suffix}")) for suffix in ("", "-wal", "-shm") if os.path.exists(f"{path}{suffix}")}  # noqa: PTH110, PTH116
-    return {descriptor for descriptor in range(DESCRIPTORS_LOOKED_AT) if _open_identity(descriptor) in wanted}
+def descriptors(path: Path) -> dict[str, int]:
+    """Return the descriptors this process has open on the database, its log and its index, by what is added to its path (`SUFFIXES`)."""
+    wanted = {
+        _identity(status): suffix
+        for suffix, file in zip(("", *SUFFIXES), _files(Path(os.path.realpath(path))), strict=True)
+        if (status := _status(file)) is not None
+    }
+    return {
+        wanted[identity]: descriptor
+        for descriptor in range(DESCRIPTORS_LOOKED_AT)
+        if (identity := _open_identity(descriptor)) is not None and identity in wanted
+    }
 
 
 def _open_identity(descriptor: int) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ earlier version, by another program of the network in a folder that moved here, 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -14,7 +15,8 @@ import apsw
 
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database, Value
-from goop2.storage.layout import column_names
+from goop2.storage.errors import FileFault
+from goop2.storage.layout import column_names, computed_names
 from goop2.storage.values import check, instant
 
 _SAME_INSTANT: Final = "_py_instant"
@@ -31,21 +33,25 @@ def unify(database: Database, tables: Iterable[Table]) -> None:
     """
     connection = database.connection
     connection.create_scalar_function(_SAME_INSTANT, _same_instant, 1, deterministic=True)
+    fired_before = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, -1)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     try:
         for table in tables:
-            there = set(column_names(database, table.name))
+            there = set(column_names(database, table.name)) - computed_names(database, table.name)
             for column in (*_SYSTEM, *(column.name for column in table.columns if column.type == "datetime")):
                 if column in there:
-                    _unify_column(database, table.name, column)
+                    with contextlib.suppress(FileFault):  # a damaged table is told by whoever uses it, and stops no start
+                        _unify_column(database, table.name, column)
     finally:
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, fired_before)
         connection.create_scalar_function(_SAME_INSTANT, None, 1)
 
 
 def _unify_column(database: Database, table: str, column: str) -> None:
     name = quoted(column)
     odd = " AND ".join(f"{name} NOT GLOB '{form}'" for form in _ONE_FORM)
+    if database.scalar(f"SELECT 1 FROM main.{quoted(table)} WHERE typeof({name}) = 'text' AND {odd} LIMIT 1") is None:
+        return  # the write lock is not asked for
     # OR IGNORE: where the column is a key, two spellings of one instant stay two rows.
     database.rows(
         f"UPDATE OR IGNORE main.{quoted(table)} SET {name} = {_SAME_INSTANT}({name}) "

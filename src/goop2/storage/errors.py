@@ -18,10 +18,22 @@ class BusyError(StorageError):
     code = "unavailable"
 
 
+class LockTimeSpentError(StorageError):
+    """The invocation has had the write lock for as long as one may."""
+
+
 class FileFault(StorageError):
     """The database's file cannot be used as it is: a full disk, damage. Nobody who asks is at fault."""
 
     code = "unavailable"
+
+
+class DamagedError(FileFault):
+    """What stands in the file is no sound database."""
+
+
+class QuotaError(FileFault):
+    """The database has reached the size its owner allows it (`storage.max_mb`)."""
 
 
 class CannotOpen(FileFault):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from goop2.storage.database import Database, Value
+from goop2.storage.layout import make_missing
 
 LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _py_groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, max_members INTEGER NOT NULL)",
@@ -50,9 +51,7 @@ class Subscription:
 
 def lay_out(database: Database) -> None:
     """Make what is missing."""
-    with database.atomic():
-        for statement in LAYOUT:
-            database.rows(statement)
+    make_missing(database, LAYOUT)
 
 
 def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Subscription]]:

@@ -22,6 +22,8 @@ from typing import Final
 
 import apsw
 
+from goop2.storage.columns import quoted
+
 READABLE_REGISTRIES: Final = frozenset({"_tables", "_orm_schemas"})
 """Tables that begin with `_` and may all the same be read by the owner's scripts."""
 
@@ -142,7 +144,7 @@ PERMITTED: Final[dict[Kind, dict[int, Check]]] = {
         apsw.SQLITE_PRAGMA: _looking_pragma,
     },
 }
-"""Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all."""
+"""Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all; triggers may do nothing by it."""
 
 _CHANGING: Final = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 
@@ -178,7 +180,13 @@ class Guard:
         """SQLite's question; apsw.SQLITE_OK or apsw.SQLITE_DENY."""
         role = self.role
         if role.kind is OURS:
-            return apsw.SQLITE_OK
+            if inside is None or action not in _CHANGING:
+                return apsw.SQLITE_OK
+            # Only a trigger changes rows from inside; it came with the folder, and our rights are not for it.
+            self.refusal = (
+                f"the trigger {inside} stands on a table of the peer's own and is not run; remove it: DROP TRIGGER {quoted(inside)}"
+            )
+            return apsw.SQLITE_DENY
         check = PERMITTED[role.kind].get(action)
         if check is not None and check(role, first, second, database, inside):
             self.changes = self.changes or action in _CHANGING

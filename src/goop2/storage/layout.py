@@ -6,7 +6,8 @@ Makes what is missing and changes nothing that is there, so that a folder can mo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from goop2.storage.columns import Table, quoted
@@ -27,18 +28,32 @@ OURS: Final = (
     "CREATE TABLE IF NOT EXISTS _py_kv (kind TEXT NOT NULL, script TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, "
     "PRIMARY KEY (kind, script, key)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _py_imported (source TEXT PRIMARY KEY, at DATETIME DEFAULT CURRENT_TIMESTAMP)",
+    # Typed tables that are `local` because their file is odd, until it is mended (schemafiles.py).
+    "CREATE TABLE IF NOT EXISTS _py_held_tables (name TEXT PRIMARY KEY, at DATETIME DEFAULT CURRENT_TIMESTAMP)",
 )
 """Of this implementation alone."""
 
 
+_CREATED: Final = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
 INDEX_NAMES_TRIED: Final = 100
 
 
 def lay_out(database: Database) -> None:
     """Make the registries that are missing. Raises `StorageError`."""
-    with database.atomic():
-        for statement in (*REGISTRIES, *OURS):
-            database.rows(statement)
+    make_missing(database, (*REGISTRIES, *OURS))
+
+
+def make_missing(database: Database, statements: Sequence[str]) -> None:
+    """Run these `CREATE … IF NOT EXISTS` where something of them is missing. Raises `StorageError`.
+
+    With nothing missing the write lock is not asked for: another program may hold it, and most of what a peer does needs no writing.
+    """
+    present = {name for (name,) in database.rows("SELECT name FROM sqlite_schema")}
+    missing = [statement for statement in statements if _CREATED.match(statement)[1] not in present]  # type: ignore[index]
+    if missing:
+        with database.atomic():
+            for statement in missing:
+                database.rows(statement)
 
 
 def make_table(database: Database, table: Table) -> None:
@@ -51,6 +66,12 @@ def make_table(database: Database, table: Table) -> None:
         "INSERT OR REPLACE INTO _tables (name, schema, insert_policy) VALUES (?, ?, ?)", (table.name, table.ddl, table.access["insert"])
     )
     database.rows("INSERT OR REPLACE INTO _orm_schemas (table_name, schema_json) VALUES (?, ?)", (table.name, table.json))
+
+
+def unregister(database: Database, name: str) -> None:
+    """Forget a table that is gone; inside `Database.atomic`."""
+    for registry, column in (("_tables", "name"), ("_orm_schemas", "table_name"), ("_py_held_tables", "name")):
+        database.rows(f"DELETE FROM {registry} WHERE {column} = ?", (name,))
 
 
 def _free_index_name(database: Database, wanted: str) -> str:
@@ -80,8 +101,13 @@ def remember_ddl(database: Database, name: str) -> None:
 
 
 def column_names(database: Database, table: str) -> tuple[str, ...]:
-    """Every column of a table, in order, as the database spells it."""
-    return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_info(?)", (table,)))
+    """Every column of a table, in order, as the database spells it; those it computes too."""
+    return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)))
+
+
+def computed_names(database: Database, table: str) -> frozenset[str]:
+    """The columns of a table that SQLite computes of others: nothing can be set in them."""
+    return frozenset(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", (table,)))
 
 
 def user_tables(database: Database) -> list[str]:

@@ -21,10 +21,17 @@ HEAP_MAX_BYTES: Final = 32 * MEGABYTE_BYTES
 """What SQLite may hold in one worker: 2 MB of page cache, the rest for sorting and temporary tables."""
 
 LOCK_MAX_SECONDS: Final = 1.0
-"""How long a script may hold the one write lock: no other part of the peer waits longer than that."""
+"""How long a script may hold the one write lock, in one transaction and in all writes of one invocation that are begun: no other part
+of the peer waits longer than that for a script."""
+
+STRANGER_PATIENCE_SECONDS: Final = 0.25
+"""How long a caller's operation on a table waits for the lock behind scripts before it goes before them."""
 
 LOCK_GRACE_SECONDS: Final = 0.1
 """After which a statement that SQLite could not end by then, being inside one function, is ended with its process."""
+
+LOCK_GIVEN_UP_SECONDS: Final = 0.1
+"""How long before its deadline an invocation gives up waiting for the lock: so its caller hears of the lock, not of a slow script."""
 
 VISITOR_SECONDS: Final = 1.0
 """How long a query of a caller from outside may run."""
@@ -34,6 +41,12 @@ BUSY_SECONDS: Final = 5.0
 
 BUSY_SLEEP_SECONDS: Final = (0.0002, 0.002)
 """Pause before asking for the lock again, drawn anew each time so that waiters do not march in step. Most writes take less."""
+
+FRONT_SLEEP_SECONDS: Final = 0.0003
+"""The same for the script at the front of the queue, which asks alone: it should have the lock before a call that only begins."""
+
+QUEUE_FROM_SECONDS: Final = 0.02
+"""Lock time of an invocation after which each further write goes through the queue. A game's move takes less than a hundredth of it."""
 
 PROGRESS_STEPS: Final = 10_000
 """SQLite's own steps between looks at the clock: about a millisecond of work."""

@@ -1,7 +1,8 @@
 """Direct messages: `_chat_messages`, as every peer of the network lays it out, and beside it what only we know of a message.
 
-`_py_chat` holds the message's id on the wire, by which a repeat is known, and how its delivery stands. Blocking; whose thread it runs on
-is for the caller to know.
+`_py_chat` holds the message's id on the wire, by which a repeat is known, and how its delivery stands. `_py_chat_budget` holds in whose
+budget a message is (chat/budgets.py): what others sent and what scripts replied to them; the owner's own messages have no row there.
+Blocking; whose thread it runs on is for the caller to know.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.storage.database import Database, Value
+from goop2.storage.layout import make_missing
 
 LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _chat_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, peer_id TEXT NOT NULL, from_id TEXT NOT NULL, "
@@ -18,11 +20,16 @@ LAYOUT: Final = (
     "CREATE INDEX IF NOT EXISTS _py_chat_peer ON _chat_messages (peer_id, id)",
     "CREATE TABLE IF NOT EXISTS _py_chat (message INTEGER PRIMARY KEY, wire_id TEXT NOT NULL, from_id TEXT NOT NULL, state TEXT NOT NULL)",
     "CREATE UNIQUE INDEX IF NOT EXISTS _py_chat_wire ON _py_chat (from_id, wire_id) WHERE wire_id <> ''",
+    "CREATE TABLE IF NOT EXISTS _py_chat_budget (message INTEGER PRIMARY KEY, sender TEXT NOT NULL, origin TEXT NOT NULL, "
+    "bytes INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS _py_chat_budget_of ON _py_chat_budget (sender, origin, message, bytes)",
 )
 
 KEPT_PER_PEER: Final = 10_000
-"""Messages with one peer; the oldest go."""
+"""Messages in one budget, and of the owner's own, in one conversation; the oldest go."""
 PRUNED_EVERY: Final = 100
+REMOVED_AT_ONCE: Final = 256
+"""Messages removed by one statement's list: two of the longest messages are worth more small ones than a message has room to free."""
 _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state, '')"
 
 
@@ -42,6 +49,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """In whose budget a message is: `bytes` of `sender`, which comes from `origin`."""
+
+    sender: str
+    origin: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """What there is with one peer."""
 
@@ -52,15 +68,23 @@ class Conversation:
 
 def lay_out(database: Database) -> None:
     """Make what is missing."""
-    with database.atomic():
-        for statement in LAYOUT:
-            database.rows(statement)
+    make_missing(database, LAYOUT)
 
 
-def add(database: Database, peer: str, sender: str, content: str, timestamp: int, *, wire_id: str = "", state: str = "") -> Message | None:
-    """Keep a message; None when its sender has sent one of this wire id before."""
+def add(
+    database: Database,
+    peer: str,
+    sender: str,
+    content: str,
+    timestamp: int,
+    *,
+    wire_id: str = "",
+    state: str = "",
+    charge: Charge | None = None,
+) -> Message | None:
+    """Keep a message; None when its sender has sent one of this wire id before. `charge`: None for the owner's own."""
     with database.atomic():
-        if wire_id and database.scalar("SELECT 1 FROM _py_chat WHERE from_id = ? AND wire_id = ?", (sender, wire_id)) is not None:
+        if wire_id and is_known(database, sender, wire_id):
             return None
         sql = "INSERT INTO _chat_messages (peer_id, from_id, content, ts) VALUES (?, ?, ?, ?)"
         database.changed(sql, (peer, sender, content, timestamp))
@@ -68,9 +92,94 @@ def add(database: Database, peer: str, sender: str, content: str, timestamp: int
         if wire_id or state:
             sql = "INSERT INTO _py_chat (message, wire_id, from_id, state) VALUES (?, ?, ?, ?)"
             database.changed(sql, (number, wire_id, sender, state))
-        if number % PRUNED_EVERY == 0:
-            _prune(database, peer)
+        if charge is not None:
+            sql = "INSERT INTO _py_chat_budget (message, sender, origin, bytes) VALUES (?, ?, ?, ?)"
+            database.changed(sql, (number, charge.sender, charge.origin, charge.bytes))
+        elif number % PRUNED_EVERY == 0:
+            _prune_own(database, peer)
     return Message(number, peer, sender, content, timestamp, state)
+
+
+def is_known(database: Database, sender: str, wire_id: str) -> bool:
+    """Return whether a message of this sender and wire id is kept."""
+    return database.scalar("SELECT 1 FROM _py_chat WHERE from_id = ? AND wire_id = ?", (sender, wire_id)) is not None
+
+
+def charge_uncharged(database: Database, self_id: str, overhead_bytes: int, contact: str) -> None:
+    """Put what others sent, and no budget holds yet, into their budgets: an older version kept it, or another implementation.
+
+    What comes from peers the owner has written to has the origin `contact`.
+    """
+    database.changed(
+        "INSERT INTO _py_chat_budget (message, sender, origin, bytes) "
+        "SELECT id, from_id, from_id, length(CAST(content AS BLOB)) + ? FROM _chat_messages "
+        "WHERE from_id = peer_id AND from_id <> ? AND id NOT IN (SELECT message FROM _py_chat_budget)",
+        (overhead_bytes, self_id),
+    )
+    database.changed(
+        "UPDATE _py_chat_budget SET origin = ?1 WHERE origin <> ?1 AND sender IN "
+        "(SELECT peer_id FROM _chat_messages WHERE from_id = ?2 AND id NOT IN (SELECT message FROM _py_chat_budget))",
+        (contact, self_id),
+    )
+
+
+def charges(database: Database) -> list[Charge]:
+    """Return the bytes of every sender and origin."""
+    rows = database.rows("SELECT sender, origin, sum(bytes) FROM _py_chat_budget GROUP BY sender, origin")
+    return [Charge(str(sender), str(origin), _int(size)) for sender, origin, size in rows]
+
+
+def recharge(database: Database, sender: str, origin: str) -> list[Charge]:
+    """Move everything in the budgets of `sender` to one origin; return what was charged before."""
+    with database.atomic():
+        rows = database.rows(
+            "SELECT origin, sum(bytes) FROM _py_chat_budget WHERE sender = ? AND origin <> ? GROUP BY origin", (sender, origin)
+        )
+        if rows:
+            database.changed("UPDATE _py_chat_budget SET origin = ? WHERE sender = ? AND origin <> ?", (origin, sender, origin))
+    return [Charge(sender, str(before), _int(size)) for before, size in rows]
+
+
+def remove_oldest(database: Database, sender: str, origin: str, size: int) -> tuple[int, int]:
+    """Remove the oldest messages in one budget until `size` bytes are free; return how many messages and bytes that were."""
+    sql = "SELECT message, bytes FROM _py_chat_budget WHERE sender = ? AND origin = ? ORDER BY message LIMIT ?"
+    freed, numbers = 0, []
+    for number, each in database.rows(sql, (sender, origin, REMOVED_AT_ONCE)):
+        numbers.append(_int(number))
+        freed += _int(each)
+        if freed >= size:
+            break
+    with database.atomic():
+        for table, column in (("_chat_messages", "id"), ("_py_chat", "message"), ("_py_chat_budget", "message")):
+            for number in numbers:
+                database.changed(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    return len(numbers), freed
+
+
+def forget(database: Database, peer: str) -> int:
+    """Remove every message with a peer; return how many there were."""
+    with database.atomic():
+        for table in ("_py_chat", "_py_chat_budget"):
+            database.changed(f"DELETE FROM {table} WHERE message IN (SELECT id FROM _chat_messages WHERE peer_id = ?)", (peer,))
+        return database.changed("DELETE FROM _chat_messages WHERE peer_id = ?", (peer,))
+
+
+def strangers(database: Database, self_id: str) -> list[str]:
+    """Return the peers of all conversations in which the owner has written nothing."""
+    sql = (
+        "SELECT DISTINCT peer_id FROM _chat_messages WHERE peer_id <> ?1 AND peer_id NOT IN "
+        "(SELECT peer_id FROM _chat_messages WHERE from_id = ?1 AND id NOT IN (SELECT message FROM _py_chat_budget))"
+    )
+    return [str(row[0]) for row in database.rows(sql, (self_id,))]
+
+
+def has_written_to(database: Database, self_id: str, peer: str) -> bool:
+    """Return whether the owner has written to a peer: what scripts replied is in the peer's budget, and does not count."""
+    sql = (
+        "SELECT 1 FROM _chat_messages WHERE peer_id = ? AND from_id = ? "
+        "AND id NOT IN (SELECT message FROM _py_chat_budget WHERE sender = ?) LIMIT 1"
+    )
+    return database.scalar(sql, (peer, self_id, peer)) is not None
 
 
 def mark(database: Database, number: int, state: str, unless: str | None = None) -> bool:
@@ -118,19 +227,14 @@ def conversations(database: Database, limit: int) -> list[Conversation]:
     return [Conversation(str(row[1]), _int(row[6]), _message(row[:6])) for row in database.rows(sql, (limit,))]
 
 
-def size(database: Database) -> int:
-    """Characters of all messages."""
-    return _int(database.scalar("SELECT coalesce(sum(length(content)), 0) FROM _chat_messages"))
-
-
-def _prune(database: Database, peer: str) -> None:
-    sql = "SELECT id FROM _chat_messages WHERE peer_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
-    oldest = database.scalar(sql, (peer, KEPT_PER_PEER))
+def _prune_own(database: Database, peer: str) -> None:
+    """Remove the oldest of the owner's own messages in a conversation beyond KEPT_PER_PEER; never because of a stranger's."""
+    own = "peer_id = ? AND id NOT IN (SELECT message FROM _py_chat_budget WHERE sender = ?)"
+    oldest = database.scalar(f"SELECT id FROM _chat_messages WHERE {own} ORDER BY id DESC LIMIT 1 OFFSET ?", (peer, peer, KEPT_PER_PEER))
     if oldest is not None:
-        database.changed(
-            "DELETE FROM _py_chat WHERE message IN (SELECT id FROM _chat_messages WHERE peer_id = ? AND id <= ?)", (peer, oldest)
-        )
-        database.changed("DELETE FROM _chat_messages WHERE peer_id = ? AND id <= ?", (peer, oldest))
+        gone = f"SELECT id FROM _chat_messages WHERE {own} AND id <= ?"
+        database.changed(f"DELETE FROM _py_chat WHERE message IN ({gone})", (peer, peer, oldest))
+        database.changed(f"DELETE FROM _chat_messages WHERE id IN ({gone})", (peer, peer, oldest))
 
 
 def _message(row: tuple[Value, ...]) -> Message:

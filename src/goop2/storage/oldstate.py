@@ -7,6 +7,7 @@ whoever calls a script, so nothing is that does not lie in the peer folder, nor 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,8 @@ def import_files(database: Database, script_dir: Path, folder: Path | None = Non
     Returns what the owner should know: that files were imported, and each one that could not be read or kept.
     """
     state, home = script_dir / FOLDER, folder or script_dir
+    if not os.path.realpath(script_dir).startswith(os.path.realpath(home) + os.sep):
+        home = script_dir  # the site is a link its owner lets lead out
     try:
         names = [name for name in list_names(state, home) if name.endswith(ENDING)]
     except (FileNotFoundError, NotADirectoryError):

@@ -43,6 +43,9 @@ SCOPES: Final[Mapping[str, Callable[[Visitor], Scope]]] = {
 }
 """Policy of an operation → the rows it opens to somebody who is not the site owner."""
 
+WANTS_EMAIL: Final = "this site wants your e-mail address: allow it in Settings, profile.share_email"
+"""To a caller without one, where the policy is `email`. It is a courtesy: an e-mail address is what its caller says."""
+
 LOCAL: Final = dict.fromkeys(DEFAULT_ACCESS, "local")
 """Of a table no registry names, or whose policy nobody knows: closed."""
 
@@ -64,3 +67,8 @@ def scope(access: Mapping[str, str], operation: str, visitor: Visitor) -> Scope:
     found = SCOPES[access[operation]](visitor)
     # There is no row yet that could be theirs: to insert, `owner` means the site owner.
     return Scope.NONE if operation == "insert" and found is Scope.OWN else found
+
+
+def refusal(access: Mapping[str, str], operation: str, visitor: Visitor, otherwise: str) -> str:
+    """Return the sentence for a visitor who may not `operation`: what would help, or `otherwise`."""
+    return WANTS_EMAIL if access[operation] == "email" and not visitor.email else otherwise

@@ -19,7 +19,7 @@ import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.complaints import explained
-from goop2.storage.database import FILE, Database, Value
+from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value, sqlite_name
 from goop2.storage.errors import CannotOpen, DatabaseError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.layout import user_tables
@@ -29,6 +29,11 @@ from goop2.storage.values import shown
 
 BACKUP_PAGES: Final = 1000
 """Copied at a time, 4 MB: between two steps Ctrl-C is heard and progress told."""
+
+_HIDDEN: Final = 1
+"""In the last column of PRAGMA table_xinfo: a column of a virtual table that is no part of its rows."""
+_COMPUTED: Final = (2, 3)
+"""There: one that SQLite computes when it is read, or when the row is written."""
 
 QUERY: Final = Role(OWNER_READS, "goop2 data query")
 Progress = Callable[[int, int], None]
@@ -52,6 +57,13 @@ class Reading:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.unreadable: list[str] = []
+        """A sentence for each text that could not be read as it is, in what was read so far."""
+        database.told = self._told
+
+    def _told(self, sentence: str) -> None:
+        if sentence not in self.unreadable:
+            self.unreadable.append(sentence)
 
     def tables(self) -> list[TableSummary]:
         """The site's own tables, sorted by name."""
@@ -68,7 +80,7 @@ class Reading:
         except DeclarationError:
             return "unreadable", dict(LOCAL)
         if typed is not None:
-            return "typed", dict(typed.access)
+            return "typed", typed.policies
         if self._has("_tables"):
             policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
             if policy is not None:
@@ -81,7 +93,7 @@ class Reading:
     def describe(self, name: str) -> list[dict[str, object]]:
         """The columns of any table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
-        rows = self._database.rows(f"PRAGMA table_info({quoted(name)})")
+        rows = self._database.rows(f"PRAGMA table_xinfo({quoted(name)})")
         typed = {column.name: column for column in self._declared(name)}
         return [
             {
@@ -91,8 +103,10 @@ class Reading:
                 "default": default,
                 "key": bool(key) or (str(column) in typed and typed[str(column)].key),
                 "values": list(typed[str(column)].keys) if str(column) in typed else [],
+                **({"computed": True} if hidden in _COMPUTED else {}),
             }
-            for _, column, kind, not_null, default, key in rows
+            for _, column, kind, not_null, default, key, hidden in rows
+            if hidden != _HIDDEN
         ]
 
     def _declared(self, name: str) -> tuple[Column, ...]:
@@ -141,7 +155,7 @@ class Reading:
         try:
             with self.unchanging():
                 self._database.scalar("SELECT count(*) FROM sqlite_schema")  # the moment
-                _copy(self._database.connection, name, progress)
+                copy_database(self._database.connection, sqlite_name(Path(name)), progress)
             Path(name).replace(target)
         except apsw.Error as error:
             raise StorageError(f"{target} was not written: {explained(error)}") from None
@@ -150,8 +164,9 @@ class Reading:
                 Path(left).unlink(missing_ok=True)
 
 
-def _copy(source: apsw.Connection, name: str, progress: Progress) -> None:
-    target = apsw.Connection(name)
+def copy_database(source: apsw.Connection, name: str, progress: Progress) -> None:
+    """Copy a database of one moment to the file `name`, which then needs no log beside it. Raises `apsw.Error`, `StorageError`."""
+    target = apsw.Connection(name, flags=OPEN_FLAGS)
     try:
         with target.backup("main", source, "main") as backup:
             while not backup.done:
@@ -187,12 +202,12 @@ def open_reading(folder: Path) -> Iterator[Reading]:
 def _opened(path: Path) -> Database:
     """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
     try:
-        return _connected(str(path))
+        return _connected(sqlite_name(path))
     except CannotOpen:
         log = Path(f"{path}-wal")
         if log.exists() and log.stat().st_size:  # without it the file alone would be half the truth
             raise
-        return _connected(f"file:{quote(str(path.absolute()))}?immutable=1")
+        return _connected(f"file:{quote(os.fsencode(path.absolute()))}?immutable=1")
 
 
 def _connected(name: str) -> Database:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
-from goop2.storage import datetimes, layout, oldstate, schemafiles
+from goop2.file_modes import make_private
+from goop2.storage import datetimes, foreign, layout, oldstate, registry_check
 from goop2.storage.database import FILE, Database, open_database
-from goop2.storage.errors import DatabaseError, SchemaFileError, StorageError
+from goop2.storage.errors import DatabaseError, StorageError
+from goop2.storage.file_care import CARELESS, FileCare
 from goop2.storage.typed import TypedTables
 
 
-def open_folder(folder: Path, script_dir: Path) -> tuple[Database, list[str]]:
-    """The peer's own connection, and warnings for the owner. Keep it open while workers live.
+def open_folder(folder: Path, script_dir: Path, private: bool = True, care: FileCare = CARELESS) -> tuple[Database, list[str]]:
+    """The peer's own connection, and warnings for the owner; those of schema files are `schemafiles.apply_files`'s. Keep it open while
+    workers live.
 
-    Raises `DatabaseError` and `SchemaFileError`, each with a sentence for the owner.
+    `private`: a new data.db is for this user alone, and so is what SQLite makes beside it.
+    Raises `DatabaseError` with a sentence for the owner.
     """
     path = folder / FILE
-    database = open_database(path, guarded=False)
+    if private:
+        with contextlib.suppress(OSError):  # said by whoever opens it
+            make_private(Path(os.path.realpath(path)))
+    database = open_database(path, guarded=False, care=care)
     try:
+        foreign.refuse(database)
         layout.lay_out(database)
-        schemafiles.create_missing(database, folder)
+        warnings = registry_check.check(database)
         datetimes.unify(database, TypedTables(database).readable())
-        return database, oldstate.import_files(database, script_dir, folder)
-    except (DatabaseError, SchemaFileError):
+        return database, [*foreign.notices(database), *warnings, *oldstate.import_files(database, script_dir, folder)]
+    except DatabaseError:
         database.close()
         raise
     except StorageError as error:

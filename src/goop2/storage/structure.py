@@ -12,7 +12,7 @@ from goop2.storage import columns as declared
 from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, quoted
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError, StorageError
-from goop2.storage.layout import column_names, register_again, table_there, user_tables
+from goop2.storage.layout import column_names, register_again, table_there, unregister, user_tables
 from goop2.storage.limits import COLUMNS_MAX
 from goop2.storage.typed import TypedTables
 from goop2.storage.values import shown
@@ -69,6 +69,7 @@ def rename_table(database: Database, request: Request) -> dict[str, object]:
     database.rows(f"ALTER TABLE {quoted(old)} RENAME TO {quoted(new)}")
     database.rows("UPDATE _tables SET name = ? WHERE name = ?", (new, old))
     database.rows("UPDATE _orm_schemas SET table_name = ? WHERE table_name = ?", (new, old))
+    database.rows("UPDATE OR REPLACE _py_held_tables SET name = ? WHERE name = ?", (new, old))
     register_again(database, new, lambda document: document.update(name=new))
     return {"status": "renamed"}
 
@@ -77,8 +78,7 @@ def delete_table(database: Database, request: Request) -> dict[str, object]:
     """The table and its rows are gone."""
     table = _table(database, request)
     database.rows(f"DROP TABLE {quoted(table)}")
-    database.rows("DELETE FROM _tables WHERE name = ?", (table,))
-    database.rows("DELETE FROM _orm_schemas WHERE table_name = ?", (table,))
+    unregister(database, table)
     return {"status": "deleted"}
 
 

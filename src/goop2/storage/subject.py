@@ -20,6 +20,8 @@ class Subject:
     columns: tuple[str, ...]
     access: Mapping[str, str]
     typed: Table | None
+    computed: frozenset[str] = frozenset()
+    """The columns that SQLite computes of others."""
     damage: str = ""
     """Why its declaration cannot be read; then it is the owner's alone, and nothing is written to it."""
 
@@ -46,4 +48,6 @@ class Subject:
         for name in data:
             if name not in self.columns or name in SYSTEM_COLUMNS:
                 raise AccessError("bad_request", f"{self.name} has no column {shown(name)} to set")
+            if name in self.computed:
+                raise AccessError("bad_request", f"{self.name}.{name} is computed of other columns: it cannot be set")
         return dict(data)

@@ -16,7 +16,8 @@ import msgspec
 
 from goop2.storage import columns as declared
 from goop2.storage.columns import SYSTEM_COLUMNS, Column, Table, quoted
-from goop2.storage.database import Database, Rows
+from goop2.storage.crossing import Rows
+from goop2.storage.database import Database
 from goop2.storage.datetimes import in_one_form
 from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
@@ -67,6 +68,10 @@ class TypedTables:
             self._parsed[text] = table
         return table
 
+    def is_there(self, name: str) -> bool:
+        """Whether a typed table of that name is registered, and in the database: another program may have dropped it."""
+        return self.lookup(name) is not None and table_there(self._database, name) is not None
+
     def readable(self) -> list[Table]:
         """Every typed table whose declaration can be read; a damaged one is told to whoever asks for it by name."""
         found = []
@@ -85,7 +90,7 @@ class TypedTables:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
-            present = self.lookup(name)
+            present = self.lookup(name) if self.is_there(name) else None
             if present is not None:
                 self._extend(present, wanted, access_given=bool(options and "access" in options), fail=fail)
             elif (there := table_there(self._database, name)) is not None:
@@ -117,9 +122,16 @@ class TypedTables:
             self._database.rows(f"ALTER TABLE {quoted(present.name)} ADD COLUMN {column.ddl}")
         register_again(self._database, present.name, lambda document: document["columns"].extend(column.plain() for column in added))
 
+    def add_column(self, name: str, column: Column) -> None:
+        """Add an optional column to a table, and to its declaration."""
+        with self._database.atomic():
+            self._add(self.table(name), [column])
+
     def describe(self, name: str) -> dict[str, object]:
         """`{name, columns}` as JSON holds them."""
         table = self.table(name)
+        if not self.is_there(name):
+            raise StorageError(f"there is no typed table {shown(name)}: it is registered, and another program has dropped it")
         return {"name": table.name, "columns": [column.plain() for column in table.columns]}
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
@@ -270,7 +282,7 @@ def parse_registered(name: str, text: str) -> Table:
 
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise fail("schema_json", "is not JSON") from None
     table = declared.parse_table(document, fail, declared.Source.REGISTRY)
     if table.name != name:

@@ -77,6 +77,8 @@ class Abroad:
     def __init__(self) -> None:
         self.network: Network | None = None
         """None while it is not up."""
+        self.problem = ""
+        """Why it is not, when it could not be opened."""
         self._labels: OrderedDict[str, str] = OrderedDict()
         """Peer → what it called itself when it was last here, the last one last."""
         self._joined: list[Callable[[Network], Callable[[], None]]] = []

@@ -68,6 +68,10 @@ PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {
 }
 """Kind of page → what all its answers carry."""
 
+_INTERSTITIAL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+INTERSTITIAL_HEADERS: Final = _page_headers(_INTERSTITIAL_POLICY, "DENY", "no-referrer")
+"""Of the page that asks before another peer's site is shown: no scripts, in no frame."""
+
 DATA_HEADERS: Final[Headers] = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),

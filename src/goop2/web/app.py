@@ -22,28 +22,33 @@ from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
 from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
+from goop2.schema_files import SchemaFiles
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.site_files import SiteFiles
+from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
 from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
-from goop2.web.bodies import ClientGone
+from goop2.web.bodies import BodyTooLarge, ClientGone, refused
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
+from goop2.web.endpoints import REFUSALS, Access, access_of, checked
+from goop2.web.entrance import Entrance
 from goop2.web.events import Events
 from goop2.web.groups import Groups
 from goop2.web.listen import Listen
 from goop2.web.listen_abroad import ListenAbroad
 from goop2.web.metering import Meter
-from goop2.web.origins import Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
+from goop2.web.origins import READERS_DOING, Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
 from goop2.web.pages import SitePages, send_page
+from goop2.web.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
 from goop2.web.peers import Peers
 from goop2.web.ports import Ports, TooManySites
 from goop2.web.site_api import SiteApi
@@ -52,6 +57,7 @@ from goop2.web.visitors import named_visitor, visitor
 from goop2.web.visits import Visits, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
+UNHEALTHY: Final = b'{"status":"unavailable","problem":"the database"}'
 AS_VISITOR: Final = "/as/"
 NOBODY: Final = Caller("")
 """Who asks the console's own pages; whoever asks its controls shows the token."""
@@ -85,6 +91,8 @@ class Parts:
     settings: Settings
     """What the peer started with; goop.json may say otherwise by now."""
     warnings: tuple[str, ...]
+    schemas: SchemaFiles
+    health: StorageHealth
     pool: Pool
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
@@ -121,15 +129,17 @@ class Web:
         self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
         self.visits = Visits(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
+        self.entrance = Entrance(Passes(parts.folder, parts.peer_id), parts.abroad.label)
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
+        peers = Peers(parts.abroad, parts.grouping, self.events, site_audience(parts.owner))
         self.api: dict[str, Answer] = {
             **{f"data/{name}": self._data(name) for name in self.data.operations},
             **self.chat.api,
             **self.site_api.api,
             **self.listen.api,
             **self.groups.api,
-            **Peers(parts.abroad, self.events, site_audience(parts.owner)).api,
+            **peers.api,
             "identity": self._identity,
             "events": self._page_events,
         }
@@ -138,10 +148,12 @@ class Web:
             **self.visits.api,
             **self.listen_abroad.api,
             **self.groups.api_of_visits,
+            **peers.api_of_visits,
             "identity": self._identity,
             "events": self._visit_events,
         }
         """The same on the origin of another peer's site."""
+        checked(self.api, self.api_of_visits)
 
     def _data(self, name: str) -> Answer:
         async def answer(call: Call) -> None:
@@ -169,8 +181,14 @@ class Web:
     async def _visit_events(self, call: Call) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
 
+    def _email_shown(self, call: Call) -> str:
+        """The viewer's e-mail address, where it may be told."""
+        if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
+            return ""
+        return self.parts.email if call.caller.owner else ""
+
     async def _identity(self, call: Call) -> None:
-        email = self.parts.email if call.caller.owner else ""
+        email = self._email_shown(call)
         viewer = _Identity(call.caller.id, call.caller.label or call.caller.id, email)
         await send_json(call.send, msgspec.json.encode(viewer), HTTPStatus.OK, call.headers)
 
@@ -190,6 +208,8 @@ class DoorApp:
             await self._answer(scope, receive, send)
         except ClientGone:
             pass
+        except BodyTooLarge as error:
+            await refused(scope, receive, send, error)
         except Exception:
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
             raise
@@ -204,12 +224,21 @@ class DoorApp:
             return
         self._web.requests[origin.realm] += 1
         if path == "/healthz":
-            await send_json(send, HEALTHY)
+            await self._healthz(send)
         elif origin.realm is Realm.CONSOLE:
-            await self._on_console(origin, scope, receive, send)
+            await self._on_console(origin, scope, receive, send, cookies)
         else:
-            caller, headers = self._caller(origin, scope, cookies)
-            await self._on_site(Call(origin, caller, scope, receive, send, headers), path, is_api)
+            call = await self._web.entrance.admit(Call(origin, NOBODY, scope, receive, send, NO_HEADERS), cookies, is_api)
+            if call is not None:
+                caller, headers = self._caller(call.origin, scope, cookies)
+                await self._on_site(call._replace(caller=caller, headers=headers), path, is_api)
+
+    async def _healthz(self, send: Send) -> None:
+        """Whether the peer does what it is for. Anybody may ask, so a problem is named and not told."""
+        if self._web.parts.health.problem:
+            await send_json(send, UNHEALTHY, HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            await send_json(send, HEALTHY)
 
     def _caller(self, origin: Origin, scope: Scope, cookies: bytes) -> tuple[Caller, Headers]:
         """Who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""
@@ -229,6 +258,9 @@ class DoorApp:
             await self._web.sdk.answer(call, path.removeprefix("/sdk/"))
             return
         shown = _without_peer(path, "/p/", call.origin.peer_id)
+        if shown is None and _leads_on(call):
+            await self._to_site(call._replace(headers=PAGE_HEADERS[call.origin.realm]), path, owner=True)
+            return
         if shown is None:
             await send_page(call, HTTPStatus.FORBIDDEN, "Another peer's page", "It has an address of its own, and is not shown here.")
             return
@@ -245,20 +277,27 @@ class DoorApp:
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
         answer = api.get(inner)
+        if access_of(call, inner) is Access.NONE and inner in self._web.api:
+            await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)
+            return
         if answer is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "nothing answers at this address"), call.headers)
             return
         await answer(call)
 
-    async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send, cookies: bytes) -> None:
         path: str = scope["path"]
         if path.startswith(("/p/", AS_VISITOR)):
-            await self._to_site(Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE]), path)
+            call = Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE])
+            await self._to_site(call, path, self._web.entrance.is_owner(scope, cookies, CONSOLE))
             return
         await self._console(scope, receive, send)
 
-    async def _to_site(self, call: Call, path: str) -> None:
-        """`/p/<X>/…` on the console's origin leads to X's own, `/as/<name>/` to the own site as that test visitor."""
+    async def _to_site(self, call: Call, path: str, owner: bool) -> None:
+        """`/p/<X>/…` on the console's origin leads to X's own, `/as/<name>/` to the own site as that test visitor.
+
+        Where the `owner` follows a link of ours, the address carries a code, so that nobody is asked there.
+        """
         named = path.split("/")[2]
         as_visitor = path.startswith(AS_VISITOR)
         try:
@@ -274,9 +313,18 @@ class DoorApp:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "No port for this site", f"{error}.")
             return
         query = call.scope["query_string"]
+        place = OWN if peer_id == self._web.parts.peer_id else visit_of(peer_id)
+        if owner and not as_visitor and self._web.entrance.wants_code(call, place):
+            query += (b"&" if query else b"") + f"{PARAMETER}={self._web.entrance.passes.code(place)}".encode()
         rest = b"/" if as_visitor else call.scope["raw_path"] + (b"?" + query if query else b"")
         text = "It has an origin of its own, so that it can reach nothing of yours."
         await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", site.encode() + rest)])
+
+
+def _leads_on(call: Call) -> bool:
+    """Whether it is a link that the owner follows from the own site to another peer's."""
+    own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
+    return own and call.header(b"sec-fetch-mode") == "navigate" and call.header(b"sec-fetch-site") in READERS_DOING
 
 
 def _asking(scope: Scope, shows_pages: bool) -> tuple[Asking, bytes]:

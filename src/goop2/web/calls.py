@@ -29,8 +29,8 @@ class Call(NamedTuple):
         return method
 
     def header(self, name: bytes) -> str:
-        """The value of the header `name` (lower case), "" when it is not there."""
-        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
+        """The value of the header `name` (lower case), "" when it is not there. Several lines are one list (RFC 9110, 5.3)."""
+        return ", ".join([value.decode("latin-1") for key, value in self.scope["headers"] if key == name])
 
 
 Answer = Callable[[Call], Awaitable[None]]

@@ -12,14 +12,15 @@ from typing import Final
 import msgspec
 
 from goop2.chat.chat import Chat as Messages
-from goop2.chat.chat import ChatError, Said, check
+from goop2.chat.chat import ChatError, ChatRefusedError, Said, check
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message as Kept
+from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.abroad import Abroad
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Call
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
@@ -55,8 +56,8 @@ class Which(msgspec.Struct):
     before: int | None = None
 
 
-_send = msgspec.json.Decoder(Send)
-_which = msgspec.json.Decoder(Which)
+_send = Decoder(Send)
+_which = Decoder(Which)
 
 
 def site_audience(caller: Caller) -> str:
@@ -115,11 +116,10 @@ class Chat:
 
         async def answer(call: Call) -> None:
             try:
-                result = await work(call, await read_json(call.receive, BODY_MAX_BYTES))
-            except BodyTooLarge as error:
-                await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), [(b"connection", b"close"), *call.headers])
-                return
-            except (*NOT_JSON, ChatError) as error:
+                result = await work(call, await read_json(call.scope, call.receive, BODY_MAX_BYTES))
+            except ChatRefusedError as refusal:
+                result = Failure(ErrorCode(refusal.code), str(refusal), retry_after_seconds=refusal.retry_after_seconds)
+            except (InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))

@@ -15,17 +15,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.site_files import INDEX
-from goop2.web.answers import NO_HEADERS, send_refusal
+from goop2.web.answers import NO_HEADERS, Carrying, send_refusal
 from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
-from goop2.web.bodies import BodyTooLarge
+from goop2.web.bodies import BodyTooLarge, refused
 from goop2.web.calls import Call
 from goop2.web.controls import chat, data, groups, home, listen, network, runs, scripts, settings
 from goop2.web.controls.replies import BadRequest, refusal
+from goop2.web.entrance import Entrance, user_of
 from goop2.web.events import Events
 from goop2.web.happenings import CONSOLE
 from goop2.web.metrics import Metrics
 from goop2.web.origins import Door, Origin, Realm
+from goop2.web.passes import CONSOLE as CONSOLE_PASS
 from goop2.web.streams import send_events
 from goop2.web.tokens import Token
 
@@ -33,18 +35,26 @@ from goop2.web.tokens import Token
 class _Guarded:
     """Lets through whoever shows the token."""
 
-    def __init__(self, app: ASGIApp, token: Token) -> None:
+    def __init__(self, app: ASGIApp, token: Token, entrance: Entrance) -> None:
         self._app = app
         self._token = token
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(shown) == 1 and self._token.is_shown(shown[0]):
-            await self._app(scope, receive, send)
+            await self._remembering(scope)(scope, receive, send)
             return
         message = "the console's token is missing or of an earlier start; open the address printed when the peer started"
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
+
+    def _remembering(self, scope: Scope) -> ASGIApp:
+        """The application, which gives a browser that is the owner's by its token alone a pass: its links do not carry the token."""
+        cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie")
+        if self._entrance.is_owner(scope, cookies, CONSOLE_PASS):
+            return self._app
+        return Carrying(self._app, [(b"set-cookie", self._entrance.passes.cookie(CONSOLE_PASS, user_of(scope)))])
 
 
 def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -> ASGIApp:
@@ -54,9 +64,9 @@ def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -
     """
     controls: list[BaseRoute] = [
         Route("/events", _Stream(web.console_events, parts.peer_id)),
-        *home.routes(parts, door, opened),
+        *home.routes(parts, door, opened, web.entrance),
         *chat.routes(parts),
-        *network.routes(parts, door),
+        *network.routes(parts),
         *runs.routes(parts, web.meter),
         *data.routes(parts),
         *listen.routes(parts, web.listen.shown),
@@ -66,7 +76,7 @@ def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -
     ]
     guarded = Starlette(routes=controls, exception_handlers=_REFUSALS)
     routes: list[BaseRoute] = [
-        Mount("/api/console", app=_Guarded(guarded, token)),
+        Mount("/api/console", app=_Guarded(guarded, token, web.entrance)),
         Route("/metrics", Metrics(parts, web.meter, web.requests, token)),
         Mount("/", app=_Pages(door)),
     ]
@@ -77,11 +87,18 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
 
 
+async def _too_large(_request: Request, error: BodyTooLarge) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await refused(scope, receive, send, error)
+
+    return answer
+
+
 async def _not_there(_request: Request, _error: Exception) -> Response:
     return refusal(HTTPStatus.NOT_FOUND, "not_found", "the console has no such control")
 
 
-_REFUSALS: Final[dict[Any, Any]] = {BadRequest: _refused, BodyTooLarge: _refused, HTTPStatus.NOT_FOUND: _not_there}
+_REFUSALS: Final[dict[Any, Any]] = {BadRequest: _refused, BodyTooLarge: _too_large, HTTPStatus.NOT_FOUND: _not_there}
 """What a control raises → what its page is told."""
 
 

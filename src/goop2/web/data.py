@@ -16,8 +16,9 @@ from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.tables import TABLE_OPERATIONS, Tables, read_request
+from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Call
 from goop2.web.limits import BODY_MAX_BYTES
 
@@ -60,7 +61,7 @@ class _Function(msgspec.Struct, frozen=True):
     description: str
 
 
-_lua_call = msgspec.json.Decoder(_LuaCall)
+_lua_call = Decoder(_LuaCall)
 
 
 class Data:
@@ -88,11 +89,7 @@ class Data:
             await self._answer(call, run)
 
     async def _answer(self, call: Call, run: Run) -> None:
-        try:
-            body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
-        except BodyTooLarge as error:
-            await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
-            return
+        body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
         result = await run(call.caller, body)
         if isinstance(result, Success):
             await send_json(call.send, result.json, HTTPStatus.OK, call.headers)
@@ -102,7 +99,7 @@ class Data:
     async def _call(self, caller: Caller, body: bytes) -> Success | Failure:
         try:
             asked = _lua_call.decode(body)
-        except NOT_JSON as error:
+        except InvalidJsonError as error:
             return Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"function": name, "params": {{…}}}}: {error}')
         return await self._engine.call(caller, asked.function, bytes(asked.params))
 

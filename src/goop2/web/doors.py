@@ -54,9 +54,9 @@ def bind(address: Address, peer_id: str) -> list[BoundDoor]:
         raise DoorError(_sentence(address, error)) from None
 
 
-def bind_site(peer_id: str, realm: Realm, visitor: str) -> BoundDoor:
-    """A door on any free port of loopback that is one site's origin. Raises `OSError`."""
-    bound = _loopback_door(peer_id, 0, LOOPBACK[0])
+def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundDoor:
+    """A door on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
+    bound = _loopback_door(peer_id, port, LOOPBACK[0])
     return BoundDoor(Door(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
 
 

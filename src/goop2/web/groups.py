@@ -18,8 +18,9 @@ from goop2.p2p.groups import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.storage.errors import StorageError
+from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -132,7 +133,7 @@ class Groups:
         return msgspec.json.encode([shown(group) for group in groups if host in ("", group.host)])
 
     async def _join(self, call: Call, body: bytes) -> bytes:
-        host, group = _which(call, msgspec.json.decode(body, type=Which))
+        host, group = _which(call, decode(body, Which))
         if host != self._groups.own_id:
             return msgspec.json.encode(shown(await self._grouping.join(host, group)))
         found = next((each for each in self._groups.hosted() if each.id == group), None)
@@ -141,11 +142,11 @@ class Groups:
         return msgspec.json.encode(shown(found))
 
     async def _leave(self, call: Call, body: bytes) -> bytes:
-        self._grouping.leave(*_which(call, msgspec.json.decode(body, type=Which)))
+        self._grouping.leave(*_which(call, decode(body, Which)))
         return _DONE
 
     async def _say(self, call: Call, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=Say)
+        asked = decode(body, Say)
         # In one line, as the network wants it.
         self._grouping.send(*_which(call, asked), msgspec.json.format(bytes(asked.payload), indent=-1))
         return _DONE
@@ -153,21 +154,21 @@ class Groups:
     # The owner's.
 
     async def _create(self, _call: Call, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=Create)
+        asked = decode(body, Create)
         known = await self._grouping.create(asked.name, asked.type, asked.max_members, volatile=asked.volatile)
         return msgspec.json.encode(shown(known))
 
     async def _close(self, _call: Call, body: bytes) -> bytes:
-        await self._grouping.end(msgspec.json.decode(body, type=Which).group)
+        await self._grouping.end(decode(body, Which).group)
         return _DONE
 
     async def _invite(self, _call: Call, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=Whom)
+        asked = decode(body, Whom)
         await self._grouping.invite(asked.group, asked.peer)
         return _DONE
 
     async def _remove(self, _call: Call, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=Whom)
+        asked = decode(body, Whom)
         await self._grouping.remove(asked.group, asked.peer)
         return _DONE
 
@@ -175,7 +176,7 @@ class Groups:
         return msgspec.json.encode(self._grouping.invites())
 
     async def _refuse(self, _call: Call, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=Which)
+        asked = decode(body, Which)
         self._grouping.refuse(asked.host, asked.group)
         return _DONE
 
@@ -206,11 +207,11 @@ class Groups:
         async def answer(call: Call) -> None:
             try:
                 _only_host(call)
-                body = await read_json(call.receive, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES) if call.method == "POST" else b""
+                body = await read_json(call.scope, call.receive, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES) if call.method == "POST" else b""
                 result: bytes | Failure = await work(call, body)
             except _Forbidden as why:
                 result = Failure(ErrorCode.FORBIDDEN, str(why))
-            except (BodyTooLarge, msgspec.DecodeError, UnicodeDecodeError) as error:
+            except InvalidJsonError as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except (NetworkFault, StorageError) as fault:
                 result = Failure(code_of(fault), str(fault))

@@ -46,13 +46,35 @@ CONNECTIONS_MAX: Final = 512
 """Connections at one door. A browser keeps six an origin; each costs us about 100 KB at worst."""
 
 CONNECTIONS_PER_ADDRESS_MAX: Final = 48
-"""Connections of one address at the opened door, so that one stranger leaves room for others."""
+"""Connections of one network (an IPv4 address, a /64 of IPv6) at the opened door, so that one stranger leaves room for others."""
+
+REFUSED_MAX: Final = 512
+"""Connections without a place that are told so by a 503, at a time; further ones are ended without a word."""
+
+REFUSED_SECONDS: Final = 3.0
+"""A connection without a place has so long to send the request that is refused."""
+
+FULL_RETRY_SECONDS: Final = 2
+"""When to try again, in `Retry-After`: half-sent requests are gone by then, and most answers are sent."""
 
 STOP_SECONDS: Final = 0.5
 """What is still being answered when the peer stops has so long; all of it must be over within a second."""
 
 SITE_PORTS_MAX: Final = 64
 """Sites, and test visitors, at a port of their own (ports.py) in one run of the peer. Each port is two sockets."""
+
+CODES_MAX: Final = 64
+"""One-time codes (passes.py) that may be out at a time, of each kind; the oldest goes first. A page of ours mints one when it is shown."""
+
+CODE_SECONDS: Final = 600.0
+"""How long a code is good: time enough to carry a link to another browser."""
+
+KEPT_PORTS_MAX: Final = 4096
+"""Sites, and test visitors, whose port is kept for ever: a seventh of the ports a system has for this."""
+
+COOKIES_MAX_BYTES: Final = 1024 * 1024
+"""Cookies in the head of a request on loopback, beside HEAD_MAX_BYTES. Cookies know no ports, so every site and program at `localhost`
+adds to them; browsers keep up to 180 of 4 KB for a host."""
 
 # Files.
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -23,13 +23,16 @@ from goop2.listen.session import ListenError, Track
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import SiteFile
+from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_json
+from goop2.web.bodies import read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.events import Events
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 from goop2.web.pages import Compressed, Document, send_document
 from goop2.web.streams import send_events
+
+Given = TypeVar("Given")
 
 KIND: Final = "listen"
 EVERYBODY: Final = "listen"
@@ -44,13 +47,13 @@ _PICTURE_HEADERS: Final = [
 """It came with a file, from whoever made that."""
 
 
-class Control(msgspec.Struct):
+class Control(msgspec.Struct, forbid_unknown_fields=True):
     """What the owner wants done."""
 
     action: str
     name: str = ""
     path: str = ""
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 class Listen:
@@ -191,8 +194,8 @@ class Listen:
         if not call.caller.owner:
             return _OWNERS
         try:
-            await control(self._listening, msgspec.json.decode(await read_json(call.receive, ENVELOPE_MAX_BYTES), type=Control))
-        except (ListenError, BodyTooLarge, *NOT_JSON) as error:
+            await control(self._listening, decode(await read_json(call.scope, call.receive, ENVELOPE_MAX_BYTES), Control))
+        except (ListenError, InvalidJsonError) as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return None
 
@@ -201,16 +204,22 @@ async def control(listening: Listening, wanted: Control) -> None:
     """Do what the owner wants. Raises `ListenError`."""
     actions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: listening.create(wanted.name),
-        "load": lambda: listening.load(wanted.path),
+        "load": lambda: listening.load(_needed(wanted.path or None, 'load takes path, as in {"path": "music/song.mp3"}')),
         "play": listening.play,
         "pause": listening.pause,
-        "seek": lambda: listening.seek(wanted.seconds),
+        "seek": lambda: listening.seek(_needed(wanted.seconds, 'seek takes seconds, as in {"seconds": 30}')),
         "close": listening.close,
     }
     action = actions.get(wanted.action)
     if action is None:
         raise ListenError(f"action should be one of {', '.join(actions)}")
     await action()
+
+
+def _needed(given: Given | None, refusal: str) -> Given:
+    if given is None:
+        raise ListenError(refusal)
+    return given
 
 
 class _From:

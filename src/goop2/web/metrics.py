@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
+from goop2.regular_files import read_regular
 from goop2.web.answers import NO_HEADERS, send_refusal
 from goop2.web.app import Parts
 from goop2.web.metering import BOUNDS_SECONDS, Histogram, Meter
@@ -29,6 +30,8 @@ from goop2.web.origins import Realm
 from goop2.web.tokens import TOKEN_BYTES, Token
 
 TOKEN_FILE: Final = "data/metrics.token"
+TOKEN_FILE_MAX_BYTES: Final = 4096
+"""A token of the owner's own may be longer than ours; not longer than a header line."""
 _TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _REALMS: Final = {
     Realm.CONSOLE: "console",
@@ -69,15 +72,15 @@ def metrics_token(folder: Path) -> str:
     """The token of the peer in `folder`, made when there is none; "" when it cannot be kept, and then none opens."""
     file = folder / TOKEN_FILE
     try:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as out:
                 out.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
         except FileExistsError:
             pass
-        token = file.read_text(encoding="ascii").strip()
+        token = read_regular(file, folder, TOKEN_FILE_MAX_BYTES).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        _log.warning("no metrics token", file=TOKEN_FILE, why=str(error))
+        _log.warning("no metrics token", file=TOKEN_FILE, why=error.strerror if isinstance(error, OSError) else str(error))
         return ""
     # A short one was made by hand, or half written: it could be guessed.
     return token if len(token) >= TOKEN_BYTES else ""
@@ -102,6 +105,9 @@ class _Peer(Collector):
         yield http
         yield GaugeMetricFamily("goop2_workers", "Worker processes alive", len(parts.pool.worker_pids))
         yield GaugeMetricFamily("goop2_workers_max", "Worker processes at most", parts.settings.lua.max_workers)
+        yield CounterMetricFamily(
+            "goop2_worker_protocol_violations", "Workers ended because they broke the protocol", parts.pool.protocol_violations
+        )
         yield GaugeMetricFamily("goop2_calls_waiting", "Calls that wait for a worker", parts.pool.waiting)
         yield _memory(parts)
         scripts = GaugeMetricFamily("goop2_scripts", "Scripts, by the state of their newest file", labels=["state"])

@@ -12,9 +12,13 @@ from goop2.web.abroad import Abroad
 from goop2.web.app import DoorApp, Parts, Web
 from goop2.web.console import console_app
 from goop2.web.doors import BoundDoor, bind
+from goop2.web.entrance import with_code
 from goop2.web.happenings import tell
+from goop2.web.kept_ports import KeptPorts
 from goop2.web.live import follow
+from goop2.web.local_users import can_tell
 from goop2.web.origins import origin_address
+from goop2.web.passes import OWN, Passes
 from goop2.web.peer_host import host_label
 from goop2.web.ports import Ports
 from goop2.web.server import serve
@@ -28,12 +32,17 @@ class OpenWeb:
     console: str
     """The console's address, its token in the fragment."""
     site: str
-    """The own site, for the owner on this machine."""
+    """The own site, for the owner on this machine. Where the platform cannot tell whose a connection is, it holds a code (passes.py)."""
     opened: str
     """The own site from beyond loopback; "" when it is not opened."""
     token: Token
     abroad: Abroad
     """To be told when the network is up."""
+    passes: Passes
+
+    def ways_in(self) -> dict[str, str]:
+        """Return the addresses for the owner's browser: `console`, and `site` with a new code for one browser."""
+        return {"console": self.console, "site": with_code(self.site.partition("?")[0], self.passes.code(OWN))}
 
 
 @contextlib.asynccontextmanager
@@ -42,9 +51,9 @@ async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
     bound = bind(address, parts.peer_id)
     try:
         web, token = Web(parts), Token()
-        addresses = _addresses(address, bound, token, parts.abroad)
+        addresses = _addresses(address, bound, token, parts.abroad, web.entrance.passes)
         console = console_app(parts, bound[0].door, addresses.opened, token, web)
-        ports = Ports(parts.peer_id, bound[0].door.port)
+        ports = Ports(parts.peer_id, bound[0].door.port, KeptPorts(parts.folder))
         doors = [(one, DoorApp(web, one.door, console, ports)) for one in bound]
         async with serve(doors, web.stop) as serving, _following(parts, web):
             ports.serve = lambda site: serving.add(site, DoorApp(web, site.door, console, ports))
@@ -70,11 +79,13 @@ async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
             await watching
 
 
-def _addresses(address: Address, bound: list[BoundDoor], token: Token, abroad: Abroad) -> OpenWeb:
+def _addresses(address: Address, bound: list[BoundDoor], token: Token, abroad: Abroad, passes: Passes) -> OpenWeb:
     loopback, *others = (one.door for one in bound)
+    site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/"
     return OpenWeb(
         console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
-        site=f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/",
+        site=site if can_tell() else with_code(site, passes.code(OWN)),
+        passes=passes,
         opened="".join(f"{origin_address(_shown_host(address.host), door.port)}/" for door in others),
         token=token,
         abroad=abroad,

@@ -34,7 +34,9 @@ SITE_HOST: Final = "localhost"
 """Of a site at a port of its own. Not the console's 127.0.0.1: to browsers two ports of one host are one site."""
 _AUTHORITY = re.compile(r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _TEST_VISITOR = re.compile(r"[a-z0-9]{1,16}")
-_NOT_FROM_ANOTHER_PAGE: Final = frozenset({"", "same-origin", "none"})
+READERS_DOING: Final = frozenset({"same-origin", "none"})
+"""Sec-Fetch-Site of what a reader does on a page of the same origin, or without any page."""
+NOT_FROM_ANOTHER_PAGE: Final = READERS_DOING | {""}
 """Sec-Fetch-Site of a page of the same origin, of a reader's own doing, and of programs that are no browsers.
 `same-site` is not among them: it is another port, or another name, of the same machine."""
 
@@ -121,7 +123,7 @@ def _decide(door: Door, asking: Asking) -> Origin | Refused:
         return _NOT_OURS
     if asking.origin and asking.origin.lower() != origin.address:
         return _FOREIGN_PAGE
-    if asking.site not in _NOT_FROM_ANOTHER_PAGE and not _follows_a_link(asking):
+    if asking.site not in NOT_FROM_ANOTHER_PAGE and not _follows_a_link(asking):
         return _FOREIGN_PAGE
     return origin
 

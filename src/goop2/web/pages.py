@@ -23,9 +23,9 @@ from goop2.site_files import IsFolder, NotServed, SiteFile, SiteFiles
 from goop2.web.answers import Headers
 from goop2.web.calls import Call
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES
+from goop2.web.preconditions import range_holds, unmet, written
 
 _RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.IGNORECASE)
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
 
 
@@ -38,6 +38,8 @@ class Document(msgspec.Struct, frozen=True):
     size: int
     content: bytes | None = None
     file: SiteFile | None = None
+    modified: float | None = None
+    """Seconds since 1970; None where nobody can say."""
 
 
 class Compressed:
@@ -111,12 +113,12 @@ def _opened(files: SiteFiles, path: str, live: bool) -> Document:
     etag = _etag_of(file)
     status = file.status
     if status.st_size > COMPRESSED_TO_BYTES or not (is_text(content_type(file.path)) or status.st_size <= CHUNK_BYTES):
-        return Document(file.path, etag, status.st_size, file=file)
+        return Document(file.path, etag, status.st_size, file=file, modified=status.st_mtime)
     with file:
         content = file.content.readall() if hasattr(file.content, "readall") else file.content.read()
     if live and content_type(file.path).startswith("text/html"):
         content, etag = content + LIVE_SCRIPT, f"{etag}-live"
-    return Document(file.path, etag, len(content), content)
+    return Document(file.path, etag, len(content), content, modified=status.st_mtime)
 
 
 def _etag_of(file: SiteFile) -> str:
@@ -140,8 +142,14 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
         (b"vary", b"accept-encoding"),
         *call.headers,
     ]
-    if _has(call.header(b"if-none-match"), etag):
-        await _send(call, HTTPStatus.NOT_MODIFIED, headers, None)
+    if document.modified is not None:
+        headers.append((b"last-modified", written(document.modified)))
+    status = unmet(call, etag, document.modified)
+    if status is HTTPStatus.NOT_MODIFIED:
+        await _send(call, status, headers, None)
+        return
+    if status is not None:
+        await send_unmet(call)
         return
     headers += [(b"content-type", type_.encode()), (b"accept-ranges", b"none" if packed else b"bytes")]
     if packed and content is not None:
@@ -153,7 +161,7 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
 
 async def _send_part(call: Call, document: Document, headers: Headers, etag: str) -> None:
     size = document.size
-    part = asked_part(call, etag, size)
+    part = asked_part(call, etag, size, document.modified)
     headers = [*headers, *part.headers]
     if document.content is not None or part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         await _send(call, part.status, headers, (document.content or b"")[part.first : part.first + part.size])
@@ -170,9 +178,9 @@ class Part(NamedTuple):
     headers: Headers
 
 
-def asked_part(call: Call, etag: str, size: int) -> Part:
+def asked_part(call: Call, etag: str, size: int, modified: float | None = None) -> Part:
     """What is asked for of something `size` bytes long."""
-    found = _asked_bytes(call, etag, size)
+    found = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
     if found is None:
         return Part(HTTPStatus.OK, 0, size, [_length(size)])
     first, last = found
@@ -182,11 +190,10 @@ def asked_part(call: Call, etag: str, size: int) -> Part:
     return Part(HTTPStatus.PARTIAL_CONTENT, first, length, [(b"content-range", b"bytes %d-%d/%d" % (first, last, size)), _length(length)])
 
 
-def _asked_bytes(call: Call, etag: str, size: int) -> tuple[int, int] | None:
+def _asked_bytes(call: Call, size: int) -> tuple[int, int] | None:
     """First and last byte asked for; None for all of it, first after last when there is no such part."""
     match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
-    condition = call.header(b"if-range")
-    if call.method != "GET" or match is None or not (match["first"] or match["last"]) or (condition and condition != f'"{etag}"'):
+    if call.method != "GET" or match is None or not (match["first"] or match["last"]):
         return None
     if not match["first"]:
         return max(0, size - int(match["last"])), size - 1
@@ -228,9 +235,9 @@ def _takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _has(if_none_match: str, etag: str) -> bool:
-    """Whether the client has it already; `*` is any version."""
-    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
+async def send_unmet(call: Call) -> None:
+    """Send that the file is not the version the request is about."""
+    await send_page(call, HTTPStatus.PRECONDITION_FAILED, "The file is another one by now", "Reload the page that leads here.")
 
 
 _PAGE: Final = """<!doctype html>
@@ -243,6 +250,11 @@ _PAGE: Final = """<!doctype html>
 
 async def send_page(call: Call, status: HTTPStatus, title: str, text: str, headers: Headers | None = None) -> None:
     """Send a small page of ours, with a way back."""
-    body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
+    await send_html(call, status, _PAGE.format(title=html.escape(title), text=html.escape(text)), headers)
+
+
+async def send_html(call: Call, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
+    """Send a page of ours that nobody keeps."""
+    body = text.encode()
     own = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), _length(len(body))]
     await _send(call, status, [*own, *(headers or []), *call.headers], body)

@@ -1,14 +1,17 @@
 """Sites at a port of their own, for browsers that find no `*.localhost` (Safari): opened when somebody goes there.
 
 The origin is `http://localhost:<port>`, another for each site and each test visitor, with the same rights as under its usual
-name. Everybody else is led to that name. It must not know what is served.
+name. Everybody else is led to that name. It keeps its port over restarts (kept_ports.py). It must not know what is served.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Awaitable, Callable
 
-from goop2.web.doors import BoundDoor, bind_site
+from goop2.web.doors import TRIES_FOR_A_PORT, BoundDoor, bind_site
+from goop2.web.kept_ports import KeptPorts
 from goop2.web.limits import SITE_PORTS_MAX
 from goop2.web.origins import SITE_HOST, Realm, origin_address
 from goop2.web.peer_host import host_label
@@ -28,7 +31,8 @@ class TooManySites(Exception):
 class Ports:
     """The addresses of sites, for whoever is led to one."""
 
-    def __init__(self, peer_id: str, port: int) -> None:
+    def __init__(self, peer_id: str, port: int, kept: KeptPorts) -> None:
+        self._kept = kept
         self._peer_id = peer_id
         self._port = port
         """Of the door where every site has its name."""
@@ -48,10 +52,24 @@ class Ports:
         return known if known is not None else await self._open(peer_id, visitor)
 
     async def _open(self, peer_id: str, visitor: str) -> str:
-        if len(self._opened) >= SITE_PORTS_MAX or self.serve is None:
+        if len(self._opened) >= SITE_PORTS_MAX or self.serve is None or (self._kept.full and not self._kept.of(peer_id, visitor)):
             raise TooManySites(f"{len(self._opened)} sites have a port already; the next start of the peer has room again")
         realm = Realm.TEST_VISITOR if visitor else Realm.OWN_SITE if peer_id == self._peer_id else Realm.VISITED_SITE
-        bound = bind_site(peer_id, realm, visitor)
+        bound = self._bound(peer_id, realm, visitor)
+        self._kept.keep(bound.door.port, peer_id, visitor)
         address = self._opened[peer_id, visitor] = origin_address(SITE_HOST, bound.door.port)
         await self.serve(bound)
         return address
+
+    def _bound(self, peer_id: str, realm: Realm, visitor: str) -> BoundDoor:
+        """The door of a site: where it was last, else where no other site ever was. Raises `OSError`."""
+        with contextlib.suppress(OSError):  # another program has it meanwhile
+            if port := self._kept.of(peer_id, visitor):
+                return bind_site(peer_id, realm, visitor, port)
+        with contextlib.ExitStack() as others:
+            for _ in range(TRIES_FOR_A_PORT):
+                bound = bind_site(peer_id, realm, visitor, 0)
+                if not self._kept.is_anothers(bound.door.port, peer_id, visitor):
+                    return bound
+                others.callback(bound.close)  # held until one is found, so that the next is another
+        raise OSError(errno.EADDRINUSE, "every port that is free was another site's")

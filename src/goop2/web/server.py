@@ -40,12 +40,15 @@ class _Server(uvicorn.Server):
 class Serving:
     """Doors that are served; more can be added."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: type[PatientProtocol] | None = None) -> None:
+        self._protocol = protocol
+        """Of every connection; None: by how far its door is open."""
         self._running: list[tuple[_Server, asyncio.Task[None]]] = []
 
     async def add(self, bound: BoundDoor, app: ASGIApp) -> None:
         """Serve `app` behind `bound`, whose sockets are closed at the end."""
-        server = _Server(_config(app, bound.door.opened))
+        protocol = self._protocol or (StrangersProtocol if bound.door.opened else PatientProtocol)
+        server = _Server(_config(app, protocol))
         task = asyncio.create_task(server.serve(list(bound.sockets)))
         self._running.append((server, task))
         while not server.started:
@@ -61,9 +64,11 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serve(doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None]) -> AsyncIterator[Serving]:
+async def serve(
+    doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None], protocol: type[PatientProtocol] | None = None
+) -> AsyncIterator[Serving]:
     """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
-    serving = Serving()
+    serving = Serving(protocol)
     try:
         for bound, app in doors:
             await serving.add(bound, app)
@@ -86,10 +91,10 @@ async def _ended(server: _Server, task: asyncio.Task[None]) -> None:
     await task
 
 
-def _config(app: ASGIApp, opened: bool) -> uvicorn.Config:
+def _config(app: ASGIApp, protocol: type[PatientProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=StrangersProtocol if opened else PatientProtocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         loop="none",

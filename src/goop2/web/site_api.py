@@ -14,9 +14,11 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_changes import CannotWrite, NotChanged, NotThere, remove, write
 from goop2.site_files import SiteFiles
+from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, read_body
+from goop2.web.bodies import read_body
 from goop2.web.calls import Answer, Call
+from goop2.web.forms import FormError, is_form, the_file
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
 _CODES: Final = {NotThere: ErrorCode.NOT_FOUND, CannotWrite: ErrorCode.UNAVAILABLE}
@@ -27,7 +29,7 @@ class _Remove(msgspec.Struct):
     path: str
 
 
-_remove = msgspec.json.Decoder(_Remove)
+_remove = Decoder(_Remove)
 
 
 class SiteApi:
@@ -41,11 +43,18 @@ class SiteApi:
         await send_json(call.send, msgspec.json.encode(await asyncio.to_thread(self._files.listing)), HTTPStatus.OK, call.headers)
 
     async def _upload(self, call: Call) -> None:
-        """`POST ?path=…`, the content as the body."""
+        """`POST ?path=…`, the content as the body, or as the only file of a form."""
         path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
-        content = await _body_of_owner(call, UPLOAD_MAX_BYTES)
-        if content is not None:
-            await self._change(call, lambda: write(self._files, path, content))
+        body = await _body_of_owner(call, UPLOAD_MAX_BYTES)
+        if body is None:
+            return
+        try:
+            kind = call.header(b"content-type")
+            content = await asyncio.to_thread(the_file, kind, body) if is_form(kind) else body
+        except FormError as error:
+            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), call.headers)
+            return
+        await self._change(call, lambda: write(self._files, path, content))
 
     async def _remove(self, call: Call) -> None:
         """`POST {path}`."""
@@ -54,7 +63,7 @@ class SiteApi:
             return
         try:
             path = _remove.decode(body).path
-        except NOT_JSON as error:
+        except InvalidJsonError as error:
             await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"path": path}}: {error}'), call.headers)
             return
         await self._change(call, lambda: remove(self._files, path))
@@ -75,8 +84,5 @@ async def _body_of_owner(call: Call, max_bytes: int) -> bytes | None:
     elif not call.caller.owner:
         await send_refusal(call.send, HTTPStatus.FORBIDDEN, "only the owner changes the site", call.headers)
     else:
-        try:
-            return await read_body(call.receive, max_bytes)
-        except BodyTooLarge as error:
-            await send_refusal(call.send, HTTPStatus.BAD_REQUEST, str(error), call.headers)
+        return await read_body(call.scope, call.receive, max_bytes)
     return None

@@ -7,20 +7,18 @@ whoever reads one there must not become its owner by it. Nothing is stored here,
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 import secrets
 from typing import Final
 
 from goop2.scripting.invocation import Caller
+from goop2.source_network import network_of
 
 COOKIE: Final = "goop2_visitor"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 _SECRET_BYTES: Final = 16
 _ID_BYTES: Final = 10
 _SECRET = re.compile(rb"(?:^|;)[ \t]*goop2_visitor=([0-9a-f]{32})[ \t]*(?:;|$)")
-_IPV6_NETWORK_BITS: Final = 64
-"""One subscriber has at least so many addresses of IPv6; they count as one."""
 
 
 def visitor(cookies: bytes, address: str) -> tuple[Caller, bytes | None]:
@@ -34,19 +32,6 @@ def visitor(cookies: bytes, address: str) -> tuple[Caller, bytes | None]:
 def set_cookie(secret: bytes) -> bytes:
     """Lax: who follows a link to the site is still the same visitor. Not Secure: the door speaks http."""
     return b"%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax" % (COOKIE.encode(), secret, _YEAR_SECONDS)
-
-
-def network_of(address: str) -> str:
-    """What counts as one place to come from: an IPv4 address, or the network of an IPv6 one."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is None:
-            return str(ipaddress.ip_network((ip, _IPV6_NETWORK_BITS), strict=False))
-        ip = ip.ipv4_mapped
-    return str(ip)
 
 
 def named_visitor(name: str) -> Caller:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.chat.chat import FAILED, Chat, ChatError, Said
+from goop2.chat.chat import Chat, ChatError, ChatRefusedError, Said
 from goop2.content_types import content_type
 from goop2.p2p.calling import Refused, TooLarge
 from goop2.p2p.faults import NetworkFault, Unreachable
@@ -25,15 +25,17 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.site_files import INDEX
 from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
+from goop2.untrusted_json import Decoder, InvalidJsonError, decode
 from goop2.web.abroad import Abroad, Network
 from goop2.web.answers import send_failure, send_json
-from goop2.web.bodies import NOT_JSON, BodyTooLarge, ClientGone, read_json
+from goop2.web.bodies import ClientGone, read_json
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import CHAT, Send, Which, shown
 from goop2.web.data import PATHS, method_of, send_other_method
 from goop2.web.events import Events
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.pages import Part, asked_part, send_page, send_to_folder
+from goop2.web.pages import Part, asked_part, send_page, send_to_folder, send_unmet
+from goop2.web.preconditions import unmet
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
@@ -51,8 +53,8 @@ _REFUSALS: Final = {
 }
 """A peer's own word for why there is no file → status, title and text of the page."""
 
-_send = msgspec.json.Decoder(Send)
-_which = msgspec.json.Decoder(Which)
+_send = Decoder(Send)
+_which = Decoder(Which)
 
 
 def audience(peer: str) -> str:
@@ -114,6 +116,9 @@ class Visits:
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
                 begun = True
+                if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
+                    await send_unmet(call)
+                    return
                 part = asked_part(call, "", file.size)
                 await call.send({"type": "http.response.start", "status": part.status, "headers": _headers(call, file.mime, part)})
                 if call.method == "GET" and part.size:
@@ -169,9 +174,10 @@ class Visits:
         asked = _send.decode(body)
         if asked.peer not in ("", call.origin.peer_id):
             return Failure(ErrorCode.FORBIDDEN, "a page chats with the peer whose site it is, and nobody else")
-        message = await self._chat.send(call.origin.peer_id, asked.content)
-        if message.state.startswith(FAILED):
-            return Failure(ErrorCode.UNAVAILABLE, message.state.removeprefix(f"{FAILED}: "))
+        _, failure = await self._chat.deliver(call.origin.peer_id, asked.content)
+        if failure is not None:
+            code = _CODES.get(failure.code, ErrorCode.UNAVAILABLE)
+            return Failure(code, str(failure), retry_after_seconds=failure.retry_after_seconds)
         return b'{"status":"sent"}'
 
     async def _said(self, call: Call, body: bytes) -> bytes | Failure:
@@ -193,9 +199,11 @@ class Visits:
     def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
         async def answer(call: Call) -> None:
             try:
-                body = await read_json(call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
+                body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
-            except (BodyTooLarge, *NOT_JSON, ChatError) as error:
+            except ChatRefusedError as refusal:
+                result = Failure(_CODES[refusal.code], str(refusal), retry_after_seconds=refusal.retry_after_seconds)
+            except (InvalidJsonError, ChatError) as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
             except StorageError as error:
                 result = Failure(ErrorCode.UNAVAILABLE, str(error))
@@ -232,10 +240,10 @@ def _type(mime: str) -> bytes:
 
 def _request(operation: str, body: bytes) -> data.Request | Failure:
     try:
-        keys = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
+        keys = decode(body or b"{}", dict[str, msgspec.Raw])
         text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
-        return msgspec.json.decode(msgspec.json.encode(text), type=data.Request)
-    except NOT_JSON as error:
+        return decode(msgspec.json.encode(text), data.Request)
+    except InvalidJsonError as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
 
 

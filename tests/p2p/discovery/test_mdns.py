@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
+import ifaddr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,3 +100,55 @@ async def test_a_peer_whose_machine_moves_is_found_where_it_is_now(monkeypatch: 
         await asyncio.gather(staying, return_exceptions=True)
     assert len(notes) == 1
     gc.collect()
+
+
+async def test_an_interface_that_comes_back_with_its_address_is_joined_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    opened: list[list[str]] = []
+    places = [(2, "192.0.2.7")]
+
+    @contextlib.asynccontextmanager
+    async def opening(_peer: str, _port: int, _found: object, own: Sequence[str], _service: str) -> AsyncIterator[None]:
+        opened.append(list(own))
+        yield
+
+    monkeypatch.setattr(module, "open_mdns", opening)
+    staying = asyncio.create_task(module.stay_near_by(PEER, 4002, print, print, lambda: ["192.0.2.7"], places=lambda: places))
+    await until(lambda: len(opened) == 1)
+    places[:] = [(3, "192.0.2.7")]
+    await until(lambda: len(opened) == 2)
+    await asyncio.sleep(0.05)
+    assert opened == [["192.0.2.7"]] * 2
+    staying.cancel()
+    await asyncio.gather(staying, return_exceptions=True)
+
+
+async def test_what_does_not_work_is_told_once_tried_again_and_told_when_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "TRY_AGAIN_SECONDS", 0.02)
+    left, notes, well = [3], list[str](), asyncio.Event()
+
+    class Short:
+        def __init__(self, **_: object) -> None:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise OSError(24, "Too many open files")
+            raise AssertionError
+
+    monkeypatch.setattr(module, "AsyncZeroconf", Short)
+    monkeypatch.setattr(module, "OPENING_FAULTS", (OSError,))
+    staying = asyncio.create_task(module.stay_near_by(PEER, 4002, lambda _found: None, notes.append, lambda: ["192.0.2.7"], well=well.set))
+    await until(lambda: left[0] < 0)
+    assert notes == ["peers near by are not looked for: no multicast on 192.0.2.7 (Too many open files)"]
+    staying.cancel()
+    await asyncio.gather(staying, return_exceptions=True)
+
+
+def test_a_shortage_of_descriptors_leaves_what_was_known_of_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = module.lan_places()
+
+    def short() -> object:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(ifaddr, "get_adapters", short)
+    assert module.lan_places() == known

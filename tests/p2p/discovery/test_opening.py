@@ -14,7 +14,7 @@ from goop2.identity import Identity
 from goop2.p2p.address import PeerAddress, parse
 from goop2.p2p.discovery.opening import Discovery, open_discovery, real_addresses
 from goop2.p2p.discovery.remembered import FILE, Remembered
-from goop2.p2p.faults import Unreachable
+from goop2.p2p.faults import AnotherPeer, Unreachable
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import Host, open_host
 from goop2.p2p.protocols.presence import Presence
@@ -75,6 +75,29 @@ async def test_a_peer_typed_in_is_found_when_it_comes_up_and_again_when_it_comes
                     await until(lambda: [each.peer for each in ann.host.peers()] == [identity.peer_id])
                 await until(lambda: ann.host.peers() == ())
         assert Remembered(tmp_path / "Ann").addresses() == [typed]
+
+
+async def test_a_mistyped_id_at_a_live_address_says_so_and_is_not_kept(guest: Guest, tmp_path: Path) -> None:
+    mistyped = new_identity().peer_id
+    async with asyncio.timeout(SECONDS * 2), peer(guest, tmp_path, "Ann") as ann, peer(guest, tmp_path, "Bob") as bob:
+        there = address_of(bob)
+        with pytest.raises(
+            AnotherPeer, match=f"{mistyped} cannot be reached at {there.transport}: another peer is there, {there.peer}; check the id"
+        ):
+            await ann.discovery.connect(PeerAddress(mistyped, there.transport))
+        assert Remembered(tmp_path / "Ann").addresses() == []
+        assert not ann.host.is_known(mistyped)
+        assert mistyped not in ann.discovery._redialling._wanted
+
+
+async def test_a_mistyped_address_takes_none_of_a_peers_others(guest: Guest, tmp_path: Path) -> None:
+    async with asyncio.timeout(SECONDS * 2), peer(guest, tmp_path, "Ann") as ann, peer(guest, tmp_path, "Bob") as bob:
+        cid = new_identity().peer_id
+        kept = PeerAddress(cid, "/ip4/127.0.0.1/tcp/1")
+        Remembered(tmp_path / "Ann").add(kept)
+        with pytest.raises(AnotherPeer):
+            await ann.discovery.connect(PeerAddress(cid, address_of(bob).transport))
+        assert Remembered(tmp_path / "Ann").addresses() == [kept]
 
 
 async def test_a_peer_typed_in_before_the_start_is_sought(guest: Guest, tmp_path: Path) -> None:

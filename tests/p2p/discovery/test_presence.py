@@ -119,4 +119,21 @@ async def test_signs_go_on_though_one_way_hangs(monkeypatch: pytest.MonkeyPatch)
 
     async with giving_signs(lambda: Presence("online", ANN), [hanging, way]):
         await until(lambda: len(given) >= 3)
-    assert (set(given[:-1]), given[-1]) == ({"online"}, "offline")
+    assert (given[0], set(given[1:-1]), given[-1]) == ("online", {"update"}, "offline")
+
+
+async def test_a_shortage_of_this_machine_does_not_end_the_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)
+    given: list[str] = []
+    shortages = iter([OSError(24, "Too many open files")] * 2)
+
+    def says() -> Presence:
+        for shortage in shortages:
+            raise shortage
+        return Presence("online", ANN)
+
+    async def way(said: Presence) -> None:
+        given.append(said.type)
+
+    async with giving_signs(says, [way]):
+        await until(lambda: len(given) >= 2)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -119,6 +121,78 @@ async def test_a_server_that_lies_or_floods_is_left_and_asked_again_later(answer
     held: list[asyncio.StreamWriter] = []
     async with asyncio.timeout(SECONDS), lying(answer, held) as url, open_server(url, print):
         await until(lambda: len(held) >= 3)
+
+
+class Told:
+    """What the owner is told."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, str] = {}
+        self.said: list[str] = []
+
+    def trouble(self, about: str, sentence: str) -> None:
+        self.now[about] = sentence
+
+    def well(self, about: str, sentence: str) -> None:
+        if self.now.pop(about, None):
+            self.said.append(sentence)
+
+
+PORTALS = [
+    (b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 7\r\n\r\n<login>", "text/html"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "something without a type"),
+    (b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\nContent-Length: 0\r\n\r\n", r"a redirect \(302\)"),
+]
+
+
+@pytest.mark.parametrize(("answer", "what"), PORTALS)
+async def test_a_login_page_in_the_place_of_a_server_is_told_and_asked_seldom(
+    answer: bytes, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    asked = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 6:
+            asked.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    monkeypatch.setattr(module, "random", SimpleNamespace(uniform=lambda _least, most: most))
+    told = Told()
+    async with asyncio.timeout(SECONDS), lying(answer, []) as url, open_server(url, print, told):
+        await asked.wait()
+        assert waits == [2, 4, 8, 16, 32, 60, 60]
+        assert re.search(f"is no rendezvous server from here: /events answers {what} instead of events", told.now[url])
+
+
+async def test_when_a_server_answers_in_the_place_of_a_login_page_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_FIRST_SECONDS", 0.02)
+    told = Told()
+    async with asyncio.timeout(SECONDS), contextlib.AsyncExitStack() as stack:
+        async with lying(PORTALS[0][0], []) as url:
+            server = await stack.enter_async_context(open_server(url, print, told))
+            await until(lambda: bool(told.now))
+        async with open_rendezvous(Address("127.0.0.1", int(url.rsplit(":", 1)[1]))):
+            await until(lambda: server.reached)
+    assert (told.now, told.said) == ({}, [f"the rendezvous server {url} is heard again"])
+
+
+async def test_a_server_that_is_full_is_asked_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 77\r\nContent-Length: 0\r\n\r\n"
+    waits: list[float] = []
+    asked = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    async with asyncio.timeout(SECONDS), lying(full, []) as url, open_server(url, print):
+        await asked.wait()
+    assert waits == [77]
 
 
 async def test_a_server_that_lies_keeps_nobody_from_another(guest: Guest, tmp_path: Path) -> None:

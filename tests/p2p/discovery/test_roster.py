@@ -113,6 +113,35 @@ def test_a_replayed_message_is_dropped_though_the_peer_is_gone(roster: Roster, c
     assert roster.signed("ann", online("ann", 5)), "its clock may have been set back"
 
 
+def test_a_peer_that_starts_anew_with_its_clock_set_back_does_not_go_offline(roster: Roster, clock: Clock) -> None:
+    roster.signed("ann", online("ann", 1_000_000))
+    ts = 5
+    for _ in range(5):
+        clock.now += 5
+        ts += 5000
+        roster.signed("ann", online("ann", ts))
+        roster.expire()
+        assert roster.get("ann") is not None
+
+
+def test_a_new_connection_makes_an_older_sign_no_replay(roster: Roster) -> None:
+    roster.signed("ann", online("ann", 1_000_000))
+    assert not roster.signed("ann", online("ann", 5))
+    roster.connected("ann")
+    assert roster.signed("ann", online("ann", 5))
+
+
+def test_what_a_peer_tells_us_of_its_address_its_signs_do_not_erase(roster: Roster) -> None:
+    roster.signed("ann", online("ann", 1))
+    roster.introduced("ann", "Ann", "ann@example.org")
+    roster.signed("ann", online("ann", 2))
+    assert (known := roster.get("ann")) is not None
+    assert known.email == "ann@example.org"
+    roster.introduced("ann", "Ann", "")
+    assert (known := roster.get("ann")) is not None
+    assert known.email == ""
+
+
 def test_a_clock_that_is_years_off_does_no_harm(roster: Roster) -> None:
     for ts in (0, -(10**15), 10**15):
         peer = f"peer-{ts}"
@@ -159,6 +188,22 @@ def test_invented_peers_push_out_no_proved_one(roster: Roster) -> None:
         roster.hearsay(online(f"invented-{number}"))
     assert len(roster) == PEERS_MAX
     assert roster.get("ann") is not None
+
+
+def test_nobody_comes_and_goes_when_there_are_more_peers_than_are_kept(roster: Roster, clock: Clock) -> None:
+    peers = [f"peer-{number}" for number in range(PEERS_MAX + 100)]
+    for _ in range(2):
+        for peer in peers:
+            roster.hearsay(online(peer))
+    changes: list[Change] = []
+    roster.subscribe(changes.append)
+    for _ in range(3):
+        clock.now += 5
+        for peer in peers:
+            roster.hearsay(online(peer))
+    assert changes == []
+    roster.signed("ann", online("ann"))
+    assert [change.what for change in changes] == ["offline", "online"], "one that has proved itself takes a place"
 
 
 def test_500_peers_coming_and_going_for_a_day_leave_memory_flat(roster: Roster, clock: Clock) -> None:

@@ -23,6 +23,10 @@ def test_events_are_read_however_they_are_cut(step: int) -> None:
     assert reader.last_id == "a-2"
 
 
+def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it() -> None:
+    assert list(EventReader().receive(b"\xef\xbb\xbfdata: 1\n\n\xef\xbb\xbfdata: 2\n\ndata: 3\n\n")) == [b"1", b"3"]
+
+
 @pytest.mark.parametrize("endless", [b"data: " + b"x" * EVENT_MAX_BYTES, b"data: xxxxxxxxxx\n" * EVENT_MAX_BYTES])
 def test_an_event_without_end_is_a_fault(endless: bytes) -> None:
     with pytest.raises(RemoteFault, match="an event is longer than 65536 bytes"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.p2p.protocols.nearly import nearly
 
-from goop2.p2p.protocols import mq
+from goop2.p2p.protocols import mq, sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.mq import Ack, Message
 
@@ -109,3 +109,46 @@ def test_any_line_is_the_acknowledgement_of_this_message_or_a_fault(sent: bytes)
     """Invariant: nothing but what names the message and its number acknowledges it; all else is RemoteFault."""
     with contextlib.suppress(RemoteFault):
         assert mq.ack(sent, CHAT) == Ack(CHAT.id, CHAT.seq)
+
+
+REFUSED = b'{"type":"refused","refused":"8b4c","code":"rate_limited","error":"too many messages","retry_after":12}'
+
+
+def test_a_refusal_names_the_message_by_no_key_that_existing_peers_take_for_an_acknowledgement() -> None:
+    sent = mq.send_refusal(CHAT, mq.RATE_LIMITED, "too many messages", 11.2)
+    assert sent == REFUSED + b"\n"
+    assert "id" not in json.loads(sent)
+    assert "id" not in json.loads(mq.send_refusal(CHAT, mq.FORBIDDEN, "sealed", cannot_open=True))
+
+
+def test_a_refusal_is_read_with_its_reason_and_its_time() -> None:
+    with pytest.raises(mq.MessageRefused, match="too many messages") as refusal:
+        mq.ack(REFUSED, CHAT)
+    assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "seconds", "text"),
+    [
+        (b'{"type":"refused","refused":"8b4c"}', "unavailable", None, "it says no reason"),
+        (b'{"type":"refused","refused":"8b4c","code":"tired","retry_after":1e300}', "unavailable", 24 * 3600, "it says no reason"),
+        (b'{"type":"refused","refused":"8b4c","code":"forbidden","retry_after":-1,"error":"\\u001b[2Jno"}', "forbidden", None, "[2Jno"),
+    ],
+)
+def test_what_a_refusal_leaves_out_or_exaggerates_does_no_harm(sent: bytes, code: str, seconds: float | None, text: str) -> None:
+    with pytest.raises(mq.MessageRefused) as refusal:
+        mq.ack(sent, CHAT)
+    assert (refusal.value.code, refusal.value.retry_after_seconds, str(refusal.value)) == (code, seconds, text)
+
+
+@pytest.mark.parametrize(
+    "sent", [b'{"type":"refused","id":"8b4c","seq":7}', mq.send_refusal(CHAT, mq.FORBIDDEN, "it does not open", cannot_open=True)[:-1]]
+)
+def test_a_payload_that_does_not_open_is_told_apart_in_the_old_form_and_the_new(sent: bytes) -> None:
+    with pytest.raises(sealed.Refused):
+        mq.ack(sent, CHAT)
+
+
+def test_a_refusal_of_another_message_is_none() -> None:
+    with pytest.raises(RemoteFault, match="the refusal is of message"):
+        mq.ack(REFUSED.replace(b"8b4c", b"other"), CHAT)

@@ -12,8 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
+import math
 import secrets
 import string
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -30,6 +33,7 @@ from zeroconf import (  # type: ignore[attr-defined]
     ServiceInfo,
     Zeroconf,
 )
+from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncZeroconf
 from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_TXT
 
@@ -49,6 +53,16 @@ QUESTIONS_AFTER_SECONDS: Final = (0.0, 1.0, 3.0, 10.0, 30.0)
 
 LOOK_SECONDS: Final = 5.0
 """How soon it is noticed that this machine is on another network."""
+TRY_AGAIN_SECONDS: Final = 30.0
+"""Where it did not work: a shortage of descriptors ends while the machine stays where it is."""
+
+Place = tuple[int, str]
+"""Where this machine is on a network: the index of an interface and an address of it. One that is plugged in again has another index."""
+OPENING_FAULTS: Final = (OSError, ZeroconfError, TimeoutError)
+"""What opening raises where the network takes no multicast, or the system has no sockets left."""
+
+_last_known: tuple[Place, ...] = ()
+"""Of `lan_places`, for as long as the system cannot say it."""
 
 Found = Callable[[Sequence[PeerAddress]], object]
 
@@ -62,22 +76,36 @@ async def open_mdns(
     `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one. Raises `NoMulticast`.
     """
     own = list(lan_addresses() if addresses is None else addresses)
+    _quiet()
     try:
         opened = AsyncZeroconf(interfaces=own or InterfaceChoice.Default, ip_version=IPVersion.V4Only)
-    except OSError as error:
-        where = ", ".join(own) or "any network"
-        raise NoMulticast(f"peers near by are not looked for: no multicast on {where} ({error.strerror})") from None
-    listener = _Listener(peer_id, service, found)
+    except OPENING_FAULTS as error:
+        raise _no_multicast(own, error) from None
     asking = None
     try:
-        opened.zeroconf.async_add_listener(listener, None)
-        await opened.async_register_service(_announcement(peer_id, port, own, service), strict=False)
+        try:
+            opened.zeroconf.async_add_listener(_Listener(peer_id, service, found), None)
+            await opened.async_register_service(_announcement(peer_id, port, own, service), strict=False)
+        except OPENING_FAULTS as error:
+            raise _no_multicast(own, error) from None
         asking = asyncio.create_task(_ask(opened.zeroconf, service))
         yield
     finally:
         if asking is not None:
             asking.cancel()
-        await opened.async_close()
+        with contextlib.suppress(*OPENING_FAULTS):  # its goodbye, on a network that is gone
+            await opened.async_close()
+
+
+def _quiet() -> None:
+    """Keep zeroconf's own lines off stderr: it warns of every packet an interface that is gone does not take."""
+    logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
+
+
+def _no_multicast(own: Sequence[str], error: Exception) -> NoMulticast:
+    where = ", ".join(own) or "any network"
+    why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return NoMulticast(f"peers near by are not looked for: no multicast on {where} ({why})")
 
 
 async def stay_near_by(
@@ -87,32 +115,59 @@ async def stay_near_by(
     note: Callable[[str], object],
     look: Callable[[], Iterable[str]],
     service: str = SERVICE,
+    *,
+    places: Callable[[], Iterable[Place]] = tuple,
+    well: Callable[[], object] = lambda: None,
 ) -> None:
-    """`open_mdns` until cancelled, anew whenever this machine's addresses (`look`) are others: it has moved, or has a network now.
+    """`open_mdns` until cancelled, anew whenever this machine's addresses (`look`) or `places` are others: it has moved, or an interface
+    is another although its address is the same, and what was joined on the old one is gone with it.
 
-    `note` gets a sentence when it does not work where the machine is.
+    `note` gets a sentence when it does not work where the machine is, once; then it is tried again, and `well` is called when it works.
     """
+
+    def where() -> frozenset[object]:
+        return frozenset((*look(), *places()))
+
+    noted = ""
     while True:
-        own = tuple(look())
+        here, own = where(), tuple(look())
         try:
             async with open_mdns(peer_id, port, found, own, service):
-                await _until_elsewhere(own, look)
+                noted = ""
+                well()
+                await _until_elsewhere(here, where)
         except NoMulticast as fault:
-            note(str(fault))
-            await _until_elsewhere(own, look)
+            if str(fault) != noted:
+                noted = str(fault)
+                note(noted)
+            await _until_elsewhere(here, where, TRY_AGAIN_SECONDS)
 
 
-async def _until_elsewhere(own: tuple[str, ...], look: Callable[[], Iterable[str]]) -> None:
-    while set(look()) == set(own):  # noqa: ASYNC110 (the system tells nobody)
+async def _until_elsewhere(here: frozenset[object], where: Callable[[], frozenset[object]], at_most_seconds: float = math.inf) -> None:
+    end = time.monotonic() + at_most_seconds
+    while where() == here and time.monotonic() < end:  # noqa: ASYNC110 (the system tells nobody)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def lan_places() -> tuple[Place, ...]:
+    """Return where others on its networks can dial this machine: interfaces and IPv4 addresses; no loopback.
+
+    Where the system cannot say it, because it has no descriptor left, what it said last is as good.
+    """
+    global _last_known
+    with contextlib.suppress(OSError):
+        _last_known = tuple(
+            (adapter.index or 0, ip.ip)
+            for adapter in ifaddr.get_adapters()
+            for ip in adapter.ips
+            if ip.is_IPv4 and isinstance(ip.ip, str) and _dialable(ip.ip)
+        )
+    return _last_known
 
 
 def lan_addresses() -> Iterator[str]:
     """The IPv4 addresses of this machine others on its networks can dial; never 0.0.0.0 and no loopback."""
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            if ip.is_IPv4 and isinstance(ip.ip, str) and _dialable(ip.ip):
-                yield ip.ip
+    return iter(dict.fromkeys(address for _, address in lan_places()))
 
 
 def text_of(entries: Iterable[str]) -> bytes:

@@ -10,6 +10,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,19 +18,21 @@ import msgspec
 import structlog
 
 from goop2.p2p.address import PeerAddress, parse
-from goop2.p2p.discovery.mdns import lan_addresses, stay_near_by
+from goop2.p2p.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.p2p.discovery.presence import Hearing, Send, Signs, giving_signs
 from goop2.p2p.discovery.redialling import Redialling
 from goop2.p2p.discovery.remembered import Remembered
 from goop2.p2p.discovery.rendezvous import open_server
 from goop2.p2p.discovery.reserving import Reserving
 from goop2.p2p.discovery.roster import Roster
-from goop2.p2p.faults import NetworkFault, Unreachable
+from goop2.p2p.faults import AnotherPeer, NetworkFault, Unreachable
 from goop2.p2p.gossip import Gossip, open_gossip
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import ALL_ADDRESSES, Host
 from goop2.p2p.protocols.presence import TOPIC, Presence, write
 
+NEAR_BY: Final = "near by"
+NOTES_KEPT: Final = 100
 LOOK_SECONDS: Final = 1.0
 """How soon a lost connection, a silent peer or a new one is noticed."""
 GREETING_SECONDS: Final = 2.0
@@ -51,7 +54,9 @@ class Discovery:
     def __init__(self, host: Host, remembered: Remembered) -> None:
         self.roster = Roster(host.peer_id, time.monotonic)
         self.notes: list[str] = []
-        """What does not work here, a sentence each, for `goop2 doctor` and the log."""
+        """What did not work here since the start, a sentence each."""
+        self.troubles: dict[str, str] = {}
+        """What does not work now, by what it is about: a sentence each, for `goop2 peers`."""
         self._signs: Signs
         self._host = host
         self._remembered = remembered
@@ -72,11 +77,20 @@ class Discovery:
         self._signs.changed()
 
     async def connect(self, address: PeerAddress) -> None:
-        """Connect to a peer the owner typed in, and remember it whether it is there or not. Raises `Unreachable`."""
+        """Connect to a peer the owner typed in, and remember it whether it is there or not, but not when another is there.
+
+        Raises `Unreachable`, of which `AnotherPeer` is one.
+        """
         self._remembered.add(address)
         self._redialling.known(address.peer)
         try:
             await self._host.connect(address.peer, [address])
+        except AnotherPeer:
+            self._remembered.forget(address.peer, address.transport)
+            self._host.forgets(address)
+            if not self._host.is_known(address.peer):
+                self._redialling.forget(address.peer)
+            raise
         except Unreachable as fault:
             raise Unreachable(f"{fault}; the address is kept and tried again") from None
         self._redialling.reached(address.peer)
@@ -106,8 +120,20 @@ class Discovery:
 
     def note(self, sentence: str) -> None:
         """Something does not work, and everything else goes on."""
-        self.notes.append(sentence)
+        if len(self.notes) < NOTES_KEPT:
+            self.notes.append(sentence)
         _log.warning(sentence)
+
+    def trouble(self, about: str, sentence: str) -> None:
+        """Something does not work now, and is tried again; it is told once."""
+        if self.troubles.get(about) != sentence:
+            self.troubles[about] = sentence
+            self.note(sentence)
+
+    def well(self, about: str, sentence: str) -> None:
+        """It works, or works again: that is told where it did not."""
+        if self.troubles.pop(about, None) is not None:
+            _log.warning(sentence)
 
     async def _look(self) -> None:
         while True:
@@ -122,7 +148,7 @@ class Discovery:
     def _notice_connections(self) -> None:
         now = frozenset(connected.peer for connected in self._host.peers()) - self._host.relays
         for peer in now - self._connected:
-            self.roster.alive(peer)
+            self.roster.connected(peer)
         for peer in self._connected - now:
             self._redialling.lost(peer)
         self._connected = now
@@ -134,15 +160,17 @@ class Discovery:
             if neighbours - self._met and time.monotonic() - self._greeted_at >= GREETING_SECONDS:
                 self._greeted_at = time.monotonic()
                 self._met = neighbours
-                await self._signs.give("online", [_over(gossip)])
+                await self._signs.give("update", [_over(gossip)])
             self._met &= neighbours
             await asyncio.sleep(LOOK_SECONDS / 2)
 
     async def _dial(self, peer: str) -> None:
         try:
             await self._host.connect(peer)
-        except NetworkFault:
+        except Exception as error:  # whatever it was, the next try must not find this one still under way
             self._redialling.failed(peer)
+            if not isinstance(error, NetworkFault):
+                _log.debug("a peer was not dialled", peer=peer, why=str(error) or type(error).__name__)
         else:
             self._redialling.reached(peer)
 
@@ -179,12 +207,19 @@ async def open_discovery(
         discovery._seek_remembered()
         gossip = await stack.enter_async_context(open_gossip(guest, host, TOPIC, hearing.gossip))
         if near_by:
-            look = lan_addresses if announced is None else lambda: announced
-            staying = stay_near_by(host.peer_id, host.port, discovery.close_by, discovery.note, look)
+            staying = stay_near_by(
+                host.peer_id,
+                host.port,
+                discovery.close_by,
+                partial(discovery.trouble, NEAR_BY),
+                lan_addresses if announced is None else lambda: announced,
+                places=lan_places if announced is None else tuple,
+                well=partial(discovery.well, NEAR_BY, "peers near by are looked for again"),
+            )
             stack.push_async_callback(_ended, asyncio.create_task(staying))
         ways: list[Send] = [_over(gossip)]
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
-            server = await stack.enter_async_context(open_server(url, hearing.rendezvous))
+            server = await stack.enter_async_context(open_server(url, hearing.rendezvous, discovery))
             ways.append(server.send)
             discovery._places.append(Reserving(server, host, discovery.changed))
         discovery._signs = await stack.enter_async_context(giving_signs(_of(host, says, announced, discovery), ways))
@@ -220,6 +255,11 @@ def real_addresses(host: Host, announced: Sequence[str] | None = None) -> tuple[
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
+    """End a task; one that has failed is told, and takes nothing else with it."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         await task
+    except asyncio.CancelledError:
+        pass
+    except Exception as error:
+        _log.warning("a part of finding peers had ended", why=str(error) or type(error).__name__)

@@ -45,12 +45,14 @@ class Signs:
     async def _give(self) -> None:
         kind = "online"
         while True:
-            await self.give(kind)
-            kind = "online"
+            try:
+                await self.give(kind)
+            except Exception as error:  # the next one must not miss for it
+                _log.debug("no sign was given", why=repr(error))
+            kind = "update"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), HEARTBEAT_SECONDS)
                 self._changed.clear()
-                kind = "update"
 
     async def give(self, kind: str, ways: Sequence[Send] | None = None) -> None:
         """One sign, every way at once or these; a way that takes longer than a heartbeat misses it."""

@@ -52,6 +52,10 @@ class Redialling:
         """It was reached, or the owner wants it."""
         self._want(peer, PATIENCE_SECONDS)
 
+    def forget(self, peer: str) -> None:
+        """It is not wanted any more."""
+        self._wanted.pop(peer, None)
+
     def at_once(self, peer: str) -> None:
         """There is new reason to think it can be reached: the next try need not wait, if it is wanted."""
         if peer in self._wanted:

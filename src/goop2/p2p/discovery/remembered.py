@@ -18,6 +18,8 @@ import msgspec
 from goop2.p2p.address import PeerAddress, parse
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.limits import ADDRESSES_MAX, REMEMBERED_MAX
+from goop2.regular_files import FileRefusedError, read_regular
+from goop2.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/peers.json"
 FILE_MAX_BYTES: Final = 1024 * 1024
@@ -54,31 +56,35 @@ class Remembered:
         file.peers = [known, *(peer for peer in file.peers if peer.id != address.peer)][:REMEMBERED_MAX]
         self._write(file)
 
-    def forget(self, peer: str) -> bool:
-        """Whether it was there. Raises `PeersFileFault` and OSError."""
+    def forget(self, peer: str, transport: str = "") -> bool:
+        """Forget a peer, or one address of it, and return whether it was there. Raises `PeersFileFault` and OSError."""
         file = self._read()
-        left = [each for each in file.peers if each.id != peer]
-        if len(left) == len(file.peers):
+        left = []
+        for each in file.peers:
+            kept = [address for address in each.addresses if transport and address != transport] if each.id == peer else each.addresses
+            if each.id != peer or kept:
+                left.append(_Peer(each.id, kept))
+        if left == file.peers:
             return False
         self._write(_File(left))
         return True
 
     def _read(self) -> _File:
         try:
-            content = self._path.read_bytes()
-            if len(content) > FILE_MAX_BYTES:
-                raise PeersFileFault(f"{self._path} is {len(content)} bytes; the most is {FILE_MAX_BYTES}: make it shorter or delete it")
-            return msgspec.json.decode(content, type=_File)
+            return decode(read_regular(self._path, self._path.parent.parent, FILE_MAX_BYTES), _File)
         except FileNotFoundError:
             return _File()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except FileRefusedError as error:
+            raise PeersFileFault(f"{self._path} cannot be read ({error.strerror}): mend it, make it shorter or delete it") from None
+        except InvalidJsonError as error:
             raise PeersFileFault(f"{self._path} is no list of peers ({error}): mend it or delete it") from None
 
     def _write(self, file: _File) -> None:
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         new = self._path.with_suffix(".json.new")
+        new.unlink(missing_ok=True)  # of a crash; or a link, which would be written through
         content = msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb") as written:
             written.write(content)
             written.flush()
             os.fsync(written.fileno())

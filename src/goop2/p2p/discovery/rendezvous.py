@@ -1,6 +1,7 @@
 """A rendezvous server as a peer uses it: signs are posted there, and those of others come back as server-sent events.
 
-Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later.
+Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later. So
+it is when something else answers in its place, such as the login page of a network; that is told, for the owner can do something about it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import httpcore
 import msgspec
@@ -20,7 +21,8 @@ from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.p2p.protocols.event_stream import EventReader
 from goop2.p2p.protocols.faults import RemoteFault
-from goop2.p2p.protocols.presence import Presence, write
+from goop2.p2p.protocols.presence import Presence, cut, write
+from goop2.untrusted_json import InvalidJsonError, decode
 
 SILENT_SECONDS: Final = 60.0
 """A stream without even a comment for so long is dead; servers send one every quarter of a minute."""
@@ -28,9 +30,13 @@ _TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_
 _STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
 RELAY_MAX_BYTES: Final = 16 * 1024
 """What a server says of its relay."""
+EVENT_STREAM: Final = "text/event-stream"
+RETRY_AFTER_MAX_SECONDS: Final = 600.0
+"""A server that is full and says more is asked after so long."""
 _OK: Final = 200
 _NO_CONTENT: Final = 204
 _NOT_FOUND: Final = 404
+_REDIRECTS: Final = range(300, 400)
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
 
@@ -38,8 +44,36 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
 class Away(Exception):
     """The server does not answer as it should."""
 
+    def __init__(self, message: str, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SomethingElse(Away):
+    """What answers is no rendezvous server: the text is a sentence for the owner."""
+
 
 AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteFault, Away, OSError)
+
+
+class Troubles(Protocol):
+    """Where the owner is told of what does not work, and when it works again."""
+
+    def trouble(self, about: str, sentence: str) -> None:
+        """Something does not work now."""
+
+    def well(self, about: str, sentence: str) -> None:
+        """It works."""
+
+
+class Untold:
+    """Tells nobody."""
+
+    def trouble(self, about: str, sentence: str) -> None:
+        """Troubles."""
+
+    def well(self, about: str, sentence: str) -> None:
+        """Troubles."""
 
 
 class _SaidRelay(msgspec.Struct):
@@ -50,8 +84,9 @@ class _SaidRelay(msgspec.Struct):
 class Server:
     """One server; made by `open_server`."""
 
-    def __init__(self, url: str, hear: Callable[[bytes], object], pool: httpcore.AsyncConnectionPool) -> None:
+    def __init__(self, url: str, hear: Callable[[bytes], object], pool: httpcore.AsyncConnectionPool, troubles: Troubles) -> None:
         self.url = url.rstrip("/")
+        self._troubles = troubles
         self.reached = False
         """Whether its events come now."""
         self._hear = hear
@@ -84,14 +119,19 @@ class Server:
     async def _listen(self) -> None:
         wait = RETRY_FIRST_SECONDS
         while True:
+            least = 0.0
             try:
                 await self._hear_all()
             except AWAY as error:
                 tell = _log.warning if self.reached else _log.debug
                 tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
+                if isinstance(error, SomethingElse):
+                    self._troubles.trouble(self.url, str(error))
+                if isinstance(error, Away):
+                    least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
             self.reached = False
-            await asyncio.sleep(wait * random.uniform(0.5, 1))
+            await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
 
     async def _hear_all(self) -> None:
         """Until the stream ends; the next begins after the last event of this."""
@@ -100,19 +140,37 @@ class Server:
         self._reader.last_id = last_id
         headers = [("accept", "text/event-stream")] + ([("last-event-id", last_id)] if last_id else [])
         async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
-            if answer.status != _OK:
-                raise Away(f"{self.url}/events answers {answer.status}")
+            self._check(answer)
             self.reached = True
+            self._troubles.well(self.url, f"the rendezvous server {self.url} is heard again")
             async for piece in answer.aiter_stream():
                 for data in self._reader.receive(piece):
                     self._hear(data)
+
+    def _check(self, answer: httpcore.Response) -> None:
+        """Raises `Away` unless the events follow, and `SomethingElse` where it is told to the owner."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
+        kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+        if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):
+            what = f"{cut(kind)[:60] or 'something without a type'}" if answer.status == _OK else f"a redirect ({answer.status})"
+            raise SomethingElse(
+                f"{self.url} is no rendezvous server from here: /events answers {what} instead of events; "
+                "a login page of this network may stand before it, or the address in presence.rendezvous_wan is another server's"
+            )
+        if answer.status != _OK:
+            raise Away(f"{self.url}/events answers {answer.status}", _seconds(headers.get(b"retry-after", "")))
+
+
+def _seconds(text: str) -> float:
+    """Return what `Retry-After` says in seconds; 0 for a date, or nothing."""
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0
 
 
 def relay_addresses(content: bytes) -> list[PeerAddress]:
     """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `Away` when it says nothing."""
     try:
-        said = msgspec.json.decode(content, type=_SaidRelay)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        said = decode(content, _SaidRelay)
+    except InvalidJsonError as error:
         raise Away(f"what is said of the relay is nothing: {error}") from None
     found = []
     for text in said.addrs[:ADDRESSES_MAX]:
@@ -124,10 +182,10 @@ def relay_addresses(content: bytes) -> list[PeerAddress]:
 
 
 @contextlib.asynccontextmanager
-async def open_server(url: str, hear: Callable[[bytes], object]) -> AsyncIterator[Server]:
+async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles | None = None) -> AsyncIterator[Server]:
     """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
     async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
-        server = Server(url, hear, pool)
+        server = Server(url, hear, pool, troubles or Untold())
         listening = asyncio.create_task(server._listen())
         try:
             yield server

@@ -29,9 +29,11 @@ OFFLINE_AFTER_SECONDS: Final = 20.0
 """Four heartbeats (network.md)."""
 HEARTBEAT_SECONDS: Final = 5.0
 PEERS_MAX: Final = 2048
-"""Kept at a time; the longest silent, and of these the unproved, go first. A stranger can invent peers at a rendezvous without end."""
-_TS_MEMORY_SECONDS: Final = 120.0
-"""So long an older message is a replay; after that the peer's clock may have been set back."""
+"""Kept at a time. A stranger can invent peers there without end: beyond the bound new ones are not
+taken, so that those who are here do not come and go with every sign; one that has proved itself takes the place of one that has not."""
+_TS_MEMORY_SECONDS: Final = 15.0
+"""So long after a peer's last sign an older one is a replay; after that its clock may have been set back while it was away, and it must not
+count as offline for that. Gossip itself drops what it has seen within two minutes."""
 
 
 class Source(Enum):
@@ -58,6 +60,8 @@ class Peer(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     proved: bool = False
     """It said so itself."""
+    told_email: str = ""
+    """Told on its own connection: a peer need not say to everybody what it tells us."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -138,12 +142,21 @@ class Roster:
         elif peer != self._self_id:
             self._here(Presence("online", peer), Source.ITSELF)
 
+    def connected(self, peer: str) -> None:
+        """A connection has come up: the peer may have been started anew, with another clock."""
+        self._last_ts.pop(peer, None)
+        self.alive(peer)
+
     def introduced(self, peer: str, label: str, email: str = "") -> None:
         """A connected peer was asked what it is called. What its signs say goes before."""
         self.alive(peer)
         entry = self._entries.get(peer)
-        if entry is not None and entry.peer.label == peer:
-            self._here(Presence("online", peer, cut(label), cut(email), ts=entry.ts), Source.ITSELF)
+        if entry is None:
+            return
+        entry.peer = msgspec.structs.replace(entry.peer, told_email=cut(email))
+        known = entry.peer.proved and entry.peer.label != peer
+        said = Presence("online", peer, entry.peer.label if known else cut(label), active_template=entry.peer.active_template, ts=entry.ts)
+        self._here(said, Source.ITSELF)
 
     def expire(self) -> None:
         """Drop whoever was silent too long."""
@@ -154,10 +167,11 @@ class Roster:
     def _here(self, said: Presence, source: Source) -> None:
         self.expire()
         known = self._entries.get(said.peer_id)
+        if known is None and not self._make_room(source):
+            return
         peer = _merged(said, known.peer if known else None, source)
         self._entries[said.peer_id] = _Entry(peer, self._clock(), said.ts)
         self._entries.move_to_end(said.peer_id)
-        self._make_room()
         if known is None:
             self._subscribers.tell(Change("online", peer))
         elif known.peer != peer:
@@ -168,11 +182,15 @@ class Roster:
         if entry is not None:
             self._subscribers.tell(Change("offline", entry.peer))
 
-    def _make_room(self) -> None:
-        if len(self._entries) <= PEERS_MAX:
-            return
-        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None)
-        self._gone(unproved or next(iter(self._entries)))
+    def _make_room(self, source: Source) -> bool:
+        """Return whether there is room for a new one."""
+        if len(self._entries) < PEERS_MAX:
+            return True
+        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None) if source is Source.ITSELF else None
+        if unproved is None:
+            return False
+        self._gone(unproved)
+        return True
 
     def _replayed(self, said: Presence) -> bool:
         ts, at = self._last_ts.get(said.peer_id, (said.ts, 0.0))
@@ -187,11 +205,12 @@ def _merged(said: Presence, known: Peer | None, source: Source) -> Peer:
     return Peer(
         said.peer_id,
         said.label or (known.label if known else "") or said.peer_id,
-        said.email,
+        said.email or (known.told_email if known else ""),
         said.active_template,
         public_key or (known.public_key if known else ""),
         (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
         rumoured or (known.rumoured_key if known else ""),
         said.addrs or (known.addresses if known else ()),
         itself,
+        known.told_email if known else "",
     )

@@ -15,6 +15,7 @@ import msgspec
 from goop2.p2p.protocols import leniency, sealed
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import NEWLINE, LineReader, line
+from goop2.untrusted_json import InvalidJsonError
 
 PROTOCOL: Final = "/goop/data/1.0.0"
 KEPT_PROTOCOL: Final = "/goop/data-keep/1.0.0"
@@ -95,9 +96,7 @@ def requested(content: bytes) -> Request:
     """The request in a line. Raises `RemoteFault`, whose message the peer may be told."""
     try:
         request = leniency.decode(content, Request)
-        # msgspec takes a Raw as it is: a later reader must find JSON, and text.
-        content.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the request is no operation: {error}") from None
     return request
 
@@ -116,8 +115,7 @@ def answered(content: bytes) -> Answer:
     """The answer in a line. Raises `RemoteFault`."""
     try:
         sent = leniency.decode(content, _Sent)
-        content.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the answer is none: {error}") from None
     if sent.ok:
         return Success(bytes(sent.data) or b"null")

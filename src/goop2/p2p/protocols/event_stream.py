@@ -2,11 +2,12 @@
 
 id: 4f2a-17
 data: {"type": "online", …}
-(an empty line ends the event; a line that begins with a colon is a comment)
+(an empty line ends the event; a line that begins with a colon is a comment; a byte order mark before the first line is none of it)
 """
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Final
 
@@ -24,6 +25,8 @@ class EventReader:
         self.last_id = ""
         """Of the last whole event; what a new stream is asked to begin after."""
         self._rest = b""
+        self._begun = False
+        """Whether the first line is read, which a byte order mark may stand before."""
         self._data: list[bytes] = []
         self._size = 0
         self._id = b""
@@ -32,6 +35,9 @@ class EventReader:
         """The data of every event these bytes complete. Raises `RemoteFault` when one is too long."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
+            if not self._begun:
+                self._begun = True
+                line = line.removeprefix(BOM_UTF8)
             yield from self._line(line.removesuffix(b"\r"))
         if len(self._rest) + self._size > EVENT_MAX_BYTES:
             raise RemoteFault(f"an event is longer than {EVENT_MAX_BYTES} bytes")

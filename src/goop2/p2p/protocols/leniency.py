@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterator
-from functools import cache
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Iterator
+from typing import Final, TypeVar
 
 import msgspec
+
+from goop2 import untrusted_json
+from goop2.untrusted_json import Decoder, InvalidJsonError, UnexpectedJsonError
 
 T = TypeVar("T")
 
@@ -20,18 +22,17 @@ _NULL: Final = b"null"
 _WHOLE: Final = re.compile(rb"(-?[0-9]{1,16})\.0{1,16}")
 _HALF_ESCAPED: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _HALF: Final = re.compile("[\ud800-\udfff]")
-_objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_objects: Final = Decoder(dict[str, msgspec.Raw])
 
 
 def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
-    """A value of this type. `absent`: null in place of the whole object is one without keys. Raises as msgspec does."""
-    decoder = _decoder(cast("Hashable", as_))
+    """A value of this type. `absent`: null in place of the whole object is one without keys. Raises `InvalidJsonError`."""
     try:
-        return cast("T", decoder.decode(content))
-    except msgspec.ValidationError:
+        return untrusted_json.decode(content, as_)
+    except UnexpectedJsonError:
         given = {} if absent and content.strip() == _NULL else dict(_plain(_objects.decode(content)))
-        return cast("T", decoder.decode(msgspec.json.encode(given)))
-    except msgspec.DecodeError:
+        return untrusted_json.decode(msgspec.json.encode(given), as_)
+    except InvalidJsonError:
         whole = without_halves(content)
         if whole == content:
             raise
@@ -52,15 +53,10 @@ def without_halves(content: bytes) -> bytes:
 
 def _is_whole(content: bytes) -> bool:
     try:
-        msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        untrusted_json.decode(content)
+    except InvalidJsonError:
         return False
     return True
-
-
-@cache
-def _decoder(as_: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(as_)
 
 
 def _plain(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, msgspec.Raw]]:

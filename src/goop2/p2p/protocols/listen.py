@@ -20,6 +20,7 @@ import msgspec
 from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
 from goop2.p2p.protocols.line import LineReader, line
+from goop2.untrusted_json import InvalidJsonError, decode
 
 PROTOCOL: Final = "/goop/listen/1.0.0"
 APP_TYPE: Final = "listen"
@@ -148,11 +149,11 @@ def control(action: str, track: Track | None = None, position: float | None = No
 def controlled(payload: bytes) -> Control | None:
     """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteFault`."""
     try:
-        fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+        fields = decode(payload, dict[str, msgspec.Raw])
         if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):
             return None
         said = leniency.decode(payload, _Message).listen
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the listening message is none: {error}") from None
     if said.action not in ACTIONS:
         return None

@@ -13,6 +13,7 @@ import msgspec
 
 from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import LocalFault, RemoteFault
+from goop2.untrusted_json import InvalidJsonError
 
 TOPIC: Final = "goop.presence.v1"
 PRESENCE_MAX_BYTES: Final = 16 * 1024
@@ -65,7 +66,7 @@ def read(payload: bytes) -> Presence:
         raise RemoteFault(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
     try:
         said = leniency.decode(payload, Presence)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the presence is none: {error}") from None
     texts = {name: cut(getattr(said, name)) for name in _SHOWN}
     # A key or a token that is cut is another one: too long, it is left out.

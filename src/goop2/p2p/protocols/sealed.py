@@ -15,12 +15,12 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
 from nacl.exceptions import CryptoError
 from nacl.public import Box as NaClBox
 from nacl.public import PrivateKey, PublicKey
 
 from goop2.p2p.protocols.faults import RemoteFault
+from goop2.untrusted_json import InvalidJsonError, decode
 
 KEY_BYTES: Final = 32
 OVERHEAD_BYTES: Final = 24 + 16
@@ -108,8 +108,8 @@ def text_of_payload(content: bytes) -> bytes | None:
     if b'"enc"' not in content:
         return None
     try:
-        fields = msgspec.json.decode(content, type=dict[str, str])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = decode(content, dict[str, str])
+    except InvalidJsonError:
         return None
     return fields["enc"].encode() if list(fields) == ["enc"] else None
 

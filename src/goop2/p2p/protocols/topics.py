@@ -18,6 +18,7 @@ import msgspec
 
 from goop2.p2p.protocols import leniency
 from goop2.p2p.protocols.faults import RemoteFault
+from goop2.untrusted_json import InvalidJsonError, decode
 
 CHAT: Final = "chat"
 BROADCAST: Final = "chat.broadcast"
@@ -217,7 +218,7 @@ def envelope(type_: str, group: str, payload: bytes = b"", sender: str = "") -> 
     if payload:
         fields["payload"] = msgspec.Raw(payload)
         if type_ == "error":
-            fields |= msgspec.to_builtins(msgspec.json.decode(payload, type=Refused))
+            fields |= msgspec.to_builtins(decode(payload, Refused))
     return msgspec.json.encode(fields)
 
 
@@ -246,5 +247,5 @@ def _refused(topic: str, inside: _Envelope) -> Refused:
 def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
     try:
         return leniency.decode(payload, as_, absent=as_ is _Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except InvalidJsonError as error:
         raise RemoteFault(f"the payload of the {topic[:80]} message is none: {error}") from None

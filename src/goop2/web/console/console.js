@@ -1,10 +1,12 @@
 // The console's shell: which pages there are, which one is shown, and what every page is handed. It knows no page's content.
-import { get, post, hasToken, takeToken } from "./shell/api.js";
-import { confirm, copy, toast } from "./shell/dialogs.js";
+import { get, hasToken, takeToken } from "./shell/api.js";
+import { copy } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
 import { events } from "./shell/events.js";
 import { openPalette, watchKeys } from "./shell/keys.js";
+import { openPage } from "./shell/page.js";
 import { switchTheme, watchTheme } from "./shell/theme.js";
+import { toast } from "./shell/toasts.js";
 
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
 const PAGES = [
@@ -21,18 +23,15 @@ const PAGES = [
 
 const SLOW_MS = 400; // until a page that waits for its peer says so
 const main = document.getElementById("main");
-let leave = null; // what the page that is shown cleans up with
-let showing = 0; // counts pages shown, so that a slow one that was left does not come back
+let close = () => {}; // ends the page that is shown
 let canLeave = null; // a page's own question before it is left; true lets go
+let asking = false; // whether that question stands
 let current = "";
 
-export const shell = {
-  get,
-  post,
-  on: events.on,
+// What all pages are handed; `openPage` makes of it the one of a page, which ends with it.
+const common = {
   el,
   toast,
-  confirm,
   copy,
   /** Goes to a page: `go("runs", { script: "hello" })`. */
   go(page, query = {}) {
@@ -42,8 +41,8 @@ export const shell = {
   /** Writes what a page shows into its address, without going anywhere. */
   note(query) {
     const asked = new URLSearchParams(query).toString();
-    current = `${location.hash.split("?")[0]}${asked ? `?${asked}` : ""}`;
-    history.replaceState(null, "", current);
+    current = `${current.split("?")[0]}${asked ? `?${asked}` : ""}`;
+    if (!asking) history.replaceState(null, "", current); // else the address is already that of the next page
   },
   /** Whether there is a page of this name. */
   has: (name) => PAGES.some((page) => page.name === name),
@@ -73,30 +72,43 @@ function paintNavigation(page) {
   nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2; // on a phone they do not all fit
 }
 
+async function mayLeave() {
+  if (!canLeave) return true;
+  asking = true;
+  try {
+    return await canLeave();
+  } finally {
+    asking = false;
+  }
+}
+
 async function route() {
-  if (location.hash === current) return;
-  if (canLeave && !(await canLeave())) {
+  if (asking || location.hash === current) return;
+  if (!(await mayLeave())) {
     history.replaceState(null, "", current);
     return;
   }
-  shell.guard(null);
-  current = location.hash;
-  const page = wanted();
-  const mine = ++showing;
-  if (leave) leave();
-  leave = null;
-  paintNavigation(page);
-  document.title = `${page.title} · ${document.getElementById("label").textContent}`;
-  const place = el("div", { class: `page page-${page.name}` });
+  common.guard(null);
+  current = location.hash || `#/${PAGES[0].name}`;
+  const wantedPage = wanted();
+  close();
+  paintNavigation(wantedPage);
+  document.title = `${wantedPage.title} · ${document.getElementById("label").textContent}`;
+  const place = el("div", { class: `page page-${wantedPage.name}` });
   main.replaceChildren(place);
+  const opened = openPage(common);
+  close = opened.close;
+  await show(wantedPage.name, place, opened.page);
+}
+
+async function show(name, place, page) {
   const slow = setTimeout(() => place.childElementCount || place.append(el("p", { class: "wait", role: "status" }, "One moment…")), SLOW_MS);
+  page.atEnd(() => clearTimeout(slow));
   try {
-    const module = await import(`./pages/${page.name}.js`);
-    const clean = await module.show(place, shell);
-    if (mine === showing) leave = clean || null;
-    else if (clean) clean();
+    const module = await page.whileShown(import(`./pages/${name}.js`));
+    await module.show(place, page);
   } catch (error) {
-    if (mine === showing) place.replaceChildren(refusal(error));
+    place.replaceChildren(refusal(error));
   } finally {
     clearTimeout(slow);
   }
@@ -130,7 +142,7 @@ async function start() {
   }
   document.getElementById("label").textContent = home.label;
   const destinations = () => [
-    ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => shell.go(name) })),
+    ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => common.go(name) })),
     { title: "Open the own site", keys: "g o", run: () => window.open(home.site, "_blank", "noopener") },
     { title: "Light, dark or automatic", keys: "g t", run: switchTheme },
   ];
@@ -143,7 +155,7 @@ async function start() {
   });
   window.addEventListener("hashchange", () => (takeToken() ? location.reload() : route()));
   current = null;
-  await route();
+  route();
 }
 
 await start();

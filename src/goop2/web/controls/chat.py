@@ -3,6 +3,7 @@
     GET  /chat             {id, conversations: [{peer, label, here, messages, last}], commands: [{name, description}]}
     POST /chat/messages    {peer, before?} → [{id, from, content, timestamp, state}], oldest first
     POST /chat/send        {peer, content} → {state}; to the own peer it is said here, and a command is answered
+    POST /chat/forget      {peer}, or {strangers: true} for all the owner has never written to → {messages}, how many are deleted
 
 What is said is told as the event `message`: {peer, id, from, content, timestamp, state}.
 """
@@ -36,6 +37,13 @@ class Said(msgspec.Struct):
     content: str
 
 
+class Forgotten(msgspec.Struct):
+    """Whose conversation is deleted; `strangers`: every one in which the owner has written nothing."""
+
+    peer: str = ""
+    strangers: bool = False
+
+
 def routes(parts: Parts) -> list[BaseRoute]:
     """Path → handler."""
 
@@ -61,7 +69,22 @@ def routes(parts: Parts) -> list[BaseRoute]:
         except (ChatError, StorageError) as error:
             raise BadRequest(str(error)) from None
 
-    return [Route("/chat", overview), Route("/chat/messages", messages, methods=["POST"]), Route("/chat/send", send, methods=["POST"])]
+    async def forget(request: Request) -> Response:
+        forgotten = await sent(request, Forgotten)
+        if not forgotten.peer and not forgotten.strangers:
+            raise BadRequest("name the peer whose conversation is to be deleted")
+        try:
+            number = await (parts.chat.forget_strangers() if forgotten.strangers else parts.chat.forget(forgotten.peer))
+        except StorageError as error:
+            raise BadRequest(str(error)) from None
+        return reply({"messages": number})
+
+    return [
+        Route("/chat", overview),
+        Route("/chat/messages", messages, methods=["POST"]),
+        Route("/chat/send", send, methods=["POST"]),
+        Route("/chat/forget", forget, methods=["POST"]),
+    ]
 
 
 def _conversation(parts: Parts, peer: str, number: int, last: Message) -> dict[str, object]:

@@ -66,7 +66,7 @@ def _column(described: dict[str, Any], typed: dict[str, Any] | None) -> dict[str
         "type": typed["type"] if typed else str(described["type"]).lower(),
         "required": bool(described["not_null"]),
         "values": [value["key"] for value in typed.get("values", [])] if typed else [],
-        "editable": not str(name).startswith(SYSTEM),
+        "editable": not str(name).startswith(SYSTEM) and not described.get("computed"),
     }
 
 

@@ -17,11 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from goop2.chat.chat import Refusals
 from goop2.scripting.catalog import Listed
+from goop2.storage_health import StorageHealth
 from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.controls.replies import reply
+from goop2.web.entrance import Entrance
 from goop2.web.happenings import short_run
 from goop2.web.origins import Door, origin_address
+from goop2.web.passes import OWN
 from goop2.web.peer_host import host_label
 from goop2.web.ports import needs_port
 
@@ -44,15 +48,17 @@ class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the console, where it is seen to."""
 
 
-def routes(parts: Parts, door: Door, opened: str) -> list[BaseRoute]:
+def routes(parts: Parts, door: Door, opened: str, entrance: Entrance) -> list[BaseRoute]:
     """Path → handler. `opened` is the site's address from beyond loopback, "" when it is not opened."""
     host = f"{host_label(parts.peer_id)}.localhost"
     named = f"{origin_address(host, door.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
     led = f"/p/{parts.peer_id}/", f"{AS_VISITOR}{VISITOR_PLACE}/"
 
     def addresses(request: Request) -> tuple[str, str]:
-        """The site and the site as a visitor: by name, or by where the console leads a browser that does not know the names."""
-        return led if needs_port(request.headers.get("user-agent", "")) else named
+        """The site and the site as a visitor: by name, or by where the console leads a browser that does not know the names, or that is
+        the owner's by its pass alone."""
+        known_by_name = not needs_port(request.headers.get("user-agent", "")) and entrance.is_owner(request.scope, b"", OWN)
+        return named if known_by_name else led
 
     async def who(request: Request) -> Response:
         return reply({"id": parts.peer_id, "label": parts.owner.label, "site": addresses(request)[0]})
@@ -101,13 +107,38 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
     if invites := parts.grouping.invites():
         yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
+    if parts.abroad.problem:
+        yield Attention(
+            "bad", "This peer is not on the network", f"{parts.abroad.problem}.", "Its pages are served; it is tried again by itself."
+        )
+    if parts.chat.refusals.count:
+        yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
-    for warning in (*parts.warnings, *parts.catalog.warnings):
+    yield from _of_database(parts.health)
+    for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
     for layer, why in parts.confinement.items():
         if why:
             yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
+
+
+def _of_database(health: StorageHealth) -> Iterator[Attention]:
+    if health.problem:
+        yield Attention("bad", "The database cannot be used", health.problem, "What would be written meanwhile is refused.")
+    if size := health.size():
+        yield Attention("warn", "The database is large", size, page="settings")
+
+
+def _of_refusals(refusals: Refusals, removed: int) -> Attention:
+    """Of messages of others that were not taken."""
+    title = "A message of another peer was refused" if refusals.count == 1 else f"{refusals.count} messages of other peers were refused"
+    ago = max(0, int(time.time() - refusals.last_at) // 60)
+    when = "less than a minute ago" if not ago else f"{ago} min ago" if ago < 120 else f"{ago // 60} h ago"
+    text = f"The last one {when}: {refusals.last_reason}."
+    if removed:
+        text += f" {removed} older messages of others made room for newer ones."
+    return Attention("warn", title, text, "Conversations you do not want can be deleted on the Chat page.", page="chat")
 
 
 def _of_invites(invites: list[tuple[str, str]]) -> Attention:

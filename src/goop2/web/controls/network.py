@@ -16,9 +16,6 @@ from starlette.routing import BaseRoute, Route
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.web.app import Parts
 from goop2.web.controls.replies import BadRequest, refusal, reply, sent
-from goop2.web.origins import Door, origin_address
-from goop2.web.peer_host import host_label
-from goop2.web.ports import needs_port
 
 
 class Where(msgspec.Struct):
@@ -27,7 +24,7 @@ class Where(msgspec.Struct):
     address: str
 
 
-def routes(parts: Parts, door: Door) -> list[BaseRoute]:
+def routes(parts: Parts) -> list[BaseRoute]:
     """Path → handler."""
 
     async def overview(request: Request) -> Response:
@@ -35,7 +32,7 @@ def routes(parts: Parts, door: Door) -> list[BaseRoute]:
         if network is None:
             return reply({"up": False, "id": parts.peer_id, "addresses": [], "peers": []})
         peers = [
-            {"id": one.id, "label": one.label, "proved": one.proved, "addresses": one.addresses, "site": _site(one.id, door, request)}
+            {"id": one.id, "label": one.label, "proved": one.proved, "addresses": one.addresses, "site": f"/p/{one.id}/"}
             for one in network.roster.peers()
         ]
         return reply({"up": True, "id": parts.peer_id, "addresses": network.addresses(), "peers": peers})
@@ -54,9 +51,3 @@ def routes(parts: Parts, door: Door) -> list[BaseRoute]:
         return reply({"peer": peer, "label": label})
 
     return [Route("/network", overview), Route("/network/connect", connect, methods=["POST"])]
-
-
-def _site(peer: str, door: Door, request: Request) -> str:
-    if needs_port(request.headers.get("user-agent", "")):
-        return f"/p/{peer}/"
-    return f"{origin_address(f'{host_label(peer)}.localhost', door.port)}/"

@@ -12,8 +12,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import DATA_HEADERS
-from goop2.web.bodies import NOT_JSON, read_json
+from goop2.web.bodies import read_json
 from goop2.web.limits import BODY_MAX_BYTES
 
 T = TypeVar("T")
@@ -36,8 +37,8 @@ def refusal(status: int, code: str, message: str, **more: object) -> Response:
 
 async def sent(request: Request, kind: type[T]) -> T:
     """The JSON body of `request` as a `kind`. Raises `BadRequest`, `BodyTooLarge` and `ClientGone`."""
-    body = await read_json(request.receive, BODY_MAX_BYTES)
+    body = await read_json(request.scope, request.receive, BODY_MAX_BYTES)
     try:
-        return msgspec.json.decode(body, type=kind)
-    except NOT_JSON as error:
+        return decode(body, kind)
+    except InvalidJsonError as error:
         raise BadRequest(str(error)) from None

@@ -71,7 +71,7 @@ def _row(setting: Setting, running: Settings, shown: Shown, environment: Mapping
         "doc": setting.doc,
         "allowed": setting.kind.allowed,
         "default": setting.shown_default,
-        "kind": _kind(in_force),
+        "kind": setting.kind.control or _kind(in_force),
         "value": shown.values.get(setting.path),
         "running": _as_json(in_force),
         "variable": setting.variable,

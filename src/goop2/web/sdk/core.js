@@ -46,9 +46,89 @@
     }
   }
 
+  // What a call takes. A missing or misspelt argument, or one of another kind, is refused before the peer is asked; what a kind reads is
+  // what is sent.
+  const refuse = (message) => {
+    throw new Goop.Error(message, { code: "bad_request", status: 400 });
+  };
+  const tagOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
+  const told = (value) => {
+    if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+    return value === null || typeof value !== "object" ? String(value) : Array.isArray(value) ? "a list" : `an object of the kind ${tagOf(value)}`;
+  };
+
+  // A kind reads a value: what it stands for, or undefined when it is none.
+  const kind = (what, read) => (value, place) => {
+    if (value === undefined) refuse(`${place} is missing: it takes ${what}`);
+    const found = read(value, place);
+    return found === undefined ? refuse(`${place} takes ${what}, not ${told(value)}`) : found;
+  };
+
+  const isForm = (value) => ["FormData", "URLSearchParams"].includes(tagOf(value));
+  const isPlain = (value) => tagOf(value) === "Object";
+
+  function ofForm(form, place) {
+    const names = [...form.keys()];
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) refuse(`${place} is a form with several values of ${told(twice)}: give an object that holds the one you mean`);
+    const file = names.find((name) => typeof form.get(name) !== "string");
+    if (file !== undefined) refuse(`${place} is a form with a file, ${told(file)}: Goop.site.upload takes files`);
+    const row = Object.fromEntries(form);
+    forms.add(row);
+    return row;
+  }
+  const forms = new WeakSet(); // objects made of forms, whose values are texts alone
+
+  const NAME = kind("a text that is not empty", (value) => (typeof value === "string" && value ? value : undefined));
+  const TEXT = kind("a text", (value) => (typeof value === "string" ? value : undefined));
+  const WORDS = kind("a text", (value) => (["string", "number"].includes(typeof value) ? String(value) : undefined));
+  const NUMBER = kind("a number", (value) => (Number.isFinite(value) ? value : undefined));
+  const WHOLE = kind("a whole number", (value) => {
+    if (typeof value === "bigint") return String(value);
+    return Number.isInteger(value) || (typeof value === "string" && /^\s*-?\d+\s*$/.test(value)) ? value : undefined;
+  });
+  const LIST = kind("a list", (value) => (Array.isArray(value) ? value : undefined));
+  const FUNCTION = kind("a function", (value) => (typeof value === "function" ? value : undefined));
+  const ANY = kind("a value", (value) => value);
+  const AUDIO = kind("an audio element", (value) => (value && typeof value.play === "function" ? value : undefined));
+  const ROW = kind("an object of columns and values, or a form", (value, place) => (isForm(value) ? ofForm(value, place) : isPlain(value) ? value : undefined));
+  const PARAMS = kind("an object, or a form", (value, place) =>
+    value === null ? {} : isForm(value) ? ofForm(value, place) : isPlain(value) || Array.isArray(value) ? value : undefined,
+  );
+  const maybe = (read) => (value, place) => (value === undefined || value === null ? undefined : read(value, place));
+  /** Options of these kinds by name, each of which may be left out but those in `needed`. */
+  const options = (known, needed = []) => (value, place) => {
+    const given = value ?? {};
+    const names = Object.keys(known).join(", ") || "none";
+    if (!isPlain(given)) refuse(`${place} takes an object with ${names}, not ${told(value)}`);
+    const odd = Object.keys(given).find((name) => !Object.hasOwn(known, name));
+    if (odd !== undefined) refuse(`${place} has no ${told(odd)}; it takes ${names}`);
+    const read = Object.entries(known).map(([name, one]) => [name, (needed.includes(name) ? one : maybe(one))(given[name], `${place}.${name}`)]);
+    return Object.fromEntries(read.filter(([, one]) => one !== undefined));
+  };
+  Goop.kinds = { NAME, TEXT, WORDS, NUMBER, WHOLE, LIST, FUNCTION, ANY, AUDIO, ROW, PARAMS, maybe, options, refuse, told, tagOf, isOfForm: (row) => forms.has(row) };
+
+  /** `work` with its arguments read by `kinds`, {name: kind} in their order; a mistake is thrown. */
+  Goop.reads = function (name, kinds, work) {
+    const names = Object.keys(kinds);
+    return (...given) => work(...names.map((one, place) => kinds[one](given[place], `Goop.${name}: ${one}`)));
+  };
+  /** The same of one that gives a promise, which a mistake rejects. */
+  Goop.asks = function (name, kinds, work) {
+    const read = Goop.reads(name, kinds, work);
+    return async (...given) => read(...given);
+  };
+
+  // JSON makes {} of a Map, a file or an element: what was in it would be lost without a word.
+  function sendable(key, value) {
+    if (typeof value === "bigint") return String(value);
+    if (value === null || typeof value !== "object" || Array.isArray(value) || isPlain(value) || Object.keys(value).length) return value;
+    return refuse(`${key ? `${told(key)} is ` : ""}${told(value)}, which cannot be sent: give an object, a list, or a plain value`);
+  }
+
   // Addresses begin with / and no peer: they mean the peer whose page this is, under / and under /p/<id>/ alike.
   Goop.request = async function (path, body) {
-    const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body, sendable) };
     const response = await ask(`/api/${path}`, options);
     if (!response.ok) throw await failure(response);
     return response.json();

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const { NAME, ROW, WHOLE, options, refuse, told } = Goop.kinds;
 
   function api(action, resource, more) {
     if (!Goop.data) throw new Error("goop-api.js needs goop-data.js: load it first");
@@ -9,20 +10,25 @@
   }
 
   // An id, or what to look for: {slug: …} or {id: …}.
-  const which = (key) => (key !== null && typeof key === "object" ? key : { id: key });
+  const FOUND_BY = options({ id: WHOLE, slug: NAME });
+  function KEY(value, place) {
+    if (value === null || typeof value !== "object") return { id: WHOLE(value ?? undefined, place) };
+    const key = FOUND_BY(value, place);
+    return Object.keys(key).length ? key : refuse(`${place} takes an id, {slug} or {id}, not ${told(value)}`);
+  }
 
   Goop.api = {
     /** One item by {slug}, {id} or an id: {found, item}. */
-    get: (resource, key) => api("get", resource, which(key)),
+    get: Goop.asks("api.get", { resource: NAME, key: KEY }, (resource, key) => api("get", resource, key)),
     /** A page of items, by {limit, offset}: {items}. */
-    list: (resource, page = {}) => api("list", resource, page),
+    list: Goop.asks("api.list", { resource: NAME, page: options({ limit: WHOLE, offset: WHOLE }) }, (resource, page) => api("list", resource, page)),
     /** Adds an item: {id}. */
-    insert: (resource, data) => api("insert", resource, { data }),
+    insert: Goop.asks("api.insert", { resource: NAME, data: ROW }, (resource, data) => api("insert", resource, { data })),
     /** Changes an item: {ok}. */
-    update: (resource, key, data) => api("update", resource, { ...which(key), data }),
+    update: Goop.asks("api.update", { resource: NAME, key: KEY, data: ROW }, (resource, key, data) => api("update", resource, { ...key, data })),
     /** Removes an item: {ok}. */
-    delete: (resource, key) => api("delete", resource, which(key)),
+    delete: Goop.asks("api.delete", { resource: NAME, key: KEY }, (resource, key) => api("delete", resource, key)),
     /** Two columns as one object. */
-    map: (resource) => api("map", resource),
+    map: Goop.asks("api.map", { resource: NAME }, (resource) => api("map", resource)),
   };
 })();

@@ -2,50 +2,73 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const { ANY, LIST, NAME, PARAMS, ROW, TEXT, WHOLE, isOfForm, maybe, options } = Goop.kinds;
   const data = (op, body) => Goop.request(`data/${op}`, body);
 
-  const asked = (table, options) => {
-    const { fields, ...others } = options || {};
-    return { table, columns: fields, ...others };
-  };
+  // What rows are asked for by. Counting takes the same, so that one object will do for a page of rows and their number.
+  const QUERY = { columns: LIST, fields: LIST, where: TEXT, args: LIST, order: TEXT, limit: WHOLE, offset: WHOLE };
+  const ROWS = options(QUERY);
+  const asked = (table, { fields, ...others }) => ({ table, columns: fields, ...others });
+  const SENT_AS = { row: "data", changes: "data", key: "key_col" };
+
+  /** Asks for the operation `op` of a table, with the arguments `more` has kinds for. */
+  const ofTable = (name, op, more = {}) =>
+    Goop.asks(`data.${name}`, { table: NAME, ...more }, async (table, ...values) => {
+      const body = { table };
+      for (const [place, key] of Object.keys(more).entries()) {
+        if (key === "options") Object.assign(body, values[place]);
+        else body[SENT_AS[key] || key] = values[place];
+      }
+      if (isOfForm(body.data)) body.data = await numbered(table, body.data);
+      return data(op, body);
+    });
+
+  // A form holds texts alone: where a column takes numbers, the text of one becomes it, and a field that was left empty no value.
+  async function numbered(table, row) {
+    const columns = await data("tables/describe", { table }).catch(() => []); // who may write need not be one who may read
+    const takesNumbers = new Set(columns.filter(({ type }) => /^(int|real|num|float|double)/i.test(type)).map(({ name }) => name));
+    const isExact = (number) => Number.isFinite(number) && Math.abs(number) <= Number.MAX_SAFE_INTEGER; // beyond it the text is
+    const number = (text) => (text.trim() === "" ? null : isExact(Number(text)) ? Number(text) : text);
+    return Object.fromEntries(Object.entries(row).map(([name, text]) => [name, takesNumbers.has(name) ? number(text) : text]));
+  }
 
   Goop.data = {
     /** Calls a data function with `params`; its result, or a rejection with code, script and line. */
-    call: (name, params = {}) => data("lua/call", { function: name, params }),
+    call: Goop.asks("data.call", { name: NAME, params: maybe(PARAMS) }, (name, params = {}) => data("lua/call", { function: name, params })),
     /** The functions there are: [{name, description}]. */
     functions: async () => (await data("lua/list")).functions,
     /** The tables there are: [{name, insert_policy, created_at}]. */
     tables: () => data("tables"),
     /** The columns of a table. */
-    describe: (table) => data("tables/describe", { table }),
+    describe: ofTable("describe", "tables/describe"),
     /** Rows, by {columns, where, args, order, limit, offset}. */
-    query: (table, options = {}) => data("query", { table, ...options }),
+    query: ofTable("query", "query", { options: ROWS }),
     /** Rows, by {where, args, order, limit, offset, fields}, as goop.schema.find takes them. */
-    find: (table, options = {}) => data("query", asked(table, options)),
+    find: Goop.asks("data.find", { table: NAME, options: ROWS }, (table, given) => data("query", asked(table, given))),
     /** The first of these rows, or null. */
-    findOne: (table, options = {}) => data("query-one", asked(table, options)),
+    findOne: Goop.asks("data.findOne", { table: NAME, options: ROWS }, (table, given) => data("query-one", asked(table, given))),
     /** How many rows meet {where, args}. */
-    count: (table, options = {}) => data("count", { table, ...options }),
+    count: ofTable("count", "count", { options: ROWS }),
     /** Whether a row meets {where, args}. */
-    exists: (table, options = {}) => data("exists", { table, ...options }),
+    exists: ofTable("exists", "exists", { options: ROWS }),
     /** One column of the rows, as a list. */
-    pluck: (table, column, options = {}) => data("pluck", { table, column, ...options }),
+    pluck: ofTable("pluck", "pluck", { column: NAME, options: ROWS }),
     /** The different values of a column. */
-    distinct: (table, column, options = {}) => data("distinct", { table, column, ...options }),
+    distinct: ofTable("distinct", "distinct", { column: NAME, options: ROWS }),
     /** `expr`, as "sum(points)", over the rows, for each {group_by}: [{value, …}]. */
-    aggregate: (table, expr, options = {}) => data("aggregate", { table, expr, ...options }),
+    aggregate: ofTable("aggregate", "aggregate", { expr: NAME, options: options({ ...QUERY, group_by: NAME }) }),
     /** What the viewer may do: {role, read, insert, update, delete}, each "all", "own" or "none". */
-    role: (table) => data("role", { table }),
+    role: ofTable("role", "role"),
     /** Adds a row: {status, id}. */
-    insert: (table, row) => data("insert", { table, data: row }),
+    insert: ofTable("insert", "insert", { row: ROW }),
     /** Changes columns of the row `id`. */
-    update: (table, id, changes) => data("update", { table, id, data: changes }),
+    update: ofTable("update", "update", { id: WHOLE, changes: ROW }),
     /** Removes the row `id`. */
-    remove: (table, id) => data("delete", { table, id }),
+    remove: ofTable("remove", "delete", { id: WHOLE }),
     /** The same for one table: orm("posts").find({where: "published = 1"}). */
-    orm: (table) => ({
+    orm: Goop.reads("data.orm", { table: NAME }, (table) => ({
       schema: () => data("orm-schema", { table }),
-      get: (id) => Goop.data.findOne(table, { where: "_id = ?", args: [id] }),
+      get: Goop.asks("data.orm.get", { id: WHOLE }, (id) => Goop.data.findOne(table, { where: "_id = ?", args: [id] })),
       find: (options) => Goop.data.find(table, options),
       findOne: (options) => Goop.data.findOne(table, options),
       count: (options) => Goop.data.count(table, options),
@@ -53,17 +76,17 @@
       update: (id, changes) => Goop.data.update(table, id, changes),
       remove: (id) => Goop.data.remove(table, id),
       role: () => Goop.data.role(table),
-    }),
+    })),
 
     // The owner's.
-    createTable: (name, columns) => data("tables/create", { name, column_defs: columns }),
-    dropTable: (table) => data("tables/delete", { table }),
-    addColumn: (table, column) => data("tables/add-column", { table, column }),
+    createTable: Goop.asks("data.createTable", { name: NAME, columns: LIST }, (name, columns) => data("tables/create", { name, column_defs: columns })),
+    dropTable: ofTable("dropTable", "tables/delete"),
+    addColumn: ofTable("addColumn", "tables/add-column", { column: ANY }),
     /** Changes every row that meets `where`: {status, count}. */
-    updateWhere: (table, where, args, changes) => data("update-where", { table, where, args, data: changes }),
+    updateWhere: ofTable("updateWhere", "update-where", { where: NAME, args: maybe(LIST), changes: ROW }),
     /** Removes every row that meets `where`: {status, count}. */
-    removeWhere: (table, where, args) => data("delete-where", { table, where, args }),
+    removeWhere: ofTable("removeWhere", "delete-where", { where: NAME, args: maybe(LIST) }),
     /** Changes the row whose `key` column is that of `row`, or adds it: {status, id}. */
-    upsert: (table, key, row) => data("upsert", { table, key_col: key, data: row }),
+    upsert: ofTable("upsert", "upsert", { key: NAME, row: ROW }),
   };
 })();

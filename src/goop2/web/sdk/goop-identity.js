@@ -5,13 +5,10 @@
   let known;
 
   function get() {
-    known =
-      known ||
-      Goop.request("identity").catch((error) => {
-        known = undefined;
-        throw error;
-      });
-    return known;
+    if (known) return known;
+    const mine = (known = Goop.request("identity"));
+    mine.catch(() => mine === known && (known = undefined)); // it is asked again, and a later answer stays
+    return mine;
   }
 
   Goop.identity = {

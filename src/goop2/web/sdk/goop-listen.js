@@ -5,6 +5,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const { AUDIO, FUNCTION, NAME, NUMBER, options, refuse } = Goop.kinds;
   const listeners = new Set();
   const STEP_MS = 500; // how often a player looks at where it should be
   const JUMP_SECONDS = 1; // beyond it a player jumps
@@ -17,6 +18,10 @@
   const AGAIN_MS = 3000; // before sound is asked for once more
   const AHEAD_SECONDS = 0.4; // an MP3 is asked for from so much later on, and begins when everybody is there
   const AHEAD_MAX_SECONDS = 8; // over a slow line
+  const STALL_SECONDS = 0.15; // so much is lost by another rate where a browser begins anew for it (WebKit)
+  const STALLS_MAX = 2; // beyond it a player keeps its rate, and jumps
+  const STIFF_SECONDS = 0.15; // beyond it such a player jumps
+  const LAG_MAX_SECONDS = 2; // the most a browser's late beginning is made up for
   const RENEW_MS = 15000; // clocks differ: the host is asked where it is now and then
   const RETRY_MS = 1000; // when it could not be asked
   const SURE_MS = 60000; // how long the quickest answer counts for more than a later, slower one
@@ -40,7 +45,7 @@
     const shown = JSON.stringify(next && { ...next, play_state: next.play_state && next.play_state.playing });
     const changed = jumped || shown !== told;
     told = shown;
-    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS });
+    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS, fresh: false });
     if (next && next.role) settle((each) => each.resolve(next));
     for (const [audio, player] of players) align(audio, player);
     for (const listener of changed ? [...listeners] : []) {
@@ -130,6 +135,8 @@
   const heard = (audio, player) => (player.began || 0) + audio.currentTime;
 
   function align(audio, player) {
+    player.moves = !audio.paused && audio.currentTime > player.at;
+    player.at = audio.currentTime;
     if (!group || !group.track || !group.role || player.role !== group.role) {
       hush(audio, player); // nothing there, or we are not in it yet
       player.role = group && group.role;
@@ -153,20 +160,56 @@
       return;
     }
     const off = there - heard(audio, player); // above 0: we are behind
-    if (Math.abs(off) > JUMP_SECONDS) {
-      if (group.track.format === "mp3") return place(audio, player, there, playing);
-      audio.currentTime = there;
-      player.due = performance.now() + AGAIN_MS;
+    notice(player, off);
+    if (isFar(player, off)) {
+      if (group.track.format === "mp3") {
+        if (off > 0 && player.fresh) player.ahead = Math.min(AHEAD_MAX_SECONDS, player.ahead + off); // so late it was there
+        return place(audio, player, there, playing);
+      }
+      audio.currentTime = Math.min(there + (playing ? player.lag : 0), length());
+      Object.assign(player, { due: performance.now() + AGAIN_MS, notBefore: performance.now() + AGAIN_MS, jumped: true });
     } else if (!playing && group.track.format !== "mp3" && Math.abs(off) > CLOSE_SECONDS) {
       audio.currentTime = there;
     }
     if (!playing) return;
     if (Math.abs(off) < NEAR_SECONDS) player.ahead = AHEAD_SECONDS;
-    audio.playbackRate = Math.abs(off) > JUMP_SECONDS ? 1 : rate(off);
+    turn(audio, player, off);
     if (!audio.paused || audio.ended) return;
     clearTimeout(player.starting);
-    if (off > -CLOSE_SECONDS || group.track.format !== "mp3") start(audio, player);
-    else player.starting = setTimeout(() => align(audio, player), -off * 1000);
+    const early = -off - player.lag; // an MP3 waits for its moment
+    if (early < CLOSE_SECONDS || group.track.format !== "mp3") {
+      player.jumped = true;
+      start(audio, player);
+    } else player.starting = setTimeout(() => align(audio, player), early * 1000);
+  }
+
+  const isStiff = (player) => player.stalls >= STALLS_MAX;
+
+  function isFar(player, off) {
+    if (Math.abs(off) > JUMP_SECONDS) return true;
+    if (!player.stalls || !player.moves || performance.now() < player.notBefore) return false; // playing faster does it
+    return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
+  }
+
+  // What this browser is like: how late it begins, and what another rate costs.
+  function notice(player, off) {
+    if (!player.moves) return;
+    player.fresh = false;
+    if (player.jumped) {
+      player.jumped = false;
+      if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + off));
+    }
+    if (player.turned !== undefined) {
+      if (off - player.turned > STALL_SECONDS) player.stalls++;
+      player.turned = undefined;
+    }
+  }
+
+  function turn(audio, player, off) {
+    const wanted = Math.abs(off) > JUMP_SECONDS || isStiff(player) ? 1 : rate(off);
+    if (audio.playbackRate === wanted) return;
+    audio.playbackRate = wanted;
+    if (player.moves) player.turned = off; // looked at the next time
   }
 
   // Loads the file; of an MP3 what sounds from then on, a little later than now, so that there is time to load it.
@@ -179,6 +222,7 @@
     const where = `session=${encodeURIComponent(group.id)}${from}&again=${++placed}`;
     player.address = `/api/listen/audio?${where}`;
     player.of = player.track;
+    player.fresh = true; // it has not begun yet
     player.began = from ? undefined : 0;
     audio.pause();
     audio.preload = "auto";
@@ -225,7 +269,7 @@
     if (!group || !group.track || !group.role) return "silent";
     if (!group.play_state.playing || position() >= length()) return "paused";
     if (player.blocked) return "blocked";
-    if (!audio.paused && audio.readyState > 2) return "playing";
+    if (!audio.paused && (audio.readyState > 2 || player.moves)) return "playing"; // WebKit says of sound that is heard that it has no more of it
     return broken ? "offline" : "loading";
   }
 
@@ -288,18 +332,28 @@
     audio.load();
   }
 
+  const ACTIONS = {
+    create: options({ name: NAME }, ["name"]),
+    load: options({ path: NAME }, ["path"]),
+    play: options({}),
+    pause: options({}),
+    seek: options({ seconds: NUMBER }, ["seconds"]),
+    close: options({}),
+  };
+
   Goop.listen = {
     /** The session: {id, name, role, track, play_state, listeners}, or null. */
     state: renew,
     /** Where everybody is in the track, in seconds. */
     position,
     /** Where the player `audio` is in the track, in seconds. */
-    heard: (audio) => (players.has(audio) ? heard(audio, players.get(audio)) : 0),
+    heard: Goop.reads("listen.heard", { audio: AUDIO }, (audio) => (players.has(audio) ? heard(audio, players.get(audio)) : 0)),
     /** What the player `audio` does: silent (no track), paused, blocked (the browser wants a click first), loading, offline, playing; left
      * without `join`. The element's event `goop-listen` tells of a change, with this as its `detail`. */
-    hearing: (audio) => (players.has(audio) ? stateOf(audio, players.get(audio)) : "left"),
+    hearing: Goop.reads("listen.hearing", { audio: AUDIO }, (audio) => (players.has(audio) ? stateOf(audio, players.get(audio)) : "left")),
     /** Calls `listener(session or null)` at every change; gives the function that ends it. */
     subscribe(listener) {
+      FUNCTION(listener, "Goop.listen.subscribe: listener");
       listeners.add(listener);
       listen();
       return () => {
@@ -309,9 +363,10 @@
     },
     /** Plays in the audio element `audio`, in step with everybody; resolves once this page is in the session. Call it from a click:
      * browsers want one before sound. */
-    join(audio) {
+    join: Goop.asks("listen.join", { audio: AUDIO }, (audio) => {
       if (!players.has(audio)) {
         const player = { address: "", timer: 0, starting: 0, notBefore: 0, due: 0, ahead: AHEAD_SECONDS, late: LATE_SECONDS, blocked: false, state: "" };
+        Object.assign(player, { at: 0, moves: false, fresh: false, lag: 0, jumped: false, stalls: 0, turned: undefined });
         player.timer = setInterval(() => align(audio, player), STEP_MS);
         players.set(audio, player);
         listen();
@@ -321,9 +376,9 @@
       }
       if (group && group.role) return Promise.resolve(group);
       return new Promise((resolve, reject) => waiting.add({ resolve, reject }));
-    },
+    }),
     /** Stops hearing in `audio`. */
-    leave(audio) {
+    leave: Goop.reads("listen.leave", { audio: AUDIO }, (audio) => {
       const player = players.get(audio);
       if (!player) return;
       clearInterval(player.timer);
@@ -331,10 +386,13 @@
       players.delete(audio);
       hush(audio, player);
       silence();
-    },
+    }),
     /** What the host of this page can load, as control("load") takes it; null for everybody else. */
     files: async () => (await Goop.request("listen/files")).files,
     /** The owner's: control("play"), control("load", {path}), control("seek", {seconds}), … */
-    control: (action, options = {}) => Goop.request("listen/control", { action, ...options }),
+    async control(action, more) {
+      if (!Object.hasOwn(ACTIONS, action)) refuse(`Goop.listen.control: action takes one of ${Object.keys(ACTIONS).join(", ")}, not ${Goop.kinds.told(action)}`);
+      return Goop.request("listen/control", { action, ...ACTIONS[action](more, `Goop.listen.control("${action}")`) });
+    },
   };
 })();

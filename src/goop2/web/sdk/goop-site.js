@@ -2,18 +2,39 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const { NAME, refuse, tagOf, told } = Goop.kinds;
   const address = (path) => "/" + path.replace(/^\//, "").split("/").map(encodeURIComponent).join("/");
+
+  // The one file that is meant: `input.files` and a form hold files, and one of them may be the only one.
+  const only = (files, place) => {
+    const chosen = files.filter((file) => file.size || file.name); // an input where none was chosen gives one without a name
+    return chosen.length === 1 ? chosen[0] : refuse(`${place} takes one file, and ${chosen.length ? `${chosen.length} were given` : "none was chosen"}`);
+  };
+
+  function FILE(value, place) {
+    const tag = tagOf(value);
+    if (value === undefined) refuse(`${place} is missing: it takes a file`);
+    if (typeof value === "string" || ["File", "Blob", "ArrayBuffer"].includes(tag) || ArrayBuffer.isView(value)) return value;
+    if (tag === "FileList") return only([...value], place);
+    if (tag === "FormData") return only([...value.values()].filter((one) => typeof one !== "string"), place);
+    return refuse(`${place} takes a File, a Blob, an ArrayBuffer, a text, or a form with one file, not ${told(value)}`);
+  }
+
+  async function send(path, file) {
+    const headers = { "Content-Type": file.type || "application/octet-stream" };
+    return (await Goop.fetch(`/api/site/upload?path=${encodeURIComponent(path)}`, { method: "POST", headers, body: file })).json();
+  }
 
   Goop.site = {
     /** The files: [{path, size, modified}]; bytes and milliseconds. */
     files: () => Goop.request("site/files"),
     /** A file's text. */
-    read: async (path) => (await Goop.fetch(address(path))).text(),
+    read: Goop.asks("site.read", { path: NAME }, async (path) => (await Goop.fetch(address(path))).text()),
 
     // The owner's.
-    /** Puts a File, Blob, ArrayBuffer or text at `path`. */
-    upload: async (path, file) => (await Goop.fetch(`/api/site/upload?path=${encodeURIComponent(path)}`, { method: "POST", body: file })).json(),
+    /** Puts a File, Blob, ArrayBuffer or text at `path`, or the only file of a form or a FileList. */
+    upload: Goop.asks("site.upload", { path: NAME, file: FILE }, send),
     /** Removes the file at `path`. */
-    remove: (path) => Goop.request("site/remove", { path }),
+    remove: Goop.asks("site.remove", { path: NAME }, (path) => Goop.request("site/remove", { path })),
   };
 })();

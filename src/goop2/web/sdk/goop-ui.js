@@ -2,10 +2,15 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const { WORDS, options } = Goop.kinds;
   const TOAST_MILLISECONDS = 4000;
+  const LOOK_MILLISECONDS = 200; // how often a toast's place is looked at
+  const EDGE_PIXELS = 16;
+  const STEP_PIXELS = 24;
+  const PRESSED = "a[href], button, input, select, textarea, summary, label, [tabindex]:not([tabindex='-1']), [contenteditable='true']";
 
   const STYLE = `
-    .goop-toasts { position: fixed; inset: auto 1rem 1rem auto; display: grid; gap: .5rem; z-index: 2147483647; max-width: min(24rem, calc(100vw - 2rem)); }
+    .goop-toasts { position: fixed; left: 1rem; bottom: 1rem; display: grid; gap: .5rem; z-index: 2147483647; width: max-content; max-width: min(24rem, calc(100vw - 2rem)); pointer-events: none; }
     .goop-toast, .goop-dialog { font: var(--goop-font, 16px/1.5 system-ui, sans-serif); color: var(--goop-text, CanvasText);
       background: var(--goop-surface, Canvas); border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
       border-radius: var(--goop-radius, .6rem); box-shadow: 0 .4rem 1.6rem rgb(0 0 0 / .18); }
@@ -37,20 +42,55 @@
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   }
 
+  // A text, or an object with these texts, of which `needed` must be there.
+  const saying = (known, needed) => {
+    const read = options(Object.fromEntries(known.map((name) => [name, WORDS])), needed);
+    return (what, place) => {
+      if (what instanceof Error) return { message: what.message };
+      return what !== null && typeof what === "object" ? read(what, place) : { message: WORDS(what, place) };
+    };
+  };
+
+  // A toast lies where there is nothing to press, and looks for another place when that changes.
+  const meet = (one, other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+
+  function* places({ width, height }) {
+    for (let top = innerHeight - EDGE_PIXELS - height; top >= EDGE_PIXELS; top -= STEP_PIXELS) {
+      for (const left of [innerWidth - EDGE_PIXELS - width, EDGE_PIXELS, (innerWidth - width) / 2]) yield { left, top, right: left + width, bottom: top + height };
+    }
+  }
+
+  function lay() {
+    const taken = [...document.querySelectorAll(PRESSED)].map((one) => one.getBoundingClientRect()).filter((one) => one.width);
+    const isClear = (box) => !taken.some((one) => meet(one, box));
+    const now = toasts.getBoundingClientRect();
+    if (toasts.style.left && isClear(now) && now.right <= innerWidth && now.bottom <= innerHeight) return;
+    const all = [...places(now)];
+    const place = all.find(isClear) || all[0] || { left: EDGE_PIXELS, bottom: innerHeight - EDGE_PIXELS }; // where all is full, it lets clicks through
+    Object.assign(toasts.style, { left: `${Math.max(0, place.left)}px`, bottom: `${innerHeight - place.bottom}px` });
+  }
+
   let toasts;
-  function toast(what) {
+  let looking;
+  const toast = Goop.reads("ui.toast", { what: saying(["title", "message"], ["message"]) }, ({ title, message }) => {
     style();
-    const { title, message } = typeof what === "object" && what !== null ? what : { message: what };
     if (!toasts || !toasts.isConnected) {
       toasts = element("div", { className: "goop-toasts", role: "status" });
       document.body.append(toasts);
     }
     const shown = element("div", { className: "goop-toast" });
     if (title) shown.append(element("strong", { textContent: title }));
-    shown.append(String(message ?? ""));
+    shown.append(message);
     toasts.append(shown);
-    setTimeout(() => shown.remove(), TOAST_MILLISECONDS);
-  }
+    lay();
+    looking = looking || setInterval(lay, LOOK_MILLISECONDS);
+    setTimeout(() => {
+      shown.remove();
+      if (toasts.childElementCount) return;
+      clearInterval(looking);
+      looking = undefined;
+    }, TOAST_MILLISECONDS);
+  });
 
   // Shows a dialog; resolves with what `answer` makes of it when it was agreed to, else with `otherwise`.
   function ask({ title, message, field }, answer, otherwise) {
@@ -77,6 +117,7 @@
         dialog.remove();
       });
       dialog.showModal();
+      if (field) field.setSelectionRange(field.value.length, field.value.length); // WebKit would write before the value
     });
   }
 
@@ -84,13 +125,12 @@
     /** Says something for a few seconds: text, or {title, message}. */
     toast,
     /** Asks yes or no: a promise of true or false. */
-    confirm: (text) => ask({ message: String(text) }, () => true, false),
+    confirm: Goop.asks("ui.confirm", { text: WORDS }, (message) => ask({ message }, () => true, false)),
     /** Asks for a text, by {title, message, value} or a text: a promise of it, null when it was called off. */
-    prompt(what) {
-      const { title, message, value } = typeof what === "object" && what !== null ? what : { message: what };
+    prompt: Goop.asks("ui.prompt", { what: saying(["title", "message", "value"], []) }, ({ title, message, value }) => {
       const field = element("input", { value: value ?? "", autofocus: true });
       field.setAttribute("aria-label", message || title || "");
       return ask({ title, message, field }, () => field.value, null);
-    },
+    }),
   };
 })();

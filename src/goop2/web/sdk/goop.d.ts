@@ -12,6 +12,8 @@ export interface GoopError extends Error {
 }
 
 export type Row = Record<string, unknown>;
+/** Columns and values, or a form whose fields are the columns. */
+export type Written = Row | FormData | URLSearchParams;
 export type Key = number | string | { id: number | string } | { slug: string };
 export interface Query {
   columns?: string[];
@@ -41,8 +43,8 @@ export interface Orm {
   find(options?: Find): Promise<Row[]>;
   findOne(options?: Find): Promise<Row | null>;
   count(options?: Which): Promise<number>;
-  insert(row: Row): Promise<number>;
-  update(id: number | string, changes: Row): Promise<{ status: string }>;
+  insert(row: Written): Promise<number>;
+  update(id: number | string, changes: Written): Promise<{ status: string }>;
   remove(id: number | string): Promise<{ status: string }>;
   role(): Promise<Role>;
 }
@@ -57,7 +59,7 @@ export interface Column {
 }
 
 export interface Data {
-  call<Result = unknown>(name: string, params?: object): Promise<Result>;
+  call<Result = unknown>(name: string, params?: object | FormData | URLSearchParams): Promise<Result>;
   functions(): Promise<{ name: string; description: string }[]>;
   tables(): Promise<{ name: string; insert_policy: string; created_at: string }[]>;
   describe(table: string): Promise<unknown>;
@@ -71,21 +73,21 @@ export interface Data {
   aggregate(table: string, expr: string, options?: Which & { group_by?: string }): Promise<Row[]>;
   role(table: string): Promise<Role>;
   orm(table: string): Orm;
-  insert(table: string, row: Row): Promise<{ status: string; id: number }>;
-  update(table: string, id: number | string, changes: Row): Promise<{ status: string }>;
+  insert(table: string, row: Written): Promise<{ status: string; id: number }>;
+  update(table: string, id: number | string, changes: Written): Promise<{ status: string }>;
   remove(table: string, id: number | string): Promise<{ status: string }>;
   createTable(name: string, columns: Column[]): Promise<unknown>;
   dropTable(table: string): Promise<unknown>;
   addColumn(table: string, column: Column): Promise<unknown>;
-  updateWhere(table: string, where: string, args: unknown[], changes: Row): Promise<{ status: string; count: number }>;
+  updateWhere(table: string, where: string, args: unknown[], changes: Written): Promise<{ status: string; count: number }>;
   removeWhere(table: string, where: string, args: unknown[]): Promise<{ status: string; count: number }>;
-  upsert(table: string, key: string, row: Row): Promise<{ status: string; id: number }>;
+  upsert(table: string, key: string, row: Written): Promise<{ status: string; id: number }>;
 }
 export interface Api {
   get(resource: string, key: Key): Promise<{ found: true; item: Row } | { found: false }>;
   list(resource: string, page?: { limit?: number | string; offset?: number | string }): Promise<{ items: Row[] }>;
-  insert(resource: string, data: Row): Promise<{ id: number }>;
-  update(resource: string, key: Key, data: Row): Promise<{ ok: true }>;
+  insert(resource: string, data: Written): Promise<{ id: number }>;
+  update(resource: string, key: Key, data: Written): Promise<{ ok: true }>;
   delete(resource: string, key: Key): Promise<{ ok: true }>;
   map(resource: string): Promise<Record<string, unknown>>;
 }
@@ -111,6 +113,7 @@ export interface Message {
   id: number;
 }
 export interface Chat {
+  /** Rejects with the peer's own sentence when it does not take the message: `code` is `rate_limited` (with `retryAfter`), `unavailable` or `forbidden`. */
   send(peer: string, text: string): Promise<unknown>;
   broadcast(text: string): Promise<unknown>;
   subscribe(listener: (message: Message) => void): () => void;
@@ -120,7 +123,8 @@ export interface Chat {
 export interface Site {
   files(): Promise<{ path: string; size: number; modified: number }[]>;
   read(path: string): Promise<string>;
-  upload(path: string, file: Blob | ArrayBuffer | string): Promise<{ ok: true }>;
+  /** Of a form or a list of files: the only file in it. */
+  upload(path: string, file: Blob | ArrayBuffer | ArrayBufferView | string | FormData | FileList): Promise<{ ok: true }>;
   remove(path: string): Promise<{ ok: true }>;
 }
 export interface Peer {
@@ -208,10 +212,13 @@ export interface Listen {
   leave(audio: HTMLAudioElement): void;
   /** What the host of this page can load; null for everybody else. */
   files(): Promise<string[] | null>;
-  control(action: "create" | "load" | "play" | "pause" | "seek" | "close", options?: { name?: string; path?: string; seconds?: number }): Promise<Session | null>;
+  control(action: "play" | "pause" | "close"): Promise<Session | null>;
+  control(action: "create", options: { name: string }): Promise<Session | null>;
+  control(action: "load", options: { path: string }): Promise<Session | null>;
+  control(action: "seek", options: { seconds: number }): Promise<Session | null>;
 }
 export interface Ui {
-  toast(what: string | { title?: string; message: string }): void;
+  toast(what: string | number | Error | { title?: string; message: string }): void;
   confirm(text: string): Promise<boolean>;
   prompt(what: string | { title?: string; message?: string; value?: string }): Promise<string | null>;
 }

@@ -111,37 +111,71 @@ const slugOf = (title) =>
 function edit(post) {
   const dialog = at("editor");
   const fields = dialog.querySelector("form").elements;
+  const from = location.hash;
   at("editor-title").textContent = post ? "Change a post" : "A new post";
   for (const name of ["title", "tag", "summary", "text"]) fields[name].value = post?.[name] ?? (name === "tag" ? "note" : "");
-  dialog.returnValue = "";
-  dialog.onclose = async () => {
-    if (dialog.returnValue !== "save") return;
+  ask(dialog, async () => {
     const data = Object.fromEntries(["title", "tag", "summary", "text"].map((name) => [name, fields[name].value.trim()]));
-    await tried(() => save(post, data));
+    const place = await save(post, data);
+    if (location.hash === from && from !== place) location.hash = place;
+    else route(false); // somewhere else by now, or there already
+  });
+}
+
+let asking = 0; // dialogs shown: an answer that comes late closes none that was opened since
+
+/** Shows `dialog` until `work` is done or it is called off: what was typed stays there meanwhile, and beside what was refused. */
+function ask(dialog, work) {
+  const mine = ++asking;
+  const form = dialog.querySelector("form");
+  const [fields, refused] = [form.querySelector(".fields"), form.querySelector(".refused")];
+  const isOpen = () => mine === asking && dialog.open;
+  fields.inert = false;
+  refused.textContent = "";
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    if (fields.inert) return; // it is on its way
+    const held = document.activeElement;
+    fields.inert = true;
+    refused.textContent = "";
+    try {
+      await work();
+      if (isOpen()) dialog.close();
+    } catch (error) {
+      if (!isOpen()) return Goop.ui.toast(error.message);
+      refused.textContent = error.message;
+      fields.inert = false;
+      held.focus();
+    }
   };
   dialog.showModal();
 }
 
+/** Writes a post; gives the address it has then. */
 async function save(post, data) {
-  if (post) {
-    await Goop.api.update("posts", post._id, data);
-    return route(false);
-  }
-  const slug = slugOf(data.title);
-  await Goop.api.insert("posts", { ...data, slug, author: await Goop.identity.label() });
-  location.hash = `#/post/${encodeURIComponent(slug)}`;
+  const slug = post ? post.slug : slugOf(data.title);
+  if (post) await Goop.api.update("posts", post._id, data);
+  else await Goop.api.insert("posts", { ...data, slug, author: await Goop.identity.label() });
+  return `#/post/${encodeURIComponent(slug)}`;
 }
 
 async function remove() {
-  if (!(await Goop.ui.confirm(`Remove “${open.title}”?`))) return;
-  if (await tried(() => Goop.api.delete("posts", open._id))) location.hash = "";
+  const [post, from] = [open, location.hash];
+  if (!(await Goop.ui.confirm(`Remove “${post.title}”?`))) return;
+  if ((await tried(() => Goop.api.delete("posts", post._id))) && location.hash === from) location.hash = "";
 }
 
 async function addSamples() {
-  const samples = await (await fetch("samples.json")).json();
-  const author = await Goop.identity.label();
-  for (const sample of samples) await Goop.api.insert("posts", { ...sample, author });
-  await route();
+  const button = at("samples");
+  button.disabled = true; // once
+  try {
+    const samples = await (await fetch("samples.json")).json();
+    const author = await Goop.identity.label();
+    for (const sample of samples) await Goop.api.insert("posts", { ...sample, author });
+    await route(false);
+  } finally {
+    button.disabled = false;
+  }
 }
 
 at("write").onclick = () => edit();

@@ -25,13 +25,15 @@ function ago(seconds) {
   return step ? relative.format(-Math.floor(seconds / step[1]), step[0]) : "just now";
 }
 
+const said = (error) => (error.code === "rate_limited" ? "Not so fast: try again in a minute." : error.message);
+
 /** Does something that may fail; says so, and gives false then. */
 async function tried(work) {
   try {
     await work();
     return true;
   } catch (error) {
-    Goop.ui.toast(error.code === "rate_limited" ? "Not so fast: try again in a minute." : error.message);
+    Goop.ui.toast(said(error));
     return false;
   }
 }
@@ -61,9 +63,13 @@ function controls(row, mine) {
 
 const read = (limit, offset) => Goop.data.query(TABLE, { order: "_id DESC", limit, offset });
 
+let asked = 0; // counts questions: an answer that comes late does not replace a later one's
+
 /** Shows `count` entries from the newest on. */
 async function show(count) {
+  const mine = ++asked;
   const rows = await read(count + 1, 0);
+  if (mine !== asked) return;
   shown = Math.min(rows.length, count);
   at("entries").replaceChildren(...rows.slice(0, count).map(entry));
   at("none").hidden = shown > 0;
@@ -76,16 +82,43 @@ async function remove(row) {
 }
 
 function edit(row) {
-  const dialog = at("edit");
   at("edit-message").value = row.message;
-  dialog.returnValue = "";
-  dialog.onclose = async () => {
-    if (dialog.returnValue !== "save") return;
-    const message = at("edit-message").value.trim();
-    if (await tried(() => Goop.data.update(TABLE, row._id, { message }))) await tried(() => show(Math.max(shown, PAGE)));
+  ask(at("edit"), async () => {
+    await Goop.data.update(TABLE, row._id, { message: at("edit-message").value.trim() });
+    tried(() => show(Math.max(shown, PAGE)));
+  });
+}
+
+let asking = 0; // dialogs shown: an answer that comes late closes none that was opened since
+
+/** Shows `dialog` until `work` is done or it is called off: what was typed stays there meanwhile, and beside what was refused. */
+function ask(dialog, work) {
+  const mine = ++asking;
+  const form = dialog.querySelector("form");
+  const [fields, refused] = [form.querySelector(".fields"), form.querySelector(".refused")];
+  const isOpen = () => mine === asking && dialog.open;
+  fields.inert = false;
+  refused.textContent = "";
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    if (fields.inert) return; // it is on its way
+    const held = document.activeElement;
+    fields.inert = true;
+    refused.textContent = "";
+    try {
+      await work();
+      if (isOpen()) dialog.close();
+    } catch (error) {
+      if (!isOpen()) return Goop.ui.toast(said(error));
+      refused.textContent = said(error);
+      fields.inert = false;
+      held.focus();
+    }
   };
   dialog.showModal();
 }
+
+let signing = ""; // the message that is on its way
 
 at("edit-cancel").onclick = () => at("edit").close();
 at("more").onclick = () => tried(() => show(shown + PAGE));
@@ -94,8 +127,12 @@ at("sign").addEventListener("submit", async (event) => {
   const form = event.target;
   const [name, message] = ["name", "message"].map((field) => form.elements[field].value.trim());
   if (!name || !message) return Goop.ui.toast("A name and a message, please.");
-  if (!(await tried(() => Goop.data.insert(TABLE, { name, message })))) return;
-  form.elements.message.value = "";
+  if (signing === message) return; // pressed twice
+  signing = message;
+  const isSigned = await tried(() => Goop.data.insert(TABLE, { name, message }));
+  if (signing === message) signing = "";
+  if (!isSigned) return;
+  if (form.elements.message.value.trim() === message) form.elements.message.value = ""; // else another one is being written
   Goop.ui.toast("Thank you!");
   await tried(() => show(Math.max(shown + 1, PAGE)));
 });

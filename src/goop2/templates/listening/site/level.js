@@ -3,7 +3,7 @@ const STEP_MS = 100;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function showLevel(audio, bars) {
-  const copy = audio.captureStream || audio.mozCaptureStream;
+  const copy = audio.captureStream; // mozCaptureStream of older Firefox takes the sound away from the player: there the bars stay still
   if (!copy) return;
   let context, look, source;
 

@@ -10,7 +10,9 @@ const HOW = {
   paused: "The host has paused.",
 };
 let session = null;
-let moving = false; // while the host holds the slider it is not moved
+let moving = 0; // while the host holds the slider, or what it was moved to is on its way, it is not moved
+let holds = 0;
+let asked = 0; // counts what the host has pressed: a refusal that comes late does not stand beside something later
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
@@ -48,18 +50,21 @@ byId("hear").addEventListener("click", () => {
   const hearing = Goop.listen.hearing(audio) === "left";
   byId("hear").textContent = hearing ? "Stop listening" : "Listen";
   byId("how").textContent = "";
+  const mine = ++joins;
   if (!hearing) return Goop.listen.leave(audio);
-  Goop.listen.join(audio).catch((error) => (byId("how").textContent = error.message));
+  Goop.listen.join(audio).catch((error) => mine === joins && (byId("how").textContent = error.message));
 });
+let joins = 0;
 
 async function control(action, options) {
+  const mine = ++asked;
   byId("said").textContent = "";
   try {
     await Goop.listen.control(action, options);
     await Goop.listen.state();
     return true;
   } catch (error) {
-    byId("said").textContent = error.message;
+    if (mine === asked) byId("said").textContent = error.message;
     return false;
   }
 }
@@ -75,10 +80,11 @@ byId("host").addEventListener("click", (event) => {
   if (action === "back") control("seek", { seconds: Math.max(0, Goop.listen.position() - 10) });
   else if (action) control(action);
 });
-byId("place").addEventListener("input", () => (moving = true));
-byId("place").addEventListener("change", () => {
-  moving = false;
-  control("seek", { seconds: Math.min(Number(byId("place").value), session.track.duration) });
+byId("place").addEventListener("input", () => (moving = ++holds));
+byId("place").addEventListener("change", async () => {
+  const mine = (moving = ++holds);
+  await control("seek", { seconds: Math.min(Number(byId("place").value), session.track.duration) });
+  if (moving === mine) moving = 0;
 });
 
 showLevel(audio, [...document.querySelectorAll(".level i")]);

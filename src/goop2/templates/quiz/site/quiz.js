@@ -46,20 +46,30 @@ const list = document.getElementById("questions");
 list.append(...cards);
 list.removeAttribute("aria-busy");
 
+let round = 0; // counts questions and new starts: a score that comes late is of no use
+const answersIn = (chosen) => cards.map((_, place) => chosen.get(`q${place}`) ?? "");
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const chosen = new FormData(form);
+  const mine = ++round;
+  const answers = answersIn(new FormData(form));
   result.textContent = "…";
   try {
-    const scored = await Goop.data.call("score-quiz", { answers: cards.map((_, place) => chosen.get(`q${place}`) ?? "") });
+    const scored = await Goop.data.call("score-quiz", { answers });
+    if (mine !== round) return;
     result.textContent = `${scored.score} of ${scored.total}`;
-    scored.feedback.forEach((feedback, place) => showFeedback(cards[place], feedback, chosen.has(`q${place}`)));
+    const now = answersIn(new FormData(form));
+    scored.feedback.forEach((feedback, place) => {
+      if (now[place] === answers[place]) showFeedback(cards[place], feedback, answers[place] !== ""); // else it was chosen anew
+    });
   } catch (error) {
+    if (mine !== round) return;
     result.textContent = error.code === "rate_limited" ? "Too many tries: wait a minute." : error.message;
   }
 });
 
 form.addEventListener("reset", () => {
+  round++;
   result.textContent = "";
   cards.forEach(clearFeedback);
   scrollTo({ top: 0 });

@@ -107,14 +107,17 @@ function show(id) {
   location.hash = id ?? "";
 }
 
+// Whoever has gone to another game, or to the lobby, by the time the answer comes stays there.
 async function open() {
+  const from = gameId();
   const opened = await ask("new-game");
-  if (opened) show(opened.game_id);
+  if (opened && gameId() === from) show(opened.game_id);
 }
 
 async function join(id) {
+  const from = gameId();
   const joined = await ask("join-game", { game_id: id });
-  if (joined && gameId() !== id) show(id);
+  if (joined && gameId() !== id && gameId() === from) show(id);
   else refresh();
 }
 

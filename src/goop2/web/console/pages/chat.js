@@ -1,8 +1,16 @@
-// Chat: direct messages with this peer's scripts and with other peers. What others say is text, never more.
+// Chat: direct messages with this peer's scripts and with other peers. What others say is text, never more. What is written belongs to
+// its conversation: it waits there while another is read, and what was refused comes back to it and to no other.
+import { post } from "../shell/api.js";
 import { freshId } from "../shell/dom.js";
 import { shortId } from "../shell/format.js";
+import { toast } from "../shell/toasts.js";
 
 const NEAR_PIXELS = 80;
+const PAGE = 200; // messages in one answer
+const CALM_MS = 300; // several messages come at once
+const written = new Map(); // peer → what stands in the box of its conversation, kept while another one or another page is shown
+let box = null; // the one that is shown
+const refused = new Map(); // peer → [{content, why}]: what could not be sent, and did not go back into the box
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
 
 export async function show(main, shell) {
@@ -10,20 +18,22 @@ export async function show(main, shell) {
   let overview = await shell.get("chat");
   let peer = shell.query.get("peer") || overview.id;
   let oldest = null;
-  let gone = false;
+  let news = new Map(); // id → message told since the conversation was asked for
 
   const people = el("nav", { class: "script-list", "aria-label": "Conversations" });
   const title = el("h2", {});
-  const older = el("button", { type: "button", onclick: () => load(oldest), hidden: true }, "Earlier messages");
+  const older = el("button", { type: "button", onclick: earlier, hidden: true }, "Earlier messages");
+  const forgetting = el("button", { type: "button", class: "quiet", onclick: () => removeThis(), hidden: true }, "Delete conversation");
+  const forgettingStrangers = el("button", { type: "button", class: "quiet", onclick: () => removeStrangers(), hidden: true }, "Delete conversations I never wrote in");
   const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
   const nothing = el("p", { class: "soft", hidden: true });
   const ids = { text: freshId("text"), commands: freshId("commands") };
   const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": "Commands", tabindex: "0", hidden: true, onkeydown: key });
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
-  const state = el("p", { class: "small level-error wrap", role: "status" });
+  const state = el("div", { class: "small wrap", role: "status" });
   main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
-    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here"))),
-    el("section", { class: "card talk-card" }, title, older, nothing, said,
+    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here")), forgettingStrangers),
+    el("section", { class: "card talk-card" }, el("div", { class: "row apart" }, title, forgetting), older, nothing, said,
       el("form", { class: "saying", onsubmit: send }, choices,
         el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
 
@@ -41,6 +51,8 @@ export async function show(main, shell) {
       el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
     const one = known().find((each) => each.peer === peer);
+    forgetting.hidden = !one.messages;
+    forgettingStrangers.hidden = overview.conversations.every((each) => each.peer === overview.id);
     title.replaceChildren(nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
   }
 
@@ -52,35 +64,65 @@ export async function show(main, shell) {
       el("p", { class: `small ${message.state.startsWith("failed") ? "level-error" : "soft"}` }, when.format(message.timestamp), mark && ` ${mark}`));
   }
 
-  async function load(before) {
-    const asked = peer;
-    const messages = await shell.post("chat/messages", before ? { peer, before } : { peer });
-    if (gone || asked !== peer) return;
-    const lines = messages.map(line);
-    const heard = before ? [] : [...said.children].filter((each) => !messages.some((one) => `${one.id}` === each.dataset.id));
-    if (before) said.prepend(...lines);
-    else said.replaceChildren(...lines, ...heard);  // what was heard while this was on its way is newer
+  const choosing = shell.choices();
+  let isShown = () => false; // whether the conversation that was chosen last is this one
+
+  async function load() {
+    const isChosen = (isShown = choosing());
+    news = new Map();
+    let messages = [];
+    try {
+      messages = await shell.read("chat/messages", { peer });
+    } catch (error) {
+      if (isChosen()) nothing.textContent = error.message;
+    }
+    if (!isChosen()) return;
+    const known = new Set(messages.map((one) => one.id));
+    const newer = [...news.values()].filter((one) => !known.has(one.id));
+    said.replaceChildren(...messages.map((one) => line(news.get(one.id) || one)), ...newer.map(line)); // what was told meanwhile is newer
+    came(messages);
+    said.scrollTop = said.scrollHeight;
+  }
+
+  async function earlier() {
+    if (older.disabled) return; // once at a time
+    const isChosen = isShown;
+    older.disabled = true;
+    try {
+      const messages = await shell.read("chat/messages", { peer, before: oldest });
+      if (!isChosen()) return;
+      said.prepend(...messages.map(line));
+      came(messages);
+    } catch (error) {
+      if (isChosen()) shell.toast(error.message, "bad");
+    } finally {
+      if (isChosen()) older.disabled = false;
+    }
+  }
+
+  function came(messages) {
     oldest = messages.length ? messages[0].id : oldest;
-    older.hidden = messages.length < 200;
+    older.hidden = messages.length < PAGE;
     nothing.hidden = said.children.length > 0;
-    if (!before) said.scrollTop = said.scrollHeight;
   }
 
   async function choose(next) {
     peer = next;
     oldest = null;
-    state.textContent = "";
+    box.renew();
     shell.note({ peer });
     said.replaceChildren();
-    nothing.hidden = true;
+    older.hidden = nothing.hidden = true;
+    older.disabled = false;
     nothing.textContent = peer === overview.id ? "Nothing has been said yet. Begin with ! to ask a script: its commands are shown while you type." : "Nothing has been said yet.";
     paintPeople();
-    await load(null);
     text.focus();
+    await load();
   }
 
   function hear(message) {
     if (message.peer === peer) {
+      news.set(message.id, message);
       const there = said.querySelector(`[data-id="${message.id}"]`);
       const atEnd = said.scrollHeight - said.scrollTop - said.clientHeight < NEAR_PIXELS;
       if (there) there.replaceWith(line(message));
@@ -88,15 +130,18 @@ export async function show(main, shell) {
       nothing.hidden = true;
       if (atEnd || (!there && message.from === overview.id)) said.scrollTop = said.scrollHeight;  // who reads further up stays there
     }
-    clearTimeout(renewing);
-    renewing = setTimeout(renew, 300);
+    soon();
   }
 
-  let renewing = 0;
+  const asking = shell.renewals();
   async function renew() {
-    overview = await shell.get("chat").catch(() => overview);
-    if (!gone) paintPeople();
+    const isNews = asking();
+    const next = await shell.get("chat").catch(() => null);
+    if (!next || !isNews()) return;
+    overview = next;
+    paintPeople();
   }
+  const soon = shell.delayed(CALM_MS, renew);
 
   // Commands of this peer complete; another's are not known.
   function matching() {
@@ -106,6 +151,7 @@ export async function show(main, shell) {
   }
   let chosen = 0; // which of the matching commands
   function suggest() {
+    written.set(peer, text.value);
     text.rows = Math.min(6, text.value.split("\n").length);
     chosen = 0;
     paintChoices();
@@ -141,26 +187,76 @@ export async function show(main, shell) {
     }
   }
 
+  function paintRefused() {
+    const button = (words, does) => el("button", { type: "button", onclick: does }, words);
+    const those = refused.get(peer) || [];
+    state.replaceChildren(...those.map((one) => el("div", { class: "row apart" },
+      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && `. It said: ${one.content}`),
+      one.content && el("span", { class: "row" }, button("Put it back", () => putBack(one)), button("Forget it", () => forget((each) => each === one))))));
+  }
+
+  function putBack(one) {
+    text.value = text.value.trim() ? `${text.value}\n${one.content}` : one.content;
+    forget((each) => each === one);
+    suggest();
+    text.focus();
+  }
+
+  function forget(which) {
+    refused.set(peer, (refused.get(peer) || []).filter((each) => !which(each)));
+    paintRefused();
+  }
+
   async function send(event) {
     event.preventDefault();
     const content = text.value;
     if (!content.trim()) return;
+    const to = peer;
+    const name = nameOf(known().find((one) => one.peer === to));
     text.value = "";
     suggest();
-    state.textContent = "";
-    try {
-      await shell.post("chat/send", { peer, content });
-    } catch (error) {
-      text.value = content;
-      state.textContent = error.message;
-    }
+    forget((one) => !one.content);
+    // Its refusal matters though the conversation, or the page, be left by then.
+    await post("chat/send", { peer: to, content }).catch((error) => notSent(to, name, content, error.message));
   }
 
-  const end = shell.on("message", hear);
-  await choose(peer);
-  return () => {
-    gone = true;
-    clearTimeout(renewing);
-    end();
+  async function remove(which, question) {
+    const isChosen = isShown;
+    if (!await shell.confirm(question, "Delete")) return;
+    try {
+      await shell.post("chat/forget", which);
+    } catch (error) {
+      shell.toast(error.message, "bad");
+      return;
+    }
+    await renew();
+    if (isChosen()) {
+      said.replaceChildren();
+      await load();
+    }
+  }
+  const removeThis = () => remove({ peer }, `Delete the conversation with ${nameOf(known().find((one) => one.peer === peer))}? Its messages cannot be brought back.`);
+  const removeStrangers = () => remove({ strangers: true }, "Delete every conversation in which you have written nothing? Their messages cannot be brought back.");
+
+  box = {
+    isOf: (one) => one === peer,
+    renew() {
+      text.value = written.get(peer) || "";
+      suggest();
+      paintRefused();
+    },
   };
+  const mine = box;
+  shell.atEnd(() => box === mine && (box = null));
+  shell.on("message", hear);
+  await choose(peer);
+}
+
+// The text goes back into the box of its own conversation when that is empty still; else it waits beside what is written by now.
+function notSent(to, name, content, why) {
+  const goesBack = !(written.get(to) || "").trim();
+  if (goesBack) written.set(to, content);
+  refused.set(to, [...(refused.get(to) || []), { content: goesBack ? "" : content, why }]);
+  if (box && box.isOf(to)) box.renew();
+  else toast(`Not sent to ${name}: ${why}. The text is kept in that conversation.`, "bad");
 }

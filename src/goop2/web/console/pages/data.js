@@ -1,6 +1,6 @@
 // Data: tables, their policies and rows; a cell is edited in its place, rows are added, removed and taken out.
+import { post } from "../shell/api.js";
 import { freshId } from "../shell/dom.js";
-import { dialog } from "../shell/dialogs.js";
 
 const PAGE = 50;
 const EXPORT_PAGE = 1000;
@@ -12,13 +12,13 @@ export async function show(main, shell) {
   let table = null;
   let page = { order: "_id", down: false, offset: 0 };
   let rows = [];
-  let latest = null;
 
   const list = el("nav", { class: "script-list", "aria-label": "Tables" });
   const work = el("section", { class: "card data-work" });
   main.replaceChildren(el("h1", {}, "Data"), el("div", { class: "scripts" }, el("section", { class: "card" }, list), work));
 
-  const ask = (op, request) => shell.post("data/do", { op, ...request });
+  const read = (op, request) => shell.read("data/do", { op, ...request });
+  const change = (op, request) => shell.post("data/do", { op, ...request });
   const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
   function paintList() {
@@ -38,19 +38,20 @@ export async function show(main, shell) {
   }
 
   // An answer that comes after another table, order or page was asked for is of no use: its rows would stand under the wrong name.
+  const choosing = shell.choices();
   async function load() {
-    const asked = { table, page: { ...page } };
-    latest = asked;
+    const isChosen = choosing();
+    const { name } = table;
     try {
-      const found = await ask("query", { table: asked.table.name, order: `${quoted(asked.page.order)} ${asked.page.down ? "DESC" : "ASC"}`, limit: PAGE, offset: asked.page.offset });
-      const count = await ask("count", { table: asked.table.name });
-      if (latest !== asked) return;
+      const found = await read("query", { table: name, order: `${quoted(page.order)} ${page.down ? "DESC" : "ASC"}`, limit: PAGE, offset: page.offset });
+      const count = await read("count", { table: name });
+      if (!isChosen()) return;
       rows = found;
       table.rows = count;
       paint();
       paintList();
     } catch (error) {
-      if (latest === asked) work.replaceChildren(el("p", { class: "level-error wrap" }, error.message));
+      if (isChosen()) work.replaceChildren(el("p", { class: "level-error wrap" }, error.message));
     }
   }
 
@@ -94,7 +95,7 @@ export async function show(main, shell) {
   function line(row) {
     return el("tr", {}, table.columns.map((column) => el("td", { class: NUMBERS.has(column.type) ? "number" : null },
       column.editable && column.type !== "blob"
-        ? el("button", { type: "button", class: "cell", "aria-label": `${column.name} of row ${row._id}: change`, onclick: () => change(row, column) }, shown(column, row[column.name]))
+        ? el("button", { type: "button", class: "cell", "aria-label": `${column.name} of row ${row._id}: change`, onclick: () => edit(row, column) }, shown(column, row[column.name]))
         : shown(column, row[column.name]))),
       el("td", {}, el("button", { type: "button", "aria-label": `Remove row ${row._id}`, onclick: () => remove(row) }, "✕")));
   }
@@ -123,38 +124,35 @@ export async function show(main, shell) {
     return { field, read, given: () => !none.checked };
   }
 
-  const buttons = (agree) => el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, agree), el("button", { value: "" }, "Cancel"));
+  // Each is about the table it was asked for; when another one is shown by then, that one stays as it is.
+  const renew = (changed) => (changed === table ? load() : undefined);
 
-  // Asks until it is done or left: what was typed is still there beside the refusal.
-  async function asking(heading, fields, agree, work) {
-    const refused = el("p", { class: "small level-error wrap", role: "alert" });
-    while ((await dialog(heading, fields, refused, buttons(agree))) === "yes") {
-      try {
-        await work();
-        return load();
-      } catch (error) {
-        refused.textContent = error.message;
-      }
-    }
-  }
-
-  async function change(row, column) {
+  function edit(row, column) {
     const one = control(column, row[column.name]);
-    await asking(`${column.name} of row ${row._id}`, one.field, "Save", () => ask("update", { table: table.name, id: row._id, data: { [column.name]: one.read() } }));
+    const changed = table;
+    return shell.asking(`${column.name} of row ${row._id}`, one.field, "Save", async () => {
+      await change("update", { table: changed.name, id: row._id, data: { [column.name]: one.read() } });
+      renew(changed);
+    });
   }
 
-  async function add() {
-    const columns = table.columns.filter((column) => column.editable && column.type !== "blob");
+  function add() {
+    const changed = table;
+    const columns = changed.columns.filter((column) => column.editable && column.type !== "blob");
     const controls = columns.map((column) => [column.name, control({ ...column, required: false }, null)]);
     const data = () => Object.fromEntries(controls.filter(([, one]) => one.given()).map(([name, one]) => [name, one.read()]));
-    await asking(`A new row of ${table.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), "Add", () => ask("insert", { table: table.name, data: data() }));
+    return shell.asking(`A new row of ${changed.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), "Add", async () => {
+      await change("insert", { table: changed.name, data: data() });
+      renew(changed);
+    });
   }
 
   async function remove(row) {
-    if (!(await shell.confirm(`Remove row ${row._id} of ${table.name}?`, "Remove"))) return;
+    const changed = table;
+    if (!(await shell.confirm(`Remove row ${row._id} of ${changed.name}?`, "Remove"))) return;
     try {
-      await ask("delete", { table: table.name, id: row._id });
-      await load();
+      await change("delete", { table: changed.name, id: row._id });
+      renew(changed);
     } catch (error) {
       shell.toast(error.message, "bad");
     }
@@ -165,7 +163,7 @@ export async function show(main, shell) {
     try {
       const all = [];
       for (let offset = 0; ; offset += EXPORT_PAGE) {
-        const part = await ask("query", { table: taken.name, order: "_id", limit: EXPORT_PAGE, offset });
+        const part = await post("data/do", { op: "query", table: taken.name, order: "_id", limit: EXPORT_PAGE, offset }); // the file comes though the page be left
         all.push(...part);
         if (part.length < EXPORT_PAGE) break;
       }

@@ -1,9 +1,9 @@
 // Groups: those hosted here with their members, those of other peers, and invitations. Names and labels are other people's text.
-import { dialog } from "../shell/dialogs.js";
 import { freshId } from "../shell/dom.js";
 import { counted, shortId } from "../shell/format.js";
 
 const REFRESH_MS = 3000; // peers come, go and say their names without a word to us
+const CALM_MS = 100; // several things happen at once
 const NAMED = 6; // members of another peer's group that are named
 const NAME_MAX = 200;
 
@@ -12,6 +12,7 @@ export async function show(main, shell) {
   let now = await shell.get("groups");
   const busy = new Set(); // what was pressed and is not answered yet
   const left = new Set(); // groups whose end is no news, since it was asked for here
+  const asking = shell.renewals();
 
   const text = (words) => el("bdi", {}, words);
   const named = (group) => text(group.name || group.group || group.id);
@@ -34,8 +35,11 @@ export async function show(main, shell) {
     busy.add(key);
     card.state.textContent = "";
     paint();
+    const isNews = asking();
     try {
-      take(await shell.post("groups/do", { action, ...options }));
+      const next = await shell.post("groups/do", { action, ...options });
+      if (isNews()) take(next);
+      else renew();
       if (done) shell.toast(done);
       return true;
     } catch (error) {
@@ -60,7 +64,9 @@ export async function show(main, shell) {
     const most = el("input", { id: ids.most, type: "number", min: 1, max: 1024, placeholder: "no bound" });
     const make = async (event) => {
       event.preventDefault();
-      if (!(await act(cards.hosted, "create", "create", { name: name.value, type: type.value, max_members: Number(most.value) }))) return;
+      const typed = name.value;
+      if (!(await act(cards.hosted, "create", "create", { name: typed, type: type.value, max_members: Number(most.value) }))) return;
+      if (name.value !== typed) return; // another one is being written
       name.value = "";
       name.focus();
     };
@@ -106,10 +112,10 @@ export async function show(main, shell) {
     const free = now.peers.filter((one) => !members.has(one.id));
     const id = freshId("peer");
     const chosen = peerChoice(id, free);
-    const asking = free.length
+    const parts = free.length
       ? [el("label", { class: "field", for: id }, "Who is here", chosen), el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, "Invite"), el("button", { value: "" }, "Cancel"))]
       : [el("p", { class: "soft" }, now.peers.length ? "Everybody who is here is in it." : "Nobody else is here now. Who is shown on the page Network can be invited."), el("p", { class: "row end" }, el("button", { value: "" }, "Close"))];
-    if ((await dialog(["Invite to ", named(group)], ...asking)) !== "yes") return;
+    if ((await shell.dialog(["Invite to ", named(group)], ...parts)) !== "yes") return;
     const peer = free.find((one) => one.id === chosen.value);
     await act(cards.hosted, `invite ${group.id}`, "invite", { group: group.id, peer: peer.id }, `Invited ${spoken(peer)}`);
   }
@@ -124,7 +130,9 @@ export async function show(main, shell) {
     const group = el("input", { id: ids.group, required: true, autocomplete: "off", spellcheck: "false" });
     const join = async (event) => {
       event.preventDefault();
-      if (await act(cards.joined, "join", "join", { host: host.value.trim(), group: group.value.trim() })) host.value = group.value = "";
+      const typed = [host.value, group.value];
+      if (!(await act(cards.joined, "join", "join", { host: typed[0].trim(), group: typed[1].trim() }))) return;
+      if (host.value === typed[0] && group.value === typed[1]) host.value = group.value = "";
     };
     return el("details", {}, el("summary", {}, "Join by its id"),
       el("form", { class: "row", onsubmit: join },
@@ -181,28 +189,22 @@ export async function show(main, shell) {
     return changed;
   }
 
-  let gone = false;
   async function renew() {
+    const isNews = asking();
     const next = await shell.get("groups").catch(() => null);
-    if (document.querySelector("dialog[open]")) return; // the focus goes back to what opened it
-    if (next && !gone && take(next)) paint();
+    if (!next || document.querySelector("dialog[open]")) return; // the focus goes back to what opened it
+    if (isNews() && take(next)) paint();
   }
-  let soon = 0;
+  const soon = shell.delayed(CALM_MS, renew);
   function hear(change) {
-    clearTimeout(soon);
-    soon = setTimeout(renew, 100);
+    soon();
     if (change.what === "ended" && change.host !== now.id && !left.delete(placeOf(change))) {
       shell.toast(`No longer in ${change.name || change.group}${change.message ? `: ${change.message}` : ""}`, change.message ? "bad" : "good");
     }
   }
 
   paint();
-  const ends = [shell.on("group", hear), shell.on("gap", renew)];
-  const timer = setInterval(renew, REFRESH_MS);
-  return () => {
-    gone = true;
-    clearInterval(timer);
-    clearTimeout(soon);
-    ends.forEach((end) => end());
-  };
+  shell.on("group", hear);
+  shell.on("gap", renew);
+  shell.every(REFRESH_MS, renew);
 }

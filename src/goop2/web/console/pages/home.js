@@ -103,25 +103,19 @@ export async function show(main, shell) {
     if (held) [...main.querySelectorAll("a, button")].find((one) => one.textContent === held)?.focus();
   }
 
-  let timer = 0;
-  let gone = false;
+  const asking = shell.renewals();
   async function refresh() {
-    timer = 0;
+    const isNews = asking();
     try {
-      home = await shell.get("home");
-      if (!gone) paint();
+      const next = await shell.get("home");
+      if (!isNews()) return;
+      home = next;
+      paint();
     } catch {
       // The sign at the top says that the peer is not reached.
     }
   }
-  const soon = () => {
-    timer ||= setTimeout(refresh, REFRESH_MS);
-  };
+  const soon = shell.delayed(REFRESH_MS, refresh);
   paint();
-  const ends = ["run", "script", "group", "gap"].map((kind) => shell.on(kind, soon));
-  return () => {
-    gone = true;
-    clearTimeout(timer);
-    ends.forEach((end) => end());
-  };
+  for (const kind of ["run", "script", "group", "gap"]) shell.on(kind, soon);
 }

@@ -16,7 +16,7 @@ export async function show(main, shell) {
   const { files } = await shell.get("listen/files");
   let now = await shell.get("listen");
   let heardAt = performance.now();
-  let moving = false; // while the owner holds the slider it is not moved
+  let moving = 0; // while the owner holds the slider, or what it was moved to is on its way, it is not moved
 
   const ids = { name: freshId("name"), place: freshId("place"), find: freshId("find") };
   const card = el("section", { class: "card listening" });
@@ -26,19 +26,33 @@ export async function show(main, shell) {
   const found = el("ul", { class: "list files" });
   const choose = el("section", { class: "card" }, el("h2", {}, "Files"),
     el("label", { class: "field", for: ids.find }, "Find, or a path in the peer's folder or in one of listen.media_dirs", find), found);
-  const place = el("input", { id: ids.place, type: "range", min: 0, step: 1, "aria-label": "Position", oninput: () => { moving = true; }, onchange: seek });
+  const place = el("input", { id: ids.place, type: "range", min: 0, step: 1, "aria-label": "Position", oninput: () => { moving = hold(); }, onchange: seek });
   const time = el("span", { class: "mono small" });
   main.replaceChildren(el("h1", {}, "Listening"), card, state, el("div", { class: "columns" }, choose, who));
 
+  const asking = shell.renewals();
+  const acting = shell.choices();
+
   async function act(action, options = {}) {
+    const isLatest = acting();
+    const isNews = asking();
     state.textContent = "";
     try {
-      take(await shell.post("listen/control", { action, ...options }));
+      const next = await shell.post("listen/control", { action, ...options });
+      if (isNews()) take(next);
+      else await renew();
       return true;
     } catch (error) {
-      state.textContent = error.message;
+      if (isLatest()) state.textContent = error.message;
+      else shell.toast(error.message, "bad");
       return false;
     }
+  }
+
+  async function renew() {
+    const isNews = asking();
+    const next = await shell.get("listen").catch(() => null);
+    if (next && isNews()) take(next);
   }
 
   function take(next) {
@@ -53,14 +67,20 @@ export async function show(main, shell) {
     return Math.min(now.session.track.duration || Infinity, play.position + passed);
   }
 
-  function seek() {
-    moving = false;
-    act("seek", { seconds: Math.min(Number(place.value), now.session.track.duration) });
+  let holds = 0;
+  const hold = () => ++holds;
+  async function seek() {
+    const mine = (moving = hold());
+    await act("seek", { seconds: Math.min(Number(place.value), now.session.track.duration) });
+    if (moving === mine) moving = 0;
+    tick();
   }
 
+  const loading = shell.choices();
   async function load(path) {
+    const isChosen = loading();
     if (!now.session && !(await act("create", { name: "Listening together" }))) return;
-    if (await act("load", { path })) await act("play");
+    if (isChosen() && (await act("load", { path })) && isChosen()) await act("play");
   }
 
   function paint() {
@@ -68,14 +88,16 @@ export async function show(main, shell) {
     const hosts = !session || session.role === "host";
     choose.hidden = !hosts;
     const kept = card.contains(document.activeElement) ? document.activeElement.dataset.act : null;
-    if (!session) card.replaceChildren(...opening());
-    else card.replaceChildren(...(hosts ? hosting(session) : hearing(session)));
+    if (session) card.replaceChildren(...(hosts ? hosting(session) : hearing(session)));
+    else if (!opening) card.replaceChildren(...makeOpening());
+    opening = !session; // once it is there, a name that is typed stays
     if (kept) card.querySelector(`[data-act="${kept}"]`)?.focus();
     paintWho(session);
     tick();
   }
 
-  function opening() {
+  let opening = false;
+  function makeOpening() {
     const name = el("input", { id: ids.name, value: "Listening together", maxlength: 100, required: true });
     return [el("h2", {}, "No session is open"), el("p", { class: "small soft" }, "You play an audio file, and everybody who listens hears the same second: pages of your site, and other peers."),
       el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); act("create", { name: name.value }); } },
@@ -146,13 +168,8 @@ export async function show(main, shell) {
     if (bar && length) bar.value = at / length;
   }
 
-  const renew = async () => take(await shell.get("listen").catch(() => now));
   paint();
   paintFiles();
-  const ends = [shell.on("listen", renew), shell.on("gap", renew)];
-  const timer = setInterval(tick, TICK_MS);
-  return () => {
-    clearInterval(timer);
-    ends.forEach((end) => end());
-  };
+  for (const kind of ["listen", "gap"]) shell.on(kind, renew);
+  shell.every(TICK_MS, tick);
 }

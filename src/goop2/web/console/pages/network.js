@@ -21,19 +21,26 @@ export async function show(main, shell) {
     el("section", { class: "card" }, el("h2", {}, "This peer's addresses"), own),
   );
 
+  const connecting = shell.choices();
   async function connect(event) {
     event.preventDefault();
-    state.className = "wrap small soft";
-    state.textContent = "Connecting…";
+    const isLatest = connecting();
+    const typed = input.value;
+    say("Connecting…");
     try {
-      const found = await shell.post("network/connect", { address: input.value.trim() });
-      state.textContent = `Connected to ${found.label}, ${shortId(found.peer)}.`;
-      input.value = "";
+      const found = await shell.post("network/connect", { address: typed.trim() });
+      if (isLatest()) say(`Connected to ${found.label}, ${shortId(found.peer)}.`);
+      if (input.value === typed) input.value = "";
       await renew();
     } catch (error) {
-      state.className = "wrap small level-error";
-      state.textContent = error.message;
+      if (isLatest()) say(error.message, "level-error");
+      else shell.toast(error.message, "bad");
     }
+  }
+
+  function say(text, kind = "soft") {
+    state.className = `wrap small ${kind}`;
+    state.textContent = text;
   }
 
   function row(peer) {
@@ -55,10 +62,11 @@ export async function show(main, shell) {
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
   }
 
-  const renew = async () => {
+  const asking = shell.renewals();
+  async function renew() {
+    const isNews = asking();
     const network = await shell.get("network").catch(() => null);
-    if (network) paint(network);
-  };
-  const timer = setInterval(renew, REFRESH_MS);
-  return () => clearInterval(timer);
+    if (network && isNews()) paint(network);
+  }
+  shell.every(REFRESH_MS, renew);
 }

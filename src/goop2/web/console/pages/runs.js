@@ -7,6 +7,7 @@ import { rows } from "../shell/rows.js";
 const SHOWN_MAX = 5000;
 const REFRESH_MS = 500;
 const PLOT_MS = 5000;
+const WRITING_MS = 200; // after the last key, until what was written is looked for
 const FILTERS = ["text", "script", "kind", "status", "caller"];
 const STATUSES = ["ok", "failed", "script_error", "timeout", "memory", "unavailable"];
 
@@ -15,10 +16,11 @@ export async function show(main, shell) {
   let view = shell.query.get("view") === "logs" ? "logs" : "runs";
   let items = [];
   let ids = new Set();
-  let timer = 0;
-  let asked = 0; // counts questions, so that a slow answer does not overwrite a newer one
-  let gone = false;
+  let shown = { view, filter: {} }; // what the rows are of
+  let unanswered = 0; // questions for other rows
+  let missed = false; // whether something ran meanwhile
 
+  const soonRenew = shell.delayed(WRITING_MS, () => renew(), true);
   const controls = Object.fromEntries(FILTERS.map((name) => [name, control(name)]));
   const count = el("span", { class: "soft small", role: "status" });
   const tabs = ["runs", "logs"].map((name) =>
@@ -27,7 +29,7 @@ export async function show(main, shell) {
   const box = el("div", { class: "rows", id: "rows", role: "tabpanel", tabindex: "0" });
   const opened = el("div", { "aria-live": "polite" });
   const drawings = el("div", { class: "plots" });
-  const list = rows(box, (item) => (view === "runs" ? runRow(item) : lineRow(item)), (item) => item.key);
+  const list = rows(box, (item) => (shown.view === "runs" ? runRow(item) : lineRow(item)), (item) => item.key);
   main.replaceChildren(
     el("h1", {}, "Runs & logs"),
     drawings,
@@ -84,12 +86,12 @@ export async function show(main, shell) {
     );
   }
 
-  const path = (more = {}) => `${view === "runs" ? "runs" : "lines"}?${new URLSearchParams({ ...filter(), ...more })}`;
+  const path = (of, more = {}) => `${of.view === "runs" ? "runs" : "lines"}?${new URLSearchParams({ ...of.filter, ...more })}`;
 
-  function keyed(answer) {
+  function keyed(answer, of) {
     const places = new Map(); // a run's lines are told apart by their place in it
     return answer.map((item) => {
-      if (view === "runs") return { ...item, key: item.id };
+      if (of.view === "runs") return { ...item, key: item.id };
       const place = (places.get(item.run) || 0) + 1;
       places.set(item.run, place);
       return { ...item, key: `${item.run}.${place}` };
@@ -97,38 +99,40 @@ export async function show(main, shell) {
   }
 
   function say() {
-    const what = view === "runs" ? "run" : "line";
+    const what = shown.view === "runs" ? "run" : "line";
     count.textContent = items.length ? counted(items.length, what) : `No ${what} fits`;
   }
 
+  const choose = shell.choices();
   async function renew() {
-    const mine = ++asked;
-    shell.note({ ...(view === "logs" ? { view } : {}), ...filter() });
+    const isChosen = choose();
+    const asked = { view, filter: filter() };
+    shell.note({ ...(view === "logs" ? { view } : {}), ...asked.filter });
+    unanswered++;
     try {
-      const answer = await shell.get(path());
-      if (mine !== asked || gone) return;
-      items = keyed(answer);
+      const answer = await shell.get(path(asked));
+      if (!isChosen()) return;
+      shown = asked;
+      items = keyed(answer, asked);
       ids = new Set(items.map((item) => item.key));
       list.renew(items);
       say();
     } catch (error) {
-      if (!gone) count.textContent = error.message;
+      if (isChosen()) count.textContent = error.message;
+    } finally {
+      unanswered--;
     }
-  }
-
-  let writing = 0;
-  function soonRenew() {
-    clearTimeout(writing);
-    writing = setTimeout(renew, 200);
+    if (missed) addNew();
   }
 
   async function addNew() {
-    timer = 0;
-    const mine = asked;
+    missed = unanswered > 0; // what is asked for may not know it yet
+    if (missed) return;
+    const asked = shown;
     const newest = items.length ? items[0].id || items[0].run : 0;
     try {
-      const answer = keyed(await shell.get(path({ after: newest })));
-      if (mine !== asked || gone) return;
+      const answer = keyed(await shell.get(path(asked, { after: newest })), asked);
+      if (asked !== shown) return;
       const fresh = answer.filter((item) => !ids.has(item.key));
       fresh.forEach((item) => ids.add(item.key));
       items = [...fresh, ...items].slice(0, SHOWN_MAX);
@@ -150,16 +154,26 @@ export async function show(main, shell) {
     renew();
   }
 
+  const chooseRun = shell.choices();
   async function openRun(id) {
+    const isChosen = chooseRun();
+    const from = document.activeElement;
     try {
       const run = await shell.get(`runs/${id}`);
-      const close = el("button", { type: "button", onclick: () => opened.replaceChildren() }, "Close");
-      opened.replaceChildren(detail(run, close));
+      if (!isChosen()) return;
+      opened.replaceChildren(detail(run, el("button", { type: "button", onclick: closeRun }, "Close")));
     } catch (error) {
-      return shell.toast(error.message, "bad");
+      if (isChosen()) shell.toast(error.message, "bad");
+      return;
     }
+    if (![from, document.body].includes(document.activeElement)) return; // whoever writes in a filter by now stays there
     opened.firstChild.scrollIntoView({ block: "nearest" });
     opened.querySelector("h2").focus();
+  }
+
+  function closeRun() {
+    chooseRun();
+    opened.replaceChildren();
   }
 
   function detail(run, close) {
@@ -208,26 +222,19 @@ export async function show(main, shell) {
   const toOpen = shell.query.get("run");
   look(view);
   const drawn = plots(drawings);
+  const plotting = shell.renewals();
   const replot = async () => {
-    const [one, minutes] = await Promise.all([drawn, shell.get("minutes")]);
-    if (!gone) one.set(minutes);
+    const isNews = plotting();
+    const [one, minutes] = await shell.whileShown(Promise.all([drawn, shell.get("minutes")]));
+    if (isNews()) one.set(minutes);
   };
   replot().catch((error) => shell.toast(`The plots: ${error.message}`, "bad"));
-  const every = setInterval(() => replot().catch(() => {}), PLOT_MS);
+  shell.every(PLOT_MS, () => replot().catch(() => {}));
   if (toOpen) openRun(toOpen);
-  const ends = [
-    shell.on("run", () => {
-      timer ||= setTimeout(addNew, REFRESH_MS);
-    }),
-    shell.on("gap", renew),
-  ];
-  return () => {
-    gone = true;
-    clearInterval(every);
-    clearTimeout(timer);
-    clearTimeout(writing);
-    ends.forEach((end) => end());
+  shell.on("run", shell.delayed(REFRESH_MS, addNew));
+  shell.on("gap", renew);
+  shell.atEnd(() => {
     list.end();
     drawn.then((one) => one.end(), () => {});
-  };
+  });
 }

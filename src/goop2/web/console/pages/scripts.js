@@ -1,18 +1,21 @@
 // Scripts: the list with its states, the editor, and trying a script out as anybody.
 import { freshId } from "../shell/dom.js";
-import { dialog } from "../shell/dialogs.js";
+import { post } from "../shell/api.js";
 import { bytes, duration } from "../shell/format.js";
+import { toast } from "../shell/toasts.js";
 
+const unsaved = new Map(); // key → text of a script whose save was refused after it was left
+const saving = new Map(); // key → promise of a save that is on its way
 const shown = ({ kind, name }) => (kind === "command" ? `!${name}` : name);
+const keyOf = ({ kind, name }) => `${kind}/${name}`;
 const same = (one, other) => one && other && one.kind === other.kind && one.name === other.name;
 
 export async function show(main, shell) {
   const { el } = shell;
-  const [{ edit }, functions, first] = await Promise.all([import("../vendor/editor.js"), shell.get("scripts/table"), shell.get("scripts")]);
+  const [{ edit }, functions, first] = await Promise.all([shell.whileShown(import("../vendor/editor.js")), shell.get("scripts/table"), shell.get("scripts")]);
   let listing = first;
-  let open = null; // {kind, name, version, saved}
+  let open = null; // {kind, name, version, saved, sent: text that is on its way to be saved, or null}
   let editor = null;
-  let gone = false;
 
   const list = el("nav", { class: "script-list", "aria-label": "Scripts" });
   const warnings = el("div", {});
@@ -33,6 +36,7 @@ export async function show(main, shell) {
   );
 
   const dirty = () => open && editor && editor.text() !== open.saved;
+  const written = () => dirty() && editor.text() !== open.sent; // what nobody was asked to save
   const entry = (which) => listing.scripts.find((one) => same(one, which));
 
   function paintList() {
@@ -59,66 +63,108 @@ export async function show(main, shell) {
     const one = entry(open);
     const fault = one && one.fault;
     editor.fault(fault && !dirty() ? fault : null);
-    save.disabled = !dirty();
+    save.disabled = !written();
     state.className = `wrap small ${fault ? "level-error" : "soft"}`;
     const line = fault && (fault.line ? `Line ${fault.line}: ${fault.message}` : fault.message);
     const told = fault ? [line, one.older_runs ? ". The last version that compiled goes on answering." : ". No version of it has compiled, so it does not answer."] : [];
     const where = fault && fault.line ? [" ", el("button", { type: "button", class: "link", onclick: () => editor.goto(fault.line) }, "Show the line")] : [];
-    state.replaceChildren(...(dirty() ? ["Not saved. ", ...told] : fault ? [...told, ...where] : ["Saved, and live."]));
-    shell.guard(dirty() ? () => shell.confirm(`Leave ${shown(open)} without saving?`, "Leave") : null);
+    state.replaceChildren(...(written() ? ["Not saved. ", ...told] : dirty() ? ["Saving… "] : fault ? [...told, ...where] : ["Saved, and live."]));
+    shell.guard(dirty() ? mayLeave : null);
   }
 
+  async function mayLeave() {
+    return !written() || shell.confirm(`Leave ${shown(open)} without saving?`, "Leave");
+  }
+
+  const choosing = shell.choices();
   async function choose(which) {
-    if (dirty() && !(await shell.confirm(`Leave ${shown(open)} without saving?`, "Leave"))) return;
+    const isChosen = choosing();
+    if (!(await mayLeave()) || !isChosen()) return;
+    const left = editor && editor.text();
     try {
-      const file = await shell.post("scripts/read", { kind: which.kind, name: which.name });
-      if (gone) return;
-      open = { kind: which.kind, name: which.name, version: file.version, saved: file.text };
-      shell.note({ kind: which.kind, name: which.name });
-      title.textContent = shown(open);
-      if (editor) editor.destroy();
-      editor = edit(place, { text: file.text, functions, label: `Source of ${shown(open)}`, changed: paintState, save: store });
-      work.hidden = trial.hidden = false;
-      paintList();
-      paintState();
-      paintTrial();
+      await shell.whileShown(Promise.resolve(saving.get(keyOf(which)))); // its answer brings the version to save the next one over
+      const file = await shell.read("scripts/read", { kind: which.kind, name: which.name });
+      if (!isChosen()) return;
+      const isAsBefore = !editor || editor.text() === left; // else something was written meanwhile
+      if (!isAsBefore && (!(await mayLeave()) || !isChosen())) return;
+      show({ kind: which.kind, name: which.name, version: file.version, saved: file.text, sent: null });
     } catch (error) {
-      shell.toast(error.message, "bad");
+      if (isChosen()) shell.toast(error.message, "bad");
     }
   }
 
+  function show(script) {
+    const before = open;
+    open = script;
+    shell.note({ kind: open.kind, name: open.name });
+    title.textContent = shown(open);
+    if (editor) editor.destroy();
+    editor = edit(place, { text: unsaved.get(keyOf(open)) ?? open.saved, functions, label: `Source of ${shown(open)}`, changed: paintState, save: store });
+    unsaved.delete(keyOf(open));
+    work.hidden = trial.hidden = false;
+    paintList();
+    paintState();
+    if (!same(before, open)) paintTrial();
+  }
+
+  // One save at a time: what is written meanwhile is saved after it, as the next version, when that was asked for.
+  let again = false;
   async function store() {
-    if (!dirty()) return;
+    if (!written()) return;
+    again = open.sent !== null;
+    if (again) return;
     const which = open;
     const text = editor.text();
+    which.sent = text;
+    paintState();
     try {
-      const answer = await shell.post("scripts/save", { kind: which.kind, name: which.name, text, version: which.version });
-      which.version = answer.version;
-      which.saved = text;
-      shell.toast(answer.fault ? `Saved, but it does not compile${answer.older_runs ? ": the older version runs on" : ""}.` : "Saved, and live.", answer.fault ? "bad" : "good");
+      // Whoever is elsewhere by now is told of a refusal all the same, and the text is kept.
+      const answered = post("scripts/save", { kind: which.kind, name: which.name, text, version: which.version });
+      saving.set(keyOf(which), answered.catch(() => {}));
+      const answer = await answered.finally(() => saving.delete(keyOf(which)));
+      Object.assign(which, { version: answer.version, saved: text, sent: null });
+      if (isOpen(which)) toast(answer.fault ? `Saved, but it does not compile${answer.older_runs ? ": the older version runs on" : ""}.` : "Saved, and live.", answer.fault ? "bad" : "good");
     } catch (error) {
-      if (error.status !== 409) return shell.toast(error.message, "bad");
-      if (await shell.confirm(`${error.message}. Take over what is in the file now, and lose what you wrote here?`, "Take over")) return choose(which, (open.saved = editor.text()));
-      which.version = error.body.version; // the next save puts ours in its place
-      which.saved = error.body.text;
+      which.sent = null;
+      again = false;
+      if (!isOpen(which)) return keep(which, text, error);
+      paintState();
+      if (error.status !== 409) return toast(error.message, "bad");
+      const takeOver = await shell.confirm(`${error.message}. Take over what is in the file now, and lose what you wrote here?`, "Take over");
+      Object.assign(which, { version: error.body.version, saved: error.body.text }); // the next save puts ours in its place
+      if (takeOver) show({ ...which });
     }
-    await renew();
+    if (!shownNow) return;
+    if (again && isOpen(which)) store();
+    again = false;
+    doing(renew);
   }
 
+  let shownNow = true;
+  const isOpen = (which) => shownNow && which === open;
+  shell.atEnd(() => { shownNow = false; });
+
+  function keep(which, text, error) {
+    unsaved.set(keyOf(which), text);
+    toast(`${shown(which)} is not saved: ${error.message}. Your text is kept: open it again.`, "bad");
+  }
+
+  const asking = shell.renewals();
   async function renew() {
-    listing = await shell.get("scripts");
-    if (gone) return;
+    const isNews = asking();
+    const next = await shell.get("scripts");
+    if (!isNews()) return;
+    listing = next;
     paintList();
     if (open && editor) paintState();
   }
 
-  async function asked(question, value, agree) {
+  function asked(question, value, agree, does) {
     const id = freshId("name");
     const input = el("input", { id, value, required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", title: "1 to 64 letters, digits, - and _", autocomplete: "off", spellcheck: "false" });
-    const buttons = el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, agree), el("button", { value: "", formnovalidate: true }, "Cancel"));
-    const answer = dialog(question, el("label", { class: "field", for: id }, "Name", input), buttons);
+    const done = shell.asking(question, el("label", { class: "field", for: id }, "Name", input), agree, () => does(input.value.trim()));
     input.select();
-    return (await answer) === "yes" ? input.value.trim() : "";
+    return done;
   }
 
   async function doing(work) {
@@ -129,35 +175,40 @@ export async function show(main, shell) {
     }
   }
 
-  const create = (kind) => doing(async () => {
-    const name = await asked(kind === "command" ? "A new chat command" : "A new data function", "", "Make it");
-    if (!name) return;
+  const create = (kind) => asked(kind === "command" ? "A new chat command" : "A new data function", "", "Make it", async (name) => {
     await shell.post("scripts/create", { kind, name });
-    await renew();
-    await choose({ kind, name });
+    choose({ kind, name });
+    doing(renew);
   });
 
   function rename() {
-    return doing(async () => {
-      const name = await asked(`A new name for ${shown(open)}`, open.name, "Rename");
-      if (!name || name === open.name) return;
-      if (dirty()) return shell.toast("Save it first.", "bad");
-      await shell.post("scripts/rename", { kind: open.kind, name: open.name, new_name: name });
-      const which = { kind: open.kind, name };
-      await renew();
-      await choose(which);
+    if (dirty()) return shell.toast("Save it first.", "bad");
+    const which = open;
+    return asked(`A new name for ${shown(which)}`, which.name, "Rename", async (name) => {
+      if (name === which.name) return;
+      await shell.post("scripts/rename", { kind: which.kind, name: which.name, new_name: name });
+      which.name = name;
+      if (which === open) {
+        shell.note({ kind: which.kind, name });
+        title.textContent = shown(which);
+      }
+      doing(renew);
     });
   }
 
   function remove() {
     return doing(async () => {
-      if (!(await shell.confirm(`Delete ${shown(open)}? Its file goes; what it kept stays.`, "Delete"))) return;
-      await shell.post("scripts/delete", { kind: open.kind, name: open.name, version: open.version });
-      editor.destroy();
-      open = editor = null;
-      work.hidden = trial.hidden = true;
-      shell.guard(null);
-      shell.note({});
+      const which = open;
+      if (!(await shell.confirm(`Delete ${shown(which)}? Its file goes; what it kept stays.`, "Delete"))) return;
+      await shell.post("scripts/delete", { kind: which.kind, name: which.name, version: which.version });
+      if (which === open) {
+        choosing(); // what is asked for later is chosen anew
+        editor.destroy();
+        open = editor = null;
+        work.hidden = trial.hidden = true;
+        shell.guard(null);
+        shell.note({});
+      }
       await renew();
     });
   }
@@ -171,13 +222,13 @@ export async function show(main, shell) {
     const email = el("input", { id: ids.email, autocomplete: "off", inputmode: "email" });
     const out = el("div", { "aria-live": "polite" });
     const go = el("button", { type: "submit", class: "main" }, "Run it");
-    const which = { kind: open.kind, name: open.name };
     async function run(event) {
       event.preventDefault();
       go.disabled = true;
       try {
         const as = caller.value.trim() ? { id: caller.value.trim(), label: label.value, email: email.value } : null;
-        out.replaceChildren(...outcome(await shell.post("scripts/try", { ...which, argument: argument.value, caller: as })));
+        const { kind, name } = open; // as it is called now
+        out.replaceChildren(...outcome(await shell.post("scripts/try", { kind, name, argument: argument.value, caller: as })));
       } catch (error) {
         out.replaceChildren(el("p", { class: "level-error" }, error.message));
       }
@@ -188,7 +239,7 @@ export async function show(main, shell) {
       el("div", { class: "filters" },
         el("label", { class: "field", for: ids.caller }, "As the caller with the id", caller),
         el("label", { class: "field", for: ids.label }, "Label", label),
-        el("label", { class: "field", for: ids.email }, "E-mail", email), go),
+        el("label", { class: "field", for: ids.email }, "E-mail, as callers claim it", email), go),
       dirtyNote()), out);
   }
 
@@ -209,17 +260,11 @@ export async function show(main, shell) {
     ].filter(Boolean);
   }
 
-  const end = shell.on("script", () => doing(renew));
+  shell.on("script", () => doing(renew));
   paintList();
   const wanted = { kind: shell.query.get("kind"), name: shell.query.get("name") };
   const named = listing.scripts.find((one) => one.path === shell.query.get("path"));
   if (named) await choose(named);
   else if (entry(wanted)) await choose(wanted);
   else if (listing.scripts.length && matchMedia("(min-width: 60rem)").matches) await choose(listing.scripts[0]);
-  return () => {
-    gone = true;
-    end();
-    shell.guard(null);
-    if (editor) editor.destroy();
-  };
 }

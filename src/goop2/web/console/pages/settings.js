@@ -9,6 +9,7 @@ export async function show(main, shell) {
   let controls = [];
   const save = el("button", { type: "submit", class: "main", disabled: true }, "Save");
   const undo = el("button", { type: "button", disabled: true, onclick: () => paint(page) }, "Undo");
+  let saving = false;
   const state = el("p", { class: "wrap", role: "status" });
 
   function paint(next) {
@@ -37,12 +38,23 @@ export async function show(main, shell) {
     const value = setting.value;
     let input;
     let read;
+    let write = (now) => { input.value = now === null ? "" : String(now); };
     if (setting.kind === "switch") {
       input = el("select", common, [["", `default (${setting.default})`], ["true", "on"], ["false", "off"]].map(([name, text]) =>
         el("option", { value: name, selected: name === (value === null ? "" : String(value)) }, text)));
       read = () => (input.value === "" ? null : input.value === "true");
+    } else if (setting.kind === "switch or list") {
+      const shown = (now) => (Array.isArray(now) ? now.join("\n") : now === null ? "" : now ? "on" : "off");
+      input = el("textarea", { ...common, rows: 2, value: shown(value), placeholder: "on, off, or one a line", spellcheck: "false" });
+      write = (now) => { input.value = shown(now); };
+      read = () => {
+        const lines = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
+        const word = lines.length === 1 ? { on: true, off: false, true: true, false: false }[lines[0].toLowerCase()] : undefined;
+        return word ?? (lines.length ? lines : null);
+      };
     } else if (setting.kind === "list") {
       input = el("textarea", { ...common, value: (value || []).join("\n"), placeholder: "one a line", spellcheck: "false" });
+      write = (now) => { input.value = (now || []).join("\n"); };
       read = () => {
         const lines = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
         return lines.length ? lines : null;
@@ -56,10 +68,7 @@ export async function show(main, shell) {
         return setting.kind === "number" && Number.isFinite(Number(written)) ? Number(written) : written;
       };
     }
-    const notes = [
-      setting.overridden && el("span", { class: "badge warn" }, `set by ${setting.variable}`),
-      setting.waits && el("span", { class: "badge warn" }, "waits for a restart"),
-    ];
+    const notes = el("span");
     const row = el(
       "div",
       { class: "setting" },
@@ -67,36 +76,63 @@ export async function show(main, shell) {
       el("p", { class: "say small soft", id: about }, setting.doc.replaceAll("`", "")),
       el("div", { class: "control" }, input, el("p", { class: "small soft wrap" }, `${setting.allowed}. Default: ${setting.default}`)),
     );
-    const before = JSON.stringify(value === "" ? null : value);
-    const isEmptyList = setting.kind === "list" && value && !value.length;
-    return { setting, row, read, changed: () => JSON.stringify(read()) !== (isEmptyList ? "null" : before) };
+    const control = { setting, row, read, write, saved: "", changed: () => JSON.stringify(read()) !== control.saved };
+    control.take = ({ value, overridden, variable, waits }) => {
+      const isEmpty = value === "" || (Array.isArray(value) && !value.length);
+      control.saved = JSON.stringify(isEmpty ? null : value);
+      notes.replaceChildren(...[
+        overridden && el("span", { class: "badge warn" }, `set by ${variable}`),
+        waits && el("span", { class: "badge warn" }, "waits for a restart"),
+      ].filter(Boolean));
+    };
+    control.take(setting);
+    return control;
   }
 
   function look() {
     const changed = controls.filter((one) => one.changed());
     controls.forEach((one) => one.row.classList.toggle("changed", changed.includes(one)));
-    save.disabled = undo.disabled = !changed.length;
+    save.disabled = !changed.length;
+    undo.disabled = !changed.length || saving;
     const waiting = page.settings.filter((one) => one.waits).length;
     state.textContent = changed.length
       ? `${changed.length} changed. It takes effect when the peer starts again.`
       : waiting ? `Saved. ${waiting} ${waiting === 1 ? "waits" : "wait"} for the next start of the peer.` : "Nothing changed.";
     state.classList.remove("level-error");
-    shell.guard(changed.length ? () => shell.confirm("Leave without saving?", "Leave") : null);
+    shell.guard(changed.length ? () => shell.confirm(saving ? "Leave before it is known whether it is saved?" : "Leave without saving?", "Leave") : null);
   }
 
   async function send(event) {
     event.preventDefault();
-    const changes = Object.fromEntries(controls.filter((one) => one.changed()).map((one) => [one.setting.path, one.read()]));
+    if (saving) return;
+    saving = true;
+    look();
+    const sent = new Map(controls.map((one) => [one, JSON.stringify(one.read())]));
     try {
-      paint(await shell.post("settings", { version: page.version, changes }));
+      const changes = Object.fromEntries(controls.filter((one) => one.changed()).map((one) => [one.setting.path, one.read()]));
+      take(await shell.post("settings", { version: page.version, changes }), sent);
       shell.toast(`Saved. What stood there before is ${page.backup}.`);
     } catch (error) {
+      saving = false;
+      look();
       if (error.status === 409 && (await shell.confirm(`${error.message}.`, "Look at it now"))) return paint(await shell.get("settings"));
       state.textContent = error.message;
       state.classList.add("level-error");
     }
   }
 
+  // What was written while the save was on its way stays as it is, and is not saved yet.
+  function take(next, sent) {
+    saving = false;
+    page = next;
+    const settings = new Map(next.settings.map((one) => [one.path, one]));
+    for (const one of controls) {
+      const now = settings.get(one.setting.path);
+      one.take(now);
+      if (one.changed() && JSON.stringify(one.read()) === sent.get(one)) one.write(now.value); // it may be written another way
+    }
+    look();
+  }
+
   paint(page);
-  return () => shell.guard(null);
 }

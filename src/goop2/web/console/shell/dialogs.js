@@ -1,14 +1,6 @@
 // What the console says and asks, by the browser's own <dialog>.
 import { el } from "./dom.js";
-
-const SHOWN_MS = 5000;
-
-/** A word at the edge of the page, gone by itself: `toast("Saved")`, `toast("Not saved: …", "bad")`. */
-export function toast(text, kind = "good") {
-  const note = el("p", { class: `toast ${kind}` }, text);
-  document.getElementById("toasts").append(note);
-  setTimeout(() => note.remove(), SHOWN_MS);
-}
+import { toast } from "./toasts.js";
 
 /** Puts `text` where the system pastes from, and says `done`. */
 export async function copy(text, done) {
@@ -20,22 +12,63 @@ export async function copy(text, done) {
   }
 }
 
-/** A dialog with `children`; a button whose `value` is set closes it. Promise of that value, "" when it was left. */
-export function dialog(title, ...children) {
+// A dialog with `children` in a form; it goes away when it is closed, or when `signal` aborts.
+function open(title, children, signal) {
   const name = el("h2", { id: "dialog-title" }, title);
-  const box = el("dialog", { "aria-labelledby": "dialog-title" }, el("form", { method: "dialog" }, name, ...children));
+  const form = el("form", { method: "dialog" }, name, ...children);
+  const box = el("dialog", { "aria-labelledby": "dialog-title" }, form);
+  const leave = () => box.close("");
+  box.addEventListener("close", () => {
+    signal?.removeEventListener("abort", leave);
+    box.remove();
+  });
+  signal?.addEventListener("abort", leave);
   document.body.append(box);
   box.showModal();
-  return new Promise((resolve) => {
-    box.addEventListener("close", () => {
-      box.remove();
-      resolve(box.returnValue);
-    });
-  });
+  return { box, form };
 }
 
+const closed = (box) => new Promise((resolve) => box.addEventListener("close", () => resolve(box.returnValue)));
+
+/** A dialog with `children`; a button whose `value` is set closes it. Promise of that value, "" when it was left. */
+export const dialog = (signal, title, ...children) => closed(open(title, children, signal).box);
+
+const buttons = (agree, props = {}) =>
+  el("p", { class: "row end" }, el("button", { class: "main", value: "yes" }, agree), el("button", { value: "", formnovalidate: true, ...props }, "Cancel"));
+
 /** Promise of whether the owner agrees: `await confirm("Delete hello.lua?", "Delete")`. */
-export async function confirm(question, agree = "OK") {
-  const buttons = el("p", { class: "row end" }, el("button", { class: "main", value: "yes" }, agree), el("button", { value: "", autofocus: true }, "Cancel"));
-  return (await dialog(question, buttons)) === "yes";
+export async function confirm(question, agree = "OK", signal = undefined) {
+  return (await dialog(signal, question, buttons(agree, { autofocus: true }))) === "yes";
+}
+
+/**
+ * A dialog that stays open until `work()` is done, or it is left: what was typed into `fields` stays there while that is on its way, and
+ * beside what was refused. Promise of whether it was done; what is refused after the dialog was left is told as a toast.
+ */
+export function asking(signal, title, fields, agree, work) {
+  const refused = el("p", { class: "small level-error wrap", role: "alert" });
+  const typed = el("div", {}, fields);
+  const { box, form } = open(title, [typed, refused, buttons(agree)], signal);
+  const gone = closed(box);
+  let done = false;
+  form.addEventListener("submit", async (event) => {
+    if (event.submitter?.value === "") return; // Cancel
+    event.preventDefault();
+    if (typed.inert) return;
+    const held = document.activeElement;
+    typed.inert = true;
+    refused.textContent = "";
+    try {
+      await work();
+      done = true;
+      if (box.open) box.close("yes");
+    } catch (error) {
+      if (box.open) refused.textContent = error.message;
+      else toast(error.message, "bad");
+    } finally {
+      typed.inert = false;
+    }
+    if (box.open && box.contains(held)) held.focus();
+  });
+  return gone.then(() => done);
 }

@@ -51,7 +51,8 @@ function listen(connected) {
 
 async function hear(connected, signal) {
   const headers = lastId ? { ...authorization(), "Last-Event-ID": lastId } : authorization();
-  const response = await fetch("/api/console/events", { headers, signal });
+  // Without no-store Firefox lets the second tab wait for the end of the first one's answer, to have it from the cache.
+  const response = await fetch("/api/console/events", { headers, signal, cache: "no-store" });
   if (!response.ok) throw Object.assign(new Error(`events: ${response.status}`), { status: response.status });
   connected();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

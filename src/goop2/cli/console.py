@@ -1,0 +1,57 @@
+"""`goop2 console`: the way into a running peer's console and site, for the browser of whoever may read the peer's folder."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from goop2.cli import output, session
+from goop2.cli.fault import Fault
+from goop2.cli.main import EXIT_OK
+from goop2.cli.options import folder_argument, json_option
+
+if TYPE_CHECKING:
+    from goop2.control import Answer
+
+ANSWER_SECONDS: Final = 10.0
+STARTING_TRIES, STARTING_SECONDS = 20, 0.25
+"""How long a peer that has just started may take until it answers commands."""
+
+
+@click.command("console")
+@folder_argument
+@json_option
+def console(folder: Path, as_json: bool) -> int:
+    """Print the addresses of the running peer's console and site.
+
+    The console's holds the key of this start. The site's holds a code that is good once, for ten minutes: the browser that opens it counts
+    as yours from then on, also where it runs as another user of the machine than the peer does. Both are for nobody else's eyes.
+    """
+    session.settings_of(folder)
+    found = session.run(_ask(folder))
+    if as_json:
+        output.answer_json({"console": found["console"], "site": found["site"]})
+    else:
+        output.answer(output.fitting(f"console: {found['console']}  site: {found['site']}"))
+    return EXIT_OK
+
+
+async def _ask(folder: Path) -> Answer:
+    from goop2.control import ask
+    from goop2.lock import FolderLocked
+
+    for _ in range(STARTING_TRIES):
+        answer = await ask(folder, "console", {}, ANSWER_SECONDS)
+        if answer is not None:
+            return answer
+        try:
+            with await session.own(folder, passing=True):
+                raise Fault(f'no peer runs in {folder}; "goop2 peer {folder}" starts it')
+        except FolderLocked as held:
+            if held.passing:
+                raise
+        await asyncio.sleep(STARTING_SECONDS)
+    raise Fault(f"the peer in {folder} runs, but answers no commands: its log says why")

@@ -1,0 +1,67 @@
+"""A statement looked at before it is run: whether it is one, whether it only reads, which columns it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from goop2.storage.errors import StorageError
+from goop2.storage.guard import OWNER_READS, SCRIPT_WRITES, Role
+from goop2.storage.values import Value
+
+
+def inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
+    """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
+    if "\0" in sql:
+        raise StorageError(f"{role.name}: the statement holds a NUL character")
+    first, rest = _compile_first(cursor, role, sql, arguments)
+    if first is None:
+        raise StorageError(f"{role.name}: there is no statement in the text")
+    while rest:
+        try:
+            another, rest = _compile_first(cursor, role, rest, arguments)
+        except apsw.Error:  # what follows is a statement, though one that could not be run
+            another = False
+        if another is not None:
+            raise StorageError(f"{role.name} takes one statement, not several")
+    return first
+
+
+def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
+    """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
+    found: list[tuple[bool | None, str]] = []
+
+    def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:
+        if traced.is_explain and role.kind is not OWNER_READS:
+            raise StorageError(f"{role.name}: EXPLAIN is not for scripts")
+        found.append((traced.is_readonly if traced.has_vdbe else None, sql[len(text) :]))
+        return False
+
+    cursor.exec_trace = trace
+    try:
+        # Compiled anew where the guard must be asked: it is not about what stands in the cache.
+        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
+    except apsw.ExecTraceAbort:
+        pass
+    finally:
+        cursor.exec_trace = None
+    return found[0] if found else (None, "")
+
+
+def names_of(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
+    """The columns of a statement that gives no row."""
+    found: list[tuple[str, ...]] = []
+
+    def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:
+        found.append(tuple(column[0] for column in traced.get_description()))
+        return False
+
+    cursor.exec_trace = trace
+    try:
+        cursor.execute(sql, prepare_flags=role.kind.flags)
+    except apsw.ExecTraceAbort:
+        pass
+    finally:
+        cursor.exec_trace = None
+    return found[0]

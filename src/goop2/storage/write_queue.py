@@ -1,0 +1,147 @@
+"""Who may write next: a queue in front of the one write lock of data.db, over all processes of a folder.
+
+SQLite lets its waiters ask again and again, and whoever asks at the right moment gets the lock: a script that writes in a loop starves
+everybody else. Here scripts stand in a queue of the kernel's, and the peer's own writes go before them. Three bytes of the file
+`data/write-queue.lock` are locked, and nothing is ever written to it:
+
+    NEXT    the script that goes next holds it while it waits for WRITER; those behind it wait here, in the order they came. A script
+            that has just written finds it taken and goes to the end: the kernel hands no lock over, so on WRITER alone it would be
+            there again before the one that was woken.
+    GATE    a writer of the peer that has found the database locked holds it, shared, until its own write is done. A script waits for
+            it to be free before it writes. So the peer waits for one transaction of a script at most.
+    WRITER  the script at the front holds it while it asks SQLite for its lock, and until its write is done.
+
+A script that has written little yet does not stand in the queue before it meets another writer: most writes take less time than that.
+
+Locks end with the process that holds them, whatever ends it. Where the file or its locks cannot be had, writers ask again and again
+as before. It must not know SQLite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import struct
+import sys
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = "data"
+FILE: Final = "write-queue.lock"
+_NEXT: Final = 0
+_GATE: Final = 1
+_WRITER: Final = 2
+_FLOCK: Final = "hhqqi4x"
+"""`struct flock` of Linux on 64 bits: type, whence, start, length, process."""
+_TYPE: Final = struct.Struct("h")
+_OFD_SETLK: Final = getattr(fcntl, "F_OFD_SETLK", None)
+_OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+_MODE: Final = 0o600
+
+
+class Rank(Enum):
+    """Whose writes a connection makes."""
+
+    PEER = auto()
+    """The peer's own: messages, groups, the console. Before everybody else."""
+    STRANGER = auto()
+    """Callers' operations on tables, in the peer's process: like the peer's after a while, so that scripts do not starve them."""
+    SCRIPT = auto()
+    """A script's, in a worker: in the queue."""
+
+
+def _request(kind: int, first: int, last: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, first, last - first + 1, 0)
+
+
+_TAKE_ALL: Final = _request(fcntl.F_WRLCK, _NEXT, _WRITER)
+_FREE_ALL_BUT_WRITER: Final = _request(fcntl.F_UNLCK, _NEXT, _GATE)
+_TAKE_NEXT: Final = _request(fcntl.F_WRLCK, _NEXT, _NEXT)
+_TAKE_WRITER: Final = _request(fcntl.F_WRLCK, _WRITER, _WRITER)
+_PASS_GATE: Final = _request(fcntl.F_WRLCK, _GATE, _GATE)
+_FREE_NEXT: Final = _request(fcntl.F_UNLCK, _NEXT, _NEXT)
+_FREE_WRITER: Final = _request(fcntl.F_UNLCK, _WRITER, _WRITER)
+_ASK_WHO_WAITS: Final = _request(fcntl.F_WRLCK, _NEXT, _GATE)
+_SHUT_GATE: Final = _request(fcntl.F_RDLCK, _GATE, _GATE)
+_OPEN_GATE: Final = _request(fcntl.F_UNLCK, _GATE, _GATE)
+
+
+class WriteQueue:
+    """One connection's place in the queue; `descriptor` is its open file. A worker needs F_GETLK, F_SETLK and F_SETLKW."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._gate_shut = False
+
+    def is_waited_in(self) -> bool:
+        """Return whether a script or the peer waits for its turn behind the one at the front."""
+        try:
+            holder = fcntl.fcntl(self.descriptor, fcntl.F_GETLK, _ASK_WHO_WAITS)
+        except OSError:
+            return False
+        return bool(_TYPE.unpack_from(holder)[0] != fcntl.F_UNLCK)
+
+    def pass_gate(self) -> None:
+        """Wait until no writer of the peer waits."""
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _PASS_GATE)
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _OPEN_GATE)
+
+    def enter(self) -> None:
+        """Wait for the turn of this process; `leave` ends it. Whoever kills the process ends the wait."""
+        try:
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _TAKE_ALL)  # nobody waits and nobody writes
+        except (BlockingIOError, PermissionError):
+            self._wait()
+        except OSError:
+            return
+        fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_ALL_BUT_WRITER)
+
+    def _wait(self) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _TAKE_NEXT)
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _TAKE_WRITER)
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_NEXT)
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _PASS_GATE)
+
+    def leave(self) -> None:
+        """Let the next one write."""
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_WRITER)
+
+    def shut_gate(self) -> None:
+        """Keep scripts from beginning a write until `open_gate`. Does not wait; to be called again while the lock is waited for."""
+        if not self._gate_shut and _OFD_SETLK is not None:
+            with contextlib.suppress(OSError):  # a script passes just now
+                fcntl.fcntl(self.descriptor, _OFD_SETLK, _SHUT_GATE)
+                self._gate_shut = True
+
+    def open_gate(self) -> None:
+        """Let scripts write again; nothing when the gate was not shut."""
+        if self._gate_shut and _OFD_SETLK is not None:
+            self._gate_shut = False
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self.descriptor, _OFD_SETLK, _OPEN_GATE)
+
+    def close(self) -> None:
+        """Give up the place. Idempotent."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def open_queue(database: Path) -> WriteQueue | None:
+    """Return a place in the queue for the database of a peer folder; None where there is no such folder, or no such locks."""
+    if sys.platform != "linux" or struct.calcsize("P") != 8 or _OFD_SETLK is None:
+        return None
+    try:
+        descriptor = os.open(database.parent / FOLDER / FILE, _OPEN_FLAGS, _MODE)
+    except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return WriteQueue(descriptor)

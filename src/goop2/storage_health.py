@@ -1,0 +1,145 @@
+"""Whether data.db can be used while the peer runs: noticed, said once when it begins and once when it ends, and shown.
+
+A full disk, a file system that became read-only, damage, and a data.db that was removed or replaced under the running peer are the
+machine's or the owner's doing, not a script's. Whoever has the database open reports errors of the file here; once a second the file is
+looked at, and while there is a problem, whether it can be written again is tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from goop2.storage.complaints import DAMAGED, DISK_FULL
+from goop2.storage.database import Database
+from goop2.storage.errors import DamagedError, FileFault, QuotaError, StorageError
+from goop2.storage.file_care import FREE_ENOUGH_BYTES, FileCare, Quota, told
+
+LOOK_SECONDS: Final = 1.0
+"""A data.db that is gone must be noticed within a second."""
+PROBE_SECONDS: Final = 0.5
+"""How long a look may wait for the write lock: a stop waits for it."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.storage")
+
+_Identity = tuple[int, int] | None
+
+
+class StorageHealth:
+    """The state of the database at `path`, which `use` is told of once it is open."""
+
+    def __init__(self, path: Path, quota: Quota) -> None:
+        self._path = Path(os.path.realpath(path))
+        self._quota = quota
+        self._lock = threading.Lock()
+        self._identity: _Identity = None
+        self._damaged = False
+        self._size_told = ""
+        self.problem = ""
+        """Why the database cannot be used as it should, a sentence for the owner; "" when it can."""
+        self.lost = False
+        """Whether the file the peer has open is no longer the one in the folder: what is written to it would be lost."""
+
+    @property
+    def for_callers(self) -> FileCare:
+        """What connections that scripts and callers write through are told."""
+        return FileCare(self._quota.callers, self.report, self.refusal, self._free_bytes)
+
+    @property
+    def for_peer(self) -> FileCare:
+        """What connections to the peer's own tables are told."""
+        return FileCare(self._quota.own, self.report, self.refusal, self._free_bytes)
+
+    def size(self) -> str:
+        """Return what the owner should know of the database's size, "" when nothing."""
+        return told(self._path, self._quota)
+
+    def refusal(self) -> str:
+        """Return why nothing may be read or written, "" when it may."""
+        return self.problem if self.lost else ""
+
+    def report(self, fault: FileFault) -> None:
+        """Take note of an error that is the file's; from any thread."""
+        if isinstance(fault, QuotaError):  # the owner's limit did what it is for
+            return
+        # By its text too: what a worker met comes here as a text.
+        self._damaged = self._damaged or isinstance(fault, DamagedError) or str(fault) == DAMAGED
+        self._say(str(fault))
+
+    def judge(self, why: str) -> str:
+        """Return `why` when an error that a worker met is the file's, and take note of it; "" when it is the owner's limit."""
+        free = self._free_bytes()
+        if why == DISK_FULL and free is not None and free >= FREE_ENOUGH_BYTES:
+            return ""
+        self.report(FileFault(why))
+        return why
+
+    def _free_bytes(self) -> int | None:
+        try:
+            status = os.statvfs(self._path.parent)
+        except OSError:
+            return None
+        return status.f_bavail * status.f_frsize
+
+    def use(self) -> None:
+        """The database is open: the file in the folder now is the one in use."""
+        self._identity = self._look_at_file()
+
+    async def watch(self, database: Database, stop: asyncio.Event) -> None:
+        """Look after the file until `stop` is set. `database`: a connection nobody else uses meanwhile."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stopping.done():
+                await asyncio.to_thread(self._look, database)
+                await asyncio.wait({stopping}, timeout=LOOK_SECONDS)
+        finally:
+            stopping.cancel()
+
+    def _look(self, database: Database) -> None:
+        now = self._look_at_file()
+        if now != self._identity:
+            what = "was removed" if now is None else "was replaced by another file"
+            self.lost = True
+            self._say(f"{self._path.name} {what} while the peer runs: nothing more is read from it or written to it; restart the peer")
+            return
+        self.lost = False
+        size = self.size()
+        if size and not self._size_told:
+            _log.warning("the database grows", why=size)
+        self._size_told = size
+        if self.problem and not self._damaged:
+            self._say(_why_not_writable(database))
+
+    def _look_at_file(self) -> _Identity:
+        try:
+            status = os.stat(self._path)  # noqa: PTH116 - every second
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _say(self, problem: str) -> None:
+        with self._lock:
+            before, self.problem = self.problem, problem
+        if problem and not before:
+            _log.error("the database cannot be used", why=problem)
+        elif before and not problem:
+            _log.info("the database can be used again", was=before)
+
+
+def _why_not_writable(database: Database) -> str:
+    """Return why the database cannot be written, "" when it can: tried with a row that is taken back."""
+    database.deadline = time.monotonic() + PROBE_SECONDS
+    try:
+        database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
+        database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
+    except FileFault as fault:
+        return str(fault)
+    except StorageError:  # busy: somebody writes
+        return ""
+    return ""

@@ -1,0 +1,67 @@
+"""Places for connections at one server: counted in all and by network, and whose goes when they run out. Knows no socket.
+
+Whoever has sent half a request is the first to go, then whoever keeps a connection without a request; of either those of the network
+that has most, the longest waiting first. A request that is being answered is never ended for another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+
+class Holder(Protocol):
+    """A connection that has a place."""
+
+    network: str
+    """Where it comes from, as `network_of` says."""
+    waiting_since: float
+    """When it began to send a request, or to keep still after one."""
+
+    @property
+    def half_sent(self) -> bool:
+        """Whether its request is not whole, or not begun."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is kept, without a request."""
+
+
+T = TypeVar("T", bound=Holder)
+
+
+class Places:
+    """Who has one. `holders` are given to `victim` by whoever knows them all."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.refusing = 0
+        """Connections without a place, which are told so."""
+        self._networks: Counter[str] = Counter()
+
+    def take(self, network: str) -> None:
+        """Count one more."""
+        self.total += 1
+        self._networks[network] += 1
+
+    def give_back(self, network: str) -> None:
+        """Count one less."""
+        self.total -= 1
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
+
+    def of(self, network: str) -> int:
+        """Return how many places a network has."""
+        return self._networks[network]
+
+
+def victim(holders: Iterable[T]) -> T | None:
+    """Return whose place is given to another; None when every one of them is being answered."""
+    everybody = list(holders)
+    for those in ([each for each in everybody if each.half_sent], [each for each in everybody if each.idle]):
+        if those:
+            networks = Counter(each.network for each in those)
+            return max(those, key=lambda each: (networks[each.network], -each.waiting_since))
+    return None

@@ -1,0 +1,70 @@
+"""Conditions of a request for a file, in the order of RFC 9110, 13.2.2.
+
+    1  If-Match                                        false → 412
+    2  If-Unmodified-Since, without If-Match           false → 412
+    3  If-None-Match                                   false → 304
+    4  If-Modified-Since, without If-None-Match        false → 304
+    5  If-Range, beside Range                          false → all of it
+
+For GET and HEAD alone. A date nobody can read is no condition (13.1.3), and so is a date about something that has none.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import formatdate, parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from goop2.web.calls import Call
+
+_TAGS: Final = re.compile(r'(W/)?"([^"]*)"')
+_STRONG_AFTER_SECONDS: Final = 1.0
+"""A file may change twice within the second that a date can tell: only one that lies further back tells a version (8.8.2.2)."""
+
+
+def unmet(call: Call, etag: str, modified: float | None) -> HTTPStatus | None:
+    """Return 412 or 304 where a condition is not met. `etag` is without quotes, "" for none; `modified` in seconds since 1970."""
+    if (wanted := call.header(b"if-match")) and not _names(wanted, etag, weak=False):
+        return HTTPStatus.PRECONDITION_FAILED
+    if not wanted and (date := _date(call, b"if-unmodified-since")) is not None and modified is not None and int(modified) > date:
+        return HTTPStatus.PRECONDITION_FAILED
+    if known := call.header(b"if-none-match"):
+        return HTTPStatus.NOT_MODIFIED if _names(known, etag, weak=True) else None
+    if (date := _date(call, b"if-modified-since")) is not None and modified is not None and int(modified) <= date:
+        return HTTPStatus.NOT_MODIFIED
+    return None
+
+
+def range_holds(call: Call, etag: str, modified: float | None) -> bool:
+    """Whether a part may be sent: there is no If-Range, or it names exactly this version."""
+    condition = call.header(b"if-range").strip()
+    if not condition:
+        return True
+    if condition.startswith(('"', "W/")):
+        return bool(etag) and condition == f'"{etag}"'
+    date = _date(call, b"if-range")
+    return date is not None and modified is not None and int(modified) == date and time.time() - modified > _STRONG_AFTER_SECONDS
+
+
+def written(modified: float) -> bytes:
+    """Return a time as `Last-Modified` has it."""
+    return formatdate(int(modified), usegmt=True).encode()
+
+
+def _names(condition: str, etag: str, weak: bool) -> bool:
+    """Whether a list of entity tags names this one; `*` is any version there is."""
+    if "*" in _TAGS.sub("", condition):
+        return True
+    return any(tag == etag and (weak or not prefix) for prefix, tag in _TAGS.findall(condition)) and bool(etag)
+
+
+def _date(call: Call, name: bytes) -> float | None:
+    text = call.header(name)
+    if text.count(",") > 1:  # several lines; each of the three forms of a date has one comma at most
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
