@@ -7,11 +7,7 @@ from goop2.rendezvous.announcements import Announcements
 from goop2.rendezvous.limits import TAKEN_AT_ONCE
 
 
-def is_behind(reader: Reader) -> bool:
-    return reader.missed
-
-
-def heard(reader: Reader) -> list[bytes]:
+def heard(reader: module.Reader) -> list[bytes]:
     return [each.json for each in reader.take()]
 
 

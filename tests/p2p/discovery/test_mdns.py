@@ -8,7 +8,6 @@ import gc
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
-import ifaddr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
