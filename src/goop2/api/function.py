@@ -6,7 +6,6 @@ from api.json, rows under the caller's own policy from `Tables`; nothing of that
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from goop2 import folder_threads
 from goop2.api.resources import ApiFileError, Resource, decoded, default, parse
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.annotations import Annotations
@@ -90,7 +90,10 @@ class Api:
         return await self._tables.perform(*_translated(operation, caller, resource, asked), condition=resource.filter)
 
     async def _resource(self, name: str) -> Resource | Failure:
-        declared = await asyncio.to_thread(self._declared)
+        try:
+            declared = await folder_threads.SITE.run(self._declared)
+        except folder_threads.FolderHangsError as error:
+            return Failure(ErrorCode.UNAVAILABLE, str(error))
         if isinstance(declared, ApiFileError):
             return Failure(ErrorCode.UNAVAILABLE, f"the API is closed, its {FILE} is wrong: {declared}")
         if declared is not None:
