@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -192,6 +194,22 @@ async def test_the_owner_makes_and_drops_tables_from_a_page(tmp_path: Path) -> N
         assert await on_table(up, "upsert", table="memos", key_col="body", data={"body": "a"}) == (200, {"status": "inserted", "id": 1})
         assert await on_table(up, "tables/delete", table="memos") == (200, {"status": "deleted"})
         assert await on_table(up, "query", table="memos") == (404, "not_found")
+
+
+async def test_a_computed_column_is_shown_in_the_console_and_not_edited(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/posts.json").write_text(json.dumps({**TABLE, "name": "posts"}))
+    async with served(tmp_path) as up:
+        with closing(sqlite3.connect(tmp_path / "data.db")) as connection:
+            connection.execute("ALTER TABLE posts ADD COLUMN twice INTEGER AS (2 * points)")
+            connection.execute("INSERT INTO posts (_owner, body, points) VALUES ('me', 'a', 4)")
+            connection.commit()
+        answer = await up.ask("/api/console/data", host=up.console, authorization=f"Bearer {up.web.token.text}")
+        (table,) = answer.json
+        edited = {column["name"]: column["editable"] for column in table["columns"]}
+        assert (edited["twice"], edited["points"], edited["_id"]) == (False, True, False)
+        status, rows = await on_table(up, "query", up.visitor("bob"), table="posts")
+        assert (status, rows[0]["twice"]) == (200, 8)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"posts"', b"\xff"])

@@ -25,11 +25,12 @@ from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Co
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.accounts import Accounts, Standing
 from goop2.scripting.catalog import CompileUnavailable
-from goop2.scripting.idle_check import fault_of, lock_holders, sample_of
+from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
+    ENDED_LOOK_SECONDS,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_CHECK_SECONDS,
@@ -168,6 +169,7 @@ class Pool:
         for job in list(self._jobs):
             self._line.remove(job)
             self._finish(job, STOPPED)
+        pids = self.worker_pids
         for worker in list(self._workers):
             worker.kill()
         self._nursery.stop()
@@ -176,6 +178,10 @@ class Pool:
         await asyncio.gather(*self._spawning, return_exceptions=True)
         if self._workers:
             await self._all_gone.wait()
+        # A socket closes before the files: until these are closed, their locks keep data.db-wal from being emptied.
+        end = time.monotonic() + EXIT_TOLD_SECONDS
+        while time.monotonic() < end and not all(map(has_ended, pids)):  # noqa: ASYNC110 (nothing tells of it any more)
+            await asyncio.sleep(ENDED_LOOK_SECONDS)
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
