@@ -123,7 +123,7 @@ async def open_peer(
     health = StorageHealth(folder / FILE, quota)
     async with AsyncExitStack() as opened:
         database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
-        opened.callback(database.close)
+        opened.callback(database.close_last)
         health.use()
         schemas = await opened.enter_async_context(_schemas(folder, health, watch))
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)

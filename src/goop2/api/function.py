@@ -106,7 +106,10 @@ class Api:
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except NotServed:
-            return None
+            # A folder, a pipe, a link that leads out, no descriptor left: the owner has declared something, and nothing else is given.
+            return ApiFileError("it cannot be read as a file of the site") if self._is_there() else None
+        except OSError as error:
+            return ApiFileError(f"it cannot be read ({error.strerror})")
         except ApiFileError as error:
             return error
         except TooLarge as error:
@@ -118,6 +121,15 @@ class Api:
                 self._resources = error
             self._text = text
         return self._resources
+
+    def _is_there(self) -> bool:
+        try:
+            (self._files.root / FILE).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            pass
+        return True
 
 
 def _translated(operation: str, caller: Caller, resource: Resource, asked: Mapping[str, object]) -> tuple[str, Caller, dict[str, object]]:
