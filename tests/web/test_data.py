@@ -231,3 +231,11 @@ async def test_whoever_sends_far_too_much_still_hears_why_it_is_refused(up: Serv
     answer = await up.ask("/api/data/lua/call", method="POST", body=_echo(8 * PARAMS_MAX_BYTES))
     assert (answer.status, answer.json["code"]) == (400, "bad_request")
     assert "the body is larger than" in answer.json["message"]
+
+
+async def test_a_table_that_is_raised_tells_its_message_and_its_code(up: Served) -> None:
+    answer = await up.call("raises")
+    assert answer.status == 500
+    assert answer.json == {
+        "code": "script_error", "message": "raises:2: sold out", "script": "raises", "line": 2, "detail": {"code": "no_stock"},
+    }  # fmt: skip

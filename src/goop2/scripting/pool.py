@@ -578,7 +578,7 @@ def _outcome(message: Done, waited_seconds: float) -> Outcome:
     code = _CODES.get(message.code)
     if code is None:
         raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault)
+    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault, message.error_code)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
