@@ -24,12 +24,14 @@ import structlog
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.accounts import Accounts, Standing
+from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.catalog import CompileUnavailable
-from goop2.scripting.idle_check import fault_of, lock_holders, sample_of
+from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
+    ENDED_LOOK_SECONDS,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_CHECK_SECONDS,
@@ -49,6 +51,7 @@ from goop2.scripting.limits import (
 )
 from goop2.scripting.line import FairLine
 from goop2.scripting.nursery import Nursery, NurseryLost
+from goop2.scripting.outcomes import outcome_of
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
 
@@ -71,7 +74,8 @@ does not count how deep C functions call each other, so that there the stack's e
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 
-_CODES = {code.value: code for code in ErrorCode}
+FUNCTIONS_ONLY = frozenset(function.name for function in FUNCTIONS if function.functions_only)
+"""Operations no chat command may ask for: the VM of one does not have them, but what a worker says is not trusted."""
 
 
 class PoolError(Exception):
@@ -100,6 +104,7 @@ class Pool:
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
+        self._declared = frozenset(setup.peer_operations)
         self._nursery = Nursery(setup, self._worker_exited)
         self._accounts = Accounts(time.monotonic)
         self._line: FairLine[Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
@@ -161,6 +166,16 @@ class Pool:
             return f"{name}:1: compiling takes longer than {COMPILE_SECONDS} s"
         raise CompileUnavailable(outcome.payload.decode())
 
+    def check_operations(self) -> None:
+        """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
+        lent = frozenset(self._operations)
+        if lent != self._declared:
+            lacking, unknown = sorted(self._declared - lent), sorted(lent - self._declared)
+            raise PoolError(
+                "the goop functions declared and those this peer can do differ: "
+                f"it cannot do {', '.join(lacking) or 'nothing'}; it does undeclared {', '.join(unknown) or 'nothing'}"
+            )
+
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
         self._stopped = True
@@ -170,6 +185,7 @@ class Pool:
         for job in list(self._jobs):
             self._line.remove(job)
             self._finish(job, STOPPED)
+        pids = self.worker_pids
         for worker in list(self._workers):
             worker.kill()
         self._nursery.stop()
@@ -178,6 +194,10 @@ class Pool:
         await asyncio.gather(*self._spawning, return_exceptions=True)
         if self._workers:
             await self._all_gone.wait()
+        # A socket closes before the files: until these are closed, their locks keep data.db-wal from being emptied.
+        end = time.monotonic() + EXIT_TOLD_SECONDS
+        while time.monotonic() < end and not all(map(has_ended, pids)):  # noqa: ASYNC110 (nothing tells of it any more)
+            await asyncio.sleep(ENDED_LOOK_SECONDS)
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
@@ -397,7 +417,8 @@ class Pool:
             self._send_again(worker, job)
             return
         else:
-            outcome = _outcome(message, job.started - job.accepted)
+            assert isinstance(job.work, Invocation)
+            outcome = outcome_of(message, job.work, job.started - job.accepted)
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
@@ -432,6 +453,8 @@ class Pool:
         operation = self._operations.get(message.operation)
         if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
             raise ProtocolViolation("a host call out of place")
+        if message.operation in FUNCTIONS_ONLY and job.work.script.kind == "command":
+            raise ProtocolViolation(f"a command asked for goop.{message.operation}, which is for data functions only")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
@@ -572,13 +595,6 @@ def _side(lane: str) -> Side:
 
 def _other_side(lane: str) -> Side:
     return Side.STRANGERS if lane == OWNER_LANE else Side.OWNER
-
-
-def _outcome(message: Done, waited_seconds: float) -> Outcome:
-    code = _CODES.get(message.code)
-    if code is None:
-        raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault, message.error_code)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
