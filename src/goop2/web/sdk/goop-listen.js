@@ -186,6 +186,7 @@
   const isStiff = (player) => player.stalls >= STALLS_MAX;
 
   function isFar(player, off) {
+    if (player.fresh && off < 0 && -off <= player.ahead) return false; // it was there early, and waits for its moment
     if (Math.abs(off) > JUMP_SECONDS) return true;
     if (!player.stalls || !player.moves || performance.now() < player.notBefore) return false; // playing faster does it
     return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
