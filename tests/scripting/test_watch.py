@@ -66,6 +66,10 @@ async def live(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.fixture
 def peer(tmp_path: Path) -> Peer:
     return Peer(tmp_path)
@@ -409,13 +413,13 @@ async def test_where_the_system_gives_no_more_watches_changes_are_looked_for(pee
 
     monkeypatch.setattr(inotify.Notifications, "_add", refuse)
     peer.make("hello.lua")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     with capture_logs() as logs:
         async with peer.watched():
             peer.make("hello.lua", "new")
             await live(lambda: peer.source("hello") == "new")
     assert len([line for line in logs if line["event"] == "changes are looked for instead of being told"]) == 1
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    assert descriptors() <= before
 
 
 async def test_looks_without_an_event_come_the_more_seldom_the_longer_they_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
