@@ -35,6 +35,7 @@ from goop2.scripting.limits import (
     RESCAN_SECONDS,
     SLOW_PULSE_SECONDS,
 )
+from goop2.ticks import seconds_to_tick
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
 
@@ -80,7 +81,7 @@ async def _round(
         if not looked.done():
             looked.set_result(time.monotonic() - begun)
         while not (stopping.done() or change.done()) and _identities(places()) == identities:
-            await asyncio.wait({stopping, change}, timeout=pulse, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, change}, timeout=seconds_to_tick(pulse), return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
         looked.cancel()

@@ -14,6 +14,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from goop2.ticks import seconds_to_tick
 from goop2.web.doors import BACKLOG, BoundDoor
 from goop2.web.limits import IDLE_SECONDS, STOP_SECONDS, SWEEP_SECONDS
 from goop2.web.protocol import PatientProtocol, StrangersProtocol, sweep
@@ -43,7 +44,7 @@ class _Server(uvicorn.Server):
         try:
             while not await self.on_tick(ticks):
                 ticks += TICKS_PER_DATE
-                await asyncio.wait({leaving}, timeout=SWEEP_SECONDS)
+                await asyncio.wait({leaving}, timeout=seconds_to_tick(SWEEP_SECONDS))
         finally:
             leaving.cancel()
 
