@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.clock import Clock
 
+from goop2.scripting import rate as rate_module
 from goop2.scripting.rate import RateLimiter
 
 
@@ -123,6 +125,31 @@ def test_a_million_strangers_leave_nothing_behind(clock: Clock) -> None:
     rate.check("ann", "command/free", None)
     assert len(rate) == 1
     assert len(rate._ends) == 1
+
+
+def test_a_call_of_the_last_minute_costs_little_memory(clock: Clock) -> None:
+    """It was a kilobyte."""
+    rate = RateLimiter(30, 1_000_000, clock)
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            rate.check(f"stranger-{number}", "command/hello", None, f"10.0.{number // 256}.{number % 256}")
+        assert tracemalloc.get_traced_memory()[0] / 20_000 < 400
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_crowd_without_end_shares_counts_and_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_module, "RATE_KEYS_MAX", 100)
+    rate = RateLimiter(30, 1_000_000, clock)
+    assert rate.check("ann", "command/hello", 1) is None
+    for number in range(10_000):
+        rate.check(f"stranger-{number}", "command/hello", None)
+    assert len(rate._ends) <= 200
+    assert rate.check("ann", "command/hello", 1) == 60
+    clock.now += 60
+    assert rate.check("ann", "command/hello", 1) is None
+    assert (len(rate), len(rate._ends)) == (1, 1)
 
 
 Call = tuple[float, str, str, int | None]

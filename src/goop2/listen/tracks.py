@@ -5,20 +5,20 @@ flac.py, wav.py, ogg.py), since names and headers may be wrong; mutagen reads it
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from goop2.listen import flac, ogg, wav
 from goop2.listen.cover import Cover, cover_of
 from goop2.listen.front import begins
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
-from goop2.regular_files import shown
+from goop2.regular_files import open_real, shown
 from goop2.scripting.printable import printable
 
 ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
@@ -28,8 +28,6 @@ FILES_MAX: Final = 1000
 LOOKED_AT_MAX: Final = 100_000
 """Names in a folder and below, before the rest is left out: a media folder may be a whole disk."""
 SHOWN_CHARS: Final = 200
-_OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-"""A track's path is real when it is loaded; a link that has taken its place since leads nowhere."""
 
 
 class Library:
@@ -126,13 +124,9 @@ def _sounds(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        descriptor = os.open(path, _OPEN)
+        return io.BufferedReader(cast("io.RawIOBase", open_real(path)))
     except OSError as error:
-        raise ListenError(f"{path.name} cannot be opened: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ListenError(f"{path.name} is no regular file")
-    return os.fdopen(descriptor, "rb")
+        raise ListenError(f"{shown(path.name)} cannot be opened: {error.strerror}") from None
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:

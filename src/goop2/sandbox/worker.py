@@ -34,6 +34,8 @@ from goop2.sandbox.vm import CompileError, Flavour, Outcome, VirtualMachine
 from goop2.sandbox.wire import frame, to_worker
 
 RECEIVE_BYTES = 65536
+COMPILED_BY_ONE_VM_BYTES = 64 * 1024
+"""Sources compiled by one VM, one after the other: making one takes as long as compiling 5 KB, and a start may have 10,000 scripts."""
 UNAVAILABLE = "unavailable"
 """The error class of what is nobody's mistake (engine.ErrorCode)."""
 OK = "ok"
@@ -91,23 +93,46 @@ class Worker:
         self._bytecode: dict[bytes, bytes] = {}
         self._bytecode_bytes = 0
         self._runs = 0
+        self._pending: Invoke | None = None
+        """An invocation that came while a VM had compiled."""
 
     def serve(self) -> NoReturn:
         """Answer messages until the peer closes the socket."""
         while True:
             vm = VirtualMachine(self._flavour, self._host, self._memory_bytes)
-            message = self._channel.receive()
+            message = self._compile_until_invoke(vm)
+            if message is None:
+                del vm  # before the next one is built: two would count double
+                continue
+            done = self._invoke(vm, message)
+            self._runs += 1
+            if done.code != OK or self._runs % RUNS_BETWEEN_LOOKS == 0:
+                del vm  # what it held does not count
+                self._channel.send(msgspec.structs.replace(done, spent=self._is_spent()))
+                continue
+            self._channel.send(done)
+            del vm
+
+    def _compile_until_invoke(self, vm: VirtualMachine) -> Invoke | None:
+        """Return the next invocation when it is the first message; else compile what comes with one VM, in which nothing runs.
+
+        A script never runs in a VM that has compiled others, and one that failed to compile leaves none to the next source.
+        """
+        compiled_bytes = 0
+        while True:
+            message = self._pending or self._channel.receive()
+            self._pending = None
             if isinstance(message, Invoke):
-                done = self._invoke(vm, message)
-                self._runs += 1
-                if done.code != OK or self._runs % RUNS_BETWEEN_LOOKS == 0:
-                    del vm  # what it held does not count
-                    self._channel.send(msgspec.structs.replace(done, spent=self._is_spent()))
-                    continue
-                self._channel.send(done)
-            elif isinstance(message, Compile):
-                self._channel.send(Compiled(_compile_message(vm, message)))
-            del vm  # before the next one is built: two would count double
+                if not compiled_bytes:
+                    return message
+                self._pending = message
+                return None
+            if isinstance(message, Compile):
+                problem = _compile_message(vm, message)
+                self._channel.send(Compiled(problem))
+                compiled_bytes += len(message.source) or 1
+                if problem or compiled_bytes > COMPILED_BY_ONE_VM_BYTES:
+                    return None
 
     def _is_spent(self) -> bool:
         """Return whether the memory left below the process bound (RLIMIT_DATA) is less than a script may need."""

@@ -21,6 +21,7 @@ from typing import Literal
 
 import structlog
 
+from goop2 import folder_threads
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.limits import COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
@@ -163,7 +164,8 @@ class Catalog:
         self._snapshot = Snapshot({})
         self._entries: dict[str, _Entry] = {}
         self._found: dict[Kind, dict[str, Script | Broken]] = {"command": {}, "function": {}}
-        self._commands: tuple[tuple[str, str], ...] = ()
+        self._commands: tuple[tuple[str, str], ...] | None = ()
+        """None when a command has changed since they were asked for."""
         self._reading = asyncio.Lock()
         self._compilers = asyncio.Semaphore(COMPILES_AT_ONCE)
         self._compilations: set[asyncio.Task[None]] = set()
@@ -185,6 +187,9 @@ class Catalog:
 
     def commands(self) -> tuple[tuple[str, str], ...]:
         """Names and descriptions of the chat commands that answer, by name."""
+        if self._commands is None:
+            scripts = [script for script in self._found["command"].values() if isinstance(script, Script)]
+            self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
         return self._commands
 
     def listing(self) -> list[Listed]:
@@ -214,7 +219,7 @@ class Catalog:
     async def _refresh(self) -> None:
         """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""
         async with self._reading:
-            self._apply(await asyncio.to_thread(self._folder.read, self._snapshot))
+            self._apply(await folder_threads.WATCH.run(self._folder.read, self._snapshot))
 
     def _apply(self, snapshot: Snapshot) -> None:
         for warning in snapshot.warnings:
@@ -228,7 +233,7 @@ class Catalog:
 
     def _remove(self, path: str) -> None:
         file = self._entries.pop(path).file
-        self._index()
+        self._index(file, None)
         _log.info("script removed", kind=file.kind, script=file.name, path=path)
         self._tell(Change("removed", file.kind, file.name, path))
 
@@ -304,7 +309,7 @@ class Catalog:
     def _settle(self, entry: _Entry, fault: Fault | None) -> None:
         """The file of `entry` has its verdict: `fault`, or that it runs."""
         entry.fault, entry.undecided = fault, False
-        self._index()
+        self._index(entry.file, _answer(entry))
         file = entry.file
         for warning in file.annotations.warnings:
             _log.warning("script annotation", warning=warning)
@@ -315,15 +320,14 @@ class Catalog:
             _log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
             self._tell(Change("broken", file.kind, file.name, file.path, fault))
 
-    def _index(self) -> None:
-        """Make what is looked up from what is known."""
-        self._found = {"command": {}, "function": {}}
-        for entry in self._entries.values():
-            answer = _answer(entry)
-            if answer is not None:
-                self._found[answer.kind][answer.name] = answer
-        scripts = [script for script in self._found["command"].values() if isinstance(script, Script)]
-        self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
+    def _index(self, file: SourceFile, answer: Script | Broken | None) -> None:
+        """Have look-ups of the script of `file` find `answer`. No two files are of one kind and name."""
+        if answer is None:
+            self._found[file.kind].pop(file.name, None)
+        else:
+            self._found[file.kind][file.name] = answer
+        if file.kind == "command":
+            self._commands = None
 
     def _tell(self, change: Change) -> None:
         if self._subscribers:

@@ -41,6 +41,14 @@ def sample_of(pid: int) -> Sample | None:
     return Sample((int(fields[11]) + int(fields[12])) / _TICKS, resident, resident - shared)
 
 
+def has_ended(pid: int) -> bool:
+    """Return whether process `pid` has closed its files: it is gone, or waits to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 def fault_of(before: Sample | None, now: Sample, own_max_bytes: int) -> str:
     """Return what is wrong with a worker that has been idle between two samples; "" when nothing is."""
     if now.own_bytes > own_max_bytes:

@@ -23,6 +23,9 @@ PARAMS_MAX_BYTES = 1 * MEGABYTE_BYTES
 RESULT_MAX_BYTES = 1 * MEGABYTE_BYTES
 """Result of a data function, as JSON."""
 
+ERROR_MAX_BYTES = 64 * 1024
+"""An error's message from a worker. Ours have 2,000 bytes; a compiler quotes the source in its own."""
+
 REPLY_MAX_BYTES = 4096
 """Reply of a chat command, before it is cut; a direct message carries no more."""
 
@@ -36,6 +39,9 @@ WARNINGS_MAX = 20
 """Warnings about one script, or about one folder; whoever made more mistakes than that mends these first."""
 
 # Who waits for whom (behaviour.md, "Limits, and what stopping means").
+
+BUSY_RETRY_SECONDS = 1.0
+"""What a caller who finds the line full is told to wait: the line moves many times in that."""
 
 WAITING_MAX = 256
 """Invocations in the waiting line. At 1 ms each that is a quarter of a second of work."""
@@ -72,6 +78,9 @@ TICK_SECONDS = 0.025
 RATE_WINDOW_SECONDS = 60.0
 """The sliding minute all rates are counted in."""
 
+RATE_KEYS_MAX = 65_536
+"""Pairs of caller and script whose calls of the last minute are counted apart; 10 MB. That many in a minute are a thousand a second."""
+
 # Workers.
 
 COMPILE_SECONDS = 2.0
@@ -105,6 +114,9 @@ not at each call. A worker that computes without an invocation is ended by the k
 
 CPU_LEAST_SECONDS = 2.0
 """Processor time that is left in any case: the kernel counts in whole seconds, and building a VM takes some."""
+
+ENDED_LOOK_SECONDS = 0.005
+"""How often a pool that stops looks whether killed workers have closed their files, which takes some milliseconds."""
 
 RESPAWN_SECONDS = 0.1
 """Pause before the nursery is started again after it ended by itself."""

@@ -25,11 +25,12 @@ from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Co
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.accounts import Accounts, Standing
 from goop2.scripting.catalog import CompileUnavailable
-from goop2.scripting.idle_check import fault_of, lock_holders, sample_of
+from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
+    ENDED_LOOK_SECONDS,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_CHECK_SECONDS,
@@ -49,6 +50,7 @@ from goop2.scripting.limits import (
 )
 from goop2.scripting.line import FairLine
 from goop2.scripting.nursery import Nursery, NurseryLost
+from goop2.scripting.outcomes import outcome_of
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
 
@@ -69,9 +71,6 @@ ENDED_BY = {
 killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
-
-
-_CODES = {code.value: code for code in ErrorCode}
 
 
 class PoolError(Exception):
@@ -170,6 +169,7 @@ class Pool:
         for job in list(self._jobs):
             self._line.remove(job)
             self._finish(job, STOPPED)
+        pids = self.worker_pids
         for worker in list(self._workers):
             worker.kill()
         self._nursery.stop()
@@ -178,6 +178,10 @@ class Pool:
         await asyncio.gather(*self._spawning, return_exceptions=True)
         if self._workers:
             await self._all_gone.wait()
+        # A socket closes before the files: until these are closed, their locks keep data.db-wal from being emptied.
+        end = time.monotonic() + EXIT_TOLD_SECONDS
+        while time.monotonic() < end and not all(map(has_ended, pids)):  # noqa: ASYNC110 (nothing tells of it any more)
+            await asyncio.sleep(ENDED_LOOK_SECONDS)
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
@@ -397,7 +401,8 @@ class Pool:
             self._send_again(worker, job)
             return
         else:
-            outcome = _outcome(message, job.started - job.accepted)
+            assert isinstance(job.work, Invocation)
+            outcome = outcome_of(message, job.work, job.started - job.accepted)
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
@@ -572,13 +577,6 @@ def _side(lane: str) -> Side:
 
 def _other_side(lane: str) -> Side:
     return Side.STRANGERS if lane == OWNER_LANE else Side.OWNER
-
-
-def _outcome(message: Done, waited_seconds: float) -> Outcome:
-    code = _CODES.get(message.code)
-    if code is None:
-        raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

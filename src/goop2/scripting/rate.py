@@ -1,8 +1,8 @@
 """The rate limiter: a sliding minute per caller and script, and one for everybody.
 
-Only accepted calls are remembered, and each for one minute, so memory is bounded by the global
-limit, whoever and however many ask. It must not know who the owner is: whoever is not limited is
-not asked about.
+Only accepted calls are remembered, each for one minute and as numbers: some 50 bytes a call, and 150 for each caller and script. At most
+RATE_KEYS_MAX of these are told apart; in a larger crowd further ones share counts, so that memory is bounded whoever and however many ask.
+It must not know who the owner is: whoever is not limited is not asked about.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from goop2.scripting.limits import RATE_WINDOW_SECONDS
-
-_Key = tuple[str, str]
+from goop2.scripting.limits import RATE_KEYS_MAX, RATE_WINDOW_SECONDS
 
 
 class RateLimiter:
@@ -22,14 +20,16 @@ class RateLimiter:
         self._per_caller = per_caller
         self._global = global_
         self._clock = clock
-        self._accepted: deque[tuple[float, tuple[_Key, ...]]] = deque()
+        self._times: deque[float] = deque()
         """When each call still counted leaves the window, oldest first."""
-        self._ends: dict[_Key, deque[float]] = {}
-        """The same by who calls and script; no key without a counted call."""
+        self._keys: deque[int | None] = deque()
+        """Two for each of them: who called which script, and from where; None without an address."""
+        self._ends: dict[int, float | list[float]] = {}
+        """The times by who calls and script: one, or several, oldest first; no key without a counted call."""
 
     def __len__(self) -> int:
         """Calls remembered now."""
-        return len(self._accepted)
+        return len(self._times)
 
     def check(self, caller: str, script: str, override: int | None, address: str = "") -> float | None:
         """None when the call may run, and is counted; else the seconds until it would be allowed.
@@ -42,34 +42,61 @@ class RateLimiter:
             return None
         now = self._clock()
         self._forget(now)
-        keys = ((caller, script), (f"from {address}", script)) if address else ((caller, script),)  # no id has a blank
-        wait = self._wait(keys, self._per_caller if override is None else override, now)
+        key = self._key(caller, script)
+        origin = self._key(f"from {address}", script) if address else None  # no id has a blank
+        wait = self._wait(key, origin, self._per_caller if override is None else override, now)
         if wait is None:
-            self._count(keys, now)
+            self._count(key, origin, now)
         return wait
 
-    def _wait(self, keys: tuple[_Key, ...], limit: int, now: float) -> float | None:
+    def _key(self, caller: str, script: str) -> int:
+        """Return the number both are counted under. Python's hash of strings has 64 bits and a secret, so nobody can aim at another's."""
+        key = hash((caller, script))
+        return key if len(self._ends) < RATE_KEYS_MAX or key in self._ends else key % RATE_KEYS_MAX
+
+    def _wait(self, key: int, origin: int | None, limit: int, now: float) -> float | None:
         """Seconds until all limits have room; None when they have."""
         free_at = now
-        for key in keys:
-            ends = self._ends.get(key)
-            if ends is not None and len(ends) >= limit:
+        for each in (key, origin):
+            ends = None if each is None else self._ends.get(each)
+            if ends is None:
+                continue
+            if isinstance(ends, float):
+                if limit <= 1:
+                    free_at = max(free_at, ends)
+            elif len(ends) >= limit:
                 free_at = max(free_at, ends[-limit])
-        if len(self._accepted) >= self._global:
-            free_at = max(free_at, self._accepted[-self._global][0])
+        if len(self._times) >= self._global:
+            free_at = max(free_at, self._times[-self._global])
         return free_at - now if free_at > now else None
 
-    def _count(self, keys: tuple[_Key, ...], now: float) -> None:
+    def _count(self, key: int, origin: int | None, now: float) -> None:
         end = now + RATE_WINDOW_SECONDS
-        self._accepted.append((end, keys))
-        for key in keys:
-            self._ends.setdefault(key, deque()).append(end)
+        self._times.append(end)
+        self._keys.append(key)
+        self._keys.append(origin)
+        for each in (key, origin):
+            if each is None:
+                continue
+            ends = self._ends.get(each)
+            if ends is None:
+                self._ends[each] = end
+            elif isinstance(ends, float):
+                self._ends[each] = [ends, end]
+            else:
+                ends.append(end)
 
     def _forget(self, now: float) -> None:
         """Drop what has left the window; every call is dropped once, so a check costs O(1) on average."""
-        while self._accepted and self._accepted[0][0] <= now:
-            for key in self._accepted.popleft()[1]:
-                ends = self._ends[key]
-                ends.popleft()
-                if not ends:
-                    del self._ends[key]
+        while self._times and self._times[0] <= now:
+            self._times.popleft()
+            for each in (self._keys.popleft(), self._keys.popleft()):
+                if each is not None:
+                    self._forget_one(each)
+
+    def _forget_one(self, key: int) -> None:
+        ends = self._ends[key]
+        if isinstance(ends, float) or len(ends) == 1:
+            del self._ends[key]
+        else:
+            del ends[0]

@@ -153,6 +153,7 @@ class _Reading:
     def _scripts(self, kind: Kind, directory: Path, shown: str) -> Iterator[SourceFile]:
         """The scripts of one kind; where two names differ only in case, the first in sort order."""
         taken: dict[str, str] = {}
+        real_folder = self._real_folder(directory)
         for file_name in self._listed(kind, directory, shown):
             match = _SCRIPT_NAME.fullmatch(file_name)
             if match is None:
@@ -162,7 +163,7 @@ class _Reading:
             if name in taken:
                 self._warnings.append(f"{shown}/{file_name} is ignored: !{name} is {shown}/{taken[name]} already; rename one of the two")
                 continue
-            file = self._file(kind, name, directory / file_name, f"{shown}/{file_name}")
+            file = self._file(kind, name, directory / file_name, f"{shown}/{file_name}", real_folder)
             if file is not None:
                 taken[name] = file_name
                 yield file
@@ -190,15 +191,25 @@ class _Reading:
         else:
             self._warnings.append(f"{seen} is ignored: a script's name is letters, digits, - and _, then .lua")
 
-    def _file(self, kind: Kind, name: str, path: Path, shown: str) -> SourceFile | None:
+    def _real_folder(self, directory: Path) -> str:
+        """Return the real path of a folder inside the script folder, "" when it is elsewhere: then each file is followed on its own."""
+        real = os.path.realpath(directory)
+        return real if Path(real).is_relative_to(self._root) else ""
+
+    def _file(self, kind: Kind, name: str, path: Path, shown: str, real_folder: str) -> SourceFile | None:
         """The script at `path`; None when it is no file of ours, or gone."""
         known = self._before.files.get(shown)
         try:
-            real_path = path.resolve(strict=True)
+            now = time.time()
+            status = os.lstat(path)
+            if known is not None and real_folder and not stat.S_ISLNK(status.st_mode) and known.stamp == Stamp.of(status):
+                return known
+            real_path = self._real_path(path, status, real_folder)
             if not real_path.is_relative_to(self._root):
                 self._warnings.append(f"{shown} is ignored: it is a link that leads out of {self._shown}")
                 return None
-            now, status = time.time(), real_path.stat()
+            if stat.S_ISLNK(status.st_mode) or not real_folder:
+                status = real_path.stat()
             if not stat.S_ISREG(status.st_mode):
                 self._warnings.append(f"{shown} is ignored: it is not a regular file")
                 return None
@@ -212,6 +223,10 @@ class _Reading:
             return _judged(SourceFile(kind, name, shown, path, None, b"", problem=f"{path.name} cannot be read: {_reason(error)}"))
         settled = stamp if stamp.settled_at(now) else None
         return _filled(SourceFile(kind, name, shown, real_path, settled, b""), content, status.st_size)
+
+    def _real_path(self, path: Path, status: os.stat_result, real_folder: str) -> Path:
+        """Return where `path` leads. Most files are no links, and following each from the root would be most of a look's cost."""
+        return path.resolve(strict=True) if stat.S_ISLNK(status.st_mode) or not real_folder else Path(real_folder, path.name)
 
 
 def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:

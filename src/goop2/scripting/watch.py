@@ -20,11 +20,12 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 import watchfiles
 
+from goop2 import folder_threads
 from goop2.scripting.limits import RELOAD_DEBOUNCE_MS, RELOAD_PULSE_SECONDS, RELOAD_QUIET_MS, RESCAN_SECONDS
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
@@ -32,6 +33,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.script
 _UNTOLD_NAME: Final = "Unable to decode path"
 """Of watchfiles 1.x (src/lib.rs): the change was seen, its name cannot be given to Python."""
 
+T = TypeVar("T")
 _Identities = dict[Path, tuple[int, int] | None]
 
 
@@ -58,13 +60,15 @@ async def _round(
     places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool]
 ) -> Exception | None:
     """From setting up watchers to the first change; gives the reason when they could not be had."""
-    identities = _identities(places())
+    identities = await _looked(places, stopping)
+    if identities is None:
+        return None
     over = asyncio.Event()
     change = asyncio.create_task(_first_change([path for path, identity in identities.items() if identity], over))
     try:
         await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
-        await look()
-        while not (stopping.done() or change.done()) and _identities(places()) == identities:
+        await _unless_stopped(look(), stopping)
+        while not (stopping.done() or change.done()) and await _looked(places, stopping) == identities:
             await asyncio.wait({stopping, change}, timeout=RELOAD_PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
@@ -105,6 +109,24 @@ def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[wat
         yield_on_timeout=True,
         recursive=False,
     )
+
+
+async def _looked(places: Callable[[], Iterable[Path]], stopping: asyncio.Task[bool]) -> _Identities | None:
+    """Which folder is at each place now, looked at in a thread: a disk may hang. None when the end came first."""
+    return await _unless_stopped(folder_threads.WATCH.run(lambda: _identities(places())), stopping)
+
+
+async def _unless_stopped(work: Awaitable[T], stopping: asyncio.Task[bool]) -> T | None:
+    """Return what `work` gives; None when the end comes first, and nobody waits for it any more."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 def _identities(places: Iterable[Path]) -> _Identities:

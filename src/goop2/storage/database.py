@@ -14,7 +14,7 @@ import random
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -32,6 +32,7 @@ from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, G
 from goop2.storage.limits import (
     BUSY_SECONDS,
     BUSY_SLEEP_SECONDS,
+    CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
     FRONT_SLEEP_SECONDS,
@@ -325,7 +326,7 @@ class Database:
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
         if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
-            return FileFault(FILE_TOO_LARGE)
+            return StorageError(FILE_TOO_LARGE)  # no fault of the disk: a script has filled it
         return fault(error)
 
     def _is_at_quota(self) -> bool:
@@ -454,6 +455,13 @@ class Database:
     def connection(self) -> apsw.Connection:
         """For the parts of the storage that need more than statements: backup, functions, views."""
         return self._connection
+
+    def close_last(self) -> None:
+        """Close it after all others of this peer: what stands in the write-ahead log goes into the file, and the log is emptied."""
+        self.deadline = time.monotonic() + CHECKPOINT_SECONDS
+        with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self.close()
 
     def close(self) -> None:
         """Close it. Idempotent."""

@@ -39,6 +39,9 @@ VISITOR_SECONDS: Final = 1.0
 BUSY_SECONDS: Final = 5.0
 """How long to wait for the lock where no invocation's deadline says otherwise."""
 
+CHECKPOINT_SECONDS: Final = 0.5
+"""How long a peer that stops waits for other programs before it leaves the write-ahead log as it is."""
+
 BUSY_SLEEP_SECONDS: Final = (0.0002, 0.002)
 """Pause before asking for the lock again, drawn anew each time so that waiters do not march in step. Most writes take less."""
 

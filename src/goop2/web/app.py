@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.folder_threads import SITE_SECONDS, FolderHangsError
 from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
 from goop2.schema_files import SchemaFiles
@@ -184,7 +185,7 @@ class Web:
     def _email_shown(self, call: Call) -> str:
         """The viewer's e-mail address, where it may be told."""
         if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
-            return ""
+            return self.parts.settings.profile.email_for(call.origin.peer_id)
         return self.parts.email if call.caller.owner else ""
 
     async def _identity(self, call: Call) -> None:
@@ -208,6 +209,8 @@ class DoorApp:
             await self._answer(scope, receive, send)
         except ClientGone:
             pass
+        except FolderHangsError as error:
+            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=SITE_SECONDS))
         except BodyTooLarge as error:
             await refused(scope, receive, send, error)
         except Exception:
