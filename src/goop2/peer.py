@@ -146,6 +146,7 @@ async def open_peer(
         opened.push_async_callback(listening.stop)
         sessions = listen_operations(listening)
         operations.update(sessions if elsewhere is None else beside(sessions, elsewhere))
+        pool.check_operations()
         odd = [
             payload_keys.others_may_read(folder, private) if keys else "",
             await asyncio.to_thread(rest.problem),

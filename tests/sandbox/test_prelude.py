@@ -61,7 +61,8 @@ CONFORMANCE = {
         "true",
     ),
     "load gives nil for text where only bytecode is wanted": (
-        "local f, m = load('return 1', 'x', 'b') local g, n = load(function() end, 'x', 'b') return tostring(f) .. tostring(g) .. m .. tostring(m == n)",
+        "local f, m = load('return 1', 'x', 'b') local g, n = load(function() end, 'x', 'b') "
+        "return tostring(f) .. tostring(g) .. m .. tostring(m == n)",
         "nilnilattempt to load chunk with wrong modetrue",
     ),
     "load takes text in every mode that has a t": ("return load('return 1', 'x', 't')() + load('return 1', 'x', 'bt')()", "2"),
@@ -71,7 +72,7 @@ CONFORMANCE = {
     ),
     "load of an empty reader is an empty chunk": ("return select('#', load(function() end)())", "0"),
     "load lets its reader give the chunk piece by piece": (
-        "local at, text = 0, 'return 6 * 7' return load(function() at = at + 1 return text:sub(at, at) ~= '' and text:sub(at, at) or nil end)()",
+        "local at, text = 0, 'return 6 * 7' return load(function() at = at + 1 if at <= #text then return text:sub(at, at) end end)()",
         "42",
     ),
     "load gives its reader's chunk an environment": (
@@ -171,15 +172,35 @@ BIT = {
 
 
 ADDRESS_FREE = (
-    "tostring({})", "tostring(print)", "tostring(coroutine.create(print))", "tostring(string.rep)", "tostring(goop)", "tostring(_G)",
-    "string.format('%s', {})", "string.format('%s %s %s %s', 1, 2, 3, print)", "('%10s'):format(print)", "string.format('%p', {})",
-    "string.format('%p', 'text')", "string.format('%5p%%p', print)", "string.format('%-20p|', coroutine.create(print))",
-    "select(2, pcall(error, {}))", "setmetatable({}, {__metatable = false})", "setmetatable({}, {__index = {}})",
-    "select(2, pcall(function() return {} .. 'x' end))", "select(2, pcall(table.concat, {{}}))", "select(2, pcall(function() return print + 1 end))",
-    "select(2, pcall(next, {}, {}))", "select(2, pcall(string.rep, {}))", "select(2, pcall(goop.schema and goop.schema.insert or print, 't', {[{}] = 1}))",
-    "select(2, pcall(setmetatable, {}, print))", "select(2, pcall(string.format, '%d', {}))", "select(2, pcall(goop.json.encode, {[{}] = 1}))",
-    "select(2, pcall(assert, false, {}))", "select(2, pcall(ipairs))", "select(2, pcall(string.gsub, 'x', 'x', function() return {} end))",
-)  # fmt: skip
+    "tostring({})",
+    "tostring(print)",
+    "tostring(coroutine.create(print))",
+    "tostring(string.rep)",
+    "tostring(goop)",
+    "tostring(_G)",
+    "string.format('%s', {})",
+    "string.format('%s %s %s %s', 1, 2, 3, print)",
+    "('%10s'):format(print)",
+    "string.format('%p', {})",
+    "string.format('%p', 'text')",
+    "string.format('%5p%%p', print)",
+    "string.format('%-20p|', coroutine.create(print))",
+    "select(2, pcall(error, {}))",
+    "setmetatable({}, {__metatable = false})",
+    "setmetatable({}, {__index = {}})",
+    "select(2, pcall(function() return {} .. 'x' end))",
+    "select(2, pcall(table.concat, {{}}))",
+    "select(2, pcall(function() return print + 1 end))",
+    "select(2, pcall(next, {}, {}))",
+    "select(2, pcall(string.rep, {}))",
+    "select(2, pcall(goop.schema and goop.schema.insert or print, 't', {[{}] = 1}))",
+    "select(2, pcall(setmetatable, {}, print))",
+    "select(2, pcall(string.format, '%d', {}))",
+    "select(2, pcall(goop.json.encode, {[{}] = 1}))",
+    "select(2, pcall(assert, false, {}))",
+    "select(2, pcall(ipairs))",
+    "select(2, pcall(string.gsub, 'x', 'x', function() return {} end))",
+)
 """Expressions in which Lua alone would show an address, or might."""
 
 
@@ -199,7 +220,8 @@ def test_no_address_is_shown(flavour: str, expression: str) -> None:
 def test_a_number_stays_with_its_value_and_differs_from_others(flavour: str) -> None:
     body = """
       local a, b = {}, {}
-      return tostring(tostring(a) == tostring(a)) .. tostring(tostring(a) == tostring(b)) .. tostring(tostring(a) == string.format("%s", tostring(a)))"""
+      local same, other, formatted = tostring(a) == tostring(a), tostring(a) == tostring(b), tostring(a) == ("%s"):format(tostring(a))
+      return tostring(same) .. tostring(other) .. tostring(formatted)"""
     assert reply_of(flavour, body) == "truefalsetrue"
 
 
@@ -208,7 +230,6 @@ FORMATS = {
     "string.format('%5.1f|%-5s|%05d|%x|%q|%%|%c', 1.25, 'ab', 42, 255, 'q', 65)": '  1.2|ab   |00042|ff|"q"|%|A',
     "string.format('no arguments')": "no arguments",
     "('%s'):format('<p>')": "<p>",
-    "select(2, pcall(function() local x = string.format('%d', 'x') end))": "hello:1: bad argument #2 to 'format' (number expected, got string)",
     "string.format('%s', setmetatable({}, {__tostring = function() return 'me' end}) and 'me')": "me",
     "tostring(setmetatable({}, {__tostring = function() return 'me' end}))": "me",
     "tostring(nil) .. tostring(true) .. tostring(1.5) .. tostring('x')": "niltrue1.5x",

@@ -75,7 +75,7 @@ REPLIES = {
     "!empty": "",
     "!number": "5",
     "!": "",
-    "! hello": "",
+    "! hello": "Hello, world!",
     "!nosuch": "Unknown command: nosuch",
     "!total": "Unknown command: total",
     "!NoSuch x": "Unknown command: nosuch",

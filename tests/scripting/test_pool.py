@@ -13,14 +13,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation_of, is_alive, open_pool, script_of, setup_of, stranger
 from tests.stopwatch import Stopwatch
 
+from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import FLAVOURS
+from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api.render import stubs
 from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
 from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
-from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool
+from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
 
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
 
@@ -397,3 +401,29 @@ async def test_a_caller_at_its_share_goes_on_when_one_of_its_calls_is_killed() -
         second = await pool.run(invocation_of(HELLO, stranger(1)))
         assert second.payload == b"Hello, !"
         await first
+
+
+async def test_a_peer_whose_operations_are_not_those_declared_does_not_start() -> None:
+    async def nothing(_invocation: Invocation) -> HostAnswer:
+        return HostAnswer(b"v", (None,))
+
+    declared = setup_of(operations=("commands", "site.read"))
+    Pool(declared, Limits(workers=1), {"commands": nothing, "site.read": nothing}).check_operations()
+    with pytest.raises(PoolError, match=r"it cannot do site\.read; it does undeclared site\.write"):
+        Pool(declared, Limits(workers=1), {"commands": nothing, "site.write": nothing}).check_operations()
+
+
+async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even from a worker that was taken over: here its VM is told that a command is none."""
+    asked: list[str] = []
+
+    async def read(_invocation: Invocation, *_arguments: Scalar) -> HostAnswer:
+        asked.append("site.read")
+        return HostAnswer(b"v", (b"secret",))
+
+    setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=stubs(FUNCTIONS).replace("not is_command", "true"))
+    async with open_pool(Limits(workers=1), setup, {"site.read": read}) as pool:
+        outcome = await pool.run(invocation_of("function handle() return goop.site.read('x') end"))
+        assert (outcome.code is ErrorCode.OK, asked) == (False, [])
+        called = await pool.run(invocation_of(script_of("function call() return goop.site.read('x') end", "function"), argument=b"{}"))
+        assert (called.payload, asked) == (b'"secret"', ["site.read"])

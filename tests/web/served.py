@@ -22,6 +22,7 @@ FUNCTIONS = {
     "who": "function call() return { id = goop.peer.id, label = goop.peer.label } end",
     "echo": "function call(request) return request.params end",
     "fails": "--- Fails\nfunction call()\n  error('no such game')\nend",
+    "raises": "function call()\n  error({code = 'no_stock', message = 'sold out'})\nend",
     "forever": "function call() while true do end end",
     "hungry": "function call() local t = {} for i = 1, 1e9 do t[i] = i .. '' end end",
     "reads": "function call(request) local text, err = goop.site.read(request.params.path) return { text = text, error = err } end",

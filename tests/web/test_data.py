@@ -253,6 +253,14 @@ async def test_whoever_sends_far_too_much_still_hears_why_it_is_refused(up: Serv
     assert "the body is larger than" in answer.json["message"]
 
 
+async def test_a_table_that_is_raised_tells_its_message_and_its_code(up: Served) -> None:
+    answer = await up.call("raises")
+    assert answer.status == 500
+    assert answer.json == {
+        "code": "script_error", "message": "raises:2: sold out", "script": "raises", "line": 2, "detail": {"code": "no_stock"},
+    }  # fmt: skip
+
+
 async def test_a_call_whose_worker_is_killed_is_told_so_and_is_not_made_again(up: Served) -> None:
     begun = len(_runs_of(up, "forever"))
     call = asyncio.create_task(up.call("forever"))

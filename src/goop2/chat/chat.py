@@ -28,6 +28,7 @@ from goop2.chat.limits import (
     PER_ORIGIN_A_MINUTE,
     REFUSALS_TOLD_SECONDS,
 )
+from goop2.scripting.command_text import is_command
 from goop2.scripting.engine import Engine, Reply
 from goop2.scripting.invocation import Caller
 from goop2.scripting.rate import RateLimiter
@@ -35,7 +36,6 @@ from goop2.scripting.subscribers import Subscribers
 from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message
 
-COMMAND: Final = "!"
 CONTENT_MAX_BYTES: Final = 64 * 1024
 """One message. A command's arguments may be longer where they are not kept, on the command line."""
 SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
@@ -167,7 +167,7 @@ class Chat:
             if not caller.owner:
                 self._check_rate(caller.id, caller.address)
             await self._keep(caller.id, caller.id, content, _now(), charged=charged)
-        if not content.startswith(COMMAND):
+        if not is_command(content):
             return Reply("")
         reply = await self._engine.command(caller, content)
         if reply.text:
@@ -197,7 +197,7 @@ class Chat:
             if len(self._answering) >= ANSWERING_MAX:
                 raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
             message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
-        if message is not None and content.startswith(COMMAND):
+        if message is not None and is_command(content):
             task = asyncio.create_task(self._answer(peer, content, origin))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)

@@ -12,6 +12,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument
 from goop2.cli.stdin import lines
+from goop2.scripting.command_text import is_command
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -77,7 +78,7 @@ async def _filter(peer: Peer, caller: Caller) -> int:
 
 async def say(peer: Peer, caller: Caller, line: str) -> Reply | None:
     """Answer one line on stdout; one that is no command gets a hint on stderr, an empty one nothing."""
-    if not line.startswith("!"):
+    if not is_command(line):
         if line.strip():
             output.note(NOT_A_COMMAND)
         return None

@@ -14,6 +14,7 @@ from goop2.cli.fault import Fault
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
 from goop2.cli.streams import StreamError
+from goop2.scripting.command_text import is_command
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -42,7 +43,7 @@ def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json
     {"ok": true, "reply": …} or {"ok": false, "code": …, "message": …, "reply": …}.
     """
     message = unicode(" ".join(words))
-    if not message.startswith("!"):
+    if not is_command(message):
         raise Fault(f"a chat command begins with \"!\": '!{output.one_line(message.lstrip(' !'), 60)}'")
     reply, hint = session.run(_chat(folder, message, stranger))
     if as_json:
@@ -159,7 +160,7 @@ def _failure_fields(failure: Failure | None) -> dict[str, object]:
     """What `--json` says of a call: the fields of an HTTP error (behaviour.md, "HTTP"), and `ok`."""
     if failure is None:
         return {"ok": True}
-    where = {"script": failure.script, "line": failure.line, "retry_after": failure.retry_after_seconds}
+    where = {"script": failure.script, "line": failure.line, "detail": failure.detail, "retry_after": failure.retry_after_seconds}
     known = {name: value for name, value in where.items() if value is not None}
     return {"ok": False, "code": str(failure.code), "message": failure.message, **known}
 

@@ -19,6 +19,7 @@ from goop2.cli.fault import Fault
 from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import FOLDER, folder_argument, json_option
+from goop2.scripting.command_text import is_command
 
 if TYPE_CHECKING:
     from goop2.control import Answer, Request
@@ -92,7 +93,7 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
     elif reply:
         output.answer(reply)
     else:
-        output.note(f"sent to {answer['to']}" + (", which has not replied yet" if text.startswith("!") else ""))
+        output.note(f"sent to {answer['to']}" + (", which has not replied yet" if is_command(text) else ""))
     return EXIT_FAILED if failed else EXIT_OK
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from goop2.chat.chat import COMMAND, ChatError, Said
+from goop2.chat.chat import ChatError, Said
 from goop2.control import Answer, ControlError, Operation, Request
 from goop2.listen.operations import operations as listening
 from goop2.network.owner_chat import ChatRemote
@@ -20,6 +20,7 @@ from goop2.p2p.address import PeerAddress, parse, peer_id, typed_id
 from goop2.p2p.faults import NetworkFault, NotAnAddress
 from goop2.p2p.protocols import data
 from goop2.p2p.protocols.faults import LocalFault
+from goop2.scripting.command_text import is_command
 from goop2.storage.errors import StorageError
 from goop2.untrusted_json import InvalidJsonError, decode
 
@@ -65,7 +66,7 @@ class Remote:
         except LocalFault as fault:
             raise ControlError("bad_request", str(fault)) from None
         if isinstance(answer, data.Failure):
-            where = {"script": answer.script, "line": answer.line, "retry_after": answer.retry_after}
+            where = {"script": answer.script, "line": answer.line, "detail": answer.detail, "retry_after": answer.retry_after}
             details = {name: value for name, value in where.items() if value is not None}
             raise ControlError(answer.code or "script_error", answer.error, details)
         return {"result": _result(answer.json)}
@@ -85,7 +86,7 @@ class Remote:
             if failure is not None:
                 details = {} if failure.retry_after_seconds is None else {"retry_after": failure.retry_after_seconds}
                 raise ControlError(failure.code, str(failure), details)
-            reply = await _within(replies, REPLY_SECONDS) if text.startswith(COMMAND) else None
+            reply = await _within(replies, REPLY_SECONDS) if is_command(text) else None
         except ChatError as error:
             raise ControlError("bad_request", str(error)) from None
         except StorageError as error:

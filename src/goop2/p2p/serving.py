@@ -240,7 +240,7 @@ class Serving:
         result = await self._engine.call(caller, asked.function, bytes(asked.params) or b"{}")
         if not isinstance(result, Failure):
             return data.Success(result.json)
-        return data.Failure(result.message, result.code, result.retry_after_seconds, result.script, result.line)
+        return data.Failure(result.message, result.code, result.retry_after_seconds, result.script, result.line, result.detail)
 
     async def _lua_list(self, _caller: Caller, _asked: data.Request) -> data.Answer:
         listed = [

@@ -352,12 +352,9 @@ end
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────
 
 local functions = {
-  --@declarations: one stub a function, from scripting/api
+  --@declarations: one stub a function, from scripting/api, which asks is_command where one is for data functions only
 }
 functions.json.null = null
-if is_command then
-  functions.db, functions.schema, functions.site = nil, nil, nil
-end
 for name, member in next, functions do
   if rawget(goop, name) == nil then
     rawset(goop, name, member)

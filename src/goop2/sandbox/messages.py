@@ -107,6 +107,8 @@ class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     """The last error the database file itself gave during the run: a full disk, damage; "" for none."""
     spent: bool = False
     """Whether this worker holds so much memory that a new one should take its place."""
+    error_code: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """`code` of the table the script raised, "" when it raised none."""
 
 
 class Compiled(msgspec.Struct, array_like=True, frozen=True, tag=5, gc=False):

@@ -25,10 +25,10 @@ local compile_never = jit and jit.off
 -- Lua 5.1 has no emergency collection: an allocation beyond the limit fails, however much of the memory is garbage. So a
 -- collection is never done in steps, which go by the number of allocations and not by their size, but whole (0: a step has no
 -- end), and begins when garbage has taken this part of what the live values leave of the limit, or the most we let lie.
-local GC_WHOLE_CYCLE, GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES = 0, 1 / 4, 1048576
+local GC_WHOLE_CYCLE, GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES = 0, 1 / 3, 1048576
 -- The pace is set in whole percent of what is alive. Where one percent is too much, each allocation collects; but only so often
 -- in a row: then the next one that does not fit ends the script, which would else crawl to its deadline.
-local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 5
+local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 1
 -- Until a VM holds ten times what it starts with, some 600 kB, collecting is not worth its time: most calls end before.
 local GC_START_PERCENT = 1000
 local RESULT_MAX_BYTES = 1048576

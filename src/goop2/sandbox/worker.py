@@ -153,7 +153,8 @@ class Worker:
         outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
         self._host.end()
         code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
-        return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, self.data.file_fault if self.data else "")
+        fault = self.data.file_fault if self.data else ""
+        return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, fault, error_code=outcome.error_code)
 
     def _met_lock(self, outcome: Outcome) -> bool:
         """Whether the run failed because somebody else held the write lock."""

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from goop2.scripting.catalog import Broken, Catalog, Script
+from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, Limits
 from goop2.scripting.pool import LINE_FULL, Pool
@@ -40,6 +41,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     script: str | None = None
     line: int | None = None
     retry_after_seconds: float | None = None
+    detail: dict[str, str] | None = None
+    """`{"code": …}` of the table the script raised."""
 
 
 class Success(msgspec.Struct, frozen=True, gc=False):
@@ -166,8 +169,8 @@ def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
 
 def _split(message: str) -> tuple[str, str]:
     """`!Hello  Alice ` → ("hello", "Alice"): name up to the first blank, the rest trimmed."""
-    body = message[1:]
-    if not body or body[0].isspace():
+    body = command_of(message)
+    if not body:
         return "", ""
     name, *rest = body.split(None, 1)
     return name.lower(), rest[0].strip() if rest else ""
@@ -187,11 +190,12 @@ def _failure(script: str, outcome: Outcome) -> Failure:
     message = outcome.payload.decode("utf-8", "replace")
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
         return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is LINE_FULL else None)
+    detail = {"code": outcome.error_code} if outcome.error_code else None
     place = _PLACE.match(message)
     if place is None:
-        return Failure(outcome.code, message if message.startswith(f"{script} ") else f"{script}: {message}", script)
+        return Failure(outcome.code, message if message.startswith(f"{script} ") else f"{script}: {message}", script, detail=detail)
     line = int(place[1]) if message.startswith(f"{script}:") else None
-    return Failure(outcome.code, message, script, line)
+    return Failure(outcome.code, message, script, line, detail=detail)
 
 
 def _failure_text(failure: Failure) -> str:

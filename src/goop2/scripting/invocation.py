@@ -98,6 +98,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     calls: tuple[CallTime, ...] = ()
     file_fault: str = ""
     """The last error the database file itself gave during the run, "" for none."""
+    error_code: str = ""
+    """`code` of the table the script raised, "" when it raised none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import structlog
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.accounts import Accounts, Standing
+from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.catalog import CompileUnavailable
 from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
@@ -73,6 +74,10 @@ does not count how deep C functions call each other, so that there the stack's e
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 
+FUNCTIONS_ONLY = frozenset(function.name for function in FUNCTIONS if function.functions_only)
+"""Operations no chat command may ask for: the VM of one does not have them, but what a worker says is not trusted."""
+
+
 class PoolError(Exception):
     """No script can run: the worker processes do not come up."""
 
@@ -99,6 +104,7 @@ class Pool:
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
+        self._declared = frozenset(setup.peer_operations)
         self._nursery = Nursery(setup, self._worker_exited)
         self._accounts = Accounts(time.monotonic)
         self._line: FairLine[Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
@@ -159,6 +165,16 @@ class Pool:
         if outcome.code is ErrorCode.TIMEOUT:
             return f"{name}:1: compiling takes longer than {COMPILE_SECONDS} s"
         raise CompileUnavailable(outcome.payload.decode())
+
+    def check_operations(self) -> None:
+        """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
+        lent = frozenset(self._operations)
+        if lent != self._declared:
+            lacking, unknown = sorted(self._declared - lent), sorted(lent - self._declared)
+            raise PoolError(
+                "the goop functions declared and those this peer can do differ: "
+                f"it cannot do {', '.join(lacking) or 'nothing'}; it does undeclared {', '.join(unknown) or 'nothing'}"
+            )
 
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
@@ -437,6 +453,8 @@ class Pool:
         operation = self._operations.get(message.operation)
         if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
             raise ProtocolViolation("a host call out of place")
+        if message.operation in FUNCTIONS_ONLY and job.work.script.kind == "command":
+            raise ProtocolViolation(f"a command asked for goop.{message.operation}, which is for data functions only")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:

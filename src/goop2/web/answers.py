@@ -88,6 +88,7 @@ class _ErrorBody(msgspec.Struct, omit_defaults=True):
     message: str
     script: str | None = None
     line: int | None = None
+    detail: dict[str, str] | None = None
 
 
 async def send_json(send: Send, body: bytes, status: int = HTTPStatus.OK, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
@@ -98,11 +99,11 @@ async def send_json(send: Send, body: bytes, status: int = HTTPStatus.OK, header
 
 
 async def send_failure(send: Send, failure: Failure, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
-    """Send why there is no result: its status and `{code, message, script?, line?}`."""
+    """Send why there is no result: its status and `{code, message, script?, line?, detail?}`."""
     more = list(headers)
     if failure.retry_after_seconds is not None:
         more.append((b"retry-after", b"%d" % max(1, math.ceil(failure.retry_after_seconds))))
-    body = msgspec.json.encode(_ErrorBody(failure.code.value, failure.message, failure.script, failure.line))
+    body = msgspec.json.encode(_ErrorBody(failure.code.value, failure.message, failure.script, failure.line, failure.detail))
     await send_json(send, body, STATUSES[failure.code], more)
 
 

@@ -252,4 +252,4 @@ def _failure(operation: str, answer: data.Failure) -> Failure:
     code = _CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation == "lua-call" else ErrorCode.BAD_REQUEST)
     if code is ErrorCode.OK:
         code = ErrorCode.BAD_REQUEST
-    return Failure(code, answer.error, answer.script, answer.line, answer.retry_after)
+    return Failure(code, answer.error, answer.script, answer.line, answer.retry_after, answer.detail)

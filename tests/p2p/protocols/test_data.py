@@ -138,3 +138,23 @@ def test_any_line_is_an_answer_or_a_fault(sent: bytes) -> None:
         assert answer.error
         assert answer.retry_after is None or answer.retry_after >= 0
         assert json.loads(data.failure(answer))["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("sent", "detail"),
+    [
+        ({"code": "no_stock"}, {"code": "no_stock"}),
+        ({"code": "x" * 1000, "more": "let pass"}, {"code": "x" * 64}),
+        ({"code": 5}, None),
+        ("no_stock", None),
+        (None, None),
+    ],
+)
+def test_of_a_scripts_error_another_peer_tells_a_short_code_and_nothing_else(sent: object, detail: dict[str, str] | None) -> None:
+    line = json.dumps({"ok": False, "error": "sold out", "code": "script_error", "detail": sent}).encode()
+    assert data.answered(line) == data.Failure("sold out", "script_error", detail=detail)
+
+
+def test_the_code_of_a_scripts_error_arrives_as_it_was_sent() -> None:
+    failure = data.Failure("sold out", "script_error", None, "buy", 3, {"code": "no_stock"})
+    assert data.answered(data.failure(failure).rstrip(b"\n")) == failure

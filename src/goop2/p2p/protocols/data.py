@@ -2,7 +2,8 @@ r"""`/goop/data/1.0.0`: one JSON object and `\n`; the answer is one JSON object 
 
     {"op": "lua-call", "function": "score", "params": {…}}   →   {"ok": true, "data": …}   or   {"ok": false, "error": "…"}
 
-Either line may be sealed (sealed.py). Beside `error` ours has `code`, `retry_after` (seconds), `script` and `line`, which others ignore.
+Either line may be sealed (sealed.py). Beside `error` ours has `code`, `retry_after` (seconds), `script`,
+`line` and `detail`, which others ignore.
 Which operation a caller may use is not decided here.
 """
 
@@ -26,6 +27,8 @@ REQUEST_MAX_BYTES: Final = 1024 * 1024 + ENVELOPE_MAX_BYTES
 """Parameters of a data function are at most 1 MB of JSON (behaviour.md)."""
 ANSWER_MAX_BYTES: Final = 4 * 1024 * 1024
 """Ours are at most 1 MB; others do not say, so there is room, and an end to it."""
+DETAIL_CODE_MAX_CHARS = 64
+"""Of the code in a script's error that another peer tells."""
 _NOTHING: Final = msgspec.Raw(b"")
 
 
@@ -70,6 +73,8 @@ class Failure(msgspec.Struct, frozen=True):
     """Seconds."""
     script: str | None = None
     line: int | None = None
+    detail: dict[str, str] | None = None
+    """`{"code": …}` of the table a script raised."""
 
 
 Answer = Success | Failure
@@ -85,6 +90,7 @@ class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_after: object = None
     script: object = None
     line: object = None
+    detail: object = None
 
 
 def request_reader() -> LineReader:
@@ -125,7 +131,14 @@ def answered(content: bytes) -> Answer:
         _seconds(sent.retry_after),
         _text(sent.script),
         sent.line if type(sent.line) is int else None,
+        _detail(sent.detail),
     )
+
+
+def _detail(sent: object) -> dict[str, str] | None:
+    """Return what a script's error says besides its message, or None: a short `code` alone is taken from another peer."""
+    code = sent.get("code") if isinstance(sent, dict) else None
+    return {"code": code[:DETAIL_CODE_MAX_CHARS]} if isinstance(code, str) else None
 
 
 def success(json: bytes) -> bytes:
@@ -136,7 +149,7 @@ def success(json: bytes) -> bytes:
 
 def failure(why: Failure) -> bytes:
     """The answer that says why there is none."""
-    fields = {"ok": False, "error": why.error, "code": why.code or None, "script": why.script, "line": why.line}
+    fields = {"ok": False, "error": why.error, "code": why.code or None, "script": why.script, "line": why.line, "detail": why.detail}
     fields["retry_after"] = why.retry_after
     kept = {name: value for name, value in fields.items() if value is not None}
     return line("the answer", msgspec.json.encode(kept), ANSWER_MAX_BYTES)

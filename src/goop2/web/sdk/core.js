@@ -14,6 +14,7 @@
       this.status = details.status;
       this.script = details.script;
       this.line = details.line;
+      this.detail = details.detail; // {code} of the table a script raised
       this.retryAfter = details.retryAfter; // seconds
     }
   };
@@ -34,6 +35,7 @@
       status: response.status,
       script: told.script,
       line: told.line,
+      detail: told.detail,
       retryAfter: seconds || undefined,
     });
   }

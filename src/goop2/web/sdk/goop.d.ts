@@ -7,6 +7,8 @@ export interface GoopError extends Error {
   status: number;
   script?: string;
   line?: number;
+  /** Of `error({code = …, message = …})` in a script. */
+  detail?: { code: string };
   /** Seconds. */
   retryAfter?: number;
 }

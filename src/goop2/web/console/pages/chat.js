@@ -11,6 +11,7 @@ const CALM_MS = 300; // several messages come at once
 const written = new Map(); // peer → what stands in the box of its conversation, kept while another one or another page is shown
 let box = null; // the one that is shown
 const refused = new Map(); // peer → [{content, why}]: what could not be sent, and did not go back into the box
+const COMMAND = /^\s*[!！]\s*/; // as command_text.py: blanks around the mark, and the full-width mark of phone keyboards
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
 
 export async function show(main, shell) {
@@ -57,7 +58,7 @@ export async function show(main, shell) {
   }
 
   function line(message) {
-    const mine = peer === overview.id ? message.content.startsWith("!") : message.from === overview.id;
+    const mine = peer === overview.id ? COMMAND.test(message.content) : message.from === overview.id;
     const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state === "shown" ? "" : message.state;
     return el("div", { class: mine ? "mine" : "theirs", dataset: { id: message.id } },
       el("div", { class: "bubble wrap", dir: "auto" }, message.content),
@@ -145,9 +146,9 @@ export async function show(main, shell) {
 
   // Commands of this peer complete; another's are not known.
   function matching() {
-    const typed = text.value;
-    if (peer !== overview.id || !typed.startsWith("!") || /\s/.test(typed)) return [];
-    return overview.commands.filter((one) => one.name.startsWith(typed.slice(1).toLowerCase()));
+    const typed = text.value.replace(COMMAND, "");
+    if (peer !== overview.id || typed === text.value || /\s/.test(typed)) return [];
+    return overview.commands.filter((one) => one.name.startsWith(typed.toLowerCase()));
   }
   let chosen = 0; // which of the matching commands
   function suggest() {
