@@ -20,6 +20,7 @@ from goop2.storage.complaints import DAMAGED, DISK_FULL
 from goop2.storage.database import Database
 from goop2.storage.errors import DamagedError, FileFault, QuotaError, StorageError
 from goop2.storage.file_care import FREE_ENOUGH_BYTES, FileCare, Quota, told
+from goop2.ticks import seconds_to_tick
 
 LOOK_SECONDS: Final = 1.0
 """A data.db that is gone must be noticed within a second."""
@@ -97,7 +98,7 @@ class StorageHealth:
         try:
             while not stopping.done():
                 await asyncio.to_thread(self._look, database)
-                await asyncio.wait({stopping}, timeout=LOOK_SECONDS)
+                await asyncio.wait({stopping}, timeout=seconds_to_tick(LOOK_SECONDS))
         finally:
             stopping.cancel()
 

@@ -27,6 +27,7 @@ from goop2.p2p.protocols import data, topics
 from goop2.p2p.protocols.presence import Presence
 from goop2.peer import Peer, open_peer
 from goop2.rendezvous.opening import open_rendezvous
+from goop2.storage.errors import FileFault
 
 __all__ = ["guest"]
 
@@ -267,3 +268,21 @@ def _empty(folder: Path) -> Path:
     folder.mkdir()
     (folder / "goop.json").write_text("{}")
     return folder
+
+
+async def test_a_message_that_cannot_be_kept_is_refused_with_an_honest_sentence(
+    two: tuple[Joined, Joined], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = two
+
+    def full(*_: object) -> None:
+        raise FileFault("the disk is full")
+
+    monkeypatch.setattr(bob.peer.chat._keeper, "_add", full)
+    message, failure = await alice.peer.chat.deliver(bob.id, "hi")
+    assert failure is not None
+    assert (failure.code, failure.retry_after_seconds) == ("unavailable", 60)
+    assert message.state == f"failed: {bob.id} does not take the message: this peer cannot keep the message now"
+    assert bob.peer.chat.refusals.last_reason == "the disk is full"
+    monkeypatch.undo()
+    assert (await alice.peer.chat.send(bob.id, "hi")).state == "sent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 
@@ -230,8 +231,9 @@ def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_pat
     data._database.close()
 
 
-def test_a_database_that_cannot_be_opened_is_told_without_a_path(tmp_path: Path) -> None:
-    data = Data(tmp_path / "gone" / "data.db", kv_enabled=True)
+@pytest.mark.parametrize("folder", ["gone", os.fsdecode(b"Jos\xe9")])
+def test_a_database_that_cannot_be_opened_is_told_without_a_path(tmp_path: Path, folder: str) -> None:
+    data = Data(tmp_path / folder / "data.db", kv_enabled=True)
     _, nothing, message = data(b"kv.get", data.entries[b"kv.get"], (b"a",))
     assert nothing is None
     assert isinstance(message, bytes)

@@ -18,7 +18,7 @@ import pytest
 import watchfiles
 from structlog.testing import capture_logs
 
-from goop2.scripting import watch
+from goop2.scripting import inotify, watch
 from goop2.scripting.catalog import Broken, Catalog, Script
 from goop2.scripting.limits import EMPTY_HELD_SECONDS, RELOAD_LIVE_SECONDS, RESCAN_SECONDS
 from goop2.scripting.watch import watch_folders
@@ -64,6 +64,10 @@ async def live(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - the disk and the watchers give no event to wait for
             await asyncio.sleep(0.005)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
@@ -262,6 +266,7 @@ async def test_where_no_watchers_can_be_had_changes_are_looked_for(peer: Peer, m
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise OSError("too many open files")
 
+    monkeypatch.setattr(inotify, "is_available", lambda: False)
     monkeypatch.setattr(watchfiles, "awatch", refuse)
     peer.make("hello.lua")
     with capture_logs() as logs:
@@ -284,6 +289,7 @@ async def test_a_watcher_that_fails_in_the_middle_is_replaced(peer: Peer, monkey
         async for changes in real(*arguments, **options):
             yield changes
 
+    monkeypatch.setattr(inotify, "is_available", lambda: False)
     monkeypatch.setattr(watchfiles, "awatch", failing)
     peer.make("hello.lua")
     async with peer.watched():
@@ -365,7 +371,10 @@ async def test_a_file_whose_name_is_not_utf_8_does_not_end_the_watchers(peer: Pe
     assert "changes are looked for" not in capsys.readouterr().out
 
 
-async def test_a_folder_whose_name_is_not_utf_8_is_looked_at_now_and_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_folder_whose_name_is_not_utf_8_is_looked_at_now_and_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inotify, "is_available", lambda: False)  # to which any name is fine
     peer = Peer(tmp_path / os.fsdecode(b"Jos\xe9"))
     file = peer.make("hello.lua")
     async with peer.watched():
@@ -373,3 +382,57 @@ async def test_a_folder_whose_name_is_not_utf_8_is_looked_at_now_and_then(tmp_pa
         file.write_text("new")
         await live(lambda: peer.source("hello") == "new")
     assert "a folder's name is not UTF-8" in capsys.readouterr().out
+
+
+# ── where the kernel tells ───────────────────────────────────────────────────────────────────────
+
+
+async def test_a_folder_whose_name_is_not_utf_8_is_watched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peer = Peer(tmp_path / os.fsdecode(b"Jos\xe9"))
+    file = peer.make("hello.lua")
+    async with peer.watched():
+        file.write_text("new")
+        await live(lambda: peer.source("hello") == "new")
+    assert "changes are looked for" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("save", SAVES)
+async def test_without_such_notifications_a_saved_change_is_live_too(
+    peer: Peer, save: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inotify, "is_available", lambda: False)
+    path = peer.make("hello.lua")
+    async with peer.watched():
+        save(path)
+        await live(lambda: peer.source("hello") == "new")
+
+
+async def test_where_the_system_gives_no_more_watches_changes_are_looked_for(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(inotify.Notifications, "_add", refuse)
+    peer.make("hello.lua")
+    before = descriptors()
+    with capture_logs() as logs:
+        async with peer.watched():
+            peer.make("hello.lua", "new")
+            await live(lambda: peer.source("hello") == "new")
+    assert len([line for line in logs if line["event"] == "changes are looked for instead of being told"]) == 1
+    assert descriptors() <= before
+
+
+async def test_looks_without_an_event_come_the_more_seldom_the_longer_they_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "RESCAN_SECONDS", 0.05)
+    stop, looks = asyncio.Event(), 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.02)
+
+    watching = asyncio.create_task(watch_folders(lambda: [tmp_path], look, stop))
+    await asyncio.sleep(1.5)  # with the pause of a short look there would be twenty
+    stop.set()
+    await watching
+    assert looks == 1

@@ -21,7 +21,7 @@ def test_a_backup_onto_a_full_disk_says_so_and_leaves_nothing(
         raise apsw.FullError  # SQLite's own text is "not an error" here
 
     database.rows("CREATE TABLE t (x)")
-    monkeypatch.setattr(module, "_copy", full)
+    monkeypatch.setattr(module, "copy_database", full)
     (tmp_path / "copies").mkdir()
     target = tmp_path / "copies/copy.db"
     with open_reading(path.parent) as reading, pytest.raises(StorageError, match=r"copy\.db was not written: the disk is full"):

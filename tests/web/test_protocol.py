@@ -248,6 +248,18 @@ async def test_whoever_finds_no_place_is_told_so_and_when_to_come_again(monkeypa
     assert (protocol._PLACES[here.state].total, protocol._PLACES[here.state].refusing) == (0, 0)
 
 
+async def test_a_refusal_is_held_so_that_asking_again_at_once_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "CONNECTIONS_MAX", 1)
+    monkeypatch.setattr(protocol, "FULL_HOLD_SECONDS", 0.5)
+    async with running() as here:
+        await here.connect(WHOLE)
+        began = time.monotonic()
+        refused, _ = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await refused.read()).count(b"HTTP/1.1") == 1
+        assert time.monotonic() - began >= 0.5
+
+
 async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StrangersProtocol, "connections_per_address", 2)
     async with running(StrangersProtocol) as here:

@@ -113,6 +113,8 @@ async def test_every_page_of_the_console_opens_without_a_fault(browser: Seen, up
         await browser.run("location.hash = `#/${arguments[0]}`", name)
         await browser.until("document.querySelector(`.page-${arguments[0]} h1`) !== null", name)
         assert await browser.run("return document.querySelector('.problem')") is None, name
+        if name == "runs":
+            await browser.until("document.querySelectorAll('.drawing canvas').length === 3")
     assert await browser.run("return faults") == []
 
 

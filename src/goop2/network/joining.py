@@ -33,6 +33,7 @@ from goop2.p2p.protocols.presence import Presence
 from goop2.p2p.sealing import Sealing
 from goop2.rendezvous.own import servers_of
 from goop2.scripting.subscribers import Subscribers
+from goop2.ticks import seconds_to_tick
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -234,7 +235,7 @@ def _presence(grouping: Grouping) -> Callable[[Change], None]:
 async def _keep_groups(grouping: Grouping, roster: Roster) -> None:
     """Lists that wait; and groups whose host is here, and did not let us in when it came back. Until cancelled."""
     for seconds in itertools.count(1):
-        await asyncio.sleep(1)
+        await asyncio.sleep(seconds_to_tick(1.0))
         grouping.tick()
         if seconds % REJOIN_SECONDS == 0:
             for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:

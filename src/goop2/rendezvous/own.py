@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
@@ -14,6 +15,8 @@ from goop2.web.doors import DoorError
 
 EVERYWHERE: Final = "0.0.0.0"
 HERE: Final = "127.0.0.1"
+TRY_AGAIN_SECONDS: Final = 30.0
+"""Where the own server could not be opened."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.p2p")
 
@@ -31,7 +34,24 @@ async def _own(stack: contextlib.AsyncExitStack, settings: Presence) -> str:
     try:
         url = await stack.enter_async_context(open_rendezvous(where))
     except DoorError:
-        remedy = "set presence.rendezvous_port to another one, or presence.rendezvous_host to false"
+        remedy = "set presence.rendezvous_port to another one, or presence.rendezvous_host to false; it is tried again"
         _log.warning(f"this peer runs no rendezvous server: {where} is taken or cannot be listened on; {remedy}")
-        return ""
+        stack.push_async_callback(_ended, asyncio.create_task(_open_later(where)))
+        # Whoever has the port may be another peer's server, and it will be ours: it is asked as any server that is away.
+        url = f"http://{where}" if where.port else ""
     return url.replace(f"//{EVERYWHERE}:", f"//{HERE}:")
+
+
+async def _open_later(where: Address) -> None:
+    """Open the server when that can be, and serve until cancelled."""
+    while True:
+        await asyncio.sleep(TRY_AGAIN_SECONDS)
+        with contextlib.suppress(DoorError):
+            async with open_rendezvous(where) as url:
+                _log.warning(f"the rendezvous server of this peer is up at {url}")
+                await asyncio.Event().wait()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

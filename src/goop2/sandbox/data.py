@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.regular_files import shown
 from goop2.sandbox.messages import Invoke, Scalar
 from goop2.storage import keyvalue
 from goop2.storage.crossing import Rows
@@ -89,7 +90,7 @@ class Data:
             if self._database.queue is not None:
                 self.descriptors[QUEUE] = self._database.queue.descriptor
         except DatabaseError as error:
-            self._unusable, self.descriptors = str(error).replace(str(path), path.name), {}  # a script may tell it to strangers
+            self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)

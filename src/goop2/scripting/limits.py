@@ -159,6 +159,12 @@ RELOAD_DEBOUNCE_MS = 200
 RELOAD_PULSE_SECONDS = 0.2
 """How often we look whether the script folder is still the same folder: no event tells that a parent was renamed."""
 
+SLOW_PULSE_SECONDS = 2.0
+"""The same where the kernel tells of the four folders above too: only one farther up can be renamed without a word."""
+
+RESCAN_COST = 300.0
+"""Looks without any event are so many times as far apart as one takes, so that they cost a three-hundredth of a core at most."""
+
 RESCAN_SECONDS = 5.0
 """A look at everything without any event: the kernel's queue may have overflowed, some file systems send none."""
 

@@ -5,10 +5,10 @@ change, take the watchers down and begin again. So every look is taken under sta
 what changed before it is seen by it, what changes after it starts the next round. A folder that is
 replaced, appears, or is reached another way gets its watcher in the next round.
 
-What the kernel's watchers cannot tell is asked for: a pulse compares which folders are there (a
-renamed parent sends no event), and now and then a round ends without any change (the event queue
-overflowed; a network file system sends none). Where watchers cannot be had at all — the system's
-number of them is limited — every pulse is a look.
+On Linux the kernel's notifications come into the event loop (inotify.py), so that nothing wakes up without a change; elsewhere
+watchfiles waits in a thread. What neither can tell is asked for: a pulse compares which folders are there (a folder far above was
+renamed), and now and then a round ends without any change (the event queue overflowed; a network file system sends none), the more
+seldom the longer a look takes. Where watchers cannot be had at all, since the system's number of them is limited, every pulse is a look.
 
 It must not know what the folders hold.
 """
@@ -18,15 +18,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 import watchfiles
 
 from goop2 import folder_threads
-from goop2.scripting.limits import RELOAD_DEBOUNCE_MS, RELOAD_PULSE_SECONDS, RELOAD_QUIET_MS, RESCAN_SECONDS
+from goop2.scripting import inotify
+from goop2.scripting.limits import (
+    RELOAD_DEBOUNCE_MS,
+    RELOAD_PULSE_SECONDS,
+    RELOAD_QUIET_MS,
+    RESCAN_COST,
+    RESCAN_SECONDS,
+    SLOW_PULSE_SECONDS,
+)
+from goop2.ticks import seconds_to_tick
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
 
@@ -63,27 +73,39 @@ async def _round(
     identities = await _looked(places, stopping)
     if identities is None:
         return None
+    folders = list(identities)
     over = asyncio.Event()
-    change = asyncio.create_task(_first_change([path for path, identity in identities.items() if identity], over))
+    looked = asyncio.get_running_loop().create_future()
+    change = asyncio.create_task(_first_change(folders, [path for path in folders if identities[path]], over, looked))
+    pulse = SLOW_PULSE_SECONDS if inotify.is_available() else RELOAD_PULSE_SECONDS
     try:
         await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
+        begun = time.monotonic()
         await _unless_stopped(look(), stopping)
+        if not looked.done():
+            looked.set_result(time.monotonic() - begun)
         while not (stopping.done() or change.done()) and await _looked(places, stopping) == identities:
-            await asyncio.wait({stopping, change}, timeout=RELOAD_PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, change}, timeout=seconds_to_tick(pulse), return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
+        looked.cancel()
         problem = await change
     return problem
 
 
-async def _first_change(folders: list[Path], over: asyncio.Event) -> Exception | None:
-    """Comes back at the first change, after RESCAN_SECONDS, when `over` is set, or with what went wrong."""
-    if not folders:
-        await over.wait()
-        return None
+async def _first_change(folders: list[Path], there: list[Path], over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:
+    """Comes back at the first change, after a while without one, when `over` is set, or with what went wrong.
+
+    `looked` is how long a look takes: the while is so long that looks without a change cost next to nothing.
+    """
     try:
-        async with contextlib.aclosing(_changes(folders, over)) as changes:
-            await anext(changes, None)
+        if inotify.is_available():
+            await _first_notification(folders, over, looked)
+        elif there:
+            async with contextlib.aclosing(_changes(there, over)) as changes:
+                await anext(changes, None)
+        else:
+            await over.wait()
     except (OSError, RuntimeError, UnicodeError, ExceptionGroup) as error:
         cause = _cause(error)
         # A file whose name is not UTF-8 has changed: watchfiles cannot say which, and we do not ask.
@@ -96,6 +118,36 @@ def _cause(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return OSError("a folder's name is not UTF-8") if isinstance(error, UnicodeError) else error
+
+
+async def _first_notification(folders: list[Path], over: asyncio.Event, looked: asyncio.Future[float]) -> None:
+    notifications = inotify.Notifications(folders)
+    ending = asyncio.create_task(over.wait())
+    try:
+        changed = asyncio.create_task(notifications.changed.wait())
+        try:
+            first: set[asyncio.Future[Any]] = {ending, changed, looked}
+            await asyncio.wait(first, timeout=RESCAN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not (changed.done() or ending.done()):
+                seconds = looked.result() if looked.done() and not looked.cancelled() else 0.0
+                pause = max(RESCAN_SECONDS, seconds * RESCAN_COST)
+                await asyncio.wait({ending, changed}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+        if notifications.changed.is_set():
+            await _quiet(notifications, ending)
+    finally:
+        ending.cancel()
+        notifications.close()
+
+
+async def _quiet(notifications: inotify.Notifications, ending: asyncio.Task[bool]) -> None:
+    """Wait until no file has changed for a moment, since an editor may still be saving; not for ever."""
+    loop = asyncio.get_running_loop()
+    latest = loop.time() + RELOAD_DEBOUNCE_MS / 1000
+    while notifications.changed.is_set() and loop.time() < latest and not ending.done():
+        notifications.changed.clear()
+        await asyncio.wait({ending}, timeout=RELOAD_QUIET_MS / 1000)
 
 
 def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[watchfiles.main.FileChange], None]:

@@ -6,6 +6,7 @@ through as it came from the worker: JSON text is neither parsed nor made here. I
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
@@ -20,7 +21,7 @@ from goop2.untrusted_json import Decoder, InvalidJsonError
 from goop2.web.answers import send_failure, send_json, send_refusal
 from goop2.web.bodies import read_json
 from goop2.web.calls import Call
-from goop2.web.limits import BODY_MAX_BYTES
+from goop2.web.limits import BODY_MAX_BYTES, FULL_HOLD_SECONDS
 
 Run = Callable[[Caller, bytes], Awaitable[Success | Failure]]
 """Caller and body → result."""
@@ -94,6 +95,8 @@ class Data:
         if isinstance(result, Success):
             await send_json(call.send, result.json, HTTPStatus.OK, call.headers)
         else:
+            if result.code is ErrorCode.UNAVAILABLE and result.retry_after_seconds is not None:
+                await asyncio.sleep(FULL_HOLD_SECONDS)  # whoever asks again at once takes no time from calls that have a place in the line
             await send_failure(call.send, result, call.headers)
 
     async def _call(self, caller: Caller, body: bytes) -> Success | Failure:

@@ -54,6 +54,10 @@ REFUSED_MAX: Final = 512
 REFUSED_SECONDS: Final = 3.0
 """A connection without a place has so long to send the request that is refused."""
 
+FULL_HOLD_SECONDS: Final = 1.0
+"""How long a connection without a place, and a call without one in the line, is held before it is told so. With REFUSED_MAX connections
+that is 512 refusals a second, a fifth of a core."""
+
 FULL_RETRY_SECONDS: Final = 2
 """When to try again, in `Retry-After`: half-sent requests are gone by then, and most answers are sent."""
 

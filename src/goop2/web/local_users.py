@@ -48,7 +48,7 @@ _USER_AT: Final = _ANSWER.size + _SOCKET_ID.size + 12 + 12
 """Behind the socket's id, interface and cookie: expires, rqueue and wqueue, then uid and inode."""
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """This way of asking is closed to us here."""
 
 
@@ -70,7 +70,7 @@ class LocalUsers:
         while self._ways:
             try:
                 held = self._ways[0](client, server)
-            except Unsupported:
+            except UnsupportedError:
                 self._ways.pop(0)
                 continue
             except OSError:  # no descriptor or no memory just now: it tells nothing, and is asked again for the next connection
@@ -114,20 +114,20 @@ class LocalUsers:
                 (number,) = struct.unpack_from("=i", received, _HEADER.size)
                 if -number == _ENOENT:
                     return None
-                raise Unsupported(os.strerror(-number))
+                raise UnsupportedError(os.strerror(-number))
             return received[_HEADER.size :]
 
     def _opened(self) -> socket.socket:
         if self._netlink is None:
             if sys.platform != "linux":
-                raise Unsupported("no netlink")
+                raise UnsupportedError("no netlink")
             try:
                 self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
             except (PermissionError, ValueError) as error:
-                raise Unsupported(str(error)) from None
+                raise UnsupportedError(str(error)) from None
             except OSError as error:
                 if error.errno in _NOT_HERE:
-                    raise Unsupported(str(error)) from None
+                    raise UnsupportedError(str(error)) from None
                 raise
         return self._netlink
 
@@ -149,7 +149,7 @@ def _mapped(address: bytes) -> bytes:
 
 
 def by_proc(client: Endpoint, server: Endpoint, folder: Path = Path("/proc/net")) -> _Held | None:
-    """Return who holds `client` by the kernel's tables, None when they do not list it. Raises `Unsupported`."""
+    """Return who holds `client` by the kernel's tables, None when they do not list it. Raises `UnsupportedError`."""
     address = ipaddress.ip_address(client[0].partition("%")[0])
     # A program may speak IPv4 through an IPv6 socket: then the pair stands in tcp6, as mapped addresses.
     tables = [("tcp6", False)] if address.version == 6 else [("tcp", False), ("tcp6", True)]
@@ -163,7 +163,7 @@ def by_proc(client: Endpoint, server: Endpoint, folder: Path = Path("/proc/net")
                     fields = line.split()
                     return _Held(int(fields[7]), int(fields[9]))
     if not seen:
-        raise Unsupported("no /proc/net/tcp")
+        raise UnsupportedError("no /proc/net/tcp")
     return None
 
 

@@ -22,6 +22,7 @@ from goop2.web.limits import (
     CONNECTIONS_MAX,
     CONNECTIONS_PER_ADDRESS_MAX,
     COOKIES_MAX_BYTES,
+    FULL_HOLD_SECONDS,
     FULL_RETRY_SECONDS,
     HEAD_MAX_BYTES,
     HEAD_SECONDS,
@@ -202,10 +203,18 @@ class PatientProtocol(HttpToolsProtocol):
         raise ValueError(message)  # ends the parser's work
 
     def _send_full(self) -> NoReturn:
+        """Say that there is no place, a moment later: a client that asks again at once would else be refused as fast as it can ask, and
+        that work would be missing where there are places."""
+        if not self.transport.is_closing():
+            self._read_by = NEVER
+            self.transport.pause_reading()
+            self.loop.call_later(FULL_HOLD_SECONDS, self._write_full)
+        raise ValueError(_FULL)  # ends the parser's work
+
+    def _write_full(self) -> None:
         if not self.transport.is_closing():
             self.transport.write(FULL)
             self.transport.close()
-        raise ValueError(_FULL)  # ends the parser's work
 
     def _means_another_host(self) -> bool:
         """As requests to proxies are written, `GET http://host/path`: then this is the host, whatever `Host` says (RFC 9112, 3.2.2)."""
@@ -230,8 +239,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Once: what makes no sense ends the connection."""
-        if not self.transport.is_closing():
+        """Once: what makes no sense ends the connection. One without a place is told that, and nothing else."""
+        if not self._refused and not self.transport.is_closing():
             super().send_400_response(msg)
 
     def resume_writing(self) -> None:

@@ -30,6 +30,7 @@ from goop2.p2p.gossip import Gossip, open_gossip
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import ALL_ADDRESSES, Host
 from goop2.p2p.protocols.presence import TOPIC, Presence, write
+from goop2.ticks import seconds_to_tick
 
 NEAR_BY: Final = "near by"
 NOTES_KEPT: Final = 100
@@ -143,7 +144,7 @@ class Discovery:
                 dial = asyncio.create_task(self._dial(peer))
                 self._dials.add(dial)
                 dial.add_done_callback(self._dials.discard)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(seconds_to_tick(LOOK_SECONDS))
 
     def _notice_connections(self) -> None:
         now = frozenset(connected.peer for connected in self._host.peers()) - self._host.relays
@@ -162,7 +163,7 @@ class Discovery:
                 self._met = neighbours
                 await self._signs.give("update", [_over(gossip)])
             self._met &= neighbours
-            await asyncio.sleep(LOOK_SECONDS / 2)
+            await asyncio.sleep(seconds_to_tick(LOOK_SECONDS / 2))
 
     async def _dial(self, peer: str) -> None:
         try:

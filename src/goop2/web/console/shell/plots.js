@@ -9,7 +9,17 @@ const TINTS = { light: ["#0b6b5d", "#b3261e", "#8a5a00", "#4455b8", "#7a3d8f"], 
 
 let loading = null;
 
+// uPlot 1.6 makes a NumberFormat of navigator.language as it is, and WebKit says "C" where the system names no language.
+function nameALanguage() {
+  try {
+    new Intl.NumberFormat(navigator.language);
+  } catch {
+    Object.defineProperty(navigator, "language", { value: "en-US", configurable: true });
+  }
+}
+
 function loadUplot() {
+  if (!loading) nameALanguage();
   loading ||= new Promise((resolve, reject) => {
     document.head.append(el("link", { rel: "stylesheet", href: "/vendor/uPlot.min.css" }));
     document.head.append(el("script", { src: "/vendor/uPlot.iife.min.js", onload: () => resolve(window.uPlot), onerror: reject }));

@@ -1,0 +1,11 @@
+"""When what looks around every second or so wakes up: all at the same moments, so that an idle peer wakes up once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+def seconds_to_tick(period_seconds: float) -> float:
+    """Return how long to wait for the next whole multiple of `period_seconds` on the loop's clock; never next to nothing."""
+    left = period_seconds - asyncio.get_running_loop().time() % period_seconds
+    return left if left > period_seconds / 10 else left + period_seconds
