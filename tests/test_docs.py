@@ -14,7 +14,7 @@ from goop2.web.answers import STATUSES
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
 SETTING_IN_PROSE = re.compile(
-    r"`(?:lua|profile|viewer|p2p|presence|listen)\.[a-z_]+`|GOOP2_(?:LUA|PROFILE|VIEWER|P2P|PRESENCE|LISTEN)_[A-Z_]+"
+    r"`(?:lua|profile|viewer|p2p|presence|listen|storage)\.[a-z_]+`|GOOP2_(?:LUA|PROFILE|VIEWER|P2P|PRESENCE|LISTEN|STORAGE)_[A-Z_]+"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -165,3 +166,12 @@ def test_a_link_to_a_key_that_is_away_is_refused_and_makes_no_new_one(tmp_path: 
 def test_a_folder_in_which_no_key_can_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     assert refusal(tmp_path).startswith(f"{tmp_path / FILE} cannot be made (File exists): ")
+
+
+def test_a_key_nobody_may_look_at_is_not_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(_file: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "lstat", deny)
+    assert refusal(tmp_path).startswith(f"{tmp_path / FILE} cannot be read (Permission denied): ")
+    assert not (tmp_path / "data").exists()

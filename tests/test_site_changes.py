@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -108,3 +109,22 @@ def test_what_cannot_be_finished_leaves_the_old_file_and_no_rest(site: SiteFiles
         write(site, "a.txt", b"new")
     assert sorted(entry.name for entry in (folder / "site").iterdir()) == ["a.txt", "lua"]
     assert (folder / "site/a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("path", ["a/.b/c", "a/b/.c", "new/../x", "a/b/c/.d/e", "a/lua\ud800/x"])
+def test_a_refused_upload_leaves_no_folder_behind(tmp_path: Path, path: str) -> None:
+    (tmp_path / "site").mkdir()
+    with pytest.raises(NotChanged):
+        write(SiteFiles(tmp_path, []), path, b"x")
+    assert list((tmp_path / "site").iterdir()) == []
+
+
+def test_an_upload_that_fails_on_the_disk_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "site/kept").mkdir(parents=True)
+    monkeypatch.setattr("goop2.site_changes.os.replace", full)
+    with pytest.raises(NotChanged):
+        write(SiteFiles(tmp_path, []), "kept/a/b/c.txt", b"x")
+    assert [path.name for path in (tmp_path / "site").rglob("*")] == ["kept"]

@@ -6,9 +6,12 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -72,6 +75,15 @@ async def test_every_operation_answers_whatever_the_request(tables: Tables) -> N
         for request in ({}, {"table": 5}, {"table": "posts", "where": 5, "data": [], "id": "x", "column": {}, "args": "x"}):
             result = await tables.perform(operation, BOB, request)
             assert isinstance(result, Success) or result.code.value in ("bad_request", "not_found", "forbidden"), (operation, request)
+
+
+async def test_text_that_cannot_be_read_is_answered_and_told_the_owner_once(tables: Tables, tmp_path: Path) -> None:
+    with closing(apsw.Connection(str(tmp_path / "data.db"))) as other:
+        other.execute("UPDATE posts SET body = CAST(x'4a6f73e9' AS TEXT) WHERE _id = 3")
+    with capture_logs() as logged:
+        for _ in range(2):
+            assert await ask(tables, "pluck", BOB, table="posts", column="body", where="_id IN (3, 4)") == ["Jos\ufffd", "post 3"]
+    assert [line["event"][:43] for line in logged] == ["table posts, row 3, column body: the text i"]
 
 
 async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_it(tables: Tables) -> None:

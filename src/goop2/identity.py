@@ -51,11 +51,24 @@ def load_or_create(folder: Path) -> Identity:
     """The identity of the peer in `folder`, made when there is none; processes that come at once get the same. Raises `IdentityError`."""
     file = folder / FILE
     try:
-        if not os.path.lexists(file):
+        if not _is_there(file):
             _create(file)
     except OSError as error:
         raise IdentityError(f"{file} cannot be made ({error.strerror}): the peer keeps its key there and must be able to write") from None
     return _load(file)
+
+
+def _is_there(file: Path) -> bool:
+    """Raises `IdentityError` where nobody may look: a key may be there, and no second one is made."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise IdentityError(
+            f"{shown(file)} cannot be read ({error.strerror}): it holds the peer's key, so the peer does not start"
+        ) from None
+    return True
 
 
 def ephemeral() -> Identity:

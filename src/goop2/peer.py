@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from goop2 import file_modes
+from goop2 import file_modes, folder_threads
 from goop2.api import function as api
 from goop2.chat.chat import Chat
 from goop2.chat.keeper import Keeper
@@ -337,10 +337,10 @@ def _site_read(files: SiteFiles) -> PeerOperation:
         try:
             if not name:  # a browser's "/" is the front page; a script names its file
                 raise NotServed(name)
-            return HostAnswer(b"v", (await asyncio.to_thread(files.read, name, SITE_READ_MAX_BYTES),))
+            return HostAnswer(b"v", (await folder_threads.SITE.run(files.read, name, SITE_READ_MAX_BYTES),))
         except NotServed:
             return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
-        except TooLarge as error:
+        except (TooLarge, folder_threads.FolderHangsError) as error:
             return HostAnswer(b"vv", (None, str(error).encode()))
 
     return site_read

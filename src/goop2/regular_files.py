@@ -69,8 +69,13 @@ def read_real(real: Path, max_bytes: int) -> bytes:
 
     For readers of thousands of files: the way to the file is not walked once more.
     """
-    with _checked(real, _open(real, real, _FILE, None)) as file:
+    with open_real(real) as file:
         return _bounded(file, max_bytes)
+
+
+def open_real(real: Path) -> BinaryIO:
+    """Open the regular file at `real`, a path the caller has resolved and judged. Raises as `open_regular`."""
+    return _checked(real, _open(real, real, _FILE, None))
 
 
 def list_names(folder: Path, within: Path) -> list[str]:

@@ -68,15 +68,22 @@ def remove(files: SiteFiles, path: str) -> None:
 def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], None], make: bool) -> None:
     try:
         *folders, name = components(path.removeprefix("/"))
-        if name.startswith("."):
-            raise NotServed(name)
+        if any(each.startswith(".") for each in (*folders, name)):  # known before a folder is made on the way there
+            raise NotServed(path)
         with contextlib.ExitStack() as stack:
             if make:
                 files.root.mkdir(exist_ok=True)
             walk = Walk(files.root, files.hidden(), stack)
-            for folder in folders:
-                _enter(walk, folder, make)
-            change(walk.here, name)
+            made: list[tuple[int, str]] = []
+            try:
+                for folder in folders:
+                    _enter(walk, folder, made if make else None)
+                change(walk.here, name)
+            except BaseException:
+                for parent, folder in reversed(made):  # what was refused leaves nothing behind
+                    with contextlib.suppress(OSError):
+                        os.rmdir(folder, dir_fd=parent)
+                raise
     except NotServed:
         raise NotChanged(f"{path!r} is no place for a file of the site: no scripts, no hidden names, nothing outside of it") from None
     except FileNotFoundError:
@@ -85,8 +92,10 @@ def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], Non
         raise (CannotWrite if error.errno in _OF_THE_DISK else NotChanged)(f"{path!r} cannot be changed ({error.strerror})") from None
 
 
-def _enter(walk: Walk, folder: str, make: bool) -> None:
-    if make and not folder.startswith("."):
+def _enter(walk: Walk, folder: str, made: list[tuple[int, str]] | None) -> None:
+    """Go into `folder`. Where there is a list of what was `made`, it is made when it is missing: its parent's descriptor and its name."""
+    if made is not None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, dir_fd=walk.here)
+            made.append((walk.here, folder))
     walk.into(folder)

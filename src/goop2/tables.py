@@ -20,6 +20,7 @@ import structlog
 from goop2.scripting.accounts import Accounts
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.scripting.limits import BUSY_RETRY_SECONDS
 from goop2.scripting.line import FairLine
 from goop2.storage.access import OPERATIONS, Access
 from goop2.storage.database import open_database
@@ -43,7 +44,7 @@ TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.tables")
 
 Request = Mapping[str, object]
-BUSY: Final = Failure(ErrorCode.UNAVAILABLE, "too many operations are waiting; try again later")
+BUSY: Final = Failure(ErrorCode.UNAVAILABLE, "too many operations are waiting; try again later", retry_after_seconds=BUSY_RETRY_SECONDS)
 LATE: Final = Failure(ErrorCode.TIMEOUT, "the operation took longer than its time")
 FAULT: Final = Failure(ErrorCode.UNAVAILABLE, "the operation failed by a mistake of goop2's own; the peer's log has it")
 STOPPED: Final = Failure(ErrorCode.UNAVAILABLE, "the peer is stopping")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,20 @@ async def test_a_worker_that_asks_for_it_in_another_scripts_name_is_refused(peer
     operation = peer.pool._operations["api.perform"]
     answer = await operation(Invocation(script, b"", peer.owner, 0.0), b"rows", b"diary", b"{}")
     assert answer.shape == b"!"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda file: file.mkdir(),
+        lambda file: os.mkfifo(file),
+        lambda file: file.symlink_to("nothing"),
+        lambda file: file.symlink_to("../goop.json"),
+        lambda file: file.symlink_to("/dev/zero"),
+    ],
+)
+async def test_an_api_json_that_is_no_file_of_the_site_closes_the_api_too(peer: Peer, make: Callable[[Path], None]) -> None:
+    file = peer.folder / "site/api.json"
+    file.unlink(missing_ok=True)
+    make(file)
+    assert await ask(peer, "list", "posts") == "unavailable"

@@ -244,8 +244,9 @@ def damage(database: Path, *names: str) -> None:
     """Write rubbish over the first page of these tables and indexes."""
     with closing(apsw.Connection(str(database))) as closed:
         closed.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        size = closed.execute("PRAGMA page_size").fetchall()[0][0]
-        roots = [closed.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchall()[0][0] for name in names]
+        size = int(str(closed.execute("PRAGMA page_size").fetchall()[0][0]))
+        found = [closed.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchall()[0][0] for name in names]
+        roots = [int(str(root)) for root in found]
     with database.open("r+b") as file:
         for root in roots:
             file.seek((root - 1) * size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,14 @@ def test_what_a_crash_or_a_link_left_in_the_place_of_a_new_peers_file_is_replace
     Remembered(peer).add(address(ANN))
     assert (tmp_path / "letter.txt").read_text() == "private"
     assert Remembered(peer).addresses() == [address(ANN)]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("../letter.txt")])
+def test_a_lock_that_cannot_be_had_is_not_taken_for_a_running_peer(folder: Path, make: Callable[[Path], None]) -> None:
+    (folder / "data").mkdir(0o700)
+    make(folder / "data" / "peer.lock")
+    done = goop2("peers", folder)
+    assert done.returncode == 2
+    assert f"{folder / 'data' / 'peer.lock'} " in done.stderr
+    assert "runs" not in done.stderr
+    assert not (folder / "letter.txt").exists()

@@ -279,10 +279,35 @@ def test_a_tables_name_leads_to_no_other_folder(filled: Path, tmp_path: Path) ->
 
 def test_a_table_that_cannot_be_exported_is_named(filled: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(filled / "data.db")) as connection:
-        connection.execute("INSERT INTO loose VALUES (CAST(x'ff' AS TEXT))")
+        connection.execute("INSERT INTO loose VALUES ('no JSON')")
+        connection.execute("ALTER TABLE loose ADD COLUMN computed AS (json(x))")
         connection.commit()
     done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
-    assert (done.returncode, done.stderr.splitlines()[-1][:50]) == (2, "error: table loose: a row holds text that is not U")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: table loose: malformed JSON")
+
+
+def test_a_text_of_old_bytes_is_named_and_the_rest_is_read(filled: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("CREATE TABLE guests (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.execute("INSERT INTO guests (name) VALUES ('Ann'), (CAST(x'4a6f73e9' AS TEXT)), ('Zoe')")
+        connection.commit()
+    named = "table guests, row 2, column name: the text is not UTF-8;"
+    done = goop2("data", filled, "export", "guests")
+    assert (done.returncode, done.stdout, done.stderr[: len(named)]) == (0, "id,name\n1,Ann\n2,Jos\ufffd\n3,Zoe\n", named)
+    done = goop2("data", filled, "query", "SELECT name FROM guests;", "--json")
+    assert ([row["name"] for row in json.loads(done.stdout)], done.stderr[: len(named)]) == (["Ann", "Jos\ufffd", "Zoe"], named)
+    done = goop2("data", filled, "export", "--all", "--output", tmp_path / "all")
+    assert (done.returncode, named in done.stderr, len(list((tmp_path / "all").iterdir()))) == (0, True, 4)
+    assert goop2("data", filled, "query", "SELECT hex(CAST(name AS BLOB)) AS h FROM guests WHERE id = 2", "--csv").stdout == "h\n4A6F73E9\n"
+
+
+def test_a_computed_column_is_described_and_exported(filled: Path) -> None:
+    with closing(sqlite3.connect(filled / "data.db")) as connection:
+        connection.execute("CREATE TABLE sums (a INTEGER, twice INTEGER AS (2 * a))")
+        connection.execute("INSERT INTO sums (a) VALUES (4)")
+        connection.commit()
+    assert goop2("data", filled, "export", "sums").stdout == "a,twice\n4,8\n"
+    assert goop2("data", filled, "describe", "sums").stdout.splitlines()[2].split() == ["twice", "INTEGER", "computed"]
 
 
 def test_an_export_that_finds_no_room_names_its_file_and_leaves_nothing(filled: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from mutagen.flac import FLAC, Picture
 from mutagen.id3 import APIC, ID3, TIT2, TPE1
 from tests.listen.sounds import RATE, encoded, heard_seconds
 
+from goop2.listen.boundaries import sound
 from goop2.listen.session import ListenError
 from goop2.listen.tracks import Library
 
@@ -195,6 +196,109 @@ def test_recordings_one_behind_the_other_are_no_track(tmp_path: Path, source: Pa
     assert loaded(tmp_path, f"one{ending}") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
     with pytest.raises(ListenError, match=rf"two{ending} .* load them one by one"):
         loaded(tmp_path, f"two{ending}")
+
+
+# ── what is wrong in tags and names costs the title, not the sound ───────────────────────────────
+
+SMALL = bytes([0, 0, 0, 100])
+
+
+def block(kind: int, content: bytes) -> bytes:
+    """A metadata block of FLAC."""
+    return bytes([kind]) + len(content).to_bytes(3, "big") + content
+
+
+def frames_of(flac: bytes) -> bytes:
+    """A FLAC without its metadata."""
+    at, last = 4, False
+    while not last:
+        last, at = bool(flac[at] & 0x80), at + 4 + int.from_bytes(flac[at + 1 : at + 4], "big")
+    return flac[at:]
+
+
+def rf64(wav: bytes) -> bytes:
+    """A WAV as RF64, whose length stands in a chunk of its own."""
+    said = struct.pack("<IQQQI", 28, len(wav) + 28, len(wav) - 44, (len(wav) - 44) // 2, 0)
+    return b"RF64\xff\xff\xff\xffWAVEds64" + said + wav[12:40] + b"\xff\xff\xff\xff" + wav[44:] + b"LIST\4\0\0\0INFO"
+
+
+def mp3_in_wav(mp3: bytes) -> bytes:
+    return riff((b"fmt ", struct.pack("<HHIIHHH", 0x55, 1, RATE, 8000, 1, 0, 12) + bytes(12)), (b"data", mp3))
+
+
+WRONG_TAGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "id3-of-unknown-version.mp3": ("mp3", lambda mp3: b"ID3\x05\0\0" + SMALL + bytes(100) + mp3),
+    "id3-extended-header-broken.mp3": ("mp3", lambda mp3: b"ID3\x04\0\x40" + SMALL + b"\x7f\x7f\x7f\x7f" + bytes(96) + mp3),
+    "id3-size-plain-number.mp3": ("mp3", lambda mp3: b"ID3\x03\0\0" + struct.pack(">I", 1000) + bytes(1000) + mp3),
+    "id3-size-beyond-file.mp3": ("mp3", lambda mp3: b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + bytes(500) + mp3),
+    "an-mp3.wav": ("mp3", lambda mp3: mp3),
+    "an-mp3-without-an-ending": ("mp3", lambda mp3: mp3),
+    "mp3-inside.wav": ("mp3", mp3_in_wav),
+    "id3-in-front.flac": ("flac", lambda flac: b"ID3\x04\0\0" + SMALL + bytes(100) + flac),
+    "two-id3-in-front.flac": ("flac", lambda flac: (b"ID3\x04\0\0" + SMALL + bytes(100)) * 2 + flac),
+    "id3-of-a-plain-size-in-front.flac": ("flac", lambda flac: b"ID3\x03\0\0" + struct.pack(">I", 1000) + bytes(1000) + flac),
+    "comments-broken.flac": (
+        "flac",
+        lambda flac: b"fLaC" + block(0, flac[8:42]) + block(128 | 4, struct.pack("<I", 99999) + b"x") + frames_of(flac),
+    ),
+    "picture-broken.flac": ("flac", lambda flac: b"fLaC" + block(0, flac[8:42]) + block(128 | 6, b"\xff" * 40) + frames_of(flac)),
+    "a-flac.mp3": ("flac", lambda flac: flac),
+    "a-flac.ogg": ("flac", lambda flac: flac),
+    "id3-in-front.wav": ("wav", lambda wav: b"ID3\x04\0\0" + SMALL + bytes(100) + wav),
+    "rf64.wav": ("wav", rf64),
+    "a-wav.mp3": ("wav", lambda wav: wav),
+    "id3-chunk-broken.wav": ("wav", lambda wav: wav + b"id3 \x0c\0\0\0ID3\x09\0\0\x7f\x7f\x7f\x7f"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, bare: bytes) -> dict[str, bytes]:
+    """Format → a file of it."""
+    return {"mp3": bare, "flac": encoded(source, source.with_name("whole.flac")).read_bytes(), "wav": source.read_bytes()}
+
+
+@pytest.mark.parametrize("name", WRONG_TAGS)
+def test_wrong_tags_and_names_cost_the_title_not_the_sound(tmp_path: Path, whole: dict[str, bytes], name: str) -> None:
+    format_, change = WRONG_TAGS[name]
+    (tmp_path / name).write_bytes(change(whole[format_]))
+    track = Library(tmp_path, tmp_path / "lua", []).load(name)
+    assert track.format == format_
+    assert track.name in (Path(name).stem, "Somebody – The Title")
+    assert track.duration == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
+
+
+@pytest.mark.parametrize("name", WRONG_TAGS)
+def test_what_is_sent_of_such_a_file_begins_with_its_sound(tmp_path: Path, whole: dict[str, bytes], name: str) -> None:
+    format_, change = WRONG_TAGS[name]
+    (tmp_path / name).write_bytes(change(whole[format_]))
+    library = Library(tmp_path, tmp_path / "lua", [])
+    track = library.load(name)
+    with library.open(track) as file:
+        heard = sound(file, track)
+        begin = heard.offset(0)
+        file.seek(begin)
+        sent = heard.prefix + file.read(heard.end - begin)
+    assert sent.startswith({"mp3": (b"\xff",), "flac": (b"fLaC",), "wav": (b"RIFF", b"RF64")}[format_])
+    if not name.startswith("rf64"):  # which the other tool does not know
+        assert heard_seconds(sent, f".{format_}") == pytest.approx(SECONDS, abs=CLOSE_SECONDS)
+
+
+@pytest.mark.parametrize("first", [block(4, bytes(8)), block(1, bytes(34)), block(0, bytes(33)), b""])
+def test_a_flac_whose_first_block_is_not_its_stream_s_is_refused(tmp_path: Path, whole: dict[str, bytes], first: bytes) -> None:
+    flac = whole["flac"]
+    (tmp_path / "odd.flac").write_bytes(b"fLaC" + first + block(128, flac[8:42]) + frames_of(flac) if first else b"fLaC" + frames_of(flac))
+    with pytest.raises(ListenError, match=r"odd\.flac .*STREAMINFO"):
+        loaded(tmp_path, "odd.flac")
+
+
+@pytest.mark.parametrize("ending", [".ogg", ".opus"])
+def test_an_ogg_whose_comments_are_broken_is_as_long_as_it_was(tmp_path: Path, source: Path, ending: str) -> None:
+    content = bytearray(encoded(source, tmp_path / f"whole{ending}").read_bytes())
+    mark = b"\x03vorbis" if ending == ".ogg" else b"OpusTags"
+    at = content.index(mark) + len(mark)
+    content[at : at + 4] = b"\xff\xff\xff\x7f"
+    (tmp_path / f"odd{ending}").write_bytes(content)
+    assert loaded(tmp_path, f"odd{ending}") == pytest.approx(loaded(tmp_path, f"whole{ending}"), abs=0.001)
 
 
 def loaded(folder: Path, name: str) -> float:

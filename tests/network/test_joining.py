@@ -16,7 +16,8 @@ from tests.e2e.peers import free_port
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, new_identity
 
-from goop2.chat.chat import CONTENT_MAX_BYTES, PER_CALLER_A_MINUTE
+from goop2.chat.chat import CONTENT_MAX_BYTES
+from goop2.chat.limits import PER_CALLER_A_MINUTE
 from goop2.config import Address
 from goop2.network.joining import BROADCAST_AT_ONCE, Network, join
 from goop2.p2p.address import parse

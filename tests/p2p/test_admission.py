@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import pytest
 from tests.clock import Clock
@@ -116,3 +117,31 @@ def test_many_ids_of_one_network_have_what_one_network_has(clock: Clock) -> None
             taken += 1
     assert taken == 2 * PEERS_OF_A_NETWORK - 4
     assert not admission.received("ann", PEERS_OF_A_NETWORK * Limits().bytes_per_minute_and_peer, "192.0.2.7")
+
+
+def test_a_handshake_that_is_not_done_gives_way_when_places_run_out(clock: Clock) -> None:
+    admission = Admission(Limits(connections=3, connections_per_address=3), clock)
+    ended: list[str] = []
+    with contextlib.ExitStack() as stack:
+        done = stack.enter_context(admission.connection("ann", partial(ended.append, "ann")))
+        done()
+        for name in ("eve 1", "eve 2"):
+            stack.enter_context(admission.connection("eve", partial(ended.append, name)))
+        stack.enter_context(admission.connection("bob", partial(ended.append, "bob")))()
+        assert ended == ["eve 1"]
+        stack.enter_context(admission.connection("cid", partial(ended.append, "cid")))()
+        assert ended == ["eve 1", "eve 2"]
+        with pytest.raises(Refused), admission.connection("dan", partial(ended.append, "dan")):
+            pass
+        assert len(admission._connections) == 3
+    assert len(admission._connections) == 0
+
+
+def test_a_network_at_its_bound_loses_its_own_handshakes_first(clock: Clock) -> None:
+    admission = Admission(Limits(connections=10, connections_per_address=2), clock)
+    ended: list[str] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(admission.connection("ann", partial(ended.append, "ann")))
+        for name in ("eve 1", "eve 2", "eve 3"):
+            stack.enter_context(admission.connection("eve", partial(ended.append, name)))
+    assert ended == ["eve 1"]

@@ -120,7 +120,7 @@ async def test_a_refused_message_is_not_sent_again_before_its_time_and_loses_no_
         if sent == ["1"]:
             raise MessageRefused(peer, mq.MessageRefused(code, "no", seconds))
 
-    monkeypatch.setattr(module.asyncio, "sleep", no_sleep)
+    monkeypatch.setattr("goop2.p2p.delivery.asyncio.sleep", no_sleep)
     lost: list[str] = []
     delivery = Delivery(send, lost.append, lambda: 0.0)
     delivery.post([Outgoing("bob", "1", b"null"), Outgoing("bob", "2", b"null")])

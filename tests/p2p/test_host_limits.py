@@ -156,6 +156,19 @@ async def test_connections_of_one_address_have_an_end(guest: Guest) -> None:
             await connect(two, callee)
 
 
+async def test_those_that_connect_and_say_nothing_keep_nobody_out(guest: Guest) -> None:
+    async with loopback_host(guest, Limits(connections=2)) as callee, loopback_host(guest) as caller:
+        silent = [await asyncio.open_connection(LOOPBACK, callee.port) for _ in range(2)]
+        await until(lambda: len(callee.admission._connections) == 2)
+        await connect(caller, callee)
+        async with asyncio.timeout(5):
+            assert await silent[0][0].read() is not None
+        await until(lambda: [each.peer for each in callee.peers()] == [caller.peer_id])
+        assert len(callee.admission._connections) == 2
+        for _, writer in silent:
+            writer.close()
+
+
 async def test_whoever_connects_and_says_nothing_is_sent_away(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.p2p.host.HANDSHAKE_SECONDS", 0.2)
     async with loopback_host(guest) as callee:

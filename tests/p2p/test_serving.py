@@ -20,6 +20,7 @@ from goop2.p2p.calling import Calling, MessageRefused, Refused
 from goop2.p2p.faults import Broken, Unreachable
 from goop2.p2p.guest import Guest
 from goop2.p2p.host import Host
+from goop2.p2p.limits import RESEND_AFTER_SECONDS
 from goop2.p2p.protocols import data, mq
 from goop2.p2p.protocols.data import Failure, Success
 from goop2.p2p.protocols.line import LineReader
@@ -290,7 +291,7 @@ async def test_a_message_that_is_refused_is_answered_with_the_reason_and_not_sen
     with pytest.raises(MessageRefused, match="does not take the message: too many messages") as refusal:
         await two.calling.chat(two.callee.peer_id, "hi", 1)
     assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
-    await asyncio.sleep(2 * calling_module.RESEND_AFTER_SECONDS)
+    await asyncio.sleep(2 * RESEND_AFTER_SECONDS)
     assert two.received == []
     id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
     assert [message.id for message in two.received] == [id_]

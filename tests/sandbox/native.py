@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import AsyncIterator
@@ -83,7 +84,7 @@ async def native_workers(
     beside = open_database(path, guarded=False)
     beside.rows("CREATE TABLE IF NOT EXISTS t (x)")
     setup = msgspec.structs.replace(
-        setup_of(operations=tuple(OPERATIONS), skip_layers=skip), database=bytes(path), storage_max_bytes=storage_max_bytes
+        setup_of(operations=tuple(OPERATIONS), skip_layers=skip), database=os.fsencode(path), storage_max_bytes=storage_max_bytes
     )
     command = (sys.executable, "-I", str(Path(__file__).with_name("native_nursery.py")))
     try:

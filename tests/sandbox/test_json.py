@@ -293,13 +293,39 @@ values = st.recursive(
 )
 
 
+EMPTIES = {
+    # body of a function that is called with {"empty": {}, "list": [], "nulls": {"a": null}}: its result
+    "return request.params": '{"empty":{},"list":[],"nulls":{}}',
+    "return goop.json.decode('{}')": "{}",
+    "return {goop.json.decode('[{}, [], {\"a\": null}]'), {}}": "[[{},[],{}],[]]",
+    "local t = request.params.empty t[1] = 'x' return t": '["x"]',
+    "local t = request.params.empty t.a = 1 return t": '{"a":1}',
+    "local t = request.params.empty t[1] = 'x' t[1] = nil return t": "{}",
+    "local t = request.params.empty return goop.json.array(t)": "[]",
+    "local t = request.params.list return goop.json.object(t)": "{}",
+    "return goop.json.encode(request.params.empty)": '"{}"',
+    "local t = {} for k, v in pairs(request.params.empty) do t[k] = v end return t": "[]",
+}
+
+
+@pytest.mark.parametrize("body", EMPTIES)
+def test_an_empty_object_that_came_in_goes_out_as_one(flavour: str, body: str) -> None:
+    params = '{"empty": {}, "list": [], "nulls": {"a": null}}'
+    assert result_text(flavour, body, params) == EMPTIES[body]
+
+
+def test_empty_params_go_out_as_an_object(flavour: str) -> None:
+    assert result_text(flavour, "return request.params", "{}") == "{}"
+    assert result_text(flavour, "return request.params", "[]") == "[]"
+    assert result_text(flavour, "request.params[1] = 5 return request.params", "{}") == "[5]"
+
+
 def through_lua(value: object) -> object:
     """What becomes of a JSON value that is decoded into Lua and encoded again."""
     if isinstance(value, list):
         return [through_lua(item) for item in value]
     if isinstance(value, dict):
-        kept = {_text(name): through_lua(item) for name, item in value.items() if item is not None}
-        return kept or []
+        return {_text(name): through_lua(item) for name, item in value.items() if item is not None}
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, str):

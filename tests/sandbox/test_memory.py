@@ -57,9 +57,11 @@ HONEST: Final = {
         local rows = {} for i = 1, 2000 do rows[i] = {title = "Title " .. i, body = ("lorem ipsum "):rep(20)} end
         local html = "" for _, row in ipairs(rows) do html = html .. row.title .. row.body end return #html""",
     "small tables, then strings of 100 kB": """
-        local keep = {} for i = 1, 9000 do keep[i] = {i, tostring(i)} end for i = 1, 400 do local s = ("y"):rep(100000) .. i end return #keep""",
+        local keep = {} for i = 1, 9000 do keep[i] = {i, tostring(i)} end
+        for i = 1, 400 do local s = ("y"):rep(100000) .. i end return #keep""",
     "many tables, then strings of 10 kB": """
-        local keep = {} for i = 1, 45000 do keep[i] = {i, tostring(i)} end for i = 1, 4000 do local s = ("y"):rep(10000) .. i end return #keep""",
+        local keep = {} for i = 1, 45000 do keep[i] = {i, tostring(i)} end
+        for i = 1, 4000 do local s = ("y"):rep(10000) .. i end return #keep""",
     "one string that grows": 'local s, piece = "", ("z"):rep(100) for i = 1, 9000 do s = s .. piece end return #s',
     "an array that grows beside garbage": "local t = {} for i = 1, 200000 do t[i] = i local s = 'x' .. i end return #t",
     "a large result after garbage": """

@@ -17,7 +17,7 @@ from tests.scripting.workshop import invocation_of, is_alive, resident_bytes, sc
 
 from goop2.sandbox.confinement import CPU_START_SECONDS, FILE_ALLOWANCE_BYTES, HOST_ALLOWANCE_BYTES
 from goop2.scripting.invocation import ErrorCode
-from goop2.scripting.limits import CPU_SPARE_SECONDS, Limits
+from goop2.scripting.limits import CPU_SPARE_SECONDS, RESULT_MAX_BYTES, Limits
 from goop2.scripting.pool import WORKER_LOST
 from goop2.storage.complaints import FILE_TOO_LARGE
 from goop2.storage.errors import StorageError
@@ -269,6 +269,21 @@ VIOLATIONS = {
     "ready again": 'channel.send(sys.modules["goop2.sandbox.messages"].Ready({})); time.sleep(5)',
     "an operation nobody lends": 'channel.send(sys.modules["goop2.sandbox.messages"].HostCall("os.execute", ())); time.sleep(5)',
 }
+FORGED = {
+    "a second line": b'{}\n{"result":"of another call"}',
+    "no UTF-8": b'"\xff"',
+    "nothing": b"",
+}
+VIOLATIONS |= {
+    f"a result that is {what}": f'channel.send(sys.modules["goop2.sandbox.messages"].Done("ok", {head!r} * {times}, 0)); time.sleep(5)'
+    for what, (head, times) in {
+        **{what: (payload, 1) for what, payload in FORGED.items()},
+        "too large": (b"1", RESULT_MAX_BYTES + 1),
+    }.items()
+}
+VIOLATIONS["an endless error"] = (
+    'channel.send(sys.modules["goop2.sandbox.messages"].Done("script_error", b"x" * 100_000, 0)); time.sleep(5)'
+)
 
 
 @pytest.mark.parametrize("what", VIOLATIONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.sandbox.machines import reply_of, run
 
@@ -41,10 +43,53 @@ CONFORMANCE = {
     "load takes an environment": ("local e = {x = 7} return load('return x', 'c', 't', e)()", "7"),
     "load takes no number": ("return select(2, pcall(load, 5))", "bad argument #1 to 'load' (string expected, got number)"),
     "load wants text from its reader": (
-        "return select(2, pcall(function() local f = load(function() return 5 end) end))",
-        "hello:1: reader function must return a string",
+        "local out = {} for _, piece in ipairs{5, {}, true} do local f, m = load(function() return piece end) "
+        "out[#out + 1] = tostring(f) .. ' ' .. m end return table.concat(out, '|')",
+        "|".join(["nil reader function must return a string"] * 3),
     ),
-    "load passes on what its reader raises": ("return select(2, pcall(load, function() error('mine', 0) end))", "mine"),
+    "load gives what its reader raises as its message": (
+        "local f, m = load(function() error('mine', 0) end) local g, t = load(function() error({5}) end) "
+        "return tostring(f) .. m .. tostring(g) .. t[1]",
+        "nilminenil5",
+    ),
+    "load names a chunk from a reader": (
+        "local once local f, m = load(function() if not once then once = true return 'x = = 1' end end) return m:match('^(.-:%d+):')",
+        "(load):1",
+    ),
+    "load stops asking its reader at the first error": (
+        "local n = 0 load(function() n = n + 1 if n < 1000 then return '*a ' end end) return n < 10",
+        "true",
+    ),
+    "load gives nil for text where only bytecode is wanted": (
+        "local f, m = load('return 1', 'x', 'b') local g, n = load(function() end, 'x', 'b') return tostring(f) .. tostring(g) .. m .. tostring(m == n)",
+        "nilnilattempt to load chunk with wrong modetrue",
+    ),
+    "load takes text in every mode that has a t": ("return load('return 1', 'x', 't')() + load('return 1', 'x', 'bt')()", "2"),
+    "load wants a name that is text": (
+        "return select(2, pcall(load, 'x', {}))",
+        "bad argument #2 to 'load' (string expected, got table)",
+    ),
+    "load of an empty reader is an empty chunk": ("return select('#', load(function() end)())", "0"),
+    "load lets its reader give the chunk piece by piece": (
+        "local at, text = 0, 'return 6 * 7' return load(function() at = at + 1 return text:sub(at, at) ~= '' and text:sub(at, at) or nil end)()",
+        "42",
+    ),
+    "load gives its reader's chunk an environment": (
+        "local n = 0 return load(function() n = n + 1 return n == 1 and 'return x' or nil end, 'c', 't', {x = 8})()",
+        "8",
+    ),
+    "loadstring takes a number for its text": (
+        "local f, m = loadstring(5) return tostring(f) .. ' ' .. m:match('^.-:%d+: %a+')",
+        'nil [string "5"]:1: unexpected',
+    ),
+    "loadstring wants an argument": (
+        "return select(2, pcall(loadstring))",
+        "bad argument #1 to 'loadstring' (string expected, got no value)",
+    ),
+    "loadstring takes no function": (
+        "return select(2, pcall(loadstring, print))",
+        "bad argument #1 to 'loadstring' (string expected, got function)",
+    ),
     "loadstring is load": ("return loadstring('return ...')(5)", "5"),
     "load refuses bytecode": (
         "local f, m = load('\\27LJ\\2') return tostring(f) .. ' ' .. m",
@@ -123,6 +168,57 @@ BIT = {
     "bit.bswap(0x78563412)": "305419896",
     "bit.band('255', 15)": "15",
 }
+
+
+ADDRESS_FREE = (
+    "tostring({})", "tostring(print)", "tostring(coroutine.create(print))", "tostring(string.rep)", "tostring(goop)", "tostring(_G)",
+    "string.format('%s', {})", "string.format('%s %s %s %s', 1, 2, 3, print)", "('%10s'):format(print)", "string.format('%p', {})",
+    "string.format('%p', 'text')", "string.format('%5p%%p', print)", "string.format('%-20p|', coroutine.create(print))",
+    "select(2, pcall(error, {}))", "setmetatable({}, {__metatable = false})", "setmetatable({}, {__index = {}})",
+    "select(2, pcall(function() return {} .. 'x' end))", "select(2, pcall(table.concat, {{}}))", "select(2, pcall(function() return print + 1 end))",
+    "select(2, pcall(next, {}, {}))", "select(2, pcall(string.rep, {}))", "select(2, pcall(goop.schema and goop.schema.insert or print, 't', {[{}] = 1}))",
+    "select(2, pcall(setmetatable, {}, print))", "select(2, pcall(string.format, '%d', {}))", "select(2, pcall(goop.json.encode, {[{}] = 1}))",
+    "select(2, pcall(assert, false, {}))", "select(2, pcall(ipairs))", "select(2, pcall(string.gsub, 'x', 'x', function() return {} end))",
+)  # fmt: skip
+"""Expressions in which Lua alone would show an address, or might."""
+
+
+@pytest.mark.parametrize("expression", ADDRESS_FREE)
+def test_no_address_is_shown(flavour: str, expression: str) -> None:
+    source = f"""
+      local function show() return {expression} end
+      function handle() print((show())) goop.log.info((show())) return (show()) end
+      function call() return tostring((show())) end"""
+    as_command, as_function = run(flavour, source), run(flavour, source, b"{}", "function")
+    assert as_command.code in ("ok", "script_error"), as_command.text
+    texts = [as_command.text, as_function.text, *(text for ran in (as_command, as_function) for _, text in ran.lines)]
+    for number in re.findall(r"0x[0-9a-f]+|(?<![0-9])[0-9a-f]{9,}", " ".join(texts)):
+        assert int(number, 16) < 0x1000, texts
+
+
+def test_a_number_stays_with_its_value_and_differs_from_others(flavour: str) -> None:
+    body = """
+      local a, b = {}, {}
+      return tostring(tostring(a) == tostring(a)) .. tostring(tostring(a) == tostring(b)) .. tostring(tostring(a) == string.format("%s", tostring(a)))"""
+    assert reply_of(flavour, body) == "truefalsetrue"
+
+
+FORMATS = {
+    # call: what it gives, on both flavours
+    "string.format('%5.1f|%-5s|%05d|%x|%q|%%|%c', 1.25, 'ab', 42, 255, 'q', 65)": '  1.2|ab   |00042|ff|"q"|%|A',
+    "string.format('no arguments')": "no arguments",
+    "('%s'):format('<p>')": "<p>",
+    "select(2, pcall(function() local x = string.format('%d', 'x') end))": "hello:1: bad argument #2 to 'format' (number expected, got string)",
+    "string.format('%s', setmetatable({}, {__tostring = function() return 'me' end}) and 'me')": "me",
+    "tostring(setmetatable({}, {__tostring = function() return 'me' end}))": "me",
+    "tostring(nil) .. tostring(true) .. tostring(1.5) .. tostring('x')": "niltrue1.5x",
+    "select(2, pcall(tostring))": "bad argument #1 to 'tostring' (value expected)",
+}
+
+
+@pytest.mark.parametrize("call", FORMATS)
+def test_formatting_is_as_ever(flavour: str, call: str) -> None:
+    assert reply_of(flavour, f"return {call}") == FORMATS[call]
 
 
 @pytest.mark.parametrize("table", PRESENT)

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 from tests.web.served import Answer, Served, exchange, served
 
+from goop2.scripting.pool import LINE_FULL
+from goop2.tables import BUSY
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
@@ -218,3 +221,28 @@ async def test_a_new_cookie_is_no_new_allowance(tmp_path: Path, lan_address: str
         answers = [await exchange(port, head.encode() + body, lan_address) for _ in range(4)]
         assert [answer.status for answer in answers] == [200, 200, 200, 429]
         assert len({answer.headers["set-cookie"] for answer in answers}) == 4
+
+
+@pytest.mark.parametrize(("name", "type_"), [("nosuch.js", "text/javascript"), ("nosuch.css", "text/css"), ("a/b.mjs", "text/javascript")])
+async def test_what_is_missing_below_the_sdk_is_404_with_its_type(up: Served, name: str, type_: str) -> None:
+    for host, prefix in ((up.site, "/sdk/"), (up.console, "/")):
+        answer = await up.ask(prefix + name, host=host)
+        assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (404, type_)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert (await up.ask("/sdk/nosuch")).headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_the_console_has_an_icon(up: Served) -> None:
+    icon = await up.ask("/favicon.ico", host=up.console)
+    assert (icon.status, icon.body[:4]) == (200, b"\0\0\1\0")
+    assert icon.headers["content-type"].startswith("image/")
+
+
+async def test_a_full_line_says_when_to_come_back(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> object:
+        return LINE_FULL
+
+    monkeypatch.setattr(up.peer.pool, "run", full)
+    answer = await up.call("hello")
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+    assert BUSY.retry_after_seconds

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Request, expect
+from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, go_to, launched
 from tests.web.late import PAINTED, late
 from tests.web.served import Served, served
@@ -217,7 +218,8 @@ async def test_a_refused_message_does_not_replace_what_is_written_by_then(page: 
         await box.fill("two")
         await answer.comes()
         await expect(box).to_have_value("two")
-        await expect(page.locator(".talk-card [role=status]")).to_contain_text("no room It said: one")
+        await expect(page.locator(".talk-card [role=status]")).to_contain_text("no room. It said: one")
+        assert await complaints(page) == []
         await page.get_by_role("button", name="Put it back").click()
         await expect(box).to_have_value("two\none")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 from tests.web.browser import PATIENCE_MS, go_to, launched
 from tests.web.served import Served, served
 
@@ -48,6 +49,13 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         yield one
 
 
+async def becomes_clear(page: Page) -> None:
+    """Wait until the toast that is shown lies on nothing: it looks for another place a few times a second."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while await page.evaluate(COVERED, PRESSED) != []:
+            await page.wait_for_timeout(50)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 640), (900, 1200), (390, 844)])
 async def test_what_was_saved_is_tried_at_once(browser: Browser, up: Served, width: int, height: int) -> None:
     context = await browser.new_context(viewport={"width": width, "height": height})
@@ -66,8 +74,7 @@ async def test_what_was_saved_is_tried_at_once(browser: Browser, up: Served, wid
         await expect(page.locator(".toast")).to_be_in_viewport(ratio=1)
         assert await page.evaluate(COVERED, PRESSED) == []
         await page.get_by_role("button", name="Run it").scroll_into_view_if_needed()
-        await page.wait_for_timeout(300)  # it has looked for another place
-        assert await page.evaluate(COVERED, PRESSED) == []
+        await becomes_clear(page)
         await page.get_by_role("button", name="Run it").click()
         await expect(page.get_by_text("Hello, Ann!")).to_be_visible()
         await expect(page.locator(".toast")).to_be_visible()
@@ -106,6 +113,5 @@ async def test_a_word_on_a_page_lies_on_nothing_that_is_pressed(browser: Browser
     await page.evaluate("Goop.ui.toast('Saved')")
     assert await page.evaluate(COVERED, PRESSED) == []
     await page.evaluate("""() => { document.querySelector("button").style.width = "100vw"; }""")
-    await page.wait_for_timeout(400)  # it looks for another place
-    assert await page.evaluate(COVERED, PRESSED) == []
+    await becomes_clear(page)
     await page.context.close()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.web.served import Served, served
 
-from goop2.scripting.limits import PARAMS_MAX_BYTES
+from goop2.scripting.limits import PARAMS_MAX_BYTES, RUNS_KEPT
 from goop2.web.limits import BODY_MAX_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -192,6 +196,22 @@ async def test_the_owner_makes_and_drops_tables_from_a_page(tmp_path: Path) -> N
         assert await on_table(up, "query", table="memos") == (404, "not_found")
 
 
+async def test_a_computed_column_is_shown_in_the_console_and_not_edited(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/posts.json").write_text(json.dumps({**TABLE, "name": "posts"}))
+    async with served(tmp_path) as up:
+        with closing(sqlite3.connect(tmp_path / "data.db")) as connection:
+            connection.execute("ALTER TABLE posts ADD COLUMN twice INTEGER AS (2 * points)")
+            connection.execute("INSERT INTO posts (_owner, body, points) VALUES ('me', 'a', 4)")
+            connection.commit()
+        answer = await up.ask("/api/console/data", host=up.console, authorization=f"Bearer {up.web.token.text}")
+        (table,) = answer.json
+        edited = {column["name"]: column["editable"] for column in table["columns"]}
+        assert (edited["twice"], edited["points"], edited["_id"]) == (False, True, False)
+        status, rows = await on_table(up, "query", up.visitor("bob"), table="posts")
+        assert (status, rows[0]["twice"]) == (200, 8)  # type: ignore[index]
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"posts"', b"\xff"])
 async def test_a_body_that_is_no_request_is_told_so(up: Served, body: bytes) -> None:
     answer = await up.ask("/api/data/query", method="POST", body=body)
@@ -229,5 +249,29 @@ async def test_no_body_is_a_mistake_of_ours(up: Served, path: str, body: bytes) 
 
 async def test_whoever_sends_far_too_much_still_hears_why_it_is_refused(up: Served) -> None:
     answer = await up.ask("/api/data/lua/call", method="POST", body=_echo(8 * PARAMS_MAX_BYTES))
-    assert (answer.status, answer.json["code"]) == (413, "bad_request")
+    assert (answer.status, answer.json["code"]) == (400, "bad_request")
     assert "the body is larger than" in answer.json["message"]
+
+
+async def test_a_call_whose_worker_is_killed_is_told_so_and_is_not_made_again(up: Served) -> None:
+    begun = len(_runs_of(up, "forever"))
+    call = asyncio.create_task(up.call("forever"))
+    await asyncio.wait_for(_is_running(up), 5)
+    for worker in list(up.peer.pool._running):
+        os.kill(worker.pid, signal.SIGKILL)
+    answer = await call
+    assert (answer.status, answer.json["code"]) == (503, "unavailable")
+    assert answer.json["message"] == "the worker of this call ended; the call may have been carried out"
+    assert "retry-after" not in answer.headers, "nobody should be led to ask again: it may have been carried out"
+    await asyncio.sleep(0.2)
+    assert len(_runs_of(up, "forever")) == begun + 1
+    assert not up.peer.pool._running
+
+
+def _runs_of(up: Served, name: str) -> list[object]:
+    return [run for run in up.peer.runs.recent(RUNS_KEPT) if run.script == name]
+
+
+async def _is_running(up: Served) -> None:
+    while not up.peer.pool._running:  # noqa: ASYNC110 - the pool tells nobody
+        await asyncio.sleep(0.01)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from tests.web.served import Answer, Served
+from tests.web.served import Answer, Served, served
 
 from goop2.p2p.groups import Known
 from goop2.web import endpoints
@@ -102,3 +104,11 @@ async def test_a_visited_page_knows_its_host_and_who_is_in_a_group_with_the_view
     groups = [Known("a", HOST, members=(HOST, up.peer.identity.peer_id, FRIEND)), Known("b", FRIEND, members=(FRIEND, STRANGER))]
     monkeypatch.setattr(up.peer.grouping.groups, "joined", lambda: groups)
     assert (await up.ask("/api/peers", host=visited(up))).json == [shown(FRIEND), shown(HOST)]
+
+
+@pytest.mark.parametrize(("share", "told"), [(False, ""), (True, "fred@example.org"), ([HOST], "fred@example.org"), ([FRIEND], "")])
+async def test_an_email_is_told_to_whom_the_owner_shares_it_with(tmp_path: Path, share: object, told: str) -> None:
+    profile = {"label": "Fred", "email": "fred@example.org", "share_email": share}
+    async with served(tmp_path, profile=profile) as one:
+        assert (await one.ask("/api/identity", host=visited(one))).json["email"] == told
+        assert (await one.ask("/api/identity")).json["email"] == "fred@example.org"

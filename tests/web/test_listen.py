@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from mutagen.id3 import APIC, ID3
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 from tests.listen.sounds import FRAME_SECONDS, encoded, mp3, mp3_frame, noise, wav
 from tests.web.browser import launched, opened
 from tests.web.served import Served, served
@@ -26,6 +26,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Listening</title>
 <script src="/sdk/goop-listen.js"></script><audio muted></audio></html>"""
 IN_STEP_SECONDS = 0.15
+SLOW_SECONDS = 1.8
+"""Until a file begins to come: more than a player gives it at first and then jumps for."""
 PATIENCE_SECONDS = 30
 LOOKS = 4
 
@@ -349,3 +351,17 @@ async def test_a_page_whose_player_failed_or_whose_host_was_away_comes_back(up: 
 async def test_who_has_gone_counts_no_more(up: Served, tmp_path: Path) -> None:
     await asyncio.sleep(0.2)
     assert up.peer.listening.listeners() == 0
+
+
+async def test_an_mp3_that_is_slow_to_come_is_asked_for_with_more_time_and_begins(up: Served) -> None:
+    """It would be too late each time by as much."""
+    mp3(up.folder / "slow.mp3", [9] * 6000)
+
+    async def slow(route: Route) -> None:
+        await asyncio.sleep(SLOW_SECONDS)
+        await route.continue_()
+
+    async with playing(up, "slow.mp3", 5), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
+        await page.route("**/api/listen/audio**", slow)
+        await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
+        await all_with_the_host(up, [page])

@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http import httptools_impl
 
 from goop2.web import protocol
-from goop2.web.limits import BODY_SECONDS, COOKIES_MAX_BYTES, HEAD_MAX_BYTES, HEAD_SECONDS, STALLED_SECONDS
+from goop2.web.limits import BODY_SECONDS, COOKIES_MAX_BYTES, HEAD_MAX_BYTES, HEAD_SECONDS, REFUSED_SECONDS, STALLED_SECONDS
 from goop2.web.protocol import PatientProtocol, StrangersProtocol, sweep
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -244,7 +244,7 @@ async def test_whoever_finds_no_place_is_told_so_and_when_to_come_again(monkeypa
         assert b"\r\nretry-after: 2\r\n" in answer
         silent = await here.connect()
         assert left(here, *answered, silent) == [True, True, True]
-        assert here.sweep_after(protocol.REFUSED_SECONDS + 1) == 2
+        assert here.sweep_after(REFUSED_SECONDS + 1) == 2
     assert (protocol._PLACES[here.state].total, protocol._PLACES[here.state].refusing) == (0, 0)
 
 

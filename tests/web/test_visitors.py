@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from goop2.web.visitors import named_visitor, network_of, visitor
+from goop2.source_network import network_of
+from goop2.web.visitors import named_visitor, visitor
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

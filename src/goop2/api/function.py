@@ -6,7 +6,6 @@ from api.json, rows under the caller's own policy from `Tables`; nothing of that
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from goop2 import folder_threads
 from goop2.api.resources import ApiFileError, Resource, decoded, default, parse
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.annotations import Annotations
@@ -90,7 +90,10 @@ class Api:
         return await self._tables.perform(*_translated(operation, caller, resource, asked), condition=resource.filter)
 
     async def _resource(self, name: str) -> Resource | Failure:
-        declared = await asyncio.to_thread(self._declared)
+        try:
+            declared = await folder_threads.SITE.run(self._declared)
+        except folder_threads.FolderHangsError as error:
+            return Failure(ErrorCode.UNAVAILABLE, str(error))
         if isinstance(declared, ApiFileError):
             return Failure(ErrorCode.UNAVAILABLE, f"the API is closed, its {FILE} is wrong: {declared}")
         if declared is not None:
@@ -103,7 +106,10 @@ class Api:
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except NotServed:
-            return None
+            # A folder, a pipe, a link that leads out, no descriptor left: the owner has declared something, and nothing else is given.
+            return ApiFileError("it cannot be read as a file of the site") if self._is_there() else None
+        except OSError as error:
+            return ApiFileError(f"it cannot be read ({error.strerror})")
         except ApiFileError as error:
             return error
         except TooLarge as error:
@@ -115,6 +121,15 @@ class Api:
                 self._resources = error
             self._text = text
         return self._resources
+
+    def _is_there(self) -> bool:
+        try:
+            (self._files.root / FILE).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            pass
+        return True
 
 
 def _translated(operation: str, caller: Caller, resource: Resource, asked: Mapping[str, object]) -> tuple[str, Caller, dict[str, object]]:

@@ -29,6 +29,7 @@ LABEL = "demo"
 EXAMPLE = "!hello Alice"
 SAMPLES = {"posts": "site/blog/samples.json"}
 """Table → the rows a new demo begins with."""
+SAMPLES_MAX_BYTES = 1024 * 1024
 SCREENS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
 """One of them is set where a browser has a window to open; without one it would take over the terminal."""
 
@@ -104,10 +105,11 @@ async def _add_samples(peer: Peer) -> None:
     """As the owner would by the page's own editor."""
     import json
 
+    from goop2.regular_files import read_regular
     from goop2.scripting.engine import Failure
 
     for table, file in SAMPLES.items():
-        for row in json.loads((peer.folder / file).read_text("utf-8")):
+        for row in json.loads(read_regular(peer.folder / file, peer.folder, SAMPLES_MAX_BYTES)):
             added = await peer.tables.perform("insert", peer.owner, {"table": table, "data": {**row, "author": peer.owner.label}})
             if isinstance(added, Failure):
                 output.warn(f"a row of {file} was not added to the table {table}: {added.message}")

@@ -174,7 +174,7 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
         try:
             return await alone(folder, op, request)
         except FolderLocked as held:
-            if held.passing:
+            if held.passing or not held.held:
                 raise
             # A peer runs, and its network is about to come up.
             await asyncio.sleep(STARTING_SECONDS)

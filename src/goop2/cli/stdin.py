@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -17,7 +18,7 @@ LINE_MAX_BYTES: Final = 1024 * 1024
 async def lines(descriptor: int) -> AsyncIterator[str]:
     """Each line that comes, as text without its end; what is not UTF-8 becomes U+FFFD. The last may lack its newline."""
     pending = bytearray()
-    async for chunk in _chunks(descriptor):
+    async for chunk in _without_mark(_chunks(descriptor)):
         *complete, rest = chunk.split(b"\n")
         for part in complete:
             yield _text(pending + part)
@@ -26,6 +27,22 @@ async def lines(descriptor: int) -> AsyncIterator[str]:
             pending += rest
     if pending:
         yield _text(pending)
+
+
+async def _without_mark(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What follows a byte order mark, which editors put in front of a text; it may come in pieces."""
+    front = b""
+    begun = False
+    async for chunk in chunks:
+        if begun:
+            yield chunk
+            continue
+        front += chunk
+        if len(front) >= len(BOM_UTF8) or not BOM_UTF8.startswith(front):
+            begun = True
+            yield front.removeprefix(BOM_UTF8)
+    if not begun and front:
+        yield front
 
 
 def _text(line: bytearray) -> str:

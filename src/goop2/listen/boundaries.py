@@ -110,7 +110,7 @@ def _wav(file: BinaryIO, _track: Track, _size: int) -> Sound:
         block = min((known.end - known.begin) // known.block, int(seconds * known.rate))
         return known.begin + block * known.block, block / known.rate
 
-    return Sound(file, _read(file, 0, known.begin), known.end, boundary)
+    return Sound(file, _read(file, known.front, known.begin - known.front), known.end, boundary)
 
 
 def _flac(file: BinaryIO, track: Track, size: int) -> Sound:

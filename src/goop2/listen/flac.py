@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from typing import BinaryIO, Final, NamedTuple
 
+from goop2.listen.front import begins
+
 MARK: Final = b"fLaC"
+_STREAMINFO: Final = 0
+"""Type of the block that must be the first."""
 _INFO_BYTES: Final = 34
 _LAST_FRAME_IN_BYTES: Final = 1 << 17
 """Hardly any frame is longer."""
@@ -37,15 +41,16 @@ class Start(NamedTuple):
 
 def layout(file: BinaryIO) -> Layout:
     """Raises ValueError where it is none."""
-    file.seek(0)
+    front = begins(file, (MARK,))
+    file.seek(front)
     head = file.read(8 + _INFO_BYTES)
-    if head[:4] != MARK or len(head) < 8 + _INFO_BYTES:
-        raise ValueError("it does not begin as FLAC does")
+    if len(head) < 8 + _INFO_BYTES or head[4] & 0x7F != _STREAMINFO or int.from_bytes(head[5:8], "big") != _INFO_BYTES:
+        raise ValueError("its first block does not say what its samples are (STREAMINFO), and without that nothing plays it")
     info = head[8:]
     rate = int.from_bytes(info[10:13], "big") >> 4
     if not rate:
         raise ValueError("its sample rate is 0")
-    at, last = 4, False
+    at, last = front + 4, False
     while not last:
         file.seek(at)
         block = file.read(4)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
+from goop2.listen.front import after_tags
+
 _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 """MPEG version bits → sample rates."""
 _KBITS_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -62,7 +64,7 @@ def scan(file: BinaryIO) -> tuple[float, int]:
 
 def frames(file: BinaryIO) -> Iterator[Frame]:
     """Every frame of sound, in order. Raises `NoFrames` where too much at the front is none."""
-    first = start = at = _after_id3(file)
+    first = start = at = after_tags(file)
     content, synced, any_yet = _read(file, at), False, False
     while True:
         if len(content) - (at - start) < 2 * _FRAME_MAX_BYTES:
@@ -86,18 +88,6 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
 def _read(file: BinaryIO, at: int) -> bytes:
     file.seek(at)
     return file.read(_PIECE_BYTES)
-
-
-def _after_id3(file: BinaryIO) -> int:
-    """Past the tags at the front; there may be several."""
-    at = 0
-    while (head := _read(file, at)[:10])[:3] == b"ID3" and len(head) == 10:
-        size = 0
-        for byte in head[6:10]:
-            size = size << 7 | byte & 0x7F
-        footer = 10 if head[5] & 0x10 else 0
-        at += 10 + size + footer
-    return at
 
 
 def _another_follows(content: bytes, at: int, header: _Header) -> bool:

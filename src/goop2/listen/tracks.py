@@ -1,27 +1,26 @@
-"""Audio files as tracks: which may be loaded, and what they are. mutagen knows them and their tags; how long they are is looked up in the
-sound itself (mpeg.py, flac.py, wav.py), since what a header says of it may be wrong.
+"""Audio files as tracks: which may be loaded, and what they are. What a file is and how long is looked up in the sound itself (mpeg.py,
+flac.py, wav.py, ogg.py), since names and headers may be wrong; mutagen reads its tags, which may be wrong too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from goop2.listen import flac, ogg, wav
 from goop2.listen.cover import Cover, cover_of
+from goop2.listen.front import begins
 from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import ListenError, Track
-from goop2.regular_files import shown
+from goop2.regular_files import open_real, shown
 from goop2.scripting.printable import printable
 
-FORMATS: Final = {"MP3": "mp3", "OggVorbis": "ogg", "OggOpus": "opus", "FLAC": "flac", "WAVE": "wav"}
-"""mutagen's class → format."""
 ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
 """Of the names files are offered by; what is in them is looked at when one is loaded."""
 FILES_MAX: Final = 1000
@@ -29,8 +28,6 @@ FILES_MAX: Final = 1000
 LOOKED_AT_MAX: Final = 100_000
 """Names in a folder and below, before the rest is left out: a media folder may be a whole disk."""
 SHOWN_CHARS: Final = 200
-_OPEN: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-"""A track's path is real when it is loaded; a link that has taken its place since leads nowhere."""
 
 
 class Library:
@@ -63,10 +60,11 @@ class Library:
         """A track of an earlier start: as it was when its file is, else loaded anew. Blocking. Raises `ListenError`."""
         try:
             real = self._real(track.path, track.path)
-            self.open(track).close()
+            found = replace(track, path=str(real))
+            self.open(found).close()
         except ListenError:
             return self.load(track.path)
-        return replace(track, path=str(real))
+        return found
 
     def open(self, track: Track) -> BinaryIO:
         """A track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
@@ -78,12 +76,8 @@ class Library:
 
     def cover(self, track: Track) -> Cover | None:
         """The picture in it. Blocking. Raises `ListenError` where its file is not what was loaded."""
-        import mutagen
-
-        with self.open(track) as file, contextlib.suppress(mutagen.MutagenError, OSError, ValueError, struct.error):
-            found = mutagen.File(fileobj=file, filename=Path(track.path).name)
-            return _cover(found, file) if found is not None else None
-        return None
+        with self.open(track) as file:
+            return _cover(_tagged(file, track.format))
 
     def files(self) -> list[str]:
         """What could be loaded, by its name: paths in the peer's folder, and whole ones in the owner's media folders. Blocking."""
@@ -130,13 +124,9 @@ def _sounds(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        descriptor = os.open(path, _OPEN)
+        return io.BufferedReader(cast("io.RawIOBase", open_real(path)))
     except OSError as error:
-        raise ListenError(f"{path.name} cannot be opened: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ListenError(f"{path.name} is no regular file")
-    return os.fdopen(descriptor, "rb")
+        raise ListenError(f"{shown(path.name)} cannot be opened: {error.strerror}") from None
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
@@ -152,43 +142,64 @@ def _is_file(path: Path) -> bool:
 
 
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:
-    import mutagen
-
     stamp = _stamp(file)
     try:
-        found = mutagen.File(fileobj=file, filename=real.name)
-        format_ = FORMATS.get(type(found).__name__)
-        if format_ is None:
+        format_ = _format(file, real.name)
+        if not format_:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")
-        duration, audio = _MEASURED[format_](file, found, stamp[0])
-    except (mutagen.MutagenError, NoFrames, OSError, ValueError, EOFError, struct.error) as error:
+        duration, audio = _MEASURED[format_](file, stamp[0])
+    except (NoFrames, OSError, ValueError, EOFError, struct.error) as error:
         raise ListenError(f"{shown} is broken, or no audio file: {printable(str(error) or type(error).__name__, SHOWN_CHARS)}") from None
     if duration <= 0:
         raise ListenError(f"{shown} holds no sound")
-    has_cover = _cover(found, file) is not None
-    return Track(_name(found, file, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp, has_cover)
+    tagged = _tagged(file, format_)
+    has_cover = _cover(tagged) is not None
+    return Track(_name(tagged, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp, has_cover)
 
 
-def _mp3(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
+def _format(file: BinaryIO, name: str) -> str:
+    """What the file is by what stands in it, whatever it is called; "" where it is nothing of ours."""
+    for marks, format_ in ((flac.MARK,), "flac"), (wav.MARKS, "wav"):
+        with contextlib.suppress(ValueError):
+            begins(file, marks)
+            return "mp3" if format_ == "wav" and _holds_mp3(file) else format_
+    file.seek(0)
+    head = file.read(ogg.CODEC_BYTES)
+    if head.startswith(b"OggS"):
+        return ogg.codec(head)
+    return "mp3" if head.startswith((b"ID3", b"\xff")) or name.lower().endswith(ENDINGS) else ""
+
+
+def _holds_mp3(file: BinaryIO) -> bool:
+    try:
+        wav.layout(file)
+    except wav.HoldsMp3:
+        return True
+    except (ValueError, struct.error):
+        pass
+    return False
+
+
+def _mp3(file: BinaryIO, _size: int) -> tuple[float, int]:
     return scan(file)
 
 
-def _ogg(file: BinaryIO, found: Any, size: int) -> tuple[float, int]:
+def _ogg(file: BinaryIO, size: int) -> tuple[float, int]:
     if ogg.is_chained(file):
         raise ValueError("it is several recordings one behind the other, and only the first says how long it is: load them one by one")
-    return float(found.info.length), size
+    return ogg.duration(file), size
 
 
-def _flac(file: BinaryIO, _found: object, size: int) -> tuple[float, int]:
+def _flac(file: BinaryIO, size: int) -> tuple[float, int]:
     return flac.duration(file), size - flac.layout(file).first
 
 
-def _wav(file: BinaryIO, _found: object, _size: int) -> tuple[float, int]:
+def _wav(file: BinaryIO, _size: int) -> tuple[float, int]:
     known = wav.layout(file)
     return known.duration, known.end - known.begin
 
 
-_MEASURED: Final[Mapping[str, Callable[[BinaryIO, Any, int], tuple[float, int]]]] = {
+_MEASURED: Final[Mapping[str, Callable[[BinaryIO, int], tuple[float, int]]]] = {
     "mp3": _mp3,
     "ogg": _ogg,
     "opus": _ogg,
@@ -198,29 +209,48 @@ _MEASURED: Final[Mapping[str, Callable[[BinaryIO, Any, int], tuple[float, int]]]
 """Format → seconds and bytes of sound, of what is really there: headers are wrong where a file was cut or written to a pipe."""
 
 
-def _name(found: Any, file: BinaryIO, real: Path) -> str:
+class _Tagged(NamedTuple):
+    """What a file says of itself."""
+
+    tags: Any
+    """As mutagen reads them: a mapping, or None."""
+    pictures: Sequence[Any] = ()
+    """FLAC's blocks."""
+
+
+def _tagged(file: BinaryIO, format_: str) -> _Tagged:
+    """Tags may be wrong in ways nobody has thought of: that costs the title and the cover, not the sound."""
+    from mutagen import apev2, flac, id3, mp3, oggopus, oggvorbis, wave
+
+    readers: dict[str, tuple[Any, ...]] = {
+        "mp3": (mp3.MP3, id3.ID3, apev2.APEv2),
+        "ogg": (oggvorbis.OggVorbis,),
+        "opus": (oggopus.OggOpus,),
+        "flac": (flac.FLAC, id3.ID3),
+        "wav": (wave.WAVE, id3.ID3),
+    }
+    for reader in readers[format_]:
+        with contextlib.suppress(Exception):  # of a library, at a stranger's bytes
+            file.seek(0)
+            found = reader(fileobj=file)
+            tags = getattr(found, "tags", found)
+            if tags is not None:
+                return _Tagged(tags, getattr(found, "pictures", ()))
+    return _Tagged(None)
+
+
+def _name(tagged: _Tagged, real: Path) -> str:
     """Artist and title where it says them, else the file's name."""
-    tags = _tags(found, file) or {}
-    artist, title = _first(tags, "TPE1", "artist"), _first(tags, "TIT2", "title")
+    artist = title = ""
+    with contextlib.suppress(Exception):  # as above
+        artist, title = _first(tagged.tags or {}, "TPE1", "artist"), _first(tagged.tags or {}, "TIT2", "title")
     return printable(" – ".join(filter(None, (artist, title))) if title else real.stem, SHOWN_CHARS)
 
 
-def _cover(found: Any, file: BinaryIO) -> Cover | None:
-    return cover_of(_tags(found, file), getattr(found, "pictures", ()))
-
-
-def _tags(found: Any, file: BinaryIO) -> Any:
-    return _ape(file) if found.tags is None and type(found).__name__ == "MP3" else found.tags
-
-
-def _ape(file: BinaryIO) -> object:
-    """The tags at the end of an MP3 that has none at the front."""
-    from mutagen import MutagenError, apev2
-
-    try:
-        return apev2.APEv2(fileobj=file)  # type: ignore[no-untyped-call]
-    except (MutagenError, ValueError, OSError):
-        return None
+def _cover(tagged: _Tagged) -> Cover | None:
+    with contextlib.suppress(Exception):  # as above
+        return cover_of(tagged.tags, tagged.pictures)
+    return None
 
 
 def _first(tags: Any, *keys: str) -> str:

@@ -6,11 +6,21 @@ import os
 import struct
 from typing import BinaryIO, Final, NamedTuple
 
+from goop2.listen.front import begins
+
+MARKS: Final = (b"RIFF", b"RF64")
+"""RF64 is for what is longer than 4 GB: its chunk ds64 says the length (EBU Tech 3306)."""
+_IN_DS64: Final = 0xFFFFFFFF
+_MP3: Final = 0x55
 _EXTENSIBLE: Final = 0xFFFE
 _FLOATING: Final = 3
 _FLOATING_BITS: Final = (32).to_bytes(2, "little")
 _PLAYED: Final = frozenset({1, 3, 6, 7})
 """PCM, floating point, A-law and µ-law: what browsers play."""
+
+
+class HoldsMp3(ValueError):
+    """Its sound is an MP3, which browsers play, and which is found by its frames (mpeg.py)."""
 
 
 class Layout(NamedTuple):
@@ -23,6 +33,8 @@ class Layout(NamedTuple):
     """Samples a second."""
     block: int
     """Bytes of one sample of all channels."""
+    front: int = 0
+    """Where the file begins behind its tags."""
 
     @property
     def duration(self) -> float:
@@ -33,7 +45,7 @@ class Layout(NamedTuple):
 def layout(file: BinaryIO) -> Layout:
     """Raises ValueError where it is none, or none browsers play."""
     size = file.seek(0, os.SEEK_END)
-    kind, at, length, rate, block = b"", 12, 0, 0, 0
+    kind, at, length, rate, block, long = b"", (front := begins(file, MARKS)) + 12, 0, 0, 0, 0
     while kind != b"data":
         at += length + length % 2
         file.seek(at)
@@ -42,11 +54,15 @@ def layout(file: BinaryIO) -> Layout:
             raise ValueError("it holds no sound")
         kind, length = struct.unpack("<4sI", head)
         at += 8
+        if kind == b"ds64":
+            long = int.from_bytes(file.read(16)[8:], "little")
         if kind == b"fmt ":
             rate, block = _format(file.read(min(length, 40)))
     if not rate or not block:
         raise ValueError("it does not say what its samples are")
-    return Layout(at, min(size, at + length) if length else size, rate, block)
+    if length == _IN_DS64 and long:
+        length = long
+    return Layout(at, min(size, at + length) if length else size, rate, block, front)
 
 
 def _format(content: bytes) -> tuple[int, int]:
@@ -57,6 +73,8 @@ def _format(content: bytes) -> tuple[int, int]:
         code = int.from_bytes(content[24:26], "little")
     if code == _FLOATING and content[14:16] != _FLOATING_BITS:
         raise ValueError("its samples are floating point of other than 32 bits, which browsers do not play")
+    if code == _MP3:
+        raise HoldsMp3
     if code not in _PLAYED:
         raise ValueError(f"its sound is packed in a way (0x{code:x}) that browsers do not play")
     return rate, block

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from goop2.p2p.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, Limits
 
@@ -83,6 +84,46 @@ class Occupancy:
                 del self._open[key]
 
 
+class Connections(Occupancy):
+    """Connections others make. When places run out, one whose handshake is not done gives way: the oldest of the network with most such."""
+
+    def __init__(self, total: int, per_key: int) -> None:
+        super().__init__("connections", total, per_key)
+        self._handshakes: OrderedDict[object, tuple[str, Callable[[], object]]] = OrderedDict()
+
+    @contextlib.contextmanager
+    def handshake(self, key: str, end: Callable[[], object]) -> Iterator[Callable[[], object]]:
+        """Count one while the block runs; gives what to call when its handshake is done. `end` must bring the block to its end.
+
+        Raises `Refused`.
+        """
+        if self._open[key] >= self._per_key:
+            self._end_one(key)
+        elif len(self) >= self._total:
+            self._end_one(None)
+        mark = object()
+        with contextlib.ExitStack() as place:
+            place.enter_context(self.one(key))
+
+            def give_way() -> None:
+                place.close()
+                end()
+
+            self._handshakes[mark] = (key, give_way)
+            try:
+                yield partial(self._handshakes.pop, mark, None)
+            finally:
+                self._handshakes.pop(mark, None)
+
+    def _end_one(self, key: str | None) -> None:
+        networks = Counter(of for of, _ in self._handshakes.values())
+        if key is None and networks:
+            key = networks.most_common(1)[0][0]
+        mark = next((mark for mark, (of, _) in self._handshakes.items() if of == key), None)
+        if mark is not None:
+            self._handshakes.pop(mark)[1]()
+
+
 class Lingering:
     """What is done and not yet let go of by its other side. Where there is no room for one more, the longest there is ended for it."""
 
@@ -148,7 +189,7 @@ class Admission:
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self.memory = Memory(limits.buffered_bytes)
-        self._connections = Occupancy("connections", limits.connections, limits.connections_per_address)
+        self._connections = Connections(limits.connections, limits.connections_per_address)
         self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
         self._network_streams = Occupancy("streams", limits.streams, limits.streams_per_network)
         self._lingering = Lingering(limits.streams, limits.streams_per_peer)
@@ -159,12 +200,15 @@ class Admission:
         self._received_by_network = Meter(limits.bytes_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
 
     @contextlib.contextmanager
-    def connection(self, address: str) -> Iterator[None]:
-        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `Refused`."""
-        with self._connections.one(address):
+    def connection(self, address: str, end: Callable[[], object] | None = None) -> Iterator[Callable[[], object]]:
+        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `Refused`.
+
+        Gives what to call when the handshake is done. `end`, where it is given, ends one whose place another gets before.
+        """
+        with self._connections.one(address) if end is None else self._connections.handshake(address, end) as done:
             if not self._handshakes.take(address):
                 raise Refused(f"{address} connects too often")
-            yield
+            yield done or (lambda: None)
 
     @contextlib.contextmanager
     def stream(self, peer: str, network: str = "") -> Iterator[None]:

@@ -132,10 +132,14 @@ def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
     async def inbound(stream: Any, listen_address: Any) -> None:
         # The listener closes the socket when this returns.
         address = stream.get_remote_address()
+        handshake = trio.CancelScope()
         try:
-            with admission.connection(network_of(address[0]) if address else ""):
-                muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(_Ahead(stream), False), listen_address)
-                await muxed.event_closed.wait()
+            with admission.connection(network_of(address[0]) if address else "", handshake.cancel) as done:
+                with handshake:
+                    muxed: Any = await swarm.upgrade_inbound_raw_conn(RawConnection(_Ahead(stream), False), listen_address)
+                    done()
+                if not handshake.cancelled_caught:
+                    await muxed.event_closed.wait()
         except Refused as refusal:
             refused(str(refusal))
 

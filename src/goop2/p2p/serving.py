@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from goop2 import folder_threads
 from goop2.content_types import content_type
 from goop2.p2p.admission import Memory
 from goop2.p2p.limits import (
@@ -133,8 +134,8 @@ class Serving:
             await stream.finish(site.refusal(site.BAD_REQUEST))
             return
         try:
-            file = await asyncio.to_thread(self._files.open, path)
-        except NotServed:
+            file = await folder_threads.SITE.run(self._files.open, path)
+        except (NotServed, folder_threads.FolderHangsError):  # the network has no word for "not now"
             await stream.finish(site.refusal(site.NOT_FOUND))
             return
         with file:
@@ -257,7 +258,7 @@ class Serving:
             return False
         try:
             async with self._one_seals:
-                text = await asyncio.to_thread(_sealed_file, file, size, box)
+                text = await folder_threads.SITE.run(_sealed_file, file, size, box)
             await stream.write(site.header(content_type(file.path), len(text), sealed=True))
             await stream.finish(text)
         finally:
@@ -271,7 +272,7 @@ class Serving:
         except LocalFault:
             await stream.finish(site.refusal(site.FORBIDDEN))
             return
-        while missing and (piece := await asyncio.to_thread(file.content.read, min(missing, READ_MAX_BYTES))):
+        while missing and (piece := await folder_threads.SITE.run(file.content.read, min(missing, READ_MAX_BYTES))):
             await stream.write(piece)
             missing -= len(piece)
         if missing:

@@ -1,7 +1,7 @@
 -- JSON text as a Lua value. Part of json.lua; gives decode(text) -> value | nil, message.
-local null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX = ...
+local null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks = ...
 
-local error, pcall, rawequal, tonumber, type = error, pcall, rawequal, tonumber, type
+local error, next, pcall, rawequal, tonumber, type = error, next, pcall, rawequal, tonumber, type
 local concat = table.concat
 local byte, char, find, format, match, sub = string.byte, string.char, string.find, string.format, string.match, string.sub
 local floor, huge = math.floor, math.huge
@@ -170,11 +170,17 @@ local function decode_array(text, at, depth)
   end
 end
 
+-- An object without keys (or with nulls alone) goes out as one again, as long as it is empty.
+local function came_in_empty(object)
+  marks[object] = "empty"
+  return object
+end
+
 local function decode_object(text, at, depth)
   local object = {}
   at = skip_blanks(text, at + 1)
   if byte(text, at) == 125 then
-    return object, at + 1
+    return came_in_empty(object), at + 1
   end
   while true do
     if byte(text, at) ~= 34 then
@@ -194,7 +200,7 @@ local function decode_object(text, at, depth)
     at = skip_blanks(text, at)
     local letter = byte(text, at)
     if letter == 125 then
-      return object, at + 1
+      return next(object) == nil and came_in_empty(object) or object, at + 1
     elseif letter ~= 44 then
       fault(at, "expected , or } in an object")
     end

@@ -1,5 +1,5 @@
 -- A Lua value as JSON text. Part of json.lua; gives encode(value, root[, bytes_max]) -> text | nil, message.
--- `marks`: table -> "object" | "array", what a script said it is to be written as.
+-- `marks`: table -> "object" | "array", what a script said it is to be written as, or "empty": while it is, it is an object.
 local null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks = ...
 
 local next, rawequal, rawget, tonumber, type = next, rawequal, rawget, tonumber, type
@@ -300,7 +300,7 @@ local function encode_table(value, out, count, refusal, depth)
   local after
   if mark == "array" and not length then
     return refuse(refusal, "is marked as an array but its keys are not 1 to n")
-  elseif length and mark ~= "object" then
+  elseif length and mark ~= "object" and (mark ~= "empty" or length > 0) then
     after = encode_array(value, length, out, count, refusal, depth + 1)
   else
     after = encode_object(value, out, count, refusal, depth + 1)

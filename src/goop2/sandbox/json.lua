@@ -4,12 +4,12 @@
 --
 -- Arguments: null, the value that stands for JSON's null.
 -- Returns {encode(value, root[, bytes_max]) -> text | nil, message; decode(text) -> value | nil, message;
---          object(t) / array(t) -> t, marked for encode}.
+--          object(t) / array(t) / came_in_empty(t) -> t, marked for encode}.
 local null = ...
 
 local DEPTH_MAX = 100
 local EXACT_INTEGER_MAX = 2 ^ 53
-local marks = setmetatable({}, { __mode = "k" }) -- table -> "object" | "array"
+local marks = setmetatable({}, { __mode = "k" }) -- table -> "object" | "array" | "empty", an object that came in without keys
 
 local is_utf8 = (function(...)
 --@utf8.lua
@@ -21,7 +21,7 @@ end)(null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks)
 
 local decode = (function(...)
 --@decode.lua
-end)(null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX)
+end)(null, is_utf8, DEPTH_MAX, EXACT_INTEGER_MAX, marks)
 
 local function mark(as)
   return function(value)
@@ -30,4 +30,4 @@ local function mark(as)
   end
 end
 
-return { encode = encode, decode = decode, object = mark("object"), array = mark("array") }
+return { encode = encode, decode = decode, object = mark("object"), array = mark("array"), came_in_empty = mark("empty") }

@@ -5,14 +5,20 @@
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
 -- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
--- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk: compiled calls.lua and json.lua;
--- memory_bytes: the limit
-local host, calls_chunk, json_chunk, memory_bytes = ...
+-- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk, library_chunk: compiled calls.lua,
+-- json.lua and library.lua; memory_bytes: the limit
+local host, calls_chunk, json_chunk, library_chunk, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
-local newproxy, setfenv, setmetatable, tostring, type = newproxy, setfenv, setmetatable, tostring, type
+local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
+local plain_tostring = tostring
+-- For library.lua, which is loaded when they are long gone.
+local NATIVE = {
+  error = error, load = load, loadstring = loadstring, tostring = tostring, setfenv = setfenv,
+  metatable_of = debug.getmetatable, frame_of = debug.getinfo,
+}
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
-local concat, collectgarbage, randomseed, load_chunk = table.concat, collectgarbage, math.randomseed, loadstring
+local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
 local floor, max, min = math.floor, math.max, math.min
 local compile_never = jit and jit.off
 
@@ -22,7 +28,7 @@ local compile_never = jit and jit.off
 local GC_WHOLE_CYCLE, GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES = 0, 1 / 4, 1048576
 -- The pace is set in whole percent of what is alive. Where one percent is too much, each allocation collects; but only so often
 -- in a row: then the next one that does not fit ends the script, which would else crawl to its deadline.
-local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 50
+local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 5
 -- Until a VM holds ten times what it starts with, some 600 kB, collecting is not worth its time: most calls end before.
 local GC_START_PERCENT = 1000
 local RESULT_MAX_BYTES = 1048576
@@ -53,28 +59,26 @@ local function set_pace()
   collectgarbage("setpause", 100 + percent)
 end
 
--- A finalizer is called at the end of each collection. Nobody holds its object, and it lets go of the next; one more is kept
--- for when there is no memory to make one. Plain Lua collects no more where a finalizer fails: hence pcall.
-local kept_sentinel
-local new_sentinel
+-- A finalizer is called at the end of each collection: that of an object nobody holds, which makes the next one. Another is
+-- held, and let go where there is no memory to make one. Plain Lua collects no more where a finalizer fails: hence pcall.
+local watching = true
+local held_sentinel, new_sentinel
 
 local function collection_ended()
-  set_pace()
-  kept_sentinel = nil
-  local _, sentinel = pcall(new_sentinel)
-  kept_sentinel = sentinel
+  if watching then
+    set_pace()
+    local made, sentinel = pcall(new_sentinel)
+    held_sentinel = made and (held_sentinel or sentinel) or nil
+    if made and rawequal(held_sentinel, sentinel) then
+      pcall(new_sentinel)
+    end
+  end
 end
 
 function new_sentinel()
   local sentinel = newproxy(true)
   getmetatable(sentinel).__gc = collection_ended
   return sentinel
-end
-
-local function watch_collections()
-  set_pace()
-  kept_sentinel = new_sentinel()
-  new_sentinel()
 end
 
 -- Machine code must be worth its making (two mprotects and more a trace): hence the late start, and
@@ -113,39 +117,6 @@ function globals.collectgarbage(option)
   return collectgarbage("count")
 end
 
-local function read_pieces(reader)
-  local pieces, count = {}, 0
-  while true do
-    local piece = reader()
-    if piece == nil or piece == "" then
-      return concat(pieces)
-    end
-    if type(piece) ~= "string" then
-      error("reader function must return a string", 3)
-    end
-    count = count + 1
-    pieces[count] = piece
-  end
-end
-
-local function load_source(source, name, _, environment)
-  if type(source) == "function" then
-    source = read_pieces(source)
-  elseif type(source) ~= "string" then
-    error(format("bad argument #1 to 'load' (string expected, got %s)", type(source)), 2)
-  end
-  if byte(source, 1) == ESCAPE then
-    return nil, "attempt to load precompiled code: only source text can be loaded"
-  end
-  local loaded, message = load_chunk(source, name ~= nil and tostring(name) or source)
-  if loaded and environment ~= nil then
-    setfenv(loaded, environment)
-  end
-  return loaded, message
-end
-globals.load = load_source
-globals.loadstring = load_source
-
 -- ── the goop table ───────────────────────────────────────────────────────────────────────────
 
 -- What stands for JSON's null in Lua: a plain table nobody can change, equal only to itself.
@@ -159,11 +130,11 @@ local null = setmetatable({}, {
 -- though they are loaded after it.
 local LIBRARY = {
   error = error, getmetatable = getmetatable, next = next, pcall = pcall, rawequal = rawequal, rawget = rawget, rawset = rawset,
-  select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+  select = select, setmetatable = setmetatable, tonumber = tonumber, type = type, unpack = unpack,
   string = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
-  table = { concat = concat, sort = table.sort },
+  table = { concat = table.concat, sort = table.sort },
   coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status, yield = coroutine.yield },
   math = { floor = math.floor, huge = math.huge },
 }
@@ -180,13 +151,74 @@ local function load_part(bytecode, ...)
   return part(...)
 end
 
-local codec
+local codec, empty_params
 
 local function json()
   if not codec then
     codec = load_part(json_chunk, null)
+    if empty_params then
+      codec.came_in_empty(empty_params)
+    end
   end
   return codec
+end
+
+-- What library.lua makes of functions of the language. `return pass(f())` keeps the frame that the levels of errors count.
+local library
+
+local function pass(...)
+  return ...
+end
+
+local function ours()
+  if not library then
+    library = load_part(library_chunk, json, NATIVE)
+  end
+  return library
+end
+
+function globals.load(...)
+  return pass(ours().load(...))
+end
+
+function globals.loadstring(...)
+  return pass(ours().loadstring(...))
+end
+
+local ADDRESSED = { table = true, ["function"] = true, thread = true, userdata = true }
+
+local function tostring(...)
+  local value = ...
+  if ADDRESSED[type(value)] or select("#", ...) == 0 then
+    return (ours().tostring(...))
+  end
+  return (plain_tostring(value))
+end
+globals.tostring, LIBRARY.tostring = tostring, tostring
+
+-- Only an error that is a table needs more than Lua's own, and that only a level more.
+function globals.error(raised, level)
+  if type(raised) == "table" then
+    return pass(ours().error(raised, level))
+  end
+  error(raised, level == 0 and 0 or (type(level) == "number" and level or 1) + 1)
+end
+
+local function has_addressed(first, second, third, ...)
+  if ADDRESSED[type(first)] or ADDRESSED[type(second)] or ADDRESSED[type(third)] then
+    return true
+  end
+  return select("#", ...) > 0 and has_addressed(...)
+end
+
+-- Plain Lua's knows no address: it wants strings, and has no %p.
+if compile_never then
+  function string.format(template, ...)
+    if type(template) == "string" and (has_addressed(...) or find(template, "%%[^%a%%]*p")) then
+      return pass(ours().format(template, ...))
+    end
+    return format(template, ...)
+  end
 end
 
 -- Until something else than peer and self is asked of it, the goop table is empty behind a metatable;
@@ -230,18 +262,14 @@ end
 
 -- ── what the worker calls ────────────────────────────────────────────────────────────────────
 
--- An error value as one string: whatever the script raised, without following it anywhere unsafe.
-local function describe_error(raised)
+-- An error value as one string, and its code when it has one: whatever the script raised, without following it anywhere unsafe.
+local function describe(raised)
+  local code
   if type(raised) ~= "string" then
-    local meta = getmetatable(raised)
-    local described, text = pcall(tostring, raised)
-    if not described or type(text) ~= "string" or type(meta) ~= "table" or rawget(meta, "__tostring") == nil then
-      text = format("(error object is a %s value)", type(raised))
-    end
-    raised = text
+    raised, code = ours().describe(raised)
   end
   local _, place = find(raised, OUR_PLACE)
-  return sub(raised, (place or 0) + 1, MESSAGE_MAX_BYTES)
+  return sub(raised, (place or 0) + 1, MESSAGE_MAX_BYTES), code
 end
 
 -- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
@@ -329,7 +357,8 @@ end
 -- params as JSON -> a table, or nil and why not
 local function decode_params(text)
   if text == "{}" then
-    return {}
+    empty_params = {}
+    return empty_params
   end
   local params, message = json().decode(text)
   if message then
@@ -355,7 +384,7 @@ local function compile(name, source)
   return dump(chunk)
 end
 
--- Runs one invocation -> "ok", text | error class, message
+-- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one
 local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
   host() -- everything is pushed: from here on the memory limit holds
   randomseed(seed)
@@ -372,14 +401,17 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   end
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
-  watch_collections()
+  set_pace()
+  new_sentinel()
   local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
+  watching = false -- when the VM is closed, LuaJIT would call finalizers ten times over
   if done then
     return refused_class or "ok", result
   elseif is_out_of_memory(result) then
     return "memory", "memory limit exceeded"
   end
-  return "script_error", describe_error(result)
+  local described, text, code = pcall(describe, result)
+  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code
 end
 
 return run, compile

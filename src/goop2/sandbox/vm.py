@@ -50,6 +50,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     code: str
     payload: bytes
     memory_bytes: int
+    error_code: str = ""
+    """`code` of the error object the script raised."""
 
 
 def preferred_flavour() -> str:
@@ -67,6 +69,7 @@ class Flavour:
         self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
         self.calls = self._bytecode(f"{before}{declarations}\n{rest}".encode())
+        self.library = self._bytecode((_HERE / "library.lua").read_bytes())
         self.codec = self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes()))
         self.memory_error: type[Exception] = self._module.LuaMemoryError
 
@@ -131,7 +134,7 @@ class VirtualMachine:
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec, memory_bytes)
+        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec, flavour.library, memory_bytes)
 
     def __del__(self) -> None:
         self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
@@ -155,9 +158,10 @@ class VirtualMachine:
         seed = int.from_bytes(os.urandom(SEED_BYTES), "little")
         self._door.lift()
         try:
-            code, payload = self._run(
+            code, payload, *error_code = self._run(
                 kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))
             )
         except self._memory_error:
-            code, payload = b"memory", b"memory limit exceeded"
-        return Outcome(code.decode(), payload, self._runtime.get_memory_used() or 0)
+            code, payload, error_code = b"memory", b"memory limit exceeded", []
+        own_code = error_code[0].decode("utf-8", "replace") if error_code and error_code[0] is not None else ""
+        return Outcome(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code)

@@ -21,6 +21,7 @@ from typing import Literal
 
 import structlog
 
+from goop2 import folder_threads
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.limits import COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
@@ -218,7 +219,7 @@ class Catalog:
     async def _refresh(self) -> None:
         """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""
         async with self._reading:
-            self._apply(await asyncio.to_thread(self._folder.read, self._snapshot))
+            self._apply(await folder_threads.WATCH.run(self._folder.read, self._snapshot))
 
     def _apply(self, snapshot: Snapshot) -> None:
         for warning in snapshot.warnings:

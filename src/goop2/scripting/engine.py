@@ -17,8 +17,8 @@ import msgspec
 
 from goop2.scripting.catalog import Broken, Catalog, Script
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
-from goop2.scripting.limits import PARAMS_MAX_BYTES, REPLY_MAX_BYTES, Limits
-from goop2.scripting.pool import Pool
+from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, Limits
+from goop2.scripting.pool import LINE_FULL, Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate import RateLimiter
 from goop2.scripting.runs import Run, Runs
@@ -186,7 +186,7 @@ def _failure(script: str, outcome: Outcome) -> Failure:
     """The outcome as its caller may see it: script and line, never a path."""
     message = outcome.payload.decode("utf-8", "replace")
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
-        return Failure(outcome.code, message, script)
+        return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is LINE_FULL else None)
     place = _PLACE.match(message)
     if place is None:
         return Failure(outcome.code, message if message.startswith(f"{script} ") else f"{script}: {message}", script)

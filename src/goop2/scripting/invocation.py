@@ -5,7 +5,6 @@ An invocation is one call of one script version by one caller. Nothing here does
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -61,7 +60,8 @@ class Caller:
 
     def coming_from(self, origin: str) -> Caller:
         """Return this caller with the network it comes from. Those of one relay have none and are counted by their ids."""
-        return dataclasses.replace(self, address=origin) if is_network(origin) else self
+        # Not dataclasses.replace, which takes four times as long, on the path of every call.
+        return Caller(self.id, self.label, self.owner, self.email, origin) if is_network(origin) else self
 
 
 @lru_cache(4096)

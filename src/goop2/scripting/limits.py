@@ -23,6 +23,9 @@ PARAMS_MAX_BYTES = 1 * MEGABYTE_BYTES
 RESULT_MAX_BYTES = 1 * MEGABYTE_BYTES
 """Result of a data function, as JSON."""
 
+ERROR_MAX_BYTES = 64 * 1024
+"""An error's message from a worker. Ours have 2,000 bytes; a compiler quotes the source in its own."""
+
 REPLY_MAX_BYTES = 4096
 """Reply of a chat command, before it is cut; a direct message carries no more."""
 
@@ -36,6 +39,9 @@ WARNINGS_MAX = 20
 """Warnings about one script, or about one folder; whoever made more mistakes than that mends these first."""
 
 # Who waits for whom (behaviour.md, "Limits, and what stopping means").
+
+BUSY_RETRY_SECONDS = 1.0
+"""What a caller who finds the line full is told to wait: the line moves many times in that."""
 
 WAITING_MAX = 256
 """Invocations in the waiting line. At 1 ms each that is a quarter of a second of work."""

@@ -50,6 +50,7 @@ from goop2.scripting.limits import (
 )
 from goop2.scripting.line import FairLine
 from goop2.scripting.nursery import Nursery, NurseryLost
+from goop2.scripting.outcomes import outcome_of
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
 
@@ -70,9 +71,6 @@ ENDED_BY = {
 killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
-
-
-_CODES = {code.value: code for code in ErrorCode}
 
 
 class PoolError(Exception):
@@ -403,7 +401,8 @@ class Pool:
             self._send_again(worker, job)
             return
         else:
-            outcome = _outcome(message, job.started - job.accepted)
+            assert isinstance(job.work, Invocation)
+            outcome = outcome_of(message, job.work, job.started - job.accepted)
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
         self._release(worker)
@@ -578,13 +577,6 @@ def _side(lane: str) -> Side:
 
 def _other_side(lane: str) -> Side:
     return Side.STRANGERS if lane == OWNER_LANE else Side.OWNER
-
-
-def _outcome(message: Done, waited_seconds: float) -> Outcome:
-    code = _CODES.get(message.code)
-    if code is None:
-        raise ProtocolViolation(f"unknown error class {message.code!r}")
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

@@ -18,7 +18,7 @@ from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
-from goop2.storage.layout import column_names, computed_names, user_tables
+from goop2.storage.layout import names_and_computed, user_tables
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
 from goop2.storage.request import Request
@@ -362,7 +362,7 @@ class Access:
         # A virtual table (fts5, rtree) has no page of its own: what it reads of others inside itself SQLite asks about only once.
         if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0", (name,)) is None:
             return None
-        columns, computed = column_names(self._database, name), computed_names(self._database, name)
+        columns, computed = names_and_computed(self._database, name)
         try:
             typed = self._typed.lookup(name)
         except DeclarationError as error:

@@ -326,7 +326,7 @@ class Database:
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
         if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
-            return FileFault(FILE_TOO_LARGE)
+            return StorageError(FILE_TOO_LARGE)  # no fault of the disk: a script has filled it
         return fault(error)
 
     def _is_at_quota(self) -> bool:

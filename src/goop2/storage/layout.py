@@ -105,6 +105,12 @@ def column_names(database: Database, table: str) -> tuple[str, ...]:
     return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)))
 
 
+def names_and_computed(database: Database, table: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """`column_names` and `computed_names`, asked once: it is asked for every operation of a page."""
+    found = database.rows("SELECT name, hidden FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
+    return tuple(str(name) for name, _ in found), frozenset(str(name) for name, hidden in found if hidden)
+
+
 def computed_names(database: Database, table: str) -> frozenset[str]:
     """The columns of a table that SQLite computes of others: nothing can be set in them."""
     return frozenset(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", (table,)))

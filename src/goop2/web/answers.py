@@ -112,11 +112,6 @@ async def send_refusal(send: Send, status: HTTPStatus, message: str, headers: It
     await send_json(send, body, status, [(b"connection", b"close"), *headers])
 
 
-async def send_too_large(send: Send, message: str) -> None:
-    """Send that a body is too large. The connection goes on: a browser that is still sending hears no answer else."""
-    await send_json(send, msgspec.json.encode(_ErrorBody(ErrorCode.BAD_REQUEST.value, message)), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-
-
 def _code_of(status: HTTPStatus) -> str:
     """The class whose status this is, else the one of what a caller did wrong."""
     return next((code.value for code, known in STATUSES.items() if known == status), ErrorCode.BAD_REQUEST.value)

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
+from goop2.folder_threads import SITE_SECONDS, FolderHangsError
 from goop2.grouping import Grouping
 from goop2.listen.listening import Listening
 from goop2.schema_files import SchemaFiles
@@ -33,9 +34,9 @@ from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 from goop2.web import broadcasts
 from goop2.web.abroad import Abroad
-from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal, send_too_large
+from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.assets import Assets
-from goop2.web.bodies import BodyTooLarge, ClientGone
+from goop2.web.bodies import BodyTooLarge, ClientGone, refused
 from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
@@ -184,7 +185,7 @@ class Web:
     def _email_shown(self, call: Call) -> str:
         """The viewer's e-mail address, where it may be told."""
         if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
-            return ""
+            return self.parts.settings.profile.email_for(call.origin.peer_id)
         return self.parts.email if call.caller.owner else ""
 
     async def _identity(self, call: Call) -> None:
@@ -208,8 +209,10 @@ class DoorApp:
             await self._answer(scope, receive, send)
         except ClientGone:
             pass
+        except FolderHangsError as error:
+            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=SITE_SECONDS))
         except BodyTooLarge as error:
-            await send_too_large(send, str(error))
+            await refused(scope, receive, send, error)
         except Exception:
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
             raise

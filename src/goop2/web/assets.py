@@ -9,9 +9,12 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from goop2.content_types import content_type
 from goop2.web.calls import Call
-from goop2.web.pages import Compressed, Document, send_document, send_page
+from goop2.web.pages import Compressed, Document, send_document, send_page, send_text
 
+_COMMENTED: Final = frozenset({content_type("a.js"), content_type("a.css")})
+"""Types in which a sentence can stand as a comment."""
 CORE: Final = "core.js"
 
 
@@ -30,6 +33,10 @@ class Assets:
     async def answer(self, call: Call, path: str) -> None:
         """Answer a request for the file `path`, relative to the folder."""
         document = self._documents.get(path)
+        if document is None and (type_ := content_type(path)) in _COMMENTED:
+            # A browser that gets a page for a script or a style sheet complains of its type, not of what is missing.
+            await send_text(call, HTTPStatus.NOT_FOUND, type_, "/* There is no such file. */\n")
+            return
         if document is None or call.method not in ("GET", "HEAD"):
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file of this peer's own has that name.")
             return

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from starlette.types import Receive, Scope
+from http import HTTPStatus
+
+from starlette.types import Message, Receive, Scope, Send
 
 from goop2.p2p.protocols import leniency
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.web.answers import send_failure, send_refusal
+from goop2.web.limits import UNHEARD_MAX_BYTES
 
 
 class BodyTooLarge(Exception):
-    """The body is larger than whoever reads it accepts. DoorApp and the console answer it with 413."""
+    """The body is larger than whoever reads it accepts. `refused` answers it."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, unread: bool = False) -> None:
         super().__init__(f"the body is larger than {max_bytes} bytes")
+        self.unread = unread
+        """Nothing of it is read: the client waits for a word before it sends, or announces more than anybody reads to throw away."""
 
 
 class ClientGone(Exception):
@@ -20,12 +28,10 @@ class ClientGone(Exception):
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     """Return the whole body. Raises `ClientGone`, and `BodyTooLarge` as soon as that is known: before anything is read, and before a client
-    that asks with `Expect` is told to go on, where the length is announced.
-
-    What a refused client still sends is read and thrown away by the server (protocol.py): one that is sending hears no answer otherwise.
-    """
-    if _announced(scope) > max_bytes:
-        raise BodyTooLarge(max_bytes)
+    that asks with `Expect` is told to go on, where the length is announced."""
+    announced = int(_header(scope, b"content-length") or 0)  # the server has checked it
+    if announced > max_bytes:
+        raise BodyTooLarge(max_bytes, _waits(scope) or announced > max_bytes + UNHEARD_MAX_BYTES)
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -41,9 +47,34 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _announced(scope: Scope) -> int:
-    """`Content-Length`, which the server has checked; 0 without one."""
-    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+async def refused(scope: Scope, receive: Receive, send: Send, error: BodyTooLarge) -> None:
+    """Answer a body that is too large: 413 and the end of the connection where nothing of it is read, else 400.
+
+    What the client still sends then is read and thrown away behind the answer: a browser hears none while it is sending.
+    """
+    if error.unread:
+        await send_refusal(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        return
+
+    async def send_open(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await send_failure(send_open, Failure(ErrorCode.BAD_REQUEST, str(error)))
+    unheard = 0
+    while unheard <= UNHEARD_MAX_BYTES:
+        message = await receive()
+        unheard += len(message.get("body", b""))
+        if not message.get("more_body", False):  # http.disconnect has none
+            break
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _waits(scope: Scope) -> bool:
+    return _header(scope, b"expect").lower() == b"100-continue"
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
 
 
 async def read_json(scope: Scope, receive: Receive, max_bytes: int) -> bytes:

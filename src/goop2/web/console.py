@@ -18,7 +18,7 @@ from goop2.site_files import INDEX
 from goop2.web.answers import NO_HEADERS, Carrying, send_refusal
 from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.assets import Assets
-from goop2.web.bodies import BodyTooLarge
+from goop2.web.bodies import BodyTooLarge, refused
 from goop2.web.calls import Call
 from goop2.web.controls import chat, data, groups, home, listen, network, runs, scripts, settings
 from goop2.web.controls.replies import BadRequest, refusal
@@ -87,8 +87,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
 
 
-async def _too_large(_request: Request, error: Exception) -> Response:
-    return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "bad_request", str(error))
+async def _too_large(_request: Request, error: BodyTooLarge) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await refused(scope, receive, send, error)
+
+    return answer
 
 
 async def _not_there(_request: Request, _error: Exception) -> Response:

@@ -21,7 +21,7 @@ UPLOAD_MAX_BYTES: Final = 50 * MEGABYTE_BYTES
 """A file the owner uploads. Other peers refuse to read larger ones (network.md)."""
 
 UNHEARD_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
-"""Of a body that is refused so much is read and thrown away, for a browser that is still sending hears no refusal."""
+"""Of a body that is too large so much is read and thrown away, for a browser that is still sending hears no refusal."""
 
 # Slow clients.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from goop2 import folder_threads
 from goop2.scripting.watch import watch_folders
 from goop2.site_files import Listed, SiteFiles
 
@@ -21,7 +22,7 @@ async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Ev
 
     async def look() -> None:
         nonlocal known
-        before, known = known, await asyncio.to_thread(files.listing)
+        before, known = known, await folder_threads.WATCH.run(files.listing)
         if before is not None and before != known:
             changed()
 

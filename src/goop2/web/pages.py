@@ -18,7 +18,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from goop2 import folder_threads
 from goop2.content_types import content_type, is_text
+from goop2.folder_threads import FolderHangsError
 from goop2.site_files import IsFolder, NotServed, SiteFile, SiteFiles
 from goop2.web.answers import Headers
 from goop2.web.calls import Call
@@ -83,9 +85,13 @@ class SitePages:
             await send_to_folder(call)
             return
         try:
-            document = await asyncio.to_thread(_opened, self._files, path, live)
+            document = await folder_threads.SITE.run(_opened, self._files, path, live)
         except IsFolder:
             await send_to_folder(call)
+            return
+        except FolderHangsError as error:
+            text = f"{error}: its disk is away or hangs. Reload this page to try again."
+            await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "This site cannot be read now", text, [(b"retry-after", b"10")])
             return
         except NotServed:
             await send_page(
@@ -212,9 +218,9 @@ async def _send_pieces(call: Call, status: HTTPStatus, headers: Headers, file: S
     await call.send({"type": "http.response.start", "status": status, "headers": headers})
     if call.method == "HEAD":
         left = 0
-    await asyncio.to_thread(file.content.seek, first)
+    await folder_threads.SITE.run(file.content.seek, first)
     while left > 0:
-        piece = await asyncio.to_thread(file.content.read, min(CHUNK_BYTES, left))
+        piece = await folder_threads.SITE.run(file.content.read, min(CHUNK_BYTES, left))
         if not piece:  # it was cut while we read: the connection ends short of what was announced
             return
         left -= len(piece)
@@ -255,6 +261,11 @@ async def send_page(call: Call, status: HTTPStatus, title: str, text: str, heade
 
 async def send_html(call: Call, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
     """Send a page of ours that nobody keeps."""
+    await send_text(call, status, "text/html; charset=utf-8", text, headers)
+
+
+async def send_text(call: Call, status: HTTPStatus, type_: str, text: str, headers: Headers | None = None) -> None:
+    """Send a text of ours that nobody keeps."""
     body = text.encode()
-    own = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), _length(len(body))]
+    own = [(b"content-type", type_.encode()), (b"cache-control", b"no-store"), _length(len(body))]
     await _send(call, status, [*own, *(headers or []), *call.headers], body)

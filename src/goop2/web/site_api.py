@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from goop2 import folder_threads
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.site_changes import CannotWrite, NotChanged, NotThere, remove, write
@@ -40,7 +41,7 @@ class SiteApi:
         self.api: dict[str, Answer] = {"site/files": self._list, "site/upload": self._upload, "site/remove": self._remove}
 
     async def _list(self, call: Call) -> None:
-        await send_json(call.send, msgspec.json.encode(await asyncio.to_thread(self._files.listing)), HTTPStatus.OK, call.headers)
+        await send_json(call.send, msgspec.json.encode(await folder_threads.SITE.run(self._files.listing)), HTTPStatus.OK, call.headers)
 
     async def _upload(self, call: Call) -> None:
         """`POST ?path=…`, the content as the body, or as the only file of a form."""
@@ -70,7 +71,7 @@ class SiteApi:
 
     async def _change(self, call: Call, change: Callable[[], None]) -> None:
         try:
-            await asyncio.to_thread(change)
+            await folder_threads.SITE.run(change)
         except NotChanged as error:
             await send_failure(call.send, Failure(_CODES.get(type(error), ErrorCode.BAD_REQUEST), str(error)), call.headers)
         else:

@@ -136,7 +136,7 @@ async def test_what_does_not_work_is_told_once_tried_again_and_told_when_it_work
 
     monkeypatch.setattr(module, "AsyncZeroconf", Short)
     monkeypatch.setattr(module, "OPENING_FAULTS", (OSError,))
-    staying = asyncio.create_task(module.stay_near_by(PEER, 4002, notes.append, notes.append, lambda: ["192.0.2.7"], well=well.set))
+    staying = asyncio.create_task(module.stay_near_by(PEER, 4002, print, notes.append, lambda: ["192.0.2.7"], well=well.set))
     await until(lambda: left[0] < 0)
     assert notes == ["peers near by are not looked for: no multicast on 192.0.2.7 (Too many open files)"]
     staying.cancel()
@@ -149,5 +149,5 @@ def test_a_shortage_of_descriptors_leaves_what_was_known_of_the_networks(monkeyp
     def short() -> object:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(module.ifaddr, "get_adapters", short)
+    monkeypatch.setattr("ifaddr.get_adapters", short)
     assert module.lan_places() == known

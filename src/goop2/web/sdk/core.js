@@ -19,7 +19,7 @@
   };
 
   // What a page of ours says by its status alone, such as that there is no file.
-  const CODES = { 400: "bad_request", 403: "forbidden", 404: "not_found", 405: "bad_request", 413: "bad_request", 416: "bad_request", 421: "forbidden" };
+  const CODES = { 400: "bad_request", 403: "forbidden", 404: "not_found", 405: "bad_request", 416: "bad_request", 421: "forbidden" };
 
   async function failure(response) {
     let told = {};

@@ -45,7 +45,7 @@
     const shown = JSON.stringify(next && { ...next, play_state: next.play_state && next.play_state.playing });
     const changed = jumped || shown !== told;
     told = shown;
-    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS });
+    if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS, fresh: false });
     if (next && next.role) settle((each) => each.resolve(next));
     for (const [audio, player] of players) align(audio, player);
     for (const listener of changed ? [...listeners] : []) {
@@ -163,7 +163,7 @@
     notice(player, off);
     if (isFar(player, off)) {
       if (group.track.format === "mp3") {
-        if (off > 0) player.ahead = Math.min(AHEAD_MAX_SECONDS, player.ahead + off); // so late it was there
+        if (off > 0 && player.fresh) player.ahead = Math.min(AHEAD_MAX_SECONDS, player.ahead + off); // so late it was there
         return place(audio, player, there, playing);
       }
       audio.currentTime = Math.min(there + (playing ? player.lag : 0), length());
@@ -186,13 +186,16 @@
   const isStiff = (player) => player.stalls >= STALLS_MAX;
 
   function isFar(player, off) {
+    if (player.fresh && off < 0 && -off <= player.ahead) return false; // it was there early, and waits for its moment
     if (Math.abs(off) > JUMP_SECONDS) return true;
-    return isStiff(player) && player.moves && Math.abs(off) > STIFF_SECONDS && performance.now() > player.notBefore;
+    if (!player.stalls || !player.moves || performance.now() < player.notBefore) return false; // playing faster does it
+    return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
   }
 
   // What this browser is like: how late it begins, and what another rate costs.
   function notice(player, off) {
     if (!player.moves) return;
+    player.fresh = false;
     if (player.jumped) {
       player.jumped = false;
       if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + off));
@@ -220,6 +223,7 @@
     const where = `session=${encodeURIComponent(group.id)}${from}&again=${++placed}`;
     player.address = `/api/listen/audio?${where}`;
     player.of = player.track;
+    player.fresh = true; // it has not begun yet
     player.began = from ? undefined : 0;
     audio.pause();
     audio.preload = "auto";
@@ -363,7 +367,7 @@
     join: Goop.asks("listen.join", { audio: AUDIO }, (audio) => {
       if (!players.has(audio)) {
         const player = { address: "", timer: 0, starting: 0, notBefore: 0, due: 0, ahead: AHEAD_SECONDS, late: LATE_SECONDS, blocked: false, state: "" };
-        Object.assign(player, { at: 0, moves: false, lag: 0, jumped: false, stalls: 0, turned: undefined });
+        Object.assign(player, { at: 0, moves: false, fresh: false, lag: 0, jumped: false, stalls: 0, turned: undefined });
         player.timer = setInterval(() => align(audio, player), STEP_MS);
         players.set(audio, player);
         listen();

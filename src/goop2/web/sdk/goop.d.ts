@@ -113,6 +113,7 @@ export interface Message {
   id: number;
 }
 export interface Chat {
+  /** Rejects with the peer's own sentence when it does not take the message: `code` is `rate_limited` (with `retryAfter`), `unavailable` or `forbidden`. */
   send(peer: string, text: string): Promise<unknown>;
   broadcast(text: string): Promise<unknown>;
   subscribe(listener: (message: Message) => void): () => void;

@@ -191,7 +191,7 @@ export async function show(main, shell) {
     const button = (words, does) => el("button", { type: "button", onclick: does }, words);
     const those = refused.get(peer) || [];
     state.replaceChildren(...those.map((one) => el("div", { class: "row apart" },
-      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && ` It said: ${one.content}`),
+      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && `. It said: ${one.content}`),
       one.content && el("span", { class: "row" }, button("Put it back", () => putBack(one)), button("Forget it", () => forget((each) => each === one))))));
   }
 

@@ -1,0 +1,119 @@
+"""Threads for what reads a folder that may hang (a network disk, a dead FUSE mount): it stops its readers, and nothing else.
+
+The loop's own pool is a few threads for everybody; a folder that hangs would take them all, and the process could not end before they do.
+These threads are daemons: nobody waits for one that never comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+SITE_THREADS_MAX: Final = 8
+"""Readers of the site at a time; more than two cores have use for."""
+SITE_SECONDS: Final = 10.0
+"""A disk that has not answered for so long hangs: one that spins up takes less."""
+WATCH_THREADS_MAX: Final = 4
+"""The watchers of a peer: scripts, schemas, and the site's pages."""
+
+_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
+
+
+class FolderHangsError(Exception):
+    """The folder has not answered in time; the message says which."""
+
+
+class FolderThreads:
+    """A few threads for one folder.
+
+    :param name: which folder, for messages.
+    :param seconds: how long a reader waits; None: for ever.
+    """
+
+    def __init__(self, name: str, threads_max: int, seconds: float | None) -> None:
+        self._name = name
+        self._threads_max = threads_max
+        self._seconds = seconds
+        self._waiting: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._threads = 0
+        self._idle = 0
+        self._given_up = 0
+        """Jobs in a thread that nobody waits for any more."""
+        self._running: set[asyncio.Future[Any]] = set()
+
+    async def run(self, work: Callable[..., T], *arguments: object) -> T:
+        """Return what `work` returns, done in a thread. Raises what it raises, and `FolderHangsError`."""
+        if self._given_up >= self._threads_max:  # all of them hang: so would this one
+            raise FolderHangsError(f"{self._name} does not answer")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._changed:
+            self._waiting.append((loop, future, lambda: work(*arguments)))
+            if self._idle >= len(self._waiting):
+                self._changed.notify()
+            elif self._threads < self._threads_max:
+                self._threads += 1
+                threading.Thread(target=self._work, name=f"goop2 {self._name}", daemon=True).start()
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await future
+        except TimeoutError:
+            if not future.cancelled():  # `work` raised it
+                raise
+            with self._changed:
+                self._given_up += future in self._running
+            raise FolderHangsError(f"{self._name} does not answer") from None
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                while not self._waiting:
+                    self._changed.wait()
+                self._idle -= 1
+                loop, future, work = self._waiting.popleft()
+                self._running.add(future)
+            if not future.cancelled():
+                self._do(loop, future, work)
+            with self._changed:
+                self._running.discard(future)
+                self._given_up = sum(each.cancelled() for each in self._running)
+
+    def _do(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], work: Callable[[], Any]) -> None:
+        result, problem = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            problem = error
+
+        def tell() -> None:
+            if future.cancelled():
+                close(result)
+            elif problem is not None:
+                future.set_exception(problem)
+            else:
+                future.set_result(result)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell)
+
+
+def close(result: object) -> None:
+    """Close what a late reader opened, an open file of the site say."""
+    for holder in (result, getattr(result, "file", None), getattr(result, "content", None)):
+        closing = getattr(holder, "close", None)
+        if callable(closing):
+            closing()
+
+
+SITE: Final = FolderThreads("the folder site/", SITE_THREADS_MAX, SITE_SECONDS)
+"""For whatever reads or changes the files of `site/`."""
+WATCH: Final = FolderThreads("a watched folder", WATCH_THREADS_MAX, None)
+"""For whoever looks at folders again and again."""
