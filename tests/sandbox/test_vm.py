@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import textwrap
 import pytest
 from tests.sandbox.machines import MEMORY_BYTES, NO_ANSWER, flavour_named, run
 
+from goop2.sandbox import vm
 from goop2.sandbox.host import Host
 from goop2.sandbox.messages import Answer
 from goop2.sandbox.vm import CompileError, Door, VirtualMachine
@@ -242,3 +244,19 @@ def test_a_vm_is_gone_when_it_is_let_go(flavour: str) -> None:
 
 def _doors() -> int:
     return sum(isinstance(left, Door) for left in gc.get_objects())
+
+
+def test_seeds_are_never_used_twice_not_even_by_a_fork() -> None:
+    vm._new_seed()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, vm._new_seed().to_bytes(vm.SEED_BYTES, "little"))
+        os._exit(0)
+    os.waitpid(child, 0)
+    seeds = [vm._new_seed() for _ in range(2 * vm.SEEDS_AT_ONCE)]
+    seeds.append(int.from_bytes(os.read(reading, vm.SEED_BYTES), "little"))
+    os.close(reading)
+    os.close(writing)
+
+    assert len(set(seeds)) == len(seeds)

@@ -33,11 +33,24 @@ MESSAGE_MAX_BYTES = 2000
 """Of a compiler's message, which quotes the source."""
 
 SEED_BYTES = 6
+SEEDS_AT_ONCE = 64
+"""Seeds of math.random that are asked of the kernel at a time: one by one, that was a hundredth of a short call."""
 _HERE = Path(__file__).parent
 _PART = re.compile(rb"--@(\w+\.lua)")
 _DECLARATIONS_MARK = "--@declarations"
 _DUMP = b"local source = ... return string.dump(assert(loadstring(source, '%s')), true)" % OUR_CHUNK
 _OUT_OF_MEMORY = b"not enough memory"
+
+
+_seeds: list[int] = []
+os.register_at_fork(after_in_child=_seeds.clear)  # no two workers have the same
+
+
+def _new_seed() -> int:
+    if not _seeds:
+        drawn = os.urandom(SEED_BYTES * SEEDS_AT_ONCE)
+        _seeds.extend(int.from_bytes(drawn[at : at + SEED_BYTES], "little") for at in range(0, len(drawn), SEED_BYTES))
+    return _seeds.pop()
 
 
 class CompileError(Exception):
@@ -155,7 +168,7 @@ class VirtualMachine:
 
     def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> Outcome:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
-        seed = int.from_bytes(os.urandom(SEED_BYTES), "little")
+        seed = _new_seed()
         self._door.lift()
         try:
             code, payload, *error_code = self._run(
