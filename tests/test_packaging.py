@@ -59,8 +59,10 @@ ENCODERS = ("sox", "lame", "flac", "oggenc", "opusenc")
 
 def test_what_pypi_does_not_have_is_installed_where_it_is_missing(tmp_path: Path) -> None:
     asked, said = _system(tmp_path)
-    assert {"libseccomp2", "chromium", "sox", "lame", "flac", "vorbis-tools", "opus-tools"} <= set(asked.split())
-    assert [line.split()[0] for line in said.splitlines()] == ["libseccomp", "Chromium", "One"], "apt did nothing, so it is said"
+    browsers = {"chromium", "firefox-esr", "webkit2gtk-driver", "xvfb"}
+    assert {"libseccomp2", *browsers, "sox", "lame", "flac", "vorbis-tools", "opus-tools"} <= set(asked.split())
+    missing = ["libseccomp", "Chromium", "One", "Firefox", "WebKitGTK's"]
+    assert [line.split()[0] for line in said.splitlines()] == missing, "apt did nothing, so it is said"
 
 
 def test_what_is_there_is_not_installed_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -155,6 +156,16 @@ def test_nohup_keeps_a_peer_from_ending_with_its_terminal(folder: Path) -> None:
     process.stdout.close()
 
 
+def answers_soon(url: str) -> bool:
+    """Whether it answers 200, once what was closed has been noticed."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            return bool(answer.status == 200)
+        time.sleep(0.1)
+    return False
+
+
 def test_a_peer_takes_all_descriptors_its_user_may_have_and_survives_their_end(folder: Path) -> None:
     (folder / "goop.json").write_text((folder / "goop.json").read_text().replace('"lua": {', '"viewer": {"http_addr": ":0"}, "lua": {', 1))
     command = f'ulimit -Sn 50; ulimit -Hn {LOW_LIMIT}; exec "$0" peer "$1"'
@@ -165,17 +176,19 @@ def test_a_peer_takes_all_descriptors_its_user_may_have_and_survives_their_end(f
     limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     assert limit == (LOW_LIMIT, LOW_LIMIT)
     # Right after "is up": the network is not there yet.
-    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(2 * LOW_LIMIT)]
+    held: list[socket.socket] = []
+    for _ in range(2 * LOW_LIMIT):
+        with contextlib.suppress(OSError):  # a connection beyond what there is room for may be reset
+            held.append(socket.create_connection(("127.0.0.1", port)))
     time.sleep(2)
     for each in held:
         each.close()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE_SECONDS) as answer:
-        assert answer.status == 200
+    assert answers_soon(f"http://127.0.0.1:{port}/healthz")
     process.terminate()
     assert process.wait(PATIENCE_SECONDS) == 0
     lines = process.stderr.read().decode().splitlines()
     assert sum("no file descriptor is left" in line for line in lines) <= 1
-    assert [line for line in lines if not line.startswith("warning: ")] == []
+    assert [line for line in lines if not line.startswith(("warning: ", "this peer is on the network again"))] == []
     assert len(lines) < 12
     process.stdout.close()
     process.stderr.close()

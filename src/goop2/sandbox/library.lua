@@ -1,14 +1,12 @@
 -- The functions of the language that are ours, and what a raised error says. Loaded when a script first uses one of them.
 -- It must follow no metatable of a script and use no global.
 --
--- Arguments: json() -> the codec of json.lua; native, Lua's own functions that this needs
+-- Arguments: json() -> the codec of json.lua; the others Lua's own functions
 -- Returns: load, loadstring, tostring, format, error, each called by one of the prelude's, and describe(raised) -> message, code
-local json, native = ...
+local json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of = ...
 
 local pcall, rawequal, rawget, select, setmetatable, type, unpack = pcall, rawequal, rawget, select, setmetatable, type, unpack
 local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
-local error, plain_tostring, load_chunk, load_pieces = native.error, native.tostring, native.loadstring, native.load
-local setfenv, metatable_of, frame_of = native.setfenv, native.metatable_of, native.frame_of
 
 local ESCAPE = 27 -- first byte of precompiled code
 local MESSAGE_MAX_BYTES = 2000

@@ -12,11 +12,7 @@ local host, calls_chunk, json_chunk, library_chunk, memory_bytes = ...
 local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
 local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
 local plain_tostring = tostring
--- For library.lua, which is loaded when they are long gone.
-local NATIVE = {
-  error = error, load = load, loadstring = loadstring, tostring = tostring, setfenv = setfenv,
-  metatable_of = debug.getmetatable, frame_of = debug.getinfo,
-}
+local load_pieces, metatable_of, frame_of = load, debug.getmetatable, debug.getinfo
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
 local floor, max, min = math.floor, math.max, math.min
@@ -172,7 +168,7 @@ end
 
 local function ours()
   if not library then
-    library = load_part(library_chunk, json, NATIVE)
+    library = load_part(library_chunk, json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of)
   end
   return library
 end
@@ -401,7 +397,6 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   end
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
-  set_pace()
   new_sentinel()
   local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
   watching = false -- when the VM is closed, LuaJIT would call finalizers ten times over

@@ -162,6 +162,9 @@ class Catalog:
         self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
         self._snapshot = Snapshot({})
+        self._placed: Snapshot | None = None
+        """The snapshot `_folders` was made from."""
+        self._folders: list[Path] = []
         self._entries: dict[str, _Entry] = {}
         self._found: dict[Kind, dict[str, Script | Broken]] = {"command": {}, "function": {}}
         self._commands: tuple[tuple[str, str], ...] | None = ()
@@ -211,10 +214,16 @@ class Catalog:
         """Keep everything up to date until `stop` is set; scans at the start by itself."""
         self._watched = True
         try:
-            await watch_folders(lambda: self._folder.places(self._snapshot), self._refresh, stop)
+            await watch_folders(self._places, self._refresh, stop)
         finally:
             for compilation in self._compilations:
                 compilation.cancel()
+
+    def _places(self) -> list[Path]:
+        """Return the folders to watch; asked again and again, and made anew only when the snapshot is another."""
+        if self._placed is not self._snapshot:
+            self._placed, self._folders = self._snapshot, self._folder.places(self._snapshot)
+        return self._folders
 
     async def _refresh(self) -> None:
         """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""

@@ -33,7 +33,9 @@ def is_available() -> bool:
 
 
 class Notifications:
-    """Watches on `folders`, there or not (yet), until `close`. Raises OSError when the system gives no more of them."""
+    """Watches on `folders`, there or not (yet), until `close`; made in any thread. Raises OSError when the system gives no more of them."""
+
+    _descriptor = -1
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -47,15 +49,22 @@ class Notifications:
         try:
             for folder in folders:
                 self._watch(folder)
-            asyncio.get_running_loop().add_reader(self._descriptor, self._read)
         except BaseException:
-            os.close(self._descriptor)
+            self.__del__()
             raise
+
+    def listen(self) -> None:
+        """Set `changed` at each change from now on, and for those there were; in the event loop."""
+        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def close(self) -> None:
         """End all watches. Idempotent."""
         if self._descriptor >= 0:
             asyncio.get_running_loop().remove_reader(self._descriptor)
+            self.__del__()
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:  # nobody waited any more for the thread that made it
             os.close(self._descriptor)
             self._descriptor = -1
 

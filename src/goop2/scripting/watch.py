@@ -21,7 +21,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 import watchfiles
@@ -70,13 +70,13 @@ async def _round(
     places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool]
 ) -> Exception | None:
     """From setting up watchers to the first change; gives the reason when they could not be had."""
-    identities = await _looked(places, stopping)
-    if identities is None:
+    watched = await _unless_stopped(folder_threads.WATCH.run(lambda: _set_up(places())), stopping)
+    if watched is None:
         return None
-    folders = list(identities)
+    identities = watched.identities
     over = asyncio.Event()
     looked = asyncio.get_running_loop().create_future()
-    change = asyncio.create_task(_first_change(folders, [path for path in folders if identities[path]], over, looked))
+    change = asyncio.create_task(_first_change(watched, over, looked))
     pulse = SLOW_PULSE_SECONDS if inotify.is_available() else RELOAD_PULSE_SECONDS
     try:
         await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
@@ -93,14 +93,35 @@ async def _round(
     return problem
 
 
-async def _first_change(folders: list[Path], there: list[Path], over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:
+class _Watched(NamedTuple):
+    """What a round watches."""
+
+    identities: _Identities
+    notifications: inotify.Notifications | None = None
+    problem: Exception | None = None
+
+
+def _set_up(places: Iterable[Path]) -> _Watched:
+    """Look which folders are there and have the kernel watch them; in a thread, since a disk may hang."""
+    folders = list(places)
+    try:
+        notifications = inotify.Notifications(folders) if inotify.is_available() else None  # before the look: nothing is missed
+    except OSError as error:
+        return _Watched(_identities(folders), problem=error)
+    return _Watched(_identities(folders), notifications)
+
+
+async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:
     """Comes back at the first change, after a while without one, when `over` is set, or with what went wrong.
 
     `looked` is how long a look takes: the while is so long that looks without a change cost next to nothing.
     """
     try:
-        if inotify.is_available():
-            await _first_notification(folders, over, looked)
+        there = [path for path, identity in watched.identities.items() if identity]
+        if watched.problem is not None:
+            return watched.problem
+        if watched.notifications is not None:
+            await _first_notification(watched.notifications, over, looked)
         elif there:
             async with contextlib.aclosing(_changes(there, over)) as changes:
                 await anext(changes, None)
@@ -120,8 +141,8 @@ def _cause(error: Exception) -> Exception:
     return OSError("a folder's name is not UTF-8") if isinstance(error, UnicodeError) else error
 
 
-async def _first_notification(folders: list[Path], over: asyncio.Event, looked: asyncio.Future[float]) -> None:
-    notifications = inotify.Notifications(folders)
+async def _first_notification(notifications: inotify.Notifications, over: asyncio.Event, looked: asyncio.Future[float]) -> None:
+    notifications.listen()
     ending = asyncio.create_task(over.wait())
     try:
         changed = asyncio.create_task(notifications.changed.wait())

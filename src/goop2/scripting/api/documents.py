@@ -24,6 +24,20 @@ What scripts see as `goop`, function by function. Made from the declarations in 
 `goop.peer.id` and `goop.peer.label` are the caller, `goop.self.id` and `goop.self.label` this peer, `goop.json.null` is JSON's null.
 A wrong argument raises an error that names the function, the position and the expected type. Everything else that can fail says so
 with a second value: `nil, "message"`; functions that give nothing on success return the message itself.
+
+## The language
+
+Scripts are Lua 5.1, on LuaJIT with `goto` and `bit`. Absent: `io`, `package`, `require`, `module`, `dofile`, `loadfile`, `debug`, `ffi`,
+`jit`, `string.dump`, `newproxy`, `getfenv`, `setfenv`, `gcinfo`, the most of `os`, and `collectgarbage` but for `"count"`.
+
+- `load` and `loadstring` take source text, or `load` a function that gives it in pieces. What does not compile, and what goes wrong in that
+  function, is `nil, message`.
+- `error("sold out")` tells the caller `buy:3: sold out`. `error({code = "no_stock", message = "sold out"})` tells the same, and a page has
+  the code as `error.detail.code`. Any other table is told as its JSON, cut at 2000 bytes.
+- `tostring` of a table, a function or a coroutine shows a number that belongs to this value in this call, and no address.
+- An empty object that comes in (`request.params`, `goop.json.decode`, `goop.kv`) goes out as `{}` while it is empty, and as a list once
+  something is put into it as into one. A new empty table is `[]`; `goop.json.object({})` is `{}`.
+- A command may have blanks before and after its `!`, and the full-width `！` of phone keyboards.
 """
 
 _LUALS_HEAD = """---@meta
