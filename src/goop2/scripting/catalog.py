@@ -165,6 +165,7 @@ class Catalog:
         self._placed: Snapshot | None = None
         """The snapshot `_folders` was made from."""
         self._folders: list[Path] = []
+        self._linked = False
         self._entries: dict[str, _Entry] = {}
         self._found: dict[Kind, dict[str, Script | Broken]] = {"command": {}, "function": {}}
         self._commands: tuple[tuple[str, str], ...] | None = ()
@@ -214,15 +215,22 @@ class Catalog:
         """Keep everything up to date until `stop` is set; scans at the start by itself."""
         self._watched = True
         try:
-            await watch_folders(self._places, self._refresh, stop)
+            await watch_folders(self._places, self._refresh, stop, self._is_settled)
         finally:
             for compilation in self._compilations:
                 compilation.cancel()
+
+    def _is_settled(self) -> bool:
+        """Return whether the next reading of the folder is the same unless something changes in its places."""
+        if self._linked or self._snapshot.warnings or self._compilations:
+            return False
+        return not any(entry.undecided for entry in self._entries.values())
 
     def _places(self) -> list[Path]:
         """Return the folders to watch; asked again and again, and made anew only when the snapshot is another."""
         if self._placed is not self._snapshot:
             self._placed, self._folders = self._snapshot, self._folder.places(self._snapshot)
+            self._linked = self._folder.has_links(self._folders)
         return self._folders
 
     async def _refresh(self) -> None:

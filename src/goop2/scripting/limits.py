@@ -161,13 +161,19 @@ RELOAD_PULSE_SECONDS = 0.2
 """How often we look whether the script folder is still the same folder: no event tells that a parent was renamed."""
 
 SLOW_PULSE_SECONDS = 2.0
-"""The same where the kernel tells of the four folders above too: only one farther up can be renamed without a word."""
+"""The same where the kernel tells of the folders above too."""
+
+TOLD_PULSE_SECONDS = 10.0
+"""The same on a file system of this machine: only what is mounted over a folder comes without a word."""
 
 RESCAN_COST = 300.0
 """Looks without any event are so many times as far apart as one takes, so that they cost a three-hundredth of a core at most."""
 
 RESCAN_SECONDS = 5.0
 """A look at everything without any event: the kernel's queue may have overflowed, some file systems send none."""
+
+TOLD_RESCANS = 6.0
+"""So many times as far apart are such looks on a file system of this machine, whose kernel says when its queue has overflowed."""
 
 STAT_SETTLED_SECONDS = 2.0
 """A file younger than this when read is read again at the next scan: its next edit may carry the same

@@ -110,6 +110,11 @@ class SourceFolder:
         places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
         return sorted(places | {file.real_path.parent for file in snapshot.files.values()})
 
+    def has_links(self, places: Iterable[Path]) -> bool:
+        """Return whether one of `places` is known because a link leads there: other links on the way are not watched."""
+        folders = [self._script_dir, self._script_dir / FUNCTIONS_FOLDER]
+        return not {*places} <= {*folders, *(Path(os.path.realpath(folder)) for folder in folders)}
+
     def read(self, before: Snapshot) -> Snapshot:
         """What is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
         return _Reading(self._folder, self._homes, self._script_dir, self._shown, before).snapshot()
