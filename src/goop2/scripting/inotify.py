@@ -1,8 +1,8 @@
 """The kernel's notifications of changes in folders (inotify(7)), in the event loop: no thread, and no wake-up without a change.
 
-Folders are watched for any change in them. The folders above are watched for one name each, the next on the way down, so that a parent
-that is renamed, replaced or made is noticed too; those far above for being renamed or removed themselves. It must not know what the
-folders hold.
+Folders are watched for any change in them. The folders above are watched too, so that a parent that is renamed, replaced or made is
+noticed: for being renamed or removed themselves, and for the name of the next on the way down where that is not there, is a link, or is
+the folder itself. What else comes and goes in them, in /tmp say, wakes nobody up. It must not know what the folders hold.
 """
 
 from __future__ import annotations
@@ -25,10 +25,8 @@ _ITSELF: Final = _DELETE_SELF | _MOVE_SELF
 _ANYTHING: Final = _NAMES | _MODIFY | _ATTRIB | _CLOSE_WRITE
 _HEAD = struct.Struct("iIII")
 _READ_BYTES: Final = 64 * 1024
-ABOVE_MAX: Final = 4
-"""Folders above a watched one that are watched for its name: the peer folder is two above the scripts."""
-FAR_ABOVE_MAX: Final = 64
-"""Folders above those that are watched for their own going: what comes and goes in them, in /tmp say, wakes nobody up."""
+ABOVE_MAX: Final = 64
+"""Folders above a watched one that are watched too; nobody's are deeper."""
 
 _TOLD_FILE_SYSTEMS: Final = frozenset(
     {
@@ -100,32 +98,32 @@ class Notifications:
             self._descriptor = -1
 
     def _watch(self, folder: Path) -> None:
-        self._add(folder, None)
+        there, name = self._add(folder, None), True
         for _ in range(ABOVE_MAX):
             if folder.parent == folder:
                 return
-            self._add(folder.parent, os.fsencode(folder.name))
+            if name or not there or folder.is_symlink():
+                self._add(folder.parent, os.fsencode(folder.name))
+            if not there:  # it may have come before its name was watched
+                self._add(folder, None if name else b"", _ITSELF)
             folder = folder.parent
-        for _ in range(FAR_ABOVE_MAX):
-            if folder.parent == folder:
-                return
-            self._add(folder, b"", _ITSELF)
-            folder = folder.parent
+            there, name = self._add(folder, b"", _ITSELF), False
 
-    def _add(self, folder: Path, name: bytes | None, named: int = _NAMES) -> None:
+    def _add(self, folder: Path, name: bytes | None, named: int = _NAMES) -> bool:
         watch = self._libc.inotify_add_watch(
             self._descriptor, os.fsencode(folder), _ANYTHING | _ONLYDIR if name is None else named | _ONLYDIR | _MASK_ADD
         )
         if watch < 0:
             error = _error()
             if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
-                return  # not there yet: the folder above tells when it comes
+                return False  # not there yet: the folder above tells when it comes
             raise error
         names = self._wanted.setdefault(watch, set() if name is not None else None)
         if name is None:
             self._wanted[watch] = None
         elif names is not None:
             names.add(name)
+        return True
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
