@@ -86,6 +86,13 @@ RATE_KEYS_MAX = 65_536
 COMPILE_SECONDS = 2.0
 """A compiler's own deadline. A megabyte of honest source takes 50 ms; a parse bomb is stopped."""
 
+COMPILE_TOGETHER_FROM = 100
+"""So many new sources are compiled some at a time, a start's say; fewer each for itself, so that one that takes long holds up no other."""
+COMPILE_TOGETHER_MAX = 64
+"""Sources a worker gets at a time: a round trip each would take as long as the compiling."""
+COMPILE_TOGETHER_BYTES = 64 * 1024
+"""Of them together: some ten milliseconds."""
+
 COMPILES_AT_ONCE = 4
 """Files compiled side by side; more would keep workers from the invocations of others."""
 
