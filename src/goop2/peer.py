@@ -179,7 +179,7 @@ async def open_peer(
 
 @asynccontextmanager
 async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder))
+    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
     await catalog.scan()
     if not watch:
         yield catalog
