@@ -83,7 +83,7 @@ def _check_name(name: str) -> None:
 
 
 def _items(file: Path, home: Path) -> list[tuple[str, str]]:
-    document = decode(read_regular(file, home, FILE_MAX_BYTES, PRIVATE))
+    document: object = decode(read_regular(file, home, FILE_MAX_BYTES, PRIVATE))
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     # A null is an absent key.
