@@ -31,6 +31,8 @@ class SchemaFiles:
         self._folder = folder
         self._care = care
         self._seen = _NEVER_SEEN
+        self._linked = False
+        """Whether a file is a link: what it leads to is not watched."""
         self.warnings: tuple[str, ...] = ()
         """What could not be done for which file, a sentence each."""
 
@@ -48,7 +50,7 @@ class SchemaFiles:
                 if warning not in before:
                     _log.warning("schema file", warning=warning)
 
-        await watch_folders(lambda: [self._folder / schemafiles.FOLDER], look, stop)
+        await watch_folders(lambda: [self._folder / schemafiles.FOLDER], look, stop, lambda: not self.warnings and not self._linked)
 
     def _apply(self) -> None:
         signature = self._signature()
@@ -73,7 +75,9 @@ class SchemaFiles:
     def _signature(self) -> Signature:
         """Return what changes when a file does; empty when there is no folder."""
         try:
-            with os.scandir(self._folder / schemafiles.FOLDER) as entries:
+            with os.scandir(self._folder / schemafiles.FOLDER) as listed:
+                entries = list(listed)
+                self._linked = any(entry.is_symlink() for entry in entries)
                 found = [(entry.name, status.st_ino, status.st_size, status.st_mtime_ns) for entry in entries if (status := _status(entry))]
         except OSError:
             found = [("", 0, 0, 0)] if os.path.lexists(self._folder / schemafiles.FOLDER) else []

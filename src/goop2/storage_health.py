@@ -1,21 +1,26 @@
 """Whether data.db can be used while the peer runs: noticed, said once when it begins and once when it ends, and shown.
 
 A full disk, a file system that became read-only, damage, and a data.db that was removed or replaced under the running peer are the
-machine's or the owner's doing, not a script's. Whoever has the database open reports errors of the file here; once a second the file is
-looked at, and while there is a problem, whether it can be written again is tried.
+machine's or the owner's doing, not a script's. Whoever has the database open reports errors of the file here; the file is looked at when
+the kernel tells of a change of it, and now and then; once a second where it tells nothing, and while there is a problem, when whether the
+file can be written again is tried too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from goop2.scripting import inotify
+from goop2.scripting.inotify import Notifications
 from goop2.storage.complaints import DAMAGED, DISK_FULL
 from goop2.storage.database import Database
 from goop2.storage.errors import DamagedError, FileFault, QuotaError, StorageError
@@ -24,6 +29,8 @@ from goop2.ticks import seconds_to_tick
 
 LOOK_SECONDS: Final = 1.0
 """A data.db that is gone must be noticed within a second."""
+TOLD_LOOK_SECONDS: Final = 10.0
+"""The same where the kernel tells that it is gone: how soon it is noticed that the file grows, or another disk was mounted over it."""
 PROBE_SECONDS: Final = 0.5
 """How long a look may wait for the write lock: a stop waits for it."""
 
@@ -42,6 +49,8 @@ class StorageHealth:
         self._identity: _Identity = None
         self._damaged = False
         self._size_told = ""
+        self._begun: Callable[[], object] = lambda: None
+        """Called in any thread when a problem begins."""
         self.problem = ""
         """Why the database cannot be used as it should, a sentence for the owner; "" when it can."""
         self.lost = False
@@ -95,12 +104,41 @@ class StorageHealth:
     async def watch(self, database: Database, stop: asyncio.Event) -> None:
         """Look after the file until `stop` is set. `database`: a connection nobody else uses meanwhile."""
         stopping = asyncio.create_task(stop.wait())
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+        self._begun = lambda: loop.call_soon_threadsafe(begun.set)
         try:
             while not stopping.done():
-                await asyncio.to_thread(self._look, database)
-                await asyncio.wait({stopping}, timeout=seconds_to_tick(LOOK_SECONDS))
+                begun.clear()
+                notifications = await asyncio.to_thread(self._look_told, database)
+                await self._until_next(notifications, stopping, begun)
         finally:
+            self._begun = lambda: None
             stopping.cancel()
+
+    async def _until_next(self, notifications: Notifications | None, stopping: asyncio.Task[bool], begun: asyncio.Event) -> None:
+        changed = notifications.changed if notifications else asyncio.Event()
+        waiting = [asyncio.create_task(event.wait()) for event in (changed, begun)]
+        try:
+            if notifications:
+                notifications.listen()
+            seconds = TOLD_LOOK_SECONDS if notifications and not self.problem else LOOK_SECONDS
+            await asyncio.wait({stopping, *waiting}, timeout=seconds_to_tick(seconds), return_when=asyncio.FIRST_COMPLETED)
+            if begun.is_set() and not changed.is_set():  # whether it has ended is not looked at in the same moment
+                await asyncio.wait({stopping, waiting[0]}, timeout=seconds_to_tick(LOOK_SECONDS), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+            if notifications:
+                notifications.close()
+
+    def _look_told(self, database: Database) -> Notifications | None:
+        """Look at the file, and return the notifications of what happens to it from before that; None where the kernel does not tell."""
+        notifications = None
+        if inotify.is_available():
+            with contextlib.suppress(OSError):  # the system gives no more of them
+                notifications = Notifications([self._path]) if inotify.tells_everything([self._path.parent]) else None
+        self._look(database)
+        return notifications
 
     def _look(self, database: Database) -> None:
         now = self._look_at_file()
@@ -129,6 +167,7 @@ class StorageHealth:
             before, self.problem = self.problem, problem
         if problem and not before:
             _log.error("the database cannot be used", why=problem)
+            self._begun()
         elif before and not problem:
             _log.info("the database can be used again", was=before)
 

@@ -113,8 +113,8 @@ async def keep_and_not_acknowledge(folder: Path) -> None:
     async with open_peer(folder, {}) as peer:
         receive = peer.chat.receive
 
-        async def receive_and_stop(sender: str, wire_id: str, content: str, timestamp: int | None) -> bool:
-            new = await receive(sender, wire_id, content, timestamp)
+        async def receive_and_stop(sender: str, wire_id: str, content: str, timestamp: int | None, origin: str = "") -> bool:
+            new = await receive(sender, wire_id, content, timestamp, origin)
             if content == LAST:
                 await stop()
             return new

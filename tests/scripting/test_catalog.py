@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from goop2.scripting import catalog as catalog_module
 from goop2.scripting.catalog import Broken, Catalog, Change, CompileUnavailable, Fault, Listed, Script
-from goop2.scripting.limits import COMPILES_AT_ONCE
+from goop2.scripting.limits import COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE
 
 
 class Compiler:
@@ -435,3 +435,38 @@ async def test_the_list_of_commands_follows_each_change(tmp_path: Path) -> None:
     (tmp_path / "site/lua/a.lua").unlink()
     await catalog.scan()
     assert catalog.commands() == (("b", "does b"),)
+
+
+class Together:
+    """Compiles many at a time, or says that it cannot tell."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+        self.knows = True
+        self.asked: list[int] = []
+
+    async def __call__(self, sources: Sequence[tuple[str, bytes]]) -> list[str] | None:
+        self.asked.append(len(sources))
+        return [await self._compiler(name, source) for name, source in sources] if self.knows else None
+
+
+@pytest.mark.parametrize("knows", [True, False])
+async def test_a_start_with_many_scripts_has_them_compiled_some_at_a_time_and_each_has_its_verdict(tmp_path: Path, knows: bool) -> None:
+    peer = Peer(tmp_path)
+    together = Together(peer.compiler)
+    together.knows = knows
+    peer.catalog = Catalog(tmp_path, Path("site/lua"), peer.compiler, compile_many=together)
+    for number in range(COMPILE_TOGETHER_FROM + COMPILE_TOGETHER_MAX):
+        peer.write(f"s{number:03}.lua", "???" if number % 10 == 4 else f"return {number}")
+    await peer.catalog.scan()
+    assert sum(together.asked) == COMPILE_TOGETHER_FROM + COMPILE_TOGETHER_MAX
+    assert max(together.asked) <= COMPILE_TOGETHER_MAX
+    states = {listed.name: listed.state for listed in peer.catalog.listing()}
+    assert states == {
+        f"s{number:03}": "broken" if number % 10 == 4 else "ok" for number in range(COMPILE_TOGETHER_FROM + COMPILE_TOGETHER_MAX)
+    }
+    asked = len(together.asked)
+    peer.write("s001.lua", "return 'new'")
+    await peer.catalog.scan()
+    assert peer.source("s001") == b"return 'new'"
+    assert len(together.asked) == asked  # one by itself

@@ -318,6 +318,23 @@ async def test_compiling_gives_the_compilers_message_or_nothing() -> None:
         assert await pool.compile("hello", b"x x") == "hello:1: '=' expected near 'x'"
 
 
+async def test_many_sources_are_compiled_in_turn_by_one_worker() -> None:
+    async with open_pool() as pool:
+        sources = [(f"s{number}", b"x x" if number % 7 == 3 else HELLO.encode()) for number in range(60)]
+        messages = await pool.compile_many(sources)
+        assert messages == [f"s{number}:1: '=' expected near 'x'" if number % 7 == 3 else "" for number in range(60)]
+        assert await hello(pool)
+
+
+async def test_of_many_sources_no_verdict_is_made_up_when_the_worker_is_lost() -> None:
+    async with open_pool() as pool:
+        compiling = asyncio.create_task(pool.compile_many([(f"s{number}", b"local x = 1 " * 50_000) for number in range(60)]))
+        await until(lambda: bool(pool._running))
+        next(iter(pool._running)).kill()
+        assert await compiling is None
+        assert await pool.compile("hello", HELLO.encode()) == ""
+
+
 async def test_a_compilers_message_of_any_length_is_no_end_of_the_worker() -> None:
     async with open_pool() as pool:
         before = set(pool.worker_pids)

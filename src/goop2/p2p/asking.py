@@ -24,6 +24,7 @@ from goop2.p2p.limits import NEGOTIATE_SECONDS, TIDY_SECONDS
 from goop2.p2p.muxer import MuxedStream, Muxer
 from goop2.p2p.protocols.line import LineReader
 from goop2.p2p.stream import Stream
+from goop2.ticks import seconds_to_tick
 
 Soon = Callable[[Coroutine[Any, Any, None]], object]
 """Runs a coroutine beside everything else."""
@@ -89,7 +90,7 @@ class Asking:
     async def tidy(self) -> None:
         """For ever: let go of kept streams nobody uses."""
         while True:
-            await asyncio.sleep(TIDY_SECONDS)
+            await asyncio.sleep(seconds_to_tick(TIDY_SECONDS))
             for known in list(self._known.values()):
                 known.tidy()
 

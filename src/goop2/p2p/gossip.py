@@ -17,6 +17,7 @@ Trio side, but for `Gossip`. It knows nothing of what is said.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -46,6 +47,7 @@ from goop2.p2p.limits import (
     RETRY_FIRST_SECONDS,
     RETRY_MAX_SECONDS,
 )
+from goop2.ticks import seconds_to_tick
 
 PROTOCOLS: Final = (PROTOCOL_ID_V11, PROTOCOL_ID)
 HEARTBEAT_SECONDS: Final = 1
@@ -72,6 +74,8 @@ class Gossip:
         self._host = host
         self._topic = topic
         self._heard = heard
+        self.listeners_changed = asyncio.Event()
+        """Set whenever `neighbours` may be others; whoever waits clears it."""
         self._pubsub: _Pubsub | None = None
         self._ended = trio.Event()
         self._stop = trio.CancelScope()
@@ -123,7 +127,7 @@ class Gossip:
 
     async def _serve(self) -> None:
         router = _Router(self._topic)
-        pubsub = _Pubsub(self._host._host, router, self._topic, self._heard)
+        pubsub = _Pubsub(self._host._host, router, self._topic, self._heard, self.listeners_changed.set)
         network: Any = self._host._swarm
         try:
             async with background_trio_service(pubsub), background_trio_service(router):
@@ -137,6 +141,7 @@ class Gossip:
                         return
         finally:
             self._pubsub = None
+            self.listeners_changed.set()
             network.remove_notifee(pubsub.notifee)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
                 await pubsub.close()
@@ -163,13 +168,21 @@ class _Router(GossipSub):
             degree=6,
             degree_low=4,
             degree_high=12,
-            heartbeat_interval=HEARTBEAT_SECONDS,
             do_px=False,
             adaptive_gossip_enabled=False,
             spam_protection_enabled=False,
             eclipse_protection_enabled=False,
         )
         self._topic = topic
+
+    @property  # type: ignore[override] # the library only sleeps so long
+    def heartbeat_interval(self) -> float:
+        """How long the library's loop of heartbeats waits for the next: until the tick at which the peer wakes up anyway."""
+        return seconds_to_tick(HEARTBEAT_SECONDS)
+
+    @heartbeat_interval.setter
+    def heartbeat_interval(self, _seconds: float) -> None:
+        pass
 
     async def handle_rpc(self, rpc: rpc_pb2.RPC, sender_peer_id: ID) -> None:
         """Control messages about our topic, of a size that makes sense."""
@@ -203,7 +216,9 @@ class _Router(GossipSub):
 class _Pubsub(Pubsub):
     """The service for one topic, kept up whatever comes."""
 
-    def __init__(self, host: Any, router: _Router, topic: str, heard: Heard) -> None:
+    def __init__(
+        self, host: Any, router: _Router, topic: str, heard: Heard, listeners_changed: Callable[[], object] = lambda: None
+    ) -> None:
         network = host.get_network()
         before = set(network.notifees)
         super().__init__(
@@ -220,6 +235,7 @@ class _Pubsub(Pubsub):
         self._by_author = Meter(AUTHOR_MESSAGES_PER_MINUTE, time.monotonic)
         self._by_all = Meter(GOSSIP_MESSAGES_PER_MINUTE, time.monotonic)
         self._heard = heard
+        self._listeners_changed = listeners_changed
         self._incoming: set[INetStream] = set()
         self._writing = 0
         self.set_topic_validator(topic, self._worth_handing_on, is_async_validator=False)
@@ -264,6 +280,12 @@ class _Pubsub(Pubsub):
         """What a peer listens to is known from the stream it opened, and as long as that is open: the library forgets it with ours."""
         if all(stream.muxed_conn.peer_id != peer_id for stream in self._incoming):
             super()._forget_all_subscriptions(peer_id)
+            self._listeners_changed()
+
+    def handle_subscription(self, origin_id: ID, sub_message: rpc_pb2.RPC.SubOpts) -> None:
+        """A neighbour begins to listen, or ends it."""
+        super().handle_subscription(origin_id, sub_message)
+        self._listeners_changed()
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
         """None: the validator has handed it up."""

@@ -214,7 +214,7 @@ end
 if compile_never then
   function string.format(template, ...)
     if type(template) == "string" and (has_addressed(...) or find(template, "%%[^%a%%]*p")) then
-      return pass(ours().format(template, ...))
+      return format(ours().without_addresses(template, select("#", ...), { ... })) -- a tail call: an error names the script's line
     end
     return format(template, ...)
   end

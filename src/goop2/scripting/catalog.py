@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
 from goop2 import folder_threads
 from goop2.scripting.annotations import Annotations
-from goop2.scripting.limits import COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
+from goop2.scripting.limits import COMPILE_TOGETHER_BYTES, COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
 from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolder
 from goop2.scripting.subscribers import Subscribers
@@ -33,6 +33,9 @@ __all__ = ["Broken", "Catalog", "Change", "Compile", "CompileUnavailable", "Faul
 
 Compile = Callable[[str, bytes], Awaitable[str]]
 """Name and source → "" or the compiler's message (`hello:3: …`). May raise `CompileUnavailable`."""
+
+CompileMany = Callable[[Sequence[tuple[str, bytes]]], Awaitable[list[str] | None]]
+"""Names and sources → as `Compile`, for each; None when it is not known of all: then each is to be asked about."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
 
@@ -156,15 +159,24 @@ class Catalog:
     """
 
     def __init__(
-        self, folder: Path, script_dir: Path, compile: Compile, builtins: Iterable[Script] = (), homes: Sequence[Path] = ()
+        self,
+        folder: Path,
+        script_dir: Path,
+        compile: Compile,
+        builtins: Iterable[Script] = (),
+        homes: Sequence[Path] = (),
+        compile_many: CompileMany | None = None,
     ) -> None:
         self._builtins = {script.name: script for script in builtins}
         self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
+        self._compile_many = compile_many
+        self._to_compile: list[_Entry] = []
         self._snapshot = Snapshot({})
         self._placed: Snapshot | None = None
         """The snapshot `_folders` was made from."""
         self._folders: list[Path] = []
+        self._linked = False
         self._entries: dict[str, _Entry] = {}
         self._found: dict[Kind, dict[str, Script | Broken]] = {"command": {}, "function": {}}
         self._commands: tuple[tuple[str, str], ...] | None = ()
@@ -214,15 +226,22 @@ class Catalog:
         """Keep everything up to date until `stop` is set; scans at the start by itself."""
         self._watched = True
         try:
-            await watch_folders(self._places, self._refresh, stop)
+            await watch_folders(self._places, self._refresh, stop, self._is_settled)
         finally:
             for compilation in self._compilations:
                 compilation.cancel()
+
+    def _is_settled(self) -> bool:
+        """Return whether the next reading of the folder is the same unless something changes in its places."""
+        if self._linked or self._snapshot.warnings or self._compilations:
+            return False
+        return not any(entry.undecided for entry in self._entries.values())
 
     def _places(self) -> list[Path]:
         """Return the folders to watch; asked again and again, and made anew only when the snapshot is another."""
         if self._placed is not self._snapshot:
             self._placed, self._folders = self._snapshot, self._folder.places(self._snapshot)
+            self._linked = self._folder.has_links(self._folders)
         return self._folders
 
     async def _refresh(self) -> None:
@@ -239,6 +258,13 @@ class Catalog:
             self._remove(path)
         for file in snapshot.files.values():
             self._update(file)
+        waiting, self._to_compile = self._to_compile, []
+        if self._compile_many is None or len(waiting) < COMPILE_TOGETHER_FROM:
+            for entry in waiting:
+                self._start(self._compile_file(entry, entry.file))
+        else:
+            for group in _groups(waiting):
+                self._start(self._compile_group(self._compile_many, [(entry, entry.file) for entry in group]))
 
     def _remove(self, path: str) -> None:
         file = self._entries.pop(path).file
@@ -261,7 +287,8 @@ class Catalog:
         elif entry.running is not None and entry.running.version == file.version:
             self._settle(entry, None)
         else:
-            self._start_compiling(entry)
+            entry.compiling = file.version
+            self._to_compile.append(entry)
 
     def _hold(self, entry: _Entry, file: SourceFile) -> None:
         """Judge an empty file later: some programs empty a file when they begin to save it, and write it a moment after."""
@@ -274,11 +301,26 @@ class Catalog:
 
         entry.held = asyncio.get_running_loop().call_later(EMPTY_HELD_SECONDS, judge)
 
-    def _start_compiling(self, entry: _Entry) -> None:
-        entry.compiling = entry.file.version
-        compilation = asyncio.create_task(self._compile_file(entry, entry.file))
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        compilation = asyncio.create_task(work)
         self._compilations.add(compilation)
         compilation.add_done_callback(self._compilations.discard)
+
+    async def _compile_group(self, compile_many: CompileMany, group: Sequence[tuple[_Entry, SourceFile]]) -> None:
+        messages = None
+        try:
+            async with self._compilers:
+                messages = await compile_many([(file.name, file.source) for _, file in group])
+        except Exception:
+            _log.exception("compiling failed", path=group[0][1].path)
+        if messages is None:  # one of them may be to blame: each for itself
+            for entry, file in group:
+                self._start(self._compile_file(entry, file))
+            return
+        for (entry, file), message in zip(group, messages, strict=True):
+            if entry.compiling == file.version:
+                entry.compiling = None
+            self._decide(entry, file, message)
 
     async def _compile_file(self, entry: _Entry, file: SourceFile) -> None:
         try:
@@ -341,6 +383,20 @@ class Catalog:
     def _tell(self, change: Change) -> None:
         if self._subscribers:
             self._subscribers.tell(change)
+
+
+def _groups(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
+    """`entries` in order, some at a time."""
+    group: list[_Entry] = []
+    size = 0
+    for entry in entries:
+        if group and (len(group) == COMPILE_TOGETHER_MAX or size + len(entry.file.source) > COMPILE_TOGETHER_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += len(entry.file.source)
+    if group:
+        yield group
 
 
 def _answer(entry: _Entry) -> Script | Broken | None:

@@ -1,7 +1,8 @@
 """The kernel's notifications of changes in folders (inotify(7)), in the event loop: no thread, and no wake-up without a change.
 
-Folders are watched for any change in them. The folders above are watched for one name each, the next on the way down, so that a parent
-that is renamed, replaced or made is noticed too. It must not know what the folders hold.
+Folders are watched for any change in them. The folders above are watched too, so that a parent that is renamed, replaced or made is
+noticed: for being renamed or removed themselves, and for the name of the next on the way down where that is not there, is a link, or is
+the folder itself. What else comes and goes in them, in /tmp say, wakes nobody up. It must not know what the folders hold.
 """
 
 from __future__ import annotations
@@ -20,16 +21,44 @@ _MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
 _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
 _OVERFLOW, _IGNORED, _ONLYDIR = 0x4000, 0x8000, 0x01000000
 _NAMES: Final = _CREATE | _DELETE | _MOVED_FROM | _MOVED_TO | _DELETE_SELF | _MOVE_SELF
+_ITSELF: Final = _DELETE_SELF | _MOVE_SELF
 _ANYTHING: Final = _NAMES | _MODIFY | _ATTRIB | _CLOSE_WRITE
 _HEAD = struct.Struct("iIII")
 _READ_BYTES: Final = 64 * 1024
-ABOVE_MAX: Final = 4
-"""Folders above a watched one that are watched for its name: the peer folder is two above the scripts."""
+ABOVE_MAX: Final = 64
+"""Folders above a watched one that are watched too; nobody's are deeper."""
+
+_TOLD_FILE_SYSTEMS: Final = frozenset(
+    {
+        0xEF53,  # ext2, ext3, ext4
+        0x58465342,  # xfs
+        0x9123683E,  # btrfs
+        0x2FC12FC1,  # zfs
+        0xF2F52010,  # f2fs
+        0xCA451A4E,  # bcachefs
+        0x01021994,  # tmpfs
+        0x858458F6,  # ramfs
+        0x794C7630,  # overlayfs
+    }
+)
+"""Those (statfs(2)) in which nothing changes but by this machine's kernel, which tells of it. Network file systems are not among them."""
+_STATFS_BYTES: Final = 512
+"""More than a struct statfs takes anywhere; it begins with the type, a long."""
 
 
 def is_available() -> bool:
     """Return whether this system has inotify."""
     return sys.platform == "linux"
+
+
+def tells_everything(folders: Iterable[Path]) -> bool:
+    """Return whether the kernel tells of every change in `folders`; those that are not there count for nothing. A disk may hang."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for folder in folders:
+        status = (ctypes.c_long * (_STATFS_BYTES // ctypes.sizeof(ctypes.c_long)))()
+        if libc.statfs(os.fsencode(folder), status) == 0 and status[0] & 0xFFFFFFFF not in _TOLD_FILE_SYSTEMS:
+            return False
+    return True
 
 
 class Notifications:
@@ -69,27 +98,32 @@ class Notifications:
             self._descriptor = -1
 
     def _watch(self, folder: Path) -> None:
-        self._add(folder, None)
+        there, name = self._add(folder, None), True
         for _ in range(ABOVE_MAX):
             if folder.parent == folder:
                 return
-            self._add(folder.parent, os.fsencode(folder.name))
+            if name or not there or folder.is_symlink():
+                self._add(folder.parent, os.fsencode(folder.name))
+            if not there:  # it may have come before its name was watched
+                self._add(folder, None if name else b"", _ITSELF)
             folder = folder.parent
+            there, name = self._add(folder, b"", _ITSELF), False
 
-    def _add(self, folder: Path, name: bytes | None) -> None:
+    def _add(self, folder: Path, name: bytes | None, named: int = _NAMES) -> bool:
         watch = self._libc.inotify_add_watch(
-            self._descriptor, os.fsencode(folder), _ANYTHING | _ONLYDIR if name is None else _NAMES | _ONLYDIR | _MASK_ADD
+            self._descriptor, os.fsencode(folder), _ANYTHING | _ONLYDIR if name is None else named | _ONLYDIR | _MASK_ADD
         )
         if watch < 0:
             error = _error()
             if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
-                return  # not there yet: the folder above tells when it comes
+                return False  # not there yet: the folder above tells when it comes
             raise error
         names = self._wanted.setdefault(watch, set() if name is not None else None)
         if name is None:
             self._wanted[watch] = None
         elif names is not None:
             names.add(name)
+        return True
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):

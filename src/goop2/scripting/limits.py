@@ -86,6 +86,13 @@ RATE_KEYS_MAX = 65_536
 COMPILE_SECONDS = 2.0
 """A compiler's own deadline. A megabyte of honest source takes 50 ms; a parse bomb is stopped."""
 
+COMPILE_TOGETHER_FROM = 100
+"""So many new sources are compiled some at a time, a start's say; fewer each for itself, so that one that takes long holds up no other."""
+COMPILE_TOGETHER_MAX = 64
+"""Sources a worker gets at a time: a round trip each would take as long as the compiling."""
+COMPILE_TOGETHER_BYTES = 64 * 1024
+"""Of them together: some ten milliseconds."""
+
 COMPILES_AT_ONCE = 4
 """Files compiled side by side; more would keep workers from the invocations of others."""
 
@@ -161,13 +168,19 @@ RELOAD_PULSE_SECONDS = 0.2
 """How often we look whether the script folder is still the same folder: no event tells that a parent was renamed."""
 
 SLOW_PULSE_SECONDS = 2.0
-"""The same where the kernel tells of the four folders above too: only one farther up can be renamed without a word."""
+"""The same where the kernel tells of the folders above too."""
+
+TOLD_PULSE_SECONDS = 10.0
+"""The same on a file system of this machine: only what is mounted over a folder comes without a word."""
 
 RESCAN_COST = 300.0
 """Looks without any event are so many times as far apart as one takes, so that they cost a three-hundredth of a core at most."""
 
 RESCAN_SECONDS = 5.0
 """A look at everything without any event: the kernel's queue may have overflowed, some file systems send none."""
+
+TOLD_RESCANS = 6.0
+"""So many times as far apart are such looks on a file system of this machine, whose kernel says when its queue has overflowed."""
 
 STAT_SETTLED_SECONDS = 2.0
 """A file younger than this when read is read again at the next scan: its next edit may carry the same

@@ -1,6 +1,6 @@
 """The pool of workers: lease, deadline, kill, replace; a fair line in front of it.
 
-Three calls make its whole interface for the engine: `run` an invocation, `compile` a source, and
+Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and
 `start`/`stop`. It knows nothing of files, rate limits or protocols. Whatever happens to a worker,
 the invocation on it gets one outcome, and a new worker takes its place.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
@@ -82,11 +82,24 @@ class PoolError(Exception):
     """No script can run: the worker processes do not come up."""
 
 
+class Batch(msgspec.Struct, eq=False):
+    """Sources one worker compiles one after the other."""
+
+    sources: tuple[Compile, ...]
+    messages: list[str] = []
+    """Verdicts, as they come."""
+
+    @property
+    def script(self) -> str:
+        """The one being compiled."""
+        return self.sources[min(len(self.messages), len(self.sources) - 1)].script
+
+
 class Job(msgspec.Struct, eq=False):
     """An invocation or a compilation, from `run` to its outcome."""
 
     lane: str
-    work: Invocation | Compile
+    work: Invocation | Compile | Batch
     outcome: asyncio.Future[Outcome]
     accepted: float
     deadline: float
@@ -166,6 +179,13 @@ class Pool:
             return f"{name}:1: compiling takes longer than {COMPILE_SECONDS} s"
         raise CompileUnavailable(outcome.payload.decode())
 
+    async def compile_many(self, sources: Sequence[tuple[str, bytes]]) -> list[str] | None:
+        """As `compile`, of each in turn; None when the worker or the time ended before the last, whichever was to blame."""
+        now = time.monotonic()
+        batch = Batch(tuple(Compile(name, source) for name, source in sources))
+        outcome = await self._submit(OWNER_LANE, batch, now, now + COMPILE_SECONDS)
+        return batch.messages if outcome.code is ErrorCode.OK else None
+
     def check_operations(self) -> None:
         """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
         lent = frozenset(self._operations)
@@ -216,7 +236,7 @@ class Pool:
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _submit(self, lane: str, work: Invocation | Compile, now: float, deadline: float) -> Outcome:
+    async def _submit(self, lane: str, work: Invocation | Compile | Batch, now: float, deadline: float) -> Outcome:
         if self._stopped:
             return STOPPED
         loop = asyncio.get_running_loop()
@@ -350,6 +370,10 @@ class Pool:
         if isinstance(work, Compile):
             worker.send(work)  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
             return
+        if isinstance(work, Batch):
+            for each in work.sources:
+                worker.send(each)
+            return
         worker.side = _side(job.lane)
         worker.calls += 1
         script = work.script
@@ -417,7 +441,12 @@ class Pool:
         job = self._running.get(worker)
         if job is None or isinstance(message, Done) != isinstance(job.work, Invocation):
             raise ProtocolViolation("an outcome nobody waits for")
-        if isinstance(message, Compiled):
+        if isinstance(message, Compiled) and isinstance(job.work, Batch):
+            job.work.messages.append(message.message)
+            if len(job.work.messages) < len(job.work.sources):
+                return
+            outcome = Outcome(ErrorCode.OK, b"")
+        elif isinstance(message, Compiled):
             outcome = Outcome(ErrorCode.OK, message.message.encode())
         elif message.code == UNKNOWN_VERSION:
             self._send_again(worker, job)

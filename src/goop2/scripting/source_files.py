@@ -16,9 +16,9 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from goop2.regular_files import read_real
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
@@ -110,6 +110,11 @@ class SourceFolder:
         places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
         return sorted(places | {file.real_path.parent for file in snapshot.files.values()})
 
+    def has_links(self, places: Iterable[Path]) -> bool:
+        """Return whether one of `places` is known because a link leads there: other links on the way are not watched."""
+        folders = [self._script_dir, self._script_dir / FUNCTIONS_FOLDER]
+        return not {*places} <= {*folders, *(Path(os.path.realpath(folder)) for folder in folders)}
+
     def read(self, before: Snapshot) -> Snapshot:
         """What is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
         return _Reading(self._folder, self._homes, self._script_dir, self._shown, before).snapshot()
@@ -163,7 +168,7 @@ class _Reading:
             if name in taken:
                 self._warnings.append(f"{shown}/{file_name} is ignored: !{name} is {shown}/{taken[name]} already; rename one of the two")
                 continue
-            file = self._file(kind, name, directory / file_name, f"{shown}/{file_name}", real_folder)
+            file = self._file(kind, name, os.path.join(directory, file_name), f"{shown}/{file_name}", real_folder)  # noqa: PTH118 - cheaper
             if file is not None:
                 taken[name] = file_name
                 yield file
@@ -191,24 +196,26 @@ class _Reading:
         else:
             self._warnings.append(f"{seen} is ignored: a script's name is letters, digits, - and _, then .lua")
 
-    def _real_folder(self, directory: Path) -> str:
-        """Return the real path of a folder inside the script folder, "" when it is elsewhere: then each file is followed on its own."""
-        real = os.path.realpath(directory)
-        return real if Path(real).is_relative_to(self._root) else ""
+    def _real_folder(self, directory: Path) -> Path | None:
+        """Return the real path of a folder inside the script folder, None when it is elsewhere: then each file is followed on its own."""
+        real = Path(os.path.realpath(directory))
+        return real if real.is_relative_to(self._root) else None
 
-    def _file(self, kind: Kind, name: str, path: Path, shown: str, real_folder: str) -> SourceFile | None:
-        """The script at `path`; None when it is no file of ours, or gone."""
+    def _file(self, kind: Kind, name: str, path: str, shown: str, real_folder: Path | None) -> SourceFile | None:
+        """The script at `path`; None when it is no file of ours, or gone. Of thousands, most are no links, and are not followed as such."""
         known = self._before.files.get(shown)
         try:
             now = time.time()
             status = os.lstat(path)
-            if known is not None and real_folder and not stat.S_ISLNK(status.st_mode) and known.stamp == Stamp.of(status):
-                return known
-            real_path = self._real_path(path, status, real_folder)
-            if not real_path.is_relative_to(self._root):
-                self._warnings.append(f"{shown} is ignored: it is a link that leads out of {self._shown}")
-                return None
-            if stat.S_ISLNK(status.st_mode) or not real_folder:
+            if real_folder is not None and not stat.S_ISLNK(status.st_mode):
+                if known is not None and known.stamp == Stamp.of(status):
+                    return known
+                real_path = real_folder / _name_in(path)
+            else:
+                real_path = Path(path).resolve(strict=True)
+                if not real_path.is_relative_to(self._root):
+                    self._warnings.append(f"{shown} is ignored: it is a link that leads out of {self._shown}")
+                    return None
                 status = real_path.stat()
             if not stat.S_ISREG(status.st_mode):
                 self._warnings.append(f"{shown} is ignored: it is not a regular file")
@@ -220,36 +227,49 @@ class _Reading:
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
-            return _judged(SourceFile(kind, name, shown, path, None, b"", problem=f"{path.name} cannot be read: {_reason(error)}"))
+            place = _Place(kind, name, shown, Path(path), None)
+            return _judged(place, problem=f"{_name_in(path)} cannot be read: {_reason(error)}")
         settled = stamp if stamp.settled_at(now) else None
-        return _filled(SourceFile(kind, name, shown, real_path, settled, b""), content, status.st_size)
-
-    def _real_path(self, path: Path, status: os.stat_result, real_folder: str) -> Path:
-        """Return where `path` leads. Most files are no links, and following each from the root would be most of a look's cost."""
-        return path.resolve(strict=True) if stat.S_ISLNK(status.st_mode) or not real_folder else Path(real_folder, path.name)
+        return _filled(_Place(kind, name, shown, real_path, settled), content, status.st_size)
 
 
-def _filled(file: SourceFile, content: bytes, size: int) -> SourceFile:
-    """`file` with what was read: a source, or the problem with it."""
-    file_name = Path(file.path).name
+class _Place(NamedTuple):
+    """What is known of a file before its content is judged; the fields a `SourceFile` begins with."""
+
+    kind: Kind
+    name: str
+    path: str
+    real_path: Path
+    stamp: Stamp | None
+
+
+def _name_in(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
+    """The file there with what was read: a source, or the problem with it."""
+    file_name = _name_in(place.path)
     if len(content) > SCRIPT_MAX_BYTES:
-        return _judged(replace(file, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB"))
+        return _judged(place, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB")
     source = content.removeprefix(b"\xef\xbb\xbf")
     try:
         text = _SHELL_LINE.sub("", source.decode())
     except UnicodeDecodeError as error:
         offset = error.start + len(content) - len(source)
-        return _judged(replace(file, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8"))
+        return _judged(place, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8")
     if not text.strip():
-        return _judged(replace(file, problem=f"{file_name} is empty", is_empty=True))
-    return _judged(replace(file, source=text.encode(), annotations=parse(text, file.path)))
+        return _judged(place, problem=f"{file_name} is empty", is_empty=True)
+    return _judged(place, text.encode(), parse(text, place.path))
 
 
-def _judged(file: SourceFile) -> SourceFile:
-    """`file` with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
-    digest = hashlib.blake2b(f"{file.kind}/{file.name}\0{file.problem}\0".encode(), digest_size=16)
-    digest.update(file.source)
-    return replace(file, version=digest.digest())
+def _judged(
+    place: _Place, source: bytes = b"", annotations: Annotations = NO_ANNOTATIONS, problem: str = "", *, is_empty: bool = False
+) -> SourceFile:
+    """The file there with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
+    digest = hashlib.blake2b(f"{place.kind}/{place.name}\0{problem}\0".encode(), digest_size=16)
+    digest.update(source)
+    return SourceFile(*place, digest.digest(), source, annotations, problem, is_empty)
 
 
 def _megabytes(size: int) -> str:

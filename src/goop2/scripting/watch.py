@@ -6,9 +6,10 @@ what changed before it is seen by it, what changes after it starts the next roun
 replaced, appears, or is reached another way gets its watcher in the next round.
 
 On Linux the kernel's notifications come into the event loop (inotify.py), so that nothing wakes up without a change; elsewhere
-watchfiles waits in a thread. What neither can tell is asked for: a pulse compares which folders are there (a folder far above was
-renamed), and now and then a round ends without any change (the event queue overflowed; a network file system sends none), the more
-seldom the longer a look takes. Where watchers cannot be had at all, since the system's number of them is limited, every pulse is a look.
+watchfiles waits in a thread. What neither can tell is asked for: a pulse compares which folders are there (another disk was mounted),
+and now and then a round ends without any change (the event queue overflowed; a network file system sends none), the more seldom the
+longer a look takes. Both are seldom on a file system of this machine itself, of which the kernel tells everything. Where watchers cannot
+be had at all, since the system's number of them is limited, every pulse is a look.
 
 It must not know what the folders hold.
 """
@@ -35,6 +36,8 @@ from goop2.scripting.limits import (
     RESCAN_COST,
     RESCAN_SECONDS,
     SLOW_PULSE_SECONDS,
+    TOLD_PULSE_SECONDS,
+    TOLD_RESCANS,
 )
 from goop2.ticks import seconds_to_tick
 
@@ -47,16 +50,22 @@ T = TypeVar("T")
 _Identities = dict[Path, tuple[int, int] | None]
 
 
-async def watch_folders(places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+async def watch_folders(
+    places: Callable[[], Iterable[Path]],
+    look: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+    is_all: Callable[[], bool] = lambda: False,
+) -> None:
     """Call `look` whenever something may have changed in `places()`, until `stop` is set.
 
-    It is called once at the start too, and never twice at a time. Its errors end the watch.
+    It is called once at the start too, and never twice at a time. Its errors end the watch. `is_all`: whether nothing but what is in
+    `places()` could have given the last look another result; then looks without a change are seldom.
     """
     stopping = asyncio.create_task(stop.wait())
     warned = False
     try:
         while not stop.is_set():
-            problem = await _round(places, look, stopping)
+            problem = await _round(places, look, stopping, is_all)
             if problem is not None:
                 if not warned:
                     _log.warning("changes are looked for instead of being told", reason=str(problem), every_seconds=RELOAD_PULSE_SECONDS)
@@ -67,7 +76,7 @@ async def watch_folders(places: Callable[[], Iterable[Path]], look: Callable[[],
 
 
 async def _round(
-    places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool]
+    places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool], is_all: Callable[[], bool]
 ) -> Exception | None:
     """From setting up watchers to the first change; gives the reason when they could not be had."""
     watched = await _unless_stopped(folder_threads.WATCH.run(lambda: _set_up(places())), stopping)
@@ -77,15 +86,18 @@ async def _round(
     over = asyncio.Event()
     looked = asyncio.get_running_loop().create_future()
     change = asyncio.create_task(_first_change(watched, over, looked))
-    pulse = SLOW_PULSE_SECONDS if inotify.is_available() else RELOAD_PULSE_SECONDS
+    pulse = (TOLD_PULSE_SECONDS if watched.told else SLOW_PULSE_SECONDS) if inotify.is_available() else RELOAD_PULSE_SECONDS
     try:
         await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
         begun = time.monotonic()
         await _unless_stopped(look(), stopping)
+        seconds = time.monotonic() - begun
+        alike = await _looked(places, stopping) == identities
         if not looked.done():
-            looked.set_result(time.monotonic() - begun)
-        while not (stopping.done() or change.done()) and await _looked(places, stopping) == identities:
+            looked.set_result(max(RESCAN_SECONDS * (TOLD_RESCANS if watched.told and is_all() else 1), seconds * RESCAN_COST))
+        while alike and not (stopping.done() or change.done()):
             await asyncio.wait({stopping, change}, timeout=seconds_to_tick(pulse), return_when=asyncio.FIRST_COMPLETED)
+            alike = stopping.done() or change.done() or await _looked(places, stopping) == identities
     finally:
         over.set()
         looked.cancel()
@@ -99,6 +111,8 @@ class _Watched(NamedTuple):
     identities: _Identities
     notifications: inotify.Notifications | None = None
     problem: Exception | None = None
+    told: bool = False
+    """Whether the kernel tells of every change in them."""
 
 
 def _set_up(places: Iterable[Path]) -> _Watched:
@@ -108,13 +122,13 @@ def _set_up(places: Iterable[Path]) -> _Watched:
         notifications = inotify.Notifications(folders) if inotify.is_available() else None  # before the look: nothing is missed
     except OSError as error:
         return _Watched(_identities(folders), problem=error)
-    return _Watched(_identities(folders), notifications)
+    return _Watched(_identities(folders), notifications, told=notifications is not None and inotify.tells_everything(folders))
 
 
 async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:
     """Comes back at the first change, after a while without one, when `over` is set, or with what went wrong.
 
-    `looked` is how long a look takes: the while is so long that looks without a change cost next to nothing.
+    `looked` is how long the while is, known after a look: so long that looks without a change cost next to nothing.
     """
     try:
         there = [path for path, identity in watched.identities.items() if identity]
@@ -150,8 +164,7 @@ async def _first_notification(notifications: inotify.Notifications, over: asynci
             first: set[asyncio.Future[Any]] = {ending, changed, looked}
             await asyncio.wait(first, timeout=RESCAN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not (changed.done() or ending.done()):
-                seconds = looked.result() if looked.done() and not looked.cancelled() else 0.0
-                pause = max(RESCAN_SECONDS, seconds * RESCAN_COST)
+                pause = looked.result() if looked.done() and not looked.cancelled() else RESCAN_SECONDS
                 await asyncio.wait({ending, changed}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         finally:
             changed.cancel()

@@ -39,6 +39,7 @@ from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_TXT
 
 from goop2.p2p.address import PeerAddress, parse
 from goop2.p2p.faults import NoMulticast, NotAnAddress
+from goop2.ticks import seconds_to_tick
 
 SERVICE: Final = "goop-mdns.local."
 """Existing peers use this whatever their settings say."""
@@ -146,7 +147,7 @@ async def stay_near_by(
 async def _until_elsewhere(here: frozenset[object], where: Callable[[], frozenset[object]], at_most_seconds: float = math.inf) -> None:
     end = time.monotonic() + at_most_seconds
     while where() == here and time.monotonic() < end:  # noqa: ASYNC110 (the system tells nobody)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(seconds_to_tick(LOOK_SECONDS))
 
 
 def lan_places() -> tuple[Place, ...]:

@@ -157,12 +157,16 @@ class Discovery:
     async def _greet(self, gossip: Gossip) -> None:
         """Whoever has just begun to listen learns at once who is here, not a heartbeat later."""
         while True:
+            gossip.listeners_changed.clear()
             neighbours = frozenset(gossip.neighbours())
             if neighbours - self._met and time.monotonic() - self._greeted_at >= GREETING_SECONDS:
                 self._greeted_at = time.monotonic()
                 self._met = neighbours
                 await self._signs.give("update", [_over(gossip)])
             self._met &= neighbours
+            if self._met == neighbours:
+                await gossip.listeners_changed.wait()
+            # A moment later, when our stream to who has just come stands too.
             await asyncio.sleep(seconds_to_tick(LOOK_SECONDS / 2))
 
     async def _dial(self, peer: str) -> None:
