@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,24 @@ PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
 SETTING_IN_PROSE = re.compile(
     r"`(?:lua|profile|viewer|p2p|presence|listen|storage)\.[a-z_]+`|GOOP2_(?:LUA|PROFILE|VIEWER|P2P|PRESENCE|LISTEN|STORAGE)_[A-Z_]+"
 )
+
+A_TEST = re.compile(r"`(tests/[\w./-]+\.py)(?:::(\w+))?`")
+"""A file of tests, or one test of it, as `pytest` takes it."""
+PROMISES, LIMITS = "**Promises**", "**Limits**"
+
+
+@cache
+def names_of_tests(file: Path) -> frozenset[str]:
+    """Return the names of the tests in a file."""
+    tree = ast.parse(file.read_text())
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(function.name for function in functions if function.name.startswith("test_"))
+
+
+def promises_of(page: str) -> list[str]:
+    """Return the items of the lists that stand below `PROMISES`."""
+    lists = [part.partition(LIMITS)[0] for part in page.split(f"\n{PROMISES}\n")[1:]]
+    return [item for text in lists for item in re.split(r"^- ", text.partition("\n#")[0], flags=re.MULTILINE)[1:]]
 
 
 def test_the_settings_page_is_what_the_declarations_render() -> None:
@@ -51,3 +71,27 @@ def test_the_page_about_pages_names_every_function_of_the_sdk() -> None:
         functions = set(re.findall(r"^    (?:async )?([a-zA-Z]+)(?:\(|:|,$)", body, re.MULTILINE))
         words = {word for code in re.findall(r"`([^`]+)`", described) for word in code.split()}
         assert functions <= words, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_tests_that_are_there(page: Path) -> None:
+    named = A_TEST.findall(page.read_text())
+    missing = [file for file, _ in named if not (ROOT / file).is_file()]
+    assert missing == []
+    assert [f"{file}::{test}" for file, test in named if test and test not in names_of_tests(ROOT / file)] == []
+
+
+def test_each_promise_about_security_names_its_test() -> None:
+    """A test that was renamed or removed takes its promise with it: mend the sentence in docs/security.md, or bring the test back."""
+    page = (ROOT / "docs/security.md").read_text()
+    promises = promises_of(page)
+    assert page.count(PROMISES) == page.count(LIMITS) == 7
+    assert len(promises) > 80
+    assert [promise for promise in promises if not any(test for _, test in A_TEST.findall(promise))] == []
+
+
+def test_no_test_is_named_in_a_form_that_nobody_checks() -> None:
+    page = (ROOT / "docs/security.md").read_text()
+    assert sorted(re.findall(r"\btest_\w+\.py(?:::\w+)?", page)) == sorted(
+        f"{Path(file).name}{test and '::' + test}" for file, test in A_TEST.findall(page)
+    )

@@ -26,7 +26,6 @@ TRUSTED_READERS = {
     "p2p/protocols/leniency.py": "halves of characters, which the strict decoder refuses; the result goes through the strict one",
     "sandbox/data.py": "what this worker's own VM has just written, in the worker",
     "storage/layout.py": "the registry, written by us",
-    "storage/oldstate.py": "the owner's files of an older peer",
     "storage/schemafiles.py": "the owner's schema files",
     "storage/typed.py": "the registry",
     "web/controls/data.py": "what our own storage has just written",

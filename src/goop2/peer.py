@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from goop2.outbound.client import World
     from goop2.web.opening import OpenWeb
 
+COMMAND_OPERATIONS = tuple(function.name for function in FUNCTIONS if function.place is Place.WORKER and not function.functions_only)
 PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is Place.PEER))
 """What the peer does for scripts."""
 
@@ -307,6 +308,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
         peer_operations=PEER_OPERATIONS,
+        command_operations=COMMAND_OPERATIONS,
         database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
         time_zone=shown(os.environ.get("TZ", "")),

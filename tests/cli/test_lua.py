@@ -54,10 +54,14 @@ def test_no_reply_prints_nothing(folder: Path, save: Save) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
-@pytest.mark.parametrize("message", ["hello Alice", " !hello Alice"])
-def test_a_message_that_is_no_command_is_the_users_mistake(folder: Path, message: str) -> None:
-    done = goop2("lua", "chat", folder, message)
+def test_a_message_that_is_no_command_is_the_users_mistake(folder: Path) -> None:
+    done = goop2("lua", "chat", folder, "hello Alice")
     assert (done.stdout, done.stderr, done.returncode) == ("", "error: a chat command begins with \"!\": '!hello Alice'\n", 2)
+
+
+@pytest.mark.parametrize("message", [" !hello Alice", "! hello Alice", "！hello Alice", " ！  hello Alice"])
+def test_blanks_around_the_mark_and_the_mark_of_phone_keyboards_are_meant(folder: Path, message: str) -> None:
+    assert goop2("lua", "chat", folder, message).stdout == "Hello, Alice!\n"
 
 
 def test_arguments_that_are_not_utf_8_become_replacement_characters(folder: Path) -> None:

@@ -173,6 +173,17 @@ def test_a_mistake_of_ours_is_a_sentence_unless_the_traceback_is_asked_for(folde
     assert b"Traceback" in asked.stderr
 
 
+def test_a_refusal_of_the_system_is_a_sentence_unless_the_traceback_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "uvloop.py").write_text("raise OSError(101, 'Network is unreachable')")
+    broken = {"PYTHONPATH": str(tmp_path)}
+    told = goop2("lua", "list", folder, env=broken).stderr
+    assert told.splitlines()[0] == "error: the system refused what goop2 needs: Network is unreachable"
+    asked = subprocess.run(
+        [GOOP2, "lua", "list", folder], capture_output=True, env=environment({**broken, "GOOP2_TRACEBACK": "1"}), timeout=PATIENCE_SECONDS
+    )
+    assert b"Traceback" in asked.stderr
+
+
 def test_text_a_terminal_cannot_encode_ends_nothing(folder: Path) -> None:
     done = goop2("lua", "chat", folder, "!hello Zoë ☃", env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
     assert (done.stdout, done.returncode) == ("Hello, Zoë ☃!\n", 0)

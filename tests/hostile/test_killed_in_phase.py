@@ -107,8 +107,8 @@ class Survivor:
             await self.may_go_on.wait()
             return await call(*arguments)
 
-        async def receive_noticed(sender: str, wire_id: str, content: str, timestamp: int | None) -> bool:
-            new = await receive(sender, wire_id, content, timestamp)
+        async def receive_noticed(sender: str, wire_id: str, content: str, timestamp: int | None, origin: str = "") -> bool:
+            new = await receive(sender, wire_id, content, timestamp, origin)
             if content == LAST:
                 self.began.set()
                 await self.may_go_on.wait()

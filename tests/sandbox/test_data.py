@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from tests.storage.manual import call, failed, peer_with
 
+from goop2.peer import COMMAND_OPERATIONS
 from goop2.sandbox.data import Data
 from goop2.sandbox.messages import Invoke
+from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api.declaration import Place
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.limits import LOCK_MAX_SECONDS
@@ -206,11 +209,23 @@ def test_the_worker_itself_knows_what_a_command_may_not_ask(tmp_path: Path, monk
     """Whatever becomes of the VM: calls.lua keeps these from commands first."""
     monkeypatch.setattr("goop2.sandbox.data.limit_heap", lambda _bytes: None)
     open_folder(tmp_path, tmp_path)[0].close()
-    data = Data(tmp_path / "data.db", kv_enabled=True)
+    data = Data(tmp_path / "data.db", kv_enabled=True, command_operations=COMMAND_OPERATIONS)
     data.begin(Invoke("command", "hello", b"", None, b"", "bob", "Bob", time.monotonic() + 60, ""))
     for name, entry in data.entries.items():
         if not name.startswith(b"kv."):
             assert "only for data functions" in str(data(name, entry, ())[-1]), name
+    data._database.close()
+
+
+def test_which_operations_commands_may_use_is_what_the_declaration_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.sandbox.data.limit_heap", lambda _bytes: None)
+    open_folder(tmp_path, tmp_path)[0].close()
+    data = Data(tmp_path / "data.db", kv_enabled=True, command_operations=COMMAND_OPERATIONS)
+    declared = {function.name: function.functions_only for function in FUNCTIONS if function.place is Place.WORKER}
+    assert {name for name, only in declared.items() if not only} == set(COMMAND_OPERATIONS)
+    done = {name.decode() for name in data.entries}
+    transaction = {"db.begin", "db.commit", "db.rollback", "db.more"}
+    assert done - transaction == declared.keys() - {"db.transaction"}
     data._database.close()
 
 

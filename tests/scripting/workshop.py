@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
+from goop2.peer import COMMAND_OPERATIONS
 from goop2.sandbox.messages import Setup
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations
 from goop2.scripting.api import FUNCTIONS
@@ -24,7 +25,9 @@ LOOP = "function handle() while true do end end"
 
 
 def setup_of(flavour: str = "luajit21", operations: tuple[str, ...] = (), skip_layers: tuple[str, ...] = ()) -> Setup:
-    return Setup(flavour, stubs(FUNCTIONS), "us", "Us", Limits().memory_bytes, operations, "", skip_layers)
+    return Setup(
+        flavour, stubs(FUNCTIONS), "us", "Us", Limits().memory_bytes, operations, "", skip_layers, command_operations=COMMAND_OPERATIONS
+    )
 
 
 def script_of(

@@ -51,11 +51,16 @@ def test_a_null_is_an_absent_key_and_no_blank_is_counted(database: Database, sta
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{", "Expecting"),
+        ("{", "truncated"),
         ("[1]", "not a JSON object"),
         (json.dumps({str(number): 1 for number in range(KV_KEYS_MAX + 1)}), "1000 keys"),
         ('{"a": "' + "x" * FILE_MAX_BYTES + '"}', "larger than"),
-        ("[" * 100_000, "recursion"),
+        ("[" * 100_000, "it is nested more than 128 levels deep"),
+        ('{"a": ' + "[" * 200 + "]" * 200 + "}", "it is nested more than 128 levels deep"),
+        ('{"a": NaN}', "malformed"),
+        ('{"a": 1e999}', "out of range"),
+        ('{"a": ' + "1" * 5000 + "}", "out of range"),
+        (r'{"a": "\ud800"}', "truncated"),
     ],
 )
 def test_what_cannot_be_imported_is_told_and_nothing_of_it_is(database: Database, state: Path, text: str, why: str) -> None:

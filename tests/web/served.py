@@ -24,7 +24,7 @@ FUNCTIONS = {
     "fails": "--- Fails\nfunction call()\n  error('no such game')\nend",
     "raises": "function call()\n  error({code = 'no_stock', message = 'sold out'})\nend",
     "forever": "function call() while true do end end",
-    "hungry": "function call() local t = {} for i = 1, 1e9 do t[i] = i .. '' end end",
+    "hungry": "function call() local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end end",
     "reads": "function call(request) local text, err = goop.site.read(request.params.path) return { text = text, error = err } end",
     "broken": "function call(",
 }

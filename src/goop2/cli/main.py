@@ -59,6 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read us has read enough (`| head -1`): nothing failed.
         return _end_of_output(EXIT_OK)
     except OSError as error:
+        if os.environ.get(TRACEBACK_VARIABLE) and not _is_of_a_stream(error):
+            raise
         return _unusable_stream(error)
 
 

@@ -11,7 +11,7 @@ handler is set, so nothing of ours has to run for it.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,13 +71,13 @@ class Entry:
 
     work: Operation
     failure: Callable[[bytes], Answer]
-    in_functions_only: bool = True
 
 
 class Data:
     """The database of one worker. `begin` before each run, `end` after it."""
 
-    def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, command_operations: Sequence[str] = ()) -> None:
+        """`command_operations`: those that chat commands may use; the others are for data functions alone."""
         self._unusable = ""
         self.file_fault = ""
         """The last error of this run that was the database file's, not the script's."""
@@ -95,6 +95,7 @@ class Data:
             self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
+        self._for_commands = frozenset(name.encode() for name in command_operations)
         self._pending: list[Scalar] = []
         self._width = 0
         self.transaction = False
@@ -122,9 +123,9 @@ class Data:
             b"schema.find_one": Entry(self._find_one, _nil_and),
             b"schema.count": Entry(self._count, _nil_and),
             b"schema.seed": Entry(self._seed, _nil_and),
-            b"kv.get": Entry(self._kv_get, _nil_and, in_functions_only=False),
-            b"kv.set": Entry(self._kv_set, _message_alone, in_functions_only=False),
-            b"kv.del": Entry(self._kv_del, _message_alone, in_functions_only=False),
+            b"kv.get": Entry(self._kv_get, _nil_and),
+            b"kv.set": Entry(self._kv_set, _message_alone),
+            b"kv.del": Entry(self._kv_del, _message_alone),
         }
 
     def begin(self, invoke: Invoke) -> None:
@@ -155,7 +156,7 @@ class Data:
             if self._unusable:
                 self.file_fault = self._unusable
                 raise StorageError(self._unusable)
-            if entry.in_functions_only and not self._function:
+            if not self._function and operation not in self._for_commands:
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
             if self.transaction and not self._database.in_transaction and operation not in ENDS:
                 raise StorageError(UNDONE)

@@ -2,7 +2,7 @@
 -- It must follow no metatable of a script and use no global.
 --
 -- Arguments: json() -> the codec of json.lua; the others Lua's own functions
--- Returns: load, loadstring, tostring, format, error, each called by one of the prelude's, and describe(raised) -> message, code
+-- Returns: load, loadstring, tostring, without_addresses, error, each called by one of the prelude's, and describe(raised) -> message, code
 local json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of = ...
 
 local pcall, rawequal, rawget, select, setmetatable, type, unpack = pcall, rawequal, rawget, select, setmetatable, type, unpack
@@ -123,7 +123,7 @@ local tostring = library.tostring
 local SPECIFIER = "%%([-+ #0]*)([%d.]*)([%a%%])"
 
 -- The same template and arguments, with every address as text of ours.
-local function without_addresses(template, count, arguments)
+function library.without_addresses(template, count, arguments)
   local place = 0
   template = gsub(template, SPECIFIER, function(flags, width, conversion)
     if conversion == "%" then
@@ -139,10 +139,6 @@ local function without_addresses(template, count, arguments)
     end
   end)
   return template, unpack(arguments, 1, count)
-end
-
-function library.format(template, ...)
-  return format(without_addresses(template, select("#", ...), { ... }))
 end
 
 -- An error that is a table has no place in it: where it was raised is kept beside it.

@@ -40,6 +40,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     """Confinement layers to leave out; for tests that show what each layer keeps away."""
     database: bytes = b""
     """Path of data.db, as bytes: a folder's name need not be UTF-8. b"" gives a worker none."""
+    command_operations: tuple[str, ...] = ()
+    """Operations done in the worker that chat commands may use too; the declaration says which (scripting/api)."""
     kv_enabled: bool = False
     storage_max_bytes: int = 1024 * 1024 * 1024
     """What scripts and callers may fill data.db to (`storage.max_mb`); no file of it grows far beyond."""

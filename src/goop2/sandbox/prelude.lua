@@ -37,6 +37,9 @@ local OUR_CHUNK, OUR_PLACE = "=[goop]", "^%[goop%]:[%d?]+: "
 local PLACE, OUT_OF_MEMORY = "^[^:]*:%d+: ", "not enough memory"
 local ESCAPE = 27 -- first byte of precompiled code
 
+-- The rest of this file is the body of one function, and not indented for that. A function that is made in the chunk itself
+-- looks for each local it uses among all that are in use, from the last one on; made in here, it copies what `lay_out` has.
+local function lay_out()
 collectgarbage("stop") -- nothing below is garbage; `run` starts it again
 collectgarbage("setstepmul", GC_WHOLE_CYCLE)
 
@@ -211,7 +214,7 @@ end
 if compile_never then
   function string.format(template, ...)
     if type(template) == "string" and (has_addressed(...) or find(template, "%%[^%a%%]*p")) then
-      return pass(ours().format(template, ...))
+      return format(ours().without_addresses(template, select("#", ...), { ... })) -- a tail call: an error names the script's line
     end
     return format(template, ...)
   end
@@ -410,3 +413,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
 end
 
 return run, compile
+
+end
+
+return lay_out()

@@ -88,7 +88,16 @@ class Worker:
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
         path = Path(os.fsdecode(setup.database)) if setup.database else None
-        self.data = Data(path, kv_enabled=setup.kv_enabled, max_bytes=setup.storage_max_bytes) if path else None
+        self.data = (
+            Data(
+                path,
+                kv_enabled=setup.kv_enabled,
+                max_bytes=setup.storage_max_bytes,
+                command_operations=setup.command_operations,
+            )
+            if path
+            else None
+        )
         self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
         self._bytecode_bytes = 0

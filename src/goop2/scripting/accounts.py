@@ -62,6 +62,8 @@ class Accounts:
 
     def queue_charge(self, account: str) -> float:
         """Return what counts in the queue: nothing for light and new accounts, so that these take turns."""
+        if account not in self._charged:  # the owner, at every call
+            return 0.0
         charged = self.charged(account)
         return charged if charged >= LIGHT_WORKER_SECONDS else 0.0
 

@@ -14,7 +14,7 @@ MARKS: Final = ("!", "！")
 def command_of(message: str) -> str | None:
     """Return a command without its mark and the blanks around it, or None when `message` is no command."""
     text = message.strip()
-    return text[1:].lstrip() if text.startswith(MARKS) else None
+    return text[1:].lstrip() if text[:1] in MARKS else None
 
 
 def is_command(message: str) -> bool:

@@ -30,6 +30,7 @@ RATE_LIMITED_REPLY: Final = "Rate limit exceeded. Try again later."
 NAME_SHOWN_CHARS: Final = 64
 """How much of a name a stranger made up is said back."""
 _MILLISECONDS = 1000.0
+_OK = ErrorCode.OK  # looked up in the class it costs as much as a call
 _PLACE = re.compile(r"[A-Za-z0-9_-]+:(\d+): ")
 
 
@@ -126,7 +127,7 @@ class Engine:
         outcome = await self._pool.run(invocation)
         if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
             outcome = _not_the_scripts(outcome, why)
-        failure = None if outcome.code is ErrorCode.OK else _failure(script.name, outcome)
+        failure = None if outcome.code is _OK else _failure(script.name, outcome)
         self._record(invocation, outcome, failure, begun, time.monotonic() - accepted)
         return outcome.payload if failure is None else failure
 
@@ -172,8 +173,8 @@ def _split(message: str) -> tuple[str, str]:
     body = command_of(message)
     if not body:
         return "", ""
-    name, *rest = body.split(None, 1)
-    return name.lower(), rest[0].strip() if rest else ""
+    parts = body.split(None, 1)
+    return parts[0].lower(), parts[1].strip() if len(parts) > 1 else ""
 
 
 def reply_text(payload: bytes) -> str:

@@ -63,7 +63,10 @@ class FairLine(Generic[Item]):
             evicted = self._make_room(caller, 1 if first_among_equals else 2)
             if evicted is None:
                 return item
-        self._turns.setdefault(caller, OrderedDict())[item] = None
+        items = self._turns.get(caller)
+        if items is None:
+            items = self._turns[caller] = OrderedDict()
+        items[item] = None
         self._callers[item] = caller
         return evicted
 

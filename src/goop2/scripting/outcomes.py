@@ -12,6 +12,7 @@ from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import ERROR_MAX_BYTES, RESULT_MAX_BYTES
 
 _CODES = {code.value: code for code in ErrorCode}
+_OK = ErrorCode.OK  # looked up in the class it costs as much as a call
 
 
 def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcome:
@@ -19,7 +20,7 @@ def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcom
     code = _CODES.get(message.code)
     if code is None:
         raise ProtocolViolation(f"unknown error class {message.code!r}")
-    if code is not ErrorCode.OK:
+    if code is not _OK:
         if len(message.payload) > ERROR_MAX_BYTES:
             raise ProtocolViolation(f"an error message of {len(message.payload)} bytes")
     elif work.script.kind != "command":

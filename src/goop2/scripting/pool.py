@@ -244,7 +244,7 @@ class Pool:
         self._jobs.add(job)
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
-        worker = self._idle_worker(lane) if self._idle and self._may_start(lane) else None
+        worker = self._idle_worker(lane) if self._idle and (lane == OWNER_LANE or self._may_start(lane)) else None
         if worker is not None:
             self._assign(worker, job)
         else:
@@ -278,20 +278,23 @@ class Pool:
         turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if not self._usable(job.lane):
+        if self._idle and not self._usable(job.lane):
             self._make_room(job.lane)
-        if not self._spawning and self._has_room() and (self._idle or (job.lane == OWNER_LANE and not self._held[OWNER_LANE])):
+        if (self._idle or (job.lane == OWNER_LANE and not self._held[OWNER_LANE])) and not self._spawning and self._has_room():
             self._spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
         if self._idle and self._kept and self._accounts.standing(job.lane) is Standing.NEW:
             asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._feed)
-        self._grow_later()
+        if self._growing is None:
+            self._grow_later()
 
     def _may_start(self, lane: str) -> bool:
         """Return whether a call may have an idle worker now: short calls find one ready whenever loops end and begin again."""
         usable = self._usable(lane)
-        if not usable or not self._may_run(lane):
+        if not usable or lane == OWNER_LANE:
+            return usable > 0
+        if not self._may_run(lane):
             return False
-        if lane == OWNER_LANE or not self._kept:
+        if not self._kept:
             return True
         standing = self._accounts.standing(lane)
         if standing is Standing.HEAVY:
@@ -300,8 +303,11 @@ class Pool:
 
     def _usable(self, lane: str) -> int:
         """Return how many idle workers may serve this caller."""
-        other = _other_side(lane)
-        return sum(worker.side is not other for worker in self._idle)
+        other, usable = _other_side(lane), 0
+        for worker in self._idle:  # at every call, so no generator
+            if worker.side is not other:
+                usable += 1
+        return usable
 
     def _idle_worker(self, lane: str) -> WorkerProcess | None:
         """Take an idle worker for this caller, one of its own side first."""
@@ -617,12 +623,15 @@ class Pool:
             self._spawn()
 
 
+_OWNERS, _STRANGERS = Side.OWNER, Side.STRANGERS  # looked up in the class they cost as much as a call
+
+
 def _side(lane: str) -> Side:
-    return Side.OWNER if lane == OWNER_LANE else Side.STRANGERS
+    return _OWNERS if lane == OWNER_LANE else _STRANGERS
 
 
 def _other_side(lane: str) -> Side:
-    return Side.STRANGERS if lane == OWNER_LANE else Side.OWNER
+    return _STRANGERS if lane == OWNER_LANE else _OWNERS
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

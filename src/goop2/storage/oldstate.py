@@ -16,6 +16,7 @@ from goop2.storage import keyvalue
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
 from goop2.storage.keyvalue import Store
+from goop2.untrusted_json import decode
 
 FOLDER: Final = ".state"
 ENDING: Final = ".json"
@@ -43,7 +44,7 @@ def import_files(database: Database, script_dir: Path, folder: Path | None = Non
     for name in names:
         try:
             imported += _import(database, state / name, home)
-        except (StorageError, OSError, ValueError, RecursionError) as error:
+        except (StorageError, OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             warnings.append(f"{shown(state / name)} was not imported into goop.kv: {reason}")
     return [*([_told(imported, state)] if imported else []), *warnings]
@@ -82,7 +83,7 @@ def _check_name(name: str) -> None:
 
 
 def _items(file: Path, home: Path) -> list[tuple[str, str]]:
-    document = json.loads(read_regular(file, home, FILE_MAX_BYTES, PRIVATE).decode("utf-8-sig"))
+    document: object = decode(read_regular(file, home, FILE_MAX_BYTES, PRIVATE))
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     # A null is an absent key.
