@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tests.stopwatch import Stopwatch
 
 from goop2.folder import create
 from goop2.peer import Peer, open_peer
+from goop2.scripting import inotify
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.storage.database import Database
+from goop2.storage_health import StorageHealth
 
 PATIENCE_SECONDS = 15.0
 LONGER_THAN_A_LOOK_SECONDS = 1.5
@@ -129,6 +133,35 @@ async def test_a_database_that_is_removed_or_replaced_is_noticed_and_nothing_mor
         (tmp_path / "away.db").rename(folder / "data.db")
         await eventually(lambda: not peer.health.problem)
         assert isinstance(await called(peer, "read"), Success)
+
+
+async def test_a_database_nothing_happens_to_is_left_alone_and_missed_within_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not inotify.is_available() or not inotify.tells_everything([tmp_path]):
+        pytest.skip("the kernel does not tell of every change here")
+    looks = 0
+    look = StorageHealth._look
+
+    def counted(health: StorageHealth, database: Database) -> None:
+        nonlocal looks
+        looks += 1
+        look(health, database)
+
+    monkeypatch.setattr(StorageHealth, "_look", counted)
+    monkeypatch.setattr("goop2.storage_health.TOLD_LOOK_SECONDS", PATIENCE_SECONDS * 4)
+    folder = made(tmp_path / "p")
+    async with open_peer(folder, {}, watch=True) as peer:
+        assert isinstance(await called(peer, "fill"), Success)
+        before = looks
+        await asyncio.sleep(2 * LONGER_THAN_A_LOOK_SECONDS)
+        assert looks == before
+        (folder / "data.db").rename(tmp_path / "away.db")
+        watch = Stopwatch()
+        await eventually(lambda: peer.health.lost)
+        assert watch.seconds < 1
+        (tmp_path / "away.db").rename(folder / "data.db")
+        await eventually(lambda: not peer.health.problem)
 
 
 async def test_a_damaged_table_is_no_scripts_failure(tmp_path: Path) -> None:

@@ -262,6 +262,28 @@ async def test_without_any_event_everything_is_looked_at_now_and_then(tmp_path: 
     await asyncio.wait_for(watch_folders(lambda: [tmp_path], look, stop), PATIENCE_SECONDS)
 
 
+@pytest.mark.parametrize(("is_all", "told", "seldom"), [(True, True, True), (False, True, False), (True, False, False)])
+async def test_looks_without_an_event_are_seldom_where_the_kernel_tells_of_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_all: bool, told: bool, seldom: bool
+) -> None:
+    monkeypatch.setattr(watch, "RESCAN_SECONDS", 0.3)
+    monkeypatch.setattr(watch, "RESCAN_COST", 0.0)
+    if not inotify.is_available():
+        pytest.skip("no inotify here")
+    monkeypatch.setattr(inotify, "tells_everything", lambda _folders: told)
+    stop, looks = asyncio.Event(), 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+
+    watching = asyncio.create_task(watch_folders(lambda: [tmp_path], look, stop, lambda: is_all))
+    await asyncio.sleep(1.2)
+    stop.set()
+    await watching
+    assert (looks == 1) == seldom
+
+
 async def test_where_no_watchers_can_be_had_changes_are_looked_for(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise OSError("too many open files")

@@ -371,8 +371,7 @@ class Pool:
             worker.send(work)  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
             return
         if isinstance(work, Batch):
-            for each in work.sources:
-                worker.send(each)
+            worker.send(*work.sources)
             return
         worker.side = _side(job.lane)
         worker.calls += 1

@@ -121,10 +121,10 @@ class WorkerProcess(asyncio.Protocol):
         except (OSError, AttributeError):  # it has just ended, or this system has no such call
             return
 
-    def send(self, message: Invoke | Compile | Answer) -> None:
+    def send(self, *messages: Invoke | Compile | Answer) -> None:
         """Send without waiting."""
         if self._transport is not None:
-            self._transport.write(frame(message))
+            self._transport.write(b"".join(map(frame, messages)))
 
     def kill(self) -> None:
         """End the process now, whatever it does. Idempotent; `worker_lost` follows."""
