@@ -20,6 +20,20 @@ def test_an_address_names_a_peer_and_a_way_to_it(transport: str) -> None:
     assert parse(f" {transport}/p2p/{PEER}\n") == PeerAddress(PEER, transport)
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("/ip4/192.0.2.7/tcp/4001/", "/ip4/192.0.2.7/tcp/4001"),
+        ("/ip4/192.0.2.7/tcp/04001", "/ip4/192.0.2.7/tcp/4001"),
+        ("/ip6/2001:DB8:0::7/tcp/4001", "/ip6/2001:db8::7/tcp/4001"),
+        (f"/ip4/192.0.2.9/tcp/4001/ipfs/{PEER}/p2p-circuit/", f"/ip4/192.0.2.9/tcp/4001/p2p/{PEER}/p2p-circuit"),
+    ],
+)
+def test_a_way_has_one_spelling_however_it_is_typed(typed: str, kept: str) -> None:
+    """Else a peer is remembered at two addresses that are one, and the mistyped one is what is told."""
+    assert parse(f"{typed}/p2p/{PEER}") == PeerAddress(PEER, kept)
+
+
 def test_an_address_may_lead_through_a_relay() -> None:
     through = f"/ip4/192.0.2.9/tcp/4001/p2p/{PEER}/p2p-circuit"
     assert parse(f"{through}/p2p/{PEER}") == PeerAddress(PEER, through)

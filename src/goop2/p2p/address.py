@@ -43,7 +43,9 @@ def parse(text: str) -> PeerAddress:
         raise _no_address(text)
     transport, _, peer = _in_one_spelling(text).rpartition("/p2p/")
     try:
-        names = [protocol.name for protocol in Multiaddr(transport).protocols()]
+        path = Multiaddr(transport)
+        names = [protocol.name for protocol in path.protocols()]
+        transport = str(path)  # the library's spelling: addresses are remembered and compared as text
         found = typed_id(peer)
     except Exception:  # the library raises whatever its parsers raise; any of it means the same
         raise _no_address(text) from None
