@@ -33,7 +33,7 @@ CONTENT, SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("content",
 PRESENCE = "goop.presence.v1"
 LARGE = bytes(range(256)) * 1200
 FILES = {
-    "goop.json": json.dumps({"lua": {"enabled": True}, "profile": {"label": "Alice", "email": "alice@example.org"}}),
+    "goop.json": json.dumps({"lua": {"enabled": True}, "profile": {"label": "Alice", "email": "alice@example.org", "share_email": True}}),
     "schemas/posts.json": json.dumps({"name": "posts", "columns": [{"name": "body", "type": "text"}], "access": {"insert": "open"}}),
     "schemas/diary.json": json.dumps(
         {
