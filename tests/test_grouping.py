@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +29,16 @@ from goop2.peer import Peer, open_peer
 from goop2.storage import groups
 
 __all__ = ["guest"]
+
+HOLD = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+WRITE_LOCK_SECONDS = 4.0
+"""Less than the five seconds the peer waits for it."""
 
 SCORES = {
     "name": "scores",
@@ -294,6 +307,32 @@ async def test_nothing_is_asked_without_a_network_and_groups_are_made_all_the_sa
             peer.grouping.send(peer.identity.peer_id, group.id, b"1")
     async with open_peer(tmp_path, {}) as peer:
         assert [one.id for one in peer.grouping.groups.hosted()] == [group.id]
+
+
+async def test_a_command_beside_the_peer_writes_nothing_over_its_groups(tmp_path: Path) -> None:
+    (tmp_path / "goop.json").write_text("{}")
+    async with open_peer(tmp_path, {}) as running:
+        async with open_peer(tmp_path, {}):
+            await running.grouping.create("Chess", "club")
+        async with open_peer(tmp_path, {}) as later:
+            assert [one.name for one in later.grouping.groups.hosted()] == ["Chess"]
+
+
+async def test_what_needs_no_writing_does_not_wait_for_the_write_lock(tmp_path: Path) -> None:
+    (tmp_path / "goop.json").write_text("{}")
+    async with open_peer(tmp_path, {}):
+        pass
+    # Another process: locks of one process do not keep itself out.
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, tmp_path / "data.db", stdin=PIPE, stdout=PIPE)
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    began = time.monotonic()
+    async with open_peer(tmp_path, {}) as peer:
+        assert peer.warnings == ()
+    assert time.monotonic() - began < WRITE_LOCK_SECONDS
+    holder.stdin.close()
+    await holder.wait()
 
 
 async def test_thousands_of_groups_are_not_hosted(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ class Grouping:
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
         self._changed = False
+        self._unkept = False
+        """Something may not be written yet: a change, or a writing that was not seen to end."""
         self._keeping: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("goop2.groups").bind()
         self._end = self.groups.subscribe(self._take)
@@ -125,8 +127,10 @@ class Grouping:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
         if self._database is not None:
-            with contextlib.suppress(StorageError):
-                await self.keep()
+            # A command beside the running peer has read what was then: it writes nothing over what the peer has kept since.
+            if self._unkept or self._post is not None:
+                with contextlib.suppress(StorageError):
+                    await self.keep()
             await self._in_thread(self._database.close)
         self._thread.shutdown()
 
@@ -287,7 +291,7 @@ class Grouping:
 
     async def keep(self) -> None:
         """Write it down now. Raises `StorageError`."""
-        self._changed = False
+        self._changed, self._unkept = False, True
         groups = self.groups
         hosted = [
             kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id), groups.removed(one.id))
@@ -298,9 +302,10 @@ class Grouping:
         joined = [kept.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
         invites = [kept.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
         await self._in_thread(lambda: kept.write(self._open_one, hosted, joined, invites))
+        self._unkept = self._changed
 
     def _keep_soon(self) -> None:
-        self._changed = True
+        self._changed = self._unkept = True
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
 

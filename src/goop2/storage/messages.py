@@ -110,17 +110,20 @@ def charge_uncharged(database: Database, self_id: str, overhead_bytes: int, cont
 
     What comes from peers the owner has written to has the origin `contact`.
     """
-    database.changed(
-        "INSERT INTO _py_chat_budget (message, sender, origin, bytes) "
-        "SELECT id, from_id, from_id, length(CAST(content AS BLOB)) + ? FROM _chat_messages "
-        "WHERE from_id = peer_id AND from_id <> ? AND id NOT IN (SELECT message FROM _py_chat_budget)",
-        (overhead_bytes, self_id),
+    # Asked first: every command opens the messages, and one that has nothing to write must not wait for who holds the write lock.
+    uncharged = "FROM _chat_messages WHERE from_id = peer_id AND from_id <> ? AND id NOT IN (SELECT message FROM _py_chat_budget)"
+    if database.scalar(f"SELECT EXISTS (SELECT 1 {uncharged})", (self_id,)):
+        database.changed(
+            "INSERT INTO _py_chat_budget (message, sender, origin, bytes) "
+            f"SELECT id, from_id, from_id, length(CAST(content AS BLOB)) + ? {uncharged}",
+            (overhead_bytes, self_id),
+        )
+    of_contacts = (
+        "WHERE origin <> ?1 AND sender IN "
+        "(SELECT peer_id FROM _chat_messages WHERE from_id = ?2 AND id NOT IN (SELECT message FROM _py_chat_budget))"
     )
-    database.changed(
-        "UPDATE _py_chat_budget SET origin = ?1 WHERE origin <> ?1 AND sender IN "
-        "(SELECT peer_id FROM _chat_messages WHERE from_id = ?2 AND id NOT IN (SELECT message FROM _py_chat_budget))",
-        (contact, self_id),
-    )
+    if database.scalar(f"SELECT EXISTS (SELECT 1 FROM _py_chat_budget {of_contacts})", (contact, self_id)):
+        database.changed(f"UPDATE _py_chat_budget SET origin = ?1 {of_contacts}", (contact, self_id))
 
 
 def charges(database: Database) -> list[Charge]:
