@@ -67,7 +67,7 @@ async def test_a_page_joins_and_both_sides_hear_each_other(two: tuple[Running, R
         await host.evaluate("(id) => Goop.group.send(id, { move: 'e5' })", group["id"])
         assert (await message(page))["payload"] == {"move": "e5"}
         assert [each["id"] for each in await page.evaluate("Goop.group.subscriptions()")] == [group["id"]]
-        assert await page.evaluate("code(Goop.group.create('Mine'))") == "not_found"
+        assert await page.evaluate("code(Goop.group.create('Mine'))") == "forbidden"
         await page.evaluate("(id) => Goop.group.leave(id)", group["id"])
         assert await page.evaluate("(id) => code(Goop.group.send(id, 1))", group["id"]) == "not_found"
         async with asyncio.timeout(PATIENCE_SECONDS):

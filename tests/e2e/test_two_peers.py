@@ -81,8 +81,9 @@ async def test_a_command_in_chat_is_answered_by_the_other_peer(browser: Browser,
         said = await page.evaluate("Goop.chat.messages('')")
         assert [(each["from"], each["content"]) for each in said][-2:] == [(alice.id, "!hello Alice"), (bob.id, "Hello, Alice!")]
         with_another = (f"Goop.chat.send('{alice.id}', 'x')", f"Goop.chat.messages('{alice.id}')")
-        for refused in (*with_another, "Goop.peers.list()", "Goop.chat.broadcast('x')"):
+        for refused in (*with_another, "Goop.chat.broadcast('x')"):
             assert await page.evaluate(f"{refused}.then(() => '', (error) => error.code)") in ("forbidden", "not_found")
+        assert [each["id"] for each in await page.evaluate("Goop.peers.list()")] == [bob.id], "it knows its host alone"
 
 
 async def test_what_is_not_there_and_who_is_not_there_get_a_page(browser: Browser, two: tuple[Running, Running]) -> None:
@@ -183,7 +184,6 @@ async def test_a_visited_peers_page_reaches_nothing_of_ours(browser: Browser, tw
         assert outcome["got"] == {}
         own = {
             "the console's controls": "/api/console/home",
-            "who is around": "/api/peers",
             "the files of Alice": "/api/site/files",
             "a change of them": "/api/site/upload?path=owned.html",
             "another peer's functions": f"/api/p/{alice.id}/data/lua/list",
@@ -194,4 +194,6 @@ async def test_a_visited_peers_page_reaches_nothing_of_ours(browser: Browser, tw
         for what, path in own.items():
             status = await page.evaluate("(path) => fetch(path).then((answer) => answer.status)", path)
             assert status in (403, 404), what
+        around = await page.evaluate("fetch('/api/peers').then((answer) => answer.json())")
+        assert [each["id"] for each in around] == [bob.id]
     assert sorted(path.name for path in (alice.folder / "site").iterdir()) == before

@@ -46,7 +46,7 @@ async def test_sixty_four_scripts_waiting_do_not_slow_down_a_hello(stage: Stage,
             await asyncio.sleep(1)
 
     house = await stage.house("slow.example", slow)
-    async with peer_with(tmp_path, stage.world(), SCRIPTS, timeout_seconds=60, max_workers=WAITING + 2) as peer:
+    async with peer_with(tmp_path, stage.world(), SCRIPTS, timeout_seconds=60, max_workers=2 * WAITING) as peer:
         await latency(peer)
         idle = [await latency(peer) for _ in range(ATTEMPTS)]
         waiting = [asyncio.create_task(said(peer, "!slow http://slow.example/", Caller(f"caller {n}"))) for n in range(WAITING)]

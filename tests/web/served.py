@@ -134,6 +134,7 @@ async def served(
         **settings,
     }
     (folder / "goop.json").write_text(json.dumps(document))
+    (folder / "goop.json").chmod(0o600)  # as the peer makes it; else Home tells that it was tightened
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GOOP2_")}
     async with open_peer(folder, environment) as peer, serve_peer(peer, live=live) as web:
         yield Served(folder, peer, web)

@@ -59,7 +59,9 @@ async def refused(scope: Scope, receive: Receive, send: Send, error: BodyTooLarg
     async def send_open(message: Message) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
 
-    await send_failure(send_open, Failure(ErrorCode.BAD_REQUEST, str(error)))
+    # A body in chunks may have no end: the connection ends behind what is thrown away of it.
+    headers = [] if _header(scope, b"content-length") else [(b"connection", b"close")]
+    await send_failure(send_open, Failure(ErrorCode.BAD_REQUEST, str(error)), headers)
     unheard = 0
     while unheard <= UNHEARD_MAX_BYTES:
         message = await receive()
