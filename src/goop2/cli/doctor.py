@@ -18,7 +18,7 @@ EXAMPLE, EXPECTED = "!hello Alice", "Hello, Alice!"
 
 LAYERS: Final = {
     "environment": ("workers see nothing of your environment", "please report it: goop2 starts them with an environment of its own"),
-    "descriptors": ("workers hold one socket and no other open file", "please report it"),
+    "descriptors": ("workers hold their socket, the database and no other open file", "please report it"),
     "parent-death": ("workers end with the peer", "needs Linux"),
     "no-new-privileges": ("workers can never gain rights", "needs Linux 3.5 or newer"),
     "landlock": ("workers can open no file", "needs Linux 5.13 or newer with Landlock switched on (lsm=landlock,… at boot)"),
