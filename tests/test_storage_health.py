@@ -94,6 +94,17 @@ async def test_a_script_that_fills_the_database_is_told_of_the_setting_and_the_p
         assert said.failure is None
 
 
+async def test_a_large_database_is_said_once_at_the_start(tmp_path: Path) -> None:
+    folder = made(tmp_path / "p", max_mb=4)
+    async with open_peer(folder, {}) as peer:
+        await filled(peer)
+    with capture_logs() as lines:
+        async with open_peer(folder, {}, watch=True) as peer:
+            assert len([warning for warning in peer.warnings if "of the 4 MB of storage.max_mb" in warning]) == 1
+            await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS)
+    assert not [line for line in lines if line["event"] == "the database grows"]
+
+
 async def test_a_full_disk_is_no_scripts_failure_and_is_said_once(small_disk: Path) -> None:
     async with open_peer(made(small_disk / "p"), {}, watch=True) as peer:
         with capture_logs() as lines:

@@ -100,6 +100,7 @@ class StorageHealth:
     def use(self) -> None:
         """The database is open: the file in the folder now is the one in use."""
         self._identity = self._look_at_file()
+        self._size_told = self.size()  # which the start says
 
     async def watch(self, database: Database, stop: asyncio.Event) -> None:
         """Look after the file until `stop` is set. `database`: a connection nobody else uses meanwhile."""
