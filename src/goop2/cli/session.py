@@ -30,10 +30,13 @@ LOOK_AGAIN_SECONDS: Final = 0.1
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end; Ctrl-C cancels it, waits for its clean-up and raises KeyboardInterrupt."""
-    import uvloop
+    try:
+        import uvloop
 
-    _raise_descriptor_limit()
-    return uvloop.run(main)
+        _raise_descriptor_limit()
+        return uvloop.run(main)
+    finally:
+        main.close()  # Ctrl-C while uvloop loads: without this, Python warns that it was never awaited
 
 
 def _raise_descriptor_limit() -> None:
