@@ -58,7 +58,7 @@ class Access:
             raise AccessError("bad_request", f"unknown operation {shown(operation)}")
         if operation in OWNERS_OPERATIONS and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
-        self._caller, self._condition = visitor.id, condition
+        self._caller, self._condition, self._key = visitor.id, condition, None
         self._database.begin_anew()
         try:
             return work(self, visitor, request)
