@@ -27,6 +27,8 @@ ENDING: Final = ".json"
 FILE_MAX_BYTES: Final = 1024 * 1024
 """A table of 100 columns with long enumerations takes a tenth of it."""
 WARNINGS_MAX: Final = 100
+ODDITIES_MAX: Final = 10
+"""Named of one file; whoever made more mistakes than that mends these first."""
 
 WHO_MAY_READ: Final = {
     "open": "anyone may read it",
@@ -99,7 +101,9 @@ def _apply(database: Database, file: Path, folder: Path) -> Iterator[str]:
 
 
 def _of_declared(database: Database, declared: Declared) -> Iterator[str]:
-    yield from map(str, declared.odd)
+    yield from map(str, sorted(declared.odd, key=lambda oddity: not oddity.closes)[:ODDITIES_MAX])
+    if len(declared.odd) > ODDITIES_MAX:
+        yield f"{len(declared.odd) - ODDITIES_MAX} more keys of it are not known"
     if declared.table.roles:
         yield ROLES_NOT_OBEYED
     present = TypedTables(database).lookup(declared.table.name)
