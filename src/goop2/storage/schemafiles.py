@@ -18,7 +18,7 @@ from goop2.storage.columns import Column, Table
 from goop2.storage.database import Database
 from goop2.storage.errors import SchemaFileError, StorageError
 from goop2.storage.layout import make_table, register_again, table_there
-from goop2.storage.policies import LOCAL
+from goop2.storage.policies import LOCAL, ROLES_NOT_OBEYED
 from goop2.storage.schema_keys import Oddity, oddities
 from goop2.storage.typed import TypedTables
 
@@ -38,7 +38,6 @@ WHO_MAY_READ: Final = {
     "local": "you alone may read it",
 }
 """Read policy → the sentence for the owner."""
-ROLES_NOT_OBEYED: Final = "roles are not obeyed by this version: insert, update and delete are read as the policy owner"
 
 
 @dataclass(frozen=True, slots=True)
