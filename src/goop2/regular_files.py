@@ -18,6 +18,11 @@ from typing import BinaryIO, Final, cast
 LISTED_MAX: Final = 10_000
 """Names read from one folder; nobody keeps more schemas or key-value files, and each costs a look."""
 
+ABSENT: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENXIO, errno.EISDIR}
+)
+"""What systems say of a name behind which there is no file, or which none can have. After anything else there may be one."""
+
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """O_PATH needs no right to list the folder, only to pass through it."""
 _LISTED: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from goop2.p2p.serving import NotTaken, Received, Seen, Serving
 from goop2.p2p.stream import Stream
 from goop2.peer import open_peer
 from goop2.scripting.invocation import Caller
-from goop2.site_files import SiteFiles
+from goop2.site_files import SiteFiles, UnreadableError
 
 SETTINGS = {"lua": {"enabled": True, "rate_limit_per_peer": 5}, "profile": {"label": "Alice"}}
 FILES = {
@@ -136,6 +137,16 @@ async def test_what_is_not_for_others_is_not_found(two: Pair, path: str) -> None
     with pytest.raises(Refused, match="not found") as refused:
         await fetched(two, path)
     assert refused.value.reason == "not found"
+
+
+async def test_what_cannot_be_read_now_is_not_said_to_be_absent(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(_files: SiteFiles, path: str) -> object:
+        raise UnreadableError(path, OSError(errno.EMFILE, "Too many open files"))
+
+    monkeypatch.setattr(SiteFiles, "open", opened)
+    with pytest.raises(Refused) as refused:
+        await fetched(two, "/style.css")
+    assert refused.value.reason == "unavailable"
 
 
 @pytest.mark.parametrize("request_", [b"HELO\n", b"GET /" + b"x" * 4100 + b"\n", b"GET /" + b"x" * 9000 + b"\n", b"GET /ind", b""])

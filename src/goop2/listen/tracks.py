@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +18,8 @@ from goop2.listen import flac, ogg, wav
 from goop2.listen.cover import Cover, cover_of
 from goop2.listen.front import begins
 from goop2.listen.mpeg import NoFrames, scan
-from goop2.listen.session import ListenError, Track
-from goop2.regular_files import open_real, shown
+from goop2.listen.session import AudioUnreadableError, ListenError, Track
+from goop2.regular_files import ABSENT, FileRefusedError, open_real, shown
 from goop2.scripting.printable import printable
 
 ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
@@ -126,7 +127,8 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return io.BufferedReader(cast("io.RawIOBase", open_real(path)))
     except OSError as error:
-        raise ListenError(f"{shown(path.name)} cannot be opened: {error.strerror}") from None
+        kind = ListenError if isinstance(error, FileRefusedError) or error.errno in ABSENT else AudioUnreadableError
+        raise kind(f"{shown(path.name)} cannot be opened: {error.strerror}") from None
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
@@ -135,10 +137,11 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
 
 
 def _is_file(path: Path) -> bool:
+    """What cannot be looked at counts as one: opening it says why."""
     try:
-        return path.is_file()
-    except OSError:
-        return False
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        return error.errno not in ABSENT
 
 
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:

@@ -38,7 +38,7 @@ from goop2.p2p.sealing import Sealing
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.site_files import NotServed, SiteFile, SiteFiles
+from goop2.site_files import NotServed, SiteFile, SiteFiles, UnreadableError
 
 if TYPE_CHECKING:
     from goop2.p2p.host import Host
@@ -135,8 +135,11 @@ class Serving:
             return
         try:
             file = await folder_threads.SITE.run(self._files.open, path)
-        except (NotServed, folder_threads.FolderHangsError):  # the network has no word for "not now"
+        except NotServed:
             await stream.finish(site.refusal(site.NOT_FOUND))
+            return
+        except (UnreadableError, folder_threads.FolderHangsError):
+            await stream.finish(site.refusal(site.UNAVAILABLE))
             return
         with file:
             if box is None or not await self._send_sealed(stream, file, box):
