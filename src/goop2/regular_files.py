@@ -63,10 +63,11 @@ def read_regular(path: Path, within: Path | None, max_bytes: int, private: tuple
 def open_regular(path: Path, within: Path | None, private: tuple[str, ...] = ()) -> BinaryIO:
     """Open the regular file at `path`, which must really lie in the folder `within`; None lets a link lead anywhere.
 
-    `private`: what the names directly in `within` begin with that no link may lead to.
+    `private`: what the names directly in `within` begin with that no link may lead to. A hard link may be to one of these, and the file
+    does not tell which, so then a file with more than one name is refused as well.
     Raises `FileRefusedError`, `FileNotFoundError` when there is no such name, and what the system says otherwise.
     """
-    return _checked(path, _opened(path, within, _FILE, private))
+    return _checked(path, _opened(path, within, _FILE, private), single=bool(private))
 
 
 def read_real(real: Path, max_bytes: int) -> bytes:
@@ -103,9 +104,12 @@ def shown(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _checked(path: Path, descriptor: int) -> BinaryIO:
+def _checked(path: Path, descriptor: int, *, single: bool = False) -> BinaryIO:
     try:
-        _check_regular(path, os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        _check_regular(path, status)
+        if single and status.st_nlink > 1:
+            raise FileRefusedError(path, "it has another name too (a hard link), perhaps that of a private file: put a copy of it there")
         return cast("BinaryIO", os.fdopen(descriptor, "rb", buffering=0))
     except BaseException:
         os.close(descriptor)

@@ -5,7 +5,8 @@ a link; links are read and walked by hand, and may lead anywhere inside the site
 what is served: there is no moment between looking and opening. What the system cannot give just now is not said to be absent.
 
     never: the script folder (whatever it is called here) and what is a hard link to a file in it, names that
-           begin with a dot, anything outside, anything that is not a regular file
+           begin with a dot, anything outside, anything that is not a regular file, and what is a hard link to goop.json, data.db
+           with what lies beside it, or a file in data/
 
 Shared by the web, the network and `goop.site.read`. It must not know who asks.
 """
@@ -29,6 +30,9 @@ import structlog
 from goop2.regular_files import ABSENT
 
 SITE: Final = "site"
+PRIVATE: Final = ("data", "goop.json")
+"""What names in the peer folder begin with that nobody but the owner gets: data/, data.db with what lies beside it, goop.json, its copies."""
+PRIVATE_FOLDER: Final = "data"
 INDEX: Final = "index.html"
 PATH_MAX_CHARS: Final = 1024
 LINKS_MAX: Final = 16
@@ -119,6 +123,7 @@ class SiteFiles:
     def __init__(self, folder: Path, script_dirs: Iterable[Path]) -> None:
         self.root = folder / SITE
         self._script_dirs = frozenset(script_dirs)
+        self._folder = folder
         self._said: dict[int | None, float] = {}
         """Why files could not be read, by the system's number → when the owner was told last."""
 
@@ -135,7 +140,7 @@ class SiteFiles:
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 raise IsFolder(relative)
-            if not stat.S_ISREG(status.st_mode) or self._is_script(status):
+            if not stat.S_ISREG(status.st_mode) or self._is_secret(status):
                 raise NotServed(relative)
             # A duplicate: the walk closes its own.
             return SiteFile(relative, cast("BinaryIO", os.fdopen(os.dup(descriptor), "rb", buffering=0)), status)
@@ -189,18 +194,20 @@ class SiteFiles:
                 self._list(inner, f"{path}/", found, hidden, depth + 1)
             finally:
                 os.close(inner)
-        elif stat.S_ISREG(status.st_mode) and not self._is_script(status):
+        elif stat.S_ISREG(status.st_mode) and not self._is_secret(status):
             found.append(_listed(path, status))
         elif stat.S_ISLNK(status.st_mode):
             with self.open(path) as target:
                 found.append(_listed(path, target.status))
 
-    def _is_script(self, status: os.stat_result) -> bool:
-        """Whether it is a script by another name: a hard link. What has one name alone was not come to through the scripts' folder.
+    def _is_secret(self, status: os.stat_result) -> bool:
+        """Whether it is a script or a private file by another name: a hard link. What has one name alone is what it is called.
 
-        Raises OSError where the scripts cannot be looked through: then nobody knows.
+        Raises OSError where these cannot be looked through: then nobody knows.
         """
-        return status.st_nlink > 1 and any(_holds(folder, _identity(status)) for folder in self._script_dirs)
+        if status.st_nlink <= 1:
+            return False
+        return is_private(self._folder, status) or any(_holds(folder, _identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
         """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case.
@@ -325,6 +332,20 @@ def components(path: str) -> list[str]:
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise NotServed(path)
     return parts
+
+
+def is_private(folder: Path, status: os.stat_result) -> bool:
+    """Whether a file is one that the peer in `folder` keeps for its owner: goop.json, the database, or something in data/.
+
+    Raises OSError where that cannot be known.
+    """
+    wanted = _identity(status)
+    with _passing_over_absent():
+        for name in os.listdir(folder):  # noqa: PTH208 - names alone
+            with _passing_over_absent():
+                if name.casefold().startswith(PRIVATE) and _identity(os.stat(f"{folder}/{name}")) == wanted:  # noqa: PTH116 - a link's end
+                    return True
+    return _holds(folder / PRIVATE_FOLDER, wanted)
 
 
 def _holds(folder: Path, wanted: tuple[int, int]) -> bool:

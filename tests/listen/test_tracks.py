@@ -185,3 +185,14 @@ def test_a_file_that_cannot_be_opened_now_is_not_said_to_be_absent(library: Libr
     with pytest.raises(ListenError) as absent:
         library.open(track)
     assert not isinstance(absent.value, AudioUnreadableError)
+
+
+def test_a_hard_link_to_a_private_file_is_not_loaded(library: Library, folder: Path) -> None:
+    wav(folder / "tone.wav", 1)
+    (folder / "twin.wav").hardlink_to(folder / "tone.wav")
+    track = library.load("twin.wav")
+    (folder / "data/kept.wav").hardlink_to(folder / "tone.wav")
+    with pytest.raises(ListenError, match=r"twin\.wav is no file here"):
+        library.load("twin.wav")
+    with pytest.raises(ListenError, match=r"twin\.wav is no file here"):
+        library.open(track)

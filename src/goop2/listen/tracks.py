@@ -21,6 +21,7 @@ from goop2.listen.mpeg import NoFrames, scan
 from goop2.listen.session import AudioUnreadableError, ListenError, Track
 from goop2.regular_files import ABSENT, FileRefusedError, open_real, shown
 from goop2.scripting.printable import printable
+from goop2.site_files import is_private
 
 ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
 """Of the names files are offered by; what is in them is looked at when one is loaded."""
@@ -55,6 +56,7 @@ class Library:
         shown = printable(path, SHOWN_CHARS)
         real = self._real(path, shown)
         with _opened(real) as file:
+            self._check_open_to_all(file, shown)
             return _described(file, real, shown)
 
     def again(self, track: Track) -> Track:
@@ -70,6 +72,7 @@ class Library:
     def open(self, track: Track) -> BinaryIO:
         """A track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
         file = _opened(Path(track.path))
+        self._check_open_to_all(file, Path(track.path).name)
         if _stamp(file) != track.stamp:
             file.close()
             raise ListenError(f"{Path(track.path).name} has changed since it was loaded: load it again")
@@ -89,6 +92,17 @@ class Library:
         # Pages and scripts name files in UTF-8: one whose name is not cannot be chosen, and the others can.
         named = [path for path in found if shown(path) == path]
         return sorted(dict.fromkeys(named[:FILES_MAX]), key=str.casefold)
+
+    def _check_open_to_all(self, file: BinaryIO, shown: str) -> None:
+        """Raise `ListenError` where it is a private file by another name: a hard link."""
+        status = os.fstat(file.fileno())
+        try:
+            private = status.st_nlink > 1 and is_private(self._folder, status)
+        except OSError:
+            private = True
+        if private:
+            file.close()
+            raise ListenError(f"{shown} is no file here")
 
     def _hidden(self) -> list[Path]:
         return [self._script_dir.resolve(), (self._folder / "data").resolve()]
