@@ -31,7 +31,7 @@ from goop2.regular_files import ABSENT
 
 SITE: Final = "site"
 PRIVATE: Final = ("data", "goop.json")
-"""What names in the peer folder begin with that nobody but the owner gets: data/, data.db with what lies beside it, goop.json, its copies."""
+"""What names in the peer folder begin with that nobody but the owner gets: data/, data.db with what lies beside it, goop.json, copies."""
 PRIVATE_FOLDER: Final = "data"
 INDEX: Final = "index.html"
 PATH_MAX_CHARS: Final = 1024
