@@ -7,7 +7,7 @@
     5  If-Range, beside Range                          false → all of it
 
 For GET and HEAD alone. A date nobody can read is no condition (13.1.3), and so is a date about something that has none. An empty list of
-entity tags, and a value that is no such list, names no version: If-Match and If-Range are false then, If-None-Match is true (13.1.1 to 13.1.5).
+entity tags, and a value that is no such list, names no version: If-Match and If-Range are false then, If-None-Match is true (13.1).
 """
 
 from __future__ import annotations
