@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 
 import pytest
+from structlog.testing import capture_logs
 
-from goop2.web.local_users import NOBODY, LocalUsers, by_proc
+from goop2.web.local_users import NOBODY, LocalUsers, by_proc, can_tell
 
 
 def test_a_socket_that_nobody_holds_any_more_is_nobodys() -> None:
@@ -57,3 +59,16 @@ def test_where_netlink_is_closed_the_kernels_tables_tell(monkeypatch: pytest.Mon
             assert users.user_of(client.getsockname(), listener.getsockname()) == os.geteuid()
             monkeypatch.setattr("goop2.web.local_users.Path.open", lambda *_: closed())
             assert users.user_of(client.getsockname(), listener.getsockname()) is None
+
+
+def test_a_loopback_that_is_down_is_a_warning_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_socket: socket.socket, _address: object) -> None:
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    assert can_tell()
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with capture_logs() as lines:
+        assert not can_tell()
+    (line,) = lines
+    assert (line["log_level"], line["why"]) == ("warning", "Network is unreachable")
+    assert "ip link set lo up" in line["remedy"]
