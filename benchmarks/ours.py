@@ -19,13 +19,13 @@ Call = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def bench_peer(max_workers: int, workloads: Sequence[Workload] = WORKLOADS) -> AsyncIterator[Peer]:
-    """A peer with the workloads' scripts in its folder."""
+async def bench_peer(max_workers: int, workloads: Sequence[Workload] = WORKLOADS, isolation: str = "worker") -> AsyncIterator[Peer]:
+    """A peer with the workloads' scripts in its folder; `isolation` is `lua.isolation`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         functions = folder / "site/lua/functions"
         functions.mkdir(parents=True)
-        (folder / "goop.json").write_text(json.dumps({"lua": {"enabled": True, "max_workers": max_workers}}))
+        (folder / "goop.json").write_text(json.dumps({"lua": {"enabled": True, "max_workers": max_workers, "isolation": isolation}}))
         for workload in workloads:
             place = functions if workload.kind == "function" else functions.parent
             (place / f"{workload.name}.lua").write_text(workload.source)

@@ -168,6 +168,20 @@ def test_a_syntax_error_says_line_and_column(write: Write) -> None:
     assert refusal(folder).endswith(" at line 2, column 11")
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"lua": {"enabled": true}, "lua": {"kv_enabled": true}}', "lua"),
+        ('{"lua": {"enabled": true, "enabled": false}}', "lua.enabled"),
+        ('{"paths": {"a": [{"b": 1, "b": 2}]}}', "paths.a[1].b"),
+        ('{"x\\u001b": 1, "x\\u001b": 2}', '"x\\u001b"'),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(text: str, place: str, write: Write) -> None:
+    folder = write(text)
+    assert refusal(folder) == f"{folder / 'goop.json'}: {place} is there twice, and only one of the two would count: make one of them"
+
+
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a": ' + "9" * 5000 + "}"])
 def test_json_beyond_what_python_reads_has_a_sentence_too(text: str, write: Write) -> None:
     assert "is not JSON that can be read here" in refusal(write(text))

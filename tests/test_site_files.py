@@ -40,6 +40,23 @@ def _no_descriptor_is_left_open() -> Iterator[None]:
     assert psutil.Process().num_fds() == before
 
 
+@pytest.mark.parametrize("name", ["goop.json", "goop.json.bak", "data.db", "data.db-wal", "data/identity.key", "data/logs/peer.log"])
+def test_a_hard_link_to_a_private_file_is_not_served(site: SiteFiles, folder: Path, name: str) -> None:
+    private = folder / name
+    private.parent.mkdir(parents=True, exist_ok=True)
+    private.write_text("secret")
+    (folder / "site/copy.txt").hardlink_to(private)
+    (folder / "site/link.txt").symlink_to("copy.txt")
+    assert served(site, "/copy.txt") is None
+    assert served(site, "/link.txt") is None
+    assert not {"copy.txt", "link.txt"} & {each.path for each in site.listing()}
+
+
+def test_other_hard_links_are_served(site: SiteFiles, folder: Path) -> None:
+    (folder / "site/twin.txt").hardlink_to(folder / "site/index.html")
+    assert served(site, "/twin.txt") == served(site, "/index.html") == "front"
+
+
 def served(site: SiteFiles, path: str) -> str | None:
     """The content, or None when nobody gets it."""
     try:

@@ -41,7 +41,7 @@ from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, Limits
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
-from goop2.site_files import NotServed, SiteFiles, TooLarge
+from goop2.site_files import NotServed, SiteFiles, TooLarge, UnreadableError
 from goop2.storage.database import FILE, Database
 from goop2.storage.file_care import Quota, quota_of
 from goop2.storage.start import open_folder
@@ -343,6 +343,8 @@ def _site_read(files: SiteFiles) -> PeerOperation:
             return HostAnswer(b"v", (await folder_threads.SITE.run(files.read, name, SITE_READ_MAX_BYTES),))
         except NotServed:
             return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
+        except UnreadableError as error:
+            return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)}: {error.strerror}".encode()))
         except (TooLarge, folder_threads.FolderHangsError) as error:
             return HostAnswer(b"vv", (None, str(error).encode()))
 

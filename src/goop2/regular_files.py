@@ -18,6 +18,11 @@ from typing import BinaryIO, Final, cast
 LISTED_MAX: Final = 10_000
 """Names read from one folder; nobody keeps more schemas or key-value files, and each costs a look."""
 
+ABSENT: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENXIO, errno.EISDIR}
+)
+"""What systems say of a name behind which there is no file, or which none can have. After anything else there may be one."""
+
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """O_PATH needs no right to list the folder, only to pass through it."""
 _LISTED: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -58,10 +63,11 @@ def read_regular(path: Path, within: Path | None, max_bytes: int, private: tuple
 def open_regular(path: Path, within: Path | None, private: tuple[str, ...] = ()) -> BinaryIO:
     """Open the regular file at `path`, which must really lie in the folder `within`; None lets a link lead anywhere.
 
-    `private`: what the names directly in `within` begin with that no link may lead to.
+    `private`: what the names directly in `within` begin with that no link may lead to. A hard link may be to one of these, and the file
+    does not tell which, so then a file with more than one name is refused as well.
     Raises `FileRefusedError`, `FileNotFoundError` when there is no such name, and what the system says otherwise.
     """
-    return _checked(path, _opened(path, within, _FILE, private))
+    return _checked(path, _opened(path, within, _FILE, private), single=bool(private))
 
 
 def read_real(real: Path, max_bytes: int) -> bytes:
@@ -98,9 +104,12 @@ def shown(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _checked(path: Path, descriptor: int) -> BinaryIO:
+def _checked(path: Path, descriptor: int, *, single: bool = False) -> BinaryIO:
     try:
-        _check_regular(path, os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        _check_regular(path, status)
+        if single and status.st_nlink > 1:
+            raise FileRefusedError(path, "it has another name too (a hard link), perhaps that of a private file: put a copy of it there")
         return cast("BinaryIO", os.fdopen(descriptor, "rb", buffering=0))
     except BaseException:
         os.close(descriptor)

@@ -2,10 +2,11 @@
 
 A path is walked component by component, each opened relative to the folder before it and never through
 a link; links are read and walked by hand, and may lead anywhere inside the site. What was walked is
-what is served: there is no moment between looking and opening.
+what is served: there is no moment between looking and opening. What the system cannot give just now is not said to be absent.
 
     never: the script folder (whatever it is called here) and what is a hard link to a file in it, names that
-           begin with a dot, anything outside, anything that is not a regular file
+           begin with a dot, anything outside, anything that is not a regular file, and what is a hard link to goop.json, data.db
+           with what lies beside it, or a file in data/
 
 Shared by the web, the network and `goop.site.read`. It must not know who asks.
 """
@@ -17,13 +18,21 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, cast
 
+import structlog
+
+from goop2.regular_files import ABSENT
+
 SITE: Final = "site"
+PRIVATE: Final = ("data", "goop.json")
+"""What names in the peer folder begin with that nobody but the owner gets: data/, data.db with what lies beside it, goop.json, copies."""
+PRIVATE_FOLDER: Final = "data"
 INDEX: Final = "index.html"
 PATH_MAX_CHARS: Final = 1024
 LINKS_MAX: Final = 16
@@ -41,6 +50,17 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _IT_IS_A_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 """What systems say to O_NOFOLLOW at a link; ENOTDIR also to a file where a folder should be."""
 
+_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What every file would meet now, so that a list made meanwhile would be of nothing."""
+SAID_AGAIN_SECONDS: Final = 60.0
+"""So long the owner is not told once more that files cannot be read for the same reason: visitors ask for many."""
+UNREADABLE_RETRY_SECONDS: Final = 5
+"""When whoever asked may ask again for what could not be read: a shortage of descriptors is over soon, and a broken disk costs one try."""
+SHOWN_CHARS: Final = 200
+"""Of a path in the log."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.site")
+
 _NOT_IN_NAMES: Final = re.compile(r"[\x00\ud800-\udfff]")
 """What no system takes in a name."""
 
@@ -53,6 +73,14 @@ class NotServed(Exception):
 
 class IsFolder(NotServed):
     """It is a folder; with a `/` behind it its index.html would be meant."""
+
+
+class UnreadableError(OSError):
+    """The system cannot say whether there is such a file, or cannot give it now: no descriptor left, a broken disk, no permission."""
+
+    def __init__(self, path: str, cause: OSError) -> None:
+        reason = cause.strerror or type(cause).__name__
+        super().__init__(cause.errno or errno.EIO, f"it cannot be read now ({reason})", path)
 
 
 class TooLarge(Exception):
@@ -95,25 +123,31 @@ class SiteFiles:
     def __init__(self, folder: Path, script_dirs: Iterable[Path]) -> None:
         self.root = folder / SITE
         self._script_dirs = frozenset(script_dirs)
+        self._folder = folder
+        self._said: dict[int | None, float] = {}
+        """Why files could not be read, by the system's number → when the owner was told last."""
 
     def open(self, path: str) -> SiteFile:
-        """The file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there. Raises `NotServed`, `IsFolder`."""
+        """The file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there.
+
+        Raises `NotServed`, `IsFolder`, `UnreadableError`.
+        """
         relative = path.removeprefix("/")
         if not relative or relative.endswith("/"):
             relative += INDEX
-        with contextlib.ExitStack() as stack:
+        with self._told_apart(relative), contextlib.ExitStack() as stack:
             descriptor = Walk(self.root, self.hidden(), stack).to_file(components(relative))
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 raise IsFolder(relative)
-            if not stat.S_ISREG(status.st_mode) or self._is_script(status):
+            if not stat.S_ISREG(status.st_mode) or self._is_secret(status):
                 raise NotServed(relative)
             # A duplicate: the walk closes its own.
             return SiteFile(relative, cast("BinaryIO", os.fdopen(os.dup(descriptor), "rb", buffering=0)), status)
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """The content at `path`. Raises `NotServed`, `IsFolder`, and `TooLarge` beyond `max_bytes`."""
-        with self.open(path) as file:
+        """The content at `path`. Raises `NotServed`, `IsFolder`, `UnreadableError`, and `TooLarge` beyond `max_bytes`."""
+        with self.open(path) as file, self._told_apart(file.path):
             # Read, not asked: a file can grow after its size was taken.
             content = bytearray()
             while piece := file.content.read(max_bytes + 1 - len(content)):
@@ -123,9 +157,12 @@ class SiteFiles:
         return bytes(content)
 
     def listing(self) -> list[Listed]:
-        """Every file `open` gives, by path, without those behind links to folders. At most LISTED_MAX."""
+        """Every file `open` gives, by path, without those behind links to folders. At most LISTED_MAX.
+
+        Raises `UnreadableError` where the whole site cannot be listed; a file or a folder that cannot be read on its own is left out.
+        """
         found: list[Listed] = []
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(NotServed), self._told_apart(SITE):
             root = os.open(self.root, _ROOT)
             try:
                 self._list(root, "", found, self.hidden(), 0)
@@ -139,8 +176,15 @@ class SiteFiles:
         for name in sorted(os.listdir(folder)):
             if name.startswith(".") or _NOT_IN_NAMES.search(name) or len(found) >= LISTED_MAX:
                 continue
-            with contextlib.suppress(OSError, NotServed):
+            try:
                 self._list_one(folder, name, prefix + name, found, hidden, depth)
+            except NotServed:
+                continue
+            except OSError as error:
+                if error.errno in _SHORTAGES:
+                    raise
+                if error.errno not in ABSENT:
+                    self._tell(prefix + name, error)
 
     def _list_one(self, folder: int, name: str, path: str, found: list[Listed], hidden: _Hidden, depth: int) -> None:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -150,37 +194,61 @@ class SiteFiles:
                 self._list(inner, f"{path}/", found, hidden, depth + 1)
             finally:
                 os.close(inner)
-        elif stat.S_ISREG(status.st_mode) and not self._is_script(status):
+        elif stat.S_ISREG(status.st_mode) and not self._is_secret(status):
             found.append(_listed(path, status))
         elif stat.S_ISLNK(status.st_mode):
             with self.open(path) as target:
                 found.append(_listed(path, target.status))
 
-    def _is_script(self, status: os.stat_result) -> bool:
-        """Whether it is a script by another name: a hard link. What has one name alone was not come to through the scripts' folder."""
-        return status.st_nlink > 1 and any(_holds(folder, _identity(status)) for folder in self._script_dirs)
+    def _is_secret(self, status: os.stat_result) -> bool:
+        """Whether it is a script or a private file by another name: a hard link. What has one name alone is what it is called.
+
+        Raises OSError where these cannot be looked through: then nobody knows.
+        """
+        if status.st_nlink <= 1:
+            return False
+        return is_private(self._folder, status) or any(_holds(folder, _identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
-        """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case."""
+        """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case.
+
+        Raises OSError where one cannot be looked at: it would not be hidden.
+        """
         found = set()
         for folder in self._script_dirs:
-            with contextlib.suppress(OSError):
+            with _passing_over_absent():
                 found.add(_identity(folder.stat()))
         return frozenset(found)
 
+    @contextlib.contextmanager
+    def _told_apart(self, path: str) -> Iterator[None]:
+        """Raise `NotServed` where the system says that nothing is there, and `UnreadableError` for what else it says; the owner is told."""
+        try:
+            with _absent_as_not_served(path):
+                yield
+        except UnreadableError:
+            raise
+        except OSError as error:
+            self._tell(path, error)
+            raise UnreadableError(path, error) from None
+
+    def _tell(self, path: str, error: OSError) -> None:
+        now = time.monotonic()
+        if now - self._said.get(error.errno, -SAID_AGAIN_SECONDS) >= SAID_AGAIN_SECONDS:
+            self._said[error.errno] = now
+            _log.warning("a file of the site cannot be read", path=repr(path[:SHOWN_CHARS]), why=error.strerror or str(error))
+
 
 class Walk:
-    """One path on its way: the folders behind it, open, and how many links it has followed."""
+    """One path on its way: the folders behind it, open, and how many links it has followed. Raises `NotServed` and OSError."""
 
     def __init__(self, root: Path, hidden: _Hidden, stack: contextlib.ExitStack) -> None:
         self._root = root
         self._hidden = hidden
         self._stack = stack
         self._links = 0
-        try:
+        with _absent_as_not_served("the site"):
             self._folders = [self._opened(str(root), _ROOT, None)]
-        except OSError:
-            raise NotServed("the site") from None
         self._check_folder(self._folders[0])
 
     def to_file(self, components: list[str]) -> int:
@@ -219,15 +287,13 @@ class Walk:
 
     def _step(self, name: str, flags: int) -> int | str:
         """Descriptor of `name` in the current folder; where it is a link, what it says."""
-        try:
-            return self._opened(name, flags, self._folders[-1])
-        except OSError as error:
-            if error.errno not in _IT_IS_A_LINK:
-                raise NotServed(name) from None
-        try:
+        with _absent_as_not_served(name):
+            try:
+                return self._opened(name, flags, self._folders[-1])
+            except OSError as error:
+                if error.errno not in _IT_IS_A_LINK:
+                    raise
             return os.readlink(name, dir_fd=self._folders[-1])
-        except OSError:
-            raise NotServed(name) from None
 
     def _link(self, target: str) -> list[str]:
         """What is left to walk after a link to `target`; an absolute one begins at the site again."""
@@ -268,14 +334,50 @@ def components(path: str) -> list[str]:
     return parts
 
 
+def is_private(folder: Path, status: os.stat_result) -> bool:
+    """Whether a file is one that the peer in `folder` keeps for its owner: goop.json, the database, or something in data/.
+
+    Raises OSError where that cannot be known.
+    """
+    wanted = _identity(status)
+    with _passing_over_absent():
+        for name in os.listdir(folder):  # noqa: PTH208 - names alone
+            with _passing_over_absent():
+                if name.casefold().startswith(PRIVATE) and _identity(os.stat(f"{folder}/{name}")) == wanted:  # noqa: PTH116 - a link's end
+                    return True
+    return _holds(folder / PRIVATE_FOLDER, wanted)
+
+
 def _holds(folder: Path, wanted: tuple[int, int]) -> bool:
-    """Whether a file of that identity lies somewhere in `folder`."""
-    for inside, _, names in os.walk(folder):
+    """Whether a file of that identity lies somewhere in `folder`. Raises OSError where that cannot be known."""
+    for inside, _, names in os.walk(folder, onerror=_raise_unless_absent):
         for name in names:
-            with contextlib.suppress(OSError):
+            with _passing_over_absent():
                 if _identity(os.lstat(f"{inside}/{name}")) == wanted:
                     return True
     return False
+
+
+def _raise_unless_absent(error: OSError) -> None:
+    if error.errno not in ABSENT:
+        raise error
+
+
+@contextlib.contextmanager
+def _absent_as_not_served(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _raise_unless_absent(error)
+        raise NotServed(name) from None
+
+
+@contextlib.contextmanager
+def _passing_over_absent() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _raise_unless_absent(error)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

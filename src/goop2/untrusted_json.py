@@ -11,6 +11,7 @@ Every room may import this module; it imports none.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable
 from functools import cache
 from itertools import accumulate
@@ -75,6 +76,36 @@ def decode(content: bytes | str, type_: type[T] = object) -> T:  # type: ignore[
 @cache
 def _decoder(type_: Any) -> Decoder[Any]:
     return Decoder(type_)
+
+
+class DoubledKeys(dict[str, object]):
+    """An object in which a key is there twice; `key` is the one that is there most often."""
+
+    key = ""
+
+
+def with_doubled_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its pairs: the `object_pairs_hook` of `json.loads` for files in which `doubled_key` is looked for."""
+    document = dict(pairs)
+    if len(document) == len(pairs):
+        return document
+    doubled = DoubledKeys(document)
+    doubled.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+    return doubled
+
+
+def doubled_key(document: object) -> str:
+    """Return where a key is twice in one object of what `with_doubled_keys` made, as in `columns[2].name`; "" when nowhere."""
+    waiting: list[tuple[str, object]] = [("", document)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, DoubledKeys):
+            return f"{place}.{value.key}".removeprefix(".")
+        if isinstance(value, dict):
+            waiting += [(f"{place}.{key}", inner) for key, inner in reversed(value.items())]
+        elif isinstance(value, list):
+            waiting += [(f"{place}[{number}]", inner) for number, inner in reversed([*enumerate(value, 1)])]
+    return ""
 
 
 def _check_nesting(content: bytes) -> None:

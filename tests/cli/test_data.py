@@ -93,10 +93,27 @@ def test_a_query_gives_a_table_csv_and_json(filled: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT 1 AS x, 2 AS x, 3 AS x", ["x:1", "x:2", "x"]),
+        ('SELECT 1 AS x, 2 AS "x:1", 3 AS x', ["x:2", "x:1", "x"]),
+        ("SELECT 1 AS x, 2 AS X", ["x", "X"]),
+    ],
+)
+def test_double_columns_are_named_as_in_lua(filled: Path, sql: str, names: list[str]) -> None:
+    (row,) = json.loads(goop2("data", filled, "query", sql, "--json").stdout)
+    assert list(row) == names
+    code = f"function call() local rows = goop.db.query([[{sql}]]) local t = {{}} for k, v in pairs(rows[1]) do t[v] = k end return t end"
+    (filled / "site/lua/functions").mkdir(parents=True, exist_ok=True)
+    (filled / "site/lua/functions/names.lua").write_text(code)
+    assert json.loads(goop2("lua", "call", filled, "names").stdout) == names
+
+
 def test_values_that_need_care(filled: Path) -> None:
     sql = "SELECT text, number, raw, number AS text FROM notes"
     (row,) = json.loads(goop2("data", filled, "query", sql, "--json").stdout)
-    assert row == {"text": "evil \x1b[31m red", "number": str(BIG), "raw": "AAH/", "text:2": str(BIG)}
+    assert row == {"text:1": "evil \x1b[31m red", "number": str(BIG), "raw": "AAH/", "text": str(BIG)}
     shown = goop2("data", filled, "query", sql).stdout
     assert "blob, 3 bytes" in shown
     assert "\x1b" not in shown

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import tracemalloc
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mutagen.id3 import ID3, TIT2
 from tests.listen.sounds import FRAME_SECONDS, encoded, heard_seconds, mp3, wav
 
 from goop2.listen.mpeg import scan
-from goop2.listen.session import ListenError
+from goop2.listen.session import AudioUnreadableError, ListenError
 from goop2.listen.tracks import Library
 
 CLOSE_SECONDS = 0.1
@@ -168,3 +169,30 @@ def test_a_name_is_one_line_without_control_characters(library: Library, folder:
     name = library.load("song.mp3").name
     assert name.startswith("The Title\N{REPLACEMENT CHARACTER}[31mx")
     assert len(name) <= 200
+
+
+def test_a_file_that_cannot_be_opened_now_is_not_said_to_be_absent(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    track = library.load(wav(folder / "tone.wav", 1).name)
+
+    def opened(_path: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("goop2.listen.tracks.open_real", opened)
+    with pytest.raises(AudioUnreadableError, match="Too many open files"):
+        library.open(track)
+    monkeypatch.undo()
+    (folder / "tone.wav").unlink()
+    with pytest.raises(ListenError) as absent:
+        library.open(track)
+    assert not isinstance(absent.value, AudioUnreadableError)
+
+
+def test_a_hard_link_to_a_private_file_is_not_loaded(library: Library, folder: Path) -> None:
+    wav(folder / "tone.wav", 1)
+    (folder / "twin.wav").hardlink_to(folder / "tone.wav")
+    track = library.load("twin.wav")
+    (folder / "data/kept.wav").hardlink_to(folder / "tone.wav")
+    with pytest.raises(ListenError, match=r"twin\.wav is no file here"):
+        library.load("twin.wav")
+    with pytest.raises(ListenError, match=r"twin\.wav is no file here"):
+        library.open(track)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 from tests.p2p.hosts import asked, connect, loopback_host, new_identity, until
 
 from goop2.p2p import calling as calling_module
@@ -29,7 +31,7 @@ from goop2.p2p.serving import NotTaken, Received, Seen, Serving
 from goop2.p2p.stream import Stream
 from goop2.peer import open_peer
 from goop2.scripting.invocation import Caller
-from goop2.site_files import SiteFiles
+from goop2.site_files import SiteFiles, UnreadableError
 
 SETTINGS = {"lua": {"enabled": True, "rate_limit_per_peer": 5}, "profile": {"label": "Alice"}}
 FILES = {
@@ -136,6 +138,16 @@ async def test_what_is_not_for_others_is_not_found(two: Pair, path: str) -> None
     with pytest.raises(Refused, match="not found") as refused:
         await fetched(two, path)
     assert refused.value.reason == "not found"
+
+
+async def test_what_cannot_be_read_now_is_not_said_to_be_absent(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(_files: SiteFiles, path: str) -> object:
+        raise UnreadableError(path, OSError(errno.EMFILE, "Too many open files"))
+
+    monkeypatch.setattr(SiteFiles, "open", opened)
+    with pytest.raises(Refused) as refused:
+        await fetched(two, "/style.css")
+    assert refused.value.reason == "unavailable"
 
 
 @pytest.mark.parametrize("request_", [b"HELO\n", b"GET /" + b"x" * 4100 + b"\n", b"GET /" + b"x" * 9000 + b"\n", b"GET /ind", b""])
@@ -295,6 +307,41 @@ async def test_a_message_that_is_refused_is_answered_with_the_reason_and_not_sen
     assert two.received == []
     id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
     assert [message.id for message in two.received] == [id_]
+
+
+MALFORMED = [
+    (b'{"type":"msg","id":"8b4c","topic":"chat","payload":{"content":5}}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"chat","payload":[]}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"chat","payload":"hi"}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"chat","payload":{"content":"hi","timestamp":"now"}}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"chat.broadcast","payload":7}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"mq.ack","payload":{"msg_id":7}}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"identity.response","payload":{"content":[]}}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"group.invite","payload":{}}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":"group:g:members","payload":[]}', "8b4c"),
+    (b'{"type":"msg","id":"8b4c","topic":7}', "8b4c"),
+    (b"hello", None),
+    (b"7", None),
+]
+
+
+@pytest.mark.parametrize(("sent", "id_"), MALFORMED)
+async def test_a_malformed_message_is_refused_with_the_reason(two: Pair, sent: bytes, id_: str | None) -> None:
+    async with await two.caller.open(two.callee.peer_id, mq.PROTOCOL) as stream:
+        await stream.finish(sent + b"\n")
+        answer = json.loads(await stream.line(LineReader("the refusal", 4096), 5))
+    assert (answer["type"], answer.get("refused"), answer["code"], "id" in answer) == ("refused", id_, "forbidden", False)
+    assert "message is none" in answer["error"]
+    assert two.received == []
+
+
+async def test_the_owner_is_told_of_malformed_messages_once(two: Pair) -> None:
+    with capture_logs() as lines:
+        for number in range(3):
+            with pytest.raises(MessageRefused, match="payload of the chat message is none"):
+                await two.calling.send(two.callee.peer_id, "chat", b'{"content":%d}' % number)
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["a message is refused"]
+    assert not [line for line in lines if line["event"] == "exchange failed"]
 
 
 async def test_a_message_says_which_network_it_comes_from(two: Pair) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation_of, is_alive, open_pool, script_of, setup_of, stranger
 from tests.stopwatch import Stopwatch
 
@@ -444,3 +445,18 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
         assert (outcome.code is ErrorCode.OK, asked) == (False, [])
         called = await pool.run(invocation_of(script_of("function call() return goop.site.read('x') end", "function"), argument=b"{}"))
         assert (called.payload, asked) == (b'"secret"', ["site.read"])
+
+
+async def test_a_nursery_that_ends_is_said_once_however_many_workers_were_awaited() -> None:
+    async with open_pool() as pool:
+        nursery = pool._nursery.pid
+        assert nursery is not None
+        os.kill(nursery, signal.SIGSTOP)  # so that all are awaited when it ends
+        for _ in range(4):
+            pool._spawn()
+        await until(lambda: len(pool._nursery._pending) >= 4)
+        with capture_logs() as lines:
+            os.kill(nursery, signal.SIGKILL)
+            await until(lambda: pool._nursery.pid not in (None, nursery))
+            assert await hello(pool) == b"Hello, Alice!"
+        assert [line["event"] for line in lines if line["event"].startswith("starting")] == ["starting the worker nursery again"]

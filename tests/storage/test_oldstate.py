@@ -161,3 +161,19 @@ def test_a_name_that_is_not_utf_8_is_a_warning_that_can_be_written(database: Dat
     Path(os.fsdecode(os.fsencode(state) + b"/Jos\xe9.json")).write_text("{}")
     (warning,) = imported(database, peer)
     assert "Jos\N{REPLACEMENT CHARACTER}.json was not imported into goop.kv: its name is not UTF-8" in warning
+
+
+@pytest.mark.parametrize("name", ["goop.json", "data/metrics.token", "site/scores.json"])
+def test_a_file_with_another_name_is_not_imported(database: Database, tmp_path: Path, name: str) -> None:
+    """Which file the other name is of is not told by the file: it may be private."""
+    state, other = tmp_path / "site/lua/.state", tmp_path / name
+    state.mkdir(parents=True)
+    other.parent.mkdir(exist_ok=True)
+    other.write_text('{"api_key": "secret"}')
+    (state / "weather.json").hardlink_to(other)
+    (warning,) = import_files(database, state.parent, tmp_path)
+    assert "another name too (a hard link)" in warning
+    assert "put a copy of it there" in warning
+    assert keyvalue.get(database, COMMAND, "api_key") is None
+    other.unlink()
+    assert "1 file" in import_files(database, state.parent, tmp_path)[0]

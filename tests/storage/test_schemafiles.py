@@ -171,7 +171,9 @@ def test_a_table_of_that_name_that_is_not_typed_is_a_warning(database: Database,
         ({"acess": {"read": "local"}}, "acess is not known; did you mean access?"),
         ({"Access": {"read": "local"}}, "Access is not known; did you mean access?"),
         ({"role": {}}, "role is not known; did you mean roles?"),
-        ({"access": {"raed": "local"}}, "access.raed is not an operation"),
+        ({"access": {"raed": "local"}}, "access.raed is not an operation; there are read, insert, update, delete; did you mean read?"),
+        ({"access": {"read": "ownr"}}, "allowed is open, group, email, owner, local; did you mean owner?"),
+        ({"roles": {"editor": {"delte": True}}}, "true or false; did you mean delete?"),
         ({"access": {"read": "nobody"}}, 'access.read is "nobody"; allowed is open, group, email, owner, local'),
         ({"access": {"read": ["local"]}}, "access.read is a list"),
         ({"access": "local"}, 'access is "local"; it should be an object'),
@@ -215,6 +217,45 @@ def test_a_registered_table_keeps_its_policies_and_it_is_said_who_may_read(datab
     assert "did you mean access?" in warning
     assert "the table posts keeps the policies it is registered with, so anyone may read it" in warning
     assert policies(database)["read"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"name": "posts", "colums": []}', "colums is not known; did you mean columns?; columns must be a list of at least one column"),
+        ('{"nmae": "posts", "columns": [{"name": "a", "type": "text"}]}', "nmae is not known; did you mean name?; name is null"),
+        ('{"name": "posts", "columns": [{"name": "a", "type": "intger"}]}', "time, enum; did you mean integer?"),
+        (
+            '{"name": "posts", "columns": [{"name": "a", "typ": "text"}]}',
+            "columns[1].typ is not known; did you mean type?; columns[1].type",
+        ),
+    ],
+)
+def test_a_misspelt_word_that_leaves_no_table_is_asked_about(database: Database, tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "schemas").mkdir(exist_ok=True)
+    (tmp_path / "schemas/posts.json").write_text(text)
+    (warning,) = apply_files(database, tmp_path)
+    assert problem in warning
+    assert warning.endswith("No table is made of it")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            '{"name": "posts", "columns": [{"name": "a", "type": "text"}], "access": {"read": "local"}, "access": {"read": "open"}}',
+            "access",
+        ),
+        ('{"name": "posts", "columns": [{"name": "a", "type": "text"}], "access": {"read": "local", "read": "open"}}', "access.read"),
+        ('{"name": "posts", "columns": [{"name": "a", "type": "text", "type": "real"}]}', "columns[1].type"),
+    ],
+)
+def test_a_key_that_is_there_twice_makes_no_table(database: Database, tmp_path: Path, text: str, place: str) -> None:
+    (tmp_path / "schemas").mkdir(exist_ok=True)
+    (tmp_path / "schemas/posts.json").write_text(text)
+    (warning,) = apply_files(database, tmp_path)
+    assert f"posts.json: {place} is there twice, and only one of the two would count: make one of them. No table" in warning
+    assert database.rows("SELECT 1 FROM sqlite_schema WHERE name = 'posts'") == []
 
 
 @pytest.mark.parametrize("key", ["encrypted_at_rest", "version", "description", "$schema"])

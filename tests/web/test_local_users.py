@@ -8,6 +8,7 @@ import os
 import socket
 
 import pytest
+from structlog.testing import capture_logs
 
 from goop2.web.local_users import NOBODY, LocalUsers, by_proc, can_tell
 
@@ -60,11 +61,14 @@ def test_where_netlink_is_closed_the_kernels_tables_tell(monkeypatch: pytest.Mon
             assert users.user_of(client.getsockname(), listener.getsockname()) is None
 
 
-def test_a_machine_without_a_loopback_network_tells_nothing_and_stops_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Unreachable(socket.socket):
-        def connect(self, _address: object) -> None:
-            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+def test_a_loopback_that_is_down_is_a_warning_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_socket: socket.socket, _address: object) -> None:
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
-    assert can_tell() is True
-    monkeypatch.setattr("goop2.web.local_users.socket.socket", Unreachable)
-    assert can_tell() is False
+    assert can_tell()
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with capture_logs() as lines:
+        assert not can_tell()
+    (line,) = lines
+    assert (line["log_level"], line["why"]) == ("warning", "Network is unreachable")
+    assert "ip link set lo up" in line["remedy"]

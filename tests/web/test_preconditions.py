@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from email.utils import formatdate
 from typing import Any
 
@@ -26,6 +27,39 @@ async def ask(up: Served, *lines: str, method: str = "GET") -> Answer:
 
 
 CASES: dict[str, tuple[tuple[str, ...], int]] = {
+    "If-Match is empty": (("If-Match:",), 412),
+    "If-Match is blank": (("If-Match: \t ",), 412),
+    "If-Match is a list of nothing": (("If-Match: , ,",), 412),
+    "If-Match has empty elements": (("If-Match: ,, ETAG ,",), 200),
+    "If-Match has a star in rubbish": (("If-Match: x*",), 412),
+    "If-Match has a star in a list": (('If-Match: *, "x"',), 412),
+    "If-Match has no comma": (('If-Match: "x" ETAG',), 412),
+    "If-Match ends in rubbish": (("If-Match: ETAG, x",), 412),
+    "If-Match is not closed": (('If-Match: "',), 412),
+    "If-Match is empty and makes If-Unmodified-Since nothing": (("If-Match:", f"If-Unmodified-Since: {LATER}"), 412),
+    "If-None-Match is empty": (("If-None-Match:",), 200),
+    "If-None-Match is empty and makes If-Modified-Since nothing": (("If-None-Match:", f"If-Modified-Since: {LATER}"), 200),
+    "If-None-Match is anything": (("If-None-Match: *",), 304),
+    "If-None-Match has a star in rubbish": (("If-None-Match: x*",), 200),
+    "If-None-Match is nonsense": (("If-None-Match: x",), 200),
+    "If-Modified-Since is empty": (("If-Modified-Since:",), 200),
+    "If-Modified-Since is nonsense": (("If-Modified-Since: yesterday",), 200),
+    "If-Modified-Since is no day": (("If-Modified-Since: Sun, 99 Sep 2001 01:46:40 GMT",), 200),
+    "If-Modified-Since in asctime's form": (("If-Modified-Since: Sun Sep  9 01:46:40 2001",), 304),
+    "If-Modified-Since before, in asctime's form": (("If-Modified-Since: Sun Sep  9 01:46:39 2001",), 200),
+    "If-Modified-Since in RFC 850's form": (("If-Modified-Since: Sunday, 09-Sep-01 01:46:40 GMT",), 304),
+    "If-Unmodified-Since is empty": (("If-Unmodified-Since:",), 200),
+    "If-Range is empty": (("Range: bytes=0-1", "If-Range:"), 200),
+    "If-Range is nonsense": (("Range: bytes=0-1", "If-Range: x"), 200),
+    "If-Range is anything": (("Range: bytes=0-1", "If-Range: *"), 200),
+    "If-Range is a list": (("Range: bytes=0-1", 'If-Range: ETAG, "x"'), 200),
+    "Range is empty": (("Range:",), 200),
+    "Range is nonsense": (("Range: x",), 200),
+    "Range has no numbers": (("Range: bytes=-",), 200),
+    "Range has another unit": (("Range: lines=0-1",), 200),
+    "Range ends before it begins": (("Range: bytes=5-1",), 200),
+    "Range is negative": (("Range: bytes=--1",), 200),
+    "Range is in other digits": (("Range: bytes=\u0664-",), 200),
     "two lines of If-None-Match are one list": (('If-None-Match: "x"', "If-None-Match: ETAG"), 304),
     "two lines of If-Match are one list": (('If-Match: "x"', "If-Match: ETAG"), 200),
     "If-None-Match names another": (('If-None-Match: "x", "y"',), 200),
@@ -68,6 +102,18 @@ async def test_a_condition_is_met_or_not(up: Served, name: str, method: str) -> 
         assert answer.headers["last-modified"] == THEN
         assert answer.headers["etag"]
     assert (status == 304 or method == "HEAD") <= (answer.body == b"")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Lima"])
+async def test_a_date_that_names_no_zone_is_of_greenwich(up: Served, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert (await ask(up, "If-Modified-Since: Sun Sep  9 01:46:40 2001")).status == 304
+        assert (await ask(up, "If-Modified-Since: Sun Sep  9 01:46:39 2001")).status == 200
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 async def test_the_date_of_a_file_just_saved_tells_no_version(up: Served) -> None:

@@ -145,6 +145,7 @@ async def test_a_path_no_file_can_have_is_not_asked_for(visit: Visit, path: str)
         (b"ERR bad request\n", 404, "The peer knows no address like this."),
         (b"ERR forbidden\n", 403, "no peer gives files beyond 50 MB"),
         (b"ERR site disabled\n", 404, "has switched its site off"),
+        (b"ERR unavailable\n", 503, "cannot be read now"),
         (b"ERR <script>alert(1)</script>\n", 502, "&lt;script&gt;alert(1)&lt;/script&gt;"),
         (b"ERR " + b"{path.__class__}" * 50 + b"\n", 502, "{path.__class__}"),
     ],

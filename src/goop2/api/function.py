@@ -21,7 +21,7 @@ from goop2.scripting.catalog import Script
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation
 from goop2.scripting.limits import MEGABYTE_BYTES
-from goop2.site_files import NotServed, SiteFiles, TooLarge
+from goop2.site_files import UNREADABLE_RETRY_SECONDS, NotServed, SiteFiles, TooLarge, UnreadableError
 from goop2.tables import Tables, read_request
 
 NAME: Final = "api"
@@ -94,6 +94,9 @@ class Api:
             declared = await folder_threads.SITE.run(self._declared)
         except folder_threads.FolderHangsError as error:
             return Failure(ErrorCode.UNAVAILABLE, str(error))
+        except UnreadableError as error:
+            text = f"the API is closed, {FILE}: {error.strerror}"
+            return Failure(ErrorCode.UNAVAILABLE, text, retry_after_seconds=UNREADABLE_RETRY_SECONDS)
         if isinstance(declared, ApiFileError):
             return Failure(ErrorCode.UNAVAILABLE, f"the API is closed, its {FILE} is wrong: {declared}")
         if declared is not None:
@@ -106,10 +109,8 @@ class Api:
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except NotServed:
-            # A folder, a pipe, a link that leads out, no descriptor left: the owner has declared something, and nothing else is given.
+            # A folder, a pipe, a link that leads out: the owner has declared something, and nothing else is given.
             return ApiFileError("it cannot be read as a file of the site") if self._is_there() else None
-        except OSError as error:
-            return ApiFileError(f"it cannot be read ({error.strerror})")
         except ApiFileError as error:
             return error
         except TooLarge as error:

@@ -65,16 +65,6 @@ FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
-def unique(names: Sequence[str]) -> list[str]:
-    """Names for an object's keys: the second `a` is `a:2`."""
-    counts: dict[str, int] = {}
-    found = []
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        found.append(name if counts[name] == 1 else f"{name}:{counts[name]}")
-    return found
-
-
 def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
     """RFC 4180 but for the ends of lines, with a first line of names."""
     usual = csv.writer(stream, lineterminator="\n")
@@ -89,7 +79,9 @@ def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
     """An array of objects, one a line."""
-    keys = unique(names)
+    from goop2.storage.crossing import told_apart  # not for every start of the command
+
+    keys = told_apart(tuple(names))
     separator = "["
     for row in rows:
         record = msgspec.json.encode(dict(zip(keys, map(in_json, row), strict=True)))

@@ -18,6 +18,7 @@ from typing import cast
 from goop2.config.kinds import NotAllowedError
 from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
 from goop2.regular_files import FileRefusedError, NotRegularError, read_regular, shown
+from goop2.untrusted_json import doubled_key, with_doubled_keys
 
 FILE = "goop.json"
 FILE_MAX_BYTES = 1024 * 1024
@@ -81,13 +82,15 @@ def check(folder: Path, document: dict[str, object], environment: Mapping[str, s
 
 def _document(file: Path, content: bytes) -> dict[str, object]:
     try:
-        document: object = json.loads(content.decode("utf-8-sig"))
+        document: object = json.loads(content.decode("utf-8-sig"), object_pairs_hook=with_doubled_keys)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
     except json.JSONDecodeError as error:
         raise SettingsError(f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError):
         raise SettingsError(f"{file} is not JSON that can be read here: a number is too long or the nesting too deep") from None
+    if doubled := doubled_key(document):
+        raise SettingsError(f"{file}: {_printable(doubled)} is there twice, and only one of the two would count: make one of them")
     return _object(file, "", document)
 
 

@@ -24,6 +24,10 @@ class ListenError(Exception):
     """What was asked does not fit the session as it is; a sentence."""
 
 
+class AudioUnreadableError(ListenError):
+    """The system cannot give an audio file now: no descriptor left, a broken disk, no permission."""
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """An audio file that is loaded."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,9 +18,10 @@ from goop2.listen import flac, ogg, wav
 from goop2.listen.cover import Cover, cover_of
 from goop2.listen.front import begins
 from goop2.listen.mpeg import NoFrames, scan
-from goop2.listen.session import ListenError, Track
-from goop2.regular_files import open_real, shown
+from goop2.listen.session import AudioUnreadableError, ListenError, Track
+from goop2.regular_files import ABSENT, FileRefusedError, open_real, shown
 from goop2.scripting.printable import printable
+from goop2.site_files import is_private
 
 ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
 """Of the names files are offered by; what is in them is looked at when one is loaded."""
@@ -54,6 +56,7 @@ class Library:
         shown = printable(path, SHOWN_CHARS)
         real = self._real(path, shown)
         with _opened(real) as file:
+            self._check_open_to_all(file, shown)
             return _described(file, real, shown)
 
     def again(self, track: Track) -> Track:
@@ -69,6 +72,7 @@ class Library:
     def open(self, track: Track) -> BinaryIO:
         """A track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
         file = _opened(Path(track.path))
+        self._check_open_to_all(file, Path(track.path).name)
         if _stamp(file) != track.stamp:
             file.close()
             raise ListenError(f"{Path(track.path).name} has changed since it was loaded: load it again")
@@ -88,6 +92,17 @@ class Library:
         # Pages and scripts name files in UTF-8: one whose name is not cannot be chosen, and the others can.
         named = [path for path in found if shown(path) == path]
         return sorted(dict.fromkeys(named[:FILES_MAX]), key=str.casefold)
+
+    def _check_open_to_all(self, file: BinaryIO, shown: str) -> None:
+        """Raise `ListenError` where it is a private file by another name: a hard link."""
+        status = os.fstat(file.fileno())
+        try:
+            private = status.st_nlink > 1 and is_private(self._folder, status)
+        except OSError:
+            private = True
+        if private:
+            file.close()
+            raise ListenError(f"{shown} is no file here")
 
     def _hidden(self) -> list[Path]:
         return [self._script_dir.resolve(), (self._folder / "data").resolve()]
@@ -126,7 +141,8 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return io.BufferedReader(cast("io.RawIOBase", open_real(path)))
     except OSError as error:
-        raise ListenError(f"{shown(path.name)} cannot be opened: {error.strerror}") from None
+        kind = ListenError if isinstance(error, FileRefusedError) or error.errno in ABSENT else AudioUnreadableError
+        raise kind(f"{shown(path.name)} cannot be opened: {error.strerror}") from None
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
@@ -135,10 +151,11 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
 
 
 def _is_file(path: Path) -> bool:
+    """What cannot be looked at counts as one: opening it says why."""
     try:
-        return path.is_file()
-    except OSError:
-        return False
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        return error.errno not in ABSENT
 
 
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:

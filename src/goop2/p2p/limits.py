@@ -187,3 +187,7 @@ class Limits:
     """Sent to us on streams they opened. Requests are small; what we asked for is not counted."""
     buffered_bytes: int = 64 * MEGABYTE_BYTES
     """Received and not yet read, of all streams of all peers."""
+
+
+MALFORMED_TOLD_SECONDS = 60.0
+"""The owner is told of a message that is none at most so often; each sender is told every time."""

@@ -25,6 +25,7 @@ from goop2.p2p.limits import (
     KEPT_LIFE_SECONDS,
     KEPT_WAIT_SECONDS,
     KEPT_WAITING_MAX,
+    MALFORMED_TOLD_SECONDS,
     READ_MAX_BYTES,
     REQUEST_SECONDS,
     SEALED_FILES_BYTES,
@@ -38,7 +39,7 @@ from goop2.p2p.sealing import Sealing
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.site_files import NotServed, SiteFile, SiteFiles
+from goop2.site_files import NotServed, SiteFile, SiteFiles, UnreadableError
 
 if TYPE_CHECKING:
     from goop2.p2p.host import Host
@@ -100,6 +101,8 @@ class Serving:
         self._seen = Seen()
         self._keeping: dict[tuple[str, str], asyncio.Future[None]] = {}
         """Messages that are being kept, by sender and id; raises why they are not, in the end."""
+        self._malformed_told = -MALFORMED_TOLD_SECONDS
+        """When the owner was last told of a message that is none."""
         self._waiting = 0
         """Kept streams without a request."""
         self._sealing = sealing or Sealing()
@@ -135,8 +138,11 @@ class Serving:
             return
         try:
             file = await folder_threads.SITE.run(self._files.open, path)
-        except (NotServed, folder_threads.FolderHangsError):  # the network has no word for "not now"
+        except NotServed:
             await stream.finish(site.refusal(site.NOT_FOUND))
+            return
+        except (UnreadableError, folder_threads.FolderHangsError):
+            await stream.finish(site.refusal(site.UNAVAILABLE))
             return
         with file:
             if box is None or not await self._send_sealed(stream, file, box):
@@ -188,22 +194,38 @@ class Serving:
 
     async def answer_mq(self, stream: Stream) -> None:
         """One message: kept, then acknowledged."""
-        message = mq.message(await read_line(stream, mq.message_reader()))
+        await stream.finish(await self._mq_answer(stream))
+
+    async def _mq_answer(self, stream: Stream) -> bytes:
+        message = mq.Message("")
         try:
-            await self._take(stream, message)
+            message = mq.message(await read_line(stream, mq.message_reader()))
+            event = self._event(stream, message)
         except NotOpened as fault:
             self._log.info("a sealed message is refused", peer=stream.peer, why=str(fault))
-            refusal = mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot open what is sealed for it", cannot_open=True)
+            return mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot open what is sealed for it", cannot_open=True)
+        except RemoteFault as fault:
+            self._tell_malformed(stream.peer, str(fault))
+            of = mq.Message(fault.id) if isinstance(fault, mq.NotAMessageError) else message
+            return mq.send_refusal(of, mq.FORBIDDEN, str(fault))
+        try:
+            await self._keep_once(Received(stream.peer, message.id, event, stream.origin))
         except NotTaken as fault:
-            refusal = mq.send_refusal(message, fault.code, str(fault), fault.retry_after_seconds)
-        else:
-            refusal = mq.send_ack(message)
-        await stream.finish(refusal)
+            return mq.send_refusal(message, fault.code, str(fault), fault.retry_after_seconds)
+        return mq.send_ack(message)
 
-    async def _take(self, stream: Stream, message: mq.Message) -> None:
+    def _event(self, stream: Stream, message: mq.Message) -> topics.Event:
         free = topics.is_free(message.topic)
         payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
-        await self._keep_once(Received(stream.peer, message.id, topics.read(message.topic, payload), stream.origin))
+        return topics.read(message.topic, payload)
+
+    def _tell_malformed(self, peer: str, why: str) -> None:
+        """Tell the owner, once in a while: a stranger's program that repeats itself, under many ids, must not fill the log."""
+        now = time.monotonic()
+        quiet = now - self._malformed_told < MALFORMED_TOLD_SECONDS
+        if not quiet:
+            self._malformed_told = now
+        (self._log.info if quiet else self._log.warning)("a message is refused", peer=peer, why=repr(why))
 
     async def _keep_once(self, message: Received) -> None:
         """Raises, for a repeat too, when the message is not kept."""

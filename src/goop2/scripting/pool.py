@@ -136,6 +136,8 @@ class Pool:
         """Lane → workers it holds."""
         self._spawning: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
+        self._restarting = 0
+        """Workers that were awaited when the nursery ended, and wait for the next one."""
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._checking: asyncio.TimerHandle | None = None
@@ -615,10 +617,15 @@ class Pool:
     async def _restart_nursery(self, error: NurseryLost) -> None:
         if self._stopped:
             return
-        log.error("starting the worker nursery again", cause=str(error))
-        await asyncio.sleep(RESPAWN_SECONDS)
-        if not self._stopped and self._nursery.pid is None:
-            self._nursery.start()
+        if not self._restarting:  # as many come here as workers were awaited; the owner is told once
+            log.error("starting the worker nursery again", cause=str(error))
+        self._restarting += 1
+        try:
+            await asyncio.sleep(RESPAWN_SECONDS)
+            if not self._stopped and self._nursery.pid is None:
+                self._nursery.start()
+        finally:
+            self._restarting -= 1
         if not self._stopped:
             self._spawn()
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final
 
 from goop2.storage.errors import StorageError
+from goop2.storage.likeness import hint
 from goop2.storage.limits import COLUMNS_MAX
 from goop2.storage.values import AUTOMATIC, TYPES, Value, check, shown, stored
 
@@ -225,7 +226,7 @@ def _column(document: object, place: str, fail: Fail, source: Source) -> Column:
     name = _name(document.get("name"), f"{place}.name", fail, source)
     kind = document.get("type")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise fail(f"{place}.type", f"is {shown(kind)}; allowed is {', '.join(TYPES)}")
+        raise fail(f"{place}.type", f"is {shown(kind)}; allowed is {', '.join(TYPES)}{hint(kind, TYPES) if source is Source.FILE else ''}")
     flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
     if flags["auto"] and kind not in AUTOMATIC:
         raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")

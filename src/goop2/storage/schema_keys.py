@@ -6,19 +6,17 @@ key of a newer program, which resembles nothing and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from goop2.storage.columns import OPERATIONS, POLICIES
+from goop2.storage.likeness import hint, resembled
 from goop2.storage.values import SHOWN_CHARACTERS, shown
 
 TABLE_KEYS: Final = ("name", "columns", "access", "roles", "context", "system_key")
 COLUMN_KEYS: Final = ("name", "type", "required", "key", "auto", "default", "values")
 VALUE_KEYS: Final = ("key", "label")
-LETTERS_APART_MAX: Final = 2
-SHORT_KEY_LETTERS: Final = 3
-"""A known key of so few letters is resembled by one letter's difference alone: at two, most words of three would resemble it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,11 @@ def _of_access(access: object) -> Iterator[Oddity]:
         return
     for operation, policy in access.items():
         if operation not in OPERATIONS:
-            yield Oddity(f"access.{_key(operation)}", f"is not an operation; there are {', '.join(OPERATIONS)}", closes=True)
+            message = f"is not an operation; there are {', '.join(OPERATIONS)}{hint(operation, OPERATIONS)}"
+            yield Oddity(f"access.{_key(operation)}", message, closes=True)
         elif policy not in (None, "", *POLICIES):
-            yield Oddity(f"access.{operation}", f"is {shown(policy)}; allowed is {', '.join(POLICIES)}", closes=True)
+            message = f"is {shown(policy)}; allowed is {', '.join(POLICIES)}{hint(policy, POLICIES)}"
+            yield Oddity(f"access.{operation}", message, closes=True)
 
 
 def _of_roles(roles: object) -> Iterator[Oddity]:
@@ -74,17 +74,15 @@ def _of_roles(roles: object) -> Iterator[Oddity]:
     for role, allowed in roles.items():
         for operation, may in allowed.items():
             if operation not in OPERATIONS or not isinstance(may, bool):
-                yield Oddity(
-                    f"roles.{_key(role)}.{_key(operation)}", f"should be one of {', '.join(OPERATIONS)}, true or false", closes=True
-                )
+                message = f"should be one of {', '.join(OPERATIONS)}, true or false{hint(operation, OPERATIONS)}"
+                yield Oddity(f"roles.{_key(role)}.{_key(operation)}", message, closes=True)
 
 
 def _unknown(document: dict[str, object], known: tuple[str, ...], prefix: str) -> Iterator[Oddity]:
     for key in document:
         if key not in known:
             meant = resembled(key, known)
-            hint = f"; did you mean {meant}?" if meant else ""
-            yield Oddity(f"{prefix}{_key(key)}", f"is not known{hint}", closes=bool(meant))
+            yield Oddity(f"{prefix}{_key(key)}", f"is not known{hint(key, known)}", closes=bool(meant))
 
 
 def _key(key: str) -> str:
@@ -96,25 +94,3 @@ def _listed(items: object, place: str) -> Iterator[tuple[str, dict[str, object]]
     for number, item in enumerate(items if isinstance(items, list) else [], 1):
         if isinstance(item, dict):
             yield f"{place}[{number}]", item
-
-
-def resembled(key: str, known: Iterable[str]) -> str:
-    """Return the known key that `key` is one or two letters from, "" when there is none."""
-    apart = {name: letters_apart(key.casefold(), name) for name in known}
-    near = [name for name, letters in apart.items() if letters <= (LETTERS_APART_MAX if len(name) > SHORT_KEY_LETTERS else 1)]
-    return min(near, key=apart.__getitem__, default="")
-
-
-def letters_apart(one: str, other: str) -> int:
-    """Return how many letters must be added, dropped, replaced or swapped with their neighbour; exact up to LETTERS_APART_MAX."""
-    if abs(len(one) - len(other)) > LETTERS_APART_MAX:
-        return LETTERS_APART_MAX + 1
-    before, row = list[int](), list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        earlier, before, row = before, row, [i]
-        for j, against in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != against))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, earlier[j - 2] + 1)
-            row.append(cost)
-    return row[-1]

@@ -21,6 +21,7 @@ from goop2.storage.layout import make_table, register_again, table_there
 from goop2.storage.policies import LOCAL, ROLES_NOT_OBEYED
 from goop2.storage.schema_keys import Oddity, oddities
 from goop2.storage.typed import TypedTables
+from goop2.untrusted_json import doubled_key, with_doubled_keys
 
 FOLDER: Final = "schemas"
 ENDING: Final = ".json"
@@ -186,7 +187,12 @@ def read(file: Path, folder: Path) -> Declared:
     given: Any = {**document, "access": None} if access_is_odd else document
     if not isinstance(given.get("roles"), dict):
         given = {**given, "roles": None}
-    return Declared(columns.parse_table(given, _fail, columns.Source.FILE), odd, bool(document.get("access")))
+    try:
+        table = columns.parse_table(given, _fail, columns.Source.FILE)
+    except SchemaFileError as error:
+        # A key that is misspelt may be the one that is missing.
+        raise SchemaFileError("; ".join(map(str, [*odd, error]))) from None
+    return Declared(table, odd, bool(document.get("access")))
 
 
 def _fail(place: str, message: str) -> StorageError:
@@ -203,11 +209,13 @@ def _document(file: Path, folder: Path) -> dict[str, Any]:
     if not text.strip():
         raise SchemaFileError("it is empty; a table has a name and columns")
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=with_doubled_keys)
     except json.JSONDecodeError as error:
         raise SchemaFileError(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError):
         raise SchemaFileError("it is not JSON that can be read: it is nested too deeply, or a number in it is too long") from None
+    if doubled := doubled_key(document):
+        raise SchemaFileError(f"{doubled} is there twice, and only one of the two would count: make one of them")
     if not isinstance(document, dict):
         raise SchemaFileError("the whole must be an object with name and columns")
     return document

@@ -29,7 +29,7 @@ from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.site_files import SiteFiles
+from goop2.site_files import UNREADABLE_RETRY_SECONDS, SiteFiles, UnreadableError
 from goop2.storage_health import StorageHealth
 from goop2.tables import Tables
 from goop2.web import broadcasts
@@ -211,6 +211,9 @@ class DoorApp:
             pass
         except FolderHangsError as error:
             await send_failure(send, Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=SITE_SECONDS))
+        except UnreadableError as error:
+            text = f"{error.filename}: {error.strerror}"
+            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, text, retry_after_seconds=UNREADABLE_RETRY_SECONDS))
         except BodyTooLarge as error:
             await refused(scope, receive, send, error)
         except Exception:

@@ -30,7 +30,7 @@ class _File(msgspec.Struct):
 
 
 class KeptPorts:
-    """The ports of the sites of one peer's browsers. Blocking, and small."""
+    """The ports of the sites of one peer's browsers. Blocking, and small. Raises OSError while the file cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -69,7 +69,7 @@ class KeptPorts:
             return decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _File).sites
         except FileNotFoundError:
             return {}
-        except (OSError, FileRefusedError, InvalidJsonError) as error:
+        except (FileRefusedError, InvalidJsonError) as error:  # not what the system says: a file that cannot be read now is not lost
             _log.warning("sites get new ports: the kept ones cannot be read", file=FILE, why=str(error))
             with contextlib.suppress(OSError):
                 file.rename(file.with_suffix(".json.bad"))

@@ -19,10 +19,10 @@ from goop2.listen.boundaries import Boundary, sound
 from goop2.listen.cover import Cover
 from goop2.listen.listening import Listening
 from goop2.listen.operations import group
-from goop2.listen.session import ListenError, Track
+from goop2.listen.session import AudioUnreadableError, ListenError, Track
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.site_files import SiteFile
+from goop2.site_files import UNREADABLE_RETRY_SECONDS, SiteFile
 from goop2.untrusted_json import InvalidJsonError, decode
 from goop2.web.answers import send_failure, send_json
 from goop2.web.bodies import read_json
@@ -147,7 +147,7 @@ class Listen:
             track = self._listening.track(_query(call).get("session", ""))
             return track, await asyncio.to_thread(self._listening.open, track)
         except ListenError as error:
-            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+            await _send_no_track(call, error)
             return None
 
     async def _begins(self, call: Call, track: Track, file: BinaryIO) -> Boundary:
@@ -167,7 +167,7 @@ class Listen:
             if track != self._pictured:
                 self._picture, self._pictured = await asyncio.to_thread(self._listening.cover, track), track
         except ListenError as error:
-            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, str(error)), call.headers)
+            await _send_no_track(call, error)
             return
         cover = self._picture
         if cover is None:
@@ -236,6 +236,12 @@ class _From:
     def read(self, size: int) -> bytes:
         """From where it is."""
         return self._file.read(size)
+
+
+async def _send_no_track(call: Call, error: ListenError) -> None:
+    unreadable = isinstance(error, AudioUnreadableError)
+    code, seconds = (ErrorCode.UNAVAILABLE, UNREADABLE_RETRY_SECONDS) if unreadable else (ErrorCode.NOT_FOUND, None)
+    await send_failure(call.send, Failure(code, str(error), retry_after_seconds=seconds), call.headers)
 
 
 def _query(call: Call) -> dict[str, str]:

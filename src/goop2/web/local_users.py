@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import structlog
+
 NOBODY: Final = -1
 """The user of a socket that is not open any more, or that the kernel does not know."""
 ROOT: Final = 0
@@ -46,6 +48,9 @@ _ANSWER: Final = struct.Struct("=BBBB")
 _USER_AND_INODE: Final = struct.Struct("=II")
 _USER_AT: Final = _ANSWER.size + _SOCKET_ID.size + 12 + 12
 """Behind the socket's id, interface and cookie: expires, rqueue and wqueue, then uid and inode."""
+
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 
 
 class UnsupportedError(Exception):
@@ -167,6 +172,10 @@ def by_proc(client: Endpoint, server: Endpoint, folder: Path = Path("/proc/net")
     return None
 
 
+_OWN_CONNECTION_SECONDS: Final = 1.0
+"""For a connection to ourselves, which takes microseconds where nothing drops its packets."""
+
+
 def _in_table(endpoint: Endpoint, mapped: bool) -> str:
     """As the tables write it: words of four bytes in the machine's order, in hexadecimal."""
     address = ipaddress.ip_address(endpoint[0].partition("%")[0])
@@ -176,15 +185,19 @@ def _in_table(endpoint: Endpoint, mapped: bool) -> str:
 
 
 def can_tell() -> bool:
-    """Whether this platform tells whose a connection is, tried on one of our own; where that cannot be made, it does not."""
-    with socket.socket() as listener, socket.socket() as client, contextlib.closing(LocalUsers()) as users:
+    """Whether this platform tells whose a connection is, tried on one of our own. False, and a warning, where there can be none now."""
+    with contextlib.closing(LocalUsers()) as users:
         try:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            client.connect(listener.getsockname())
-        except OSError:  # the loopback interface is down, as in a network namespace nobody has set up
+            with socket.socket() as listener, socket.socket() as client:
+                client.settimeout(_OWN_CONNECTION_SECONDS)
+                listener.bind(("127.0.0.1", 0))
+                listener.listen()
+                client.connect(listener.getsockname())
+                return users.user_of(client.getsockname(), listener.getsockname()) is not None
+        except OSError as error:
+            remedy = "bring the loopback interface up (ip link set lo up) or mend its firewall; this peer need not be started again"
+            _log.warning("no browser of this machine reaches this peer now", why=error.strerror or str(error), remedy=remedy)
             return False
-        return users.user_of(client.getsockname(), listener.getsockname()) is not None
 
 
 def is_of(user: int | None, own: int) -> bool:

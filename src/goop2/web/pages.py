@@ -21,7 +21,7 @@ import msgspec
 from goop2 import folder_threads
 from goop2.content_types import content_type, is_text
 from goop2.folder_threads import FolderHangsError
-from goop2.site_files import IsFolder, NotServed, SiteFile, SiteFiles
+from goop2.site_files import UNREADABLE_RETRY_SECONDS, IsFolder, NotServed, SiteFile, SiteFiles
 from goop2.web.answers import Headers
 from goop2.web.calls import Call
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES
@@ -92,6 +92,9 @@ class SitePages:
         except FolderHangsError as error:
             text = f"{error}: its disk is away or hangs. Reload this page to try again."
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "This site cannot be read now", text, [(b"retry-after", b"10")])
+            return
+        except OSError:
+            await send_unreadable(call)
             return
         except NotServed:
             await send_page(
@@ -239,6 +242,14 @@ def _takes_gzip(accepted: str) -> bool:
         if name.strip() in ("gzip", "*"):
             return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
+
+
+async def send_unreadable(call: Call) -> None:
+    """Send that there may be such a file, and that the system does not give it now; what it says is the owner's business."""
+    text = "This peer cannot read it at the moment. Reload this page to try again."
+    await send_page(
+        call, HTTPStatus.SERVICE_UNAVAILABLE, "This file cannot be read now", text, [(b"retry-after", b"%d" % UNREADABLE_RETRY_SECONDS)]
+    )
 
 
 async def send_unmet(call: Call) -> None:

@@ -22,7 +22,7 @@ from goop2.p2p.protocols.faults import LocalFault
 from goop2.p2p.protocols.site import NOT_FOUND
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.site_files import INDEX
+from goop2.site_files import INDEX, UNREADABLE_RETRY_SECONDS
 from goop2.storage.errors import StorageError
 from goop2.tables import TABLE_OPERATIONS
 from goop2.untrusted_json import Decoder, InvalidJsonError, decode
@@ -50,6 +50,7 @@ _REFUSALS: Final = {
     "bad request": (HTTPStatus.NOT_FOUND, "There is nothing here", "The peer knows no address like this."),
     "forbidden": (HTTPStatus.FORBIDDEN, "This file is not given away", "The peer gives nobody {path}; no peer gives files beyond 50 MB."),
     "site disabled": (HTTPStatus.NOT_FOUND, "This peer shows no site", "It is there, and its owner has switched its site off."),
+    "unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "This file cannot be read now", "The peer cannot read it now: reload this page later."),
 }
 """A peer's own word for why there is no file → status, title and text of the page."""
 
@@ -134,7 +135,8 @@ class Visits:
             await send_to_folder(call)
             return
         status, title, text = _REFUSALS.get(refused.reason, (HTTPStatus.BAD_GATEWAY, _NO_PAGE, "{refused}."))
-        await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused))
+        later = [(b"retry-after", b"%d" % UNREADABLE_RETRY_SECONDS)] if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+        await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused), later)
 
     async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""

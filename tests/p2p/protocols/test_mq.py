@@ -45,6 +45,24 @@ def test_what_is_no_message_is_the_other_sides_fault(sent: bytes, why: str) -> N
     assert why in str(fault.value)
 
 
+@pytest.mark.parametrize(
+    ("sent", "id_"),
+    [
+        (b'{"type":"msg","id":"8b4c","seq":"7","topic":"chat"}', "8b4c"),
+        (b'{"type":"msg","id":"8b4c","topic":7}', "8b4c"),
+        (b'{"type":"msg","id":"8b4c","topic":""}', "8b4c"),
+        (b'{"type":"msg","id":7}', ""),
+        (b'{"type":"msg","id":"%s"}' % (b"x" * 1000), ""),
+        (b"[]", ""),
+        (b"hello", ""),
+    ],
+)
+def test_what_is_no_message_is_named_by_its_id_where_it_has_one(sent: bytes, id_: str) -> None:
+    with pytest.raises(mq.NotAMessageError) as fault:
+        mq.message(sent)
+    assert fault.value.id == id_
+
+
 @pytest.mark.parametrize("number", [b"7", b"7.0"])
 def test_a_number_may_be_written_with_a_fraction_of_nothing(number: bytes) -> None:
     assert mq.message(SENT.replace(b"7", number)) == CHAT

@@ -59,6 +59,8 @@ EVENTS: list[tuple[str, bytes, Event]] = [
     ),
     ("group:g:members", b'{"members":[]}', Group("g", "members", Members([]))),
     ("group:g:members", b'{"members":null}', Group("g", "members", Members([]))),
+    ("chat", b"{}", Chat("")),
+    ("chat", b'{"content":null,"timestamp":5}', Chat("", 5)),
     ("group:g:meta", b'{"group_name":"G","group_type":"template"}', Group("g", "meta", Meta("G", "", "template"))),
     ("group:g:error", b'{"type":"error","group":"g","payload":{"code":"full","message":"no"}}', Group("g", "error", Refused("full", "no"))),
     ("group:g:error", b'{"code":"full"}', Group("g", "error", Refused("full"))),
@@ -76,8 +78,10 @@ def test_a_payload_becomes_an_event(topic: str, payload: bytes, event: Event) ->
 @pytest.mark.parametrize(
     ("topic", "payload"),
     [
-        ("chat", b"{}"),
+        ("chat", b"[]"),
+        ("chat", b'"hi"'),
         ("chat", b'{"content":7}'),
+        ("chat", b'{"content":"hi","timestamp":"now"}'),
         ("chat", b"\xff"),
         ("mq.ack", b"null"),
         ("group:g:members", b"[]"),

@@ -56,6 +56,14 @@ class Ack(msgspec.Struct, frozen=True):
     seq: int | None = None
 
 
+class NotAMessageError(RemoteFault):
+    """A line is no message; `id` is the one it names all the same, "" when it names none."""
+
+    def __init__(self, reason: str, id_: str = "") -> None:
+        super().__init__(reason)
+        self.id = id_
+
+
 class MessageRefused(Exception):
     """The other side does not take the message; its own sentence is the text."""
 
@@ -92,15 +100,25 @@ def message_reader() -> LineReader:
 
 
 def message(content: bytes) -> Message:
-    """The message in a line. Raises `RemoteFault`."""
+    """The message in a line. Raises `NotAMessageError`."""
     try:
         sent = leniency.decode(content, _SentMessage)
     except InvalidJsonError as error:
-        raise RemoteFault(f"the message is none: {error}") from None
+        raise NotAMessageError(f"the message is none: {error}", _id_in(content)) from None
     for name, text, most in (("id", sent.id, ID_MAX_CHARS), ("topic", sent.topic, TOPIC_MAX_CHARS)):
         if not 0 < len(text) <= most:
-            raise RemoteFault(f"the message's {name} has {len(text)} characters; allowed are 1 to {most}")
+            why = f"the message's {name} has {len(text)} characters; allowed are 1 to {most}"
+            raise NotAMessageError(why, sent.id if len(sent.id) <= ID_MAX_CHARS else "")
     return Message(sent.id, sent.seq, sent.topic, msgspec.Raw(bytes(sent.payload)))
+
+
+def _id_in(content: bytes) -> str:
+    """The id in a line that is otherwise no message, so that its sender knows which one is refused."""
+    try:
+        id_ = leniency.decode(content, dict[str, object]).get("id")
+    except InvalidJsonError:
+        return ""
+    return id_ if isinstance(id_, str) and len(id_) <= ID_MAX_CHARS else ""
 
 
 def send(sent: Message, box: sealed.Box | None = None) -> bytes:

@@ -2,7 +2,7 @@ r"""`/goop/site/1.0.0`: a file of a peer's site.
 
     GET /path\n  →  OK <mime> <bytes>\n + body        the mime may hold blanks, so the size is the last word
                     EOK <mime> <bytes>\n + body       to a sealed request (sealed.py): the body is one box, and so many bytes long
-                    ERR <reason>\n                    not found, forbidden, bad request, site disabled
+                    ERR <reason>\n                    not found, forbidden, bad request, site disabled; ours besides: unavailable, for now
 
 States of a reader of answers: header → body → done; header → refused. A path is bytes between the first blank and the newline, as they
 are: nothing is decoded or resolved here, that is for whoever owns the files.
@@ -31,6 +31,8 @@ NOT_FOUND: Final = "not found"
 FORBIDDEN: Final = "forbidden"
 BAD_REQUEST: Final = "bad request"
 DISABLED: Final = "site disabled"
+UNAVAILABLE: Final = "unavailable"
+"""The file may be there, and cannot be read now; others show the word."""
 
 
 @dataclass(frozen=True, slots=True)

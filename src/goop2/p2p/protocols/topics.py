@@ -48,9 +48,9 @@ _WIRE_NAMES: Final = {
 
 
 class Chat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A direct message, or one to all. `timestamp` in ms since 1970 is the sender's, and may be missing."""
+    """A direct message, or one to all. `timestamp` in ms since 1970 is the sender's. Both may be missing (network.md)."""
 
-    content: str
+    content: str = ""
     timestamp: int | float | None = None
 
     @property
