@@ -43,6 +43,22 @@ async def test_a_folder_that_hangs_is_said_at_once_when_all_threads_hang_and_wor
     raise AssertionError("it never worked again")
 
 
+async def test_readers_who_go_before_the_time_is_over_leave_nothing_waiting_and_count_as_hanging_when_it_is() -> None:
+    threads, hang = FolderThreads("it", 2, 0.3), threading.Event()
+    gone = [asyncio.create_task(threads.run(hang.wait)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    assert not threads._waiting
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    with pytest.raises(FolderHangsError, match="it does not answer"):
+        await threads.run(int)
+    assert time.monotonic() - began < 0.2
+    hang.set()
+
+
 async def test_a_file_that_is_opened_too_late_is_closed() -> None:
     closed, hang = threading.Event(), threading.Event()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -22,7 +23,8 @@ SITE_SECONDS: Final = 10.0
 WATCH_THREADS_MAX: Final = 4
 """The watchers of a peer: scripts, schemas, and the site's pages."""
 
-_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
+_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any], float]
+"""Where it is waited for, its future, the work, and when it was asked for (`time.monotonic()`)."""
 
 
 class FolderHangsError(Exception):
@@ -44,18 +46,18 @@ class FolderThreads:
         self._changed = threading.Condition()
         self._threads = 0
         self._idle = 0
-        self._given_up = 0
-        """Jobs in a thread that nobody waits for any more."""
-        self._running: set[asyncio.Future[Any]] = set()
+        self._running: dict[asyncio.Future[Any], float] = {}
+        """What the threads do, and when it was asked for, whether anybody still waits for it or not."""
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Return what `work` returns, done in a thread. Raises what it raises, and `FolderHangsError`."""
-        if self._given_up >= self._threads_max:  # all of them hang: so would this one
+        if self._all_hang():  # so would this one
             raise FolderHangsError(f"{self._name} does not answer")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        job: _Job = (loop, future, lambda: work(*arguments), time.monotonic())
         with self._changed:
-            self._waiting.append((loop, future, lambda: work(*arguments)))
+            self._waiting.append(job)
             if self._idle >= len(self._waiting):
                 self._changed.notify()
             elif self._threads < self._threads_max:
@@ -67,9 +69,18 @@ class FolderThreads:
         except TimeoutError:
             if not future.cancelled():  # `work` raised it
                 raise
-            with self._changed:
-                self._given_up += future in self._running
             raise FolderHangsError(f"{self._name} does not answer") from None
+        finally:
+            if future.cancelled():  # its time is over, or whoever asked has gone
+                with self._changed, contextlib.suppress(ValueError):
+                    self._waiting.remove(job)
+
+    def _all_hang(self) -> bool:
+        if self._seconds is None:
+            return False
+        then = time.monotonic() - self._seconds
+        with self._changed:
+            return sum(asked <= then for asked in self._running.values()) >= self._threads_max
 
     def _work(self) -> None:
         while True:
@@ -78,13 +89,12 @@ class FolderThreads:
                 while not self._waiting:
                     self._changed.wait()
                 self._idle -= 1
-                loop, future, work = self._waiting.popleft()
-                self._running.add(future)
+                loop, future, work, asked = self._waiting.popleft()
+                self._running[future] = asked
             if not future.cancelled():
                 self._do(loop, future, work)
             with self._changed:
-                self._running.discard(future)
-                self._given_up = sum(each.cancelled() for each in self._running)
+                del self._running[future]
 
     def _do(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], work: Callable[[], Any]) -> None:
         result, problem = None, None

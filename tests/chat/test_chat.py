@@ -336,3 +336,17 @@ async def test_that_a_page_has_a_message_may_be_known_before_that_it_was_taken(p
     await peer.chat.send(ALICE, "hi")
     assert [each.state for each in await peer.chat.messages(ALICE)] == [DELIVERED]
     assert states == ["sending", DELIVERED]
+
+
+async def test_commands_that_wait_for_their_answers_keep_no_message_out(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.chat.chat.ANSWERING_MAX", 1)
+    never = asyncio.Event()
+
+    async def carry(*_of: object) -> None:
+        await never.wait()
+
+    peer.chat.join(carry, Caller)
+    assert await peer.chat.receive(ALICE, "id-1", "!hello", 1)
+    with pytest.raises(ChatRefusedError, match="too many commands"):
+        await peer.chat.receive(ALICE, "id-2", "!hello", 2)
+    assert await peer.chat.receive(ALICE, "id-3", "are you there?", 3)

@@ -79,6 +79,14 @@ def test_the_ring_keeps_a_number_of_bytes() -> None:
     assert runs.kept_bytes <= 10_000
 
 
+def test_the_names_of_host_calls_count_for_a_worker_may_invent_them() -> None:
+    runs = Runs()
+    for number in range(30):
+        invented = tuple(CallTime(f"{number}.{call}".ljust(4096, "x"), 0.0, 0.0) for call in range(250))
+        runs.add(run_of(number, calls=invented))
+    assert len(runs.recent(99)) < 17
+
+
 def test_the_newest_run_is_kept_however_large_it_is() -> None:
     runs = Runs(max_bytes=10)
     runs.add(run_of(1))

@@ -236,6 +236,21 @@ def test_a_classic_table_has_the_policies_of_its_insert_policy(
     assert ask(access, BOB, "update", table="old", id=1, data={"body": "x"}) == "old has no row 1 that you may change"
 
 
+def test_a_key_that_is_taken_removes_no_row_of_others_whatever_its_table_does_then(database: Database) -> None:
+    database.rows("CREATE TABLE votes (_id INTEGER PRIMARY KEY, _owner TEXT, _owner_email TEXT, _updated_at, k UNIQUE ON CONFLICT REPLACE)")
+    database.rows("INSERT INTO _tables (name, schema, insert_policy) VALUES ('votes', '', 'open')")
+    access = Access(database)
+    for visitor, key in (("alice", "x"), ("bob", "y")):
+        ask(access, Visitor(visitor), "insert", table="votes", data={"k": key})
+    changes: tuple[tuple[str, dict[str, object]], ...] = (("insert", {}), ("update", {"id": 2}))
+    for operation, request in changes:
+        refusal = ask(access, Visitor("bob"), operation, table="votes", data={"k": "x"}, **request)
+        assert refusal == "UNIQUE constraint failed: votes.k"
+    assert database.rows("SELECT _owner, k FROM votes ORDER BY _id") == [("alice", "x"), ("bob", "y")]
+    ask(access, Visitor("me", owner=True), "insert", table="votes", data={"k": "x"})  # it is the owner's table
+    assert database.rows("SELECT _owner FROM votes WHERE k = 'x'") == [("me",)]
+
+
 def test_a_visitors_row_is_theirs_whatever_it_says(access: Access) -> None:
     assert "set by the peer" in str(ask(access, BOB, "insert", table="notes", data={"body": "x", "_owner": "owner-id"}))
     ask(access, BOB, "insert", table="notes", data={"body": "mine"})

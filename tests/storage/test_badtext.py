@@ -32,6 +32,9 @@ def test_a_script_has_its_bytes(guests: Database) -> None:
     texts = [b"Ann", b"Jos\xe9", "Zoë".encode()]
     assert guests.query(QUERY, "SELECT name FROM guests ORDER BY _id").values == texts
     assert guests.query(QUERY, "SELECT name FROM guests WHERE _id > ? -- all\n;", (0,)).values == texts
+    for end in (";", ";;", "; ; ", "; -- all", ";\n/* all; */ ;", " -- all"):
+        assert guests.query(QUERY, f"SELECT name FROM guests ORDER BY _id{end}").values == texts, end
+    assert guests.query(QUERY, "SELECT name || '; -- x' FROM guests WHERE _id = 2").values == [b"Jos\xe9; -- x"]
     assert guests.query(QUERY, "WITH g AS (SELECT * FROM guests) SELECT name FROM g ORDER BY _id DESC LIMIT 2").values == texts[:0:-1]
     found = guests.query(QUERY, "SELECT _id, name AS name, x'ff' AS raw, 1.5 AS real, NULL AS gone FROM guests WHERE _id = 2")
     assert (found.names, found.values) == (("_id", "name", "raw", "real", "gone"), [2, b"Jos\xe9", b"\xff", 1.5, None])

@@ -54,3 +54,16 @@ def test_a_stranger_is_told_nothing_of_who_came_before(posts: Database) -> None:
         assert access.perform("count", Visitor("bob"), {"table": "posts", "where": f"{told} = 0"}) == 3
     with pytest.raises(AccessError):
         access.perform("count", Visitor("bob"), {"table": "posts", "where": "sqlite_log(1, 'x')"})
+
+
+@pytest.mark.parametrize("asked", ["_py_key() = 'secret'", "_py_key() IS NULL", "_py_caller() = 'bob'", "iif(_PY_KEY() > 'a', 1, 0)"])
+def test_a_stranger_is_told_nothing_of_the_key_another_asked_for(posts: Database, asked: str) -> None:
+    TypedTables(posts).create("codes", [{"name": "code", "type": "text", "key": True}], {"access": {"read": "owner", "insert": "open"}})
+    access = Access(posts)
+    access.perform("insert", Visitor("alice"), {"table": "codes", "data": {"code": "secret"}})
+    access.perform("insert", Visitor("bob"), {"table": "posts", "data": {"body": "mine"}})
+    for table in ("posts", "codes"):  # one whose rows all may read, and one that has a view with a key of its own
+        query = {"table": "codes", "where": "code = ?", "args": ["secret"]}
+        assert len(access.perform("query", Visitor("alice"), query)) == 1  # type: ignore[arg-type]
+        with pytest.raises(AccessError):
+            access.perform("exists", Visitor("bob"), {"table": table, "where": asked})

@@ -264,3 +264,14 @@ def test_a_dropped_table_is_no_longer_held(database: Database, tmp_path: Path) -
     save(tmp_path, POSTS)
     apply_files(database, tmp_path)
     assert policies(database)["read"] == "local"
+
+
+def test_a_file_of_endless_slips_is_one_short_warning_that_names_those_that_close_first(database: Database, tmp_path: Path) -> None:
+    strange = {f"later{number}": 1 for number in range(1000)}
+    save(tmp_path, {**POSTS, **strange, "x" * 100_000: 1, "\x1b[31mred": 1, "acess": {}, "access": {"y" * 100_000: "open"}})
+    (warning,) = apply_files(database, tmp_path)
+    assert len(warning) < 2000
+    assert "\x1b" not in warning
+    assert "did you mean access?" in warning.split("; later")[0]
+    assert "994 more keys of it are not known" in warning
+    assert warning.endswith("for you alone (local)")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 
 import pytest
 
-from goop2.web.local_users import NOBODY, LocalUsers, by_proc
+from goop2.web.local_users import NOBODY, LocalUsers, by_proc, can_tell
 
 
 def test_a_socket_that_nobody_holds_any_more_is_nobodys() -> None:
@@ -57,3 +58,13 @@ def test_where_netlink_is_closed_the_kernels_tables_tell(monkeypatch: pytest.Mon
             assert users.user_of(client.getsockname(), listener.getsockname()) == os.geteuid()
             monkeypatch.setattr("goop2.web.local_users.Path.open", lambda *_: closed())
             assert users.user_of(client.getsockname(), listener.getsockname()) is None
+
+
+def test_a_machine_without_a_loopback_network_tells_nothing_and_stops_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreachable(socket.socket):
+        def connect(self, _address: object) -> None:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    assert can_tell() is True
+    monkeypatch.setattr("goop2.web.local_users.socket.socket", Unreachable)
+    assert can_tell() is False

@@ -194,7 +194,7 @@ class Chat:
         check(content)
         with self._counting_refusals():
             self._check_rate(peer, origin)
-            if len(self._answering) >= ANSWERING_MAX:
+            if is_command(content) and len(self._answering) >= ANSWERING_MAX:
                 raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
             message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
         if message is not None and is_command(content):

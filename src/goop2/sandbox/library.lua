@@ -119,7 +119,7 @@ function library.tostring(...)
 end
 local tostring = library.tostring
 
--- LuaJIT's string.format shows addresses of its own for %s and %p; plain Lua knows neither of them for tables.
+-- LuaJIT's string.format shows addresses of its own for %s, %q and %p; plain Lua knows neither of them for tables.
 local SPECIFIER = "%%([-+ #0]*)([%d.]*)([%a%%])"
 
 -- The same template and arguments, with every address as text of ours.
@@ -134,7 +134,7 @@ function library.without_addresses(template, count, arguments)
     if conversion == "p" and place <= count then
       arguments[place] = value == nil and "NULL" or number_of(value)
       return "%" .. gsub(flags, "[^-]", "") .. width .. "s"
-    elseif conversion == "s" and ADDRESSED[type(value)] then
+    elseif (conversion == "s" or conversion == "q") and ADDRESSED[type(value)] then
       arguments[place] = tostring(value)
     end
   end)

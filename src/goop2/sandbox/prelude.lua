@@ -207,7 +207,16 @@ local function has_addressed(first, second, third, ...)
   if ADDRESSED[type(first)] or ADDRESSED[type(second)] or ADDRESSED[type(third)] then
     return true
   end
-  return select("#", ...) > 0 and has_addressed(...)
+  local count = select("#", ...)
+  if count > 0 then -- in a table: with hundreds of arguments a call for each three would fill the stack
+    local rest = { ... }
+    for index = 1, count do
+      if ADDRESSED[type(rest[index])] then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 -- Plain Lua's knows no address: it wants strings, and has no %p.

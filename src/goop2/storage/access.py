@@ -45,6 +45,8 @@ class Access:
         self._caller = ""
         self._key: Value = None
         self._condition = ""
+        self._conflict = ""
+        """In statements of strangers: the ON CONFLICT REPLACE of a table that another program made would remove rows of others."""
         database.connection.create_scalar_function(visible.CALLER_FUNCTION, self._who, 0, deterministic=True)
         database.connection.create_scalar_function(visible.KEY_FUNCTION, self._which, 0, deterministic=True)
 
@@ -58,7 +60,8 @@ class Access:
             raise AccessError("bad_request", f"unknown operation {shown(operation)}")
         if operation in OWNERS_OPERATIONS and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
-        self._caller, self._condition = visitor.id, condition
+        self._caller, self._condition, self._key = visitor.id, condition, None
+        self._conflict = "" if visitor.owner else "OR ABORT "
         self._database.begin_anew()
         try:
             return work(self, visitor, request)
@@ -288,7 +291,8 @@ class Access:
             return self._typed.insert(subject.name, data, owner)
         values = {**subject.settable(data), "_owner": owner.id, "_owner_email": owner.email}
         into, holes = ", ".join(map(quoted, values)), ", ".join("?" * len(values))
-        self._database.change(_writing(subject), f"INSERT INTO {quoted(subject.name)} ({into}) VALUES ({holes})", tuple(values.values()))
+        sql = f"INSERT {self._conflict}INTO {quoted(subject.name)} ({into}) VALUES ({holes})"
+        self._database.change(_writing(subject), sql, tuple(values.values()))
         return self._database.last_id
 
     def _update(self, subject: Subject, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
@@ -297,7 +301,7 @@ class Access:
             return self._typed.update_where(subject.name, data, where, arguments)
         values = subject.settable(data)
         assignments = ", ".join((*(f"{quoted(name)} = ?" for name in values), "_updated_at = CURRENT_TIMESTAMP"))
-        sql = f"UPDATE {quoted(subject.name)} SET {assignments} WHERE {where}"
+        sql = f"UPDATE {self._conflict}{quoted(subject.name)} SET {assignments} WHERE {where}"
         return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
 
     def role(self, visitor: Visitor, request: Request) -> dict[str, object]:

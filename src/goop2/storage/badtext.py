@@ -86,12 +86,12 @@ def rows_with(connection: apsw.Connection, place: Place) -> list[object]:
 def rows_again(
     cursor: apsw.Cursor, sql: str, arguments: Sequence[Any], skipped: int, flags: int, again: apsw.Cursor, read: Read, found: list[Place]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of `cursor`'s statement, which `again` runs, after `skipped` ones. What is not UTF-8 is added to `found`."""
+    """The rows of `cursor`'s statement after `skipped` ones; `again` runs it as `sql`, without a semicolon. What is not UTF-8: `found`."""
     sources = cursor.description_full
     name = f"r{secrets.token_hex(_NAME_BYTES)}"  # of no table
     columns = [f"c{number}" for number in range(len(sources))]
     asked = ", ".join(f"iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c}), typeof({c}) = 'text'" for c in columns)
-    wrapped = f"WITH {name}({', '.join(columns)}) AS (\n{_one_statement(sql)}\n) SELECT {asked} FROM {name} LIMIT -1 OFFSET {skipped}"
+    wrapped = f"WITH {name}({', '.join(columns)}) AS (\n{sql}\n) SELECT {asked} FROM {name} LIMIT -1 OFFSET {skipped}"
     for number, row in enumerate(again.execute(wrapped, arguments, prepare_flags=flags), skipped + 1):
         yield tuple(_value(row[2 * index], row[2 * index + 1], read, found, sources[index], number) for index in range(len(columns)))
 
@@ -110,11 +110,6 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _one_statement(sql: str) -> str:
-    """Without the sign at its end: what stands in brackets has none."""
-    return sql.rstrip().removesuffix(";")
 
 
 def sentence(place: Place, row_ids: Sequence[object]) -> str:

@@ -51,7 +51,7 @@ from goop2.storage.limits import (
     VISITOR_SECONDS,
 )
 from goop2.storage.patience import bound_functions
-from goop2.storage.statement import inspect, names_of
+from goop2.storage.statement import inspect, names_of, without_end
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 
 FILE: Final = "data.db"
@@ -183,6 +183,7 @@ class Database:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
         found: list[badtext.Place] = []
+        sql = without_end(self._connection.cursor(), role, sql, arguments)
         rows = badtext.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
         return badtext.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
 

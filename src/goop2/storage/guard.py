@@ -30,6 +30,9 @@ READABLE_REGISTRIES: Final = frozenset({"_tables", "_orm_schemas"})
 REFUSED_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "sqlite_log"})
 """SQL functions that reach beyond the database."""
 
+OUR_FUNCTIONS: Final = "_py_"
+"""How the names of SQL functions of ours begin (visible.py)."""
+
 LOOKING_PRAGMAS: Final = frozenset(
     {
         "data_version",
@@ -120,6 +123,12 @@ def _harmless_function(_role: Role, _first: str | None, function: str | None, *_
     return function is not None and function not in REFUSED_FUNCTIONS
 
 
+def _function_of_visitor(role: Role, first: str | None, function: str | None, database: str | None, inside: str | None) -> bool:
+    # Those of the views know who asks, and what was asked for before: they are for the view alone.
+    of_view = function is not None and function.startswith(OUR_FUNCTIONS)
+    return inside == role.view if of_view else _harmless_function(role, first, function, database, inside)
+
+
 _READING: Final[dict[int, Check]] = {
     apsw.SQLITE_SELECT: _always,
     apsw.SQLITE_FUNCTION: _harmless_function,
@@ -136,7 +145,7 @@ PERMITTED: Final[dict[Kind, dict[int, Check]]] = {
         apsw.SQLITE_DELETE: _user_table,
     },
     ONE_TABLE: {**_READING, apsw.SQLITE_READ: _the_table},
-    VISITOR: {**_READING, apsw.SQLITE_READ: _through_the_view},
+    VISITOR: {apsw.SQLITE_SELECT: _always, apsw.SQLITE_FUNCTION: _function_of_visitor, apsw.SQLITE_READ: _through_the_view},
     OWNER_READS: {
         **_READING,
         apsw.SQLITE_RECURSIVE: _always,

@@ -46,6 +46,8 @@ SCOPES: Final[Mapping[str, Callable[[Visitor], Scope]]] = {
 WANTS_EMAIL: Final = "this site wants your e-mail address: allow it in Settings, profile.share_email"
 """To a caller without one, where the policy is `email`. It is a courtesy: an e-mail address is what its caller says."""
 
+ROLES_NOT_OBEYED: Final = "roles are not obeyed by this version: insert, update and delete are read as the policy owner"
+
 LOCAL: Final = dict.fromkeys(DEFAULT_ACCESS, "local")
 """Of a table no registry names, or whose policy nobody knows: closed."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.storage.columns import OPERATIONS, POLICIES
-from goop2.storage.values import shown
+from goop2.storage.values import SHOWN_CHARACTERS, shown
 
 TABLE_KEYS: Final = ("name", "columns", "access", "roles", "context", "system_key")
 COLUMN_KEYS: Final = ("name", "type", "required", "key", "auto", "default", "values")
@@ -60,7 +60,7 @@ def _of_access(access: object) -> Iterator[Oddity]:
         return
     for operation, policy in access.items():
         if operation not in OPERATIONS:
-            yield Oddity(f"access.{operation}", f"is not an operation; there are {', '.join(OPERATIONS)}", closes=True)
+            yield Oddity(f"access.{_key(operation)}", f"is not an operation; there are {', '.join(OPERATIONS)}", closes=True)
         elif policy not in (None, "", *POLICIES):
             yield Oddity(f"access.{operation}", f"is {shown(policy)}; allowed is {', '.join(POLICIES)}", closes=True)
 
@@ -74,7 +74,9 @@ def _of_roles(roles: object) -> Iterator[Oddity]:
     for role, allowed in roles.items():
         for operation, may in allowed.items():
             if operation not in OPERATIONS or not isinstance(may, bool):
-                yield Oddity(f"roles.{role}.{operation}", f"should be one of {', '.join(OPERATIONS)}, true or false", closes=True)
+                yield Oddity(
+                    f"roles.{_key(role)}.{_key(operation)}", f"should be one of {', '.join(OPERATIONS)}, true or false", closes=True
+                )
 
 
 def _unknown(document: dict[str, object], known: tuple[str, ...], prefix: str) -> Iterator[Oddity]:
@@ -82,7 +84,12 @@ def _unknown(document: dict[str, object], known: tuple[str, ...], prefix: str) -
         if key not in known:
             meant = resembled(key, known)
             hint = f"; did you mean {meant}?" if meant else ""
-            yield Oddity(f"{prefix}{key}", f"is not known{hint}", closes=bool(meant))
+            yield Oddity(f"{prefix}{_key(key)}", f"is not known{hint}", closes=bool(meant))
+
+
+def _key(key: str) -> str:
+    """Return a key as a message names it: as it is, unless it is long or could steer a terminal."""
+    return key if len(key) <= SHOWN_CHARACTERS and key.isprintable() else shown(key)
 
 
 def _listed(items: object, place: str) -> Iterator[tuple[str, dict[str, object]]]:

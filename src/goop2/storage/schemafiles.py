@@ -18,7 +18,7 @@ from goop2.storage.columns import Column, Table
 from goop2.storage.database import Database
 from goop2.storage.errors import SchemaFileError, StorageError
 from goop2.storage.layout import make_table, register_again, table_there
-from goop2.storage.policies import LOCAL
+from goop2.storage.policies import LOCAL, ROLES_NOT_OBEYED
 from goop2.storage.schema_keys import Oddity, oddities
 from goop2.storage.typed import TypedTables
 
@@ -27,6 +27,8 @@ ENDING: Final = ".json"
 FILE_MAX_BYTES: Final = 1024 * 1024
 """A table of 100 columns with long enumerations takes a tenth of it."""
 WARNINGS_MAX: Final = 100
+ODDITIES_MAX: Final = 10
+"""Named of one file; whoever made more mistakes than that mends these first."""
 
 WHO_MAY_READ: Final = {
     "open": "anyone may read it",
@@ -36,7 +38,6 @@ WHO_MAY_READ: Final = {
     "local": "you alone may read it",
 }
 """Read policy → the sentence for the owner."""
-ROLES_NOT_OBEYED: Final = "roles are not obeyed by this version: insert, update and delete are read as the policy owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ def _apply(database: Database, file: Path, folder: Path) -> Iterator[str]:
 
 
 def _of_declared(database: Database, declared: Declared) -> Iterator[str]:
-    yield from map(str, declared.odd)
+    yield from map(str, sorted(declared.odd, key=lambda oddity: not oddity.closes)[:ODDITIES_MAX])
+    if len(declared.odd) > ODDITIES_MAX:
+        yield f"{len(declared.odd) - ODDITIES_MAX} more keys of it are not known"
     if declared.table.roles:
         yield ROLES_NOT_OBEYED
     present = TypedTables(database).lookup(declared.table.name)

@@ -28,6 +28,12 @@ def inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value
     return first
 
 
+def without_end(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> str:
+    """Return the one statement of `sql` without its semicolon and what follows that: it can stand in brackets."""
+    _, rest = _compile_first(cursor, role, sql, arguments)
+    return sql[: len(sql) - len(rest)].rstrip("; \t\n\f\r")
+
+
 def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
     """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
     found: list[tuple[bool | None, str]] = []

@@ -176,11 +176,14 @@ def _in_table(endpoint: Endpoint, mapped: bool) -> str:
 
 
 def can_tell() -> bool:
-    """Whether this platform tells whose a connection is, tried on one of our own."""
+    """Whether this platform tells whose a connection is, tried on one of our own; where that cannot be made, it does not."""
     with socket.socket() as listener, socket.socket() as client, contextlib.closing(LocalUsers()) as users:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        client.connect(listener.getsockname())
+        try:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            client.connect(listener.getsockname())
+        except OSError:  # the loopback interface is down, as in a network namespace nobody has set up
+            return False
         return users.user_of(client.getsockname(), listener.getsockname()) is not None
 
 
