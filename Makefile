@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
-.PHONY: help setup system demo test check bench lock vendor screenshots
+.PHONY: help setup system demo test check bench lock vendor screenshots record house
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -24,6 +24,12 @@ check: $(READY) ## style, types, import directions, documentation
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_docs.py
+
+record: $(READY) ## what commands, pages, scripts and the wire show, into tests/recording/recorded; look at the diff
+	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording
+
+house: $(READY) ## how long functions and files are, names used twice, short docstrings; tools/house.py --verbose lists them
+	@$(BIN)/python tools/house.py
 
 bench: $(READY) ## what we claim about speed, into docs/benchmarks.md
 	$(BIN)/python -m benchmarks

@@ -105,7 +105,7 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
     from goop2.cli.commands import goop2
 
     try:
-        # Not `goop2.main`: it has an error policy of its own.
+        # Not click's own `main`: it has an error policy of its own.
         with goop2.make_context("goop2", list(arguments)) as context:
             code = goop2.invoke(context)
     except click.exceptions.Exit as end:
