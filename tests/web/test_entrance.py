@@ -131,6 +131,11 @@ async def test_the_owners_own_browser_is_given_no_pass(up: Served) -> None:
     assert (answer.status, answer.headers["location"], answer.headers.get("set-cookie")) == (302, "/?a=1", None)
 
 
+@pytest.mark.parametrize("query", ["my-goop2-code=1", "q=goop2-code=1", "a&xgoop2-code="])
+async def test_what_only_looks_like_a_code_is_the_sites_own(up: Served, query: str) -> None:
+    assert (await up.ask(f"/?{query}")).status == 200
+
+
 async def test_where_nobody_can_tell_a_code_is_asked_for(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalUsers, "user_of", lambda *_: None)
     assert (await up.ask("/api/identity")).json["id"].startswith("visitor-")

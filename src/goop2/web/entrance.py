@@ -64,7 +64,7 @@ class Entrance:
         if realm is Realm.OPEN_SITE:
             return call
         place = visit_of(call.origin.peer_id) if realm is Realm.VISITED_SITE else OWN
-        if _PARAMETER in call.scope["query_string"] and not is_api and call.method in _READING:
+        if not is_api and call.method in _READING and _has_code(call.scope["query_string"]):
             await self._redeem(call, cookies, place)
             return None
         if realm is Realm.VISITED_SITE:
@@ -110,6 +110,11 @@ class Entrance:
             await send_page(_with_headers(call), HTTPStatus.FORBIDDEN, "This link is no longer good", text)
             return
         await send_page(_with_headers(call), HTTPStatus.FOUND, "One moment", "The page is at an address without the code.", headers)
+
+
+def _has_code(query: bytes) -> bool:
+    """Whether a query has a code: what only looks like one, in a value or at the end of a longer name, is the site's own."""
+    return _PARAMETER in query and any(pair.startswith(_PARAMETER) for pair in query.split(b"&"))
 
 
 def with_code(address: str, code: str) -> str:
