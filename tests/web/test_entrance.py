@@ -89,6 +89,13 @@ async def test_another_user_gets_nothing_of_a_visited_site(up: Served) -> None:
 
 
 @NEEDS_ROOT
+@pytest.mark.parametrize("path", [f"/p/{ANOTHER}/", "/as/mallory/"])
+async def test_another_user_takes_no_port_of_a_site(up: Served, path: str) -> None:
+    answer = await as_user(up, STRANGER_UID, path, host=up.console, user_agent="AppleWebKit/605 Safari/605")
+    assert (answer.status, answer.headers.get("location")) == (403, None)
+
+
+@NEEDS_ROOT
 async def test_a_code_lets_one_browser_in_once(up: Served) -> None:
     link = urlsplit(up.web.ways_in()["site"])
     first = await as_user(up, STRANGER_UID, f"{link.path}?{link.query}")

@@ -76,7 +76,7 @@ class Entrance:
     async def _goes_on(self, call: Call, cookies: bytes, place: str, is_api: bool) -> bool:
         """Whether a request may reach a visited site; False when it was answered."""
         if not self.is_owner(call.scope, cookies, place):
-            await _send_not_yours(call, is_api)
+            await send_not_yours(call, is_api)
             return False
         led = not is_api and call.header(b"sec-fetch-site") not in NOT_FROM_ANOTHER_PAGE
         if led and not self.passes.held(cookies, place, user_of(call.scope)):
@@ -131,7 +131,8 @@ def _with_headers(call: Call) -> Call:
     return call._replace(headers=[*call.headers, *PAGE_HEADERS[call.origin.realm]])
 
 
-async def _send_not_yours(call: Call, is_api: bool) -> None:
+async def send_not_yours(call: Call, is_api: bool) -> None:
+    """Refuse another user of this machine what is the owner's alone."""
     if is_api:
         failure = Failure(ErrorCode.FORBIDDEN, "this peer belongs to another user of this machine")
         await send_failure(call.send, failure, call.headers)
