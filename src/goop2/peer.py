@@ -7,10 +7,12 @@ listening session) is lent to them here, so that `scripting` knows nobody above 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,7 +140,7 @@ async def open_peer(
         grouping = await opened.enter_async_context(_grouping(folder, this, health))
         tables = await opened.enter_async_context(_tables(folder, grouping, health))
         if watch:
-            await opened.enter_async_context(_watched(health, database))
+            await opened.enter_async_context(_watched(partial(health.watch, database)))
         rest = api.Api(files, tables)
         operations[api.OPERATION] = rest.perform
         library = Library(folder, script_dir, settings.listen.media_dirs)
@@ -181,22 +183,15 @@ async def open_peer(
 async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
     catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
     await catalog.scan()
-    if not watch:
+    async with _watched(catalog.watch) if watch else contextlib.nullcontext():
         yield catalog
-        return
-    stop = asyncio.Event()
-    watching = asyncio.create_task(catalog.watch(stop))
-    try:
-        yield catalog
-    finally:
-        stop.set()
-        await watching
 
 
 @asynccontextmanager
-async def _watched(health: StorageHealth, database: Database) -> AsyncIterator[None]:
+async def _watched(watch: Callable[[asyncio.Event], Coroutine[object, object, None]]) -> AsyncIterator[None]:
+    """Watch while the block runs."""
     stop = asyncio.Event()
-    watching = asyncio.create_task(health.watch(database, stop))
+    watching = asyncio.create_task(watch(stop))
     try:
         yield
     finally:
@@ -208,16 +203,8 @@ async def _watched(health: StorageHealth, database: Database) -> AsyncIterator[N
 async def _schemas(folder: Path, health: StorageHealth, watch: bool) -> AsyncIterator[SchemaFiles]:
     schemas = SchemaFiles(folder, health.for_peer)
     await schemas.apply()
-    if not watch:
+    async with _watched(schemas.watch) if watch else contextlib.nullcontext():
         yield schemas
-        return
-    stop = asyncio.Event()
-    watching = asyncio.create_task(schemas.watch(stop))
-    try:
-        yield schemas
-    finally:
-        stop.set()
-        await watching
 
 
 @asynccontextmanager

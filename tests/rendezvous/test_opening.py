@@ -107,12 +107,28 @@ def test_who_has_a_network_of_ipv6_is_one_address() -> None:
 
 
 def test_a_proxy_on_this_machine_says_who_comes_and_nobody_else_does() -> None:
-    def source(client: str, forwarded: str) -> str:
-        headers = [(b"x-forwarded-for", forwarded.encode())]
+    def source(client: str, *forwarded: str) -> str:
+        headers = [(b"x-forwarded-for", line.encode()) for line in forwarded]
         return module._source(Request({"type": "http", "client": (client, 1), "headers": headers}))
 
     assert source("127.0.0.1", "203.0.113.9, 2001:db8::1") == "2001:db8::/64"
+    assert source("127.0.0.1", "198.51.100.7", "203.0.113.9") == "203.0.113.9", "a proxy may add its word in a line of its own"
+    assert source("127.0.0.1") == "127.0.0.1"
     assert source("192.0.2.1", "203.0.113.9") == "192.0.2.1"
+
+
+async def test_a_reader_that_is_gone_before_it_hears_anything_leaves_its_place() -> None:
+    rendezvous = module.Rendezvous()
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: object) -> None:  # as a connection does that takes nothing
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": "/events", "query_string": b"", "headers": [], "client": ("192.0.2.1", 1)}
+    await asyncio.wait_for(rendezvous.app(scope, receive, send), 5)
+    assert rendezvous.announcements.readers == 0
 
 
 async def test_when_no_more_peers_have_room_a_new_one_is_told_when_to_come_again(

@@ -89,6 +89,13 @@ async def test_another_user_gets_nothing_of_a_visited_site(up: Served) -> None:
 
 
 @NEEDS_ROOT
+@pytest.mark.parametrize("path", [f"/p/{ANOTHER}/", "/as/mallory/"])
+async def test_another_user_takes_no_port_of_a_site(up: Served, path: str) -> None:
+    answer = await as_user(up, STRANGER_UID, path, host=up.console, user_agent="AppleWebKit/605 Safari/605")
+    assert (answer.status, answer.headers.get("location")) == (403, None)
+
+
+@NEEDS_ROOT
 async def test_a_code_lets_one_browser_in_once(up: Served) -> None:
     link = urlsplit(up.web.ways_in()["site"])
     first = await as_user(up, STRANGER_UID, f"{link.path}?{link.query}")
@@ -129,6 +136,11 @@ async def test_the_owners_own_browser_is_given_no_pass(up: Served) -> None:
     link = urlsplit(up.web.ways_in()["site"])
     answer = await up.ask(f"{link.path}?a=1&{link.query}")
     assert (answer.status, answer.headers["location"], answer.headers.get("set-cookie")) == (302, "/?a=1", None)
+
+
+@pytest.mark.parametrize("query", ["my-goop2-code=1", "q=goop2-code=1", "a&xgoop2-code="])
+async def test_what_only_looks_like_a_code_is_the_sites_own(up: Served, query: str) -> None:
+    assert (await up.ask(f"/?{query}")).status == 200
 
 
 async def test_where_nobody_can_tell_a_code_is_asked_for(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,37 @@ async def test_a_second_request_on_a_kept_connection_has_the_same_end() -> None:
         assert here.sweep_after(HEAD_SECONDS + 1) == 0
 
 
+async def test_blank_lines_keep_no_connection() -> None:
+    async with running() as here:
+        reader, writer = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"xx")
+        writer.write(b"\r\n")
+        await asyncio.sleep(0.05)
+        assert here.sweep_after(HEAD_SECONDS - 1) == 1
+        assert here.sweep_after(HEAD_SECONDS + 1) == 0
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 36\r\n", b"Transfer-Encoding: chunked\r\n"])
+async def test_a_body_behind_a_wish_for_another_protocol_is_no_request(length: bytes) -> None:
+    async with running() as here:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" + length + b"\r\n"
+        reader, writer = await here.connect(head)
+        writer.write(b"GET /7 HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Upgrade" in answer
+        assert answer.count(b"HTTP/1.1 ") == 2  # the status line, and the sentence
+
+
+async def test_a_wish_for_another_protocol_is_passed_over_and_ends_the_connection() -> None:
+    async with running() as here:
+        reader, writer = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        writer.write(b"GET /7 HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
 async def test_headers_have_an_end_in_size() -> None:
     async with running() as here:
         reader, writer = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n")

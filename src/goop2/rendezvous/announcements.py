@@ -15,6 +15,7 @@ import secrets
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
+from goop2.event_ids import place_of
 from goop2.rendezvous.limits import ANNOUNCEMENTS_KEPT, TAKEN_AT_ONCE
 
 
@@ -69,7 +70,7 @@ class Announcements:
 
     def read(self, network: str, last_id: str = "") -> Reader:
         """Return a reader from now on, or from after the event `last_id`; close it."""
-        reader = Reader(self, network, self._place_of(last_id))
+        reader = Reader(self, network, place_of(last_id, self.start, self.last))
         self._readers.add(reader)
         self._networks[network] += 1
         return reader
@@ -79,15 +80,6 @@ class Announcements:
         self.stopped = True
         for reader in self._readers:
             reader.news.set()
-
-    def _place_of(self, last_id: str) -> int:
-        """Return the number of the last one a reader has heard; -1 when nobody can say what it has missed since."""
-        start, _, number = last_id.partition("-")
-        if not last_id:
-            return self.last
-        if start != self.start or not number.isdecimal() or len(number) > len(str(self.last)) or int(number) > self.last:
-            return -1
-        return int(number)
 
     def _after(self, place: int) -> list[Announcement]:
         """Return the oldest TAKEN_AT_ONCE with a number above `place`, oldest first."""

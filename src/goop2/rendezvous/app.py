@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.protocols.faults import RemoteFault
@@ -92,7 +93,7 @@ class Rendezvous:
             return _full("too many are listening")
         last_id = request.headers.get("last-event-id", "")
         reader = self.announcements.read(source, last_id)
-        return StreamingResponse(self._stream(reader, not last_id), 200, _EVENTS_HEADERS, "text/event-stream")
+        return _Heard(reader, self._stream(reader, not last_id))
 
     async def _relay(self, request: Request) -> Response:
         if self._relay_beside is None:
@@ -105,28 +106,40 @@ class Rendezvous:
 
     async def _stream(self, reader: Reader, everybody: bool) -> AsyncIterator[bytes]:
         """Whoever has missed something hears again who is here."""
-        try:
-            yield b"retry: 1000\n\n"
-            while not reader.ended:
-                if everybody or reader.missed:
-                    everybody = False
-                    reader.catch_up()
-                    place = self.announcements.last
-                    for some in _batched(self.board.peers()):
-                        yield b"".join(self._event(place, write(each)) for each in some)
-                elif taken := reader.take():
-                    yield b"".join(self._event(each.number, each.json) for each in taken)
-                    await asyncio.sleep(max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND))
-                else:
-                    yield b": still here\n\n"
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
-        finally:
-            reader.close()
+        yield b"retry: 1000\n\n"
+        while not reader.ended:
+            if everybody or reader.missed:
+                everybody = False
+                reader.catch_up()
+                place = self.announcements.last
+                for some in _batched(self.board.peers()):
+                    yield b"".join(self._event(place, write(each)) for each in some)
+            elif taken := reader.take():
+                yield b"".join(self._event(each.number, each.json) for each in taken)
+                await asyncio.sleep(max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND))
+            else:
+                yield b": still here\n\n"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
 
     def _event(self, number: int, json: bytes) -> bytes:
         # JSON has no line breaks, so one data line is enough.
         return b"id: %s-%d\ndata: %s\n\n" % (self.announcements.start.encode(), number, json)
+
+
+class _Heard(StreamingResponse):
+    """Events to a reader, whose place is free again however this ends: a client may be gone before the first of them is asked for."""
+
+    def __init__(self, reader: Reader, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, 200, _EVENTS_HEADERS, "text/event-stream")
+        self._reader = reader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._reader.close()
 
 
 class _TooLong(Exception):
@@ -136,7 +149,8 @@ class _TooLong(Exception):
 def _source(request: Request) -> str:
     """Return the network a request comes from; what a proxy on this machine says of it, such as the one that speaks TLS, is believed."""
     host = request.client.host if request.client else ""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    lines = request.headers.getlist("x-forwarded-for") or [""]  # some proxies add a line of their own behind what a client sent
+    forwarded = lines[-1].rpartition(",")[2].strip()
     return network_of(forwarded if forwarded and is_loopback(host) else host)
 
 

@@ -41,7 +41,7 @@ from goop2.web.calls import Answer, Call
 from goop2.web.chat import Chat, site_audience
 from goop2.web.data import Data
 from goop2.web.endpoints import REFUSALS, Access, access_of, checked
-from goop2.web.entrance import Entrance
+from goop2.web.entrance import Entrance, send_not_yours
 from goop2.web.events import Events
 from goop2.web.groups import Groups
 from goop2.web.listen import Listen
@@ -51,7 +51,7 @@ from goop2.web.origins import READERS_DOING, Asking, Door, Origin, Realm, Refuse
 from goop2.web.pages import SitePages, send_page
 from goop2.web.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
 from goop2.web.peers import Peers
-from goop2.web.ports import Ports, TooManySites
+from goop2.web.ports import Ports, TooManySites, needs_port
 from goop2.web.site_api import SiteApi
 from goop2.web.streams import send_events
 from goop2.web.visitors import named_visitor, visitor
@@ -310,6 +310,9 @@ class DoorApp:
             if as_visitor and not is_visitor_name(named):
                 raise ValueError(named)
             peer_id, visitor = (self._door.peer_id, named) if as_visitor else (named, "")
+            if not owner and (visitor or peer_id != self._web.parts.peer_id) and needs_port(call.header(b"user-agent")):
+                await send_not_yours(call, is_api=False)  # ports are few, and kept for ever
+                return
             site = await self._ports.address(peer_id, visitor, call.header(b"user-agent"))
         except ValueError:
             text = "A peer's id begins with 12D3Koo and has 52 characters, a visitor's name has up to 16 letters and digits."

@@ -64,7 +64,7 @@ class Entrance:
         if realm is Realm.OPEN_SITE:
             return call
         place = visit_of(call.origin.peer_id) if realm is Realm.VISITED_SITE else OWN
-        if _PARAMETER in call.scope["query_string"] and not is_api and call.method in _READING:
+        if not is_api and call.method in _READING and _has_code(call.scope["query_string"]):
             await self._redeem(call, cookies, place)
             return None
         if realm is Realm.VISITED_SITE:
@@ -76,7 +76,7 @@ class Entrance:
     async def _goes_on(self, call: Call, cookies: bytes, place: str, is_api: bool) -> bool:
         """Whether a request may reach a visited site; False when it was answered."""
         if not self.is_owner(call.scope, cookies, place):
-            await _send_not_yours(call, is_api)
+            await send_not_yours(call, is_api)
             return False
         led = not is_api and call.header(b"sec-fetch-site") not in NOT_FROM_ANOTHER_PAGE
         if led and not self.passes.held(cookies, place, user_of(call.scope)):
@@ -112,6 +112,11 @@ class Entrance:
         await send_page(_with_headers(call), HTTPStatus.FOUND, "One moment", "The page is at an address without the code.", headers)
 
 
+def _has_code(query: bytes) -> bool:
+    """Whether a query has a code: what only looks like one, in a value or at the end of a longer name, is the site's own."""
+    return _PARAMETER in query and any(pair.startswith(_PARAMETER) for pair in query.split(b"&"))
+
+
 def with_code(address: str, code: str) -> str:
     """Return `address`, which has no query, with a code in it."""
     return f"{address}?{urlencode({PARAMETER: code})}"
@@ -126,7 +131,8 @@ def _with_headers(call: Call) -> Call:
     return call._replace(headers=[*call.headers, *PAGE_HEADERS[call.origin.realm]])
 
 
-async def _send_not_yours(call: Call, is_api: bool) -> None:
+async def send_not_yours(call: Call, is_api: bool) -> None:
+    """Refuse another user of this machine what is the owner's alone."""
     if is_api:
         failure = Failure(ErrorCode.FORBIDDEN, "this peer belongs to another user of this machine")
         await send_failure(call.send, failure, call.headers)

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.event_ids import place_of
 from goop2.web.limits import EVENTS_KEPT, EVENTS_KEPT_BYTES
 
 GAP: Final = "gap"
@@ -91,7 +92,7 @@ class Events:
 
     def read(self, name: str, audiences: frozenset[str], last_id: str = "") -> Reader:
         """A reader from now on, or from after the event `last_id`; close it."""
-        reader = Reader(self, name, audiences, self._place_of(last_id))
+        reader = Reader(self, name, audiences, place_of(last_id, self.start, self.last))
         self._readers.add(reader)
         return reader
 
@@ -100,15 +101,6 @@ class Events:
         self.stopped = True
         for reader in self._readers:
             reader.news.set()
-
-    def _place_of(self, last_id: str) -> int:
-        """Number of the last event known; -1 when nobody can say what was missed since."""
-        start, _, number = last_id.partition("-")
-        if not last_id:
-            return self.last
-        if start != self.start or not number.isdecimal() or int(number) > self.last:
-            return -1
-        return int(number)
 
 
 class Reader:

@@ -45,6 +45,7 @@ FULL: Final = (
 _COOKIE: Final = b"cookie:"
 OUR_COOKIES: Final = b"goop2_"
 """How the names of our cookies begin (visitors.py, passes.py)."""
+_UPGRADE_WITH_BODY = "The request asks for another protocol (Upgrade) and has a body; only HTTP/1.1 is spoken here: leave Upgrade out."
 _OF_TWO_MINDS = "The request names one host in its first line and another in its headers."
 
 
@@ -155,6 +156,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._measure_head(data)
+        elif self.idle and self.timeout_keep_alive_task is None:  # blank lines: they begin no request, and have ended uvicorn's patience
+            self._read_by = time.monotonic() + HEAD_SECONDS
 
     def _measure_head(self, data: bytes) -> None:
         """Refuse a head that is too large before it ends. On loopback cookies count apart, the one that is still coming too."""
@@ -193,8 +196,13 @@ class PatientProtocol(HttpToolsProtocol):
             self._refuse(_HEAD_TOO_LARGE)
         if self._means_another_host():
             self._refuse(_OF_TWO_MINDS)
+        upgrade = self.parser.should_upgrade()
+        if upgrade and any(name == b"transfer-encoding" or (name == b"content-length" and int(value)) for name, value in self.headers):
+            self._refuse(_UPGRADE_WITH_BODY)
         super().on_headers_complete()
         self._unheard_bytes = 0
+        if upgrade:  # the parser leaves what follows to the other protocol, and would find its next request somewhere in it
+            self.cycle.keep_alive = False
         if self.expect_100_continue:  # a client that is refused may send its body, or the next request: nobody could tell which
             self.cycle.keep_alive = False
 
