@@ -3,7 +3,7 @@
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
 --            goop, the table to fill; is_command, whether a chat command runs
--- Returns: call(operation, signature, ...) -> results
+-- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
@@ -361,4 +361,9 @@ for name, member in next, functions do
   end
 end
 
-return call
+-- A script of ours has one operation of the peer to itself.
+local function perform(operation, resource, request)
+  return call("api.perform", "sso", operation, resource, request)
+end
+
+return call, perform

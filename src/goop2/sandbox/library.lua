@@ -2,7 +2,8 @@
 -- It must follow no metatable of a script and use no global.
 --
 -- Arguments: json() -> the codec of json.lua; the others Lua's own functions
--- Returns: load, loadstring, tostring, without_addresses, error, each called by one of the prelude's, and describe(raised) -> message, code
+-- Returns: load, loadstring, tostring, without_addresses, error, each called by one of the prelude's;
+--          describe(raised) -> message, code; lacks_entry(name, entry, has_other), which raises
 local json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of = ...
 
 local pcall, rawequal, rawget, select, setmetatable, type, unpack = pcall, rawequal, rawget, select, setmetatable, type, unpack
@@ -179,6 +180,18 @@ function library.describe(raised)
     return describe_error_table(raised)
   end
   return format("(error object is a %s value)", type(raised))
+end
+
+-- The entry a script of each kind defines, and what to do with one that defines the other's.
+local ENTRIES = {
+  handle = { "handle(args)", "call", "data functions belong in the functions folder" },
+  call = { "call(request)", "handle", "chat commands belong beside the functions folder, not in it" },
+}
+
+-- Raises what is said of a script without its entry.
+function library.lacks_entry(name, entry, has_other)
+  local shape, other, hint = unpack(ENTRIES[entry])
+  error(format("%s defines no function %s%s", name, shape, has_other and format(" (it defines %s: %s)", other, hint) or ""), 0)
 end
 
 return library

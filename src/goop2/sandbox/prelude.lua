@@ -234,14 +234,14 @@ end
 local goop = { peer = {}, self = {} }
 local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
 local is_command = false
-local call
+local call, perform
 
 local function fill()
   if not call then
-    local loaded = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
+    local loaded, private = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
-    call = loaded
+    call, perform = loaded, private
   end
 end
 
@@ -321,16 +321,11 @@ local function result_json(result)
   return text
 end
 
-local function lacks_entry(name, shape, other, hint)
-  local found = rawget(globals, other) ~= nil and format(" (it defines %s: %s)", other, hint) or ""
-  error(format("%s defines no function %s%s", name, shape, found), 0)
-end
-
 local function run_command(chunk, name, text)
   chunk()
   local handle = rawget(globals, "handle")
   if type(handle) ~= "function" then
-    lacks_entry(name, "handle(args)", "call", "data functions belong in the functions folder")
+    ours().lacks_entry(name, "handle", rawget(globals, "call") ~= nil)
   end
   return reply_text((handle(text)))
 end
@@ -339,25 +334,18 @@ local function run_function(chunk, name, params)
   chunk()
   local entry = rawget(globals, "call")
   if type(entry) ~= "function" then
-    lacks_entry(name, "call(request)", "handle", "chat commands belong beside the functions folder, not in it")
+    ours().lacks_entry(name, "call", rawget(globals, "handle") ~= nil)
   end
   return result_json((entry({ params = params })))
 end
 
--- A script of ours has one operation of the peer to itself, and may answer nil, error class, message.
-local function perform(operation, resource, request)
-  fill()
-  return call("api.perform", "sso", operation, resource, request)
-end
-
-local refused_class
-
+-- A script of ours may answer nil, error class, message.
 local function run_builtin(chunk, _, params)
   chunk()
+  fill()
   local result, class, message = rawget(globals, "call")({ params = params }, perform)
   if result == nil and class then
-    refused_class = class
-    return message
+    return message, class
   end
   return result_json(result)
 end
@@ -410,10 +398,10 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
   new_sentinel()
-  local done, result = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
+  local done, result, class = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
   watching = false -- when the VM is closed, LuaJIT would call finalizers ten times over
   if done then
-    return refused_class or "ok", result
+    return class or "ok", result
   elseif is_out_of_memory(result) then
     return "memory", "memory limit exceeded"
   end

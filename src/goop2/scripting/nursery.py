@@ -22,10 +22,11 @@ from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
 
 ENVIRONMENT: Final = {
     # A VM is a thousand small allocations made and freed again: with malloc's usual cache of 7 a size they cost a third
-    # more. 300 serve nearly all of them; thousands would serve all, and keep megabytes after one large script.
+    # more. 500 serve nearly all of them (300 left a twelfth of a short data function to the slow way); thousands would keep tens of
+    # megabytes after one large script.
     # Without a fixed threshold the first large block that is freed makes malloc keep all larger ones in its heap; the stacks
     # of deep recursions then leave holes that nothing fits into, until the process is at its bound for good.
-    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=300:glibc.malloc.mmap_threshold=131072",
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=500:glibc.malloc.mmap_threshold=131072",
 }
 """The whole environment of the nursery and its workers."""
 
