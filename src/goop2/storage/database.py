@@ -395,11 +395,11 @@ class Database:
             return
         if self.lock_seconds >= LOCK_MAX_SECONDS:
             raise LockTimeSpentError(LOCK_TIME_SPENT)
-        self._waiting_since = time.monotonic()
+        self._waiting_since = self._locked_since = time.monotonic()
         if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
             self._stand_in_line(self.queue)
+            self._locked_since = time.monotonic()
         self._queued = True
-        self._locked_since = time.monotonic()
 
     def _stand_in_line(self, queue: WriteQueue) -> None:
         self._in_line = True

@@ -42,7 +42,8 @@ _WRITER: Final = 2
 _OUTSIDE: Final = 3
 _FLOCK: Final = "hhqqi4x"
 """`struct flock` of Linux on 64 bits: type, whence, start, length, process."""
-_TYPE: Final = struct.Struct("h")
+_TYPE_BYTES: Final = struct.calcsize("h")
+_FREE: Final = struct.pack("h", fcntl.F_UNLCK)
 _OFD_SETLK: Final = getattr(fcntl, "F_OFD_SETLK", None)
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 _MODE: Final = 0o600
@@ -106,7 +107,7 @@ class WriteQueue:
             holder = fcntl.fcntl(self.descriptor, fcntl.F_GETLK, by)
         except OSError:
             return False
-        return bool(_TYPE.unpack_from(holder)[0] != fcntl.F_UNLCK)
+        return holder[:_TYPE_BYTES] != _FREE
 
     def leave_to_outside(self) -> None:
         """Give up the place at the front, and tell the scripts behind that another program holds the lock; `end_outside` ends that."""
