@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -294,3 +295,31 @@ def test_the_lock_time_of_a_script_counts_transactions_and_single_writes(folder:
     database.scalar("SELECT count(*) FROM t")
     assert database.lock_seconds == before
     database.close()
+
+
+SAYS_WHY = 'function call() local err = goop.kv.set("a", 1) return {error = err} end'
+
+
+async def test_every_script_hears_that_another_program_holds_the_lock(site: Site, tmp_path: Path) -> None:
+    """Those behind the first too, though their time is over before the first has asked for as long as it may."""
+    other = open_database(tmp_path / FILE)
+    other.begin()
+    patience = [4.0, *[2.0] * 4, *[3.0] * 3]
+    said = await asyncio.gather(*(site.call(SAYS_WHY, f"caller{number}", seconds) for number, seconds in enumerate(patience)))
+    other.rollback()
+    other.close()
+    assert all(b"the database is busy" in outcome.payload for outcome in said), said
+    begun = time.monotonic()
+    assert (await site.call(SET, "next")).payload == b"[]"
+    assert time.monotonic() - begun < 1.0
+
+
+async def test_a_script_at_the_front_hears_of_another_program_while_the_peer_waits_too(site: Site, tmp_path: Path) -> None:
+    other, peer = open_database(tmp_path / FILE), open_database(tmp_path / FILE)
+    assert peer.queue is not None
+    other.begin()
+    peer.queue.shut_gate()
+    outcome = await site.call(SAYS_WHY, "caller", 1.0)
+    for database in (other, peer):
+        database.close()
+    assert b"the database is busy" in outcome.payload, outcome

@@ -35,6 +35,7 @@ from goop2.storage.limits import (
     CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
+    FRONT_MAX_SECONDS,
     FRONT_SLEEP_SECONDS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
@@ -98,6 +99,8 @@ class Database:
         self._rank = rank
         self._queued = False
         self._in_line = False
+        self._outside = False
+        self._front_since = 0.0
         self._gate_patience = STRANGER_PATIENCE_SECONDS if rank is Rank.STRANGER else 0.0
         self._locked_since = 0.0
         self.lock_seconds = 0.0
@@ -393,15 +396,16 @@ class Database:
             return
         if self.lock_seconds >= LOCK_MAX_SECONDS:
             raise LockTimeSpentError(LOCK_TIME_SPENT)
-        self._waiting_since = time.monotonic()
+        self._waiting_since = self._locked_since = time.monotonic()
         if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
             self._stand_in_line(self.queue)
+            self._locked_since = time.monotonic()
         self._queued = True
-        self._locked_since = time.monotonic()
 
     def _stand_in_line(self, queue: WriteQueue) -> None:
         self._in_line = True
-        queue.enter()
+        queue.enter(self._has_waited_enough)
+        self._front_since = time.monotonic()
 
     def _leave_queue(self) -> None:
         """After a statement that left no transaction open."""
@@ -411,6 +415,9 @@ class Database:
             if self._in_line and self.queue is not None:
                 self._in_line = False
                 self.queue.leave()
+            if self._outside and self.queue is not None:
+                self._outside = False
+                self.queue.end_outside()
         elif self.queue is not None:
             self.queue.open_gate()
 
@@ -420,7 +427,7 @@ class Database:
         now = time.monotonic()
         if attempts == 0 and not self._queued:
             self._waiting_since = now
-        if now >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS):
+        if self._has_waited_enough():
             return False
         if self._alarmed:
             self.alarm(0)  # waiting is no holding
@@ -431,6 +438,9 @@ class Database:
             self._hold()
         return True
 
+    def _has_waited_enough(self) -> bool:
+        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS)
+
     def _wait_a_moment(self, now: float) -> None:
         """Wait for the place in front, where there is a queue, else for chance."""
         queue = self.queue
@@ -439,10 +449,16 @@ class Database:
                 queue.shut_gate()
                 self._queued = True
             time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+        elif self._outside:  # nobody can say whose turn it is; the peer still goes first
+            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
+            queue.pass_gate(self._has_waited_enough)
         elif not self._in_line:
             self._stand_in_line(queue)
+        elif now >= self._front_since + FRONT_MAX_SECONDS or queue.is_held_outside():
+            self._in_line, self._outside = False, True
+            queue.leave_to_outside()
         else:
-            queue.pass_gate()
+            queue.pass_gate(self._has_waited_enough)
             time.sleep(FRONT_SLEEP_SECONDS)
 
     def _must_stop(self) -> bool:

@@ -49,7 +49,7 @@ LOOKING_PRAGMAS: Final = frozenset(
 """PRAGMAs that only look, for the owner. A full-text table asks for data_version itself when it is read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # looked up for every statement: there is one object of each, and its hash is the object's
 class Kind:
     """A sort of statement. `flags` keep its compiled statements apart from those of other kinds in apsw's cache."""
 

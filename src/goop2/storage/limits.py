@@ -48,6 +48,9 @@ BUSY_SLEEP_SECONDS: Final = (0.0002, 0.002)
 FRONT_SLEEP_SECONDS: Final = 0.0003
 """The same for the script at the front of the queue, which asks alone: it should have the lock before a call that only begins."""
 
+FRONT_MAX_SECONDS: Final = LOCK_MAX_SECONDS + 2 * LOCK_GRACE_SECONDS
+"""How long that script asks before it knows that another program holds the lock: no script and no part of the peer has it for so long."""
+
 QUEUE_FROM_SECONDS: Final = 0.02
 """Lock time of an invocation after which each further write goes through the queue. A game's move takes less than a hundredth of it."""
 

@@ -1,7 +1,7 @@
 """Who may write next: a queue in front of the one write lock of data.db, over all processes of a folder.
 
 SQLite lets its waiters ask again and again, and whoever asks at the right moment gets the lock: a script that writes in a loop starves
-everybody else. Here scripts stand in a queue of the kernel's, and the peer's own writes go before them. Three bytes of the file
+everybody else. Here scripts stand in a queue of the kernel's, and the peer's own writes go before them. Four bytes of the file
 `data/write-queue.lock` are locked, and nothing is ever written to it:
 
     NEXT    the script that goes next holds it while it waits for WRITER; those behind it wait here, in the order they came. A script
@@ -10,6 +10,9 @@ everybody else. Here scripts stand in a queue of the kernel's, and the peer's ow
     GATE    a writer of the peer that has found the database locked holds it, shared, until its own write is done. A script waits for
             it to be free before it writes. So the peer waits for one transaction of a script at most.
     WRITER  the script at the front holds it while it asks SQLite for its lock, and until its write is done.
+    OUTSIDE a script that was at the front for longer than anybody of the peer may hold SQLite's lock holds it, shared, and leaves the
+            queue: another program has the lock. Those behind it find that out when they come to the front, and leave too, since a wait
+            for a byte has no end before its process has one. Out of the queue each asks until its own time is over, and says why.
 
 A script that has written little yet does not stand in the queue before it meets another writer: most writes take less time than that.
 
@@ -25,6 +28,8 @@ import os
 import stat
 import struct
 import sys
+import time
+from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
@@ -34,12 +39,22 @@ FILE: Final = "write-queue.lock"
 _NEXT: Final = 0
 _GATE: Final = 1
 _WRITER: Final = 2
+_OUTSIDE: Final = 3
 _FLOCK: Final = "hhqqi4x"
 """`struct flock` of Linux on 64 bits: type, whence, start, length, process."""
-_TYPE: Final = struct.Struct("h")
+_TYPE_BYTES: Final = struct.calcsize("h")
+_FREE: Final = struct.pack("h", fcntl.F_UNLCK)
 _OFD_SETLK: Final = getattr(fcntl, "F_OFD_SETLK", None)
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 _MODE: Final = 0o600
+
+
+GATE_SLEEP_SECONDS: Final = 0.0003
+"""Between two looks at the gate: the peer's writes take less than a millisecond, and one script alone looks."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Rank(Enum):
@@ -61,7 +76,10 @@ _TAKE_ALL: Final = _request(fcntl.F_WRLCK, _NEXT, _WRITER)
 _FREE_ALL_BUT_WRITER: Final = _request(fcntl.F_UNLCK, _NEXT, _GATE)
 _TAKE_NEXT: Final = _request(fcntl.F_WRLCK, _NEXT, _NEXT)
 _TAKE_WRITER: Final = _request(fcntl.F_WRLCK, _WRITER, _WRITER)
-_PASS_GATE: Final = _request(fcntl.F_WRLCK, _GATE, _GATE)
+_ASK_GATE: Final = _request(fcntl.F_WRLCK, _GATE, _GATE)
+_ASK_OUTSIDE: Final = _request(fcntl.F_WRLCK, _OUTSIDE, _OUTSIDE)
+_SAY_OUTSIDE: Final = _request(fcntl.F_RDLCK, _OUTSIDE, _OUTSIDE)
+_END_OUTSIDE: Final = _request(fcntl.F_UNLCK, _OUTSIDE, _OUTSIDE)
 _FREE_NEXT: Final = _request(fcntl.F_UNLCK, _NEXT, _NEXT)
 _FREE_WRITER: Final = _request(fcntl.F_UNLCK, _WRITER, _WRITER)
 _ASK_WHO_WAITS: Final = _request(fcntl.F_WRLCK, _NEXT, _GATE)
@@ -78,34 +96,54 @@ class WriteQueue:
 
     def is_waited_in(self) -> bool:
         """Return whether a script or the peer waits for its turn behind the one at the front."""
+        return self._is_taken(_ASK_WHO_WAITS)
+
+    def is_held_outside(self) -> bool:
+        """Return whether another script has found that another program holds the lock."""
+        return self._is_taken(_ASK_OUTSIDE)
+
+    def _is_taken(self, by: bytes) -> bool:
         try:
-            holder = fcntl.fcntl(self.descriptor, fcntl.F_GETLK, _ASK_WHO_WAITS)
+            holder = fcntl.fcntl(self.descriptor, fcntl.F_GETLK, by)
         except OSError:
             return False
-        return bool(_TYPE.unpack_from(holder)[0] != fcntl.F_UNLCK)
+        return holder[:_TYPE_BYTES] != _FREE
 
-    def pass_gate(self) -> None:
-        """Wait until no writer of the peer waits."""
+    def leave_to_outside(self) -> None:
+        """Give up the place at the front, and tell the scripts behind that another program holds the lock; `end_outside` ends that."""
         with contextlib.suppress(OSError):
-            fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _PASS_GATE)
-            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _OPEN_GATE)
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _SAY_OUTSIDE)
+        self.leave()
 
-    def enter(self) -> None:
-        """Wait for the turn of this process; `leave` ends it. Whoever kills the process ends the wait."""
+    def end_outside(self) -> None:
+        """The wait for another program is over."""
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _END_OUTSIDE)
+
+    def enter(self, enough: Callable[[], bool] = _never) -> None:
+        """Wait for the turn of this process; `leave` ends it. Whoever kills the process ends the wait.
+
+        At the front it waits for the peer only until `enough` says so.
+        """
         try:
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _TAKE_ALL)  # nobody waits and nobody writes
         except (BlockingIOError, PermissionError):
-            self._wait()
+            self._wait(enough)
         except OSError:
             return
         fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_ALL_BUT_WRITER)
 
-    def _wait(self) -> None:
+    def _wait(self, enough: Callable[[], bool]) -> None:
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _TAKE_NEXT)
             fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _TAKE_WRITER)
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_NEXT)
-            fcntl.fcntl(self.descriptor, fcntl.F_SETLKW, _PASS_GATE)
+            self.pass_gate(enough)
+
+    def pass_gate(self, enough: Callable[[], bool] = _never) -> None:
+        """Wait until no writer of the peer waits or `enough` says so; a wait of the kernel would last as long as the process."""
+        while self._is_taken(_ASK_GATE) and not enough():
+            time.sleep(GATE_SLEEP_SECONDS)
 
     def leave(self) -> None:
         """Let the next one write."""
