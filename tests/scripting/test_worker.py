@@ -7,13 +7,13 @@ import os
 import resource
 import socket
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.started import Started
 
 from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
 from goop2.sandbox.wire import ProtocolViolation, frame
@@ -55,7 +55,7 @@ class Events:
 @asynccontextmanager
 async def fake_worker() -> AsyncIterator[tuple[Events, WorkerProcess, socket.socket, Callable[[], bool]]]:
     """Our end, its process (a sleeping one) and the other end of its socket."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:  # noqa: ASYNC220 - it takes a millisecond
+    with Started([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         events = Events()
