@@ -91,6 +91,9 @@ class FairLine(Generic[Item]):
 
     def _next(self, may_run: Callable[[str], bool]) -> str | None:
         """Return the caller charged least of those who may run; the first in turn of several."""
+        if len(self._turns) == 1:  # the owner alone, say: nothing to compare
+            (alone,) = self._turns
+            return alone if may_run(alone) else None
         best, least = None, math.inf
         for caller in self._turns:
             charge = self._charged(caller)

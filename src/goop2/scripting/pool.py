@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -166,10 +167,10 @@ class Pool:
         self.gaps = first.gaps
         return first.layers
 
-    async def run(self, invocation: Invocation) -> Outcome:
+    def run(self, invocation: Invocation) -> Coroutine[Any, Any, Outcome]:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
         lane = OWNER_LANE if invocation.caller.owner else invocation.caller.account
-        return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
+        return self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
         """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
@@ -313,15 +314,17 @@ class Pool:
 
     def _idle_worker(self, lane: str) -> WorkerProcess | None:
         """Take an idle worker for this caller, one of its own side first."""
-        side, other = _side(lane), _other_side(lane)
+        side, idle = _side(lane), self._idle
+        if idle and idle[-1].side is side:  # as nearly always
+            return idle.pop()
         unused = None
-        for place in range(len(self._idle) - 1, -1, -1):
-            worker = self._idle[place]
+        for place in range(len(idle) - 1, -1, -1):
+            worker = idle[place]
             if worker.side is side:
-                return self._idle.pop(place)
-            if worker.side is not other and unused is None:
+                return idle.pop(place)
+            if worker.side is None and unused is None:
                 unused = place
-        return None if unused is None else self._idle.pop(unused)
+        return None if unused is None else idle.pop(unused)
 
     def _make_room(self, lane: str) -> None:
         """Replace an idle worker of the other side, where all places are taken and this caller may run."""
@@ -367,13 +370,10 @@ class Pool:
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
         worker.sample = None
-        work = job.work
         worker.allow_cpu(job.deadline)
-        if isinstance(work, Compile):
-            worker.send(work)  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
-            return
-        if isinstance(work, Batch):
-            worker.send(*work.sources)
+        work = job.work
+        if not isinstance(work, Invocation):  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
+            worker.send_all(work.sources if isinstance(work, Batch) else (work,))
             return
         worker.side = _side(job.lane)
         worker.calls += 1
@@ -440,25 +440,24 @@ class Pool:
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
         """Its job has an outcome, and the next one begins."""
         job = self._running.get(worker)
-        if job is None or isinstance(message, Done) != isinstance(job.work, Invocation):
-            raise ProtocolViolation("an outcome nobody waits for")
-        if isinstance(message, Compiled) and isinstance(job.work, Batch):
-            job.work.messages.append(message.message)
-            if len(job.work.messages) < len(job.work.sources):
+        work = None if job is None else job.work
+        outcome: Outcome | None
+        if job is not None and isinstance(work, Invocation) and isinstance(message, Done):
+            if message.code == UNKNOWN_VERSION:
+                self._send_again(worker, job)
                 return
-            outcome = Outcome(ErrorCode.OK, b"")
-        elif isinstance(message, Compiled):
-            outcome = Outcome(ErrorCode.OK, message.message.encode())
-        elif message.code == UNKNOWN_VERSION:
-            self._send_again(worker, job)
-            return
-        else:
-            assert isinstance(job.work, Invocation)
-            outcome = outcome_of(message, job.work, job.started - job.accepted)
+            outcome = outcome_of(message, work, job.started - job.accepted)
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
+            spent = message.spent
+        elif job is not None and isinstance(work, Compile | Batch) and isinstance(message, Compiled):
+            outcome, spent = _verdict(work, message.message), False
+            if outcome is None:
+                return
+        else:
+            raise ProtocolViolation("an outcome nobody waits for")
         self._release(worker)
-        if worker.calls >= self._calls_per_worker or (isinstance(message, Done) and message.spent):
+        if spent or worker.calls >= self._calls_per_worker:
             self._replace(worker)  # after so many calls, or when it holds too much memory for the next honest script
         else:
             self._idle.append(worker)
@@ -639,6 +638,14 @@ def _side(lane: str) -> Side:
 
 def _other_side(lane: str) -> Side:
     return _STRANGERS if lane == OWNER_LANE else _OWNERS
+
+
+def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
+    """Return what the compiler said, None while more of a batch is to come."""
+    if isinstance(work, Compile):
+        return Outcome(ErrorCode.OK, message.encode())
+    work.messages.append(message)
+    return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

@@ -172,7 +172,9 @@ class Runs:
 
 def _size(run: Run) -> int:
     """About what `run` holds, in bytes."""
-    size = _RUN_BYTES + len(run.message) + sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)
+    size = _RUN_BYTES + len(run.message)
+    if run.calls:
+        size += sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)
     if run.log:
         size += sum(_LINE_BYTES + sys.getsizeof(text) for _, text in run.log)
     return size
