@@ -171,7 +171,7 @@ def _split(message: str) -> tuple[str, str]:
     if not body:
         return "", ""
     parts = body.split(None, 1)
-    return parts[0].lower(), parts[1].strip() if len(parts) > 1 else ""
+    return parts[0].lower(), parts[1] if len(parts) > 1 else ""
 
 
 def reply_text(payload: bytes) -> str:

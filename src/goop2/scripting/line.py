@@ -75,13 +75,16 @@ class FairLine(Generic[Item]):
 
         Callers who may not keep their place in front, so the cost is one `may_run` for each of them.
         """
-        item = self.peek(may_run)
-        if item is None:
+        caller = self._next(may_run)
+        if caller is None:
             return None
-        caller = self._callers[item]
-        self.remove(item)
-        if caller in self._turns:
+        items = self._turns[caller]
+        item, _ = items.popitem(last=False)
+        del self._callers[item]
+        if items:
             self._turns.move_to_end(caller)
+        else:
+            del self._turns[caller]
         return item
 
     def peek(self, may_run: Callable[[str], bool]) -> Item | None:

@@ -149,6 +149,8 @@ class Pool:
         """Workers ended because they sent what no message is, or one out of place."""
         self.gaps: Mapping[str, str] = {}
         """What the layers of a worker do not cover on this machine: name → sentence, once started."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one `start` ran in: asking which one runs takes a system call, on the path of every call."""
         self._stopped = False
         self._all_gone = asyncio.Event()
 
@@ -156,7 +158,8 @@ class Pool:
 
     async def start(self) -> dict[str, str]:
         """Start the nursery and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
-        self._first_ready = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._first_ready = self._loop.create_future()
         self._nursery.start()
         for _ in range(self._warm):
             self._spawn()
@@ -242,7 +245,7 @@ class Pool:
     async def _submit(self, lane: str, work: Invocation | Compile | Batch, now: float, deadline: float) -> Outcome:
         if self._stopped:
             return STOPPED
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         job = Job(lane, work, loop.create_future(), now, deadline)
         self._jobs.add(job)
         if self._ticking is None:
@@ -375,7 +378,8 @@ class Pool:
         if not isinstance(work, Invocation):  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
             worker.send_all(work.sources if isinstance(work, Batch) else (work,))
             return
-        worker.side = _side(job.lane)
+        if worker.side is None:
+            worker.side = _side(job.lane)
         worker.calls += 1
         script = work.script
         source = None if worker.knows(script.version) else script.source
@@ -421,7 +425,7 @@ class Pool:
 
     def _feed(self) -> None:
         """Give idle workers what waits, in fair order."""
-        while self._idle and len(self._line) and not self._stopped:
+        while self._idle and not self._stopped and len(self._line):
             job = self._line.take(self._may_start)
             worker = None if job is None else self._idle_worker(job.lane)
             if job is None or worker is None:
@@ -464,8 +468,7 @@ class Pool:
             if self._checking is None:
                 self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
         self._finish(job, outcome)
-        if len(self._line):
-            self._feed()
+        self._feed()
 
     def _send_again(self, worker: WorkerProcess, job: Job) -> None:
         assert isinstance(job.work, Invocation)

@@ -151,11 +151,12 @@ class Runs:
 
     def _keep(self, run: Run, size: int) -> None:
         """Put a run into the ring; the newest stays, however large."""
-        self._ring.append(run)
+        ring = self._ring
+        ring.append(run)
         self._sizes.append(size)
         self._bytes += size
-        while len(self._ring) > self._kept or (self._bytes > self._max_bytes and len(self._ring) > 1):
-            self._ring.popleft()
+        while len(ring) > self._kept or (self._bytes > self._max_bytes and len(ring) > 1):
+            ring.popleft()
             self._bytes -= self._sizes.popleft()
 
     def _log_lines(self, run: Run) -> None:
