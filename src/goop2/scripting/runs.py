@@ -107,6 +107,7 @@ class Runs:
         self._subscribers: Subscribers[Run] = Subscribers()
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting").bind()
         """Bound here: finding the settings at every call would cost more than all the rest of `add`."""
+        self._logs_all = self._log.is_enabled_for(logging.DEBUG)
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -127,7 +128,7 @@ class Runs:
             self._log_lines(run)
         if run.status != OK:
             self._log_failure(run)
-        elif self._log.is_enabled_for(logging.DEBUG):
+        elif self._logs_all:
             self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
         if self._subscribers:
             self._subscribers.tell(run)
