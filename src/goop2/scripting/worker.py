@@ -114,8 +114,8 @@ class WorkerProcess(asyncio.Protocol):
             signal.pidfd_send_signal(self._pidfd, 0)  # raises when it has ended: its pid may be another's by now
             resource.prlimit(self.pid, resource.RLIMIT_CPU, (wanted, most))
             self._cpu_lasts_until = now + wanted - used
-        except (OSError, AttributeError):  # it has just ended, or this system has no such call
-            return
+        except (OSError, AttributeError):  # it has just ended, or this system has no such call: not asked again at each call
+            self._cpu_lasts_until = until + CPU_SPARE_SECONDS
 
     def send(self, message: Invoke | Compile | Answer) -> None:
         """Send without waiting."""
