@@ -149,3 +149,19 @@ async def test_the_limit_of_a_worker_that_has_ended_is_left_alone() -> None:
         worker.kill()
         await asyncio.wait_for(events.lost.wait(), 1)
         worker.allow_cpu(time.monotonic() + 5.0)
+
+
+async def test_a_system_that_refuses_is_not_asked_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*arguments: object) -> None:
+        asked.append(arguments)
+        raise PermissionError
+
+    async with fake_worker() as (_, worker, _, _):
+        monkeypatch.setattr(resource, "prlimit", refuse)
+        for _ in range(3):
+            worker.allow_cpu(time.monotonic() + 5.0)
+        assert len(asked) == 1
+        worker.allow_cpu(time.monotonic() + 60.0)
+        assert len(asked) == 2

@@ -83,13 +83,16 @@ class FairLine(Generic[Item]):
 
         Callers who may not keep their place in front, so the cost is one `may_run` for each of them.
         """
-        item = self.peek(may_run)
-        if item is None:
+        caller = self._next(may_run)
+        if caller is None:
             return None
-        caller = self._callers[item]
-        self.remove(item)
-        if caller in self._turns:
+        items = self._turns[caller]
+        item, _ = items.popitem(last=False)
+        del self._callers[item]
+        if items:
             self._turns.move_to_end(caller)
+        else:
+            del self._turns[caller]
         return item
 
     def peek(self, may_run: Callable[[str], bool]) -> Item | None:
@@ -99,6 +102,9 @@ class FairLine(Generic[Item]):
 
     def _next(self, may_run: Callable[[str], bool]) -> str | None:
         """Return the caller charged least of those who may run; the first in turn of several."""
+        if len(self._turns) == 1:  # the owner alone, say: nothing to compare
+            (alone,) = self._turns
+            return alone if may_run(alone) else None
         best, least = None, math.inf
         for caller in self._turns:
             charge = self._charged(caller)
