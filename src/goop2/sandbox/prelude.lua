@@ -5,9 +5,8 @@
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
 -- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
--- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk, library_chunk: compiled calls.lua,
--- json.lua and library.lua; memory_bytes: the limit
-local host, calls_chunk, json_chunk, library_chunk, memory_bytes = ...
+-- limit on again, which is off while values are pushed (vm.py, Door); memory_bytes: the limit
+local host, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
 local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
@@ -15,6 +14,7 @@ local plain_tostring = tostring
 local load_pieces, metatable_of, frame_of = load, debug.getmetatable, debug.getinfo
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
+local create, resume = coroutine.create, coroutine.resume
 local floor, max, min = math.floor, math.max, math.min
 local compile_never = jit and jit.off
 
@@ -134,11 +134,22 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = table.concat, sort = table.sort },
-  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status, yield = coroutine.yield },
+  coroutine = { create = create, resume = resume, status = coroutine.status, yield = coroutine.yield },
   math = { floor = math.floor, huge = math.huge },
 }
 
-local function load_part(bytecode, ...)
+-- The bytecode of calls.lua, json.lua or library.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
+local function exchange(name)
+  local done, bytecode = pcall(host, "part", name)
+  host()
+  return done and bytecode or error(bytecode, 0)
+end
+
+local function load_part(name, ...)
+  local received, bytecode = resume(create(exchange), name)
+  if not received then
+    error(bytecode, 0)
+  end
   local part, message = load_chunk(bytecode, OUR_CHUNK)
   if not part then
     error(message, 0) -- out of memory
@@ -154,7 +165,7 @@ local codec, empty_params
 
 local function json()
   if not codec then
-    codec = load_part(json_chunk, null)
+    codec = load_part("codec", null)
     if empty_params then
       codec.came_in_empty(empty_params)
     end
@@ -171,7 +182,7 @@ end
 
 local function ours()
   if not library then
-    library = load_part(library_chunk, json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of)
+    library = load_part("library", json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of)
   end
   return library
 end
@@ -238,7 +249,7 @@ local call, perform
 
 local function fill()
   if not call then
-    local loaded, private = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
+    local loaded, private = load_part("calls", host, json, null, goop, is_command) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
     call, perform = loaded, private
