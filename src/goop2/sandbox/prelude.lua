@@ -27,7 +27,6 @@ local GC_WHOLE_CYCLE, GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES = 0, 1 / 3, 1048576
 local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 1
 -- Until a VM holds ten times what it starts with, some 600 kB, collecting is not worth its time: most calls end before.
 local GC_START_PERCENT = 1000
-local RESULT_MAX_BYTES = 1048576
 -- A reply is cut at 4096 bytes outside; what is far beyond need not cross the wall.
 local REPLY_CROSSING_BYTES = 8192
 local MESSAGE_MAX_BYTES = 2000
@@ -161,15 +160,23 @@ local function load_part(name, ...)
   return part(...)
 end
 
-local codec, empty_params
+-- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
+local function is_out_of_memory(raised)
+  if type(raised) ~= "string" or #raised > MESSAGE_MAX_BYTES then
+    return false
+  end
+  local text, _, place = raised, nil, nil
+  repeat
+    _, place = find(text, PLACE)
+    text = sub(text, (place or 0) + 1)
+  until not place
+  return text == OUT_OF_MEMORY
+end
+
+local codec
 
 local function json()
-  if not codec then
-    codec = load_part("codec", null)
-    if empty_params then
-      codec.came_in_empty(empty_params)
-    end
-  end
+  codec = codec or load_part("codec", null, is_out_of_memory, collectgarbage)
   return codec
 end
 
@@ -291,19 +298,6 @@ local function describe(raised)
   return sub(raised, (place or 0) + 1, MESSAGE_MAX_BYTES), code
 end
 
--- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
-local function is_out_of_memory(raised)
-  if type(raised) ~= "string" or #raised > MESSAGE_MAX_BYTES then
-    return false
-  end
-  local text, _, place = raised, nil, nil
-  repeat
-    _, place = find(text, PLACE)
-    text = sub(text, (place or 0) + 1)
-  until not place
-  return text == OUT_OF_MEMORY
-end
-
 local function reply_text(result)
   if result == nil then
     return ""
@@ -313,23 +307,6 @@ local function reply_text(result)
     error(format("the __tostring of what handle returned gives a %s", type(text)), 0)
   end
   return sub(text, 1, REPLY_CROSSING_BYTES)
-end
-
-local function result_json(result)
-  local done, text, message = pcall(json().encode, result, "result", RESULT_MAX_BYTES)
-  if not done and is_out_of_memory(text) then
-    collectgarbage() -- what the script left behind may have been in the way
-    text, message = json().encode(result, "result", RESULT_MAX_BYTES)
-  elseif not done then
-    error(text, 0)
-  end
-  if not text then
-    error(message, 0)
-  end
-  if #text > RESULT_MAX_BYTES then
-    error(format("result is %d bytes of JSON, the most is %d", #text, RESULT_MAX_BYTES), 0)
-  end
-  return text
 end
 
 local function run_command(chunk, name, text)
@@ -347,7 +324,7 @@ local function run_function(chunk, name, params)
   if type(entry) ~= "function" then
     ours().lacks_entry(name, "call", rawget(globals, "handle") ~= nil)
   end
-  return result_json((entry({ params = params })))
+  return codec.result((entry({ params = params })))
 end
 
 -- A script of ours may answer nil, error class, message.
@@ -358,24 +335,7 @@ local function run_builtin(chunk, _, params)
   if result == nil and class then
     return message, class
   end
-  return result_json(result)
-end
-
--- params as JSON -> a table, or nil and why not
-local function decode_params(text)
-  if text == "{}" then
-    empty_params = {}
-    return empty_params
-  end
-  local params, message = json().decode(text)
-  if message then
-    return nil, "params: " .. message
-  elseif rawequal(params, null) then
-    return {}
-  elseif type(params) ~= "table" then
-    return nil, format("params must be an object or an array, not a %s", type(params))
-  end
-  return params
+  return codec.result(result)
 end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
@@ -401,7 +361,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   local runner, message = run_command, nil
   if not is_command then
     runner = kind == "builtin" and run_builtin or run_function
-    argument, message = decode_params(argument)
+    argument, message = json().params(argument)
     if message then
       return "bad_request", message
     end
