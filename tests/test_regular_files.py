@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from goop2 import regular_files
-from goop2.regular_files import FileRefusedError, list_names, open_regular, read_regular, shown
+from goop2.regular_files import FileRefusedError, list_names, open_regular, read_real, read_regular, shown
 
 MOST = 100
 STUCK_SECONDS = 5
@@ -149,6 +150,47 @@ def test_a_file_that_grows_while_it_is_read_is_bounded(folder: Path) -> None:
         more.write(b"y" * MOST)
         more.flush()
         assert file.read(MOST) == b"x" + b"y" * (MOST - 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, MOST - 1, MOST, MOST + 1])
+def test_a_file_at_a_judged_path_is_read_whole_up_to_the_size_named(folder: Path, size: int) -> None:
+    (folder / "log").write_bytes(b"x" * size)
+    assert read_real(str(folder / "log"), MOST) == b"x" * min(size, MOST)
+
+
+@pytest.mark.parametrize("told", [0, 1, 5, MOST, 10**12])
+def test_a_file_is_read_whole_whatever_size_it_is_said_to_have(folder: Path, monkeypatch: pytest.MonkeyPatch, told: int) -> None:
+    (folder / "log").write_bytes(b"0123456789")
+    real = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        return os.stat_result((*status[: stat.ST_SIZE], told, *status[stat.ST_SIZE + 1 :]))
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    assert read_real(str(folder / "log"), MOST) == b"0123456789"
+
+
+def test_a_file_of_a_known_size_is_read_by_one_call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "log").write_bytes(b"0123456789")
+    asked: list[int] = []
+    real = os.read
+
+    def read(descriptor: int, most: int) -> bytes:
+        asked.append(most)
+        return real(descriptor, most)
+
+    monkeypatch.setattr(os, "read", read)
+    read_real(str(folder / "log"), MOST)
+    assert len(asked) == 1
+
+
+def test_a_pipe_at_a_judged_path_is_refused_and_a_link_not_followed(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("inner/file")
+    for name, reason in (("pipe", "it is a named pipe, not a regular file"), ("link", "it became a link while it was opened")):
+        with pytest.raises(FileRefusedError, match=reason):
+            read_real(str(folder / name), MOST)
 
 
 def test_what_is_private_in_the_folder_is_not_come_to_by_a_link(folder: Path) -> None:

@@ -306,8 +306,8 @@ class Openings:
         self.names: list[str] = []
         real = os.open
 
-        def counted(path: Path, flags: int) -> int:
-            self.names.append(path.name)
+        def counted(path: str, flags: int) -> int:
+            self.names.append(Path(path).name)
             return real(path, flags)
 
         monkeypatch.setattr(os, "open", counted)

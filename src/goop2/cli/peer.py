@@ -27,7 +27,8 @@ RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
-NETWORK_MODULES = ("goop2.network.owner", "goop2.network.joining")
+LOADED_BESIDE = ("goop2.network.owner", "goop2.network.joining", "goop2.web.families", "segno")
+"""Modules of the network, and of pages nobody looks at in the first moment."""
 LOADED_BESIDE_DESCRIPTORS = 4096
 """With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
 
@@ -53,7 +54,7 @@ async def _peer(folder: Path, live: bool) -> int:
         end_on_signals(told_to_end.set)
         logs.set_up()
         if session.descriptor_limit() < LOADED_BESIDE_DESCRIPTORS:
-            await asyncio.wait((_loading(*NETWORK_MODULES),))
+            await asyncio.wait((_loading(*LOADED_BESIDE),))
         async with session.open_for(folder, watch=True) as opened:
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
@@ -68,7 +69,7 @@ async def _peer(folder: Path, live: bool) -> int:
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
     """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
     ending: asyncio.Future[bool] = asyncio.create_task(told_to_end.wait())
-    await asyncio.wait((_loading(*NETWORK_MODULES), ending), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((_loading(*LOADED_BESIDE), ending), return_when=asyncio.FIRST_COMPLETED)
     if ending.done():
         return
     from goop2.network.owner import WithoutNetwork

@@ -6,16 +6,19 @@ what warnings call it.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from goop2.scripting.limits import DESCRIPTION_MAX_CHARS, WARNINGS_MAX
 from goop2.scripting.printable import printable
 
 _QUOTED_MAX_CHARS = 40
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_LINE = re.compile(r"\s*---+([^\r\n]*)")
+"""The next `---` line when nothing but blank lines stands before it."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 EDITOR_ANNOTATIONS = frozenset(
     {
@@ -26,8 +29,7 @@ EDITOR_ANNOTATIONS = frozenset(
 """Names the Lua language server reads in the same `---` lines; not ours, but no mistake either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Annotations:
+class Annotations(msgspec.Struct, frozen=True, gc=False):
     """What the leading block of a script says (behaviour.md, "Annotations and hot reload")."""
 
     description: str = ""
@@ -44,60 +46,65 @@ NO_ANNOTATIONS = Annotations()
 
 def parse(source: str, file: str) -> Annotations:
     """The annotations of `source`; what is wrong in them is a warning and otherwise has no effect."""
-    reading = _Reading(file)
-    for line, text in _leading_block(source.removeprefix("\ufeff")):
-        reading.take(line, text)
+    source = source.removeprefix("\ufeff")
+    if not _LINE.match(source):
+        return NO_ANNOTATIONS
+    reading = _Reading(file, source)
+    for place, text in _leading_block(source):
+        reading.take(place, text)
     return reading.result()
 
 
 def _leading_block(source: str) -> Iterator[tuple[int, str]]:
-    """Number and text of the `---` lines before any code or `--` comment."""
-    for number, raw in enumerate(io.StringIO(source, newline=None), start=1):
-        line = raw.strip()
-        if line.startswith("---"):
-            yield number, line.lstrip("-").strip()
-        elif line:
-            return
+    """Place and text of the `---` lines before any code or `--` comment."""
+    match = _LINE.match(source)
+    while match:
+        yield match.start(1), match[1].strip()
+        match = _LINE.match(source, match.end())
 
 
-@dataclass(slots=True)
 class _Reading:
     """The annotations found so far."""
 
-    file: str
-    description: str = ""
-    rate_limit: int | None = None
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, file: str, source: str) -> None:
+        self._file = file
+        self._source = source
+        self.description = ""
+        self.rate_limit: int | None = None
+        self.warnings: list[str] = []
 
-    def take(self, line: int, text: str) -> None:
+    def take(self, place: int, text: str) -> None:
         if text.startswith("@"):
-            self._annotation(line, *_name_and_value(text))
+            self._annotation(place, *_name_and_value(text))
         elif not self.description:
             self.description = printable(text, DESCRIPTION_MAX_CHARS)
 
     def result(self) -> Annotations:
         return Annotations(self.description, self.rate_limit, tuple(self.warnings))
 
-    def _annotation(self, line: int, name: str, value: str) -> None:
+    def _annotation(self, place: int, name: str, value: str) -> None:
         reader = _READERS.get(name)
         if reader is not None:
-            reader(self, line, value)
+            reader(self, place, value)
         elif name not in EDITOR_ANNOTATIONS:
             known = ", ".join(f"@{known}" for known in _READERS)
-            self._warn(line, f"@{printable(name, _QUOTED_MAX_CHARS)} is not an annotation goop2 knows, so it has no effect; known: {known}")
+            self._warn(
+                place, f"@{printable(name, _QUOTED_MAX_CHARS)} is not an annotation goop2 knows, so it has no effect; known: {known}"
+            )
 
-    def _read_rate_limit(self, line: int, value: str) -> None:
+    def _read_rate_limit(self, place: int, value: str) -> None:
         if not _WHOLE_NUMBER.fullmatch(value):
             got = f'"{printable(value, _QUOTED_MAX_CHARS)}"' if value else "nothing"
-            self._warn(line, f"@rate_limit wants a whole number of calls a minute (0 for no limit), not {got}; it has no effect")
+            self._warn(place, f"@rate_limit wants a whole number of calls a minute (0 for no limit), not {got}; it has no effect")
         elif self.rate_limit is not None:
-            self._warn(line, f"@rate_limit is given a second time; the first, {self.rate_limit}, stands")
+            self._warn(place, f"@rate_limit is given a second time; the first, {self.rate_limit}, stands")
         else:
             self.rate_limit = int(value)
 
-    def _warn(self, line: int, sentence: str) -> None:
+    def _warn(self, place: int, sentence: str) -> None:
         if len(self.warnings) < WARNINGS_MAX:
-            self.warnings.append(f"{self.file}:{line}: {sentence}")
+            line = 1 + len(_LINE_END.findall(self._source, 0, place))  # few scripts have one, so lines are not counted before
+            self.warnings.append(f"{self._file}:{line}: {sentence}")
 
 
 _READERS: dict[str, Callable[[_Reading, int, str], None]] = {"rate_limit": _Reading._read_rate_limit}

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from goop2 import folder_threads
@@ -46,8 +47,7 @@ class CompileUnavailable(Exception):
     """Nobody could say whether a source compiles: our fault, or the machine's, not the script's. Asked again later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True, gc=False):
     """A version of a script that compiles. An invocation that began with it ends with it."""
 
     kind: Kind
@@ -114,8 +114,7 @@ class Listed:
     """The newest file is broken, and an older good version answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """Something happened to a script."""
 
     what: Literal["loaded", "broken", "removed"]
@@ -317,10 +316,11 @@ class Catalog:
             for entry, file in group:
                 self._start(self._compile_file(entry, file))
             return
+        log = _log.bind()  # once for them all
         for (entry, file), message in zip(group, messages, strict=True):
             if entry.compiling == file.version:
                 entry.compiling = None
-            self._decide(entry, file, message)
+            self._decide(entry, file, message, log)
 
     async def _compile_file(self, entry: _Entry, file: SourceFile) -> None:
         try:
@@ -341,12 +341,12 @@ class Catalog:
         """Has the file changed, or gone, since this version of it was read?"""
         return self._entries.get(file.path) is not entry or entry.file.version != file.version
 
-    def _decide(self, entry: _Entry, file: SourceFile, message: str) -> None:
+    def _decide(self, entry: _Entry, file: SourceFile, message: str, log: structlog.typing.FilteringBoundLogger = _log) -> None:
         if self._overtaken(entry, file):
             return
         if not message:
             entry.running = Script(file.kind, file.name, file.path, file.source, file.version, file.annotations)
-        self._settle(entry, _fault(file.name, message) if message else None)
+        self._settle(entry, _fault(file.name, message) if message else None, log)
 
     def _postpone(self, entry: _Entry, file: SourceFile, error: CompileUnavailable) -> None:
         """Leave things as they are, say so, and ask again at the next look."""
@@ -357,18 +357,18 @@ class Catalog:
             self._settle(entry, fault)
         entry.undecided = True
 
-    def _settle(self, entry: _Entry, fault: Fault | None) -> None:
+    def _settle(self, entry: _Entry, fault: Fault | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
         """The file of `entry` has its verdict: `fault`, or that it runs."""
         entry.fault, entry.undecided = fault, False
         self._index(entry.file, _answer(entry))
         file = entry.file
         for warning in file.annotations.warnings:
-            _log.warning("script annotation", warning=warning)
+            log.warning("script annotation", warning=warning)
         if fault is None:
-            _log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
+            log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
             self._tell(Change("loaded", file.kind, file.name, file.path))
         else:
-            _log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
+            log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
             self._tell(Change("broken", file.kind, file.name, file.path, fault))
 
     def _index(self, file: SourceFile, answer: Script | Broken | None) -> None:

@@ -16,9 +16,10 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from goop2.regular_files import read_real
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
@@ -34,14 +35,14 @@ _SCRIPT_NAME = re.compile(r"([A-Za-z0-9_-]+)\.lua")
 _NOT_FOR_US = re.compile(r"\..*|.*~|#.*#|\d+|.*\.(bak|orig|part|swp|tmp)", re.DOTALL)
 """Hidden files, and what editors leave lying for a moment while they save; they deserve no warning."""
 
-_SHELL_LINE = re.compile(r"\A#[^\r\n]*")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_SHELL_LINE = re.compile(rb"#[^\r\n]*")
 """`#!/usr/bin/lua`, which `lua` itself passes over; its end stays, for the count of lines."""
 
 _NAME_MAX_CHARS = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """What tells that a file has not changed without reading it. A program can set the mtime back, not the ctime."""
 
     device: int
@@ -60,15 +61,15 @@ class Stamp:
         return max(self.mtime_ns, self.ctime_ns) / 1e9 + STAT_SETTLED_SECONDS < seconds
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A script's file as it was last read."""
+class SourceFile(msgspec.Struct, frozen=True, gc=False):
+    """A script's file as it was last read. There may be 10,000, so it is made quickly and is nothing for the garbage collector."""
 
     kind: Kind
     name: str
     path: str
     """As shown to people: relative to the peer folder, with `/`."""
-    real_path: Path
+    real_folder: str
+    """Where it really lies."""
     stamp: Stamp | None
     """None when the file must be read again, whatever its status says."""
     version: bytes
@@ -82,8 +83,7 @@ class SourceFile:
     """That is the problem: nothing, or only blanks, stands in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """The script folder at one moment."""
 
     files: Mapping[str, SourceFile]
@@ -108,7 +108,7 @@ class SourceFolder:
     def places(self, snapshot: Snapshot) -> list[Path]:
         """The folders in which a change may matter, there or not (yet)."""
         places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
-        return sorted(places | {file.real_path.parent for file in snapshot.files.values()})
+        return sorted(places | {Path(folder) for folder in {file.real_folder for file in snapshot.files.values()}})
 
     def has_links(self, places: Iterable[Path]) -> bool:
         """Return whether one of `places` is known because a link leads there: other links on the way are not watched."""
@@ -168,7 +168,7 @@ class _Reading:
             if name in taken:
                 self._warnings.append(f"{shown}/{file_name} is ignored: !{name} is {shown}/{taken[name]} already; rename one of the two")
                 continue
-            file = self._file(kind, name, os.path.join(directory, file_name), f"{shown}/{file_name}", real_folder)  # noqa: PTH118 - cheaper
+            file = self._file(kind, name, f"{directory}/{file_name}", f"{shown}/{file_name}", real_folder)
             if file is not None:
                 taken[name] = file_name
                 yield file
@@ -196,12 +196,12 @@ class _Reading:
         else:
             self._warnings.append(f"{seen} is ignored: a script's name is letters, digits, - and _, then .lua")
 
-    def _real_folder(self, directory: Path) -> Path | None:
+    def _real_folder(self, directory: Path) -> str | None:
         """Return the real path of a folder inside the script folder, None when it is elsewhere: then each file is followed on its own."""
-        real = Path(os.path.realpath(directory))
-        return real if real.is_relative_to(self._root) else None
+        real = os.path.realpath(directory)
+        return real if Path(real).is_relative_to(self._root) else None
 
-    def _file(self, kind: Kind, name: str, path: str, shown: str, real_folder: Path | None) -> SourceFile | None:
+    def _file(self, kind: Kind, name: str, path: str, shown: str, real_folder: str | None) -> SourceFile | None:
         """The script at `path`; None when it is no file of ours, or gone. Of thousands, most are no links, and are not followed as such."""
         known = self._before.files.get(shown)
         try:
@@ -210,13 +210,14 @@ class _Reading:
             if real_folder is not None and not stat.S_ISLNK(status.st_mode):
                 if known is not None and known.stamp == Stamp.of(status):
                     return known
-                real_path = real_folder / _name_in(path)
+                real_path = f"{real_folder}/{_name_in(path)}"
             else:
-                real_path = Path(path).resolve(strict=True)
-                if not real_path.is_relative_to(self._root):
+                real_path = os.path.realpath(path, strict=True)
+                if not Path(real_path).is_relative_to(self._root):
                     self._warnings.append(f"{shown} is ignored: it is a link that leads out of {self._shown}")
                     return None
-                status = real_path.stat()
+                status = os.stat(real_path)  # noqa: PTH116 - no Path for each
+                real_folder = _folder_of(real_path)
             if not stat.S_ISREG(status.st_mode):
                 self._warnings.append(f"{shown} is ignored: it is not a regular file")
                 return None
@@ -227,10 +228,10 @@ class _Reading:
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
-            place = _Place(kind, name, shown, Path(path), None)
+            place = _Place(kind, name, shown, _folder_of(path), None)
             return _judged(place, problem=f"{_name_in(path)} cannot be read: {_reason(error)}")
         settled = stamp if stamp.settled_at(now) else None
-        return _filled(_Place(kind, name, shown, real_path, settled), content, status.st_size)
+        return _filled(_Place(kind, name, shown, real_folder, settled), content, status.st_size)
 
 
 class _Place(NamedTuple):
@@ -239,7 +240,7 @@ class _Place(NamedTuple):
     kind: Kind
     name: str
     path: str
-    real_path: Path
+    real_folder: str
     stamp: Stamp | None
 
 
@@ -247,29 +248,35 @@ def _name_in(path: str) -> str:
     return path.rpartition("/")[2]
 
 
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
 def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
     """The file there with what was read: a source, or the problem with it."""
     file_name = _name_in(place.path)
     if len(content) > SCRIPT_MAX_BYTES:
         return _judged(place, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB")
-    source = content.removeprefix(b"\xef\xbb\xbf")
+    source = content.removeprefix(_BYTE_ORDER_MARK)
     try:
-        text = _SHELL_LINE.sub("", source.decode())
+        text = source.decode()
     except UnicodeDecodeError as error:
         offset = error.start + len(content) - len(source)
         return _judged(place, problem=f"{file_name} is not UTF-8: byte {offset} is 0x{content[offset]:02x}; save it as UTF-8")
-    if not text.strip():
+    if shell := _SHELL_LINE.match(source):
+        source = source[shell.end() :]
+        text = source.decode()
+    if not text or text.isspace():
         return _judged(place, problem=f"{file_name} is empty", is_empty=True)
-    return _judged(place, text.encode(), parse(text, place.path))
+    return _judged(place, source, parse(text, place.path))
 
 
 def _judged(
     place: _Place, source: bytes = b"", annotations: Annotations = NO_ANNOTATIONS, problem: str = "", *, is_empty: bool = False
 ) -> SourceFile:
     """The file there with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
-    digest = hashlib.blake2b(f"{place.kind}/{place.name}\0{problem}\0".encode(), digest_size=16)
-    digest.update(source)
-    return SourceFile(*place, digest.digest(), source, annotations, problem, is_empty)
+    version = hashlib.blake2b(b"%b\0%b" % (f"{place.kind}/{place.name}\0{problem}".encode(), source), digest_size=16).digest()
+    return SourceFile(*place, version, source, annotations, problem, is_empty)
 
 
 def _megabytes(size: int) -> str:

@@ -12,7 +12,6 @@ from functools import cache
 from typing import Final, Literal
 
 import msgspec
-import segno
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -89,6 +88,8 @@ def routes(parts: Parts, door: Door, opened: str, entrance: Entrance) -> list[Ba
 @cache
 def _qr(text: str) -> str:
     """A QR code as the address of an SVG picture, black on nothing."""
+    import segno  # when it is looked at: it takes a twentieth of a start
+
     return str(segno.make(text, error="m", micro=False).svg_data_uri(border=1, dark="#111"))
 
 
