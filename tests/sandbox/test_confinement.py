@@ -310,7 +310,11 @@ WITNESS = """
         do(b"db.exec", b"DELETE FROM t")
         do(b"db.query", b"SELECT * FROM t LIMIT 3")
     beside.begin()
-    import time
+    import fcntl, time
+    from goop2.storage import write_queue
+    other = os.open(path.parent / "data/write-queue.lock", os.O_RDWR)
+    fcntl.fcntl(other, fcntl.F_OFD_SETLK, write_queue._TAKE_WRITER)  # as another process would: the script waits behind it
+    threading.Timer(0.2, os.close, (other,)).start()
     begin(time.monotonic() + 0.5)
     data(b"db.exec", data.entries[b"db.exec"], (b"DELETE FROM t",))  # waits for the lock in vain
     os._exit(0)
