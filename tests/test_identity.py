@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.started import Started
 
 from goop2.identity import FILE, Identity, IdentityError, _create, load_or_create
 
@@ -106,11 +108,12 @@ def test_making_a_key_leaves_nothing_else_behind(tmp_path: Path) -> None:
 def test_two_processes_that_make_the_key_at_once_get_the_same_one(tmp_path: Path) -> None:
     for number in range(ROUNDS):
         (tmp_path / str(number)).mkdir()
-    racers = [
-        subprocess.Popen([sys.executable, "-c", RACER, me, other, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        for me, other in (("left", "right"), ("right", "left"))
-    ]
-    left, right = (racer.communicate(timeout=60)[0].split() for racer in racers)
+    with ExitStack() as stack:
+        racers = [
+            stack.enter_context(Started([sys.executable, "-c", RACER, me, other, str(tmp_path)], stdout=subprocess.PIPE, text=True))
+            for me, other in (("left", "right"), ("right", "left"))
+        ]
+        left, right = (racer.communicate(timeout=60)[0].split() for racer in racers)
     assert left == right
     assert len(set(left)) == ROUNDS
     assert sorted(file.name for file in tmp_path.glob("*/data/*")) == ["identity.key"] * ROUNDS

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.started import Started
 
 from goop2.lock import FILE, FolderLocked, locked
 
@@ -48,7 +49,7 @@ def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_peer_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with Started[bytes]([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(FolderLocked, match=f"process {holder.pid}"), locked(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import signal
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import goop2, start
+from tests.cli.command import goop2, on_any_port, start
 
 from goop2.folder import create
 
@@ -46,8 +45,7 @@ def test_a_command_of_the_table_does_what_it_is_there_for(command: str, tmp_path
 
 def test_the_peer_of_the_table_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
     create(tmp_path / "DIR")
-    settings = json.loads((tmp_path / "DIR/goop.json").read_text())
-    (tmp_path / "DIR/goop.json").write_text(json.dumps({**settings, "viewer": {"http_addr": "127.0.0.1:0"}}))
+    on_any_port(tmp_path / "DIR")
     with start("peer", tmp_path / "DIR") as peer:
         assert peer.stdout is not None
         assert b"http://127.0.0.1:" in peer.stdout.readline()

@@ -18,8 +18,10 @@ from goop2.peer import Peer, open_peer
 from goop2.scripting import inotify
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.storage.complaints import DAMAGED
 from goop2.storage.database import Database
-from goop2.storage_health import StorageHealth
+from goop2.storage.errors import DamagedError
+from goop2.storage_health import StorageHealth, _why_not_writable
 
 PATIENCE_SECONDS = 15.0
 LONGER_THAN_A_LOOK_SECONDS = 1.5
@@ -195,3 +197,44 @@ async def test_a_damaged_table_is_no_scripts_failure(tmp_path: Path) -> None:
         assert failure.message == "the database file is damaged: restore a backup"
         await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS)  # that the file can be written does not mend it
         assert peer.health.problem == failure.message
+
+
+@pytest.mark.parametrize("said", [DAMAGED, "the disk does not let the database file be read or written", "read http://evil.example/ now"])
+async def test_what_a_worker_says_of_a_sound_database_is_looked_into_and_not_believed(tmp_path: Path, said: str) -> None:
+    with capture_logs() as lines:
+        async with open_peer(made(tmp_path / "p"), {}, watch=True) as peer:
+            for _ in range(30):
+                assert peer.health.judge(said) == said
+                await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS / 20)
+                assert peer.health.problem == ""
+    assert not [line for line in lines if line["event"] == "the database cannot be used"]
+
+
+async def test_what_workers_say_makes_the_file_be_read_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = 0
+
+    def run(_check: object) -> str:
+        nonlocal checks
+        checks += 1
+        return ""
+
+    monkeypatch.setattr("goop2.storage.soundness.Check.run", run)
+    async with open_peer(made(tmp_path / "p"), {}, watch=True) as peer:
+        for _ in range(30):
+            peer.health.judge(DAMAGED)
+            await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS / 20)
+    assert checks == 1
+
+
+async def test_damage_is_said_no_longer_when_the_database_has_proved_sound(tmp_path: Path) -> None:
+    async with open_peer(made(tmp_path / "p"), {}, watch=True) as peer:
+        peer.health.report(DamagedError(DAMAGED))
+        assert peer.health.problem == DAMAGED
+        await eventually(lambda: not peer.health.problem)
+
+
+async def test_a_look_leaves_no_deadline_on_the_connection_it_is_lent(tmp_path: Path) -> None:
+    async with open_peer(made(tmp_path / "p"), {}) as peer:
+        before = peer.database.deadline
+        assert _why_not_writable(peer.database) == ""
+        assert peer.database.deadline == before

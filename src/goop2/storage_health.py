@@ -1,9 +1,10 @@
 """Whether data.db can be used while the peer runs: noticed, said once when it begins and once when it ends, and shown.
 
 A full disk, a file system that became read-only, damage, and a data.db that was removed or replaced under the running peer are the
-machine's or the owner's doing, not a script's. Whoever has the database open reports errors of the file here; the file is looked at when
-the kernel tells of a change of it, and now and then; once a second where it tells nothing, and while there is a problem, when whether the
-file can be written again is tried too.
+machine's or the owner's doing, not a script's. Whoever of the peer has the database open reports errors of the file here; the file is
+looked at when the kernel tells of a change of it, and now and then; once a second where it tells nothing, and while there is a problem,
+when whether the file can be written again is tried too. What a worker says of the file is a reason to look, and no more: native code may
+say it. Damage is said when the peer has met it itself, and no longer when the peer has found the file sound (storage/soundness.py).
 """
 
 from __future__ import annotations
@@ -21,16 +22,20 @@ import structlog
 
 from goop2.scripting import inotify
 from goop2.scripting.inotify import Notifications
-from goop2.storage.complaints import DAMAGED, DISK_FULL
+from goop2.storage.complaints import DISK_FULL
 from goop2.storage.database import Database
 from goop2.storage.errors import DamagedError, FileFault, QuotaError, StorageError
 from goop2.storage.file_care import FREE_ENOUGH_BYTES, FileCare, Quota, told
+from goop2.storage.soundness import Check
 from goop2.ticks import seconds_to_tick
 
 LOOK_SECONDS: Final = 1.0
 """A data.db that is gone must be noticed within a second."""
 TOLD_LOOK_SECONDS: Final = 10.0
 """The same where the kernel tells that it is gone: how soon it is noticed that the file grows, or another disk was mounted over it."""
+CHECK_PAUSE_SECONDS: Final = 60.0
+"""Between two checks of the whole file at least, and CHECK_PAUSES times as long as the last one took: what workers say costs so much."""
+CHECK_PAUSES: Final = 20
 PROBE_SECONDS: Final = 0.5
 """How long a look may wait for the write lock: a stop waits for it."""
 
@@ -48,6 +53,10 @@ class StorageHealth:
         self._lock = threading.Lock()
         self._identity: _Identity = None
         self._damaged = False
+        self._doubted = False
+        """Whether a worker has said that the file cannot be used, and it has not been tried since."""
+        self._check_wanted = False
+        self._next_check = self._next_doubt = 0.0
         self._size_told = ""
         self._begun: Callable[[], object] = lambda: None
         """Called in any thread when a problem begins."""
@@ -78,16 +87,23 @@ class StorageHealth:
         """Take note of an error that is the file's; from any thread."""
         if isinstance(fault, QuotaError):  # the owner's limit did what it is for
             return
-        # By its text too: what a worker met comes here as a text.
-        self._damaged = self._damaged or isinstance(fault, DamagedError) or str(fault) == DAMAGED
+        self._damaged = self._damaged or isinstance(fault, DamagedError)
         self._say(str(fault))
 
     def judge(self, why: str) -> str:
-        """Return `why` when an error that a worker met is the file's, and take note of it; "" when it is the owner's limit."""
-        free = self._free_bytes()
-        if why == DISK_FULL and free is not None and free >= FREE_ENOUGH_BYTES:
-            return ""
-        self.report(FileFault(why))
+        """Return `why` when an error that a worker met may be the file's, and find out whether it is; "" when it is the owner's limit."""
+        if why == DISK_FULL:
+            free = self._free_bytes()
+            if free is not None and free >= FREE_ENOUGH_BYTES:
+                return ""
+            if free is not None:
+                self.report(FileFault(DISK_FULL))
+                return why
+        self._doubted = self._check_wanted = True
+        now = time.monotonic()
+        if now >= self._next_doubt:
+            self._next_doubt = now + LOOK_SECONDS
+            self._begun()
         return why
 
     def _free_bytes(self) -> int | None:
@@ -107,14 +123,21 @@ class StorageHealth:
         stopping = asyncio.create_task(stop.wait())
         loop, begun = asyncio.get_running_loop(), asyncio.Event()
         self._begun = lambda: loop.call_soon_threadsafe(begun.set)
+        check, checking = Check(self._path), None
         try:
             while not stopping.done():
                 begun.clear()
                 notifications = await asyncio.to_thread(self._look_told, database)
+                if (checking is None or checking.done()) and self._check_is_due():
+                    check = Check(self._path)
+                    checking = asyncio.create_task(asyncio.to_thread(self._check_file, check))
                 await self._until_next(notifications, stopping, begun)
         finally:
             self._begun = lambda: None
             stopping.cancel()
+            check.stop()
+            if checking is not None:
+                await checking
 
     async def _until_next(self, notifications: Notifications | None, stopping: asyncio.Task[bool], begun: asyncio.Event) -> None:
         changed = notifications.changed if notifications else asyncio.Event()
@@ -124,7 +147,7 @@ class StorageHealth:
                 notifications.listen()
             seconds = TOLD_LOOK_SECONDS if notifications and not self.problem else LOOK_SECONDS
             await asyncio.wait({stopping, *waiting}, timeout=seconds_to_tick(seconds), return_when=asyncio.FIRST_COMPLETED)
-            if begun.is_set() and not changed.is_set():  # whether it has ended is not looked at in the same moment
+            if begun.is_set() and self.problem and not changed.is_set():  # whether it has ended is not looked at in the same moment
                 await asyncio.wait({stopping, waiting[0]}, timeout=seconds_to_tick(LOOK_SECONDS), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in waiting:
@@ -153,8 +176,25 @@ class StorageHealth:
         if size and not self._size_told:
             _log.warning("the database grows", why=size)
         self._size_told = size
-        if self.problem and not self._damaged:
+        if (self.problem or self._doubted) and not self._damaged:
+            self._doubted = False
             self._say(_why_not_writable(database))
+
+    def _check_is_due(self) -> bool:
+        return (self._damaged or self._check_wanted) and not self.lost and time.monotonic() >= self._next_check
+
+    def _check_file(self, check: Check) -> None:
+        """Read the whole file, and say what is found."""
+        self._check_wanted = False
+        begun = time.monotonic()
+        found = check.run()
+        ended = time.monotonic()
+        self._next_check = ended + max(CHECK_PAUSE_SECONDS, CHECK_PAUSES * (ended - begun))
+        if found:
+            self.report(DamagedError(found))
+        elif found is not None and self._damaged:
+            self._damaged = False
+            self._say("")
 
     def _look_at_file(self) -> _Identity:
         try:
@@ -175,6 +215,7 @@ class StorageHealth:
 
 def _why_not_writable(database: Database) -> str:
     """Return why the database cannot be written, "" when it can: tried with a row that is taken back."""
+    before = database.deadline
     database.deadline = time.monotonic() + PROBE_SECONDS
     try:
         database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
@@ -183,4 +224,6 @@ def _why_not_writable(database: Database) -> str:
         return str(fault)
     except StorageError:  # busy: somebody writes
         return ""
+    finally:
+        database.deadline = before
     return ""

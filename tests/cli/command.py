@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import select
-import signal
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.started import Started
 
 GOOP2 = str(Path(sys.executable).with_name("goop2"))
 PATIENCE_SECONDS = 20.0
@@ -22,14 +24,17 @@ SIZE = (24, 120)
 """Rows and columns of a terminal."""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests started in a shell's background; what they start would ignore Ctrl-C too
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours, without what would change how the command behaves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GOOP2_", "NO_COLOR", "PYTHON"))}
     return {**kept, "TERM": "xterm", **(changes or {})}
+
+
+def on_any_port(folder: Path) -> None:
+    """Let the peer of a folder have its pages on a port that is free: the usual one may be somebody's."""
+    settings = json.loads((folder / "goop.json").read_text())
+    (folder / "goop.json").write_text(json.dumps({**settings, "viewer": {"http_addr": "127.0.0.1:0"}}))
 
 
 def goop2(
@@ -48,10 +53,10 @@ def goop2(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def start(*arguments: str | Path, **streams: int) -> subprocess.Popen[bytes]:
-    """Start the command with pipes; the caller ends it."""
+def start(*arguments: str | Path, **streams: int) -> Started[bytes]:
+    """Start the command with pipes, for `with`; the block ends it, and a block that fails kills it."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return subprocess.Popen([GOOP2, *arguments], env=environment(), **pipes)  # type: ignore[call-overload,no-any-return]
+    return Started([GOOP2, *arguments], env=environment(), **pipes)  # type: ignore[call-overload,no-any-return]
 
 
 class Terminal:

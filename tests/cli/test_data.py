@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.command import GOOP2, Terminal, goop2, start
+from tests.cli.command import GOOP2, PATIENCE_SECONDS, Terminal, goop2, on_any_port, start
 
 POSTS = {
     "name": "posts",
@@ -398,10 +398,10 @@ def test_a_backup_replaces_nothing_unasked(filled: Path, tmp_path: Path) -> None
 @pytest.fixture
 def running(filled: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The peer of the folder, running."""
-    peer = start("chat", filled)
-    yield peer
-    peer.send_signal(signal.SIGINT)
-    peer.communicate(timeout=10)
+    with start("chat", filled) as peer:
+        yield peer
+        peer.send_signal(signal.SIGINT)
+        peer.communicate(timeout=PATIENCE_SECONDS)
 
 
 def test_a_backup_beside_a_running_peer_is_of_one_moment(filled: Path, running: subprocess.Popen[bytes], tmp_path: Path) -> None:
@@ -449,6 +449,7 @@ def test_a_backup_is_restored_in_one_command(filled: Path, tmp_path: Path) -> No
 
 def test_a_restore_under_a_running_peer_is_refused(filled: Path, tmp_path: Path) -> None:
     assert goop2("data", filled, "backup", tmp_path / "b.db").returncode == 0
+    on_any_port(filled)
     with Terminal(["peer", filled]) as peer:
         peer.wait_for("is up")
         done = goop2("data", filled, "restore", tmp_path / "b.db")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from tests.cli.command import PATIENCE_SECONDS, goop2, start
+from tests.cli.command import PATIENCE_SECONDS, goop2, on_any_port, start
 from tests.cli.test_remote import on_the_network
 from tests.listen.sounds import wav
 
@@ -19,8 +18,7 @@ LINES = "!np\n!pause\n!play nothing.mp3\n!play song.wav\n!np\n!pause\n!np\n!play
 def folder(tmp_path: Path) -> Path:
     create(tmp_path / "peer", "Fred", "listening")
     wav(tmp_path / "peer/song.wav", 60)
-    settings = json.loads((tmp_path / "peer/goop.json").read_text())
-    (tmp_path / "peer/goop.json").write_text(json.dumps(settings | {"viewer": {"http_addr": "127.0.0.1:0"}}))
+    on_any_port(tmp_path / "peer")
     return tmp_path / "peer"
 
 

@@ -42,8 +42,9 @@ def test_an_unknown_command_is_a_reply_that_fails(folder: Path) -> None:
     assert done.stderr == f'"goop2 lua list {folder}" names the commands there are\n'
 
 
-def test_a_function_called_as_a_command_is_unknown_with_a_hint_on_stderr(folder: Path) -> None:
-    done = goop2("lua", "chat", folder, "!score-quiz")
+@pytest.mark.parametrize("message", ["!score-quiz", " ! score-quiz", "！score-quiz"])
+def test_a_function_called_as_a_command_is_unknown_with_a_hint_on_stderr(folder: Path, message: str) -> None:
+    done = goop2("lua", "chat", folder, message)
     assert (done.stdout, done.returncode) == ("Unknown command: score-quiz\n", 1)
     assert done.stderr == f"score-quiz is a data function: goop2 lua call {folder} score-quiz '{{}}'\n"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from tests.cli.command import Terminal, goop2, start
+from tests.cli.command import Terminal, goop2, on_any_port, start
 
 END_SECONDS = 5.0
 """A third of a second on a machine that is free."""
@@ -23,8 +23,7 @@ LINE = re.compile(r"(.+) is up  console: (http://127\.0\.0\.1:(\d+))/#token=([\w
 
 @pytest.fixture(autouse=True)
 def _on_any_port(folder: Path) -> None:
-    settings = json.loads((folder / "goop.json").read_text())
-    (folder / "goop.json").write_text(json.dumps({**settings, "viewer": {"http_addr": "127.0.0.1:0"}}))
+    on_any_port(folder)
 
 
 @contextmanager

@@ -11,11 +11,11 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.command import PATIENCE_SECONDS, goop2, start
+from tests.cli.command import PATIENCE_SECONDS, goop2, on_any_port, start
 
 from goop2.folder import create
 from goop2.identity import load_or_create
@@ -194,8 +194,7 @@ def test_only_the_owner_reaches_the_socket(alice: Path) -> None:
 
 def test_a_peer_that_has_just_started_is_waited_for(tmp_path: Path) -> None:
     create(tmp_path / "dora", "Dora")
-    settings = json.loads((tmp_path / "dora/goop.json").read_text()) | {"viewer": {"http_addr": "127.0.0.1:0"}}
-    (tmp_path / "dora/goop.json").write_text(json.dumps(settings))
+    on_any_port(tmp_path / "dora")
     with start("peer", tmp_path / "dora") as peer:
         assert peer.stdout is not None
         peer.stdout.readline()
@@ -206,20 +205,21 @@ def test_a_peer_that_has_just_started_is_waited_for(tmp_path: Path) -> None:
 
 def test_whoever_comes_while_a_command_is_on_the_network_waits_for_its_end(tmp_path: Path, bob: str) -> None:
     create(tmp_path / "dora", "Dora")
-    settings = json.loads((tmp_path / "dora/goop.json").read_text()) | {"viewer": {"http_addr": "127.0.0.1:0"}}
-    (tmp_path / "dora/goop.json").write_text(json.dumps(settings))
+    on_any_port(tmp_path / "dora")
     call = ("call", bob, "score-quiz", '{"answers": ["B"]}', "--dir", tmp_path / "dora")
-    with locked(tmp_path / "dora", passing=True):
-        first = start(*call)
-        time.sleep(6)  # longer than the network of a peer that runs is waited for
-        assert first.poll() is None
-    with first:
-        assert first.wait(60) == 0
-    with locked(tmp_path / "dora", passing=True):
-        peer = start("peer", tmp_path / "dora")
+    with ExitStack() as held:
+        held.enter_context(locked(tmp_path / "dora", passing=True))
+        with start(*call) as first:
+            time.sleep(6)  # longer than the network of a peer that runs is waited for
+            assert first.poll() is None
+            held.close()
+            assert first.wait(60) == 0
+    with ExitStack() as held:
+        held.enter_context(locked(tmp_path / "dora", passing=True))
+        peer = held.enter_context(start("peer", tmp_path / "dora"))
         time.sleep(3)
         assert peer.poll() is None
-    with peer:
+        held.close()
         assert peer.stdout is not None
         assert b"Dora is up" in peer.stdout.readline()
         peer.send_signal(signal.SIGINT)

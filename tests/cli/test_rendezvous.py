@@ -8,6 +8,7 @@ import sys
 import urllib.request
 
 import pytest
+from tests.started import Started
 
 SECONDS = 60
 COMMAND = [sys.executable, "-c", "from goop2.cli.main import main; main()", "rendezvous"]
@@ -15,7 +16,7 @@ COMMAND = [sys.executable, "-c", "from goop2.cli.main import main; main()", "ren
 
 @pytest.mark.parametrize("relay", [[], ["--relay", "127.0.0.1:0"]], ids=["alone", "with a relay"])
 def test_it_says_where_it_is_serves_its_page_and_ends_when_told(relay: list[str]) -> None:
-    with subprocess.Popen([*COMMAND, "--http", "127.0.0.1:0", *relay], stdout=subprocess.PIPE, text=True) as process:
+    with Started([*COMMAND, "--http", "127.0.0.1:0", *relay], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

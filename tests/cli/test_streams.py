@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment, start
+from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment, on_any_port, start
 from tests.cli.conftest import Save
+from tests.started import Started
 
 from goop2.cli import logs, output
 from goop2.cli.streams import WAITING_MAX_BYTES, PatientWriter
@@ -121,39 +122,36 @@ def test_an_error_has_its_exit_code_when_stderr_is_full(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_peer_whose_stderr_nobody_reads_answers_and_ends_as_it_is_told(folder: Path, save: Save, number: signal.Signals) -> None:
     save("functions/noisy", f"function call() {NOISY} return 'done' end")
-    (folder / "goop.json").write_text((folder / "goop.json").read_text().replace('"lua": {', '"viewer": {"http_addr": ":0"}, "lua": {', 1))
-    process = start("peer", folder)
-    assert process.stdout
-    assert process.stderr
-    assert process.stdin
-    process.stdin.close()
-    site = process.stdout.readline().decode().partition("site: ")[2].strip()
-    host = site.partition("//")[2].partition("/")[0]
-    for _ in range(5):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{host.rpartition(':')[2]}/api/data/lua/call",
-            json.dumps({"function": "noisy", "params": {}}).encode(),
-            {"Host": host, "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-            assert answer.status == 200
-    process.send_signal(number)
-    assert process.wait(PATIENCE_SECONDS) == 0
-    process.stdout.close()
-    process.stderr.close()
+    on_any_port(folder)
+    with start("peer", folder) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdin
+        process.stdin.close()
+        site = process.stdout.readline().decode().partition("site: ")[2].strip()
+        host = site.partition("//")[2].partition("/")[0]
+        for _ in range(5):
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{host.rpartition(':')[2]}/api/data/lua/call",
+                json.dumps({"function": "noisy", "params": {}}).encode(),
+                {"Host": host, "Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+                assert answer.status == 200
+        process.send_signal(number)
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_nohup_keeps_a_peer_from_ending_with_its_terminal(folder: Path) -> None:
-    (folder / "goop.json").write_text((folder / "goop.json").read_text().replace('"lua": {', '"viewer": {"http_addr": ":0"}, "lua": {', 1))
-    process = subprocess.Popen(["nohup", GOOP2, "peer", folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment())
-    assert process.stdout
-    process.stdout.readline()
-    process.send_signal(signal.SIGHUP)
-    time.sleep(1)
-    assert process.poll() is None
-    process.terminate()
-    assert process.wait(PATIENCE_SECONDS) == 0
-    process.stdout.close()
+    on_any_port(folder)
+    with Started[bytes](["nohup", GOOP2, "peer", folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def answers_soon(url: str) -> bool:
@@ -167,31 +165,31 @@ def answers_soon(url: str) -> bool:
 
 
 def test_a_peer_takes_all_descriptors_its_user_may_have_and_survives_their_end(folder: Path) -> None:
-    (folder / "goop.json").write_text((folder / "goop.json").read_text().replace('"lua": {', '"viewer": {"http_addr": ":0"}, "lua": {', 1))
+    on_any_port(folder)
     command = f'ulimit -Sn 50; ulimit -Hn {LOW_LIMIT}; exec "$0" peer "$1"'
-    process = subprocess.Popen(["bash", "-c", command, GOOP2, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-    assert process.stdout
-    assert process.stderr
-    port = int(process.stdout.readline().decode().partition("127.0.0.1:")[2].partition("/")[0])
-    limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    assert limit == (LOW_LIMIT, LOW_LIMIT)
-    # Right after "is up": the network is not there yet.
-    held: list[socket.socket] = []
-    for _ in range(2 * LOW_LIMIT):
-        with contextlib.suppress(OSError):  # a connection beyond what there is room for may be reset
-            held.append(socket.create_connection(("127.0.0.1", port)))
-    time.sleep(2)
-    for each in held:
-        each.close()
-    assert answers_soon(f"http://127.0.0.1:{port}/healthz")
-    process.terminate()
-    assert process.wait(PATIENCE_SECONDS) == 0
-    lines = process.stderr.read().decode().splitlines()
-    assert sum("no file descriptor is left" in line for line in lines) <= 1
-    assert [line for line in lines if not line.startswith(("warning: ", "this peer is on the network again"))] == []
-    assert len(lines) < 12
-    process.stdout.close()
-    process.stderr.close()
+    with Started[bytes](
+        ["bash", "-c", command, GOOP2, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        port = int(process.stdout.readline().decode().partition("127.0.0.1:")[2].partition("/")[0])
+        limit = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        assert limit == (LOW_LIMIT, LOW_LIMIT)
+        # Right after "is up": the network is not there yet.
+        held: list[socket.socket] = []
+        for _ in range(2 * LOW_LIMIT):
+            with contextlib.suppress(OSError):  # a connection beyond what there is room for may be reset
+                held.append(socket.create_connection(("127.0.0.1", port)))
+        time.sleep(2)
+        for each in held:
+            each.close()
+        assert answers_soon(f"http://127.0.0.1:{port}/healthz")
+        process.terminate()
+        assert process.wait(PATIENCE_SECONDS) == 0
+        lines = process.stderr.read().decode().splitlines()
+        assert sum("no file descriptor is left" in line for line in lines) <= 1
+        assert [line for line in lines if not line.startswith(("warning: ", "this peer is on the network again"))] == []
+        assert len(lines) < 12
 
 
 # ── what libraries say ───────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment
+from tests.started import Started
 from tests.web.browser import executable
 
 
@@ -36,9 +37,9 @@ class Machine:
         script.chmod(0o755)
         return script
 
-    def start(self, *arguments: str | Path, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-        """Start goop2 on this machine; the caller ends it. `ip netns exec` becomes the command, so its pid is the command's."""
-        return subprocess.Popen(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=stderr)
+    def start(self, *arguments: str | Path, stderr: IO[bytes] | None = None) -> Started[bytes]:
+        """Start goop2 on this machine, for `with`; the block ends it. `ip netns exec` becomes the command, so its pid is the command's."""
+        return Started(self._command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=stderr)
 
     def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run goop2 on this machine to its end."""

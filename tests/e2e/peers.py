@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from tests.cli.command import PATIENCE_SECONDS, goop2, start
 from tests.e2e.lan import Machine
+from tests.started import Started
 
 from goop2.folder import create
 from goop2.identity import load_or_create
@@ -96,7 +97,7 @@ def made(folder: Path, label: str, **settings: dict[str, object]) -> None:
     (folder / "goop.json").write_text(json.dumps(document))
 
 
-def _started(folder: Path, machine: Machine | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def _started(folder: Path, machine: Machine | None, stderr: IO[bytes]) -> Started[bytes]:
     return machine.start("peer", folder, stderr=stderr) if machine else start("peer", folder, stderr=stderr.fileno())
 
 

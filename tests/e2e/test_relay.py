@@ -28,17 +28,12 @@ def machines() -> Iterator[tuple[Machine, ...]]:
 
 @contextmanager
 def meeting_point(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
-    process = machine.start("rendezvous", "--http", "0.0.0.0:8787", "--relay", "0.0.0.0:4001")
-    try:
+    with machine.start("rendezvous", "--http", "0.0.0.0:8787", "--relay", "0.0.0.0:4001") as process:
         assert process.stdout is not None
         assert b"rendezvous is up" in process.stdout.readline()
         yield process
         process.terminate()
         assert process.wait(PATIENCE_SECONDS) == 0
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def test_they_meet_and_talk_through_the_relay_and_again_when_it_was_gone(machines: tuple[Machine, ...], tmp_path: Path) -> None:

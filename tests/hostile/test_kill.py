@@ -18,9 +18,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.hostile.loaded_peer import CALLERS
+from tests.started import Started
 
 from goop2.peer import open_peer
 from goop2.scripting.engine import Failure, Success
@@ -63,7 +65,7 @@ class Mother:
     """loaded_peer.py under way."""
 
     def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
+        self.process = Started[bytes](
             [sys.executable, "-m", "tests.hostile.loaded_peer", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self._rest = b""
@@ -108,6 +110,12 @@ class Mother:
         os.kill(pid, signal.SIGKILL)
         assert self.until("ended"), "the peer does not end"
 
+    def __enter__(self) -> Mother:
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self.process.__exit__(*failure)
+
     def stop(self) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -137,12 +145,12 @@ def test_a_peer_killed_at_any_moment_loses_nothing_it_acknowledged(folder: Path)
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    mother = Mother(folder)
-    for moment in range(1, MOMENTS + 1):
-        mother.one_life(chance)
-        if moment % CHECKED_EVERY == 0:
-            check(folder, mother)
-    mother.stop()
+    with Mother(folder) as mother:
+        for moment in range(1, MOMENTS + 1):
+            mother.one_life(chance)
+            if moment % CHECKED_EVERY == 0:
+                check(folder, mother)
+        mother.stop()
     assert mother.answers > MOMENTS
     check(folder, mother)
 

@@ -24,6 +24,7 @@ import trio
 from tests.hostile.stops_in_phase import FILE, FILE_BYTES, LAST, MESSAGES, PHASES, RESEND
 from tests.p2p.conftest import guest
 from tests.p2p.hosts import LOOPBACK, asked, connect, loopback_host
+from tests.started import Started
 
 from goop2.chat.chat import SENT
 from goop2.folder import create
@@ -149,7 +150,7 @@ class Survivor:
 
 @pytest.fixture(scope="module")
 def mothers_process() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-m", "tests.hostile.stops_in_phase"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with Started[bytes]([sys.executable, "-m", "tests.hostile.stops_in_phase"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield process
         assert process.stdin is not None
         process.stdin.close()

@@ -291,6 +291,16 @@ def test_a_flac_whose_first_block_is_not_its_stream_s_is_refused(tmp_path: Path,
         loaded(tmp_path, "odd.flac")
 
 
+def test_a_front_without_end_is_refused_at_once(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    (tmp_path / "odd.wav").write_bytes(b"RIFF\0\0\0\0WAVE" + b"junk\0\0\0\0" * 2000 + whole["wav"][12:])
+    (tmp_path / "odd.flac").write_bytes(
+        b"fLaC" + block(0, whole["flac"][8:42]) + block(1, b"") * 2000 + block(129, b"") + frames_of(whole["flac"])
+    )
+    for name, what in (("odd.wav", "chunks"), ("odd.flac", "blocks")):
+        with pytest.raises(ListenError, match=rf"{name} .*more than 1024 {what} stand before"):
+            loaded(tmp_path, name)
+
+
 @pytest.mark.parametrize("ending", [".ogg", ".opus"])
 def test_an_ogg_whose_comments_are_broken_is_as_long_as_it_was(tmp_path: Path, source: Path, ending: str) -> None:
     content = bytearray(encoded(source, tmp_path / f"whole{ending}").read_bytes())

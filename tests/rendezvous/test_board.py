@@ -11,6 +11,7 @@ from tests.clock import Clock
 
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.protocols.presence import Presence
+from goop2.rendezvous import board as module
 from goop2.rendezvous.board import Board, BoardFull, TooOften
 from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE
 
@@ -116,3 +117,16 @@ def test_long_texts_are_held_to_a_bound_too(board: Board) -> None:
     board._clock.now += 20  # type: ignore[attr-defined]
     board.expire()
     assert board._bytes == 0
+
+
+def test_who_is_here_stays_though_there_is_no_room_for_a_longer_text(board: Board, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    board.post("192.0.2.1", Presence("online", ANN, "Ann"))
+    most = board._bytes + 10
+    monkeypatch.setattr(module, "PEERS_BYTES_MAX", most)
+    clock.now += 19
+    longer = Presence("update", ANN, "Ann" * 50)
+    assert board.post("192.0.2.1", longer) == longer, "it is handed on"
+    clock.now += 19
+    assert ([each.label for each in board.peers()], board._bytes <= most) == (["Ann"], True)
+    with pytest.raises(BoardFull):
+        board.post("192.0.2.1", Presence("online", a_peer(2)))

@@ -113,6 +113,8 @@ def test_a_proxy_on_this_machine_says_who_comes_and_nobody_else_does() -> None:
 
     assert source("127.0.0.1", "203.0.113.9, 2001:db8::1") == "2001:db8::/64"
     assert source("127.0.0.1", "198.51.100.7", "203.0.113.9") == "203.0.113.9", "a proxy may add its word in a line of its own"
+    assert source("127.0.0.1", "203.0.113.9:51234") == source("127.0.0.1", "203.0.113.9:5") == "203.0.113.9", "some add the client's port"
+    assert source("127.0.0.1", "[2001:db8::1]:51234") == source("127.0.0.1", "[2001:db8::2]") == "2001:db8::/64"
     assert source("127.0.0.1") == "127.0.0.1"
     assert source("192.0.2.1", "203.0.113.9") == "192.0.2.1"
 

@@ -24,6 +24,7 @@ import psutil
 import pytest
 from tests.sandbox.machines import NAMES
 from tests.scripting.workshop import HELLO, invocation_of, is_alive, open_pool, setup_of
+from tests.started import Started
 
 from goop2.sandbox.confinement import (
     ALLOWED_ENVIRONMENT,
@@ -225,7 +226,7 @@ ORPHAN = """
 @pytest.mark.parametrize(("on", "survives"), [(True, False), (False, True)])
 def test_a_worker_dies_with_its_parent_and_without_that_layer_it_does_not(on: bool, survives: bool) -> None:
     skip = tuple(layer for layer in LAYERS if not (on and layer == "parent-death"))
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(ORPHAN).format(skip=skip)], stdout=subprocess.PIPE) as parent:
+    with Started([sys.executable, "-c", textwrap.dedent(ORPHAN).format(skip=skip)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         child = int(os.read(parent.stdout.fileno(), 20))
         parent.kill()
@@ -309,7 +310,11 @@ WITNESS = """
         do(b"db.exec", b"DELETE FROM t")
         do(b"db.query", b"SELECT * FROM t LIMIT 3")
     beside.begin()
-    import time
+    import fcntl, time
+    from goop2.storage import write_queue
+    other = os.open(path.parent / "data/write-queue.lock", os.O_RDWR)
+    fcntl.fcntl(other, fcntl.F_OFD_SETLK, write_queue._TAKE_WRITER)  # as another process would: the script waits behind it
+    threading.Timer(0.2, os.close, (other,)).start()
     begin(time.monotonic() + 0.5)
     data(b"db.exec", data.entries[b"db.exec"], (b"DELETE FROM t",))  # waits for the lock in vain
     os._exit(0)
@@ -397,7 +402,7 @@ def test_out_of_memory_ends_a_worker_and_not_the_peer() -> None:
     group = memory_cgroup(f"goop2-test-{os.getpid()}", 260 * MEGABYTE_BYTES)
     source = textwrap.dedent(HUNGRY_PEER).format(tests=str(Path(__file__).parents[2]))
     try:
-        with subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
+        with Started([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
             assert peer.stdin is not None
             assert peer.stdout is not None
             (group / "cgroup.procs").write_text(str(peer.pid))

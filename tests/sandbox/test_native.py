@@ -7,13 +7,13 @@ import os
 import platform
 import resource
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.sandbox.native import native_workers
 from tests.scripting.workshop import invocation_of, is_alive, resident_bytes, script_of
+from tests.started import Started
 
 from goop2.sandbox.confinement import CPU_START_SECONDS, FILE_ALLOWANCE_BYTES, HOST_ALLOWANCE_BYTES
 from goop2.scripting.invocation import ErrorCode
@@ -48,7 +48,7 @@ channel.receive_answer()
 async def test_it_sends_no_signal_through_its_socket_also_where_landlock_has_no_scope_for_signals(
     skip: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as victim:  # noqa: ASYNC220
+    with Started([sys.executable, "-c", "import time; time.sleep(60)"]) as victim:
         async with native_workers(tmp_path, skip=skip) as workers:
             out = await workers.out(SIGNAL_BY_FCNTL.format(victim=victim.pid))
             assert out == {"refused": [8, 10, 4, 9]}
@@ -58,7 +58,7 @@ async def test_it_sends_no_signal_through_its_socket_also_where_landlock_has_no_
 
 async def test_without_seccomp_and_landlock_such_a_signal_ends_another_process(tmp_path: Path) -> None:
     """What the rule keeps away: the same code, and a process of the same user is killed."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as victim:  # noqa: ASYNC220
+    with Started([sys.executable, "-c", "import time; time.sleep(60)"]) as victim:
         async with native_workers(tmp_path, skip=("landlock", "seccomp")) as workers:
             await workers.out(SIGNAL_BY_FCNTL.format(victim=victim.pid))
             for _ in range(200):

@@ -203,6 +203,18 @@ def test_the_owner_gets_a_place_in_a_line_full_of_callers_with_one_item_each() -
     assert "o1" in line
 
 
+def test_the_owner_with_the_most_waiting_loses_no_place_to_a_stranger() -> None:
+    line: FairLine[str] = FairLine(4, lambda caller: 9.0 if caller == "owner" else 0.0)
+    line.offer("a", "a1")
+    for number in range(3):
+        line.offer("owner", f"o{number}", first_among_equals=True)
+    assert line.offer("b", "b1") == "b1"
+    assert line.offer("owner", "o3", first_among_equals=True) == "a1"
+    assert line.offer("b", "b1") == "b1"
+    assert line.offer("owner", "o4", first_among_equals=True) == "o4"
+    assert drained(line) == ["o0", "o1", "o2", "o3"]
+
+
 def line_charged(capacity: int, charges: dict[str, float], *items: str) -> FairLine[str]:
     """Items like `A1`, whose callers have used so much."""
     line: FairLine[str] = FairLine(capacity, lambda caller: charges.get(caller, 0.0))

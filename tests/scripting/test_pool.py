@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation_of, is_alive, open_pool, script_of, setup_of, stranger
+from tests.started import Started
 from tests.stopwatch import Stopwatch
 
 from goop2.sandbox.messages import Scalar
@@ -401,7 +402,7 @@ def test_nothing_survives_a_peer_that_is_killed() -> None:
                 await asyncio.sleep(60)
         asyncio.run(main())
     """
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as peer:
+    with Started([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as peer:
         assert peer.stdout is not None
         pids = [int(pid) for pid in peer.stdout.readline().split()]
         peer.kill()

@@ -7,13 +7,13 @@ import os
 import resource
 import socket
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.started import Started
 
 from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
 from goop2.sandbox.wire import ProtocolViolation, frame
@@ -55,7 +55,7 @@ class Events:
 @asynccontextmanager
 async def fake_worker() -> AsyncIterator[tuple[Events, WorkerProcess, socket.socket, Callable[[], bool]]]:
     """Our end, its process (a sleeping one) and the other end of its socket."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:  # noqa: ASYNC220 - it takes a millisecond
+    with Started([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         events = Events()
@@ -149,3 +149,19 @@ async def test_the_limit_of_a_worker_that_has_ended_is_left_alone() -> None:
         worker.kill()
         await asyncio.wait_for(events.lost.wait(), 1)
         worker.allow_cpu(time.monotonic() + 5.0)
+
+
+async def test_a_system_that_refuses_is_not_asked_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(*arguments: object) -> None:
+        asked.append(arguments)
+        raise PermissionError
+
+    async with fake_worker() as (_, worker, _, _):
+        monkeypatch.setattr(resource, "prlimit", refuse)
+        for _ in range(3):
+            worker.allow_cpu(time.monotonic() + 5.0)
+        assert len(asked) == 1
+        worker.allow_cpu(time.monotonic() + 60.0)
+        assert len(asked) == 2

@@ -88,6 +88,13 @@ async def test_a_visitor_sees_no_editor_and_is_refused_without_one(browser: Brow
         assert code == "forbidden"
 
 
+async def test_an_address_that_was_cut_is_no_post_and_says_so(browser: Browser, up: Served) -> None:
+    async with looking(browser, f"{address(up, 'blog', 'eve')}#/post/%") as seen:
+        await expect(seen.page.locator("#post h2")).to_have_text("There is no such post")
+        await seen.page.evaluate("location.hash = '#/post/'")
+        await expect(seen.page.locator("#list")).to_be_visible()
+
+
 async def test_what_api_json_does_not_name_cannot_be_asked_for(browser: Browser, up: Served) -> None:
     async with looking(browser, address(up, "blog", "eve"), refuses=True) as seen:
         asked = "(what) => Goop.api.list(what).then(() => 'done', (error) => error.code)"

@@ -86,6 +86,19 @@ async def test_older_entries_come_when_asked_for(browser: Browser, up: Served) -
         await expect(seen.page.get_by_text("line 0", exact=True)).to_be_visible()
 
 
+async def test_entries_without_end_keep_nobody_from_reading_the_others(browser: Browser, up: Served) -> None:
+    async with looking(browser, address(up, "guestbook", "eve")) as seen:
+        await sign(seen.page, "Ida", "I was here before them")
+        rows = await seen.page.evaluate(
+            """async () => { for (const text of ["x".repeat(900_000), "\\0".repeat(100_000)])
+                 for (let i = 0; i < 2; i++) await Goop.data.insert("guestbook", { name: "Eve", message: text });
+               return (await Goop.data.query("guestbook", { where: "name = 'Eve'", columns: ["_id"] })).map((row) => row._id); }"""
+        )
+        await seen.page.reload()
+        await expect(seen.page.locator(".entry .text").first).to_have_text("I was here before them")
+        await seen.page.evaluate("async (rows) => { for (const id of rows) await Goop.data.remove('guestbook', id); }", rows)
+
+
 async def visit(up: Served, who: str) -> dict[str, Any]:
     result: dict[str, Any] = (await up.call("visit", host=up.visitor(who))).json
     return result

@@ -127,6 +127,45 @@ async def test_a_browser_like_webkit_is_in_step_and_says_so(browser: Browser, up
         await up.peer.listening.close()
 
 
+SLOW_TO_JUMP = """() => {
+  const native = (name) => Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, name);
+  const { get, set } = native("currentTime");
+  let waiting = 0;
+  window.jumps = 0;
+  Object.defineProperty(audio, "paused", { get: () => !waiting && native("paused").get.call(audio) });
+  Object.defineProperty(audio, "currentTime", {
+    get: () => get.call(audio),
+    set(wanted) {
+      jumps++;
+      clearTimeout(waiting);
+      HTMLMediaElement.prototype.pause.call(audio);
+      set.call(audio, wanted);
+      waiting = setTimeout(() => { waiting = 0; HTMLMediaElement.prototype.play.call(audio); }, 1600);
+    },
+  });
+}"""
+
+
+async def test_a_browser_that_is_slow_to_jump_is_let_arrive(browser: Browser, up: Served) -> None:
+    """It is not sent on again while it waits for the sound of the place it was sent to."""
+    wav(up.folder / "long.wav", 120)
+    await up.peer.listening.create("Evening")
+    await up.peer.listening.load("long.wav")
+    await up.peer.listening.play()
+    try:
+        async with opened(browser, address(up, "listening", "ann")) as ann:
+            await ann.get_by_role("button", name="Listen", exact=True).click()
+            await until(
+                ann, "Goop.listen.hearing(audio) === 'playing' && Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) <= 0.15"
+            )
+            await ann.evaluate(SLOW_TO_JUMP)
+            await up.peer.listening.seek(60)
+            await until(ann, "jumps && !(Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) > 0.15)")
+            assert await ann.evaluate("jumps") <= 3
+    finally:
+        await up.peer.listening.close()
+
+
 def png(width: int, height: int) -> bytes:
     """A picture: dusk over water."""
 

@@ -49,6 +49,14 @@ async def test_the_lobby_says_that_the_peer_is_away_until_it_is_back(browser: Br
         await expect(seen.page.get_by_text("The peer cannot be reached")).to_have_count(0)
 
 
+@pytest.mark.parametrize("place", ["1e999", "%"])
+async def test_an_address_that_names_no_game_is_the_lobby(browser: Browser, up: Served, place: str) -> None:
+    await begun(up, "oldx", "oldo")
+    async with looking(browser, f"{address(up, 'tictactoe', 'eve')}#{place}") as seen:
+        await expect(seen.page.get_by_role("heading", name="Games")).to_be_visible()
+        await expect(seen.page.locator("#game")).to_be_hidden()
+
+
 async def test_two_visitors_play_to_the_end_and_a_third_watches(browser: Browser, up: Served) -> None:
     ann, bob, eve = (address(up, "tictactoe", name) for name in ("ann", "bob", "eve"))
     async with looking(browser, ann) as one, looking(browser, bob) as two, looking(browser, eve) as three:

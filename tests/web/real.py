@@ -34,6 +34,17 @@ PRESS = """
   const found = [...document.querySelectorAll("button, a")].filter((one) => one.checkVisibility() && nameOf(one) === wanted);
   return found[0] || null;
 """
+STILL = """
+  const element = arguments[0];
+  const place = () => JSON.stringify(element.getBoundingClientRect());
+  const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 100); });
+  return (async () => {
+    element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    for (let before = ""; before !== place(); await frame()) before = place();
+  })();
+"""
+"""Until it lies in sight and where it lay a frame before (a hidden tab has no frames): WebKit scrolls to what was typed last, late, and a
+click that was on its way misses."""
 
 
 class Seen:
@@ -84,15 +95,18 @@ class Seen:
     async def press(self, name: str) -> None:
         """A click on the button or link of that name, once it is there."""
         await self.until(f"(function () {{ {PRESS} }})(...arguments) !== null", name)
-        found: WebElement = await self.run(PRESS, name)
-        await asyncio.to_thread(found.click)
+        await self.click(await self.run(PRESS, name))
+
+    async def click(self, element: WebElement) -> None:
+        """A click on an element, once it lies still."""
+        await self.run(STILL, element)
+        await asyncio.to_thread(element.click)
 
     async def write_into_editor(self, text: str) -> None:
         """Keys into the console's editor, at its beginning, and Ctrl+S."""
-        editor = await self.element(".cm-content")
+        await self.click(await self.element(".cm-content"))
 
         def keys() -> None:
-            editor.click()
             ActionChains(self.driver).key_down(Keys.CONTROL).send_keys(Keys.HOME).key_up(Keys.CONTROL).send_keys(text).perform()
             ActionChains(self.driver).key_down(Keys.CONTROL).send_keys("s").key_up(Keys.CONTROL).perform()
 

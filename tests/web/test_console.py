@@ -19,7 +19,6 @@ from tests.web.test_console_listen import plays
 
 from goop2.chat.chat import ChatError
 from goop2.chat.limits import PER_CALLER_A_MINUTE
-from goop2.scripting.engine import Success
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,7 +26,6 @@ PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "groups", "network
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
-BIG = 2**53 + 1
 OTHER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 POSTS = {
     "name": "posts",
@@ -228,7 +226,7 @@ async def test_goop_is_completed_with_its_documentation(browser: Browser, up: Se
     await expect(page.locator(".cm-completionInfo")).to_contain_text("error")
 
 
-async def _console(browser: Browser, up: Served, name: str) -> Page:
+async def console_page(browser: Browser, up: Served, name: str) -> Page:
     page = await (await browser.new_context()).new_page()
     page.set_default_timeout(PATIENCE_MS)
     await page.goto(up.web.console)
@@ -237,7 +235,7 @@ async def _console(browser: Browser, up: Served, name: str) -> Page:
 
 
 async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browser: Browser, up: Served) -> None:
-    page = await _console(browser, up, "data?table=posts")
+    page = await console_page(browser, up, "data?table=posts")
     await expect(page.get_by_text("1 to 50 of 60")).to_be_visible()
     await page.get_by_role("button", name="Next", exact=True).click()
     await expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
@@ -255,68 +253,8 @@ async def test_a_cell_is_edited_in_its_place_and_a_wrong_value_is_refused(browse
     await expect(page.locator("th[aria-sort=ascending] button")).to_be_focused()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def filed(tmp_path: Path) -> AsyncIterator[Served]:
-    """A peer with the tables posts, of one row with an integer that a browser's number cannot hold, and shelves, of one with a NULL."""
-    (tmp_path / "schemas").mkdir()
-    (tmp_path / "schemas/posts.json").write_text(json.dumps(POSTS))
-    (tmp_path / "schemas/shelves.json").write_text(json.dumps(POSTS | {"name": "shelves"}))
-    async with served(tmp_path) as up:
-        for table, data in (("posts", {"title": "One", "likes": BIG}), ("shelves", {"title": "", "likes": None})):
-            await up.peer.tables.perform("insert", up.peer.owner, {"table": table, "data": data})
-        yield up
-
-
-async def _likes(up: Served) -> object:
-    found = await up.peer.tables.perform("query", up.peer.owner, {"table": "posts"})
-    assert isinstance(found, Success)
-    return json.loads(found.json)[0]["likes"]
-
-
-async def test_an_integer_beyond_a_browsers_numbers_is_saved_exactly(browser: Browser, filed: Served) -> None:
-    page = await _console(browser, filed, "data?table=posts")
-    await page.get_by_role("button", name="likes of row 1: change").click()
-    await page.get_by_label("likes, integer").fill(str(BIG + 2))
-    await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("button", name="likes of row 1: change")).to_have_text(str(BIG + 2))
-    assert await _likes(filed) == str(BIG + 2)
-
-
-async def test_rows_that_come_late_never_stand_under_another_table(browser: Browser, filed: Served) -> None:
-    page = await _console(browser, filed, "data?table=shelves")
-    await expect(page.get_by_role("heading", name="shelves")).to_be_visible()
-    asked, let_go = asyncio.Event(), asyncio.Event()
-
-    async def late(route: Route) -> None:
-        if (route.request.post_data_json or {}).get("table") == "posts":
-            asked.set()
-            await let_go.wait()
-        await route.continue_()
-
-    await page.route("**/data/do", late)
-    await page.get_by_role("link", name="posts").click()
-    await asyncio.wait_for(asked.wait(), PATIENCE_MS / 1000)
-    await page.get_by_role("link", name="shelves").click()
-    await expect(page.get_by_role("heading", name="shelves")).to_be_visible()
-    last = {"op": "count", "table": "posts"}
-    async with page.expect_response(lambda response: bool(response.request.post_data_json == last)) as answered:
-        let_go.set()
-    await (await answered.value).finished()
-    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    await expect(page.get_by_role("heading", name="shelves")).to_be_visible()
-    await expect(page.get_by_role("button", name="title of row 1: change")).to_have_text("")
-
-
-async def test_csv_tells_an_empty_text_from_null(browser: Browser, filed: Served) -> None:
-    page = await _console(browser, filed, "data?table=shelves")
-    async with page.expect_download() as download:
-        await page.get_by_role("button", name="CSV").click()
-    text = await asyncio.to_thread(Path(str(await (await download.value).path())).read_text)
-    assert text.splitlines()[1].startswith('1,"",,,')
-
-
 async def test_rows_are_added_removed_and_taken_out(browser: Browser, up: Served) -> None:
-    page = await _console(browser, up, "data?table=posts")
+    page = await console_page(browser, up, "data?table=posts")
     await page.get_by_role("button", name="Add a row").click()
     await page.get_by_label("title, text").fill('A "quoted", one')
     await page.get_by_role("button", name="Add", exact=True).click()
@@ -334,7 +272,7 @@ async def test_rows_are_added_removed_and_taken_out(browser: Browser, up: Served
 
 
 async def test_chat_completes_commands_and_shows_what_others_say_as_text(browser: Browser, up: Served) -> None:
-    page = await _console(browser, up, "chat")
+    page = await console_page(browser, up, "chat")
     box = page.get_by_label("Message; ! begins a command")
     await box.press_sequentially("!gr")
     await expect(page.get_by_role("option", name="!greet Greets whoever asks")).to_be_visible()
@@ -355,7 +293,7 @@ async def test_a_conversation_is_deleted_after_a_question(browser: Browser, tmp_
     async with served(tmp_path) as up:
         await up.peer.chat.receive(OTHER, "id-1", "a flood", 1764000000000)
         await up.peer.chat.receive("12D3KooAnother", "id-1", "another flood", 1764000000000)
-        page = await _console(browser, up, f"chat?peer={OTHER}")
+        page = await console_page(browser, up, f"chat?peer={OTHER}")
         await expect(page.locator(".bubble", has_text="a flood")).to_be_visible()
         await page.get_by_role("button", name="Delete conversation", exact=True).click()
         await page.get_by_role("button", name="Delete", exact=True).click()
@@ -373,7 +311,7 @@ async def test_home_says_when_messages_of_others_were_refused(browser: Browser, 
             await up.peer.chat.receive(OTHER, str(number), "hi", 1)
         with pytest.raises(ChatError):
             await up.peer.chat.receive(OTHER, "one more", "hi", 1)
-        page = await _console(browser, up, "home")
+        page = await console_page(browser, up, "home")
         await expect(page.get_by_text("A message of another peer was refused")).to_be_visible()
         await expect(page.get_by_text("too many messages")).to_be_visible()
 
@@ -382,7 +320,7 @@ async def test_whoever_reads_earlier_messages_stays_there_when_one_comes(browser
     async with served(tmp_path) as up:
         for number in range(4):
             await up.peer.chat.receive(OTHER, f"old-{number}", f"message {number}" + "\n." * 20, 1764000000000 + number)
-        page = await _console(browser, up, f"chat?peer={OTHER}")
+        page = await console_page(browser, up, f"chat?peer={OTHER}")
         said = page.get_by_role("log", name="Messages")
         await expect(page.locator(".bubble", has_text="message 3")).to_be_in_viewport()
         await said.evaluate("(box) => { box.scrollTop = 0; }")
@@ -394,7 +332,7 @@ async def test_whoever_reads_earlier_messages_stays_there_when_one_comes(browser
 async def test_a_message_that_comes_while_a_conversation_is_read_is_not_lost(browser: Browser, tmp_path: Path) -> None:
     async with served(tmp_path) as up:
         await up.peer.chat.receive(OTHER, "id-1", "before", 1764000000000)
-        page = await _console(browser, up, "chat")
+        page = await console_page(browser, up, "chat")
         await expect(page.locator("#link")).to_have_text("Live")
 
         async def late(route: Route) -> None:
@@ -409,7 +347,7 @@ async def test_a_message_that_comes_while_a_conversation_is_read_is_not_lost(bro
 
 
 async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: Served) -> None:
-    page = await _console(browser, up, "network")
+    page = await console_page(browser, up, "network")
     await expect(page.get_by_text("This peer is not on the network. “goop2 peer” brings it there")).to_be_visible()
     await page.get_by_label("Address").fill("/ip4/192.0.2.7/tcp/4001/p2p/nonsense")
     await page.get_by_role("button", name="Connect").click()
@@ -418,7 +356,7 @@ async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: S
 
 async def test_a_conversation_in_which_nothing_was_said_says_so_until_something_is(browser: Browser, tmp_path: Path) -> None:
     async with served(tmp_path) as up:
-        page = await _console(browser, up, "chat")
+        page = await console_page(browser, up, "chat")
         await expect(page.get_by_text("Begin with ! to ask a script")).to_be_visible()
         await page.get_by_label("Message; ! begins a command").fill("!nosuch")
         await page.keyboard.press("Enter")
@@ -447,7 +385,7 @@ async def test_all_pages_are_in_sight_where_there_is_room(browser: Browser, tmp_
 
 
 async def test_a_page_that_waits_for_its_peer_says_so_and_one_that_does_not_stays_still(browser: Browser, up: Served) -> None:
-    page = await _console(browser, up, "home")
+    page = await console_page(browser, up, "home")
     let_go = asyncio.Event()
 
     async def late(route: Route) -> None:

@@ -14,7 +14,7 @@ from goop2.cli.fault import Fault
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
 from goop2.cli.streams import StreamError
-from goop2.scripting.command_text import is_command
+from goop2.scripting.command_text import command_of, is_command
 
 if TYPE_CHECKING:
     from goop2.peer import Peer
@@ -120,7 +120,7 @@ async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply
 
 
 def _command_hint(peer: Peer, message: str) -> str:
-    name = next(iter(message[1:].split()), "")
+    name = next(iter((command_of(message) or "").split()), "")
     if peer.catalog.command(name) is not None:
         return ""
     if peer.catalog.function(name) is not None:

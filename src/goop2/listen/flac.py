@@ -11,6 +11,8 @@ MARK: Final = b"fLaC"
 _STREAMINFO: Final = 0
 """Type of the block that must be the first."""
 _INFO_BYTES: Final = 34
+_BLOCKS_MAX: Final = 1024
+"""Before the frames; real files have a dozen. Millions of empty ones would be read for minutes."""
 _LAST_FRAME_IN_BYTES: Final = 1 << 17
 """Hardly any frame is longer."""
 _HEADER_MAX_BYTES: Final = 16
@@ -50,13 +52,17 @@ def layout(file: BinaryIO) -> Layout:
     rate = int.from_bytes(info[10:13], "big") >> 4
     if not rate:
         raise ValueError("its sample rate is 0")
-    at, last = front + 4, False
-    while not last:
+    at = front + 4
+    for _ in range(_BLOCKS_MAX):
         file.seek(at)
         block = file.read(4)
         if len(block) < 4:
             raise ValueError("it ends before its first frame")
-        last, at = bool(block[0] & 0x80), at + 4 + int.from_bytes(block[1:], "big")
+        at += 4 + int.from_bytes(block[1:], "big")
+        if block[0] & 0x80:
+            break
+    else:
+        raise ValueError(f"more than {_BLOCKS_MAX} blocks stand before its first frame")
     return Layout(info, rate, int.from_bytes(info[:2], "big"), at)
 
 

@@ -10,6 +10,8 @@ from goop2.listen.front import begins
 
 MARKS: Final = (b"RIFF", b"RF64")
 """RF64 is for what is longer than 4 GB: its chunk ds64 says the length (EBU Tech 3306)."""
+_CHUNKS_MAX: Final = 1024
+"""Before the samples; real files have a dozen. Millions of empty ones would be read for minutes."""
 _IN_DS64: Final = 0xFFFFFFFF
 _MP3: Final = 0x55
 _EXTENSIBLE: Final = 0xFFFE
@@ -45,8 +47,8 @@ class Layout(NamedTuple):
 def layout(file: BinaryIO) -> Layout:
     """Raises ValueError where it is none, or none browsers play."""
     size = file.seek(0, os.SEEK_END)
-    kind, at, length, rate, block, long = b"", (front := begins(file, MARKS)) + 12, 0, 0, 0, 0
-    while kind != b"data":
+    at, length, rate, block, long = (front := begins(file, MARKS)) + 12, 0, 0, 0, 0
+    for _ in range(_CHUNKS_MAX):
         at += length + length % 2
         file.seek(at)
         head = file.read(8)
@@ -58,6 +60,10 @@ def layout(file: BinaryIO) -> Layout:
             long = int.from_bytes(file.read(16)[8:], "little")
         if kind == b"fmt ":
             rate, block = _format(file.read(min(length, 40)))
+        if kind == b"data":
+            break
+    else:
+        raise ValueError(f"more than {_CHUNKS_MAX} chunks stand before its sound")
     if not rate or not block:
         raise ValueError("it does not say what its samples are")
     if length == _IN_DS64 and long:

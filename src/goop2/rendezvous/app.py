@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
@@ -45,6 +46,8 @@ from goop2.web.doors import is_loopback
 if TYPE_CHECKING:
     from goop2.rendezvous.beside import RelayBeside
 
+_PORT: Final = re.compile(r"^(?:\[([^\]]*)\]|([^:]*))(?::[^:]*)?$")
+"""Some proxies name the client's port too, `192.0.2.7:51234` or `[2001:db8::7]:51234`: it is no part of where somebody comes from."""
 _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-accel-buffering": "no"}
 
 
@@ -150,7 +153,7 @@ def _source(request: Request) -> str:
     """Return the network a request comes from; what a proxy on this machine says of it, such as the one that speaks TLS, is believed."""
     host = request.client.host if request.client else ""
     lines = request.headers.getlist("x-forwarded-for") or [""]  # some proxies add a line of their own behind what a client sent
-    forwarded = lines[-1].rpartition(",")[2].strip()
+    forwarded = _PORT.sub(r"\1\2", lines[-1].rpartition(",")[2].strip())
     return network_of(forwarded if forwarded and is_loopback(host) else host)
 
 

@@ -87,7 +87,9 @@ class Board:
         known = self._entries.get(said.peer_id)
         entry = known or _Entry(said, now)
         size = len(write(said))
-        if (known is None and len(self._entries) >= PEERS_MAX) or self._bytes - entry.size + size > PEERS_BYTES_MAX:
+        if self._bytes - entry.size + size > PEERS_BYTES_MAX and known is not None:
+            said, size = known.said, known.size  # whoever is here stays, with the text there was room for
+        if known is None and (len(self._entries) >= PEERS_MAX or self._bytes + size > PEERS_BYTES_MAX):
             raise BoardFull
         entry.said, entry.at = said, now
         entry.sources.pop(source, None)

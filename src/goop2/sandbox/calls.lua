@@ -241,10 +241,10 @@ local function decode(text)
   return (json().decode(text))
 end
 
--- Appends rows made of `values` to `rows`.
-local function spread(names, values, rows)
-  local width, count, place = #names, #rows, 0
-  for index = 1, width > 0 and values.n / width or 0 do
+-- Appends rows made of `values`, those after `place`, to `rows`.
+local function spread(names, values, place, rows)
+  local width, count = #names, #rows
+  for index = 1, width > 0 and (values.n - place) / width or 0 do
     local row = {}
     for column = 1, width do
       row[names[column]] = values[place + column]
@@ -263,13 +263,12 @@ local function more_rows(_, more, ...)
 end
 
 local function read_rows(more, width, ...)
-  local names = { unpack({ ... }, 1, width) }
-  local rows = {}
-  spread(names, counted(select(width + 1, ...)), rows)
+  local values = counted(...) -- after the names
+  local names, rows = { unpack(values, 1, width) }, {}
+  spread(names, values, width, rows)
   while more do
-    local values
     more, values = more_rows(ask("db.more"))
-    spread(names, values, rows)
+    spread(names, values, 0, rows)
   end
   return rows
 end

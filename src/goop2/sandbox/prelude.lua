@@ -5,9 +5,8 @@
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
 -- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
--- limit on again, which is off while values are pushed (vm.py, Door); calls_chunk, json_chunk, library_chunk: compiled calls.lua,
--- json.lua and library.lua; memory_bytes: the limit
-local host, calls_chunk, json_chunk, library_chunk, memory_bytes = ...
+-- limit on again, which is off while values are pushed (vm.py, Door); memory_bytes: the limit
+local host, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
 local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
@@ -15,6 +14,7 @@ local plain_tostring = tostring
 local load_pieces, metatable_of, frame_of = load, debug.getmetatable, debug.getinfo
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
+local create, resume = coroutine.create, coroutine.resume
 local floor, max, min = math.floor, math.max, math.min
 local compile_never = jit and jit.off
 
@@ -27,7 +27,6 @@ local GC_WHOLE_CYCLE, GC_GARBAGE_SHARE, GC_GARBAGE_MAX_BYTES = 0, 1 / 3, 1048576
 local GC_CROWDED_SHARE, GC_CROWDED_MAX = 1 / 2, 1
 -- Until a VM holds ten times what it starts with, some 600 kB, collecting is not worth its time: most calls end before.
 local GC_START_PERCENT = 1000
-local RESULT_MAX_BYTES = 1048576
 -- A reply is cut at 4096 bytes outside; what is far beyond need not cross the wall.
 local REPLY_CROSSING_BYTES = 8192
 local MESSAGE_MAX_BYTES = 2000
@@ -134,11 +133,22 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = table.concat, sort = table.sort },
-  coroutine = { create = coroutine.create, resume = coroutine.resume, status = coroutine.status, yield = coroutine.yield },
+  coroutine = { create = create, resume = resume, status = coroutine.status, yield = coroutine.yield },
   math = { floor = math.floor, huge = math.huge },
 }
 
-local function load_part(bytecode, ...)
+-- The bytecode of calls.lua, json.lua or library.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
+local function exchange(name)
+  local done, bytecode = pcall(host, "part", name)
+  host()
+  return done and bytecode or error(bytecode, 0)
+end
+
+local function load_part(name, ...)
+  local received, bytecode = resume(create(exchange), name)
+  if not received then
+    error(bytecode, 0)
+  end
   local part, message = load_chunk(bytecode, OUR_CHUNK)
   if not part then
     error(message, 0) -- out of memory
@@ -150,15 +160,23 @@ local function load_part(bytecode, ...)
   return part(...)
 end
 
-local codec, empty_params
+-- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
+local function is_out_of_memory(raised)
+  if type(raised) ~= "string" or #raised > MESSAGE_MAX_BYTES then
+    return false
+  end
+  local text, _, place = raised, nil, nil
+  repeat
+    _, place = find(text, PLACE)
+    text = sub(text, (place or 0) + 1)
+  until not place
+  return text == OUT_OF_MEMORY
+end
+
+local codec
 
 local function json()
-  if not codec then
-    codec = load_part(json_chunk, null)
-    if empty_params then
-      codec.came_in_empty(empty_params)
-    end
-  end
+  codec = codec or load_part("codec", null, is_out_of_memory, collectgarbage)
   return codec
 end
 
@@ -171,7 +189,7 @@ end
 
 local function ours()
   if not library then
-    library = load_part(library_chunk, json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of)
+    library = load_part("library", json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of)
   end
   return library
 end
@@ -238,7 +256,7 @@ local call, perform
 
 local function fill()
   if not call then
-    local loaded, private = load_part(calls_chunk, host, json, null, goop, is_command) -- may fail for want of memory
+    local loaded, private = load_part("calls", host, json, null, goop, is_command) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
     call, perform = loaded, private
@@ -280,19 +298,6 @@ local function describe(raised)
   return sub(raised, (place or 0) + 1, MESSAGE_MAX_BYTES), code
 end
 
--- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
-local function is_out_of_memory(raised)
-  if type(raised) ~= "string" or #raised > MESSAGE_MAX_BYTES then
-    return false
-  end
-  local text, _, place = raised, nil, nil
-  repeat
-    _, place = find(text, PLACE)
-    text = sub(text, (place or 0) + 1)
-  until not place
-  return text == OUT_OF_MEMORY
-end
-
 local function reply_text(result)
   if result == nil then
     return ""
@@ -302,23 +307,6 @@ local function reply_text(result)
     error(format("the __tostring of what handle returned gives a %s", type(text)), 0)
   end
   return sub(text, 1, REPLY_CROSSING_BYTES)
-end
-
-local function result_json(result)
-  local done, text, message = pcall(json().encode, result, "result", RESULT_MAX_BYTES)
-  if not done and is_out_of_memory(text) then
-    collectgarbage() -- what the script left behind may have been in the way
-    text, message = json().encode(result, "result", RESULT_MAX_BYTES)
-  elseif not done then
-    error(text, 0)
-  end
-  if not text then
-    error(message, 0)
-  end
-  if #text > RESULT_MAX_BYTES then
-    error(format("result is %d bytes of JSON, the most is %d", #text, RESULT_MAX_BYTES), 0)
-  end
-  return text
 end
 
 local function run_command(chunk, name, text)
@@ -336,7 +324,7 @@ local function run_function(chunk, name, params)
   if type(entry) ~= "function" then
     ours().lacks_entry(name, "call", rawget(globals, "handle") ~= nil)
   end
-  return result_json((entry({ params = params })))
+  return codec.result((entry({ params = params })))
 end
 
 -- A script of ours may answer nil, error class, message.
@@ -347,24 +335,7 @@ local function run_builtin(chunk, _, params)
   if result == nil and class then
     return message, class
   end
-  return result_json(result)
-end
-
--- params as JSON -> a table, or nil and why not
-local function decode_params(text)
-  if text == "{}" then
-    empty_params = {}
-    return empty_params
-  end
-  local params, message = json().decode(text)
-  if message then
-    return nil, "params: " .. message
-  elseif rawequal(params, null) then
-    return {}
-  elseif type(params) ~= "table" then
-    return nil, format("params must be an object or an array, not a %s", type(params))
-  end
-  return params
+  return codec.result(result)
 end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
@@ -390,7 +361,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   local runner, message = run_command, nil
   if not is_command then
     runner = kind == "builtin" and run_builtin or run_function
-    argument, message = decode_params(argument)
+    argument, message = json().params(argument)
     if message then
       return "bad_request", message
     end

@@ -32,6 +32,9 @@ OUR_CHUNK: Final = b"=[goop]"
 MESSAGE_MAX_BYTES = 2000
 """Of a compiler's message, which quotes the source."""
 
+PART: Final = b"part"
+"""The operation by which prelude.lua asks for one of `Flavour.parts`, whose bytes most VMs never need."""
+
 SEED_BYTES = 6
 SEEDS_AT_ONCE = 64
 """Seeds of math.random that are asked of the kernel at a time: one by one, that was a hundredth of a short call."""
@@ -81,9 +84,11 @@ class Flavour:
         rest = after.partition("\n")[2]
         self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
-        self.calls = self._bytecode(f"{before}{declarations}\n{rest}".encode())
-        self.library = self._bytecode((_HERE / "library.lua").read_bytes())
-        self.codec = self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes()))
+        self.parts: dict[Scalar, bytes] = {
+            b"calls": self._bytecode(f"{before}{declarations}\n{rest}".encode()),
+            b"library": self._bytecode((_HERE / "library.lua").read_bytes()),
+            b"codec": self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes())),
+        }
         self.memory_error: type[Exception] = self._module.LuaMemoryError
 
     def runtime(self, memory_bytes: int = 0) -> Any:
@@ -115,19 +120,20 @@ class Door:
     coroutine of ours (calls.lua): on a script's own stack an overflow between them would leave the limit off.
     """
 
-    __slots__ = ("_host", "_memory_bytes", "runtime")
+    __slots__ = ("_host", "_memory_bytes", "_parts", "runtime")
 
-    def __init__(self, host: Host, memory_bytes: int, runtime: Any) -> None:
+    def __init__(self, host: Host, parts: dict[Scalar, bytes], memory_bytes: int, runtime: Any) -> None:
         self._host = host
+        self._parts = parts
         self._memory_bytes = memory_bytes
         self.runtime = runtime
 
-    def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | None:
+    def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
         """Answer Lua."""
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None
-        answer = self._host(operation, *arguments)
+        answer = self._parts[arguments[0]] if operation == PART else self._host(operation, *arguments)
         self.lift()
         return answer
 
@@ -142,12 +148,12 @@ class VirtualMachine:
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
         self._runtime = flavour.runtime(memory_bytes)
-        self._door = Door(host, memory_bytes, self._runtime)
+        self._door = Door(host, flavour.parts, memory_bytes, self._runtime)
         self._door.lift()
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(self._door, flavour.calls, flavour.codec, flavour.library, memory_bytes)
+        self._run, self._compile = prepare(self._door, memory_bytes)
 
     def __del__(self) -> None:
         self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection

@@ -42,11 +42,11 @@ class FrameReader(Generic[Message]):
 
     def feed(self, data: bytes) -> list[Message]:
         """Every message completed by `data`, in order. Raises `ProtocolViolation`."""
-        buffer: bytes | bytearray = data
         if not self._pending and len(data) > _LENGTH.size:
             (length,) = _LENGTH.unpack_from(data)
             if length == len(data) - _LENGTH.size <= FRAME_MAX_BYTES:  # one whole frame, as nearly always
                 return [self._decode(data[_LENGTH.size :])]
+        buffer: bytes | bytearray = data
         if self._pending:
             self._pending += data
             buffer = self._pending

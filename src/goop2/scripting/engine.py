@@ -98,9 +98,9 @@ class Engine:
             failure = Failure(ErrorCode.BAD_REQUEST, f"the message is {len(argument)} bytes; the most is {PARAMS_MAX_BYTES}", script.name)
             return Reply(_failure_text(failure), failure)
         answer = await self._run(script, caller, argument)
-        if isinstance(answer, Failure):
-            return Reply(_failure_text(answer), answer)
-        return Reply(reply_text(answer))
+        if isinstance(answer, bytes):
+            return Reply(reply_text(answer))
+        return Reply(_failure_text(answer), answer)
 
     async def call(self, caller: Caller, function: str, params: bytes = b"{}") -> Success | Failure:
         """Call a data function; `params` is JSON text (behaviour.md, "Data functions")."""
@@ -112,13 +112,12 @@ class Engine:
         if script is None:
             return Failure(ErrorCode.NOT_FOUND, f"unknown function: {printable(function, NAME_SHOWN_CHARS)}")
         answer = await self._run(script, caller, params)
-        return answer if isinstance(answer, Failure) else Success(answer)
+        return Success(answer) if isinstance(answer, bytes) else answer
 
     async def _run(self, script: Script | Broken, caller: Caller, argument: bytes) -> bytes | Failure:
         if isinstance(script, Broken):
             return Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
-        refused = self._refuse_rate(script, caller)
-        if refused is not None:
+        if not caller.owner and (refused := self._refuse_rate(script, caller)):
             return refused
         if why := self._unusable():
             return Failure(ErrorCode.UNAVAILABLE, why, script.name)
@@ -132,8 +131,6 @@ class Engine:
         return outcome.payload if failure is None else failure
 
     def _refuse_rate(self, script: Script, caller: Caller) -> Failure | None:
-        if caller.owner:
-            return None
         wait = self._rate.check(caller.id, f"{script.kind}/{script.name}", script.annotations.rate_limit, caller.address)
         if wait is None:
             return None
@@ -174,11 +171,13 @@ def _split(message: str) -> tuple[str, str]:
     if not body:
         return "", ""
     parts = body.split(None, 1)
-    return parts[0].lower(), parts[1].strip() if len(parts) > 1 else ""
+    return parts[0].lower(), parts[1] if len(parts) > 1 else ""
 
 
 def reply_text(payload: bytes) -> str:
     """A reply as it is sent: valid UTF-8, at most REPLY_MAX_BYTES and the mark of a cut."""
+    if len(payload) <= REPLY_MAX_BYTES and payload.isascii():
+        return payload.decode()
     text = payload.decode("utf-8", "replace")
     encoded = text.encode()
     if len(encoded) <= REPLY_MAX_BYTES:

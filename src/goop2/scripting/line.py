@@ -19,9 +19,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
+
+CLEARLY_FEWER: Final = 2
+"""Items fewer than another's: then it is still fewer, or as many, when one place has been exchanged."""
 
 
 class FairLine(Generic[Item]):
@@ -33,6 +36,8 @@ class FairLine(Generic[Item]):
         self._turns: OrderedDict[str, OrderedDict[Item, None]] = OrderedDict()
         """Caller → its waiting items, oldest first; callers in the order of their turns."""
         self._callers: dict[Item, str] = {}
+        self._firsts: set[str] = set()
+        """Callers offered as first among equals, who lose no place to others: the owner."""
 
     def __len__(self) -> int:
         return len(self._callers)
@@ -52,15 +57,18 @@ class FairLine(Generic[Item]):
         """Let `item` wait; gives the item that has no place for it: None, another's that gave up its place, or `item` itself.
 
         In a full line the caller with the most waiting gives up its newest place to one who has
-        clearly fewer: fewer even after the exchange; to `first_among_equals` (the owner) already
-        when it has fewer now. Else the caller charged most gives up its newest to one who is charged
-        nothing. Raises ValueError when `item` waits already.
+        clearly fewer: fewer even after the exchange. Else the caller charged most gives up its newest
+        to one who is charged nothing. `first_among_equals` (the owner) gives up none, and takes the
+        newest of whoever else has the most, however many it has itself: others never stop its calls.
+        Raises ValueError when `item` waits already.
         """
         if item in self._callers:
             raise ValueError(f"{item!r} waits already")
+        if first_among_equals:
+            self._firsts.add(caller)
         evicted = None
         if len(self._callers) >= self._capacity:
-            evicted = self._make_room(caller, 1 if first_among_equals else 2)
+            evicted = self._make_room(caller)
             if evicted is None:
                 return item
         items = self._turns.get(caller)
@@ -75,13 +83,16 @@ class FairLine(Generic[Item]):
 
         Callers who may not keep their place in front, so the cost is one `may_run` for each of them.
         """
-        item = self.peek(may_run)
-        if item is None:
+        caller = self._next(may_run)
+        if caller is None:
             return None
-        caller = self._callers[item]
-        self.remove(item)
-        if caller in self._turns:
+        items = self._turns[caller]
+        item, _ = items.popitem(last=False)
+        del self._callers[item]
+        if items:
             self._turns.move_to_end(caller)
+        else:
+            del self._turns[caller]
         return item
 
     def peek(self, may_run: Callable[[str], bool]) -> Item | None:
@@ -91,6 +102,9 @@ class FairLine(Generic[Item]):
 
     def _next(self, may_run: Callable[[str], bool]) -> str | None:
         """Return the caller charged least of those who may run; the first in turn of several."""
+        if len(self._turns) == 1:  # the owner alone, say: nothing to compare
+            (alone,) = self._turns
+            return alone if may_run(alone) else None
         best, least = None, math.inf
         for caller in self._turns:
             charge = self._charged(caller)
@@ -111,19 +125,22 @@ class FairLine(Generic[Item]):
             del self._turns[caller]
         return True
 
-    def _make_room(self, newcomer: str, fewer: int) -> Item | None:
-        """The newest item of the caller with the most, taken out; None unless `newcomer` has at least `fewer` less.
-
-        Then it is the newest of the caller charged most, for a newcomer who is charged nothing and has none waiting.
-        """
-        most = max(self._turns.values(), key=len, default=None)
-        if most is None or len(most) - self.waiting(newcomer) < fewer:
-            if newcomer in self._turns or self._charged(newcomer):
-                return None
-            charged = max(self._turns, key=self._charged, default=None)
-            if charged is None or not self._charged(charged):
-                return None
-            most = self._turns[charged]
-        item = next(reversed(most))
+    def _make_room(self, newcomer: str) -> Item | None:
+        """Take out the newest item of whoever gives way to `newcomer`; None when nobody does."""
+        giving = self._who_gives_way(newcomer)
+        if giving is None:
+            return None
+        item = next(reversed(self._turns[giving]))
         self.remove(item)
         return item
+
+    def _who_gives_way(self, newcomer: str) -> str | None:
+        """Return the caller with the most, when `newcomer` has clearly fewer; else the one charged most, to a newcomer charged nothing."""
+        others = [caller for caller in self._turns if caller not in self._firsts]
+        most = max(others, key=self.waiting, default=None)
+        if most is None or newcomer in self._firsts or self.waiting(most) - self.waiting(newcomer) >= CLEARLY_FEWER:
+            return most
+        if newcomer in self._turns or self._charged(newcomer):
+            return None
+        most = max(others, key=self._charged)
+        return most if self._charged(most) else None

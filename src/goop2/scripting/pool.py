@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -148,6 +149,8 @@ class Pool:
         """Workers ended because they sent what no message is, or one out of place."""
         self.gaps: Mapping[str, str] = {}
         """What the layers of a worker do not cover on this machine: name → sentence, once started."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one `start` ran in: asking which one runs takes a system call, on the path of every call."""
         self._stopped = False
         self._all_gone = asyncio.Event()
 
@@ -155,7 +158,8 @@ class Pool:
 
     async def start(self) -> dict[str, str]:
         """Start the nursery and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
-        self._first_ready = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._first_ready = self._loop.create_future()
         self._nursery.start()
         for _ in range(self._warm):
             self._spawn()
@@ -166,10 +170,10 @@ class Pool:
         self.gaps = first.gaps
         return first.layers
 
-    async def run(self, invocation: Invocation) -> Outcome:
+    def run(self, invocation: Invocation) -> Coroutine[Any, Any, Outcome]:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
         lane = OWNER_LANE if invocation.caller.owner else invocation.caller.account
-        return await self._submit(lane, invocation, time.monotonic(), invocation.deadline)
+        return self._submit(lane, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
         """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
@@ -241,7 +245,7 @@ class Pool:
     async def _submit(self, lane: str, work: Invocation | Compile | Batch, now: float, deadline: float) -> Outcome:
         if self._stopped:
             return STOPPED
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         job = Job(lane, work, loop.create_future(), now, deadline)
         self._jobs.add(job)
         if self._ticking is None:
@@ -313,15 +317,17 @@ class Pool:
 
     def _idle_worker(self, lane: str) -> WorkerProcess | None:
         """Take an idle worker for this caller, one of its own side first."""
-        side, other = _side(lane), _other_side(lane)
+        side, idle = _side(lane), self._idle
+        if idle and idle[-1].side is side:  # as nearly always
+            return idle.pop()
         unused = None
-        for place in range(len(self._idle) - 1, -1, -1):
-            worker = self._idle[place]
+        for place in range(len(idle) - 1, -1, -1):
+            worker = idle[place]
             if worker.side is side:
-                return self._idle.pop(place)
-            if worker.side is not other and unused is None:
+                return idle.pop(place)
+            if worker.side is None and unused is None:
                 unused = place
-        return None if unused is None else self._idle.pop(unused)
+        return None if unused is None else idle.pop(unused)
 
     def _make_room(self, lane: str) -> None:
         """Replace an idle worker of the other side, where all places are taken and this caller may run."""
@@ -367,15 +373,13 @@ class Pool:
         self._held[job.lane] = self._held.get(job.lane, 0) + 1
         job.started = time.monotonic()
         worker.sample = None
-        work = job.work
         worker.allow_cpu(job.deadline)
-        if isinstance(work, Compile):
-            worker.send(work)  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
+        work = job.work
+        if not isinstance(work, Invocation):  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
+            worker.send_all(work.sources if isinstance(work, Batch) else (work,))
             return
-        if isinstance(work, Batch):
-            worker.send(*work.sources)
-            return
-        worker.side = _side(job.lane)
+        if worker.side is None:
+            worker.side = _side(job.lane)
         worker.calls += 1
         script = work.script
         source = None if worker.knows(script.version) else script.source
@@ -421,7 +425,7 @@ class Pool:
 
     def _feed(self) -> None:
         """Give idle workers what waits, in fair order."""
-        while self._idle and len(self._line) and not self._stopped:
+        while self._idle and not self._stopped and len(self._line):
             job = self._line.take(self._may_start)
             worker = None if job is None else self._idle_worker(job.lane)
             if job is None or worker is None:
@@ -440,33 +444,31 @@ class Pool:
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
         """Its job has an outcome, and the next one begins."""
         job = self._running.get(worker)
-        if job is None or isinstance(message, Done) != isinstance(job.work, Invocation):
-            raise ProtocolViolation("an outcome nobody waits for")
-        if isinstance(message, Compiled) and isinstance(job.work, Batch):
-            job.work.messages.append(message.message)
-            if len(job.work.messages) < len(job.work.sources):
+        work = None if job is None else job.work
+        outcome: Outcome | None
+        if job is not None and isinstance(work, Invocation) and isinstance(message, Done):
+            if message.code == UNKNOWN_VERSION:
+                self._send_again(worker, job)
                 return
-            outcome = Outcome(ErrorCode.OK, b"")
-        elif isinstance(message, Compiled):
-            outcome = Outcome(ErrorCode.OK, message.message.encode())
-        elif message.code == UNKNOWN_VERSION:
-            self._send_again(worker, job)
-            return
-        else:
-            assert isinstance(job.work, Invocation)
-            outcome = outcome_of(message, job.work, job.started - job.accepted)
+            outcome = outcome_of(message, work, job.started - job.accepted)
             if time.monotonic() >= job.deadline:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
+            spent = message.spent
+        elif job is not None and isinstance(work, Compile | Batch) and isinstance(message, Compiled):
+            outcome, spent = _verdict(work, message.message), False
+            if outcome is None:
+                return
+        else:
+            raise ProtocolViolation("an outcome nobody waits for")
         self._release(worker)
-        if worker.calls >= self._calls_per_worker or (isinstance(message, Done) and message.spent):
+        if spent or worker.calls >= self._calls_per_worker:
             self._replace(worker)  # after so many calls, or when it holds too much memory for the next honest script
         else:
             self._idle.append(worker)
             if self._checking is None:
                 self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
         self._finish(job, outcome)
-        if len(self._line):
-            self._feed()
+        self._feed()
 
     def _send_again(self, worker: WorkerProcess, job: Job) -> None:
         assert isinstance(job.work, Invocation)
@@ -639,6 +641,14 @@ def _side(lane: str) -> Side:
 
 def _other_side(lane: str) -> Side:
     return _STRANGERS if lane == OWNER_LANE else _OWNERS
+
+
+def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
+    """Return what the compiler said, None while more of a batch is to come."""
+    if isinstance(work, Compile):
+        return Outcome(ErrorCode.OK, message.encode())
+    work.messages.append(message)
+    return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:

@@ -107,6 +107,7 @@ class Runs:
         self._subscribers: Subscribers[Run] = Subscribers()
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting").bind()
         """Bound here: finding the settings at every call would cost more than all the rest of `add`."""
+        self._logs_all = self._log.is_enabled_for(logging.DEBUG)
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -127,7 +128,7 @@ class Runs:
             self._log_lines(run)
         if run.status != OK:
             self._log_failure(run)
-        elif self._log.is_enabled_for(logging.DEBUG):
+        elif self._logs_all:
             self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
         if self._subscribers:
             self._subscribers.tell(run)
@@ -151,11 +152,12 @@ class Runs:
 
     def _keep(self, run: Run, size: int) -> None:
         """Put a run into the ring; the newest stays, however large."""
-        self._ring.append(run)
+        ring = self._ring
+        ring.append(run)
         self._sizes.append(size)
         self._bytes += size
-        while len(self._ring) > self._kept or (self._bytes > self._max_bytes and len(self._ring) > 1):
-            self._ring.popleft()
+        while len(ring) > self._kept or (self._bytes > self._max_bytes and len(ring) > 1):
+            ring.popleft()
             self._bytes -= self._sizes.popleft()
 
     def _log_lines(self, run: Run) -> None:
@@ -172,7 +174,9 @@ class Runs:
 
 def _size(run: Run) -> int:
     """About what `run` holds, in bytes."""
-    size = _RUN_BYTES + len(run.message) + sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)
+    size = _RUN_BYTES + len(run.message)
+    if run.calls:
+        size += sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)
     if run.log:
         size += sum(_LINE_BYTES + sys.getsizeof(text) for _, text in run.log)
     return size

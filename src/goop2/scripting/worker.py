@@ -14,11 +14,11 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Protocol, cast
 
-from goop2.sandbox.messages import Answer, Compile, Compiled, Done, FromWorker, HostCall, Invoke, Log, Ready
+from goop2.sandbox.messages import Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Ready
 from goop2.sandbox.wire import ProtocolViolation, frame, from_worker
 from goop2.scripting.idle_check import Sample
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
@@ -80,12 +80,8 @@ class WorkerProcess(asyncio.Protocol):
         self._reader = from_worker()
         self._transport: asyncio.Transport | None = None
         self._versions: set[bytes] = set()
-        self._handlers: dict[type, Callable[..., None]] = {
-            Done: events.worker_done,
-            Compiled: events.worker_done,
-            Log: events.worker_log,
-            HostCall: events.worker_call,
-        }
+        self._handlers: dict[type, Callable[..., None]] = {Ready: self._take_ready}
+        """Message → what takes it now; nothing else has its place."""
 
     def knows(self, version: bytes) -> bool:
         """Whether this script version was sent before; from now on it counts as sent."""
@@ -118,11 +114,16 @@ class WorkerProcess(asyncio.Protocol):
             signal.pidfd_send_signal(self._pidfd, 0)  # raises when it has ended: its pid may be another's by now
             resource.prlimit(self.pid, resource.RLIMIT_CPU, (wanted, most))
             self._cpu_lasts_until = now + wanted - used
-        except (OSError, AttributeError):  # it has just ended, or this system has no such call
-            return
+        except (OSError, AttributeError):  # it has just ended, or this system has no such call: not asked again at each call
+            self._cpu_lasts_until = until + CPU_SPARE_SECONDS
 
-    def send(self, *messages: Invoke | Compile | Answer) -> None:
+    def send(self, message: Invoke | Compile | Answer) -> None:
         """Send without waiting."""
+        if self._transport is not None:
+            self._transport.write(frame(message))
+
+    def send_all(self, messages: Iterable[Compile]) -> None:
+        """Send without waiting, in one piece."""
         if self._transport is not None:
             self._transport.write(b"".join(map(frame, messages)))
 
@@ -142,7 +143,10 @@ class WorkerProcess(asyncio.Protocol):
         """asyncio.Protocol."""
         try:
             for message in self._reader.feed(data):
-                self._dispatch(message)
+                handler = self._handlers.get(type(message))
+                if handler is None:
+                    raise ProtocolViolation("ready twice" if self.ready else "not ready yet")
+                handler(self, message)
         except ProtocolViolation as error:
             self._events.worker_broke_protocol(self, str(error))
             self.kill()
@@ -156,15 +160,15 @@ class WorkerProcess(asyncio.Protocol):
         self._pidfd = -1
         self._events.worker_lost(self)
 
-    def _dispatch(self, message: FromWorker) -> None:
-        if isinstance(message, Ready):
-            if self.ready:
-                raise ProtocolViolation("ready twice")
-            self.ready = True
-            self.layers = dict(message.layers)
-            self.gaps = dict(message.gaps)
-            self._events.worker_ready(self)
-        elif self.ready:
-            self._handlers[type(message)](self, message)
-        else:
-            raise ProtocolViolation("not ready yet")
+    def _take_ready(self, _: WorkerProcess, message: Ready) -> None:
+        self.ready = True
+        self.layers = dict(message.layers)
+        self.gaps = dict(message.gaps)
+        events = self._events
+        self._handlers = {
+            Done: events.worker_done,
+            Compiled: events.worker_done,
+            Log: events.worker_log,
+            HostCall: events.worker_call,
+        }
+        events.worker_ready(self)

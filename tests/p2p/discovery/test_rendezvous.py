@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,41 @@ async def test_a_server_that_lies_or_floods_is_left_and_asked_again_later(answer
     held: list[asyncio.StreamWriter] = []
     async with asyncio.timeout(SECONDS), lying(answer, held) as url, open_server(url, print):
         await until(lambda: len(held) >= 3)
+
+
+@contextlib.asynccontextmanager
+async def endless(head: bytes, content: bytes) -> AsyncIterator[str]:
+    """A server whose answers never end."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head)
+            while True:
+                writer.write(content)
+                await writer.drain()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+
+async def test_an_answer_to_a_sign_that_has_no_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Server, "_listen", lambda _self: asyncio.sleep(0))
+    async with endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536) as url, open_server(url, print) as server:
+        async with asyncio.timeout(SECONDS):
+            with pytest.raises(module.Away, match="/publish answers more than 16384 bytes"):
+                await server.send(Presence("online", ANN))
+
+
+@pytest.mark.parametrize("content", [b"data: {}\n\n" * 1000, b"\n" * 65536])
+async def test_a_flood_of_events_takes_a_share_of_a_core(content: bytes) -> None:
+    heard: list[bytes] = []
+    async with endless(EVENTS, content) as url, open_server(url, heard.append) as server:
+        await until(lambda: server.reached)
+        began, used = time.monotonic(), time.thread_time()
+        await asyncio.sleep(2)
+        assert time.thread_time() - used < 2 * module.HEARING_SHARE * (time.monotonic() - began), "the flooding server is in it too"
 
 
 class Told:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final, Protocol
 
 import httpcore
@@ -17,6 +18,7 @@ import msgspec
 import structlog
 
 from goop2.p2p.address import PeerAddress, parse
+from goop2.p2p.discovery.cpu_share import CpuShare
 from goop2.p2p.faults import NotAnAddress
 from goop2.p2p.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.p2p.protocols.event_stream import EventReader
@@ -28,8 +30,10 @@ SILENT_SECONDS: Final = 60.0
 """A stream without even a comment for so long is dead; servers send one every quarter of a minute."""
 _TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_SECONDS, "pool": DIAL_SECONDS}
 _STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
-RELAY_MAX_BYTES: Final = 16 * 1024
-"""What a server says of its relay."""
+ANSWER_MAX_BYTES: Final = 16 * 1024
+"""What a server says of its relay, or to a sign."""
+HEARING_SHARE: Final = 0.2
+"""Of a core, for what one server sends: two thousand peers that give a sign every 5 s take a third of it."""
 EVENT_STREAM: Final = "text/event-stream"
 RETRY_AFTER_MAX_SECONDS: Final = 600.0
 """A server that is full and says more is asked after so long."""
@@ -92,15 +96,17 @@ class Server:
         self._hear = hear
         self._pool = pool
         self._reader = EventReader()
+        self._share = CpuShare(HEARING_SHARE)
 
     async def send(self, said: Presence) -> None:
         """Leave a sign there. Raises when it is not taken."""
         headers = [("content-type", "application/json")]
-        answer = await self._pool.request(
+        async with self._pool.stream(
             "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
-        )
-        if answer.status not in (_OK, _NO_CONTENT):
-            raise Away(f"{self.url} answers {answer.status}")
+        ) as answer:
+            if answer.status not in (_OK, _NO_CONTENT):
+                raise Away(f"{self.url} answers {answer.status}")
+            await self._content(answer, "/publish")
 
     async def relay(self) -> list[PeerAddress]:
         """Where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
@@ -109,12 +115,17 @@ class Server:
                 return []
             if answer.status != _OK:
                 raise Away(f"{self.url}/relay answers {answer.status}")
-            content = b""
-            async for piece in answer.aiter_stream():
-                content += piece
-                if len(content) > RELAY_MAX_BYTES:
-                    raise Away(f"{self.url}/relay answers more than {RELAY_MAX_BYTES} bytes")
+            content = await self._content(answer, "/relay")
         return relay_addresses(content)
+
+    async def _content(self, answer: httpcore.Response, path: str) -> bytes:
+        """Read the body of an answer. Raises `Away` when it is too long: a stranger's answer may have no end."""
+        content = bytearray()
+        async for piece in answer.aiter_stream():
+            content += piece
+            if len(content) > ANSWER_MAX_BYTES:
+                raise Away(f"{self.url}{path} answers more than {ANSWER_MAX_BYTES} bytes")
+        return bytes(content)
 
     async def _listen(self) -> None:
         wait = RETRY_FIRST_SECONDS
@@ -144,8 +155,14 @@ class Server:
             self.reached = True
             self._troubles.well(self.url, f"the rendezvous server {self.url} is heard again")
             async for piece in answer.aiter_stream():
-                for data in self._reader.receive(piece):
-                    self._hear(data)
+                events: list[bytes] = []
+                await self._share.do(partial(self._read, piece, events))
+                for event in events:
+                    await self._share.do(partial(self._hear, event))
+
+    def _read(self, piece: bytes, events: list[bytes]) -> None:
+        """Add the events that a piece completes. Raises `RemoteFault`."""
+        events += self._reader.receive(piece)
 
     def _check(self, answer: httpcore.Response) -> None:
         """Raises `Away` unless the events follow, and `SomethingElse` where it is told to the owner."""

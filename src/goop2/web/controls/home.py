@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from goop2.chat.chat import Refusals
 from goop2.scripting.catalog import Listed
+from goop2.scripting.printable import printable
 from goop2.storage_health import StorageHealth
 from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.controls.replies import reply
@@ -30,6 +31,9 @@ from goop2.web.ports import needs_port
 
 RUNS_SHOWN: Final = 8
 INVITES_NAMED: Final = 3
+INVITE_NAME_MAX_CHARS: Final = 60
+ATTENTION_MAX: Final = 50
+"""Shown; a folder may hold ten thousand broken scripts, and the page is asked for twice a second while something runs."""
 VISITOR_PLACE: Final = "NAME"
 """Stands in the address of the own site as a visitor for the visitor's name."""
 
@@ -73,7 +77,7 @@ def routes(parts: Parts, door: Door, opened: str, entrance: Entrance) -> list[Ba
                 "opened": opened,
                 "qr": _qr(parts.peer_id),
                 "up": _up(parts),
-                "attention": list(_attention(parts)),
+                "attention": _first(_attention(parts)),
                 "runs": [short_run(run) for run in parts.runs.recent(RUNS_SHOWN)],
             }
         )
@@ -124,6 +128,14 @@ def _attention(parts: Parts) -> Iterator[Attention]:
             yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
 
 
+def _first(everything: Iterator[Attention]) -> list[Attention]:
+    """What is shown of it: what is broken goes before what is only to be looked at, and there is an end."""
+    found = sorted(everything, key=lambda each: each.level != "bad")
+    more = len(found) - ATTENTION_MAX
+    rest = [Attention("warn", f"{more} more", "What is shown here is only the first of it.", page="scripts")] if more > 0 else []
+    return [*found[:ATTENTION_MAX], *rest]
+
+
 def _of_database(health: StorageHealth) -> Iterator[Attention]:
     if health.problem:
         yield Attention("bad", "The database cannot be used", health.problem, "What would be written meanwhile is refused.")
@@ -143,8 +155,8 @@ def _of_refusals(refusals: Refusals, removed: int) -> Attention:
 
 
 def _of_invites(invites: list[tuple[str, str]]) -> Attention:
-    """Of names and who invites, which are other people's text."""
-    last = [f"“{name}”, from {host}" for name, host in invites[: -INVITES_NAMED - 1 : -1]]
+    """Of names and who invites, which are other people's text: a name must not turn the direction of what stands behind it."""
+    last = [f"“{printable(name, INVITE_NAME_MAX_CHARS)}”, from {host}" for name, host in invites[: -INVITES_NAMED - 1 : -1]]
     more = [f"and {len(invites) - len(last)} more"] if len(invites) > len(last) else []
     title = "An invitation to a group" if len(invites) == 1 else f"{len(invites)} invitations to groups"
     return Attention("warn", title, "; ".join((*last, *more)), page="groups")

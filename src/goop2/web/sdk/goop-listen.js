@@ -166,14 +166,13 @@
         if (off > 0 && player.fresh) player.ahead = Math.min(AHEAD_MAX_SECONDS, player.ahead + off); // so late it was there
         return place(audio, player, there, playing);
       }
-      audio.currentTime = Math.min(there + (playing ? player.lag : 0), length());
-      Object.assign(player, { due: performance.now() + AGAIN_MS, notBefore: performance.now() + AGAIN_MS, jumped: true });
+      jump(audio, player, Math.min(there + (playing ? player.lag : 0), length()));
     } else if (!playing && group.track.format !== "mp3" && Math.abs(off) > CLOSE_SECONDS) {
       audio.currentTime = there;
     }
     if (!playing) return;
     if (Math.abs(off) < NEAR_SECONDS) player.ahead = AHEAD_SECONDS;
-    turn(audio, player, off);
+    if (!player.jumped) turn(audio, player, off); // one correction at a time: what each costs is measured
     if (!audio.paused || audio.ended) return;
     clearTimeout(player.starting);
     const early = -off - player.lag; // an MP3 waits for its moment
@@ -183,10 +182,19 @@
     } else player.starting = setTimeout(() => align(audio, player), early * 1000);
   }
 
+  // The rate first: a browser that begins anew for it does so once, for both. It moves when it is beyond where it was sent.
+  function jump(audio, player, seconds) {
+    audio.playbackRate = 1;
+    audio.currentTime = seconds;
+    const notBefore = performance.now() + AGAIN_MS;
+    Object.assign(player, { due: notBefore, notBefore, jumped: true, turned: undefined, moves: false, at: audio.currentTime });
+  }
+
   const isStiff = (player) => player.stalls >= STALLS_MAX;
 
   function isFar(player, off) {
     if (player.fresh && off < 0 && -off <= player.ahead) return false; // it was there early, and waits for its moment
+    if (player.jumped && !player.moves && performance.now() < player.notBefore) return false; // a jump takes its time; another begins anew
     if (Math.abs(off) > JUMP_SECONDS) return true;
     if (!player.stalls || !player.moves || performance.now() < player.notBefore) return false; // playing faster does it
     return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
@@ -198,7 +206,8 @@
     player.fresh = false;
     if (player.jumped) {
       player.jumped = false;
-      if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + off));
+      const news = Math.abs(off) < NEAR_SECONDS ? off / 2 : off; // a busy machine is a little late or early each time
+      if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + news));
     }
     if (player.turned !== undefined) {
       if (off - player.turned > STALL_SECONDS) player.stalls++;

@@ -188,10 +188,19 @@ at("older").onclick = () => turn(1);
 
 // Where we are
 
+/** What stands in an address; one that was cut or mistyped is no post's name, and is looked for as it is. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 async function route(fromTheFirstPage = true) {
   const [, kind, name] = location.hash.split("/");
   if (fromTheFirstPage) page = 0;
-  if (kind === "post") await showPost(decodeURIComponent(name));
+  if (kind === "post" && name) await showPost(decoded(name));
   else await showList(kind === "tag" ? name : "");
 }
 

@@ -61,7 +61,10 @@ function controls(row, mine) {
   return buttons;
 }
 
-const read = (limit, offset) => Goop.data.query(TABLE, { order: "_id DESC", limit, offset });
+// The form takes shorter ones. A program can write a megabyte, and two of these would keep everybody from reading the book.
+const READABLE = "length(CAST(name AS BLOB)) <= 600 AND length(CAST(message AS BLOB)) <= 6000"; // bytes
+
+const read = (limit, offset) => Goop.data.query(TABLE, { where: READABLE, order: "_id DESC", limit, offset });
 
 let asked = 0; // counts questions: an answer that comes late does not replace a later one's
 

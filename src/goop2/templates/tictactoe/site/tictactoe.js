@@ -12,7 +12,11 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-const gameId = () => Number(location.hash.slice(1)) || null;
+/** The game in the address; null in the lobby, and where the address holds no number of a game. */
+function gameId() {
+  const id = Number(location.hash.slice(1));
+  return Number.isSafeInteger(id) && id > 0 ? id : null;
+}
 
 /** Calls a function that says `error` where it refuses; null then, after a word to the player. */
 async function ask(name, params) {

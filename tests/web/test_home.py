@@ -1,0 +1,19 @@
+"""What the console's first page says of what needs the owner, where strangers have written parts of it."""
+
+from __future__ import annotations
+
+from goop2.web.controls import home
+from goop2.web.controls.home import ATTENTION_MAX, Attention
+
+
+def test_the_name_of_an_invitation_turns_nothing_behind_it() -> None:
+    said = home._of_invites([("\u202eevil\u2069\n" + "W" * 500, "12D3KooWHost")]).text
+    assert said == "“\N{REPLACEMENT CHARACTER}evil\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}" + "W" * 52 + "…”, from 12D3KooWHost"
+
+
+def test_ten_thousand_things_have_an_end_and_what_is_broken_goes_first() -> None:
+    found = home._first(Attention("bad" if number % 100 == 99 else "warn", str(number), "text") for number in range(4_000))
+    assert [each.title for each in found[:2]] == ["99", "199"]
+    assert ({each.level for each in found[:40]}, found[40].title) == ({"bad"}, "0")
+    assert (len(found), found[-1].title) == (ATTENTION_MAX + 1, f"{4_000 - ATTENTION_MAX} more")
+    assert [each.title for each in home._first(iter(found[:3]))] == ["99", "199", "299"], "nothing is more"
