@@ -131,8 +131,10 @@ async def open_peer(
         schemas = await opened.enter_async_context(_schemas(folder, health, watch))
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         opened.push_async_callback(pool.stop)
-        confinement = await pool.start()
-        catalog = await opened.enter_async_context(_catalog(folder, settings, pool, watch))
+        catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
+        confinement = await _begun(pool, catalog)
+        if watch:
+            await opened.enter_async_context(_watched(catalog.watch))
         operations["commands"] = _commands(catalog)
         runs = Runs()
         engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
@@ -179,12 +181,15 @@ async def open_peer(
         )
 
 
-@asynccontextmanager
-async def _catalog(folder: Path, settings: Settings, pool: Pool, watch: bool) -> AsyncIterator[Catalog]:
-    catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
-    await catalog.scan()
-    async with _watched(catalog.watch) if watch else contextlib.nullcontext():
-        yield catalog
+async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
+    """Start the workers and read the scripts beside that, then have them compiled; return the layers of confinement. Raises `PoolError`."""
+    starting = asyncio.create_task(pool.start())
+    try:
+        await catalog.scan(starting)
+        return await starting
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
 
 
 @asynccontextmanager

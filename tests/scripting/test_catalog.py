@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from goop2.scripting import catalog as catalog_module
 from goop2.scripting.catalog import Broken, Catalog, Change, CompileUnavailable, Fault, Listed, Script
 from goop2.scripting.limits import COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE
+from goop2.scripting.source_files import Snapshot, SourceFolder
 
 
 class Compiler:
@@ -470,3 +471,37 @@ async def test_a_start_with_many_scripts_has_them_compiled_some_at_a_time_and_ea
     await peer.catalog.scan()
     assert peer.source("s001") == b"return 'new'"
     assert len(together.asked) == asked  # one by itself
+
+
+async def test_scripts_are_read_while_the_compiler_starts_and_compiled_when_it_has(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    real = SourceFolder.read
+
+    def noticed(folder: SourceFolder, before: Snapshot) -> Snapshot:
+        snapshot = real(folder, before)
+        loop.call_soon_threadsafe(read.set)
+        return snapshot
+
+    monkeypatch.setattr(SourceFolder, "read", noticed)
+    peer.write("hello.lua")
+    starting: asyncio.Future[None] = loop.create_future()
+    scanning = asyncio.create_task(peer.catalog.scan(starting))
+    await asyncio.wait_for(read.wait(), 5)
+    await asyncio.sleep(0.05)
+    assert not scanning.done()
+    assert not peer.compiler.asked
+    starting.set_result(None)
+    await scanning
+    assert peer.compiler.asked == ["hello"]
+    assert peer.source("hello") == b"return 1"
+
+
+async def test_a_compiler_that_does_not_start_ends_the_scan_with_its_reason(peer: Peer) -> None:
+    peer.write("hello.lua")
+    starting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    starting.set_exception(ChildProcessError("no worker"))
+    with pytest.raises(ChildProcessError, match="no worker"):
+        await peer.catalog.scan(starting)
+    await peer.catalog.scan()
+    assert peer.source("hello") == b"return 1"

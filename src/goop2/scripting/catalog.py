@@ -215,9 +215,12 @@ class Catalog:
         """Call `callback` with every change from now on; gives the function that ends it."""
         return self._subscribers.add(callback)
 
-    async def scan(self) -> None:
-        """Bring everything up to date: when it comes back, every file has its verdict."""
-        await self._refresh()
+    async def scan(self, compiler: asyncio.Future[Any] | None = None) -> None:
+        """Bring everything up to date: when it comes back, every file has its verdict.
+
+        Reading needs no compiler: one that is still starting is awaited after it. Raises what `compiler` does.
+        """
+        await self._refresh(compiler)
         while self._compilations:
             await asyncio.wait(self._compilations)
 
@@ -243,10 +246,13 @@ class Catalog:
             self._linked = self._folder.has_links(self._folders)
         return self._folders
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, compiler: asyncio.Future[Any] | None = None) -> None:
         """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""
         async with self._reading:
-            self._apply(await folder_threads.WATCH.run(self._folder.read, self._snapshot))
+            snapshot = await folder_threads.WATCH.run(self._folder.read, self._snapshot)
+            if compiler is not None:
+                await compiler
+            self._apply(snapshot)
 
     def _apply(self, snapshot: Snapshot) -> None:
         for warning in snapshot.warnings:
