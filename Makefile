@@ -42,7 +42,7 @@ vendor: $(READY) ## the console's editor and plot library anew, after a change t
 	$(BIN)/python tools/console-plots/vendor.py
 
 screenshots: $(READY) ## the pictures of the console's pages, into docs/screenshots
-	GOOP2_SCREENSHOTS=docs/screenshots $(BIN)/pytest -q tests/web/test_console.py -k looks
+	GOOP2_SCREENSHOTS=docs/screenshots $(BIN)/pytest -q tests/web/console/test_app.py -k looks
 
 # --inexact keeps uv itself, which is not in the lock.
 $(READY): $(BIN)/uv pyproject.toml uv.lock

@@ -13,7 +13,7 @@ from benchmarks.workloads import WORKLOADS, Workload
 from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import Flavour, Host, VirtualMachine
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.api.render import stubs
+from goop2.scripting.api.stubs import stubs
 
 MEMORY_BYTES = 10 * 1024 * 1024
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from goop2 import folder
+from goop2.folder import creation
 
 STARTS = 9
 MEGABYTE = 2**20
@@ -52,7 +52,7 @@ def _idle() -> list[list[str]]:
 def _first_reply_seconds() -> float:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name) / "peer"
-        folder.create(place)
+        creation.create(place)
         return statistics.median(_start(place) for _ in range(STARTS))
 
 

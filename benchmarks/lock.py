@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.report import table
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
 from goop2.scripting.invocation import Caller
 
 HOGS = 3

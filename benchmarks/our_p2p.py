@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from goop2.network.joining import Network, join
-from goop2.p2p.address import parse
-from goop2.p2p.limits import ANSWER_SECONDS
-from goop2.p2p.protocols import data
-from goop2.peer import open_peer
+from goop2.app import open_peer
+from goop2.net.address import parse
+from goop2.net.limits import ANSWER_SECONDS
+from goop2.peers.network import Network, join
+from goop2.protocols import data
 
 MEGABYTE = 1e6
 

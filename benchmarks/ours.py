@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.workloads import WORKLOADS, Workload
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
 from goop2.scripting.engine import Success
 
 Call = Callable[[], Awaitable[None]]

@@ -18,10 +18,10 @@ import httpx
 import trustme
 
 from benchmarks.report import table
-from goop2.outbound.client import Client, World
-from goop2.outbound.request import Request
-from goop2.outbound.url import read_url
 from goop2.scripting.invocation import Caller
+from goop2.services.http_client.client import Client, World
+from goop2.services.http_client.request import Request
+from goop2.services.http_client.url import read_url
 
 ROUNDS = 7
 REQUESTS = 150

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.report import table
-from goop2.control import ask
-from goop2.identity import load_or_create
+from goop2.control_socket import ask
+from goop2.folder.identity import load_or_create
 
 ROUNDS = 5
 ROUND_SECONDS = 1.0

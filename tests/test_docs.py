@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from goop2.config.reference import render
+from goop2.config.docs import render
 from goop2.config.settings import declared
-from goop2.web.answers import STATUSES
+from goop2.web.http.responses import STATUSES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md"))
@@ -40,7 +40,7 @@ def promises_of(page: str) -> list[str]:
 
 def test_the_settings_page_is_what_the_declarations_render() -> None:
     page = (ROOT / "docs/settings.md").read_text()
-    assert page == render(), "make it anew: .venv/bin/python -m goop2.config.reference > docs/settings.md"
+    assert page == render(), "make it anew: .venv/bin/python -m goop2.config.docs > docs/settings.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

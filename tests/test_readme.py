@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cli.command import goop2, on_any_port, start
 
-from goop2.folder import create
+from goop2.folder.creation import create
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,7 +28,7 @@ def commands_of_the_command_line() -> Iterator[str]:
 
 RUNS_UNTIL_TOLD = "peer DIR"
 WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous")
-"""tests/cli/test_remote.py and test_console.py have them."""
+"""tests/cli/test_peers.py and test_console.py have them."""
 
 
 @pytest.mark.parametrize(

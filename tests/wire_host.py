@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.wire_listener import LISTEN, WireListener, line
 
-from goop2.p2p.host import Host
-from goop2.p2p.stream import Stream
+from goop2.net.host import Host
+from goop2.net.stream import Stream
 
 SESSION = "listen-0123456789abcdef"
 

@@ -7,8 +7,8 @@ import json
 import uuid
 from typing import Any
 
-from goop2.p2p.host import Host
-from goop2.p2p.stream import Stream
+from goop2.net.host import Host
+from goop2.net.stream import Stream
 
 MQ = "/goop/mq/1.0.0"
 LISTEN = "/goop/listen/1.0.0"

@@ -9,8 +9,8 @@ from typing import Any
 
 from nacl.public import Box, PrivateKey, PublicKey
 
-from goop2.p2p.host import Host
-from goop2.p2p.stream import Stream
+from goop2.net.host import Host
+from goop2.net.stream import Stream
 
 SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("site", "data", "mq", "listen"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goop2.folder import create
+from goop2.folder.creation import create
 
 Save = Callable[[str, str | bytes], Path]
 

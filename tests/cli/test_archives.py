@@ -11,8 +11,8 @@ import pytest
 from tests.cli.command import goop2
 from tests.cli.conftest import Save
 
-from goop2.p2p.discovery.remembered import PeersFileFault, Remembered
-from goop2.web.metrics import metrics_token
+from goop2.peers.discovery.peers_file import PeersFileFault, Remembered
+from goop2.web.console.metrics import metrics_token
 
 READS = "function call() return goop.db.scalar('SELECT count(*) FROM logins') end"
 WRITES = "function call() return goop.db.exec('UPDATE logins SET password = 1') end"
@@ -146,7 +146,7 @@ def test_a_token_linked_from_elsewhere_opens_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_or_a_link_left_in_the_place_of_a_new_peers_file_is_replaced(tmp_path: Path) -> None:
-    from tests.p2p.discovery.test_remembered import ANN, address
+    from tests.peers.discovery.test_peers_file import ANN, address
 
     peer = tmp_path / "peer"
     (peer / "data").mkdir(parents=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.cli.command import PATIENCE_SECONDS, PROMPT, Terminal, goop2, start
 from tests.cli.conftest import Save
 
+from goop2.app import open_peer
 from goop2.cli.chat import NOT_A_COMMAND
-from goop2.folder import create
-from goop2.peer import open_peer
+from goop2.folder.creation import create
 
 
 def test_a_filter_answers_line_by_line_in_order_and_ends_with_its_input(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`goop2 console`: the ways into a running peer. What they open: tests/web/test_entrance.py."""
+"""`goop2 console`: the ways into a running peer. What they open: tests/web/http/test_admission.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from tests.cli.command import goop2
-from tests.cli.test_remote import running
+from tests.cli.test_peers import running
 
 
 def test_it_prints_the_addresses_of_a_running_peer(tmp_path: Path) -> None:

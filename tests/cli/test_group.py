@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import PATIENCE_SECONDS, goop2
-from tests.cli.test_remote import ALICE, on_the_network, running
+from tests.cli.test_peers import ALICE, on_the_network, running
 
-from goop2.folder import create
-from goop2.identity import load_or_create
+from goop2.folder.creation import create
+from goop2.folder.identity import load_or_create
 
 
 def listed(folder: Path) -> dict[str, list[dict[str, object]]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import PATIENCE_SECONDS, goop2, on_any_port, start
-from tests.cli.test_remote import on_the_network
-from tests.listen.sounds import wav
+from tests.cli.test_peers import on_the_network
+from tests.services.listen.sounds import wav
 
-from goop2.folder import create
+from goop2.folder.creation import create
 
 LINES = "!np\n!pause\n!play nothing.mp3\n!play song.wav\n!np\n!pause\n!np\n!play\n"
 

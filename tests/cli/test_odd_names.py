@@ -11,10 +11,10 @@ import pytest
 from tests.cli.command import goop2
 from tests.cli.conftest import Save
 from tests.e2e.peers import made, running
-from tests.listen.sounds import wav
+from tests.services.listen.sounds import wav
 
-from goop2.listen.listening import Listening
-from goop2.listen.tracks import Library
+from goop2.services.listen.service import Listening
+from goop2.services.listen.tracks import Library
 
 ODD = os.fsdecode(b"Jos\xe9")
 SHOWN = "Jos\N{REPLACEMENT CHARACTER}"

@@ -19,10 +19,10 @@ from tests.cli.command import PATIENCE_SECONDS, goop2, start
 from tests.e2e.lan import Machine
 from tests.started import Started
 
-from goop2.folder import create
-from goop2.identity import load_or_create
-from goop2.templates import DEMO
-from goop2.web.peer_host import host_label
+from goop2.folder.creation import create
+from goop2.folder.identity import load_or_create
+from goop2.folder.templates import DEMO
+from goop2.web.http.peer_host import host_label
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from tests.e2e.peers import Running, made, running
-from tests.p2p.hosts import loopback_host
+from tests.net.hosts import loopback_host
 from tests.storage.worlds import FAILING, TABLE, requests
 from tests.web.served import exchange
 
-from goop2.p2p.address import parse
-from goop2.p2p.calling import Calling
-from goop2.p2p.guest import open_guest
-from goop2.p2p.protocols import data
-from goop2.storage.start import open_folder
-from goop2.storage.typed import Owner, TypedTables
+from goop2.net.address import parse
+from goop2.net.guest import open_guest
+from goop2.peers.client import Calling
+from goop2.protocols import data
+from goop2.storage.migrations import open_folder
+from goop2.storage.typed_tables import Owner, TypedTables
 
 REQUESTS = 60
 READING = ("query", "query-one", "count", "exists", "pluck", "distinct", "aggregate")

@@ -21,7 +21,7 @@ from mutagen.id3 import ID3
 from playwright.async_api import Browser, Page
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
-from tests.listen.sounds import FRAME_SECONDS, encoded, mp3, noise
+from tests.services.listen.sounds import FRAME_SECONDS, encoded, mp3, noise
 from tests.web.browser import launched, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

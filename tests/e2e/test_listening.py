@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
-from tests.listen.sounds import encoded, wav
+from tests.services.listen.sounds import encoded, wav
 from tests.web.browser import launched, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

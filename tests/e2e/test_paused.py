@@ -13,7 +13,7 @@ import psutil
 from tests.cli.command import goop2
 from tests.e2e.peers import running
 
-from goop2.p2p.limits import MEGABYTE_BYTES
+from goop2.net.limits import MEGABYTE_BYTES
 
 SIZE = 40 * MEGABYTE_BYTES
 PAUSE_SECONDS = 20

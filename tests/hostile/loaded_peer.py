@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import structlog
 
-from goop2.peer import open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Success
 
 CALLERS = 6

@@ -19,17 +19,17 @@ from typing import Any, Final, NoReturn
 import structlog
 import trio
 from libp2p.security.noise.transport import Transport as NoiseTransport
-from tests.p2p.hosts import LOOPBACK
+from tests.net.hosts import LOOPBACK
 
-from goop2.identity import load_or_create
-from goop2.network.joining import join
-from goop2.p2p.address import parse
-from goop2.p2p.calling import Calling
-from goop2.p2p.guest import Guest, open_guest
-from goop2.p2p.host import Host, open_host
-from goop2.p2p.protocols import data, site
-from goop2.p2p.stream import Stream
-from goop2.peer import open_peer
+from goop2.app import open_peer
+from goop2.folder.identity import load_or_create
+from goop2.net.address import parse
+from goop2.net.guest import Guest, open_guest
+from goop2.net.host import Host, open_host
+from goop2.net.stream import Stream
+from goop2.peers.client import Calling
+from goop2.peers.network import join
+from goop2.protocols import data, site
 
 PHASES: Final = ("dialling", "negotiating", "unanswered", "file", "data", "message")
 """TCP connected and nothing said; the encryption not agreed on; a request not answered; a file half sent; an answer half sent; a message

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.listen.sounds import wav
-from tests.p2p.conftest import guest
-from tests.p2p.hosts import LOOPBACK, connect, loopback_host
+from tests.net.conftest import guest
+from tests.net.hosts import LOOPBACK, connect, loopback_host
+from tests.services.listen.sounds import wav
 
-from goop2.chat.chat import ChatError
-from goop2.network.joining import Network, join
-from goop2.p2p import host as host_module
-from goop2.p2p.faults import NetworkFault
-from goop2.p2p.guest import Guest
-from goop2.p2p.host import Handler, Host
-from goop2.p2p.protocols.faults import RemoteFault
-from goop2.p2p.stream import Stream
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
+from goop2.net import host as host_module
+from goop2.net.faults import NetworkFault
+from goop2.net.guest import Guest
+from goop2.net.host import Handler, Host
+from goop2.net.stream import Stream
+from goop2.peers.network import Network, join
+from goop2.protocols.errors import RemoteFault
+from goop2.services.chat.service import ChatError
 
 __all__ = ["guest"]
 

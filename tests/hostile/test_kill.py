@@ -24,7 +24,7 @@ import pytest
 from tests.hostile.loaded_peer import CALLERS
 from tests.started import Started
 
-from goop2.peer import open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Failure, Success
 
 MOMENTS = 200

@@ -22,22 +22,23 @@ import psutil
 import pytest
 import trio
 from tests.hostile.stops_in_phase import FILE, FILE_BYTES, LAST, MESSAGES, PHASES, RESEND
-from tests.p2p.conftest import guest
-from tests.p2p.hosts import LOOPBACK, asked, connect, loopback_host
+from tests.net.conftest import guest
+from tests.net.hosts import LOOPBACK, asked, connect, loopback_host
 from tests.started import Started
 
-from goop2.chat.chat import SENT
-from goop2.folder import create
-from goop2.identity import load_or_create
-from goop2.network.joining import Network, join
-from goop2.p2p import calling, dialling, muxer
-from goop2.p2p import host as host_module
-from goop2.p2p import stream as stream_module
-from goop2.p2p.address import parse
-from goop2.p2p.faults import NetworkFault
-from goop2.p2p.guest import Guest
-from goop2.p2p.protocols import content
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
+from goop2.folder.creation import create
+from goop2.folder.identity import load_or_create
+from goop2.net import dialling, muxer
+from goop2.net import host as host_module
+from goop2.net import stream as stream_module
+from goop2.net.address import parse
+from goop2.net.faults import NetworkFault
+from goop2.net.guest import Guest
+from goop2.peers import client
+from goop2.peers.network import Network, join
+from goop2.protocols import content
+from goop2.services.chat.service import SENT
 
 __all__ = ["guest"]
 
@@ -212,8 +213,8 @@ def shorten(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
         monkeypatch.setattr(host_module, "HANDSHAKE_SECONDS", SHORT_SECONDS)
         return
     for module, name, seconds in (
-        (calling, "ANSWER_SECONDS", SHORT_SECONDS),
-        (calling, "EXCHANGE_SECONDS", SHORT_SECONDS),
+        (client, "ANSWER_SECONDS", SHORT_SECONDS),
+        (client, "EXCHANGE_SECONDS", SHORT_SECONDS),
         (stream_module, "WRITE_SECONDS", SHORT_SECONDS / 2),
         (stream_module, "LINGER_SECONDS", SHORT_SECONDS / 2),
         (muxer, "PING_SECONDS", SHORT_SECONDS / 8),

@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from goop2.peer import open_peer
+from goop2.app import open_peer
 from goop2.scripting.invocation import Caller
 
 WRITE = """--- @rate_limit 0

@@ -13,14 +13,14 @@ import psutil
 import pytest
 from tests.e2e.peers import Running, running
 from tests.hostile.stranger import ATTACKS
-from tests.p2p.hosts import loopback_host
+from tests.net.hosts import loopback_host
 
-from goop2.p2p.address import parse
-from goop2.p2p.calling import Calling
-from goop2.p2p.guest import open_guest
-from goop2.p2p.host import Host
-from goop2.p2p.limits import MEGABYTE_BYTES
-from goop2.p2p.protocols import data
+from goop2.net.address import parse
+from goop2.net.guest import open_guest
+from goop2.net.host import Host
+from goop2.net.limits import MEGABYTE_BYTES
+from goop2.peers.client import Calling
+from goop2.protocols import data
 
 ATTACK_SECONDS = 4.0
 ANSWER_SECONDS = 20.0

@@ -119,7 +119,7 @@ async def test_a_thousand_time_outs_leave_a_worker_that_answers_like_a_new_one(f
 @pytest.mark.parametrize("flavour", FLAVOURS)
 async def test_a_worker_that_has_no_memory_left_for_the_next_script_is_replaced(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without malloc's fixed threshold: 300 overflows after a script that freed a large block take a worker to its bound."""
-    monkeypatch.setattr("goop2.scripting.nursery.ENVIRONMENT", {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=300"})
+    monkeypatch.setattr("goop2.scripting.fork_server.ENVIRONMENT", {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=300"})
     report, overflow = function("report", REPORT), function("rec", FAILING["overflow"][0])
     async with open_pool(Limits(workers=1), setup_of(flavour)) as pool:
         for _ in range(4):

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable
 
 from tests.interop.others import running
-from tests.p2p.hosts import new_identity
+from tests.net.hosts import new_identity
 
-from goop2.p2p.address import PeerAddress
-from goop2.p2p.discovery.mdns import open_mdns
-from goop2.p2p.guest import open_guest
-from goop2.p2p.host import open_host
+from goop2.net.address import PeerAddress
+from goop2.net.guest import open_guest
+from goop2.net.host import open_host
+from goop2.peers.discovery.mdns import open_mdns
 
 TAG = "goop-mdns"
 

@@ -32,7 +32,7 @@ from typing import Any, Final
 
 import pytest
 
-from goop2.p2p.address import parse
+from goop2.net.address import parse
 
 HERE: Final = Path(__file__).parent
 FETCH_SECONDS: Final = 900

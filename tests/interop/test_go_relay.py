@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.interop.others import ANSWER_SECONDS, go_peer
-from tests.p2p.hosts import loopback_host
-from tests.p2p.test_serving import Pair, pair
+from tests.net.hosts import loopback_host
+from tests.peers.test_server import Pair, pair
 
-from goop2.p2p.address import CIRCUIT, PeerAddress, parse
-from goop2.p2p.calling import Calling
-from goop2.p2p.guest import Guest, open_guest
-from goop2.p2p.relay import open_relay
+from goop2.net.address import CIRCUIT, PeerAddress, parse
+from goop2.net.guest import Guest, open_guest
+from goop2.net.relay import open_relay
+from goop2.peers.client import Calling
 
 
 @pytest.fixture(scope="session")

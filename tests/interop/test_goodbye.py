@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from tests.interop.others import Build, go_peer, js_peer, running
-from tests.p2p.hosts import LOOPBACK
+from tests.net.hosts import LOOPBACK
 
-from goop2.network.joining import join
-from goop2.p2p.protocols.presence import TOPIC
-from goop2.peer import open_peer
+from goop2.app import open_peer
+from goop2.peers.network import join
+from goop2.protocols.presence import TOPIC
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.interop.others import go_peer
 
-from goop2.p2p.address import parse
+from goop2.net.address import parse
 
 ROOT = Path(__file__).parent.parent.parent
 NETWORK = """set -e

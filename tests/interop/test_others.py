@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.interop.others import Other, Refused, go_peer, js_peer, running
-from tests.listen.sounds import wav
-from tests.p2p.hosts import LOOPBACK, new_identity
+from tests.net.hosts import LOOPBACK, new_identity
+from tests.services.listen.sounds import wav
 
-from goop2.network.joining import Network, join
-from goop2.p2p.address import parse
-from goop2.p2p.calling import Refused as NoFile
-from goop2.p2p.faults import NetworkFault
-from goop2.p2p.groups import Change
-from goop2.p2p.guest import Guest, open_guest
-from goop2.p2p.protocols import data, listen
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
+from goop2.net.address import parse
+from goop2.net.faults import NetworkFault
+from goop2.net.guest import Guest, open_guest
+from goop2.peers.client import Refused as NoFile
+from goop2.peers.network import Network, join
+from goop2.protocols import data, listen
+from goop2.services.groups.state import Change
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, free_port, running
 
-from goop2.folder import create
-from goop2.templates import TEMPLATES
+from goop2.folder.creation import create
+from goop2.folder.templates import TEMPLATES
 
 RECORDING = "recording.json"
 HOST, MEMBER = "start", "guestbook"

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.cli.command import goop2
 from tests.recording.recorded import compare, masked
 
-from goop2.folder import create
+from goop2.folder.creation import create
 
 WIDTH = {"COLUMNS": "100"}
 AT_ONCE = 4

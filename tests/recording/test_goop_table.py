@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.cli.command import goop2
 from tests.recording.recorded import as_json, compare, masked
 
-from goop2.folder import create
+from goop2.folder.creation import create
 from goop2.scripting.api import FUNCTIONS
 
 PROBE = Path(__file__).with_name("probe.lua")

@@ -21,11 +21,11 @@ from tests.recording.recorded import as_json, compare, masked
 from tests.recording.requests import COLUMNS, CONSOLE, HOST, SITE
 from tests.web.served import Served, served
 
-from goop2.rendezvous.app import Rendezvous
-from goop2.web import opening
+from goop2.rendezvous.http import Rendezvous
+from goop2.web import server
 from goop2.web.app import Web
-from goop2.web.console import console_app
-from goop2.web.peer_host import host_label
+from goop2.web.console.app import console_app
+from goop2.web.http.peer_host import host_label
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,8 +75,8 @@ async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
             found["console"] = console_app(*arguments)
             return found["console"]
 
-        patch.setattr(opening, "Web", web)
-        patch.setattr(opening, "console_app", console)
+        patch.setattr(server, "Web", web)
+        patch.setattr(server, "console_app", console)
         folder = tmp_path_factory.mktemp("peer")
         (folder / "schemas").mkdir()
         (folder / f"schemas/{STRANGERS_TABLE}.json").write_text(json.dumps(TABLE))
@@ -153,7 +153,7 @@ async def streams(recorded: Recorded, path: str, host: str, _good: object, **hea
 
 async def test_pages_and_files_answer_as_recorded(recorded: Recorded) -> None:
     port, peer = recorded.up.port, recorded.up.peer.identity.peer_id
-    sdk = sorted(f"/sdk/{file.name}" for file in Path(opening.__file__).with_name("sdk").iterdir())
+    sdk = sorted(f"/sdk/{file.name}" for file in Path(server.__file__).with_name("sdk").iterdir())
     paths = [
         "/",
         "/index.html",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from tests.recording.recorded import as_json, compare
 
-from goop2.p2p.protocols import circuit, content, data, listen, mq, presence, site, topics
+from goop2.protocols import circuit, content, data, listen, mq, presence, site, topics
 
 PEER, OTHER = "12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK", "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA"
 GROUP, SESSION = "0123456789abcdef", "listen-0123456789abcdef"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import httpx
-from tests.p2p.hosts import new_identity
+from tests.net.hosts import new_identity
 from tests.web.browser import PATIENCE_MS, launched, opened
 
 from goop2.config import Address
-from goop2.rendezvous.opening import open_rendezvous
+from goop2.rendezvous.server import open_rendezvous
 
 NAMES = ("Alice", "Bob's kitchen radio", "<img src=x onerror=alert(1)><script>alert(2)</script>")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goop2.p2p.protocols.presence import Presence
+from goop2.protocols.presence import Presence
 from goop2.rendezvous.limits import PAGE_PEERS_MAX
 from goop2.rendezvous.page import HEADERS, render
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from goop2.sandbox.host import Host
+from goop2.sandbox.host_calls import Host
 from goop2.sandbox.messages import Answer, HostCall, Log
 from goop2.sandbox.vm import FLAVOURS, Flavour, VirtualMachine
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.api.render import stubs
+from goop2.scripting.api.stubs import stubs
 
 NAMES = tuple(FLAVOURS)
 MEMORY_BYTES = 10 * 1024 * 1024

@@ -17,7 +17,7 @@ import pyseccomp
 from tests.sandbox.native_nursery import NAME
 from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of
 
-from goop2.scripting import nursery
+from goop2.scripting import fork_server
 from goop2.scripting.invocation import HostAnswer, Invocation, Outcome
 from goop2.scripting.limits import Limits
 from goop2.scripting.pool import Pool
@@ -88,7 +88,7 @@ async def native_workers(
     )
     command = (sys.executable, "-I", str(Path(__file__).with_name("native_nursery.py")))
     try:
-        with mock.patch.object(nursery, "COMMAND", command):
+        with mock.patch.object(fork_server, "COMMAND", command):
             async with open_pool(Limits(workers=workers), setup, OPERATIONS) as pool:
                 yield Workers(pool, path, beside)
     finally:

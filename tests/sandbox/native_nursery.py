@@ -1,6 +1,6 @@
 """A nursery whose workers also execute Python text, as native code that got hold of a worker could act.
 
-For tests only: `tests/sandbox/native.py` starts it in place of goop2.sandbox.nursery. The text is the argument of a call of the
+For tests only: `tests/sandbox/native.py` starts it in place of goop2.sandbox.fork_server. The text is the argument of a call of the
 script NAME. It runs behind the wall, with `channel`, `worker`, `ctypes` and `out` at hand; `out` comes back as JSON.
 """
 
@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from goop2.sandbox import nursery
+from goop2.sandbox import fork_server
 from goop2.sandbox.messages import Done, Invoke
 from goop2.sandbox.vm import VirtualMachine
 from goop2.sandbox.worker import Worker
@@ -45,4 +45,4 @@ def _invoke(self: Worker, vm: VirtualMachine, invoke: Invoke) -> Done:
 
 if __name__ == "__main__":
     Worker._invoke = _invoke  # type: ignore[method-assign]
-    nursery.main()
+    fork_server.main()

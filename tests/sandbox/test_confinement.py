@@ -265,7 +265,7 @@ WITNESS = """
     from pathlib import Path
     from goop2.sandbox import data as of_data, syscalls
     from goop2.storage.database import open_database
-    from goop2.sandbox.data import Data
+    from goop2.sandbox.data_calls import Data
     from goop2.sandbox.messages import Invoke
     from tests.sandbox.machines import NAMES, run
     from tests.sandbox.test_confinement import BY_NAME

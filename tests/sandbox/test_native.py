@@ -19,8 +19,8 @@ from goop2.sandbox.confinement import CPU_START_SECONDS, FILE_ALLOWANCE_BYTES, H
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.limits import CPU_SPARE_SECONDS, RESULT_MAX_BYTES, Limits
 from goop2.scripting.pool import WORKER_LOST
-from goop2.storage.complaints import FILE_TOO_LARGE
 from goop2.storage.errors import StorageError
+from goop2.storage.sqlite_errors import FILE_TOO_LARGE
 
 MEGABYTE_BYTES = 1024 * 1024
 

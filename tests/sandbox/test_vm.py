@@ -13,7 +13,7 @@ import pytest
 from tests.sandbox.machines import MEMORY_BYTES, NO_ANSWER, flavour_named, run
 
 from goop2.sandbox import vm
-from goop2.sandbox.host import Host
+from goop2.sandbox.host_calls import Host
 from goop2.sandbox.messages import Answer
 from goop2.sandbox.vm import CompileError, Door, VirtualMachine
 

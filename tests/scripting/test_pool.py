@@ -23,7 +23,7 @@ from tests.stopwatch import Stopwatch
 from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.api.render import stubs
+from goop2.scripting.api.stubs import stubs
 from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
 from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
 from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.started import Started
 
+from goop2.sandbox.framing import ProtocolViolation, frame
 from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
-from goop2.sandbox.wire import ProtocolViolation, frame
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 from goop2.scripting.worker import VERSIONS_REMEMBERED, WorkerProcess
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from goop2.peer import COMMAND_OPERATIONS
+from goop2.app import COMMAND_OPERATIONS
 from goop2.sandbox.messages import Setup
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.api.render import stubs
+from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import Limits

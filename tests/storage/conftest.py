@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goop2.storage.database import FILE, Database, open_database
-from goop2.storage.layout import lay_out
+from goop2.storage.registry_schema import lay_out
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller
 
@@ -43,7 +43,7 @@ RAW = """local rows = goop.db.query("SELECT * FROM posts WHERE _owner = ?", goop
 local count = goop.db.scalar("SELECT COUNT(*) FROM responses")
 goop.db.exec("UPDATE games SET turn = ? WHERE _id = ?", "O", game_id)
 """
-GAME_MOVE = (Path(__file__).parents[2] / "src/goop2/templates/start/site/lua/functions/game-move.lua").read_text("utf-8")
+GAME_MOVE = (Path(__file__).parents[2] / "src/goop2/folder/templates/start/site/lua/functions/game-move.lua").read_text("utf-8")
 
 
 @asynccontextmanager

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from goop2.storage.access import OPERATIONS, OWNERS_OPERATIONS, Access
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import AccessError
-from goop2.storage.layout import lay_out
 from goop2.storage.policies import Visitor
-from goop2.storage.typed import Owner, TypedTables
+from goop2.storage.registry_schema import lay_out
+from goop2.storage.table_access import OPERATIONS, OWNERS_OPERATIONS, Access
+from goop2.storage.typed_tables import Owner, TypedTables
 
 ALICE = Visitor("alice-id")
 COLUMNS = [{"name": "body", "type": "text"}, {"name": "points", "type": "integer"}]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from goop2.storage.access import Access
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError
 from goop2.storage.guard import EXEC, QUERY
 from goop2.storage.policies import Visitor
-from goop2.storage.typed import Owner, TypedTables
+from goop2.storage.table_access import Access
+from goop2.storage.typed_tables import Owner, TypedTables
 
 ASKED = "SELECT last_insert_rowid(), changes(), total_changes()"
 

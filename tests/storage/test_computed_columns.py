@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from goop2.storage.access import Access
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError
+from goop2.storage.owner_reader import Reading
 from goop2.storage.policies import Visitor
-from goop2.storage.reading import Reading
+from goop2.storage.table_access import Access
 
 BOB, OWNER = Visitor("bob"), Visitor("boss", owner=True)
 COLUMNS = ["_id", "_owner", "_owner_email", "_updated_at", "body", "size", "loud"]

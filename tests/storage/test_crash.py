@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from goop2.storage import keyvalue
+from goop2.storage import key_value
 from goop2.storage.database import Database, open_database
-from goop2.storage.keyvalue import Store
-from goop2.storage.layout import lay_out
+from goop2.storage.key_value import Store
+from goop2.storage.registry_schema import lay_out
 
 MOMENTS = 200
 STORE = Store("function", "f")
@@ -26,7 +26,7 @@ def _write_for_ever(path: Path, acknowledge: int) -> NoReturn:
         number = database.last_id
         database.changed("INSERT INTO second (_id) VALUES (?)", (number,))
         database.commit()
-        keyvalue.put(database, STORE, str(number % 500), str(number))
+        key_value.put(database, STORE, str(number % 500), str(number))
         os.write(acknowledge, number.to_bytes(8, "little"))
 
 
@@ -71,6 +71,6 @@ def _check(path: Path, kept: int) -> None:
         assert first == second, "half a transaction"
         assert first[0][0] == (first[0][1] or 0), "a hole"
         assert int(str(first[0][1] or 0)) >= kept
-        assert int(keyvalue.get(database, STORE, str(kept % 500)) or 0) >= kept
+        assert int(key_value.get(database, STORE, str(kept % 500)) or 0) >= kept
     finally:
         database.close()

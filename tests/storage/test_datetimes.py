@@ -9,8 +9,8 @@ import pytest
 from goop2.storage.database import Database
 from goop2.storage.datetimes import unify
 from goop2.storage.guard import EXEC
-from goop2.storage.start import open_folder
-from goop2.storage.typed import Owner, TypedTables
+from goop2.storage.migrations import open_folder
+from goop2.storage.typed_tables import Owner, TypedTables
 from goop2.storage.values import check, stored
 
 ALICE = Owner("alice")

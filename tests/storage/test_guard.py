@@ -8,7 +8,7 @@ import pytest
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
 from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, QUERY, VISITOR, Guard, Role
-from goop2.storage.reading import QUERY as OWNER
+from goop2.storage.owner_reader import QUERY as OWNER
 
 REFUSED_TO_ALL = {
     "PRAGMA user_version": "PRAGMA",

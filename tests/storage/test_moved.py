@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.storage.manual import call, peer_with
 
-from goop2.peer import Peer, open_peer
+from goop2.app import Peer, open_peer
 from goop2.scripting.engine import Success
 from goop2.scripting.invocation import Caller
 

@@ -7,7 +7,7 @@ import pytest
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
 from goop2.storage.registry_check import check
-from goop2.storage.typed import Owner, TypedTables
+from goop2.storage.typed_tables import Owner, TypedTables
 
 SCORES = [{"name": "player", "type": "text"}, {"name": "points", "type": "integer"}]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from goop2.storage.complaints import DAMAGED
 from goop2.storage.database import open_database
 from goop2.storage.soundness import Check
+from goop2.storage.sqlite_errors import DAMAGED
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ import msgspec
 import pytest
 from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of, stranger
 
-from goop2.chat.keeper import Keeper
-from goop2.sandbox.data import Data
+from goop2.sandbox.data_calls import Data
 from goop2.sandbox.messages import Invoke
 from goop2.scripting.invocation import ErrorCode, Outcome
 from goop2.scripting.limits import Limits
 from goop2.scripting.pool import Pool
+from goop2.services.chat.message_store import Keeper
 from goop2.storage.database import FILE, LOCK_TIME_SPENT, Database, open_database
 from goop2.storage.errors import BusyError, LockTimeSpentError
 from goop2.storage.limits import LOCK_MAX_SECONDS
-from goop2.storage.start import open_folder
+from goop2.storage.migrations import open_folder
 from goop2.storage.write_queue import FILE as QUEUE_FILE
 from goop2.storage.write_queue import FOLDER, Rank, WriteQueue, open_queue
 

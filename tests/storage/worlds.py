@@ -11,12 +11,12 @@ import apsw
 from hypothesis import strategies as st
 
 from goop2.storage import database
-from goop2.storage.access import OPERATIONS, Access
+from goop2.storage.bounded_functions import bound_functions
 from goop2.storage.database import Database, Value
-from goop2.storage.layout import lay_out
 from goop2.storage.limits import FINE_LIKE_PATTERN_MAX_BYTES
-from goop2.storage.patience import bound_functions
 from goop2.storage.policies import Visitor
+from goop2.storage.registry_schema import lay_out
+from goop2.storage.table_access import OPERATIONS, Access
 
 EVE = Visitor("eve", email="eve@example.org")
 BOSS = "boss"

@@ -13,7 +13,7 @@ import pytest
 from tests.web.served import Answer, Served, exchange, served
 
 from goop2.scripting.pool import LINE_FULL
-from goop2.tables import BUSY
+from goop2.services.tables import BUSY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

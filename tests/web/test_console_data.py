@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 from tests.web.browser import PATIENCE_MS, launched
+from tests.web.console.test_app import POSTS, console_page
 from tests.web.served import Served, served
-from tests.web.test_console import POSTS, console_page
 
 from goop2.scripting.engine import Success
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
-from tests.p2p.hosts import LOOPBACK, connect
+from tests.net.hosts import LOOPBACK, connect
 from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served
 
-from goop2.network.joining import Network, join
-from goop2.p2p.groups import HOSTED_MAX
-from goop2.p2p.guest import open_guest
-from goop2.p2p.protocols import topics
-from goop2.web.controls.groups import MEMBERS_SHOWN
+from goop2.net.guest import open_guest
+from goop2.peers.network import Network, join
+from goop2.protocols import topics
+from goop2.services.groups.state import HOSTED_MAX
+from goop2.web.console.controls.groups import MEMBERS_SHOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

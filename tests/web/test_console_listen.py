@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.listen.sounds import mp3, wav
+from tests.services.listen.sounds import mp3, wav
 from tests.web.browser import PATIENCE_MS, launched, opened
 from tests.web.served import Served, served
 

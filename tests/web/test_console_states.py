@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, ViewportSize, expect
-from tests.templates.sites import SHIFT_MAX, WATCH_SHIFTS
+from tests.folder.templates.sites import SHIFT_MAX, WATCH_SHIFTS
 from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served

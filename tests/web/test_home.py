@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from goop2.web.controls import home
-from goop2.web.controls.home import ATTENTION_MAX, Attention
+from goop2.web.console.controls import home
+from goop2.web.console.controls.home import ATTENTION_MAX, Attention
 
 
 def test_the_name_of_an_invitation_turns_nothing_behind_it() -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from tests.web.served import served
 
-from goop2 import folder_threads
-from goop2.folder import create
-from goop2.peer import open_peer
+from goop2.app import open_peer
+from goop2.folder import threads
+from goop2.folder.creation import create
+from goop2.folder.site_files import SiteFiles
 from goop2.scripting import watch
-from goop2.site_files import SiteFiles
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     monkeypatch.setattr(watch, "_identity", identity)
     monkeypatch.setattr(SiteFiles, "open", opened)
-    monkeypatch.setattr(folder_threads.SITE, "_seconds", 0.3)
+    monkeypatch.setattr(threads.SITE, "_seconds", 0.3)
     yield hung
     over.set()
 
@@ -47,7 +47,7 @@ async def test_a_hung_site_stops_its_readers_alone(tmp_path: Path, hang: threadi
     async with served(tmp_path) as up:
         assert (await up.ask("/")).status == 200
         hang.set()
-        pages = [asyncio.create_task(up.ask("/")) for _ in range(folder_threads.SITE_THREADS_MAX + 4)]
+        pages = [asyncio.create_task(up.ask("/")) for _ in range(threads.SITE_THREADS_MAX + 4)]
         began = time.monotonic()
         assert (await up.ask("/healthz")).status == 200
         assert (await up.call("hello")).json == "Hello, world!"

@@ -15,11 +15,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
+from tests.web.http.test_site_ports import SAFARI
 from tests.web.served import Served, served
-from tests.web.test_ports import SAFARI
 
-from goop2.web import origins
-from goop2.web.answers import DATA_HEADERS, PAGE_HEADERS
+from goop2.web.http import origins
+from goop2.web.http.responses import DATA_HEADERS, PAGE_HEADERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from selenium.webdriver.common.keys import Keys
-from tests.listen.sounds import encoded, wav
-from tests.templates.sites import address, site_of
+from tests.folder.templates.sites import address, site_of
+from tests.services.listen.sounds import encoded, wav
 from tests.web.real import Seen, firefox, seen, webkit
 from tests.web.served import Served, served
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
-from tests.listen.sounds import wav
+from tests.services.listen.sounds import wav
 from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served
 

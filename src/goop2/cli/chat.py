@@ -15,7 +15,7 @@ from goop2.cli.stdin import lines
 from goop2.scripting.command_text import is_command
 
 if TYPE_CHECKING:
-    from goop2.peer import Peer
+    from goop2.app import Peer
     from goop2.scripting.engine import Reply
     from goop2.scripting.invocation import Caller
 

@@ -10,12 +10,12 @@ from goop2.cli.console import console
 from goop2.cli.data import data
 from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
-from goop2.cli.folders import identity, init, keys
+from goop2.cli.folder import identity, init, keys
 from goop2.cli.group import group
 from goop2.cli.lua import lua
 from goop2.cli.options import Text
 from goop2.cli.peer import peer
-from goop2.cli.remote import call, connect, peers, send
+from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 
 HELP_WIDTH = 100

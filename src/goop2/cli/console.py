@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from goop2.cli import output, session
-from goop2.cli.fault import Fault
+from goop2.cli.errors import Fault
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument, json_option
 
 if TYPE_CHECKING:
-    from goop2.control import Answer
+    from goop2.control_socket import Answer
 
 ANSWER_SECONDS: Final = 10.0
 STARTING_TRIES, STARTING_SECONDS = 20, 0.25
@@ -40,8 +40,8 @@ def console(folder: Path, as_json: bool) -> int:
 
 
 async def _ask(folder: Path) -> Answer:
-    from goop2.control import ask
-    from goop2.lock import FolderLocked
+    from goop2.control_socket import ask
+    from goop2.folder.lock import FolderLocked
 
     for _ in range(STARTING_TRIES):
         answer = await ask(folder, "console", {}, ANSWER_SECONDS)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goop2.cli import logs, output, session
-from goop2.cli.remote import ask
+from goop2.cli.peers import ask
 
 if TYPE_CHECKING:
-    from goop2.control import Answer, Request
+    from goop2.control_socket import Answer, Request
 
 
 def show(folder: Path) -> int:
@@ -50,7 +50,7 @@ def _ask(folder: Path, op: str, request: Request) -> tuple[Answer | None, int]:
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
     """Answer from the folder itself."""
-    from goop2.network.owner_chat import ChatRemote
+    from goop2.peers.remote_control.chat import ChatRemote
 
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
     with await session.own(folder, passing=True):

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from goop2.cli import output, rows, session
-from goop2.cli.fault import Fault
+from goop2.cli.errors import Fault
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument, json_option
 
 if TYPE_CHECKING:
     from goop2.storage.database import Value
-    from goop2.storage.reading import Reading
+    from goop2.storage.owner_reader import Reading
 
 FORMATS: Final = ("csv", "json")
 _NOT_IN_FILE_NAMES: Final = re.compile(r'^\.|[\x00-\x1f/\\:*?"<>|%]')
@@ -53,7 +53,7 @@ def data(context: click.Context, folder: Path) -> None:
 def _reading(folder: Path) -> Iterator[Reading]:
     """The database, and its errors as faults of the command."""
     from goop2.storage.errors import DatabaseError, StorageError
-    from goop2.storage.reading import open_reading
+    from goop2.storage.owner_reader import open_reading
 
     session.settings_of(folder)  # a folder that is no peer is refused before anything else
     try:
@@ -195,7 +195,7 @@ def restore(folder: Path, source: Path) -> int:
 
 async def _restore(folder: Path, source: Path) -> int:
     from goop2.storage.errors import StorageError
-    from goop2.storage.restoring import restore as restore_database
+    from goop2.storage.restore import restore as restore_database
 
     with await session.own(folder, passing=True):
         try:

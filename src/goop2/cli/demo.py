@@ -16,13 +16,13 @@ import click
 
 from goop2.cli import logs, output, session
 from goop2.cli.chat import at_a_terminal, converse, say
-from goop2.cli.fault import Fault
+from goop2.cli.errors import Fault
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import FOLDER
 from goop2.cli.peer import ENDING, end_on_signals, where
 
 if TYPE_CHECKING:
-    from goop2.peer import Peer
+    from goop2.app import Peer
 
 DEFAULT_FOLDER = "goop2-demo"
 LABEL = "demo"
@@ -56,8 +56,8 @@ def demo(folder: Path, no_browser: bool) -> int:
 def _ensure(folder: Path) -> bool:
     """Whether it had to be made."""
     from goop2.config.loading import FILE
-    from goop2.folder import create
-    from goop2.templates import DEMO
+    from goop2.folder.creation import create
+    from goop2.folder.templates import DEMO
 
     if (folder / FILE).exists():
         return False
@@ -80,7 +80,7 @@ async def _talk(folder: Path, made: bool) -> int:
 
 
 async def _show(folder: Path, made: bool, browser: bool) -> int:
-    from goop2.peer import serve_peer
+    from goop2.app import serve_peer
 
     logs.set_up()
     end_on_signals(lambda: signal.raise_signal(signal.SIGINT), ENDING[1:])  # as Ctrl-C, which is met already
@@ -105,7 +105,7 @@ async def _add_samples(peer: Peer) -> None:
     """As the owner would by the page's own editor."""
     import json
 
-    from goop2.regular_files import read_regular
+    from goop2.folder.regular_files import read_regular
     from goop2.scripting.engine import Failure
 
     for table, file in SAMPLES.items():

@@ -112,8 +112,8 @@ def _trial() -> tuple[Mapping[str, str], Mapping[str, str], Finding]:
 
 
 async def _call(folder: Path) -> tuple[Mapping[str, str], Mapping[str, str], str]:
-    from goop2.folder import create
-    from goop2.peer import open_peer
+    from goop2.app import open_peer
+    from goop2.folder.creation import create
 
     logs.set_up()
     create(folder, "doctor")

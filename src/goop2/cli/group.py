@@ -10,7 +10,7 @@ import click
 from goop2.cli import output
 from goop2.cli.lua import unicode
 from goop2.cli.options import json_option
-from goop2.cli.remote import ask, dir_option
+from goop2.cli.peers import ask, dir_option
 
 NAME_CHARS = 40
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from goop2.cli import logs, output, scripts, session
-from goop2.cli.fault import Fault
+from goop2.cli import logs, output, script_listing, session
+from goop2.cli.errors import Fault
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
 from goop2.cli.streams import StreamError
 from goop2.scripting.command_text import command_of, is_command
 
 if TYPE_CHECKING:
-    from goop2.peer import Peer
+    from goop2.app import Peer
     from goop2.scripting.engine import Failure, Reply, Success
 
 STDIN_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -86,7 +86,7 @@ def lua_list(folder: Path, as_json: bool) -> int:
     if as_json:
         output.answer_json(listed.as_json())
     else:
-        scripts.print_list(listed)
+        script_listing.print_list(listed)
     return EXIT_OK
 
 
@@ -102,7 +102,7 @@ def lua_check(folder: Path, as_json: bool) -> int:
     if as_json:
         output.answer_json(listed.findings_as_json())
     else:
-        scripts.print_findings(listed)
+        script_listing.print_findings(listed)
     return EXIT_FAILED if listed.broken else EXIT_OK
 
 
@@ -165,10 +165,10 @@ def _failure_fields(failure: Failure | None) -> dict[str, object]:
     return {"ok": False, "code": str(failure.code), "message": failure.message, **known}
 
 
-async def _listing(folder: Path) -> scripts.Listing:
+async def _listing(folder: Path) -> script_listing.Listing:
     logs.set_up(logs.ABOUT_FILES)
     async with session.open_for(folder) as peer:
-        return scripts.listing(peer)
+        return script_listing.listing(peer)
 
 
 def stdin() -> bytes:

@@ -25,15 +25,15 @@ TRACEBACK_VARIABLE: Final = "GOOP2_TRACEBACK"
 
 OWN_ERRORS: Final = {
     "goop2.config.loading.SettingsError": "settings",
-    "goop2.identity.IdentityError": "identity",
-    "goop2.folder.FolderError": "folder",
+    "goop2.folder.identity.IdentityError": "identity",
+    "goop2.folder.creation.FolderError": "folder",
     "goop2.storage.errors.DatabaseError": "database",
-    "goop2.lock.FolderLocked": "locked",
+    "goop2.folder.lock.FolderLocked": "locked",
     "goop2.scripting.pool.PoolError": "unavailable",
-    "goop2.web.doors.DoorError": "unavailable",
-    "goop2.p2p.faults.PortTaken": "unavailable",
-    "goop2.p2p.guest.GuestFailed": "unavailable",
-    "goop2.cli.fault.Fault": "usage",
+    "goop2.web.http.listeners.DoorError": "unavailable",
+    "goop2.net.faults.PortTaken": "unavailable",
+    "goop2.net.guest.GuestFailed": "unavailable",
+    "goop2.cli.errors.Fault": "usage",
 }
 """Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""
 

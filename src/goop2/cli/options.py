@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from goop2.regular_files import shown
+from goop2.folder.regular_files import shown
 
 CALLER_ID_MAX_CHARS = 128
 """Peer ids have 52; a visitor's is shorter."""

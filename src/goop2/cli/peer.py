@@ -18,16 +18,16 @@ from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
-    from goop2.control import Answer, Operation, Request
-    from goop2.peer import Peer
-    from goop2.web.opening import OpenWeb
+    from goop2.app import Peer
+    from goop2.control_socket import Answer, Operation, Request
+    from goop2.web.server import OpenWeb
 
 RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
 """Until the network is tried again after it could not be opened: doubled from the first to the last."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
-LOADED_BESIDE = ("goop2.network.owner", "goop2.network.joining", "goop2.web.families", "segno")
+LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network", "goop2.web.families", "segno")
 """Modules of the network, and of pages nobody looks at in the first moment."""
 LOADED_BESIDE_DESCRIPTORS = 4096
 """With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
@@ -47,7 +47,7 @@ def peer(folder: Path, live: bool) -> int:
 
 
 async def _peer(folder: Path, live: bool) -> int:
-    from goop2.peer import serve_peer
+    from goop2.app import serve_peer
 
     told_to_end = asyncio.Event()
     with await session.own(folder):
@@ -72,7 +72,7 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
     await asyncio.wait((_loading(*LOADED_BESIDE), ending), return_when=asyncio.FIRST_COMPLETED)
     if ending.done():
         return
-    from goop2.network.owner import WithoutNetwork
+    from goop2.peers.remote_control.operations import WithoutNetwork
 
     wait, told = RETRY_FIRST_SECONDS, ""
     while not ending.done():
@@ -89,10 +89,10 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
 
 async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Future[bool], *, was_away: bool) -> str:
     """Be on the network until the end; return why it cannot be, or is no more, "" at the end."""
-    from goop2.network.joining import join
-    from goop2.network.owner import Remote
-    from goop2.p2p.faults import NetworkFault
-    from goop2.p2p.guest import GuestFailed
+    from goop2.net.faults import NetworkFault
+    from goop2.net.guest import GuestFailed
+    from goop2.peers.network import join
+    from goop2.peers.remote_control.operations import Remote
 
     try:
         async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
@@ -114,7 +114,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
 @contextlib.asynccontextmanager
 async def _answering(folder: Path, operations: Mapping[str, Operation]) -> AsyncIterator[None]:
     """Answer commands until the block is left; where that cannot be, everything else goes on."""
-    from goop2.control import listening
+    from goop2.control_socket import listening
 
     async with contextlib.AsyncExitStack() as stack:
         try:

@@ -17,7 +17,7 @@ from goop2.cli import output
 from goop2.cli.chat import say
 
 if TYPE_CHECKING:
-    from goop2.peer import Peer
+    from goop2.app import Peer
     from goop2.scripting.catalog import Change
     from goop2.scripting.invocation import Caller
 

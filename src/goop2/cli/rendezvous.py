@@ -18,7 +18,7 @@ RELAY_EXAMPLE = "0.0.0.0:4001"
 
 
 def _address(_context: click.Context, _option: click.Parameter, value: str) -> Address:
-    from goop2.config.kinds import NotAllowedError, address
+    from goop2.config.types import NotAllowedError, address
 
     kind = address(lowest_port=0, default_host="127.0.0.1")
     try:
@@ -57,7 +57,7 @@ def rendezvous(where: Address, relay: Address | None) -> int:
 
 async def _serve(where: Address, relay: Address | None) -> int:
     from goop2.cli.peer import end_on_signals
-    from goop2.rendezvous.opening import open_rendezvous
+    from goop2.rendezvous.server import open_rendezvous
 
     told_to_end = asyncio.Event()
     end_on_signals(told_to_end.set)

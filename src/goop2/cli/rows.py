@@ -79,7 +79,7 @@ def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
     """An array of objects, one a line."""
-    from goop2.storage.crossing import told_apart  # not for every start of the command
+    from goop2.storage.row_encoding import told_apart  # not for every start of the command
 
     keys = told_apart(tuple(names))
     separator = "["

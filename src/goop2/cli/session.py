@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from goop2.cli import output
-from goop2.cli.fault import Fault
+from goop2.cli.errors import Fault
 
 if TYPE_CHECKING:
+    from goop2.app import Peer
     from goop2.config import Settings
-    from goop2.listen.operations import Elsewhere
-    from goop2.peer import Peer
     from goop2.scripting.invocation import Caller
+    from goop2.services.listen.operations import Elsewhere
 
 T = TypeVar("T")
 RUNNING_SECONDS: Final = 60.0
@@ -58,7 +58,7 @@ def descriptor_limit() -> int:
 
 async def own(folder: Path, *, passing: bool = False) -> ExitStack:
     """The folder's lock (lock.py), waited for while a command has it. Raises `FolderLocked`."""
-    from goop2.lock import FolderLocked, locked
+    from goop2.folder.lock import FolderLocked, locked
 
     ends = time.monotonic() + COMMAND_SECONDS
     while True:
@@ -78,7 +78,7 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -
 
     `beside`: a peer may run there already, and then its listening session is the one scripts see.
     """
-    from goop2.peer import open_peer
+    from goop2.app import open_peer
 
     elsewhere = _running_session(folder) if beside else None
     async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere) as peer:
@@ -91,9 +91,9 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -
 
 
 def _running_session(folder: Path) -> Elsewhere:
-    from goop2.control import ControlError, ask
-    from goop2.listen.session import ListenError
+    from goop2.control_socket import ControlError, ask
     from goop2.scripting.invocation import HostAnswer
+    from goop2.services.listen.session import ListenError
 
     async def elsewhere(operation: str, arguments: Sequence[str]) -> HostAnswer | None:
         try:

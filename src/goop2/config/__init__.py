@@ -1,13 +1,13 @@
 """goop.json becomes frozen settings. Knows nothing else of goop2.
 
-kinds.py     what a value may be
+types.py     what a value may be
 settings.py  every setting, declared once: type, default, bounds, reason
 loading.py   a folder and an environment become `Settings`, or one sentence saying what is wrong
-reference.py the same declarations as docs/settings.md
+docs.py the same declarations as docs/settings.md
 """
 
-from goop2.config.kinds import Address
 from goop2.config.loading import Loaded, SettingsError, load
 from goop2.config.settings import Listen, Lua, P2p, Presence, Profile, Settings, Viewer
+from goop2.config.types import Address
 
 __all__ = ["Address", "Listen", "Loaded", "Lua", "P2p", "Presence", "Profile", "Settings", "SettingsError", "Viewer", "load"]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from goop2.config.loading import FILE, FILE_MAX_BYTES, SettingsError, check, read_document
 from goop2.config.settings import declared
-from goop2.regular_files import read_regular
+from goop2.folder.regular_files import read_regular
 
 BACKUP = "goop.json.bak"
 

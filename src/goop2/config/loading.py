@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from goop2.config.kinds import NotAllowedError
 from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
-from goop2.regular_files import FileRefusedError, NotRegularError, read_regular, shown
-from goop2.untrusted_json import doubled_key, with_doubled_keys
+from goop2.config.types import NotAllowedError
+from goop2.folder.regular_files import FileRefusedError, NotRegularError, read_regular, shown
+from goop2.protocols.untrusted_json import doubled_key, with_doubled_keys
 
 FILE = "goop.json"
 FILE_MAX_BYTES = 1024 * 1024

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from goop2.config.kinds import Address, Kind, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
+from goop2.config.types import Address, Kind, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
 
 T = TypeVar("T")
 

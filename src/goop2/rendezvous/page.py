@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from goop2.p2p.protocols.presence import Presence
+from goop2.protocols.presence import Presence
 from goop2.rendezvous.limits import PAGE_PEERS_MAX
 
 HEADERS: Final = {

@@ -1,6 +1,6 @@
 """A worker: one process that runs one invocation at a time, each in a fresh VM, behind the wall.
 
-Forked by nursery.py. It confines itself before it reads a single byte from the peer, builds the next
+Forked by fork_server.py. It confines itself before it reads a single byte from the peer, builds the next
 VM while it is idle, and is killed from outside at the deadline: nothing here has to stop a script.
 """
 
@@ -26,12 +26,12 @@ from goop2.sandbox.confinement import (
     go_first_when_memory_ends,
     held_memory,
 )
-from goop2.sandbox.data import QUEUE, Data
-from goop2.sandbox.host import Host
+from goop2.sandbox.data_calls import QUEUE, Data
+from goop2.sandbox.framing import frame, to_worker
+from goop2.sandbox.host_calls import Host
 from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
 from goop2.sandbox.syscalls import Descriptors
 from goop2.sandbox.vm import CompileError, Flavour, Outcome, VirtualMachine
-from goop2.sandbox.wire import frame, to_worker
 
 RECEIVE_BYTES = 65536
 COMPILED_BY_ONE_VM_BYTES = 64 * 1024

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from goop2 import folder_threads
+from goop2.folder import threads
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.limits import COMPILE_TOGETHER_BYTES, COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
@@ -249,7 +249,7 @@ class Catalog:
     async def _refresh(self, compiler: asyncio.Future[Any] | None = None) -> None:
         """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""
         async with self._reading:
-            snapshot = await folder_threads.WATCH.run(self._folder.read, self._snapshot)
+            snapshot = await threads.WATCH.run(self._folder.read, self._snapshot)
             if compiler is not None:
                 await compiler
             self._apply(snapshot)

@@ -21,7 +21,7 @@ from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, Limits
 from goop2.scripting.pool import LINE_FULL, Pool
 from goop2.scripting.printable import printable
-from goop2.scripting.rate import RateLimiter
+from goop2.scripting.rate_limit import RateLimiter
 from goop2.scripting.runs import Run, Runs
 
 TRUNCATED: Final = "... (truncated)"

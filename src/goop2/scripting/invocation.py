@@ -13,10 +13,10 @@ from functools import lru_cache
 
 import msgspec
 
+from goop2.protocols.source_network import is_network
 from goop2.sandbox.messages import CallTime, Scalar
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
-from goop2.source_network import is_network
 
 
 class ErrorCode(StrEnum):

@@ -6,8 +6,8 @@ not end a line there, and has the size a result may have. Whether it is JSON its
 
 from __future__ import annotations
 
+from goop2.sandbox.framing import ProtocolViolation
 from goop2.sandbox.messages import Done
-from goop2.sandbox.wire import ProtocolViolation
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import ERROR_MAX_BYTES, RESULT_MAX_BYTES
 

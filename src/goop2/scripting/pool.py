@@ -22,11 +22,12 @@ from typing import Any
 import msgspec
 import structlog
 
+from goop2.sandbox.framing import ProtocolViolation
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
-from goop2.sandbox.wire import ProtocolViolation
-from goop2.scripting.accounts import Accounts, Standing
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.catalog import CompileUnavailable
+from goop2.scripting.fair_queue import FairLine
+from goop2.scripting.fork_server import Nursery, NurseryLost
 from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
@@ -50,10 +51,9 @@ from goop2.scripting.limits import (
     Limits,
     cores,
 )
-from goop2.scripting.line import FairLine
-from goop2.scripting.nursery import Nursery, NurseryLost
 from goop2.scripting.outcomes import outcome_of
 from goop2.scripting.runs import RunLog
+from goop2.scripting.usage import Accounts, Standing
 from goop2.scripting.worker import Side, WorkerProcess
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ ENDED_BY = {
     -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
 }
 """Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
-killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data.py's, and LuaJIT
+killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data_calls.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 

@@ -21,7 +21,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from goop2.regular_files import read_real
+from goop2.folder.regular_files import read_real
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
 from goop2.scripting.limits import MEGABYTE_BYTES, SCRIPT_MAX_BYTES, STAT_SETTLED_SECONDS, WARNINGS_MAX
 from goop2.scripting.printable import printable

@@ -27,7 +27,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 import watchfiles
 
-from goop2 import folder_threads
+from goop2.config.ticks import seconds_to_tick
+from goop2.folder import threads
 from goop2.scripting import inotify
 from goop2.scripting.limits import (
     RELOAD_DEBOUNCE_MS,
@@ -39,7 +40,6 @@ from goop2.scripting.limits import (
     TOLD_PULSE_SECONDS,
     TOLD_RESCANS,
 )
-from goop2.ticks import seconds_to_tick
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
 
@@ -79,7 +79,7 @@ async def _round(
     places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool], is_all: Callable[[], bool]
 ) -> Exception | None:
     """From setting up watchers to the first change; gives the reason when they could not be had."""
-    watched = await _unless_stopped(folder_threads.WATCH.run(lambda: _set_up(places())), stopping)
+    watched = await _unless_stopped(threads.WATCH.run(lambda: _set_up(places())), stopping)
     if watched is None:
         return None
     identities = watched.identities
@@ -199,7 +199,7 @@ def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[wat
 
 async def _looked(places: Callable[[], Iterable[Path]], stopping: asyncio.Task[bool]) -> _Identities | None:
     """Which folder is at each place now, looked at in a thread: a disk may hang. None when the end came first."""
-    return await _unless_stopped(folder_threads.WATCH.run(lambda: _identities(places())), stopping)
+    return await _unless_stopped(threads.WATCH.run(lambda: _identities(places())), stopping)
 
 
 async def _unless_stopped(work: Awaitable[T], stopping: asyncio.Task[bool]) -> T | None:

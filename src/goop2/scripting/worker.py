@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Protocol, cast
 
+from goop2.sandbox.framing import ProtocolViolation, frame, from_worker
 from goop2.sandbox.messages import Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Ready
-from goop2.sandbox.wire import ProtocolViolation, frame, from_worker
 from goop2.scripting.idle_check import Sample
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 

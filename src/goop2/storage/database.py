@@ -22,12 +22,11 @@ from urllib.parse import quote
 
 import apsw
 
-from goop2.regular_files import shown
-from goop2.storage import badtext
-from goop2.storage.complaints import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.crossing import CrossingValue, Rows, as_records, collect, cross
+from goop2.folder.regular_files import shown
+from goop2.storage import invalid_text
+from goop2.storage.bounded_functions import bound_functions
 from goop2.storage.errors import DatabaseError, FileFault, LockTimeSpentError, QuotaError, RefusedError, StorageError
-from goop2.storage.file_care import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
+from goop2.storage.file_quota import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
@@ -51,7 +50,8 @@ from goop2.storage.limits import (
     STRANGER_PATIENCE_SECONDS,
     VISITOR_SECONDS,
 )
-from goop2.storage.patience import bound_functions
+from goop2.storage.row_encoding import CrossingValue, Rows, as_records, collect, cross
+from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.statement import inspect, names_of, without_end
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 
@@ -154,7 +154,7 @@ class Database:
             try:
                 return as_records(cursor, role)
             except UnicodeDecodeError:
-                return as_records(self._again(cursor, role, sql, arguments, badtext.readable), role)
+                return as_records(self._again(cursor, role, sql, arguments, invalid_text.readable), role)
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
@@ -174,27 +174,27 @@ class Database:
                     number += 1
                     yield row
             except UnicodeDecodeError:
-                yield from self._again(cursor, role, sql, (), badtext.readable, number)
+                yield from self._again(cursor, role, sql, (), invalid_text.readable, number)
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
 
     def _again(
-        self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: badtext.Read, skipped: int = 0
-    ) -> badtext.Again:
+        self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: invalid_text.Read, skipped: int = 0
+    ) -> invalid_text.Again:
         """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
-        found: list[badtext.Place] = []
+        found: list[invalid_text.Place] = []
         sql = without_end(self._connection.cursor(), role, sql, arguments)
-        rows = badtext.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
-        return badtext.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
+        rows = invalid_text.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
+        return invalid_text.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         self._enter_queue()
         with self._run(role, sql, arguments) as cursor:
-            badtext.run_out(cursor)
+            invalid_text.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
@@ -203,7 +203,7 @@ class Database:
             try:
                 return next(cursor, (None,))[0]
             except UnicodeDecodeError:
-                row: tuple[Value, ...] = next(iter(self._again(cursor, INTERNAL, sql, arguments, badtext.readable)))
+                row: tuple[Value, ...] = next(iter(self._again(cursor, INTERNAL, sql, arguments, invalid_text.readable)))
                 return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
@@ -212,7 +212,7 @@ class Database:
             try:
                 return list(cursor)
             except UnicodeDecodeError:
-                return list(self._again(cursor, INTERNAL, sql, arguments, badtext.readable))
+                return list(self._again(cursor, INTERNAL, sql, arguments, invalid_text.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows a statement of ours changed."""
@@ -224,14 +224,14 @@ class Database:
         return self._connection.last_insert_rowid()
 
     def _telling(
-        self, rows: Iterator[tuple[Value, ...]], found: list[badtext.Place], tell: Callable[[str], None]
+        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.Place], tell: Callable[[str], None]
     ) -> Iterator[tuple[Value, ...]]:
         """`rows`, and what was `found` in each told before it is given."""
         said = 0
         for row in rows:
             for place in found[said:]:
                 self._guard.role = INTERNAL
-                tell(badtext.sentence(place, badtext.rows_with(self._connection, place)))
+                tell(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
             said = len(found)
             yield row
 

@@ -16,7 +16,7 @@ import apsw
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import FileFault
-from goop2.storage.layout import column_names, computed_names
+from goop2.storage.registry_schema import column_names, computed_names
 from goop2.storage.values import check, instant
 
 _SAME_INSTANT: Final = "_py_instant"

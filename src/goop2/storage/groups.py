@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from goop2.storage.database import Database, Value
-from goop2.storage.layout import make_missing
+from goop2.storage.registry_schema import make_missing
 
 LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _py_groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, max_members INTEGER NOT NULL)",

@@ -31,7 +31,7 @@ REFUSED_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "sqlit
 """SQL functions that reach beyond the database."""
 
 OUR_FUNCTIONS: Final = "_py_"
-"""How the names of SQL functions of ours begin (visible.py)."""
+"""How the names of SQL functions of ours begin (row_visibility.py)."""
 
 LOOKING_PRAGMAS: Final = frozenset(
     {

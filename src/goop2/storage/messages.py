@@ -1,7 +1,7 @@
 """Direct messages: `_chat_messages`, as every peer of the network lays it out, and beside it what only we know of a message.
 
 `_py_chat` holds the message's id on the wire, by which a repeat is known, and how its delivery stands. `_py_chat_budget` holds in whose
-budget a message is (chat/budgets.py): what others sent and what scripts replied to them; the owner's own messages have no row there.
+budget a message is (services/chat/quotas.py): what others sent and what scripts replied to them; the owner's own messages have no row there.
 Blocking; whose thread it runs on is for the caller to know.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.storage.database import Database, Value
-from goop2.storage.layout import make_missing
+from goop2.storage.registry_schema import make_missing
 
 LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _chat_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, peer_id TEXT NOT NULL, from_id TEXT NOT NULL, "

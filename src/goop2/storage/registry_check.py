@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from goop2.storage.columns import Table
 from goop2.storage.database import Database
-from goop2.storage.layout import column_names, table_there, unregister
 from goop2.storage.policies import ROLES_NOT_OBEYED
-from goop2.storage.typed import TypedTables
+from goop2.storage.registry_schema import column_names, table_there, unregister
+from goop2.storage.typed_tables import TypedTables
 
 
 def check(database: Database) -> list[str]:

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from goop2.storage.complaints import DAMAGED
 from goop2.storage.database import FOREVER, open_database
 from goop2.storage.errors import DamagedError, DatabaseError, StorageError
+from goop2.storage.sqlite_errors import DAMAGED
 
 CHECK_SECONDS: Final = 60.0
 """How long a check may read: some gigabytes, on a disk of today."""

@@ -122,7 +122,7 @@ TYPES: Final = {
 """Type → what it is."""
 
 AUTOMATIC: Final = (*(name for name, type_ in TYPES.items() if type_.automatic), "integer")
-"""Types that may be `auto`; integers are numbered by the table they stand in (typed.py)."""
+"""Types that may be `auto`; integers are numbered by the table they stand in (typed_tables.py)."""
 
 
 def check(kind: str, keys: Sequence[str], value: object) -> str:

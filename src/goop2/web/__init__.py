@@ -4,7 +4,7 @@ origins.py   from a request's headers: which origin is meant, or why it is refus
 peer_host.py a peer id as a host name
 app.py       the ASGI application: origin → who calls → what answers
 data.py      /api/data/<op>
-pages.py     files of the site and of the SDK over HTTP
+web/http/files.py     files of the site and of the SDK over HTTP
 server.py    sockets, uvicorn, start and stop
 
 It lends scripts nothing and knows no protocol but HTTP; peer.py hands it the parts it shows.

@@ -18,44 +18,44 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from goop2.chat.chat import Chat as Messages
 from goop2.config import Settings
-from goop2.folder_threads import SITE_SECONDS, FolderHangsError
-from goop2.grouping import Grouping
-from goop2.listen.listening import Listening
-from goop2.schema_files import SchemaFiles
+from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, SiteFiles, UnreadableError
+from goop2.folder.threads import SITE_SECONDS, FolderHangsError
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.site_files import UNREADABLE_RETRY_SECONDS, SiteFiles, UnreadableError
-from goop2.storage_health import StorageHealth
-from goop2.tables import Tables
-from goop2.web import broadcasts
-from goop2.web.abroad import Abroad
-from goop2.web.answers import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
-from goop2.web.assets import Assets
-from goop2.web.bodies import BodyTooLarge, ClientGone, refused
-from goop2.web.calls import Answer, Call
-from goop2.web.chat import Chat, site_audience
-from goop2.web.data import Data
-from goop2.web.endpoints import REFUSALS, Access, access_of, checked
-from goop2.web.entrance import Entrance, send_not_yours
-from goop2.web.events import Events
-from goop2.web.groups import Groups
-from goop2.web.listen import Listen
-from goop2.web.listen_abroad import ListenAbroad
-from goop2.web.metering import Meter
-from goop2.web.origins import READERS_DOING, Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
-from goop2.web.pages import SitePages, send_page
-from goop2.web.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
-from goop2.web.peers import Peers
-from goop2.web.ports import Ports, TooManySites, needs_port
-from goop2.web.site_api import SiteApi
-from goop2.web.streams import send_events
-from goop2.web.visitors import named_visitor, visitor
-from goop2.web.visits import Visits, audience
+from goop2.services.chat.service import Chat as Messages
+from goop2.services.groups.service import Grouping
+from goop2.services.listen.service import Listening
+from goop2.services.schema_files import SchemaFiles
+from goop2.services.storage_health import StorageHealth
+from goop2.services.tables import Tables
+from goop2.web.api import broadcasts
+from goop2.web.api.chat import Chat, site_audience
+from goop2.web.api.data import Data
+from goop2.web.api.endpoints import REFUSALS, Access, access_of, checked
+from goop2.web.api.groups import Groups
+from goop2.web.api.listen import Listen
+from goop2.web.api.peers import Peers
+from goop2.web.api.site import SiteApi
+from goop2.web.console.metering import Meter
+from goop2.web.http.admission import Entrance, send_not_yours
+from goop2.web.http.assets import Assets
+from goop2.web.http.bodies import BodyTooLarge, ClientGone, refused
+from goop2.web.http.event_log import Events
+from goop2.web.http.event_stream import send_events
+from goop2.web.http.files import SitePages, send_page
+from goop2.web.http.origins import READERS_DOING, Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
+from goop2.web.http.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
+from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.responses import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
+from goop2.web.http.site_ports import Ports, TooManySites, needs_port
+from goop2.web.http.visitors import named_visitor, visitor
+from goop2.web.remote.listen import ListenAbroad
+from goop2.web.remote.network import Abroad
+from goop2.web.remote.sites import Visits, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
 UNHEALTHY: Final = b'{"status":"unavailable","problem":"the database"}'

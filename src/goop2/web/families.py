@@ -17,8 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from goop2.web.app import Parts
-from goop2.web.metering import BOUNDS_SECONDS, Histogram, Meter
-from goop2.web.origins import Realm
+from goop2.web.console.metering import BOUNDS_SECONDS, Histogram, Meter
+from goop2.web.http.origins import Realm
 
 _REALMS: Final = {
     Realm.CONSOLE: "console",

@@ -65,7 +65,7 @@ STOP_SECONDS: Final = 0.5
 """What is still being answered when the peer stops has so long; all of it must be over within a second."""
 
 SITE_PORTS_MAX: Final = 64
-"""Sites, and test visitors, at a port of their own (ports.py) in one run of the peer. Each port is two sockets."""
+"""Sites, and test visitors, at a port of their own (web/http/site_ports.py) in one run of the peer. Each port is two sockets."""
 
 CODES_MAX: Final = 64
 """One-time codes (passes.py) that may be out at a time, of each kind; the oldest goes first. A page of ours mints one when it is shown."""

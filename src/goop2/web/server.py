@@ -1,133 +1,96 @@
-"""uvicorn on the peer's own loop: one server a door, started when the doors are bound, stopped within a second.
-
-It handles no signals (the command line does), and knows nothing of what is served.
-"""
+"""Opens the web side of a peer: doors, applications, servers, and the addresses to print."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-import uvicorn
-from starlette.types import ASGIApp
-
-from goop2.ticks import seconds_to_tick
-from goop2.web.doors import BACKLOG, BoundDoor
-from goop2.web.limits import IDLE_SECONDS, STOP_SECONDS, SWEEP_SECONDS
-from goop2.web.protocol import PatientProtocol, StrangersProtocol, sweep
-
-TICKS_PER_DATE: Final = 10
-"""After so many ticks uvicorn makes the Date header anew (`Server.on_tick`)."""
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals alone and lets go of slow clients."""
-
-    _swept_at = 0.0
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._leaving = asyncio.Event()
-
-    def leave(self) -> None:
-        """Stop serving, at once."""
-        self.should_exit = True
-        self._leaving.set()
-
-    async def main_loop(self) -> None:
-        """Tick once a second: uvicorn's own loop (0.54, server.py) wakes up ten times for what is due once."""
-        ticks = 0
-        leaving = asyncio.create_task(self._leaving.wait())
-        try:
-            while not await self.on_tick(ticks):
-                ticks += TICKS_PER_DATE
-                await asyncio.wait({leaving}, timeout=seconds_to_tick(SWEEP_SECONDS))
-        finally:
-            leaving.cancel()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """None: whoever runs the peer decides when it ends."""
-        yield
-
-    async def on_tick(self, counter: int) -> bool:
-        """Let go of slow clients, and let uvicorn renew its Date."""
-        now = time.monotonic()
-        if now - self._swept_at >= SWEEP_SECONDS:
-            self._swept_at = now
-            sweep(self.server_state.connections, now)
-        return await super().on_tick(counter)
+from goop2.config import Address
+from goop2.web.api.live_reload import follow
+from goop2.web.app import DoorApp, Parts, Web
+from goop2.web.console.app import console_app
+from goop2.web.console.events import tell
+from goop2.web.http.admission import with_code
+from goop2.web.http.console_token import Token
+from goop2.web.http.listeners import BoundDoor, bind
+from goop2.web.http.local_users import can_tell
+from goop2.web.http.origins import origin_address
+from goop2.web.http.passes import OWN, Passes
+from goop2.web.http.peer_host import host_label
+from goop2.web.http.saved_ports import KeptPorts
+from goop2.web.http.server import serve
+from goop2.web.http.site_ports import Ports
+from goop2.web.remote.network import Abroad
 
 
-class Serving:
-    """Doors that are served; more can be added."""
+@dataclass(frozen=True, slots=True)
+class OpenWeb:
+    """The web side while it is up."""
 
-    def __init__(self, protocol: type[PatientProtocol] | None = None) -> None:
-        self._protocol = protocol
-        """Of every connection; None: by how far its door is open."""
-        self._running: list[tuple[_Server, asyncio.Task[None]]] = []
+    console: str
+    """The console's address, its token in the fragment."""
+    site: str
+    """The own site, for the owner on this machine. Where the platform cannot tell whose a connection is, it holds a code (passes.py)."""
+    opened: str
+    """The own site from beyond loopback; "" when it is not opened."""
+    token: Token
+    abroad: Abroad
+    """To be told when the network is up."""
+    passes: Passes
 
-    async def add(self, bound: BoundDoor, app: ASGIApp) -> None:
-        """Serve `app` behind `bound`, whose sockets are closed at the end."""
-        protocol = self._protocol or (StrangersProtocol if bound.door.opened else PatientProtocol)
-        server = _Server(_config(app, protocol))
-        task = asyncio.create_task(server.serve(list(bound.sockets)))
-        self._running.append((server, task))
-        while not server.started:
-            if task.done():
-                task.result()
-            await asyncio.sleep(0)
-
-    async def end(self) -> None:
-        """Let what is being answered finish, for a moment."""
-        for server, _ in self._running:
-            server.leave()
-        await asyncio.gather(*(_ended(server, task) for server, task in self._running))
+    def ways_in(self) -> dict[str, str]:
+        """Return the addresses for the owner's browser: `console`, and `site` with a new code for one browser."""
+        return {"console": self.console, "site": with_code(self.site.partition("?")[0], self.passes.code(OWN))}
 
 
 @contextlib.asynccontextmanager
-async def serve(
-    doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None], protocol: type[PatientProtocol] | None = None
-) -> AsyncIterator[Serving]:
-    """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
-    serving = Serving(protocol)
+async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
+    """Serve `parts` at `address` (viewer.http_addr). Raises `DoorError`."""
+    bound = bind(address, parts.peer_id)
     try:
-        for bound, app in doors:
-            await serving.add(bound, app)
-        yield serving
+        web, token = Web(parts), Token()
+        addresses = _addresses(address, bound, token, parts.abroad, web.entrance.passes)
+        console = console_app(parts, bound[0].door, addresses.opened, token, web)
+        ports = Ports(parts.peer_id, bound[0].door.port, KeptPorts(parts.folder))
+        doors = [(one, DoorApp(web, one.door, console, ports)) for one in bound]
+        async with serve(doors, web.stop) as serving, _following(parts, web):
+            ports.serve = lambda site: serving.add(site, DoorApp(web, site.door, console, ports))
+            yield addresses
     finally:
-        stopping()
-        await serving.end()
+        for one in bound:
+            one.close()
 
 
-async def _ended(server: _Server, task: asyncio.Task[None]) -> None:
-    """Its own way of stopping, and after STOP_SECONDS ours."""
-    done, _ = await asyncio.wait({task}, timeout=STOP_SECONDS)
-    if not done:
-        for connection in list(server.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        for answering in list(server.server_state.tasks):
-            answering.cancel()
-        server.force_exit = True
-    await task
+@contextlib.asynccontextmanager
+async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
+    """The console hears what happens; pages follow what is saved, where the owner asked for that."""
+    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts)
+    stop = asyncio.Event()
+    watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
+    try:
+        yield
+    finally:
+        for end in ends:
+            end()
+        stop.set()
+        if watching is not None:
+            await watching
 
 
-def _config(app: ASGIApp, protocol: type[PatientProtocol]) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=protocol,
-        ws="none",
-        lifespan="off",
-        loop="none",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=IDLE_SECONDS,
+def _addresses(address: Address, bound: list[BoundDoor], token: Token, abroad: Abroad, passes: Passes) -> OpenWeb:
+    loopback, *others = (one.door for one in bound)
+    site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/"
+    return OpenWeb(
+        console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
+        site=site if can_tell() else with_code(site, passes.code(OWN)),
+        passes=passes,
+        opened="".join(f"{origin_address(_shown_host(address.host), door.port)}/" for door in others),
+        token=token,
+        abroad=abroad,
     )
+
+
+def _shown_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.outbound.stage import Stage, a_stage
+from tests.services.http_client.stage import Stage, a_stage
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 
 import pytest
-from tests.outbound.stage import Listener, Stage, answering, client_tls, fetch
+from tests.services.http_client.stage import Listener, Stage, answering, client_tls, fetch
 
-from goop2.outbound.client import Client, World
-from goop2.outbound.errors import BlockedError, OutboundError
-from goop2.outbound.url import read_url
+from goop2.services.http_client.client import Client, World
+from goop2.services.http_client.errors import BlockedError, OutboundError
+from goop2.services.http_client.url import read_url
 
 FORBIDDEN = {
     "loopback": ("http://127.0.0.1/", "127.0.0.1 is a loopback address"),

@@ -8,10 +8,10 @@ import re
 
 import httpcore
 import pytest
-from tests.outbound.stage import ANOTHER, PUBLIC, PUBLIC_6, Handler, Heard, Stage, answering, fetch, gzipped, post, sending
+from tests.services.http_client.stage import ANOTHER, PUBLIC, PUBLIC_6, Handler, Heard, Stage, answering, fetch, gzipped, post, sending
 from tests.stopwatch import Stopwatch
 
-from goop2.outbound.errors import OutboundError
+from goop2.services.http_client.errors import OutboundError
 
 MEGABYTE = 1024 * 1024
 URL = "http://evil.example/"
@@ -235,9 +235,9 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(stage: Stage, 
 
 
 async def test_an_address_that_is_silent_leaves_time_for_the_next(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from goop2.outbound import network
+    from goop2.services.http_client import connector
 
-    monkeypatch.setattr(network, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(connector, "CONNECT_SECONDS", 0.05)
     real = stage.sockets.connect_tcp
 
     async def one_is_silent(host: str, port: int, timeout: float | None = None) -> httpcore.AsyncNetworkStream:  # noqa: ASYNC109

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.outbound.stage import Stage, answering, fetch, get, post
+from tests.services.http_client.stage import Stage, answering, fetch, get, post
 
-from goop2.outbound.errors import BlockedError, OutboundError
-from goop2.outbound.request import USER_AGENT, checked_headers
+from goop2.services.http_client.errors import BlockedError, OutboundError
+from goop2.services.http_client.request import USER_AGENT, checked_headers
 
 SMUGGLED = {
     "a header in a value": ("X-A", "b\r\nX-Injected: yes"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from tests.outbound.stage import ANOTHER, PUBLIC, PUBLIC_6, Stage, answering, client_tls, fetch
+from tests.services.http_client.stage import ANOTHER, PUBLIC, PUBLIC_6, Stage, answering, client_tls, fetch
 
-from goop2.outbound.client import Client, World
-from goop2.outbound.errors import BlockedError, OutboundError
+from goop2.services.http_client.client import Client, World
+from goop2.services.http_client.errors import BlockedError, OutboundError
 
 LEADS_TO = {
     "loopback": ("127.0.0.1", "127.0.0.1 is a loopback address"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.outbound.stage import ANOTHER, Heard, Listener, Stage, answering, fetch, get, post, redirecting, server_tls
+from tests.services.http_client.stage import ANOTHER, Heard, Listener, Stage, answering, fetch, get, post, redirecting, server_tls
 
-from goop2.outbound.errors import OutboundError
+from goop2.services.http_client.errors import OutboundError
 
 ASTRAY = {
     "loopback": ("http://127.0.0.1/", "blocked: 127.0.0.1 is a loopback address"),

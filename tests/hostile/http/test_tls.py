@@ -8,10 +8,10 @@ import ssl
 
 import pytest
 import trustme
-from tests.outbound.stage import PUBLIC, PUBLIC_6, Stage, answering, fetch, server_tls
+from tests.services.http_client.stage import PUBLIC, PUBLIC_6, Stage, answering, fetch, server_tls
 
-from goop2.outbound.client import default_tls
-from goop2.outbound.errors import OutboundError
+from goop2.services.http_client.client import default_tls
+from goop2.services.http_client.errors import OutboundError
 
 URL = "https://good.example/"
 YESTERDAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)

@@ -5,6 +5,6 @@ From these declarations come the Lua stubs of every VM (`render.stubs`), the arg
 """
 
 from goop2.scripting.api.declaration import Function, Parameter, Place
-from goop2.scripting.api.goop import FUNCTIONS
+from goop2.scripting.api.functions import FUNCTIONS
 
 __all__ = ["FUNCTIONS", "Function", "Parameter", "Place"]

@@ -1,0 +1,143 @@
+"""The scripts of a peer as `goop2 lua list` and `goop2 lua check` show them: in a table, in lines, as JSON."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from goop2.cli import output
+
+if TYPE_CHECKING:
+    from goop2.app import Peer
+    from goop2.scripting.catalog import Listed
+
+COLUMNS = ("script", "state", "calls a minute", "what it is for")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What there is to show, taken from a peer before it closed."""
+
+    scripts: tuple[Listed, ...]
+    warnings: tuple[str, ...]
+    """About the folder; a script's own stand with it."""
+    script_dir: str
+    enabled: bool
+    rate_per_caller: int
+
+    @property
+    def broken(self) -> list[Listed]:
+        """Scripts whose newest file does not run."""
+        return [script for script in self.scripts if script.state == "broken"]
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """Of the folder and of every script."""
+        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings)]
+
+    def calls_a_minute(self, script: Listed) -> int | None:
+        """Of one caller who is not the owner; None when unlimited."""
+        limit = self.rate_per_caller if script.rate_limit is None else script.rate_limit
+        return limit or None
+
+    def as_json(self) -> dict[str, object]:
+        """What `lua list --json` prints."""
+        return {
+            "enabled": self.enabled,
+            "commands": [self._script_as_json(script) for script in self.scripts if script.kind == "command"],
+            "functions": [self._script_as_json(script) for script in self.scripts if script.kind == "function"],
+            "warnings": list(self.warnings),
+        }
+
+    def findings_as_json(self) -> dict[str, object]:
+        """What `lua check --json` prints."""
+        broken = [{"file": script.path, **_fault(script)} for script in self.broken]
+        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": self.all_warnings}
+
+    def _script_as_json(self, script: Listed) -> dict[str, object]:
+        return {
+            "name": script.name,
+            "description": script.description,
+            "file": script.path,
+            "state": script.state,
+            "rate_limit_per_minute": self.calls_a_minute(script),
+            "error": _fault(script) if script.fault else None,
+            "warnings": list(script.warnings),
+        }
+
+
+def listing(peer: Peer) -> Listing:
+    """What there is to show of `peer`."""
+    lua = peer.settings.lua
+    scripts = tuple(peer.catalog.listing())
+    return Listing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)
+
+
+def print_list(listed: Listing) -> None:
+    """A table on a terminal, aligned lines elsewhere."""
+    rows = [_row(listed, script) for script in listed.scripts]
+    if rows:
+        (_print_table if output.is_terminal(sys.stdout) else _print_lines)(rows)
+    else:
+        output.note(f"{listed.script_dir} holds no scripts: a file {listed.script_dir}/hello.lua makes the command !hello")
+    for warning in listed.all_warnings:
+        output.warn(warning)
+    if not listed.enabled:
+        output.warn('scripts are switched off here, none answers: set "enabled": true in the section "lua" of goop.json')
+
+
+def print_findings(listed: Listing) -> None:
+    """Each mistake as `file:line: message` on stdout, and how many there are on stderr."""
+    for script in listed.broken:
+        assert script.fault is not None
+        print(f"{_place(script)}: {output.one_line(script.fault.message)}")
+    for warning in listed.all_warnings:
+        print(f"{output.one_line(warning)} (warning)")
+    sys.stdout.flush()
+    count, broken = len(listed.scripts), len(listed.broken)
+    output.note(
+        f"{count} script{'' if count == 1 else 's'}, {f'{broken} broken' if broken else 'all good' if count else 'nothing to check'}"
+    )
+
+
+def _row(listed: Listing, script: Listed) -> tuple[str, str, str, str]:
+    calls = listed.calls_a_minute(script)
+    name = f"!{script.name}" if script.kind == "command" else script.name
+    return name, _state(script), "unlimited" if calls is None else str(calls), output.one_line(script.description)
+
+
+def _state(script: Listed) -> str:
+    if script.fault is None:
+        return "ok"
+    return "broken" if script.fault.line is None else f"broken at line {script.fault.line}"
+
+
+def _fault(script: Listed) -> dict[str, object]:
+    assert script.fault is not None
+    return {"line": script.fault.line, "message": script.fault.message}
+
+
+def _place(script: Listed) -> str:
+    line = script.fault.line if script.fault else None
+    return script.path if line is None else f"{script.path}:{line}"
+
+
+def _print_lines(rows: list[tuple[str, str, str, str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_table(rows: list[tuple[str, str, str, str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*COLUMNS, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        style = "" if row[1] == "ok" else "red"
+        # Text, not str: what a stranger wrote is no markup.
+        table.add_row(*(Text(text, style) for text in row))
+    Console().print(table)

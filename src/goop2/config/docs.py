@@ -1,0 +1,44 @@
+"""docs/settings.md, made from the declarations: `python -m goop2.config.docs > docs/settings.md`.
+
+A test keeps the file equal to what this prints. Must not know a setting by name.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from goop2.config.settings import Setting, declared, sections
+
+HEAD = """\
+# Settings
+
+A peer's settings are the file `goop.json` in its folder. Every key is optional; `null`, and an empty text, mean the default.
+A bad value stops the start with one sentence that says what is allowed; an unknown key is a warning.
+
+For one start, an environment variable replaces a value: `GOOP2_<SECTION>_<KEY>`, such as `GOOP2_LUA_TIMEOUT_SECONDS=10`. A list
+is JSON, or its parts between commas.
+
+The sections `identity` and `paths` of a Goop2 peer, and keys of the others that are not listed here, are left as they are.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(name, str(kept.__doc__)) for name, kept in sections().items())])
+
+
+def _section(name: str, doc: str) -> str:
+    rows = [_row(setting) for setting in declared() if setting.section == name]
+    return "\n".join([f"## {name}", "", doc, "", "| key | default | allowed | |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _row(setting: Setting) -> str:
+    return f"| `{setting.key}` | {_code(setting.shown_default)} | {setting.kind.allowed} | {setting.doc} |"
+
+
+def _code(default: str) -> str:
+    return default if "×" in default else f"`{default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

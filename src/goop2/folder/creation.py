@@ -1,0 +1,84 @@
+"""A new peer folder for `goop2 init`: the files of a template, and goop.json with the peer's label.
+
+Must not know what the files say, except goop.json's label, and must never overwrite one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from goop2.config import loading
+from goop2.config.types import NotAllowedError, line
+from goop2.folder import file_modes, templates
+from goop2.folder.regular_files import shown
+
+
+class FolderError(Exception):
+    """No peer folder can be made there; the message says why and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `create` did, as paths inside the folder."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Files that were there already, and stay as they were."""
+
+
+def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT) -> Created:
+    """Makes `folder` a peer folder from `template` (templates.files_of), named `label` or else as the folder is.
+
+    Raises `FolderError`, also when it is one already.
+    """
+    settings_file = folder / loading.FILE
+    if os.path.lexists(settings_file):
+        raise FolderError(f"{settings_file} is there already: {folder} is a peer folder, and stays as it is")
+    files = templates.files_of(template)
+    files[loading.FILE] = _labelled(files[loading.FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
+    _check_places(folder, files)
+    try:
+        # Settings last: a folder half made is not yet a peer, and `create` can be called again.
+        order = sorted(files, key=lambda path: (path == loading.FILE, path))
+        written = [path for path in order if _write_new(folder / path, files[path])]
+    except OSError as error:
+        raise FolderError(f"{error.filename or folder} cannot be written ({error.strerror}): choose a folder you may write to") from None
+    return Created(tuple(written), tuple(path for path in order if path not in written))
+
+
+def _checked(label: str) -> str:
+    try:
+        return line().parse(label)
+    except NotAllowedError:
+        raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line: give one with --label") from None
+
+
+def _check_places(folder: Path, paths: Iterable[str]) -> None:
+    """Nothing is written through a link that leads out of the folder."""
+    root = Path(os.path.realpath(folder))
+    for place in {(folder / path).parent for path in paths}:
+        real = Path(os.path.realpath(place))
+        if not real.is_relative_to(root):
+            raise FolderError(f"{shown(place)} is really {shown(real)}, outside of {shown(folder)}: put a real folder there first")
+
+
+def _labelled(settings: str, label: str) -> str:
+    document = json.loads(settings)
+    document["profile"]["label"] = label
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _write_new(file: Path, text: str) -> bool:
+    """False when something is there already."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        mode = file_modes.FILE_MODE if file.name == loading.FILE else 0o666  # less what the user's umask takes
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8") as opened:  # noqa: PTH123
+            opened.write(text)
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,152 @@
+"""Who a peer is: an Ed25519 key kept in `data/identity.key`, and the peer id that follows from it.
+
+The file is the libp2p private-key protobuf, the id the libp2p peer id, as the network's other peers have them. Must know nothing else of
+goop2, and must never overwrite a key: whoever loses it loses their name, their friends and their rights to their rows.
+
+    08 01        field 1, key type: Ed25519
+    12 <size>    field 2, the key: seed (32 bytes), then the public key not at all, once (the form written here) or twice (an old one)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import base58
+from nacl.signing import SigningKey
+
+from goop2.folder.regular_files import NotRegularError, open_regular, shown
+
+FILE = "data/identity.key"
+SEED_BYTES = 32
+PUBLIC_KEY_BYTES = 32
+ED25519 = b"\x08\x01\x12"
+"""How private and public key protobufs both begin; the key's size, one byte, follows."""
+IDENTITY_MULTIHASH = b"\x00\x24"
+"""A key this short is not hashed: the id holds its protobuf whole, 0x24 bytes."""
+COPIES_OF_THE_PUBLIC_KEY = (0, 1, 2)
+FILE_SIZES = tuple(len(ED25519) + 1 + SEED_BYTES + copies * PUBLIC_KEY_BYTES for copies in COPIES_OF_THE_PUBLIC_KEY)
+
+
+class IdentityError(Exception):
+    """The peer's key cannot be read or made; the message says which file, why, and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A peer's key and name."""
+
+    peer_id: str
+    """`12D3Koo…`, which other peers know it by."""
+    seed: bytes = field(repr=False)
+    """The secret: 32 bytes, from which the key pair follows. Not in the repr, so not in a log or a traceback."""
+
+
+def load_or_create(folder: Path) -> Identity:
+    """The identity of the peer in `folder`, made when there is none; processes that come at once get the same. Raises `IdentityError`."""
+    file = folder / FILE
+    try:
+        if not _is_there(file):
+            _create(file)
+    except OSError as error:
+        raise IdentityError(f"{file} cannot be made ({error.strerror}): the peer keeps its key there and must be able to write") from None
+    return _load(file)
+
+
+def _is_there(file: Path) -> bool:
+    """Raises `IdentityError` where nobody may look: a key may be there, and no second one is made."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise IdentityError(
+            f"{shown(file)} cannot be read ({error.strerror}): it holds the peer's key, so the peer does not start"
+        ) from None
+    return True
+
+
+def ephemeral() -> Identity:
+    """An identity for one run, which is kept nowhere."""
+    seed = secrets.token_bytes(SEED_BYTES)
+    return Identity(_peer_id(_public_key(seed)), seed)
+
+
+def _load(file: Path) -> Identity:
+    try:
+        with open_regular(file, file.parent.parent) as opened:
+            content = opened.read(max(FILE_SIZES) + 1)
+    except NotRegularError:
+        raise IdentityError(_unfit(file, "it is not a regular file")) from None
+    except OSError as error:
+        # A link to nothing, say to a stick that is not plugged in, is as the system has it.
+        reason = os.strerror(errno.ENOENT) if error.errno == errno.ENOENT else error.strerror
+        raise IdentityError(f"{shown(file)} cannot be read ({reason}): it holds the peer's key, so the peer does not start") from None
+    return _parse(file, content)
+
+
+def _parse(file: Path, content: bytes) -> Identity:
+    if len(content) not in FILE_SIZES:
+        expected = "{}, {} or {}".format(*FILE_SIZES)
+        size = f"more than {max(FILE_SIZES)}" if len(content) > max(FILE_SIZES) else str(len(content))
+        raise IdentityError(_unfit(file, f"it has {size} bytes where {expected} are expected"))
+    header = ED25519 + bytes([len(content) - len(ED25519) - 1])
+    if not content.startswith(header):
+        raise IdentityError(_unfit(file, f"it begins with {content[:4].hex(' ')} where an Ed25519 key of its size has {header.hex(' ')}"))
+    seed, copies = content[4 : 4 + SEED_BYTES], content[4 + SEED_BYTES :]
+    public_key = _public_key(seed)
+    if copies != public_key * (len(copies) // PUBLIC_KEY_BYTES):
+        raise IdentityError(_unfit(file, "its public key does not belong to its seed"))
+    return Identity(_peer_id(public_key), seed)
+
+
+def _unfit(file: Path, why: str) -> str:
+    return f"{file} is not a peer's key, {why}: restore it from a copy, or move it away and the peer gets a new key and a new id"
+
+
+def _public_key(seed: bytes) -> bytes:
+    return bytes(SigningKey(seed).verify_key)
+
+
+def _peer_id(public_key: bytes) -> str:
+    protobuf = ED25519 + bytes([len(public_key)]) + public_key
+    return base58.b58encode(IDENTITY_MULTIHASH + protobuf).decode("ascii")
+
+
+def _create(file: Path) -> None:
+    """Makes the file whole or not at all, unless another process is first."""
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    seed = secrets.token_bytes(SEED_BYTES)
+    key = seed + _public_key(seed)
+    with _temporary(file, ED25519 + bytes([len(key)]) + key) as temporary, contextlib.suppress(FileExistsError):
+        # A link fails where a rename would replace: the first process wins, the others read its key.
+        os.link(temporary, file)
+        _sync_folder(file.parent)
+
+
+@contextlib.contextmanager
+def _temporary(file: Path, content: bytes) -> Iterator[Path]:
+    """A file beside `file`, for the owner's eyes only and safely on the disk, gone at the end."""
+    path = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as opened:  # noqa: PTH123 (a descriptor, which Path does not open)
+            opened.write(content)
+            opened.flush()
+            os.fsync(descriptor)
+        yield path
+    finally:
+        path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

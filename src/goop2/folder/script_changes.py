@@ -1,0 +1,161 @@
+"""Changes to the script files that an editor makes: read, saved whole or not at all, made, renamed, removed.
+
+Only names the catalog takes, only in the script folder itself and its `functions`, whose real path must lie in the peer's folder; a link
+that stands in a file's place is replaced, never written through. It must not know who asks, nor whether a script compiles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from goop2.config import Settings
+from goop2.folder.regular_files import FileRefusedError, read_regular
+
+Kind = Literal["command", "function"]
+NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+FUNCTIONS: Final = "functions"
+SUFFIX: Final = ".lua"
+TEXT_MAX_BYTES: Final = 1024 * 1024
+"""Of a script (scripting/limits.py); an editor for more would be of no use."""
+
+NEW: Final[dict[Kind, str]] = {
+    "command": '--- Says hello.\nfunction handle(args)\n  return "Hello, " .. args .. "!"\nend\n',
+    "function": "--- Answers with what it was asked.\nfunction call(request)\n  return request.params\nend\n",
+}
+"""What a new script begins with."""
+
+
+class NotChanged(Exception):
+    """Nothing was changed; why, in a sentence."""
+
+
+class Overtaken(NotChanged):
+    """The file is not as it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A script's file as it is now."""
+
+    text: str
+    version: str
+    """Of its content, to be shown when it is saved."""
+
+
+class ScriptFiles:
+    """The script files of one peer folder."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._script_dir = folder / settings.lua.script_dir
+
+    def read(self, kind: Kind, name: str) -> Text:
+        """The file of a script. Raises `NotChanged` when there is none."""
+        file = self._file(kind, name)
+        try:
+            content = _read(file, self._script_dir)
+        except FileNotFoundError:
+            raise NotChanged(f"there is no script {name} any more") from None
+        except OSError as error:
+            raise NotChanged(f"{file.name} cannot be read: {error.strerror}") from None
+        return _text(content)
+
+    def save(self, kind: Kind, name: str, text: str, version: str) -> Text:
+        """Put `text` in the place of what was read as `version`. Raises `Overtaken` when it is something else by now."""
+        if self.read(kind, name).version != version:
+            raise Overtaken(f"{name} was changed meanwhile, by an editor or another tab")
+        return self._write(self._file(kind, name), text)
+
+    def create(self, kind: Kind, name: str, text: str = "") -> Text:
+        """A new script. Raises `NotChanged` when there is one of that name."""
+        file = self._file(kind, name)
+        self._real_folder(file.parent, make=True)
+        if self._taken(file):
+            raise NotChanged(f"there is a {kind} {name} already")
+        return self._write(file, text or NEW[kind])
+
+    def rename(self, kind: Kind, name: str, new_name: str) -> None:
+        """Give a script another name. Raises `NotChanged`."""
+        file, target = self._file(kind, name), self._file(kind, new_name)
+        self._real_folder(file.parent)
+        try:
+            os.link(file, target, follow_symlinks=False)  # unlike a rename it takes nobody's place
+            file.unlink()
+        except FileExistsError:
+            raise NotChanged(f"there is a {kind} {new_name} already") from None
+        except OSError as error:
+            raise NotChanged(f"{name} cannot be renamed: {error.strerror}") from None
+
+    def delete(self, kind: Kind, name: str, version: str) -> None:
+        """Remove a script that is as it was read. Raises `NotChanged`."""
+        if self.read(kind, name).version != version:
+            raise Overtaken(f"{name} was changed meanwhile, by an editor or another tab")
+        file = self._file(kind, name)
+        try:
+            file.unlink()
+        except OSError as error:
+            raise NotChanged(f"{name} cannot be removed: {error.strerror}") from None
+
+    def _file(self, kind: Kind, name: str) -> Path:
+        if not NAME.match(name):
+            raise NotChanged("a script's name is 1 to 64 letters, digits, - and _")
+        folder = self._script_dir / FUNCTIONS if kind == "function" else self._script_dir
+        file = folder / f"{name}{SUFFIX}"
+        if kind == "command" and not file.exists():  # commands are known in lower case, whatever their file is called
+            with contextlib.suppress(OSError):
+                return next((each for each in sorted(folder.iterdir()) if each.name.lower() == file.name.lower()), file)
+        return file
+
+    def _taken(self, file: Path) -> bool:
+        return os.path.lexists(file)
+
+    def _real_folder(self, folder: Path, *, make: bool = False) -> None:
+        """Raises `NotChanged` unless its real path lies in the peer's folder."""
+        try:
+            if make:
+                folder.mkdir(parents=True, exist_ok=True)
+            real = folder.resolve(strict=True)
+        except OSError as error:
+            raise NotChanged(f"the script folder cannot be used: {error.strerror}") from None
+        if not any(real.is_relative_to(home) for home in self._settings.homes(self._folder)):
+            raise NotChanged("the script folder leads out of the peer's folder, so nothing is written there")
+
+    def _write(self, file: Path, text: str) -> Text:
+        content = text.encode()
+        if len(content) > TEXT_MAX_BYTES:
+            raise NotChanged(f"the script is {len(content)} bytes, the most is {TEXT_MAX_BYTES}")
+        self._real_folder(file.parent)
+        temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")  # the catalog leaves such names alone
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "wb") as opened:  # noqa: PTH123
+                opened.write(content)
+                opened.flush()
+                os.fsync(opened.fileno())
+            temporary.replace(file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise NotChanged(f"{file.name} cannot be written: {error.strerror}") from None
+        return _text(content)
+
+
+def _read(file: Path, within: Path) -> bytes:
+    try:
+        return read_regular(file, within, TEXT_MAX_BYTES)
+    except FileRefusedError as error:
+        raise NotChanged(f"{file.name} cannot be edited here: {error.strerror}") from None
+
+
+def _text(content: bytes) -> Text:
+    try:
+        return Text(content.decode("utf-8-sig"), hashlib.blake2b(content, digest_size=16).hexdigest())
+    except UnicodeDecodeError:
+        raise NotChanged("the file is not UTF-8: mend it with another editor") from None

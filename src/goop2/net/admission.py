@@ -1,0 +1,233 @@
+"""Who may take what: counts open connections and streams, and meters how fast they come. Pure: no socket, the clock is passed in.
+
+Everything counted is bounded, whoever comes and however many names they make up: open things by their limits, meters by
+FORGETTING_AT_KEYS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from goop2.net.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, Limits
+
+_SECONDS_PER_MINUTE = 60.0
+
+
+class Refused(Exception):
+    """The limit is reached; the message says which and its value."""
+
+
+class Meter:
+    """So many units a minute and key, saved up to a minute's worth (a token bucket). A key that is full again is not kept."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """Key → (units used, at what time); the longest silent first."""
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def take(self, key: str, units: int = 1) -> bool:
+        """Whether there is room for so many; then they are counted."""
+        now = self._clock()
+        used = self._still_used(key, now) + units
+        if used > self._per_minute:
+            return False
+        self._used[key] = (used, now)
+        self._used.move_to_end(key)
+        self._forget(now)
+        return True
+
+    def _still_used(self, key: str, now: float) -> float:
+        used, at = self._used.get(key, (0.0, now))
+        return max(0.0, used - (now - at) * self._per_minute / _SECONDS_PER_MINUTE)
+
+    def _forget(self, now: float) -> None:
+        """Keys that are full again, and the longest silent beyond the bound; each is dropped once."""
+        while self._used:
+            key = next(iter(self._used))
+            if len(self._used) <= FORGETTING_AT_KEYS and self._still_used(key, now) > 0:
+                return
+            del self._used[key]
+
+
+class Occupancy:
+    """How many are open, in total and by key."""
+
+    def __init__(self, what: str, total: int, per_key: int) -> None:
+        self._what = what
+        self._total = total
+        self._per_key = per_key
+        self._open: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._open.total()
+
+    @contextlib.contextmanager
+    def one(self, key: str) -> Iterator[None]:
+        """Counts one while the block runs. Raises `Refused`."""
+        if len(self) >= self._total:
+            raise Refused(f"{self._total} {self._what} are open, the most there may be")
+        if self._open[key] >= self._per_key:
+            raise Refused(f"{key} has {self._per_key} {self._what} open, the most there may be")
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+
+class Connections(Occupancy):
+    """Connections others make. When places run out, one whose handshake is not done gives way: the oldest of the network with most such."""
+
+    def __init__(self, total: int, per_key: int) -> None:
+        super().__init__("connections", total, per_key)
+        self._handshakes: OrderedDict[object, tuple[str, Callable[[], object]]] = OrderedDict()
+
+    @contextlib.contextmanager
+    def handshake(self, key: str, end: Callable[[], object]) -> Iterator[Callable[[], object]]:
+        """Count one while the block runs; gives what to call when its handshake is done. `end` must bring the block to its end.
+
+        Raises `Refused`.
+        """
+        if self._open[key] >= self._per_key:
+            self._end_one(key)
+        elif len(self) >= self._total:
+            self._end_one(None)
+        mark = object()
+        with contextlib.ExitStack() as place:
+            place.enter_context(self.one(key))
+
+            def give_way() -> None:
+                place.close()
+                end()
+
+            self._handshakes[mark] = (key, give_way)
+            try:
+                yield partial(self._handshakes.pop, mark, None)
+            finally:
+                self._handshakes.pop(mark, None)
+
+    def _end_one(self, key: str | None) -> None:
+        networks = Counter(of for of, _ in self._handshakes.values())
+        if key is None and networks:
+            key = networks.most_common(1)[0][0]
+        mark = next((mark for mark, (of, _) in self._handshakes.items() if of == key), None)
+        if mark is not None:
+            self._handshakes.pop(mark)[1]()
+
+
+class Lingering:
+    """What is done and not yet let go of by its other side. Where there is no room for one more, the longest there is ended for it."""
+
+    def __init__(self, total: int, per_key: int) -> None:
+        self._total = total
+        self._per_key = per_key
+        self._ends: OrderedDict[object, tuple[str, Callable[[], object]]] = OrderedDict()
+        self._open: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @contextlib.contextmanager
+    def one(self, key: str, end: Callable[[], object]) -> Iterator[None]:
+        """Counts one while the block runs; `end` must bring the block to its end."""
+        if self._open[key] >= self._per_key:
+            self._end_first(key)
+        elif len(self) >= self._total:
+            self._end_first(None)
+        mark = object()
+        self._ends[mark] = (key, end)
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._forget(mark)
+
+    def _end_first(self, key: str | None) -> None:
+        mark, end = next((mark, end) for mark, (of, end) in self._ends.items() if key in (None, of))
+        self._forget(mark)
+        end()
+
+    def _forget(self, mark: object) -> None:
+        known = self._ends.pop(mark, None)
+        if known is None:  # ended for another
+            return
+        key, _ = known
+        self._open[key] -= 1
+        if not self._open[key]:
+            del self._open[key]
+
+
+class Memory:
+    """Bytes held for strangers, all together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def hold(self, size: int) -> bool:
+        """Whether there is room; then it is held."""
+        if self.held + size > self._most:
+            return False
+        self.held += size
+        return True
+
+    def free(self, size: int) -> None:
+        self.held -= size
+
+
+class Admission:
+    """All limits of a host, together."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self.memory = Memory(limits.buffered_bytes)
+        self._connections = Connections(limits.connections, limits.connections_per_address)
+        self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
+        self._network_streams = Occupancy("streams", limits.streams, limits.streams_per_network)
+        self._lingering = Lingering(limits.streams, limits.streams_per_peer)
+        self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
+        self._opened = Meter(limits.streams_per_minute_and_peer, clock)
+        self._received = Meter(limits.bytes_per_minute_and_peer, clock)
+        self._opened_by_network = Meter(limits.streams_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
+        self._received_by_network = Meter(limits.bytes_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
+
+    @contextlib.contextmanager
+    def connection(self, address: str, end: Callable[[], object] | None = None) -> Iterator[Callable[[], object]]:
+        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `Refused`.
+
+        Gives what to call when the handshake is done. `end`, where it is given, ends one whose place another gets before.
+        """
+        with self._connections.one(address) if end is None else self._connections.handshake(address, end) as done:
+            if not self._handshakes.take(address):
+                raise Refused(f"{address} connects too often")
+            yield done or (lambda: None)
+
+    @contextlib.contextmanager
+    def stream(self, peer: str, network: str = "") -> Iterator[None]:
+        """A stream that `peer` opened, from before its protocol is known to its end. Raises `Refused`."""
+        self.request(peer, network)
+        with self._streams.one(peer), self._network_streams.one(network or peer):
+            yield
+
+    def lingering(self, peer: str, end: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
+        """A stream that `peer` opened and whose exchange is done, until the other side has read it all; `end` for another."""
+        return self._lingering.one(peer, end)
+
+    def request(self, peer: str, network: str = "") -> None:
+        """A request of `peer`, which comes from `network`, on a stream of its own or one that is kept. Raises `Refused`."""
+        if not self._opened.take(peer):
+            raise Refused(f"{peer} asks too often")
+        if network and not self._opened_by_network.take(network):
+            raise Refused(f"{network} asks too often")
+
+    def received(self, peer: str, size: int, network: str = "") -> bool:
+        """Whether `peer`, which comes from `network`, may have sent so many bytes unasked."""
+        return self._received.take(peer, size) and (not network or self._received_by_network.take(network, size))

@@ -1,0 +1,86 @@
+"""Yamux's frames, apart from any connection: bytes in, frames out (the format: github.com/hashicorp/yamux, spec.md).
+
+A long data frame is given as several short ones as its bytes come, so that nothing waits for its end and no more is held than came.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from goop2.protocols.errors import RemoteFault
+
+DATA: Final = 0
+WINDOW: Final = 1
+PING: Final = 2
+GO_AWAY: Final = 3
+
+SYN: Final = 1
+ACK: Final = 2
+FIN: Final = 4
+RST: Final = 8
+
+_VERSION: Final = 0
+_HEADER: Final = struct.Struct("!BBHII")
+HEADER_BYTES: Final = _HEADER.size
+
+
+class Frame(NamedTuple):
+    """A frame; `value` is the window's growth, the ping's number or why the other side goes, and `data` what it carries."""
+
+    kind: int
+    flags: int
+    stream: int
+    value: int
+    data: bytes = b""
+
+
+def write(kind: int, flags: int, stream: int, value: int = 0, data: bytes = b"") -> bytes:
+    """A frame as it is sent; a data frame's value is the length of its data."""
+    return _HEADER.pack(_VERSION, kind, flags, stream, len(data) if kind == DATA else value) + data
+
+
+class FrameReader:
+    """Frames out of bytes that come in any pieces. `longest`: bytes a data frame may carry."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._buffer = b""
+        self._flags = self._stream = self._missing = 0
+        """Of the data frame that is under way."""
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """The frames that are whole, and what has come of the next. Raises `RemoteFault` for what is no frame."""
+        buffer = self._buffer + data if self._buffer else data
+        at, frames = 0, []
+        while True:
+            if self._missing:
+                if at == len(buffer):
+                    break
+                frames.append(self._piece(buffer[at : at + self._missing]))
+                at += len(frames[-1].data)
+            elif len(buffer) - at < HEADER_BYTES:
+                break
+            else:
+                version, kind, flags, stream, value = _HEADER.unpack_from(buffer, at)
+                at += HEADER_BYTES
+                self._check(version, kind, value)
+                if kind == DATA and value:
+                    self._flags, self._stream, self._missing = flags, stream, value
+                else:
+                    frames.append(Frame(kind, flags, stream, value))
+        self._buffer = buffer[at:]
+        return frames
+
+    def _piece(self, data: bytes) -> Frame:
+        """It begins the stream if it is the frame's first, and ends it if it is the last."""
+        self._missing -= len(data)
+        flags = self._flags if not self._missing else self._flags & ~(FIN | RST)
+        self._flags &= ~(SYN | ACK)
+        return Frame(DATA, flags, self._stream, len(data), data)
+
+    def _check(self, version: int, kind: int, value: int) -> None:
+        if version != _VERSION or kind > GO_AWAY:
+            raise RemoteFault(f"there is no frame of version {version} and kind {kind}")
+        if kind == DATA and value > self._longest:
+            raise RemoteFault(f"a frame of {value} bytes; the longest there may be has {self._longest}")

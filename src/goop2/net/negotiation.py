@@ -1,0 +1,91 @@
+"""Which protocol a stream speaks: multistream-select, both sides, in as few steps as it allows. Trio side.
+
+    asking, a new acquaintance   the greeting and the first protocol in one piece, and the answer waited for
+    asking, one that spoke it    the same, and what is to be said in the same piece: nothing is waited for (go-libp2p does so too)
+    asked                        the answer goes with what is said first, unless the other side says nothing before it
+
+The library takes a step, and four frames, for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Final
+
+from goop2.net.muxer import MuxedStream
+from goop2.protocols.errors import RemoteFault
+
+MULTISTREAM: Final = "/multistream/1.0.0"
+NOT_SPOKEN: Final = "na"
+NAME_MAX_BYTES: Final = 1024
+TRIES_MAX: Final = 16
+"""Protocols one stream may ask for."""
+
+
+def message(text: str) -> bytes:
+    """As it is sent: its length, itself, a newline."""
+    content = text.encode() + b"\n"
+    low, high = len(content) & 0x7F, len(content) >> 7
+    return (bytes((low | 0x80, high)) if high else bytes((low,))) + content
+
+
+def proposal(protocol: str) -> bytes:
+    """What is said before anything in this protocol."""
+    return message(MULTISTREAM) + message(protocol)
+
+
+async def choose(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
+    """The first of these the other side speaks, None when it speaks none. Raises `RemoteFault`."""
+    await stream.write(proposal(protocols[0]))
+    await confirm(stream, message(MULTISTREAM))
+    for protocol, following in zip(protocols, (*protocols[1:], None), strict=True):
+        answer = await _read(stream)
+        if answer == protocol:
+            return protocol
+        if answer != NOT_SPOKEN:
+            raise RemoteFault(f"the answer to {protocol} is {answer[:100]!r}")
+        if following is not None:
+            await stream.write(message(following))
+    return None
+
+
+async def confirm(stream: MuxedStream, expected: bytes) -> None:
+    """Read what must come now. Raises `RemoteFault` when it does not."""
+    got = b""
+    while len(got) < len(expected):
+        got += await stream.read(len(expected) - len(got))
+        if not expected.startswith(got):
+            raise RemoteFault(f"instead of {expected!r} came {got!r}")
+
+
+async def accept(stream: MuxedStream, spoken: Container[str]) -> tuple[str, bytes]:
+    """What the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteFault`."""
+    await confirm(stream, message(MULTISTREAM))
+    answer = message(MULTISTREAM)
+    for _ in range(TRIES_MAX):
+        if not stream.waiting:
+            await stream.write(answer)
+            answer = b""
+        wanted = await _read(stream)
+        if wanted in spoken:
+            answer += message(wanted)
+            if not stream.waiting:
+                await stream.write(answer)
+                answer = b""
+            return wanted, answer
+        answer += message(NOT_SPOKEN)
+    raise RemoteFault(f"{TRIES_MAX} protocols asked for, and none of them is spoken here")
+
+
+async def _read(stream: MuxedStream) -> str:
+    size = (await stream.read(1))[0]
+    if size & 0x80:
+        size = (size & 0x7F) | (await stream.read(1))[0] << 7
+    if not 0 < size <= NAME_MAX_BYTES:
+        raise RemoteFault(f"a protocol's name of {size} bytes; the longest there may be has {NAME_MAX_BYTES}")
+    content = b""
+    while len(content) < size:
+        content += await stream.read(size - len(content))
+    if not content.endswith(b"\n"):
+        raise RemoteFault("a protocol's name without its newline")
+    return content[:-1].decode("utf-8", "replace")

@@ -1,0 +1,184 @@
+"""One stream to one peer, on which a protocol is spoken. Whatever waits has an end, and fails in our words. Asyncio.
+
+It reads and writes the muxer's stream where it stands, and crosses to trio for nothing. The end of a stream is not the end of an exchange:
+a killed peer looks like one that is done, so whoever reads counts bytes or waits for a newline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
+
+from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError
+
+from goop2.net.faults import Broken
+from goop2.net.limits import ANSWER_SECONDS, LINGER_SECONDS, READ_MAX_BYTES, REQUEST_SECONDS, WRITE_SECONDS
+from goop2.net.muxer import MuxedStream
+from goop2.protocols.errors import RemoteFault
+from goop2.protocols.line import LineReader
+
+
+def _nothing() -> None:
+    pass
+
+
+class Stream:
+    """A stream. As a context manager it is left to `at_end` when the block is done, and reset when it fails, so that the other side knows.
+
+    `unsent` goes before the first bytes, `expected` must come before the first: what is left of agreeing on the protocol.
+    """
+
+    def __init__(self, muxed: MuxedStream, peer: str, protocol: str, *, unsent: bytes = b"", expected: bytes = b"") -> None:
+        self.muxed = muxed
+        self.peer = peer
+        """The authenticated id of the other side."""
+        self.origin = ""
+        """The network the other side's connection comes from, or the relay it comes through; "" of a stream we opened."""
+        self.protocol = protocol
+        self.unexpected: Callable[[], object] = _nothing
+        """Called when something else comes than `expected`."""
+        self.another: Callable[[], object] = _nothing
+        """Called for each request but the first, which the stream's opening was."""
+        self.at_end: Callable[[Stream], object] = _nothing_to
+        self._unsent = unsent
+        self._expected = expected
+        self._asked = False
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is open both ways, and nothing came that nobody asked for."""
+        return not (self.muxed.readable or self.muxed.write_ended)
+
+    async def read(self, timeout_seconds: float = ANSWER_SECONDS) -> bytes:
+        """The next bytes, b"" when the other side sends no more. Raises `Broken`, and `RemoteFault` for another protocol's."""
+        return await self._read(_now() + timeout_seconds)
+
+    async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
+        """The next line, whole within so long however slowly its bytes come. Raises `Broken`, and `RemoteFault` for what is no line."""
+        until = _now() + timeout_seconds
+        while True:
+            piece = await self._read(until)
+            if not piece:
+                reader.end()
+            line = reader.receive(piece)
+            if line is not None:
+                return line
+
+    async def over(self, timeout_seconds: float) -> bool:
+        """Whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises `Broken`."""
+        if not await self._readable(_now() + timeout_seconds):
+            raise self._too_slow()
+        return self.muxed.read_ended and not self.muxed.waiting
+
+    async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
+        """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`.
+
+        Raises what `another` does.
+        """
+        await self._say_unsent()
+        if not await self._readable(_now() + idle_seconds) or not self.muxed.waiting:
+            return None
+        line = await self.line(reader, timeout_seconds)
+        if self._asked:
+            self.another()
+        self._asked = True
+        return line
+
+    async def write(self, data: bytes) -> None:
+        """Hand all of `data` to the other side, as fast as it takes it. Raises `Broken`."""
+        view = memoryview(self._unsent + data if self._unsent else data)
+        self._unsent = b""
+        while view:
+            try:
+                size = self.muxed.write_now(view)
+            except MuxedStreamError:
+                raise self._ended() from None
+            view = view[size:]
+            if not size and not await self.muxed.room.come(WRITE_SECONDS):
+                raise self._too_slow()
+
+    async def ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
+        """Write `data` and read a line. Raises as `line` does."""
+        await self.write(data)
+        return await self.line(reader, timeout_seconds)
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Write `data` and say that no more comes. Raises `Broken`."""
+        if data or self._unsent:
+            await self.write(data)
+        self.muxed.close_now()
+
+    def reset(self) -> None:
+        """End it in both directions, now."""
+        self.muxed.abandon()
+
+    async def linger(self) -> None:
+        """At the end: give the other side a moment to say that it is done; a reset at once would take from it what it still reads."""
+        until = _now() + LINGER_SECONDS
+        try:
+            with contextlib.suppress(Broken):
+                await self.finish()
+                while not self.muxed.ended:
+                    await self._some(READ_MAX_BYTES, until)
+        finally:
+            self.muxed.abandon()
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None:
+            self.reset()
+        self.at_end(self)
+
+    async def _read(self, until: float) -> bytes:
+        await self._say_unsent()
+        if self._expected:
+            await self._confirm(until)
+        return await self._some(READ_MAX_BYTES, until)
+
+    async def _say_unsent(self) -> None:
+        if self._unsent and not self.muxed.waiting:
+            await self.write(b"")
+
+    async def _confirm(self, until: float) -> None:
+        while self._expected:
+            got = await self._some(len(self._expected), until)
+            if not (got and self._expected.startswith(got)):
+                self.unexpected()
+                raise RemoteFault(f"instead of {self._expected!r} came {got!r}")
+            self._expected = self._expected[len(got) :]
+
+    async def _some(self, size: int, until: float) -> bytes:
+        """The next bytes, at most so many, b"" when no more come."""
+        if not await self._readable(until):
+            raise self._too_slow()
+        try:
+            return self.muxed.read_now(size)
+        except MuxedStreamEOF:
+            return b""
+        except MuxedStreamError:
+            raise self._ended() from None
+
+    async def _readable(self, until: float) -> bool:
+        """Whether there is something to read by then, or never will be."""
+        while not self.muxed.readable:
+            if not await self.muxed.news.come(until - _now()):
+                return False
+        return True
+
+    def _ended(self) -> Broken:
+        return Broken(f"{self.peer} ended the exchange before it was done ({self.protocol})")
+
+    def _too_slow(self) -> Broken:
+        return Broken(f"{self.peer} is too slow ({self.protocol})")
+
+
+def _nothing_to(_stream: Stream) -> None:
+    pass
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

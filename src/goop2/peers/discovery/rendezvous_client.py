@@ -1,0 +1,211 @@
+"""A rendezvous server as a peer uses it: signs are posted there, and those of others come back as server-sent events.
+
+Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later. So
+it is when something else answers in its place, such as the login page of a network; that is told, for the owner can do something about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final, Protocol
+
+import httpcore
+import msgspec
+import structlog
+
+from goop2.net.address import PeerAddress, parse
+from goop2.net.discovery.cpu_share import CpuShare
+from goop2.net.faults import NotAnAddress
+from goop2.net.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
+from goop2.protocols.errors import RemoteFault
+from goop2.protocols.event_stream import EventReader
+from goop2.protocols.presence import Presence, cut, write
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+
+SILENT_SECONDS: Final = 60.0
+"""A stream without even a comment for so long is dead; servers send one every quarter of a minute."""
+_TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_SECONDS, "pool": DIAL_SECONDS}
+_STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
+ANSWER_MAX_BYTES: Final = 16 * 1024
+"""What a server says of its relay, or to a sign."""
+HEARING_SHARE: Final = 0.2
+"""Of a core, for what one server sends: two thousand peers that give a sign every 5 s take a third of it."""
+EVENT_STREAM: Final = "text/event-stream"
+RETRY_AFTER_MAX_SECONDS: Final = 600.0
+"""A server that is full and says more is asked after so long."""
+_OK: Final = 200
+_NO_CONTENT: Final = 204
+_NOT_FOUND: Final = 404
+_REDIRECTS: Final = range(300, 400)
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
+
+
+class Away(Exception):
+    """The server does not answer as it should."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SomethingElse(Away):
+    """What answers is no rendezvous server: the text is a sentence for the owner."""
+
+
+AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteFault, Away, OSError)
+
+
+class Troubles(Protocol):
+    """Where the owner is told of what does not work, and when it works again."""
+
+    def trouble(self, about: str, sentence: str) -> None:
+        """Something does not work now."""
+
+    def well(self, about: str, sentence: str) -> None:
+        """It works."""
+
+
+class Untold:
+    """Tells nobody."""
+
+    def trouble(self, about: str, sentence: str) -> None:
+        """Troubles."""
+
+    def well(self, about: str, sentence: str) -> None:
+        """Troubles."""
+
+
+class _SaidRelay(msgspec.Struct):
+    peer_id: str
+    addrs: tuple[str, ...] = ()
+
+
+class Server:
+    """One server; made by `open_server`."""
+
+    def __init__(self, url: str, hear: Callable[[bytes], object], pool: httpcore.AsyncConnectionPool, troubles: Troubles) -> None:
+        self.url = url.rstrip("/")
+        self._troubles = troubles
+        self.reached = False
+        """Whether its events come now."""
+        self._hear = hear
+        self._pool = pool
+        self._reader = EventReader()
+        self._share = CpuShare(HEARING_SHARE)
+
+    async def send(self, said: Presence) -> None:
+        """Leave a sign there. Raises when it is not taken."""
+        headers = [("content-type", "application/json")]
+        async with self._pool.stream(
+            "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
+        ) as answer:
+            if answer.status not in (_OK, _NO_CONTENT):
+                raise Away(f"{self.url} answers {answer.status}")
+            await self._content(answer, "/publish")
+
+    async def relay(self) -> list[PeerAddress]:
+        """Where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
+        async with self._pool.stream("GET", f"{self.url}/relay", extensions={"timeout": _TIMEOUT}) as answer:
+            if answer.status == _NOT_FOUND:
+                return []
+            if answer.status != _OK:
+                raise Away(f"{self.url}/relay answers {answer.status}")
+            content = await self._content(answer, "/relay")
+        return relay_addresses(content)
+
+    async def _content(self, answer: httpcore.Response, path: str) -> bytes:
+        """Read the body of an answer. Raises `Away` when it is too long: a stranger's answer may have no end."""
+        content = bytearray()
+        async for piece in answer.aiter_stream():
+            content += piece
+            if len(content) > ANSWER_MAX_BYTES:
+                raise Away(f"{self.url}{path} answers more than {ANSWER_MAX_BYTES} bytes")
+        return bytes(content)
+
+    async def _listen(self) -> None:
+        wait = RETRY_FIRST_SECONDS
+        while True:
+            least = 0.0
+            try:
+                await self._hear_all()
+            except AWAY as error:
+                tell = _log.warning if self.reached else _log.debug
+                tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
+                if isinstance(error, SomethingElse):
+                    self._troubles.trouble(self.url, str(error))
+                if isinstance(error, Away):
+                    least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
+            wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
+            self.reached = False
+            await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
+
+    async def _hear_all(self) -> None:
+        """Until the stream ends; the next begins after the last event of this."""
+        last_id = self._reader.last_id
+        self._reader = EventReader()
+        self._reader.last_id = last_id
+        headers = [("accept", "text/event-stream")] + ([("last-event-id", last_id)] if last_id else [])
+        async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
+            self._check(answer)
+            self.reached = True
+            self._troubles.well(self.url, f"the rendezvous server {self.url} is heard again")
+            async for piece in answer.aiter_stream():
+                events: list[bytes] = []
+                await self._share.do(partial(self._read, piece, events))
+                for event in events:
+                    await self._share.do(partial(self._hear, event))
+
+    def _read(self, piece: bytes, events: list[bytes]) -> None:
+        """Add the events that a piece completes. Raises `RemoteFault`."""
+        events += self._reader.receive(piece)
+
+    def _check(self, answer: httpcore.Response) -> None:
+        """Raises `Away` unless the events follow, and `SomethingElse` where it is told to the owner."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
+        kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+        if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):
+            what = f"{cut(kind)[:60] or 'something without a type'}" if answer.status == _OK else f"a redirect ({answer.status})"
+            raise SomethingElse(
+                f"{self.url} is no rendezvous server from here: /events answers {what} instead of events; "
+                "a login page of this network may stand before it, or the address in presence.rendezvous_wan is another server's"
+            )
+        if answer.status != _OK:
+            raise Away(f"{self.url}/events answers {answer.status}", _seconds(headers.get(b"retry-after", "")))
+
+
+def _seconds(text: str) -> float:
+    """Return what `Retry-After` says in seconds; 0 for a date, or nothing."""
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0
+
+
+def relay_addresses(content: bytes) -> list[PeerAddress]:
+    """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `Away` when it says nothing."""
+    try:
+        said = decode(content, _SaidRelay)
+    except InvalidJsonError as error:
+        raise Away(f"what is said of the relay is nothing: {error}") from None
+    found = []
+    for text in said.addrs[:ADDRESSES_MAX]:
+        with contextlib.suppress(NotAnAddress):
+            address = parse(text if "/p2p/" in text else f"{text}/p2p/{said.peer_id}")
+            if address.peer == said.peer_id and not address.is_circuit:
+                found.append(address)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles | None = None) -> AsyncIterator[Server]:
+    """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
+    async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
+        server = Server(url, hear, pool, troubles or Untold())
+        listening = asyncio.create_task(server._listen())
+        try:
+            yield server
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)

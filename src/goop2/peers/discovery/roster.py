@@ -1,0 +1,216 @@
+"""Who is here, as far as it is known: signs of peers in, changes out. Pure: the clock is passed in, nothing is sent.
+
+What is believed of whom:
+
+    over gossip         the message is signed: believed when its author is the peer it speaks of, dropped otherwise
+    from a rendezvous   nothing is proved: shows an unknown peer and where it may be, until its signs stop; never takes a peer away and
+                        never changes what the peer itself has said. An address that is a lie costs a dial, which proves the id
+    a connection        proves that the peer is there
+
+A key for payload encryption is a peer's own when it has said so itself. One that a rendezvous tells is kept apart: it may open what the
+peer sends, which its connection vouches for, and nothing is ever sealed with it (peers/payload_crypto.py).
+
+A peer is offline OFFLINE_AFTER_SECONDS after its last sign. An older message than the last is a replay and dropped.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, Literal
+
+import msgspec
+
+from goop2.protocols.presence import Presence, cut
+from goop2.scripting.subscribers import Subscribers
+
+OFFLINE_AFTER_SECONDS: Final = 20.0
+"""Four heartbeats (network.md)."""
+HEARTBEAT_SECONDS: Final = 5.0
+PEERS_MAX: Final = 2048
+"""Kept at a time. A stranger can invent peers there without end: beyond the bound new ones are not
+taken, so that those who are here do not come and go with every sign; one that has proved itself takes the place of one that has not."""
+_TS_MEMORY_SECONDS: Final = 15.0
+"""So long after a peer's last sign an older one is a replay; after that its clock may have been set back while it was away, and it must not
+count as offline for that. Gossip itself drops what it has seen within two minutes."""
+
+
+class Source(Enum):
+    """How a sign came."""
+
+    ITSELF = "itself"
+    """Signed by, or on a connection with, the peer."""
+    HEARSAY = "hearsay"
+    """Through somebody who proves nothing."""
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """A peer that is here. Its texts are untrusted."""
+
+    id: str
+    label: str
+    email: str = ""
+    active_template: str = ""
+    public_key: str = ""
+    """Told by itself; "" otherwise."""
+    encryption_supported: bool = False
+    rumoured_key: str = ""
+    """Told by somebody who proves nothing."""
+    addresses: tuple[str, ...] = ()
+    proved: bool = False
+    """It said so itself."""
+    told_email: str = ""
+    """Told on its own connection: a peer need not say to everybody what it tells us."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something is different."""
+
+    what: Literal["online", "update", "offline"]
+    peer: Peer
+
+
+class _Entry:
+    def __init__(self, peer: Peer, at: float, ts: int) -> None:
+        self.peer = peer
+        self.at = at
+        self.ts = ts
+
+
+class Roster:
+    """The peers that are here, this one left out. `clock` gives seconds and never goes back."""
+
+    def __init__(self, self_id: str, clock: Callable[[], float]) -> None:
+        self._self_id = self_id
+        self._clock = clock
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        """The longest silent first."""
+        self._last_ts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        """Peer → (newest `ts` it signed, when it came), also of those that are gone."""
+        self._subscribers: Subscribers[Change] = Subscribers()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def peers(self) -> tuple[Peer, ...]:
+        """By label, then id."""
+        self.expire()
+        return tuple(sorted((entry.peer for entry in self._entries.values()), key=lambda peer: (peer.label.lower(), peer.id)))
+
+    def get(self, peer: str) -> Peer | None:
+        """One of them."""
+        entry = self._entries.get(peer)
+        return entry.peer if entry else None
+
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `callback` with every change from now on; gives the function that ends it."""
+        return self._subscribers.add(callback)
+
+    def signed(self, author: str, said: Presence) -> bool:
+        """A presence whose author is proved. Whether it was believed."""
+        if author != said.peer_id or author == self._self_id or said.type == "punch" or self._replayed(said):
+            return False
+        self._last_ts[author] = (said.ts, self._clock())
+        self._last_ts.move_to_end(author)
+        if len(self._last_ts) > PEERS_MAX:
+            self._last_ts.popitem(last=False)
+        if said.type == "offline":
+            self._gone(author)
+        else:
+            self._here(said, Source.ITSELF)
+        return True
+
+    def hearsay(self, said: Presence) -> bool:
+        """A presence that proves nothing. Whether it changed or kept up anything."""
+        if said.peer_id == self._self_id or said.type not in ("online", "update"):
+            return False
+        entry = self._entries.get(said.peer_id)
+        if entry is not None and entry.peer.proved:
+            if said.public_key:
+                entry.peer = msgspec.structs.replace(entry.peer, rumoured_key=said.public_key)
+            return False
+        self._here(said, Source.HEARSAY)
+        return True
+
+    def alive(self, peer: str) -> None:
+        """A connection or an answer proves that it is here; what it is called is not known from that."""
+        entry = self._entries.get(peer)
+        if entry is not None:
+            entry.at = self._clock()
+            self._entries.move_to_end(peer)
+        elif peer != self._self_id:
+            self._here(Presence("online", peer), Source.ITSELF)
+
+    def connected(self, peer: str) -> None:
+        """A connection has come up: the peer may have been started anew, with another clock."""
+        self._last_ts.pop(peer, None)
+        self.alive(peer)
+
+    def introduced(self, peer: str, label: str, email: str = "") -> None:
+        """A connected peer was asked what it is called. What its signs say goes before."""
+        self.alive(peer)
+        entry = self._entries.get(peer)
+        if entry is None:
+            return
+        entry.peer = msgspec.structs.replace(entry.peer, told_email=cut(email))
+        known = entry.peer.proved and entry.peer.label != peer
+        said = Presence("online", peer, entry.peer.label if known else cut(label), active_template=entry.peer.active_template, ts=entry.ts)
+        self._here(said, Source.ITSELF)
+
+    def expire(self) -> None:
+        """Drop whoever was silent too long."""
+        limit = self._clock() - OFFLINE_AFTER_SECONDS
+        while self._entries and next(iter(self._entries.values())).at <= limit:
+            self._gone(next(iter(self._entries)))
+
+    def _here(self, said: Presence, source: Source) -> None:
+        self.expire()
+        known = self._entries.get(said.peer_id)
+        if known is None and not self._make_room(source):
+            return
+        peer = _merged(said, known.peer if known else None, source)
+        self._entries[said.peer_id] = _Entry(peer, self._clock(), said.ts)
+        self._entries.move_to_end(said.peer_id)
+        if known is None:
+            self._subscribers.tell(Change("online", peer))
+        elif known.peer != peer:
+            self._subscribers.tell(Change("update", peer))
+
+    def _gone(self, peer: str) -> None:
+        entry = self._entries.pop(peer, None)
+        if entry is not None:
+            self._subscribers.tell(Change("offline", entry.peer))
+
+    def _make_room(self, source: Source) -> bool:
+        """Return whether there is room for a new one."""
+        if len(self._entries) < PEERS_MAX:
+            return True
+        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None) if source is Source.ITSELF else None
+        if unproved is None:
+            return False
+        self._gone(unproved)
+        return True
+
+    def _replayed(self, said: Presence) -> bool:
+        ts, at = self._last_ts.get(said.peer_id, (said.ts, 0.0))
+        return said.ts < ts and self._clock() - at < _TS_MEMORY_SECONDS
+
+
+def _merged(said: Presence, known: Peer | None, source: Source) -> Peer:
+    """What is known now. A key that a message leaves out is still the peer's key."""
+    itself = source is Source.ITSELF
+    rumoured = "" if itself else said.public_key
+    public_key = said.public_key if itself else ""
+    return Peer(
+        said.peer_id,
+        said.label or (known.label if known else "") or said.peer_id,
+        said.email or (known.told_email if known else ""),
+        said.active_template,
+        public_key or (known.public_key if known else ""),
+        (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
+        rumoured or (known.rumoured_key if known else ""),
+        said.addrs or (known.addresses if known else ()),
+        itself,
+        known.told_email if known else "",
+    )

@@ -1,0 +1,216 @@
+"""A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
+
+The other side of hosted_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
+another peer's text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.net.faults import Broken, NetworkFault
+from goop2.net.host import Host
+from goop2.peers.client import Calling
+from goop2.peers.payload_crypto import Sealing
+from goop2.peers.server import read_line
+from goop2.protocols import data, listen
+from goop2.protocols.errors import RemoteFault
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.services.groups.service import Grouping
+from goop2.services.groups.state import Change
+from goop2.services.listen.follower import Followed
+from goop2.services.listen.service import Listening
+from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track
+
+QUIET_SECONDS: Final = 15.0
+"""Without a word of the host before it is asked for a sign; it says where it is every 5 s while it plays."""
+HEADER_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 15.0
+"""Without sound, while it should play: the stream is given up, and the player asks anew."""
+STATE: Final = "listen-state"
+"""Data operation of ours: the session that is open, as pages have it, or null. Of other peers' sessions an invitation tells."""
+_NULL: Final = b"null"
+FORMATS: Final = frozenset(("mp3", "ogg", "opus", "flac", "wav", "aac", "m4a", "webm"))
+"""What browsers play. Another peer does not choose what else its bytes are taken for."""
+
+
+class PlayState(msgspec.Struct, frozen=True):
+    """Whether it plays, and where it was when that was asked."""
+
+    playing: bool
+    position: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The sound of the session from a moment on."""
+
+    format: str
+    beginning: Callable[[], float]
+    """Seconds into the track where it begins, as far as we know by now."""
+    pieces: AsyncIterator[bytes]
+    """Ends with the track, and when the host pauses, seeks or loads. Raises `Broken`."""
+
+
+class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A session of another peer we are not in: its own word, for its own pages."""
+
+    id: str
+    name: str = ""
+    listeners: int = 0
+    track: listen.Track | None = None
+    play_state: PlayState | None = None
+
+
+class FollowedSession:
+    """Follows the session of at most one other peer."""
+
+    def __init__(self, listening: Listening, grouping: Grouping, host: Host, calling: Calling, sealing: Sealing) -> None:
+        self._listening = listening
+        self._following = listening.following
+        self._grouping = grouping
+        self._host = host
+        self._calling = calling
+        self._sealing = sealing
+        self._place: tuple[str, str] | None = None
+        """Host and group, while we are there or have asked."""
+        self._word = False
+        """Whether the host has said anything lately."""
+        self._log = structlog.get_logger("goop2.services.listen").bind()
+        self._ends = (grouping.groups.subscribe(self._group_changed), self._following.subscribe(self._changed))
+
+    def stop(self) -> None:
+        """Leave, if we are anywhere."""
+        self._following.end()
+        for end in self._ends:
+            end()
+
+    async def join(self, host: str, group: str) -> None:
+        """Be a listener of that session; nothing when we are. Raises `ListenError`: another session is open, or we are not let in."""
+        followed = self._following.followed
+        if followed is not None and followed.joined and (followed.host, followed.session.id) == (host, group):
+            return
+        if not listen.is_session(group):
+            raise ListenError(f"{group[:80]!r} is no session's id: listen- and 16 hexadecimal digits")
+        self._listening.follow_elsewhere(host, group)
+        self._place = (host, group)
+        try:
+            await self._grouping.join(host, group)
+        except BaseException as error:
+            self._following.end()
+            if isinstance(error, NetworkFault):
+                raise ListenError(str(error)) from None
+            raise
+
+    async def session_of(self, host: str) -> Offered | None:
+        """The session that is open there, as far as it tells. Raises `NetworkFault`."""
+        answer = await self._calling.ask(host, data.Request(STATE))
+        if isinstance(answer, data.Success):
+            with contextlib.suppress(InvalidJsonError):
+                return decode(answer.json, Offered) if answer.json != _NULL else None
+        invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
+        return Offered(invites[-1].group, invites[-1].name) if invites else None
+
+    def leave(self) -> None:
+        """Be in no session of another peer."""
+        self._following.end()
+
+    async def keep_in_touch(self) -> None:
+        """Ask a host that has been quiet for a sign, so that one that is gone is noticed; until cancelled."""
+        while True:
+            self._word = False
+            await asyncio.sleep(QUIET_SECONDS)
+            if self._place is not None and not self._word:
+                with contextlib.suppress(NetworkFault):
+                    self._grouping.ping(*self._place)
+
+    @contextlib.asynccontextmanager
+    async def sound(self) -> AsyncIterator[Sound]:
+        """The sound from where the host is. Raises `ListenError` when there is none, and `NetworkFault`."""
+        followed = self._followed()
+        async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
+            await stream.finish(listen.request(followed.session.id))
+            reader = listen.header_reader()
+            try:
+                answer = listen.answered(await read_line(stream, reader, HEADER_SECONDS))
+            except RemoteFault as fault:
+                raise Broken(f"{followed.host} does not keep to the protocol: {fault}") from None
+            except TimeoutError:
+                raise Broken(f"{followed.host} sends no sound") from None
+            if isinstance(answer, listen.Refusal):
+                raise ListenError(f"the host gives no sound: {answer.reason[:100]}")
+            if answer.format not in FORMATS:
+                raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
+            pieces = self._pieces(followed, stream.read, reader.rest())
+            yield Sound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
+
+    async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        while self._goes_on(followed) and (piece := await read(SILENCE_SECONDS)):
+            yield piece
+
+    async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The sound in sealed frames."""
+        try:
+            frames = self._sealing.frames(host)
+            async for piece in pieces:
+                for frame in frames.receive(piece):
+                    yield frame
+        except RemoteFault as fault:
+            self._sealing.unknown(host)
+            raise Broken(f"{host} does not keep to the protocol: {fault}") from None
+
+    def _goes_on(self, followed: Followed) -> bool:
+        now = self._following.followed
+        return now is not None and (now.host, now.session.id, now.run) == (followed.host, followed.session.id, followed.run)
+
+    def _followed(self) -> Followed:
+        followed = self._following.followed
+        if followed is None or not followed.joined:
+            raise ListenError("this peer is in no session of another peer")
+        if followed.session.track is None:
+            raise ListenError("nothing is loaded in the session")
+        return followed
+
+    # What the host says.
+
+    def _group_changed(self, change: Change) -> None:
+        if self._place is None or (change.group.host, change.group.id) != self._place:
+            return
+        self._word = True
+        if change.what in ("joined", "members", "meta"):
+            self._following.let_in(change.group.name[:NAME_MAX_CHARS], max(0, len(change.group.members) - 1))
+        elif change.what == "msg":
+            self._heard(change.payload)
+        elif change.what in ("refused", "ended"):
+            self._place = None
+            self._following.end()
+
+    def _heard(self, payload: bytes) -> None:
+        try:
+            said = listen.controlled(payload)
+        except RemoteFault as fault:
+            self._log.info("a host of a session says what is none", why=str(fault))
+            return
+        if said is not None:
+            self._following.heard(said.action, _track(said.track), said.position)
+
+    def _changed(self, followed: Followed | None) -> None:
+        """It is over; unless the group told us so, the group does not know."""
+        if followed is None and self._place is not None:
+            place, self._place = self._place, None
+            with contextlib.suppress(NetworkFault):
+                self._grouping.leave(*place)
+
+
+def _track(said: listen.Track | None) -> Track | None:
+    return None if said is None else Track(said.name[: 3 * NAME_MAX_CHARS], said.duration, said.bitrate, said.format[:NAME_MAX_CHARS])

@@ -1,0 +1,124 @@
+"""What the owner asks of groups from a terminal, by an open network: all that this peer hosts and is in, whoever made it join."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from goop2.control_socket import Answer, ControlError, Operation, Request
+from goop2.net.faults import NetworkFault
+from goop2.services.groups.service import Grouping, code_of
+from goop2.services.groups.state import Known
+from goop2.storage.errors import StorageError
+
+Find = Callable[[str], Awaitable[str]]
+"""The id of the peer that is meant. Raises `ControlError`."""
+
+
+class GroupRemote:
+    """The operations."""
+
+    def __init__(self, grouping: Grouping, find: Find, label: Callable[[str], str]) -> None:
+        self._grouping = grouping
+        self._find = find
+        self._label = label
+        """What a peer calls itself; "" when it is not here."""
+        self.operations: Mapping[str, Operation] = {
+            "group-list": _told(self.list),
+            "group-create": _told(self.create),
+            "group-close": _told(self.close),
+            "group-invite": _told(self.invite),
+            "group-members": _told(self.members),
+            "group-remove": _told(self.remove),
+            "group-join": _told(self.join),
+            "group-leave": _told(self.leave),
+            "group-refuse": _told(self.refuse),
+        }
+
+    async def list(self, _request: Request) -> Answer:
+        """`hosted` and `joined`, and the `invites` that came."""
+        groups = self._grouping.groups
+        invites = [{"host": one.host, "group": one.group, "name": one.name, "type": one.type} for one in self._grouping.invites()]
+        return {"hosted": [_shown(one) for one in groups.hosted()], "joined": [_shown(one) for one in groups.joined()], "invites": invites}
+
+    async def create(self, request: Request) -> Answer:
+        """`name, type, max_members` → the group."""
+        most = request.get("max_members")
+        group = await self._grouping.create(str(request["name"]), str(request["type"]), most if isinstance(most, int) else 0)
+        return _shown(group)
+
+    async def close(self, request: Request) -> Answer:
+        """`group`."""
+        await self._grouping.end(str(request["group"]))
+        return {}
+
+    async def invite(self, request: Request) -> Answer:
+        """`group, peer` → `to`."""
+        peer = await self._find(str(request["peer"]))
+        await self._grouping.invite(str(request["group"]), peer)
+        return {"to": peer}
+
+    async def members(self, request: Request) -> Answer:
+        """`group` hosted here → its `members`, each `{id, label, here}`."""
+        group = str(request["group"])
+        here = {member for one in self._grouping.groups.hosted() if one.id == group for member in one.members}
+        members = self._grouping.groups.members_since(group)
+        return {"members": [{"id": member, "label": self._label(member), "here": member in here} for member in members]}
+
+    async def remove(self, request: Request) -> Answer:
+        """`group, peer` → `removed`. A member need not be here."""
+        group, who = str(request["group"]), str(request["peer"])
+        peer = who if who in self._grouping.groups.members_since(group) else await self._find(who)
+        await self._grouping.remove(group, peer)
+        return {"removed": peer}
+
+    async def join(self, request: Request) -> Answer:
+        """`peer, group` → the group."""
+        return _shown(await self._grouping.join(await self._find(str(request["peer"])), str(request["group"])))
+
+    async def leave(self, request: Request) -> Answer:
+        """`group`, and `peer` where two hosts have one of this id."""
+        group = str(request["group"])
+        host = _the_host(request, (one.host for one in self._grouping.groups.joined() if one.id == group), "this peer is in no group")
+        self._grouping.leave(host, group)
+        return {"host": host}
+
+    async def refuse(self, request: Request) -> Answer:
+        """`group`, and `peer` where two have invited to one of this id."""
+        group = str(request["group"])
+        host = _the_host(request, (one.host for one in self._grouping.invites() if one.group == group), "nobody has invited to a group")
+        self._grouping.refuse(host, group)
+        return {"host": host}
+
+
+def _the_host(request: Request, of: Iterable[str], nobody: str) -> str:
+    """Who hosts the group that is meant, of those who host one of its id. Raises `ControlError`."""
+    group, peer = str(request["group"]), str(request.get("peer") or "")
+    hosts = [host for host in of if peer in ("", host)]
+    if len(hosts) > 1:
+        raise ControlError("bad_request", f"{len(hosts)} peers host a group {group!r}: say which with --host, {' or '.join(hosts)}")
+    if not hosts:
+        raise ControlError("not_found", f"{nobody} {group!r}; goop2 group list says what there is")
+    return hosts[0]
+
+
+def _told(work: Operation) -> Operation:
+    async def operation(request: Request) -> Answer:
+        try:
+            return await work(request)
+        except (NetworkFault, StorageError) as fault:
+            raise ControlError(code_of(fault), str(fault)) from None
+
+    return operation
+
+
+def _shown(group: Known) -> Answer:
+    return {
+        "id": group.id,
+        "host": group.host,
+        "name": group.name,
+        "type": group.kind,
+        "max_members": group.max_members,
+        "joined": group.joined,
+        "members": list(group.members),
+        "away": list(group.away),
+    }

@@ -1,0 +1,346 @@
+"""What other peers get from this one: the label, the site's files, data operations, a place for messages.
+
+Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must know neither
+libp2p nor trio: a stream is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from goop2.folder import threads
+from goop2.folder.content_types import content_type
+from goop2.folder.site_files import NotServed, SiteFile, SiteFiles, UnreadableError
+from goop2.net.admission import Memory
+from goop2.net.limits import (
+    EXCHANGE_SECONDS,
+    KEPT_LIFE_SECONDS,
+    KEPT_WAIT_SECONDS,
+    KEPT_WAITING_MAX,
+    MALFORMED_TOLD_SECONDS,
+    READ_MAX_BYTES,
+    REQUEST_SECONDS,
+    SEALED_FILES_BYTES,
+    SEEN_MESSAGES,
+)
+from goop2.peers.payload_crypto import Sealing
+from goop2.protocols import content, data, encrypted_payload, mq, site, topics
+from goop2.protocols.encrypted_payload import Box, NotOpened
+from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.line import LineReader
+from goop2.scripting.catalog import Catalog
+from goop2.scripting.engine import Engine, Failure
+from goop2.scripting.invocation import Caller, ErrorCode
+
+if TYPE_CHECKING:
+    from goop2.net.host import Host
+    from goop2.net.stream import Stream
+
+Operation = Callable[[Caller, data.Request], Awaitable[data.Answer]]
+"""Carries out one data operation for a caller."""
+CallerOf = Callable[[str], Caller]
+"""Who a connected peer is to our scripts, by its id alone."""
+NOT_KEPT: Final = "this peer cannot keep the message now"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that came; `sender` is who the connection proved."""
+
+    sender: str
+    id: str
+    event: topics.Event
+    origin: str = field(default="", compare=False)
+    """The network its connection comes from (`Stream.origin`): many ids of one place share what one may have."""
+
+
+class NotTaken(Exception):
+    """A message is not kept: its sender is told this sentence, `code` of mq.REFUSAL_CODES, and when to try again."""
+
+    def __init__(self, code: str, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+Keep = Callable[[Received], Awaitable[None]]
+"""Called once for every message, repeats left out; it is acknowledged when this returns. Whoever keeps a command answers it. Raises
+`NotTaken`; whatever else it raises resets the stream, and the sender tries again."""
+
+
+class Serving:
+    """Everything this peer answers, over what it is given."""
+
+    def __init__(
+        self,
+        label: Callable[[], str],
+        files: SiteFiles,
+        engine: Engine,
+        catalog: Catalog,
+        caller_of: CallerOf,
+        keep: Keep,
+        operations: Mapping[str, Operation],
+        sealing: Sealing | None = None,
+    ) -> None:
+        self._label = label
+        self._files = files
+        self._engine = engine
+        self._catalog = catalog
+        self._caller_of = caller_of
+        self._keep_message = keep
+        self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
+        self._seen = Seen()
+        self._keeping: dict[tuple[str, str], asyncio.Future[None]] = {}
+        """Messages that are being kept, by sender and id; raises why they are not, in the end."""
+        self._malformed_told = -MALFORMED_TOLD_SECONDS
+        """When the owner was last told of a message that is none."""
+        self._waiting = 0
+        """Kept streams without a request."""
+        self._sealing = sealing or Sealing()
+        self._sealed_files = Memory(SEALED_FILES_BYTES)
+        self._one_seals = asyncio.Lock()
+        self._log = structlog.get_logger("goop2.net").bind()
+
+    async def attach(self, host: Host) -> None:
+        """Answer what comes to this host from now on."""
+        for protocol, answer in (
+            (content.PROTOCOL, self.answer_content),
+            (site.PROTOCOL, self.answer_site),
+            (data.PROTOCOL, self.answer_data),
+            (mq.PROTOCOL, self.answer_mq),
+        ):
+            await host.serve(protocol, answer)
+        await host.serve(data.KEPT_PROTOCOL, self.keep_answering_data, KEPT_LIFE_SECONDS + EXCHANGE_SECONDS)
+
+    async def answer_content(self, stream: Stream) -> None:
+        """The label."""
+        await stream.finish(content.answer(self._label()))
+
+    async def answer_site(self, stream: Stream) -> None:
+        """A file of the site, a piece at a time."""
+        try:
+            line = await read_line(stream, site.request_reader())
+            line, box = self._sealing.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
+        except RemoteFault:
+            line, box = b"", None
+        path = site.requested(line)
+        if path is None:
+            await stream.finish(site.refusal(site.BAD_REQUEST))
+            return
+        try:
+            file = await threads.SITE.run(self._files.open, path)
+        except NotServed:
+            await stream.finish(site.refusal(site.NOT_FOUND))
+            return
+        except (UnreadableError, threads.FolderHangsError):
+            await stream.finish(site.refusal(site.UNAVAILABLE))
+            return
+        with file:
+            if box is None or not await self._send_sealed(stream, file, box):
+                await self._send_file(stream, file)
+
+    async def answer_data(self, stream: Stream) -> None:
+        """One operation."""
+        try:
+            line = await read_line(stream, data.request_reader())
+        except RemoteFault as fault:
+            await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
+            return
+        await stream.finish(await self._data_answer(stream.peer, stream.origin, line))
+
+    async def keep_answering_data(self, stream: Stream) -> None:
+        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        ends = time.monotonic() + KEPT_LIFE_SECONDS
+        while (line := await self._next_request(stream)) is not None:
+            await stream.write(await self._data_answer(stream.peer, stream.origin, line))
+            if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
+                break
+        await stream.finish()
+
+    async def _next_request(self, stream: Stream) -> bytes | None:
+        reader = data.request_reader()
+        self._waiting += 1
+        try:
+            line = await stream.next_line(reader, KEPT_WAIT_SECONDS)
+        finally:
+            self._waiting -= 1
+        if reader.rest():
+            raise RemoteFault("the next request came before the answer to the last")
+        return line
+
+    async def _data_answer(self, peer: str, origin: str, line: bytes) -> bytes:
+        """Sealed when the request was."""
+        try:
+            line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
+        except RemoteFault as fault:
+            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        return encrypted_payload.line(box, await self._data_line(peer, origin, line))
+
+    async def _data_line(self, peer: str, origin: str, line: bytes) -> bytes:
+        try:
+            asked = data.requested(line)
+        except RemoteFault as fault:
+            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        return _written(await self._answer(self._caller_of(peer).coming_from(origin), asked))
+
+    async def answer_mq(self, stream: Stream) -> None:
+        """One message: kept, then acknowledged."""
+        await stream.finish(await self._mq_answer(stream))
+
+    async def _mq_answer(self, stream: Stream) -> bytes:
+        message = mq.Message("")
+        try:
+            message = mq.message(await read_line(stream, mq.message_reader()))
+            event = self._event(stream, message)
+        except NotOpened as fault:
+            self._log.info("a sealed message is refused", peer=stream.peer, why=str(fault))
+            return mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot open what is sealed for it", cannot_open=True)
+        except RemoteFault as fault:
+            self._tell_malformed(stream.peer, str(fault))
+            of = mq.Message(fault.id) if isinstance(fault, mq.NotAMessageError) else message
+            return mq.send_refusal(of, mq.FORBIDDEN, str(fault))
+        try:
+            await self._keep_once(Received(stream.peer, message.id, event, stream.origin))
+        except NotTaken as fault:
+            return mq.send_refusal(message, fault.code, str(fault), fault.retry_after_seconds)
+        return mq.send_ack(message)
+
+    def _event(self, stream: Stream, message: mq.Message) -> topics.Event:
+        free = topics.is_free(message.topic)
+        payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
+        return topics.read(message.topic, payload)
+
+    def _tell_malformed(self, peer: str, why: str) -> None:
+        """Tell the owner, once in a while: a stranger's program that repeats itself, under many ids, must not fill the log."""
+        now = time.monotonic()
+        quiet = now - self._malformed_told < MALFORMED_TOLD_SECONDS
+        if not quiet:
+            self._malformed_told = now
+        (self._log.info if quiet else self._log.warning)("a message is refused", peer=peer, why=repr(why))
+
+    async def _keep_once(self, message: Received) -> None:
+        """Raises, for a repeat too, when the message is not kept."""
+        name = (message.sender, message.id)
+        if self._seen.first_time(*name):
+            await self._keep(message)
+        elif (keeping := self._keeping.get(name)) is not None:
+            # Where its first copy is acknowledged to nobody, nor is this one.
+            await asyncio.shield(keeping)
+
+    async def _keep(self, message: Received) -> None:
+        name = (message.sender, message.id)
+        kept = self._keeping[name] = asyncio.get_running_loop().create_future()
+        try:
+            await self._keep_message(message)
+        except BaseException as error:
+            # Not acknowledged, so it comes again and must not be taken for a repeat.
+            self._seen.forget(*name)
+            kept.set_exception(error if isinstance(error, NotTaken) else LocalFault(f"the message {message.id!r} could not be kept"))
+            kept.exception()  # there may be no repeat that waits for it
+            raise
+        else:
+            kept.set_result(None)
+        finally:
+            del self._keeping[name]
+
+    async def _answer(self, caller: Caller, asked: data.Request) -> data.Answer:
+        operation = self._operations.get(asked.op)
+        if operation is None:
+            return data.Failure(f"no operation {asked.op[:40]!r} for others", ErrorCode.FORBIDDEN)
+        return await operation(caller, asked)
+
+    async def _lua_call(self, caller: Caller, asked: data.Request) -> data.Answer:
+        result = await self._engine.call(caller, asked.function, bytes(asked.params) or b"{}")
+        if not isinstance(result, Failure):
+            return data.Success(result.json)
+        return data.Failure(result.message, result.code, result.retry_after_seconds, result.script, result.line, result.detail)
+
+    async def _lua_list(self, _caller: Caller, _asked: data.Request) -> data.Answer:
+        listed = [
+            {"name": script.name, "description": script.description}
+            for script in self._catalog.listing()
+            if script.kind == "function" and (script.state == "ok" or script.older_runs)
+        ]
+        return data.Success(msgspec.json.encode({"functions": listed}))
+
+    async def _send_sealed(self, stream: Stream, file: SiteFile, box: Box) -> bool:
+        """Whether it is sent: a box is made of the whole file, so one too large for it goes plain, and one there is no room for now."""
+        size = file.status.st_size
+        held = 2 * encrypted_payload.size_of(size)
+        if size > site.SEALED_FILE_MAX_BYTES or not self._sealed_files.hold(held):
+            return False
+        try:
+            async with self._one_seals:
+                text = await threads.SITE.run(_sealed_file, file, size, box)
+            await stream.write(site.header(content_type(file.path), len(text), sealed=True))
+            await stream.finish(text)
+        finally:
+            self._sealed_files.free(held)
+        return True
+
+    async def _send_file(self, stream: Stream, file: SiteFile) -> None:
+        missing = file.status.st_size
+        try:
+            await stream.write(site.header(content_type(file.path), missing))
+        except LocalFault:
+            await stream.finish(site.refusal(site.FORBIDDEN))
+            return
+        while missing and (piece := await threads.SITE.run(file.content.read, min(missing, READ_MAX_BYTES))):
+            await stream.write(piece)
+            missing -= len(piece)
+        if missing:
+            raise _shrank(file, missing)
+        await stream.finish()
+
+
+class Seen:
+    """Which messages came already, by sender and id: a retry keeps its id. The oldest are forgotten."""
+
+    def __init__(self, kept: int = SEEN_MESSAGES) -> None:
+        self._kept = kept
+        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def first_time(self, sender: str, id_: str) -> bool:
+        """Whether it is new; from now on it is not."""
+        new = (sender, id_) not in self._ids
+        self._ids[sender, id_] = None
+        if len(self._ids) > self._kept:
+            self._ids.popitem(last=False)
+        return new
+
+    def forget(self, sender: str, id_: str) -> None:
+        self._ids.pop((sender, id_), None)
+
+
+async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
+    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and `Broken`."""
+    return await stream.line(reader, seconds)
+
+
+def _sealed_file(file: SiteFile, size: int, box: Box) -> bytes:
+    content = file.content.read(size)
+    if len(content) < size:
+        raise _shrank(file, size - len(content))
+    return box.seal(content)
+
+
+def _shrank(file: SiteFile, missing: int) -> OSError:
+    """The reader must not take it for whole."""
+    return OSError(f"{file.path} ended {missing} bytes early")
+
+
+def _written(answer: data.Answer) -> bytes:
+    if isinstance(answer, data.Failure):
+        return data.failure(answer)
+    with contextlib.suppress(LocalFault):
+        return data.success(answer.json)
+    return data.failure(data.Failure("the result is too large", ErrorCode.UNAVAILABLE))

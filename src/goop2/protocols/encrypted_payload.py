@@ -1,0 +1,147 @@
+r"""Payload encryption: what one peer seals for another inside libp2p's own encryption, as every protocol writes it.
+
+    a box     base64 of nonce (24 bytes) + NaCl box (X25519, XSalsa20-Poly1305; 16 bytes longer than what is in it)
+    a line    ENC:<box>\n                             data, both ways; site's request
+    mq        {"enc": "<box>"} where the payload stands
+    listen    <size of the box, 4 bytes, big-endian><box>, again and again
+
+A box opens whole or not at all, and what does not open is never taken for something plain. Opens no socket, and knows no peer.
+"""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from nacl.exceptions import CryptoError
+from nacl.public import Box as NaClBox
+from nacl.public import PrivateKey, PublicKey
+
+from goop2.protocols.errors import RemoteFault
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+
+KEY_BYTES: Final = 32
+OVERHEAD_BYTES: Final = 24 + 16
+"""Nonce and authenticator."""
+PREFIX: Final = b"ENC:"
+ENVELOPE_BYTES: Final = len(b'{"enc":""}')
+FRAME_CONTENT_MAX_BYTES: Final = 256 * 1024
+"""Of sound; ours are a second's."""
+_SIZE: Final = struct.Struct(">I")
+
+
+class NotOpened(RemoteFault):
+    """The box is not from whom it should be, not for us, or was tampered with."""
+
+
+class Refused(RemoteFault):
+    """The other side says that it cannot open what we sealed; it has done nothing."""
+
+
+class Box:
+    """Seals and opens what two peers send each other. Either may use the same: it is symmetric."""
+
+    def __init__(self, private: bytes, public: bytes) -> None:
+        """Raises ValueError when one is no key."""
+        try:
+            self._box = NaClBox(PrivateKey(private), PublicKey(public))
+        except (CryptoError, TypeError, RuntimeError) as error:  # a point that gives everybody the same secret is none
+            raise ValueError("this is no X25519 key") from error
+
+    def seal(self, content: bytes) -> bytes:
+        """As base64."""
+        return binascii.b2a_base64(self._box.encrypt(content), newline=False)
+
+    def open(self, text: bytes) -> bytes:
+        """What is in a box. Raises `NotOpened`."""
+        try:
+            return self.open_raw(binascii.a2b_base64(text, strict_mode=True))
+        except binascii.Error:
+            raise NotOpened(f"what should be sealed is not base64 ({len(text)} bytes)") from None
+
+    def open_raw(self, box: bytes) -> bytes:
+        """The same of nonce and box. Raises `NotOpened`."""
+        try:
+            return self._box.decrypt(box)
+        except (CryptoError, ValueError):
+            raise NotOpened(f"what is sealed ({len(box)} bytes) does not open with the keys of the two peers") from None
+
+
+def public_key(text: str) -> bytes | None:
+    """The key a peer tells in base64; None when it is none."""
+    try:
+        key = binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return None
+    return key if len(key) == KEY_BYTES else None
+
+
+def size_of(content_bytes: int) -> int:
+    """Bytes of the box around so many."""
+    return 4 * ((content_bytes + OVERHEAD_BYTES + 2) // 3)
+
+
+def line_size_of(content_bytes: int) -> int:
+    """The same of a line, without its newline."""
+    return len(PREFIX) + size_of(content_bytes)
+
+
+def line(box: Box | None, plain: bytes) -> bytes:
+    """A line with its newline, sealed when there is a box."""
+    return plain if box is None else PREFIX + box.seal(plain.removesuffix(b"\n")) + b"\n"
+
+
+def text_of_line(content: bytes) -> bytes | None:
+    """The box in a line without its newline; None when it is plain."""
+    return content.removeprefix(PREFIX).strip() if content.startswith(PREFIX) else None
+
+
+def payload(box: Box | None, plain: bytes) -> bytes:
+    """A message's payload, sealed when there is a box."""
+    return plain if box is None else b'{"enc":"' + box.seal(plain) + b'"}'
+
+
+def text_of_payload(content: bytes) -> bytes | None:
+    """The box in a payload; None when it is plain."""
+    if b'"enc"' not in content:
+        return None
+    try:
+        fields = decode(content, dict[str, str])
+    except InvalidJsonError:
+        return None
+    return fields["enc"].encode() if list(fields) == ["enc"] else None
+
+
+def frame(box: Box, content: bytes) -> bytes:
+    """A piece of a stream."""
+    text = box.seal(content)
+    return _SIZE.pack(len(text)) + text
+
+
+class FrameReader:
+    """Reads the frames of one stream."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._buffer = bytearray()
+
+    def receive(self, data: bytes) -> Iterator[bytes]:
+        """What is in every frame these bytes complete. Raises `RemoteFault`."""
+        self._buffer += data
+        while len(self._buffer) >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(self._buffer)
+            if size > size_of(FRAME_CONTENT_MAX_BYTES):
+                raise RemoteFault(f"a frame is {size} bytes; the most is {size_of(FRAME_CONTENT_MAX_BYTES)}")
+            end = _SIZE.size + size
+            if len(self._buffer) < end:
+                return
+            text = bytes(self._buffer[_SIZE.size : end])
+            del self._buffer[:end]
+            yield self._box.open(text)
+
+    def end(self) -> None:
+        """The other side sends no more. Raises `RemoteFault` in the middle of a frame."""
+        if self._buffer:
+            raise RemoteFault(f"the stream ended {len(self._buffer)} bytes into a frame")

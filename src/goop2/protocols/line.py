@@ -1,0 +1,51 @@
+"""One line of bounded length out of bytes that come in any pieces. Content, data and mq are one such line; site begins with one."""
+
+from __future__ import annotations
+
+from goop2.protocols.errors import LocalFault, RemoteFault
+
+NEWLINE = b"\n"
+
+
+class LineReader:
+    """Collects a line. `what` names it in messages, `max_bytes` counts without its newline."""
+
+    def __init__(self, what: str, max_bytes: int) -> None:
+        self._what = what
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def receive(self, data: bytes) -> bytes | None:
+        """The line without its newline once it is whole, else None. Raises `RemoteFault` when it is too long, newline or not."""
+        self._buffer += data
+        end = self._buffer.find(NEWLINE, self._searched)
+        self._searched = len(self._buffer)
+        if (end if end >= 0 else self._searched) > self._max_bytes:
+            raise RemoteFault(f"{self._what} is longer than {self._max_bytes} bytes")
+        if end < 0:
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return line
+
+    def rest(self) -> bytes:
+        """What came after the line; it is handed over once."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._searched = 0
+        return rest
+
+    def end(self) -> None:
+        """The other side sends no more and the line is not whole: always raises `RemoteFault`."""
+        raise RemoteFault(f"{self._what} ended after {len(self._buffer)} bytes, before its newline")
+
+
+def line(what: str, content: bytes, max_bytes: int) -> bytes:
+    """`content` as a line to send. Raises `LocalFault` when it is none or too long."""
+    if len(content) > max_bytes:
+        raise LocalFault(f"{what} is {len(content)} bytes; the most is {max_bytes}")
+    if NEWLINE in content:
+        raise LocalFault(f"{what} must not contain a line break")
+    return content + NEWLINE

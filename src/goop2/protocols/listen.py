@@ -1,0 +1,163 @@
+r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host says to the group.
+
+    LISTEN <group id>\n  →  OK <format> <bitrate in bit/s> <duration, %.2f>\n + sound from the current position on, until it ends
+                            EAOK …\n + frames                       the same, sealed (encrypted_payload.py)
+                            ERR <reason>\n                          not found, no track, bad request
+
+Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`); newer peers
+say `group_type`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from goop2.protocols import tolerant_json
+from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.line import LineReader, line
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+
+PROTOCOL: Final = "/goop/listen/1.0.0"
+APP_TYPE: Final = "listen"
+REQUEST_MAX_BYTES: Final = 256
+HEADER_MAX_BYTES: Final = 256
+DURATION_MAX_SECONDS: Final = 30 * 24 * 3600.0
+BITRATE_MAX: Final = 100_000_000
+"""Beyond any sound there is."""
+
+NOT_FOUND: Final = "not found"
+NO_TRACK: Final = "no track"
+BAD_REQUEST: Final = "bad request"
+
+_LISTEN: Final = msgspec.Raw(b'"listen"')
+ACTIONS: Final = frozenset(("load", "play", "pause", "seek", "sync", "close"))
+_GROUP: Final = re.compile(r"listen-[0-9a-f]{16}", re.ASCII)
+_WORD: Final = re.compile(rb"[!-~]{1,128}")
+_HEADER: Final = re.compile(r"(OK|EAOK) ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9}(?:\.[0-9]{1,9})?)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The session has a track; its sound follows."""
+
+    format: str
+    bitrate: int
+    """Bits a second."""
+    duration: float
+    """Seconds."""
+    sealed: bool = False
+    """Then the sound comes in frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """There is no sound, and why."""
+
+    reason: str
+
+
+class Track(msgspec.Struct, frozen=True):
+    """What is loaded; a name is untrusted text."""
+
+    name: str = ""
+    duration: float = 0.0
+    bitrate: int = 0
+    format: str = ""
+    is_stream: bool = False
+
+
+class Control(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the host does. `position` is in seconds."""
+
+    action: str
+    track: Track | None = None
+    position: float | None = None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    listen: Control
+
+
+def is_session(group: str) -> bool:
+    """Whether a group's id is a listening session's."""
+    return _GROUP.fullmatch(group) is not None
+
+
+def request(group: str) -> bytes:
+    """Ask for a session's sound. Raises `LocalFault`."""
+    if not is_session(group):
+        raise LocalFault(f"{group!r} is no listening session's id: listen- and 16 hexadecimal digits")
+    return line("the request", f"LISTEN {group}".encode(), REQUEST_MAX_BYTES)
+
+
+def request_reader() -> LineReader:
+    """For the request; then `requested`."""
+    return LineReader("the request", REQUEST_MAX_BYTES)
+
+
+def requested(content: bytes) -> str | None:
+    """The group of a request, which need not be one there is; None when it is a bad request."""
+    word, _, group = content.rstrip(b"\r").partition(b" ")
+    return group.decode() if word == b"LISTEN" and _WORD.fullmatch(group) else None
+
+
+def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
+    """What comes before the sound."""
+    return line("the header", f"{'EAOK' if sealed else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
+
+
+def refusal(reason: str) -> bytes:
+    """The answer without sound."""
+    return line("the header", f"ERR {reason}".encode(), HEADER_MAX_BYTES)
+
+
+def header_reader() -> LineReader:
+    """For the answer's first line; then `answered`. What its `rest` gives is sound already."""
+    return LineReader("the header", HEADER_MAX_BYTES)
+
+
+def answered(content: bytes) -> Header | Refusal:
+    """The first line of an answer. Raises `RemoteFault`."""
+    text = content.rstrip(b"\r").decode("utf-8", "replace")
+    status, _, rest = text.partition(" ")
+    if status == "ERR":
+        return Refusal(rest.strip())
+    found = _HEADER.fullmatch(text)
+    if found is None:
+        raise RemoteFault(f"the header is {text[:80]!r} where OK <format> <bitrate> <duration> or ERR <reason> is expected")
+    bitrate, duration = int(found[3]), float(found[4])
+    if bitrate > BITRATE_MAX or duration > DURATION_MAX_SECONDS:
+        raise RemoteFault(f"the header {text[:80]!r} tells of no sound there is")
+    return Header(found[2], bitrate, duration, found[1] == "EAOK")
+
+
+def control(action: str, track: Track | None = None, position: float | None = None) -> bytes:
+    """The payload of a group message, JSON. The queue is the one track."""
+    if action not in ACTIONS:
+        raise LocalFault(f"{action!r} is no action of a listening session")
+    said: dict[str, object] = {"action": action, "queue_index": 0, "queue_total": 0 if action == "close" else 1}
+    said |= {"track": track} if track is not None else {}
+    said |= {"position": position} if position is not None else {}
+    return msgspec.json.encode({"app_type": APP_TYPE, "listen": said})
+
+
+def controlled(payload: bytes) -> Control | None:
+    """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteFault`."""
+    try:
+        fields = decode(payload, dict[str, msgspec.Raw])
+        if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):
+            return None
+        said = tolerant_json.decode(payload, _Message).listen
+    except InvalidJsonError as error:
+        raise RemoteFault(f"the listening message is none: {error}") from None
+    if said.action not in ACTIONS:
+        return None
+    seconds = (said.position or 0.0, said.track.duration if said.track else 0.0)
+    if any(not math.isfinite(each) or not 0 <= each <= DURATION_MAX_SECONDS for each in seconds):
+        raise RemoteFault(f"the listening message {said.action} has no position there is")
+    return said

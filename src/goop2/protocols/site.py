@@ -1,0 +1,170 @@
+r"""`/goop/site/1.0.0`: a file of a peer's site.
+
+    GET /path\n  →  OK <mime> <bytes>\n + body        the mime may hold blanks, so the size is the last word
+                    EOK <mime> <bytes>\n + body       to a sealed request (encrypted_payload.py): the body is one box, and so many bytes long
+                    ERR <reason>\n                    not found, forbidden, bad request, site disabled; ours besides: unavailable, for now
+
+States of a reader of answers: header → body → done; header → refused. A path is bytes between the first blank and the newline, as they
+are: nothing is decoded or resolved here, that is for whoever owns the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from goop2.protocols import encrypted_payload
+from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.line import LineReader, line
+
+PROTOCOL: Final = "/goop/site/1.0.0"
+REQUEST_MAX_BYTES: Final = 4096
+"""A path, longer than any file system's names allow to be useful."""
+HEADER_MAX_BYTES: Final = 1024
+BODY_MAX_BYTES: Final = 50 * 1024 * 1024
+"""What every peer of the network refuses to read beyond (network.md)."""
+SEALED_FILE_MAX_BYTES: Final = BODY_MAX_BYTES // 4 * 3 - encrypted_payload.OVERHEAD_BYTES
+"""Whose box is no longer than that."""
+INDEX: Final = "/index.html"
+
+NOT_FOUND: Final = "not found"
+FORBIDDEN: Final = "forbidden"
+BAD_REQUEST: Final = "bad request"
+DISABLED: Final = "site disabled"
+UNAVAILABLE: Final = "unavailable"
+"""The file may be there, and cannot be read now; others show the word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The file is there: its type, and how many bytes of it follow."""
+
+    mime: str
+    size: int
+    sealed: bool = False
+    """Then what follows is a box, and the size its."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A piece of the file."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The file is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The peer gives no file, and says why."""
+
+    reason: str
+
+
+class TooLarge(RemoteFault):
+    """The file is larger than anybody of the network reads."""
+
+
+Event = Header | Body | End | Refusal
+
+
+def request(path: str) -> bytes:
+    """The request for a path that begins with `/`. Raises `LocalFault`."""
+    encoded = path.encode("utf-8", "surrogateescape")
+    if not encoded.startswith(b"/"):
+        raise LocalFault(f"the path {path!r} does not begin with /")
+    return line("the request", b"GET " + encoded, REQUEST_MAX_BYTES)
+
+
+def request_reader() -> LineReader:
+    """For the request, sealed or not; then `requested`."""
+    return LineReader("the request", encrypted_payload.line_size_of(REQUEST_MAX_BYTES))
+
+
+def requested(content: bytes) -> str | None:
+    """The path of a request, `/index.html` for `/`; None when it is a bad request."""
+    method, _, path = content.rstrip(b"\r").partition(b" ")
+    if method != b"GET" or not path.startswith(b"/") or b"\0" in path:
+        return None
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return None
+    return INDEX if text == "/" else text
+
+
+def header(mime: str, size: int, *, sealed: bool = False) -> bytes:
+    """What comes before a body of `size` bytes. Raises `LocalFault` when nobody would read it."""
+    if size > BODY_MAX_BYTES:
+        raise LocalFault(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
+    return line("the header", f"{'EOK' if sealed else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
+
+
+def refusal(reason: str) -> bytes:
+    """The answer without a file."""
+    return line("the header", f"ERR {reason}".encode(), HEADER_MAX_BYTES)
+
+
+class AnswerReader:
+    """Reads one answer; `done` once nothing more is expected. Holds no body: every piece is handed on as it comes.
+
+    `sealed`: the request was, so that the answer may be.
+    """
+
+    def __init__(self, *, sealed: bool = False) -> None:
+        self._sealed = sealed
+        self._line = LineReader("the header", HEADER_MAX_BYTES)
+        self._missing: int | None = None
+        self.done = False
+
+    def receive(self, data: bytes) -> list[Event]:
+        """The events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteFault`."""
+        if self.done:
+            return []
+        if self._missing is not None:
+            return self._body(data)
+        content = self._line.receive(data)
+        if content is None:
+            return []
+        first = _header(content, "EOK" if self._sealed else "OK")
+        if isinstance(first, Refusal):
+            self.done = True
+            return [first]
+        self._missing = first.size
+        return [first, *self._body(self._line.rest())]
+
+    def end(self) -> None:
+        """The other side sends no more. Raises `RemoteFault` when something is missing: a killed peer looks like one that is done."""
+        if self.done:
+            return
+        if self._missing is None:
+            self._line.end()
+        raise RemoteFault(f"the file ended {self._missing} bytes early")
+
+    def _body(self, data: bytes) -> list[Event]:
+        assert self._missing is not None
+        piece = data[: self._missing]
+        self._missing -= len(piece)
+        events: list[Event] = [Body(piece)] if piece else []
+        if self._missing == 0:
+            self.done = True
+            events.append(End())
+        return events
+
+
+def _header(content: bytes, sealed_status: str) -> Header | Refusal:
+    text = content.rstrip(b"\r").decode("utf-8", "replace")
+    status, _, rest = text.partition(" ")
+    if status == "ERR":
+        return Refusal(rest.strip())
+    mime, _, size = rest.rpartition(" ")
+    # isdecimal alone lets through digits of other scripts.
+    if status not in ("OK", sealed_status) or not mime.strip() or not (size.isascii() and size.isdecimal()):
+        raise RemoteFault(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
+    # Never int() of a number of a thousand digits.
+    if len(size) > len(str(BODY_MAX_BYTES)) or int(size) > BODY_MAX_BYTES:
+        raise TooLarge(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
+    return Header(mime.strip(), int(size), status != "OK")

@@ -1,0 +1,251 @@
+"""What mq's messages carry, by topic: payload JSON in, events out, and back.
+
+    chat, chat.broadcast        {"content", "timestamp"?}
+    mq.ack                      {"msg_id"}
+    identity                    nothing that matters: a question
+    identity.response           {"peerID", "content", "email", …}
+    group.invite                {"group_id", "group_name", "host_peer_id", "app_type" or "group_type", "volatile"}
+    group:<id>:<type>           bare: welcome members msg state meta; in an envelope {"type","group","from"?,"payload"?}: the others
+
+Any other topic is `Other`: acknowledged and left alone. Ids a payload claims (`from`, `peerID`, `peer_id`) are data, not proof.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from goop2.protocols import tolerant_json
+from goop2.protocols.errors import RemoteFault
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+
+CHAT: Final = "chat"
+BROADCAST: Final = "chat.broadcast"
+ACK: Final = "mq.ack"
+IDENTITY: Final = "identity"
+IDENTITY_RESPONSE: Final = "identity.response"
+INVITE: Final = "group.invite"
+GROUP_PREFIX: Final = "group"
+PLAIN: Final = frozenset((IDENTITY, IDENTITY_RESPONSE))
+"""Never sealed: by these the keys become known."""
+
+BARE: Final = frozenset(("welcome", "members", "msg", "state", "meta"))
+ENVELOPED: Final = frozenset(("join", "leave", "close", "ping", "pong", "error"))
+MOMENT_MAX_MS: Final = 8_640_000_000_000_000
+"""The last moment a browser's Date knows; one beyond it breaks the page that shows it."""
+MEMBERS_MAX: Final = 1024
+"""Nobody plays or listens with more; a list without end would be kept."""
+
+_null: Final = msgspec.Raw(b"null")
+_WIRE_NAMES: Final = {
+    "peer_id": "peerID",
+    "label": "content",
+    "avatar_hash": "avatarHash",
+    "public_key": "publicKey",
+    "encryption_supported": "encryptionSupported",
+}
+
+
+class Chat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A direct message, or one to all. `timestamp` in ms since 1970 is the sender's. Both may be missing (network.md)."""
+
+    content: str = ""
+    timestamp: int | float | None = None
+
+    @property
+    def at(self) -> int | None:
+        """The same where it is a moment a page can show; None otherwise."""
+        known = self.timestamp is not None and 0 < self.timestamp <= MOMENT_MAX_MS
+        return int(self.timestamp or 0) if known else None
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """`mq.ack`: the other side's browser has the message."""
+
+    msg_id: str
+
+
+class WhoAreYou(msgspec.Struct, frozen=True):
+    """`identity`: the peer asks who we are."""
+
+
+class Identity(msgspec.Struct, frozen=True, rename=_WIRE_NAMES):
+    """`identity.response`: what a peer says of itself."""
+
+    peer_id: str = ""
+    label: str = ""
+    email: str = ""
+    avatar_hash: str = ""
+    public_key: str = ""
+    encryption_supported: bool = False
+
+
+class Invite(msgspec.Struct, frozen=True):
+    """An invitation to a group. The app type is called `group_type` by newer peers."""
+
+    group_id: str
+    group_name: str = ""
+    host_peer_id: str = ""
+    app_type: str = ""
+    group_type: str = ""
+    volatile: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The app type, whatever it is called."""
+        return self.app_type or self.group_type
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A member as the host lists it; `joined_at` is the host's clock in whatever form it writes it."""
+
+    peer_id: str
+    joined_at: msgspec.Raw = _null
+
+
+class Welcome(msgspec.Struct, frozen=True):
+    """The host lets us in."""
+
+    group_name: str = ""
+    app_type: str = ""
+    group_type: str = ""
+    max_members: int = 0
+    volatile: bool = False
+    members: list[Member] = []
+
+
+class Members(msgspec.Struct, frozen=True):
+    """Who is in the group now; existing peers write null for nobody."""
+
+    members: list[Member] = []
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """The group changed its name or bounds."""
+
+    group_name: str = ""
+    app_type: str = ""
+    group_type: str = ""
+    max_members: int = 0
+
+
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The host does not let us in: `full`, or a code we do not know."""
+
+    code: str = ""
+    message: str = ""
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """A group event whose payload is the group's own affair, as JSON text: msg, state, join, leave, close, ping, pong."""
+
+    json: bytes
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Something of a group: `type` says what."""
+
+    id: str
+    type: str
+    event: Welcome | Members | Meta | Refused | Plain
+
+
+class Broadcast(msgspec.Struct, frozen=True):
+    """A message to everybody its sender knows; it is not kept."""
+
+    chat: Chat
+
+
+class Other(msgspec.Struct, frozen=True):
+    """A topic of others."""
+
+    topic: str
+
+
+Event = Chat | Broadcast | Delivered | WhoAreYou | Identity | Invite | Group | Other
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """Group payload in an envelope. `code` and `message` at top level are an error's, for readers that look there."""
+
+    type: str = ""
+    group: str = ""
+    payload: msgspec.Raw = _null
+    code: str = ""
+    message: str = ""
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_DIRECT: Final[dict[str, type[Chat | Delivered | Identity | Invite]]] = {
+    CHAT: Chat,
+    ACK: Delivered,
+    IDENTITY_RESPONSE: Identity,
+    INVITE: Invite,
+}
+_GROUP: Final[dict[str, type[Welcome | Members | Meta]]] = {"welcome": Welcome, "members": Members, "meta": Meta}
+
+
+def read(topic: str, payload: bytes) -> Event:
+    """The event a message carries. Raises `RemoteFault`, whose message names topic and place."""
+    if topic in _DIRECT:
+        return _decode(topic, payload, _DIRECT[topic])
+    if topic == BROADCAST:
+        return Broadcast(_decode(topic, payload, Chat))
+    if topic == IDENTITY:
+        return WhoAreYou()
+    if topic.startswith(GROUP_PREFIX + ":"):
+        return _group(topic, payload)
+    return Other(topic)
+
+
+def is_free(topic: str) -> bool:
+    """Whether the payload is a group's own affair, whatever it looks like."""
+    return topic.startswith(GROUP_PREFIX + ":") and topic.rpartition(":")[2] in ("msg", "state")
+
+
+def group_topic(group: str, type_: str) -> str:
+    """`group:<id>:<type>`."""
+    return f"{GROUP_PREFIX}:{group}:{type_}"
+
+
+def envelope(type_: str, group: str, payload: bytes = b"", sender: str = "") -> bytes:
+    """The payload of a group message that wants an envelope. An error's fields stand at top level too, where existing readers look."""
+    fields: dict[str, object] = {"type": type_, "group": group}
+    if sender:
+        fields["from"] = sender
+    if payload:
+        fields["payload"] = msgspec.Raw(payload)
+        if type_ == "error":
+            fields |= msgspec.to_builtins(decode(payload, Refused))
+    return msgspec.json.encode(fields)
+
+
+def _group(topic: str, payload: bytes) -> Event:
+    _, _, rest = topic.partition(":")
+    id_, _, type_ = rest.rpartition(":")
+    if not id_ or type_ not in BARE | ENVELOPED:
+        return Other(topic)
+    if type_ in ENVELOPED:
+        inside = _decode(topic, payload, _Envelope)
+        return Group(id_, type_, _refused(topic, inside) if type_ == "error" else Plain(bytes(inside.payload)))
+    if type_ not in _GROUP:
+        return Group(id_, type_, Plain(payload))
+    event = _decode(topic, payload, _GROUP[type_])
+    if len(getattr(event, "members", ())) > MEMBERS_MAX:
+        raise RemoteFault(f"the {topic} message names more than {MEMBERS_MAX} members")
+    return Group(id_, type_, event)
+
+
+def _refused(topic: str, inside: _Envelope) -> Refused:
+    if inside.code or inside.message or inside.payload in (_null, msgspec.Raw(b"")):
+        return Refused(inside.code, inside.message)
+    return _decode(topic, bytes(inside.payload), Refused)
+
+
+def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
+    try:
+        return tolerant_json.decode(payload, as_, absent=as_ is _Envelope)
+    except InvalidJsonError as error:
+        raise RemoteFault(f"the payload of the {topic[:80]} message is none: {error}") from None

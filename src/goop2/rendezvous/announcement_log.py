@@ -1,0 +1,137 @@
+"""What is handed on to readers: of each peer the newest announcement only, so that a slow reader gets fewer, never later and later.
+
+A reader is a place in one list that all share, ordered by number; a peer's newer announcement takes the older one out of it. So nobody's
+queue is longer than there are peers, and a reader costs no memory of its own.
+
+    id of an event: <start>-<number>; `start` changes when the server starts anew, and then all before is missed
+
+It must not know HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+
+from goop2.protocols.event_ids import place_of
+from goop2.rendezvous.limits import ANNOUNCEMENTS_KEPT, TAKEN_AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """The newest of one peer."""
+
+    number: int
+    json: bytes
+
+
+class Announcements:
+    """The newest announcement of every peer, in the order they came."""
+
+    def __init__(self, kept: int = ANNOUNCEMENTS_KEPT) -> None:
+        self.start = secrets.token_hex(4)
+        self.last = 0
+        """Number of the newest."""
+        self.stopped = False
+        self._kept = kept
+        self._newest: OrderedDict[str, Announcement] = OrderedDict()
+        self._forgotten = 0
+        """Number of the newest that was dropped for room: whoever has not heard it has missed something."""
+        self._readers: set[Reader] = set()
+        self._networks: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    @property
+    def readers(self) -> int:
+        """How many read now."""
+        return len(self._readers)
+
+    def readers_of(self, network: str) -> int:
+        """Return how many of these come from a network."""
+        return self._networks[network]
+
+    def publish(self, key: str, json: bytes) -> None:
+        """Hand on an announcement; an older one with the same key is heard by nobody any more."""
+        self.last += 1
+        self._newest.pop(key, None)
+        self._newest[key] = Announcement(self.last, json)
+        if len(self._newest) > self._kept:
+            self._forgotten = self._newest.popitem(last=False)[1].number
+        for reader in self._readers:
+            reader.news.set()
+
+    def drop(self, key: str) -> None:
+        """Forget the announcement of a peer that has fallen silent: nobody who comes later is to hear that it is here."""
+        self._newest.pop(key, None)
+
+    def read(self, network: str, last_id: str = "") -> Reader:
+        """Return a reader from now on, or from after the event `last_id`; close it."""
+        reader = Reader(self, network, place_of(last_id, self.start, self.last))
+        self._readers.add(reader)
+        self._networks[network] += 1
+        return reader
+
+    def stop(self) -> None:
+        """Let every reader come to its end."""
+        self.stopped = True
+        for reader in self._readers:
+            reader.news.set()
+
+    def _after(self, place: int) -> list[Announcement]:
+        """Return the oldest TAKEN_AT_ONCE with a number above `place`, oldest first."""
+        found = []
+        for each in reversed(self._newest.values()):
+            if each.number <= place:
+                break
+            found.append(each)
+        found.reverse()
+        return found[:TAKEN_AT_ONCE]
+
+    def _close(self, reader: Reader) -> None:
+        if reader in self._readers:
+            self._readers.discard(reader)
+            self._networks[reader.network] -= 1
+            if not self._networks[reader.network]:
+                del self._networks[reader.network]
+
+
+class Reader:
+    """One who listens. `news` is set when there may be something to `take`."""
+
+    def __init__(self, announcements: Announcements, network: str, place: int) -> None:
+        self.network = network
+        self.news = asyncio.Event()
+        self.news.set()
+        self._announcements = announcements
+        self._place = place
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come."""
+        return self._announcements.stopped
+
+    @property
+    def missed(self) -> bool:
+        """Whether something is gone that it has not heard: then it should hear who is here, after `catch_up`."""
+        return self._place < self._announcements._forgotten or self._place < 0
+
+    def catch_up(self) -> None:
+        """Hear nothing of what came before now."""
+        self._place = self._announcements.last
+        self.news.clear()
+
+    def take(self) -> list[Announcement]:
+        """Return what has come since the last time, of each peer the newest; a part of it when it is much."""
+        taken = self._announcements._after(self._place)
+        self._place = taken[-1].number if taken else self._announcements.last
+        if self._place >= self._announcements.last:
+            self.news.clear()
+        return taken
+
+    def close(self) -> None:
+        """Read no more. Idempotent."""
+        self._announcements._close(self)

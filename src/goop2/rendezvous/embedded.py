@@ -1,0 +1,57 @@
+"""The rendezvous servers of a peer: one it runs itself, when its settings say so, and one in the wide world."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+
+from goop2.config import Address, Presence
+from goop2.rendezvous.server import open_rendezvous
+from goop2.web.http.listeners import DoorError
+
+EVERYWHERE: Final = "0.0.0.0"
+HERE: Final = "127.0.0.1"
+TRY_AGAIN_SECONDS: Final = 30.0
+"""Where the own server could not be opened."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
+
+
+@contextlib.asynccontextmanager
+async def servers_of(settings: Presence) -> AsyncIterator[list[str]]:
+    """Their URLs; the own one runs until the block is left. One that cannot be opened is told, and everything else goes on."""
+    async with contextlib.AsyncExitStack() as stack:
+        own = await _own(stack, settings) if settings.rendezvous_host else ""
+        yield [url for url in (own, settings.rendezvous_wan) if url]
+
+
+async def _own(stack: contextlib.AsyncExitStack, settings: Presence) -> str:
+    where = Address(settings.rendezvous_bind, settings.rendezvous_port)
+    try:
+        url = await stack.enter_async_context(open_rendezvous(where))
+    except DoorError:
+        remedy = "set presence.rendezvous_port to another one, or presence.rendezvous_host to false; it is tried again"
+        _log.warning(f"this peer runs no rendezvous server: {where} is taken or cannot be listened on; {remedy}")
+        stack.push_async_callback(_ended, asyncio.create_task(_open_later(where)))
+        # Whoever has the port may be another peer's server, and it will be ours: it is asked as any server that is away.
+        url = f"http://{where}" if where.port else ""
+    return url.replace(f"//{EVERYWHERE}:", f"//{HERE}:")
+
+
+async def _open_later(where: Address) -> None:
+    """Open the server when that can be, and serve until cancelled."""
+    while True:
+        await asyncio.sleep(TRY_AGAIN_SECONDS)
+        with contextlib.suppress(DoorError):
+            async with open_rendezvous(where) as url:
+                _log.warning(f"the rendezvous server of this peer is up at {url}")
+                await asyncio.Event().wait()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

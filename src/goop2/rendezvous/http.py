@@ -1,0 +1,185 @@
+"""The rendezvous server over HTTP, as network.md describes it.
+
+POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often, 503 when no more peers have room
+GET  /events    server-sent events: everybody who is here, then signs as they come, of each peer the newest; 503 when no more have room
+GET  /healthz   "ok"
+GET  /          who is here, for people
+GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404
+GET  /ws        404: peers fall back to /events
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from goop2.net.faults import NotAnAddress
+from goop2.protocols.errors import RemoteFault
+from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, read, write
+from goop2.protocols.source_network import network_of
+from goop2.rendezvous import page
+from goop2.rendezvous.announcement_log import Announcements, Reader
+from goop2.rendezvous.limits import (
+    FLUSH_SECONDS,
+    FULL_RETRY_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    READERS_MAX,
+    READERS_PER_ADDRESS_MAX,
+    READERS_PER_SECOND,
+    TAKEN_AT_ONCE,
+)
+from goop2.rendezvous.registry import Board, BoardFull, TooOften
+from goop2.web.http.listeners import is_loopback
+
+if TYPE_CHECKING:
+    from goop2.rendezvous.relay_server import RelayBeside
+
+_PORT: Final = re.compile(r"^(?:\[([^\]]*)\]|([^:]*))(?::[^:]*)?$")
+"""Some proxies name the client's port too, `192.0.2.7:51234` or `[2001:db8::7]:51234`: it is no part of where somebody comes from."""
+_EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-accel-buffering": "no"}
+
+
+class Rendezvous:
+    """The server's state and its application."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayBeside | None = None) -> None:
+        self.announcements = Announcements()
+        self.board = Board(clock, self.announcements.drop)
+        self._relay_beside = relay
+        self.app = Starlette(
+            routes=[
+                Route("/publish", self._publish, methods=["POST"]),
+                Route("/events", self._listen),
+                Route("/relay", self._relay),
+                Route("/healthz", _healthy),
+                Route("/", self._page),
+                Route("/page.css", _fixed(page.STYLE, "text/css")),
+                Route("/page.js", _fixed(page.SCRIPT, "text/javascript")),
+            ]
+        )
+
+    async def _publish(self, request: Request) -> Response:
+        source = _source(request)
+        try:
+            self.board.admit(source)
+            handed_on = self.board.post(source, read(await _body(request)))
+        except BoardFull:
+            return _full("no more peers have room here")
+        except TooOften:
+            return PlainTextResponse("too often: at most 60 a minute\n", 429, {"retry-after": "1"})
+        except _TooLong:
+            return PlainTextResponse(f"a presence has at most {PRESENCE_MAX_BYTES} bytes\n", 413, {"connection": "close"})
+        except (RemoteFault, NotAnAddress) as fault:
+            return PlainTextResponse(f"{fault}\n", 400)
+        if handed_on is not None:
+            key = handed_on.peer_id if handed_on.type != "punch" else f"{handed_on.peer_id} {handed_on.target}"
+            self.announcements.publish(key, write(handed_on))
+        return Response(status_code=204)
+
+    async def _listen(self, request: Request) -> Response:
+        if request.method == "HEAD":  # whose answer ends with its headers: a stream would wait for a reader for ever
+            return Response(headers=_EVENTS_HEADERS, media_type="text/event-stream")
+        source = _source(request)
+        if self.announcements.readers >= READERS_MAX or self.announcements.readers_of(source) >= READERS_PER_ADDRESS_MAX:
+            return _full("too many are listening")
+        last_id = request.headers.get("last-event-id", "")
+        reader = self.announcements.read(source, last_id)
+        return _Heard(reader, self._stream(reader, not last_id))
+
+    async def _relay(self, request: Request) -> Response:
+        if self._relay_beside is None:
+            return PlainTextResponse("there is no relay here\n", 404)
+        said = self._relay_beside.said_to(request.url.hostname or "")
+        return Response(msgspec.json.encode(said), 200, {"cache-control": "no-store"}, "application/json")
+
+    async def _page(self, _request: Request) -> Response:
+        return Response(page.render(self.board.peers()), 200, page.HEADERS, "text/html")
+
+    async def _stream(self, reader: Reader, everybody: bool) -> AsyncIterator[bytes]:
+        """Whoever has missed something hears again who is here."""
+        yield b"retry: 1000\n\n"
+        while not reader.ended:
+            if everybody or reader.missed:
+                everybody = False
+                reader.catch_up()
+                place = self.announcements.last
+                for some in _batched(self.board.peers()):
+                    yield b"".join(self._event(place, write(each)) for each in some)
+            elif taken := reader.take():
+                yield b"".join(self._event(each.number, each.json) for each in taken)
+                await asyncio.sleep(max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND))
+            else:
+                yield b": still here\n\n"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
+
+    def _event(self, number: int, json: bytes) -> bytes:
+        # JSON has no line breaks, so one data line is enough.
+        return b"id: %s-%d\ndata: %s\n\n" % (self.announcements.start.encode(), number, json)
+
+
+class _Heard(StreamingResponse):
+    """Events to a reader, whose place is free again however this ends: a client may be gone before the first of them is asked for."""
+
+    def __init__(self, reader: Reader, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, 200, _EVENTS_HEADERS, "text/event-stream")
+        self._reader = reader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._reader.close()
+
+
+class _TooLong(Exception):
+    """The body is longer than a presence may be."""
+
+
+def _source(request: Request) -> str:
+    """Return the network a request comes from; what a proxy on this machine says of it, such as the one that speaks TLS, is believed."""
+    host = request.client.host if request.client else ""
+    lines = request.headers.getlist("x-forwarded-for") or [""]  # some proxies add a line of their own behind what a client sent
+    forwarded = _PORT.sub(r"\1\2", lines[-1].rpartition(",")[2].strip())
+    return network_of(forwarded if forwarded and is_loopback(host) else host)
+
+
+async def _body(request: Request) -> bytes:
+    if int(request.headers.get("content-length", "0")) > PRESENCE_MAX_BYTES:  # before a client that asks is told to go on
+        raise _TooLong
+    body = bytearray()
+    with contextlib.suppress(ClientDisconnect):
+        async for piece in request.stream():
+            body += piece
+            if len(body) > PRESENCE_MAX_BYTES:
+                raise _TooLong
+    return bytes(body)
+
+
+def _batched(peers: list[Presence]) -> Iterator[list[Presence]]:
+    return (peers[at : at + TAKEN_AT_ONCE] for at in range(0, len(peers), TAKEN_AT_ONCE))
+
+
+def _full(why: str) -> Response:
+    return PlainTextResponse(f"{why}\n", HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": str(FULL_RETRY_SECONDS)})
+
+
+async def _healthy(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _fixed(content: str, mime: str) -> Callable[[Request], Response]:
+    return lambda _request: Response(content, 200, page.HEADERS, mime)

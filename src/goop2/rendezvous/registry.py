@@ -1,0 +1,117 @@
+"""Who has left a sign, from which address, and what of it is handed on. Pure: the clock is passed in, nothing is sent.
+
+A sign proves nothing: anybody may post any peer's name. So that a lie does no harm:
+
+    a goodbye      is handed on only when the peer's last sign came from the same address, and from no other since
+    an address     is handed on beside those others gave for the peer; whoever dials one proves who is there
+    "verified"     is struck out: nobody here has verified anything
+    many names     cost memory up to PEERS_MAX and PEERS_BYTES_MAX; then new ones are refused until somebody falls silent, so that those
+                   who are here stay, and nobody comes and goes with every sign. One address has twenty at most, by PUBLISHED_PER_MINUTE
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from goop2.net.address import peer_id
+from goop2.net.admission import Meter
+from goop2.protocols.presence import Presence, write
+from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE, SILENT_SECONDS, SOURCES_MAX
+
+
+class TooOften(Exception):
+    """The address has published all it may for now."""
+
+
+class BoardFull(Exception):
+    """So many peers are here as there may be."""
+
+
+class _Entry:
+    def __init__(self, said: Presence, at: float) -> None:
+        self.said = said
+        self.at = at
+        self.since = at
+        self.sources: OrderedDict[str, float] = OrderedDict()
+        """Address → when it last spoke for the peer."""
+        self.size = 0
+
+
+class Board:
+    """The peers that are here, as far as anybody has said. `clock` gives seconds and never goes back; `dropped` hears who is gone."""
+
+    def __init__(self, clock: Callable[[], float], dropped: Callable[[str], object] = str) -> None:
+        self._clock = clock
+        self._dropped = dropped
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        """The longest silent first."""
+        self._published = Meter(PUBLISHED_PER_MINUTE, clock)
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        self.expire()
+        return len(self._entries)
+
+    def peers(self) -> list[Presence]:
+        """The last sign of each, by label."""
+        self.expire()
+        return sorted((entry.said for entry in self._entries.values()), key=lambda said: (said.label.lower(), said.peer_id))
+
+    def admit(self, source: str) -> None:
+        """Count a sign from an address, whatever it is. Raises `TooOften`."""
+        if not self._published.take(source):
+            raise TooOften
+
+    def post(self, source: str, said: Presence) -> Presence | None:
+        """A sign from an address; gives what is handed on, if anything is. Raises `NotAnAddress` when it is of no peer, and `BoardFull`."""
+        peer_id(said.peer_id)
+        self.expire()
+        said = msgspec.structs.replace(said, verified=False)
+        if said.type == "offline":
+            return said if self._goodbye(source, said.peer_id) else None
+        if said.type != "punch":
+            self._keep(source, said)
+        return said
+
+    def expire(self) -> None:
+        """Drop whoever was silent too long."""
+        limit = self._clock() - SILENT_SECONDS
+        while self._entries and next(iter(self._entries.values())).at <= limit:
+            self._drop(next(iter(self._entries)))
+
+    def _keep(self, source: str, said: Presence) -> None:
+        now = self._clock()
+        known = self._entries.get(said.peer_id)
+        entry = known or _Entry(said, now)
+        size = len(write(said))
+        if self._bytes - entry.size + size > PEERS_BYTES_MAX and known is not None:
+            said, size = known.said, known.size  # whoever is here stays, with the text there was room for
+        if known is None and (len(self._entries) >= PEERS_MAX or self._bytes + size > PEERS_BYTES_MAX):
+            raise BoardFull
+        entry.said, entry.at = said, now
+        entry.sources.pop(source, None)
+        entry.sources[source] = now
+        if len(entry.sources) > SOURCES_MAX:
+            entry.sources.popitem(last=False)
+        self._bytes += size - entry.size
+        entry.size = size
+        self._entries[said.peer_id] = entry
+        self._entries.move_to_end(said.peer_id)
+
+    def _goodbye(self, source: str, peer: str) -> bool:
+        """Whether the peer is gone by its own word, as far as an address is one."""
+        entry = self._entries.get(peer)
+        if entry is None:
+            return False
+        limit = self._clock() - SILENT_SECONDS
+        if any(at > limit for other, at in entry.sources.items() if other != source):
+            return False
+        self._drop(peer)
+        return True
+
+    def _drop(self, peer: str) -> None:
+        self._bytes -= self._entries.pop(peer).size
+        self._dropped(peer)

@@ -1,0 +1,96 @@
+"""The relay beside a rendezvous server: a libp2p host whose id is made anew with every start, and what is said of it over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import math
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from goop2.config import Address
+from goop2.folder.identity import ephemeral
+from goop2.net.faults import PortTaken
+from goop2.net.guest import Guest, open_guest
+from goop2.net.host import ALL_ADDRESSES, Host, open_host
+from goop2.net.limits import MEGABYTE_BYTES, Limits
+from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
+from goop2.peers.discovery.discovery import real_addresses
+from goop2.web.http.listeners import DoorError
+
+RELAY_LIMITS: Final = Limits(
+    connections=512,
+    connections_per_address=32,
+    streams_per_minute_and_peer=600,
+    bytes_per_minute_and_peer=128 * MEGABYTE_BYTES,
+    buffered_bytes=256 * MEGABYTE_BYTES,
+)
+"""Of the host: places are connections that stay, and 64 circuits may hold two windows each."""
+_NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
+
+
+class SaidRelay(msgspec.Struct, frozen=True):
+    """What `GET /relay` answers. Existing peers read the seconds as integers and have no relay at all where one is written as 5.0."""
+
+    peer_id: str
+    addrs: tuple[str, ...]
+    cleanup_delay_sec: int
+    """How soon the place of a peer that is gone is free."""
+    reservation_sec: int
+    circuit_sec: int
+    circuit_bytes: int
+
+
+class RelayBeside:
+    """A relay that runs."""
+
+    def __init__(self, host: Host, relay: Relay) -> None:
+        self._host = host
+        self.relay = relay
+
+    def said_to(self, name: str) -> SaidRelay:
+        """What is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
+        limits = self.relay.places.limits
+        by_name = _way(name, self._host.port) if any(f"/{ALL_ADDRESSES}/" in address for address in self._host.addresses) else None
+        addresses = dict.fromkeys(
+            [f"{by_name}/p2p/{self._host.peer_id}", *addresses_of(self._host)] if by_name else addresses_of(self._host)
+        )
+        return SaidRelay(
+            self._host.peer_id,
+            tuple(addresses),
+            math.ceil(CLEANUP_SECONDS),
+            int(limits.place_seconds),
+            int(limits.circuit_seconds),
+            limits.circuit_bytes,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_beside(address: Address, guest: Guest | None = None) -> AsyncIterator[RelayBeside]:
+    """Be a relay on an IPv4 address until the block is left. `guest`: trio beside this loop, where it runs already. Raises `DoorError`."""
+    async with contextlib.AsyncExitStack() as stack:
+        trio = await stack.enter_async_context(open_guest()) if guest is None else guest
+        try:
+            host = await stack.enter_async_context(open_host(trio, ephemeral(), address.port, RELAY_LIMITS, address.host))
+        except PortTaken:
+            raise DoorError(
+                f"no relay can be opened on {address} (the port is taken or not allowed): choose another with --relay"
+            ) from None
+        relay = await stack.enter_async_context(open_relay(trio, host, lambda: addresses_of(host)))
+        yield RelayBeside(host, relay)
+
+
+def addresses_of(host: Host) -> list[str]:
+    """Where it can be dialled, as far as this machine knows."""
+    return list(real_addresses(host))
+
+
+def _way(name: str, port: int) -> str | None:
+    """To a name or an IP address, as a multiaddr; None when it is neither."""
+    with contextlib.suppress(ValueError):
+        ip = ipaddress.ip_address(name)
+        return f"/ip{ip.version}/{ip}/tcp/{port}" if ip.version == 4 else None
+    return f"/dns4/{name.lower()}/tcp/{port}" if _NAME.fullmatch(name.lower()) else None

@@ -1,0 +1,72 @@
+"""A rendezvous server on an address, until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from goop2.config import Address
+from goop2.rendezvous.http import Rendezvous
+from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX
+from goop2.web.http.listeners import BACKLOG, BoundDoor, DoorError, is_loopback
+from goop2.web.http.origins import Door
+from goop2.web.http.server import serve
+from goop2.web.http.timeout_protocol import PatientProtocol
+
+if TYPE_CHECKING:
+    from goop2.net.guest import Guest
+    from goop2.rendezvous.relay_server import RelayBeside
+
+
+@contextlib.asynccontextmanager
+async def open_rendezvous(address: Address, relay: Address | None = None, guest: Guest | None = None) -> AsyncIterator[str]:
+    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `DoorError`.
+
+    `guest`: trio beside this loop, where it runs already; a thread can have one.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        sock = stack.enter_context(contextlib.closing(_bound(address)))
+        port = sock.getsockname()[1]
+        rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay, guest)) if relay else None)
+        door = BoundDoor(Door("", port, opened=not is_loopback(address.host)), (sock,))
+        async with serve(
+            [(door, rendezvous.app)], rendezvous.announcements.stop, LocalProtocol if not door.door.opened else OpenedProtocol
+        ):
+            yield f"http://{Address(address.host, port)}"
+
+
+class LocalProtocol(PatientProtocol):
+    """A connection from this machine, or from a proxy on it."""
+
+    @property
+    def connections_max(self) -> int:
+        """How many there may be at this server."""
+        return CONNECTIONS_MAX
+
+
+class OpenedProtocol(LocalProtocol):
+    """A connection from anywhere."""
+
+    connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
+
+
+def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayBeside]:
+    # Here, because a server without one should not load libp2p for it.
+    from goop2.rendezvous.relay_server import open_beside
+
+    return open_beside(address, guest)
+
+
+def _bound(address: Address) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        both = family == socket.AF_INET6 and address.host == "::"
+        sock = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        why = "another program listens there already" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
+        raise DoorError(f"no rendezvous server can be opened on {address} ({why}): choose another with --http") from None
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,110 @@
+"""The host function of a worker: what a script asks for beyond its own VM.
+
+Every answer is (shape, value...), as calls.lua explains, and nothing is ever raised: a Python
+exception that crossed would be a Python object in a script's hands. Operations of the peer are
+passed on over the socket, those of the database are in data.py; this file knows no operation's meaning.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+from goop2.sandbox.data_calls import Data, Entry
+from goop2.sandbox.messages import Answer, CallTime, HostCall, Invoke, Log, Scalar
+
+LOG_LINES_MAX = 200
+LOG_MAX_BYTES = 64 * 1024
+"""Beyond these a run's lines stay here; the one that crosses is still sent, so that the peer can mark the cut."""
+CALLS_RECORDED_MAX = 200
+"""Host calls of one run that are kept with their times; later ones only count against the limits."""
+
+RAISE = b"!"
+PLAIN = b"v"
+
+_LEVELS: Final[dict[bytes, Literal["info", "warn", "error"]]] = {b"print": "info", b"info": "info", b"warn": "warn", b"error": "error"}
+
+Send = Callable[[Log | HostCall], None]
+Receive = Callable[[], Answer]
+Operation = Callable[..., tuple[Scalar, ...]]
+
+
+class Host:
+    """Callable from Lua as host(operation, ...). One per worker; `begin` before each run."""
+
+    def __init__(self, send: Send, receive: Receive, peer_operations: tuple[str, ...], data: Data | None = None) -> None:
+        self._data = data
+        self._send = send
+        self._receive = receive
+        self._peer_operations = frozenset(name.encode() for name in peer_operations)
+        self._operations: dict[bytes, Operation] = {b"log": self._log}
+        self._entries: dict[bytes, Entry] = data.entries if data else {}
+        self._forget()
+
+    def begin(self, invoke: Invoke) -> None:
+        """A run begins, and nothing is left of the last one."""
+        self._forget()
+        if self._data is not None:
+            self._data.begin(invoke)
+
+    def _forget(self) -> None:
+        self._started = time.monotonic()
+        self._room_lines = LOG_LINES_MAX
+        self._room_bytes = LOG_MAX_BYTES
+        self._calls: list[CallTime] = []
+
+    def end(self) -> None:
+        """The run is over."""
+        if self._data is not None:
+            self._data.end()
+
+    @property
+    def calls(self) -> tuple[CallTime, ...]:
+        """The host calls of this run, with their times."""
+        return tuple(self._calls)
+
+    def __call__(self, operation: bytes, *arguments: Scalar) -> tuple[Scalar, ...]:
+        """Do `operation` here or through the peer. Never raises."""
+        try:
+            local = self._operations.get(operation)
+            if local is not None:
+                return local(*arguments)
+            entry = self._entries.get(operation)
+            if entry is not None:
+                return self._stored(operation, entry, arguments)
+            if operation in self._peer_operations:
+                return self._passed_on(operation.decode(), arguments)
+            return RAISE, b"goop.%s is not available" % operation.split(b".")[0]
+        except Exception as error:  # the wall: nothing but values may cross
+            return RAISE, f"{type(error).__name__} in the host".encode()
+
+    def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        assert self._data is not None
+        begun = time.monotonic()
+        answer = self._data(operation, entry, arguments)
+        self._record(operation.decode(), begun)
+        return answer
+
+    def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        if self._data is not None and self._data.transaction:
+            return RAISE, b"goop.%s is not available inside goop.db.transaction" % operation.encode()
+        begun = time.monotonic()
+        self._send(HostCall(operation, arguments))
+        answer = self._receive()
+        self._record(operation, begun)
+        return answer.shape, *answer.values
+
+    def _record(self, operation: str, begun: float) -> None:
+        if len(self._calls) < CALLS_RECORDED_MAX:
+            milliseconds = 1000.0
+            self._calls.append(CallTime(operation, (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds))
+
+    def _log(self, level: Scalar, text: Scalar) -> tuple[Scalar, ...]:
+        if not isinstance(level, bytes) or not isinstance(text, bytes):
+            raise TypeError("log takes two strings")
+        if self._room_lines >= 0 and self._room_bytes >= 0:
+            self._room_lines -= 1
+            self._room_bytes -= len(text)
+            self._send(Log(_LEVELS[level], text.decode("utf-8", "replace")))
+        return PLAIN, None

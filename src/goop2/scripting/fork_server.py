@@ -1,0 +1,138 @@
+"""The peer's handle on the nursery: start it, ask it for workers, hear of their end, start it again.
+
+The nursery itself is goop2.sandbox.fork_server, another process. This file knows sockets and processes,
+and neither scripts nor invocations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
+
+ENVIRONMENT: Final = {
+    # A VM is a thousand small allocations made and freed again: with malloc's usual cache of 7 a size they cost a third
+    # more. 500 serve nearly all of them (300 left a twelfth of a short data function to the slow way); thousands would keep tens of
+    # megabytes after one large script.
+    # Without a fixed threshold the first large block that is freed makes malloc keep all larger ones in its heap; the stacks
+    # of deep recursions then leave holes that nothing fits into, until the process is at its bound for good.
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=500:glibc.malloc.mmap_threshold=131072",
+}
+"""The whole environment of the nursery and its workers."""
+
+COMMAND: Final = (sys.executable, "-I", "-m", "goop2.sandbox.fork_server")
+"""What starts the nursery; its descriptor follows."""
+
+MESSAGE_MAX_BYTES = 4096
+
+log = structlog.get_logger(__name__)
+_decoder = msgspec.msgpack.Decoder[FromNursery](FromNursery)
+
+
+class NurseryLost(Exception):
+    """The nursery ended; its workers end with it."""
+
+
+class Nursery:
+    """One nursery process. `on_exit(pid, status)` hears of every worker that was reaped."""
+
+    def __init__(self, setup: Setup, on_exit: Callable[[int, int], None]) -> None:
+        self._setup = setup
+        self._on_exit = on_exit
+        self._pending: deque[asyncio.Future[tuple[int, int]]] = deque()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the process; it is asked for workers right away and answers when it is ready."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [*COMMAND, str(theirs.fileno())],  # and nothing of the peer: its arguments are in every worker's memory
+                env=dict(os.environ) if "environment" in self._setup.skip_layers else ENVIRONMENT,
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C in the terminal is the peer's to handle
+            )
+        ours.send(msgspec.msgpack.encode(self._setup))
+        ours.setblocking(False)
+        self._control = ours
+        asyncio.get_running_loop().add_reader(ours, self._receive)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
+    async def spawn(self) -> tuple[socket.socket, int, int]:
+        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `NurseryLost`."""
+        if self._control is None:
+            raise NurseryLost("the nursery is not running")
+        ours, theirs = socket.socketpair()
+        answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+            self._pending.append(answered)
+            pid, pidfd = await answered
+        except OSError as error:
+            ours.close()
+            raise NurseryLost(str(error)) from error
+        except BaseException:
+            ours.close()
+            if answered.done() and not answered.cancelled() and answered.exception() is None:
+                os.close(answered.result()[1])  # answered and cancelled in one turn of the loop
+            raise
+        ours.setblocking(False)
+        return ours, pid, pidfd
+
+    def stop(self) -> None:
+        """End the nursery and, by that, every worker. Idempotent."""
+        control, process = self._control, self._process
+        self._control = self._process = None
+        if control is not None:
+            asyncio.get_running_loop().remove_reader(control)
+            control.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+        while self._pending:
+            waiting = self._pending.popleft()
+            if not waiting.done():
+                waiting.set_exception(NurseryLost("the nursery stopped"))
+
+    def _receive(self) -> None:
+        assert self._control is not None
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_MAX_BYTES, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            log.error("nursery ended", pid=self.pid)
+            self.stop()
+            return
+        message = _decoder.decode(data)
+        if isinstance(message, Spawned):
+            self._deliver(message.pid, descriptors[0])
+        elif isinstance(message, Exited):
+            self._on_exit(message.pid, message.status)
+
+    def _deliver(self, pid: int, pidfd: int) -> None:
+        waiting = self._pending.popleft()
+        if waiting.done():
+            os.close(pidfd)  # nobody waits any more: the worker ends with its socket
+        else:
+            waiting.set_result((pid, pidfd))

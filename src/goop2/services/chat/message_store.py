@@ -1,0 +1,222 @@
+"""Who keeps the messages: a thread and a connection of its own, so that no script, page or query stands before a message.
+
+What is awaited here is committed when it comes back. At most WAITING_MAX wait; beyond it a message is refused, which its sender hears.
+What others send is in a budget (quotas.py): whoever is over one gives up the oldest messages in it, in the same transaction. A database
+that is damaged or cannot be opened stops no start: each message is refused with the reason until it can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from goop2.services.chat.limits import MESSAGE_OVERHEAD_BYTES
+from goop2.services.chat.quotas import CONTACT, Budgets
+from goop2.storage import messages
+from goop2.storage.database import Database, open_database
+from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.file_quota import CARELESS, FileCare
+from goop2.storage.messages import Charge, Conversation, Message
+
+WAITING_MAX: Final = 1000
+"""Messages waiting to be kept. One takes less than a millisecond, and at most a second behind a script's transaction."""
+CONTACTS_REMEMBERED: Final = 4096
+"""Peers of whom it is remembered whether the owner has written to them; beyond that it is looked up again."""
+CONVERSATIONS_MAX: Final = 500
+PAGE_MAX: Final = 200
+
+T = TypeVar("T")
+
+
+class KeeperBusy(StorageError):
+    """Too many messages wait to be kept."""
+
+
+class Keeper:
+    """The messages of one peer, whose id is `self_id`."""
+
+    def __init__(self, path: Path, self_id: str = "", care: FileCare = CARELESS) -> None:
+        self._path = path
+        self._care = care
+        self._self_id = self_id
+        self._thread = ThreadPoolExecutor(1, "goop2-chat")
+        self._waiting = 0
+        self._database: Database | None = None
+        self._budgets: Budgets | None = None
+        """None: to be counted anew."""
+        self._contacts: dict[str, bool] = {}
+        self.removed = 0
+        """Messages of others that were removed to make room, since the start."""
+
+    async def open(self) -> str:
+        """Open the database; return why it cannot be used now, "" when it can."""
+        try:
+            await self._do(self._opened)
+        except StorageError as error:
+            return str(error)
+        return ""
+
+    async def close(self) -> None:
+        """Keep what waits, then close."""
+        if self._database is not None:
+            await self._do(self._database.close)
+        self._thread.shutdown()
+
+    async def add(
+        self,
+        peer: str,
+        sender: str,
+        content: str,
+        timestamp: int,
+        *,
+        wire_id: str = "",
+        state: str = "",
+        charged: tuple[str, str] | None = None,
+    ) -> Message | None:
+        """Keep a message (`messages.add`). Raises `StorageError`.
+
+        `charged`: whose doing it is, (sender, origin); None for the owner's own.
+        """
+        return await self._do(lambda: self._add(peer, sender, content, timestamp, wire_id, state, charged))
+
+    async def forget(self, peer: str) -> int:
+        """Remove the conversation with a peer; return how many messages it had. Raises `StorageError`."""
+        return await self._do(lambda: self._forget([peer]))
+
+    async def forget_strangers(self) -> int:
+        """Remove every conversation in which the owner has written nothing; return how many messages these had. Raises `StorageError`."""
+        return await self._do(lambda: self._forget(messages.strangers(self._opened(), self._self_id)))
+
+    async def mark(self, number: int, state: str, unless: str | None = None) -> bool:
+        """How the delivery of a message stands now (`messages.mark`)."""
+        return await self._do(lambda: messages.mark(self._opened(), number, state, unless))
+
+    async def mark_shown(self, numbers: Sequence[int], state: str) -> list[str]:
+        """Messages that came in are on a page (`messages.mark_shown`)."""
+        return await self._do(lambda: messages.mark_shown(self._opened(), numbers, state))
+
+    async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> Message | None:
+        """The same by its id on the wire."""
+        return await self._do(lambda: messages.mark_by_wire_id(self._opened(), sender, peer, wire_id, state))
+
+    async def page(self, peer: str, before: int | None = None, limit: int = PAGE_MAX) -> list[Message]:
+        """The newest messages with a peer, older than the message `before`; oldest first."""
+        return await self._do(lambda: messages.page(self._opened(), peer, before, min(limit, PAGE_MAX)))
+
+    async def conversations(self) -> list[Conversation]:
+        """With whom there are messages, the latest first."""
+        return await self._do(lambda: messages.conversations(self._opened(), CONVERSATIONS_MAX))
+
+    def _opened(self) -> Database:
+        """Return the open database; what could not be opened is tried again. Raises `StorageError`."""
+        if self._database is not None:
+            return self._database
+        database = open_database(self._path, guarded=False, care=self._care)
+        try:
+            messages.lay_out(database)
+            with contextlib.suppress(FileFault):  # where a page is damaged, the others are still read and written
+                messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
+            self._budgets = self._counted(database)
+            while (over := self._budgets.over_all()) is not None:
+                with database.atomic():
+                    if not self._make_room(database, self._budgets, over):
+                        break
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+        return database
+
+    @staticmethod
+    def _counted(database: Database) -> Budgets:
+        return Budgets((charge.sender, charge.origin, charge.bytes) for charge in messages.charges(database))
+
+    def _add(
+        self, peer: str, sender: str, content: str, timestamp: int, wire_id: str, state: str, charged: tuple[str, str] | None
+    ) -> Message | None:
+        database = self._opened()
+        budgets = self._budgets = self._budgets or self._counted(database)
+        try:
+            with database.atomic():
+                if charged is None:
+                    message = messages.add(database, peer, sender, content, timestamp, wire_id=wire_id, state=state)
+                    self._note_contact(database, budgets, peer)
+                else:
+                    message = self._add_charged(database, budgets, peer, sender, content, timestamp, wire_id, state, charged)
+        except BaseException:
+            self._budgets = None  # what was counted may not be so: it was not committed
+            self._contacts.clear()
+            raise
+        return message
+
+    def _add_charged(
+        self,
+        database: Database,
+        budgets: Budgets,
+        peer: str,
+        sender: str,
+        content: str,
+        timestamp: int,
+        wire_id: str,
+        state: str,
+        charged: tuple[str, str],
+    ) -> Message | None:
+        whose, network = charged
+        origin = CONTACT if self._is_contact(database, whose) else network or whose
+        charge = Charge(whose, origin, len(content.encode("utf-8", "replace")) + MESSAGE_OVERHEAD_BYTES)
+        message = messages.add(database, peer, sender, content, timestamp, wire_id=wire_id, state=state, charge=charge)
+        if message is not None:
+            budgets.add(whose, origin, charge.bytes)
+            while (over := budgets.over(whose, origin)) is not None:
+                if not self._make_room(database, budgets, over):
+                    break
+        return message
+
+    def _make_room(self, database: Database, budgets: Budgets, over: tuple[str, str, int]) -> bool:
+        """Return whether there was something to remove; else another program has removed it, and everything is counted anew."""
+        sender, origin, size = over
+        number, freed = messages.remove_oldest(database, sender, origin, size)
+        budgets.add(sender, origin, -freed)
+        self.removed += number
+        if not number:
+            self._budgets = None
+        return number > 0
+
+    def _is_contact(self, database: Database, peer: str) -> bool:
+        known = self._contacts.get(peer)
+        if known is None:
+            if len(self._contacts) >= CONTACTS_REMEMBERED:
+                self._contacts.clear()
+            known = self._contacts[peer] = messages.has_written_to(database, self._self_id, peer)
+        return known
+
+    def _note_contact(self, database: Database, budgets: Budgets, peer: str) -> None:
+        """The owner has written to a peer: whatever that one sent is a contact's from now on."""
+        if peer == self._self_id or self._contacts.get(peer):
+            return
+        for before in messages.recharge(database, peer, CONTACT):
+            budgets.add(peer, before.origin, -before.bytes)
+            budgets.add(peer, CONTACT, before.bytes)
+        self._contacts[peer] = True
+
+    def _forget(self, peers: Sequence[str]) -> int:
+        database = self._opened()
+        self._budgets = None
+        self._contacts.clear()
+        return sum([messages.forget(database, peer) for peer in peers])
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        if self._waiting >= WAITING_MAX:
+            raise KeeperBusy("too many messages wait to be kept; try again later")
+        self._waiting += 1
+        under_way = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        under_way.add_done_callback(self._done)
+        # Shielded: that nobody waits for it any more does not undo it.
+        return await asyncio.shield(under_way)
+
+    def _done(self, _future: asyncio.Future[T]) -> None:
+        self._waiting -= 1

@@ -1,0 +1,315 @@
+"""Chat: what somebody says is kept, told to whoever listens, and answered by the engine when it begins with `!`.
+
+What others say is bounded by messages a minute (limits.py) and by bytes kept (quotas.py); whoever is refused is told so.
+
+Three ways in: `say`, somebody on this machine or on a page talks with this peer; `send`, the owner writes to another peer; `receive`,
+another peer has written, known by the id its connection proved. Who carries a message to another peer is lent (`Carry`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.scripting.command_text import is_command
+from goop2.scripting.engine import Engine, Reply
+from goop2.scripting.invocation import Caller
+from goop2.scripting.rate_limit import RateLimiter
+from goop2.scripting.subscribers import Subscribers
+from goop2.services.chat.limits import (
+    BUSY_RETRY_SECONDS,
+    OF_ALL_A_MINUTE,
+    PER_CALLER_A_MINUTE,
+    PER_ID_IN_A_CROWD_A_MINUTE,
+    PER_ORIGIN_A_MINUTE,
+    REFUSALS_TOLD_SECONDS,
+)
+from goop2.services.chat.message_store import Keeper
+from goop2.storage.errors import StorageError
+from goop2.storage.messages import Message
+
+CONTENT_MAX_BYTES: Final = 64 * 1024
+"""One message. A command's arguments may be longer where they are not kept, on the command line."""
+SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
+SHOWN: Final = "shown"
+"""Of a message that came in: a page of the owner's has it, and its sender was told."""
+ANSWERING_MAX: Final = 256
+"""Commands of other peers under way; the pool's line is as long."""
+RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"
+_MILLISECONDS: Final = 1000
+
+Carry = Callable[[str, str, str, int], Awaitable[None]]
+"""(peer, wire id, content, timestamp) → taken by the peer, or raises `Undelivered`."""
+TellShown = Callable[[str, Sequence[str]], None]
+"""Tells a peer that a browser here has its messages with these wire ids."""
+
+
+class Undelivered(Exception):
+    """A message did not reach its peer, or was refused there; why, in a sentence. `code` is an error class of behaviour.md."""
+
+    def __init__(self, message: str, code: str = "unavailable", retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ChatError(Exception):
+    """A message was not taken; why, in a sentence."""
+
+
+class ChatRefusedError(ChatError):
+    """A message is none that is wrong, but is not taken now. `code` is rate_limited or unavailable."""
+
+    def __init__(self, message: str, code: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A message was kept, or its delivery stands otherwise (`changed`)."""
+
+    message: Message
+    changed: bool = False
+    reply: bool = False
+    """This peer's answer to somebody who talks with it here."""
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What another peer said to everybody. It is not kept."""
+
+    sender: str
+    content: str
+
+
+class Refusals(msgspec.Struct):
+    """Messages of others that were not taken since the start, for Home and the log."""
+
+    count: int = 0
+    last_at: float = 0.0
+    """Seconds since 1970."""
+    last_reason: str = ""
+
+
+async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
+    """Carries nothing."""
+    raise Undelivered("this peer is not on the network")
+
+
+class Chat:
+    """The direct messages of one peer."""
+
+    def __init__(self, self_id: str, engine: Engine, keeper: Keeper) -> None:
+        self._self_id = self_id
+        self._engine = engine
+        self._keeper = keeper
+        self._caller_of: Callable[[str], Caller] = Caller
+        self._subscribers: Subscribers[Said] = Subscribers()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._showing: set[asyncio.Task[None]] = set()
+        self._log = structlog.get_logger("goop2.services.chat").bind()
+        self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self._origin_rate = RateLimiter(PER_ORIGIN_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self._crowd_rate = RateLimiter(PER_ID_IN_A_CROWD_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
+        self.problem = ""
+        """Why messages cannot be kept, as it was found at the start; "" when they can."""
+        self.refusals = Refusals()
+        self._told_at = -REFUSALS_TOLD_SECONDS
+        self._carry_to: Carry = no_network
+        self._tell_shown: TellShown | None = None
+
+    def join(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
+        """From now on messages to other peers go by `carry`, and `caller_of` says who a peer is to the scripts."""
+        self._carry_to, self._caller_of, self._tell_shown = carry, caller_of, tell_shown
+
+    def part(self) -> None:
+        """There is no network any more."""
+        self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
+
+    def subscribe(self, callback: Callable[[Said], None]) -> Callable[[], None]:
+        """Hear of every message from now on; gives the function that ends it."""
+        return self._subscribers.add(callback)
+
+    async def messages(self, peer: str, before: int | None = None) -> list[Message]:
+        """The newest messages with a peer, older than the message `before`; oldest first. Raises `StorageError`."""
+        return await self._keeper.page(peer, before)
+
+    async def conversations(self) -> list[tuple[str, int, Message]]:
+        """(peer, number of messages, the last one), the latest first. Raises `StorageError`."""
+        return [(each.peer, each.messages, each.last) for each in await self._keeper.conversations()]
+
+    @property
+    def removed(self) -> int:
+        """Return how many messages of others were removed since the start, to make room for newer ones."""
+        return self._keeper.removed
+
+    async def forget(self, peer: str) -> int:
+        """Remove the conversation with a peer; return how many messages it had. Raises `StorageError`."""
+        return await self._keeper.forget(peer)
+
+    async def forget_strangers(self) -> int:
+        """Remove every conversation in which the owner has written nothing; return how many messages these had. Raises `StorageError`."""
+        return await self._keeper.forget_strangers()
+
+    async def say(self, caller: Caller, content: str) -> Reply:
+        """Something `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
+        check(content)
+        charged = None if caller.owner else (caller.id, caller.address)
+        with self._counting_refusals(owner=caller.owner):
+            if not caller.owner:
+                self._check_rate(caller.id, caller.address)
+            await self._keep(caller.id, caller.id, content, _now(), charged=charged)
+        if not is_command(content):
+            return Reply("")
+        reply = await self._engine.command(caller, content)
+        if reply.text:
+            await self._keep(caller.id, self._self_id, reply.text, _now(), charged=charged, reply=True)
+        return reply
+
+    async def send(self, peer: str, content: str) -> Message:
+        """Something the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
+        return (await self.deliver(peer, content))[0]
+
+    async def deliver(self, peer: str, content: str, charged: tuple[str, str] | None = None) -> tuple[Message, Undelivered | None]:
+        """As `send`; gives also why the message was not delivered. `charged`: whose budget it is in, None for the owner's own."""
+        check(content)
+        wire_id = str(uuid.uuid4())
+        message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
+        assert message is not None, "an id was drawn twice"
+        return await self._carry(message, wire_id)
+
+    async def receive(self, peer: str, wire_id: str, content: str, timestamp: int | None, origin: str = "") -> bool:
+        """Another peer has written; committed when this returns, then a command is answered. False when it was known already.
+
+        `origin`: the network its connection comes from. Raises `ChatError`, `StorageError`; then it must not be acknowledged.
+        """
+        check(content)
+        with self._counting_refusals():
+            self._check_rate(peer, origin)
+            if is_command(content) and len(self._answering) >= ANSWERING_MAX:
+                raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
+            message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
+        if message is not None and is_command(content):
+            task = asyncio.create_task(self._answer(peer, content, origin))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        return message is not None
+
+    def admit_broadcast(self, peer: str, content: str, origin: str = "") -> None:
+        """What another peer says to everybody, and nobody keeps, may be told. Raises `ChatError`; then it must not be acknowledged."""
+        check(content)
+        with self._counting_refusals():
+            self._check_rate(peer, origin)
+
+    async def delivered(self, peer: str, wire_id: str) -> None:
+        """The other side's browser has shown a message of ours."""
+        message = await self._keeper.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
+        if message is not None:
+            self._subscribers.tell(Said(message, changed=True))
+
+    def shown(self, messages: Iterable[Message]) -> None:
+        """A page of the owner's has these, all with one peer; who wrote them is told, once each."""
+        new = [each for each in messages if each.sender == each.peer and not each.state]
+        if new and self._tell_shown is not None:
+            task = asyncio.create_task(self._show(new, self._tell_shown))
+            self._showing.add(task)
+            task.add_done_callback(self._showing.discard)
+
+    async def close(self) -> None:
+        """End what is being answered, then keep what waits."""
+        ending = self._answering | self._showing
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        await self._keeper.close()
+
+    def _check_rate(self, caller: str, origin: str) -> None:
+        """Count a message of `caller` and of its network. Raises `ChatRefusedError`."""
+        wait = self._rate.check(caller, "", None)
+        if wait is None and origin:
+            wait = self._origin_rate.check(origin, "", None)
+            if wait is not None and self._crowd_rate.check(caller, "", None) is None:
+                wait = None
+        if wait is not None:
+            raise ChatRefusedError("too many messages; try again in a minute", RATE_LIMITED, wait)
+
+    @contextlib.contextmanager
+    def _counting_refusals(self, *, owner: bool = False) -> Iterator[None]:
+        """Note for the owner that a message was not taken, whoever sent it; one log line for many."""
+        try:
+            yield
+        except (ChatRefusedError, StorageError) as refusal:
+            if not owner:
+                self.refusals.count += 1
+                self.refusals.last_at, self.refusals.last_reason = time.time(), str(refusal)
+                if time.monotonic() - self._told_at >= REFUSALS_TOLD_SECONDS:
+                    self._told_at = time.monotonic()
+                    self._log.warning("messages of others are refused", refused=self.refusals.count, cause=str(refusal))
+            raise
+
+    async def _answer(self, peer: str, content: str, origin: str) -> None:
+        reply = await self._engine.command(self._caller_of(peer).coming_from(origin), content)
+        if reply.text:
+            try:
+                await self.deliver(peer, reply.text, charged=(peer, origin))
+            except Exception as error:
+                self._log.warning("a reply was not kept", peer=peer, cause=str(error))
+
+    async def _keep(
+        self,
+        peer: str,
+        sender: str,
+        content: str,
+        timestamp: int,
+        *,
+        wire_id: str = "",
+        state: str = "",
+        charged: tuple[str, str] | None = None,
+        reply: bool = False,
+    ) -> Message | None:
+        message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state, charged=charged)
+        if message is not None:
+            self._subscribers.tell(Said(message, reply=reply))
+        return message
+
+    async def _show(self, messages: list[Message], tell: TellShown) -> None:
+        try:
+            ids = await self._keeper.mark_shown([each.id for each in messages], SHOWN)
+        except StorageError as error:
+            self._log.warning("nobody was told that a message is shown", cause=str(error))
+        else:
+            if ids:
+                tell(messages[0].peer, ids)
+
+    async def _carry(self, message: Message, wire_id: str) -> tuple[Message, Undelivered | None]:
+        failure = None
+        try:
+            await self._carry_to(message.peer, wire_id, message.content, message.timestamp)
+        except Undelivered as error:
+            failure = error
+        message = replace(message, state=SENT if failure is None else f"{FAILED}: {failure}")
+        # Where a page over there is open, that it has the message may be known before that it was taken.
+        if await self._keeper.mark(message.id, message.state, unless=DELIVERED):
+            self._subscribers.tell(Said(message, changed=True))
+        return message, failure
+
+
+def check(content: str) -> None:
+    """Whether it is a message at all. Raises `ChatError`."""
+    size = len(content.encode("utf-8", "replace"))
+    if not content.strip():
+        raise ChatError("the message is empty")
+    if size > CONTENT_MAX_BYTES:
+        raise ChatError(f"the message is {size} bytes, the most is {CONTENT_MAX_BYTES}")
+
+
+def _now() -> int:
+    return int(time.time() * _MILLISECONDS)

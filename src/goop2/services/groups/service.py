@@ -1,0 +1,354 @@
+"""The groups of a peer while it runs: the state machine (services/groups/state.py), what of it is kept, and who is told.
+
+Knows neither pages nor libp2p: whoever brings the network lends it `post` and `carry`. Who may do what from a page is web/api/groups.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from goop2.net.faults import NetworkFault, NotAnAddress, Unreachable
+from goop2.protocols import listen, topics
+from goop2.scripting.invocation import ErrorCode
+from goop2.scripting.subscribers import Subscribers
+from goop2.services.groups.state import (
+    ID_MAX_CHARS,
+    NAME_MAX_CHARS,
+    NOT_FOUND,
+    REMOVED,
+    Change,
+    Groups,
+    Known,
+    NoSuchGroup,
+    NoSuchMember,
+    NotAMessage,
+    Outgoing,
+    TooManyGroups,
+)
+from goop2.storage import groups as kept
+from goop2.storage.database import Database, open_database
+from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.file_quota import CARELESS, FileCare
+
+JOIN_SECONDS: Final = 10.0
+"""For the host to let us in: a message there, and one back."""
+KEEP_SECONDS: Final = 1.0
+"""Between two writings of what changes by itself: members come and go."""
+INVITES_MAX: Final = 64
+INVITES_PER_PEER_MAX: Final = 8
+T = TypeVar("T")
+_CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
+
+Check = Callable[[str], object]
+"""Raises `NotAnAddress` for what is no peer's id."""
+
+
+class NotLetIn(NetworkFault):
+    """The host of the group says no."""
+
+
+class NotAGroup(NetworkFault):
+    """What was asked for can be no group."""
+
+
+_CODES: Final = (
+    (NoSuchGroup, ErrorCode.NOT_FOUND),
+    (NoSuchMember, ErrorCode.NOT_FOUND),
+    (NotLetIn, ErrorCode.FORBIDDEN),
+    (TooManyGroups, ErrorCode.BAD_REQUEST),
+    (NotAGroup, ErrorCode.BAD_REQUEST),
+    (NotAMessage, ErrorCode.BAD_REQUEST),
+    (NotAnAddress, ErrorCode.BAD_REQUEST),
+)
+"""What went wrong → its class; anything else is `unavailable`."""
+
+
+class Invited(msgspec.Struct, frozen=True):
+    """An invitation that came. Its text is another peer's."""
+
+    host: str
+    """Who sent it, which the connection proved, and hosts the group."""
+    group: str
+    name: str
+    type: str
+
+
+class Grouping:
+    """All groups of one peer."""
+
+    def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
+        self.groups = Groups(own_id, lambda: time.time_ns() // 1_000_000)
+        self._path = path
+        self._care = care
+        self._thread = ThreadPoolExecutor(1, "goop2-groups")
+        self._database: Database | None = None
+        self.problem = ""
+        """Why the groups cannot be read or kept; "" when they can."""
+        self._post: Callable[[Iterable[Outgoing]], None] | None = None
+        self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
+        self._check: Check = str
+        self._answers: dict[tuple[str, str], list[asyncio.Future[Change]]] = {}
+        self._invites: dict[tuple[str, str], Invited] = {}
+        self._invited: Subscribers[Invited] = Subscribers()
+        self._changed = False
+        self._unkept = False
+        """Something may not be written yet: a change, or a writing that was not seen to end."""
+        self._keeping: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("goop2.groups").bind()
+        self._end = self.groups.subscribe(self._take)
+
+    async def open(self) -> None:
+        """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
+        try:
+            hosted, joined, invites = await self._in_thread(self._open)
+        except StorageError as error:
+            self.problem = str(error)
+            return
+        own = self.groups.own_id
+        self.groups.restore(
+            [(Known(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
+            [Known(one.id, one.host, one.name, one.kind) for one in joined],
+        )
+        self._invites = {(one.host, one.id): Invited(one.host, one.id, one.name, one.kind) for one in invites}
+
+    async def close(self) -> None:
+        """Whatever has changed is kept."""
+        self._end()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._database is not None:
+            # A command beside the running peer has read what was then: it writes nothing over what the peer has kept since.
+            if self._unkept or self._post is not None:
+                with contextlib.suppress(StorageError):
+                    await self.keep()
+            await self._in_thread(self._database.close)
+        self._thread.shutdown()
+
+    def attach(
+        self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
+    ) -> None:
+        """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkFault`."""
+        self._post, self._carry, self._check = post, carry, check
+
+    def detach(self) -> None:
+        """It is no more."""
+        self._post = self._carry = None
+
+    # The owner's.
+
+    async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> Known:
+        """A group hosted here. Raises `NotAGroup`, `TooManyGroups` and `StorageError`."""
+        name, kind = " ".join(name.split()), " ".join(kind.split())
+        if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
+            raise NotAGroup(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
+        if not 0 <= max_members <= topics.MEMBERS_MAX:
+            raise NotAGroup(f"max_members is {max_members}; allowed is 0, for as many as there may be, to {topics.MEMBERS_MAX}")
+        known = self.groups.host(name, kind, max_members=max_members, volatile=volatile)
+        await self.keep()
+        return known
+
+    async def end(self, group: str) -> None:
+        """A group hosted here is over. Raises `NoSuchGroup`, `NotAGroup` (a listening session's has its end) and `StorageError`."""
+        if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
+            raise NotAGroup("the group of a listening session ends with the session: end that")
+        self._send_all(self.groups.close(group))
+        await self.keep()
+
+    async def remove(self, group: str, peer: str) -> None:
+        """A member is in a group hosted here no more, until it is invited. Raises `NoSuchGroup`, `NoSuchMember` and `StorageError`."""
+        self._send_all(self.groups.remove(group, peer))
+        await self.keep()
+
+    async def invite(self, group: str, peer: str) -> None:
+        """Tell a peer that it may join. Raises `NetworkFault`."""
+        if self._carry is None:
+            raise _not_up()
+        invitation = self.groups.invitation(group, peer)
+        self._keep_soon()
+        await self._carry(peer, topics.INVITE, invitation)
+
+    def invites(self) -> tuple[Invited, ...]:
+        """The last invitations that came to groups we are not in, the oldest first."""
+        joined = {(one.host, one.id) for one in self.groups.joined()}
+        return tuple(invited for place, invited in self._invites.items() if place not in joined)
+
+    def refuse(self, host: str, group: str) -> None:
+        """An invitation is not taken; whoever sent it does not hear of that. Raises `NoSuchGroup`."""
+        if self._invites.pop((host, group), None) is None:
+            raise NoSuchGroup(f"no invitation of {host[:ID_MAX_CHARS]} to the group {group[:ID_MAX_CHARS]!r} is here")
+        self._keep_soon()
+
+    def subscribe_invites(self, callback: Callable[[Invited], None]) -> Callable[[], None]:
+        """Hear of invitations; gives the function that ends it."""
+        return self._invited.add(callback)
+
+    # A member's.
+
+    async def join(self, host: str, group: str) -> Known:
+        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
+        if self._post is None:
+            raise _not_up()
+        self._check(host)
+        known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
+        asking = self.groups.join(host, group)
+        answer: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
+        waiting = self._answers.setdefault((host, group), [])
+        waiting.append(answer)
+        try:
+            self._post(asking)
+            async with asyncio.timeout(JOIN_SECONDS):
+                change = await answer
+        except TimeoutError:
+            if not known_before:
+                self._forget(host, group)
+            raise Unreachable(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
+        finally:
+            waiting.remove(answer)
+            if not waiting:
+                self._answers.pop((host, group), None)
+        if change.what != "joined":
+            said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
+            fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
+            raise fault(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
+        return change.group
+
+    def leave(self, host: str, group: str) -> None:
+        """Be there no more. Raises `NoSuchGroup`."""
+        self._send_all(self.groups.leave(host, group))
+
+    def send(self, host: str, group: str, payload: bytes) -> None:
+        """To everybody in it. Raises `NetworkFault`."""
+        if self._post is None:
+            raise _not_up()
+        self._post(self.groups.send(host, group, payload))
+
+    def ping(self, host: str, group: str) -> None:
+        """Ask the host for a sign; one that takes no message is gone. Raises `NoSuchGroup`."""
+        self._send_all(self.groups.ping(host, group))
+
+    # What the network brings.
+
+    def received(self, sender: str, said: topics.Group) -> None:
+        """A group message of a peer, which the connection proved."""
+        self._send_all(self.groups.received(sender, said))
+
+    def invited(self, sender: str, invite: topics.Invite) -> None:
+        """An invitation; only a group's host invites."""
+        if invite.host_peer_id not in ("", sender) or not 0 < len(invite.group_id) <= NAME_MAX_CHARS:
+            return
+        new = Invited(sender, invite.group_id, invite.group_name[:NAME_MAX_CHARS], invite.kind[:NAME_MAX_CHARS])
+        self._invites.pop((sender, new.group), None)
+        of_sender = [key for key in self._invites if key[0] == sender]
+        if len(of_sender) >= INVITES_PER_PEER_MAX:
+            del self._invites[of_sender[0]]
+        self._invites[sender, new.group] = new
+        if len(self._invites) > INVITES_MAX:
+            del self._invites[next(iter(self._invites))]
+        self._invited.tell(new)
+        self._keep_soon()
+
+    def gone(self, peer: str) -> None:
+        """A peer is offline."""
+        self._send_all(self.groups.gone(peer))
+
+    def back(self, peer: str) -> None:
+        """A peer is online."""
+        self._send_all(self.groups.back(peer))
+
+    def tick(self) -> None:
+        """To be called every second."""
+        self._send_all(self.groups.tick())
+
+    def _send_all(self, outgoing: Iterable[Outgoing]) -> None:
+        if self._post is not None:
+            self._post(outgoing)
+
+    def _forget(self, host: str, group: str) -> None:
+        with contextlib.suppress(NoSuchGroup):
+            self.leave(host, group)
+
+    def _take(self, change: Change) -> None:
+        if change.what in ("joined", "refused", "ended"):
+            for answer in self._answers.get((change.group.host, change.group.id), ()):
+                if not answer.done():
+                    answer.set_result(change)
+        if _settles_invitation(change):
+            self._invites.pop((change.group.host, change.group.id), None)
+        if change.what in _CHANGES_KEPT and not change.group.volatile:
+            self._keep_soon()
+
+    # What is kept.
+
+    async def keep(self) -> None:
+        """Write it down now. Raises `StorageError`."""
+        self._changed, self._unkept = False, True
+        groups = self.groups
+        hosted = [
+            kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id), groups.removed(one.id))
+            for one in groups.hosted()
+            if not one.volatile
+        ]
+        # Who has never let us in has no name yet.
+        joined = [kept.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
+        invites = [kept.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
+        await self._in_thread(lambda: kept.write(self._open_one, hosted, joined, invites))
+        self._unkept = self._changed
+
+    def _keep_soon(self) -> None:
+        self._changed = self._unkept = True
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
+
+    async def _keep_changes(self) -> None:
+        while self._changed:
+            try:
+                await self.keep()
+            except StorageError as error:
+                self._log.warning("the groups cannot be kept", why=str(error))
+            await asyncio.sleep(KEEP_SECONDS)
+
+    @property
+    def _open_one(self) -> Database:
+        if self._database is None:
+            raise FileFault(f"the groups cannot be kept: {self.problem}")
+        return self._database
+
+    def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
+        database = open_database(self._path, guarded=False, care=self._care)
+        try:
+            kept.lay_out(database)
+            found = kept.read(database)
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+        return found
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+def code_of(fault: NetworkFault | StorageError) -> ErrorCode:
+    """The class of what went wrong with a group."""
+    return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
+
+
+def _settles_invitation(change: Change) -> bool:
+    """A session's stays: its site offers it again to who has left it (peers/followed_session.py)."""
+    if change.what == "refused":
+        return change.refused.code in (NOT_FOUND, REMOVED)
+    return change.what == "joined" and not listen.is_session(change.group.id)
+
+
+def _not_up() -> Unreachable:
+    return Unreachable("this peer is not on the network yet; try again in a moment")

@@ -1,0 +1,444 @@
+"""Groups of peers: those hosted here and those joined elsewhere, as a state machine. Events in, messages to send out; no I/O, no clock.
+
+The host keeps the list. Who speaks is who the connection proved; what a payload claims is not looked at.
+
+    at the host    join → welcome to it and members to all, or error `full`, `not_found`;  leave, or gone → members to all
+                   msg of a member → to all other members;  msg of anybody else → nothing;  ping → pong
+                   a member removed → close to it alone and members to all others;  then join → error `removed`, msg or ping → close
+    at a member    welcome, members, meta, msg, state, close and error count only from the host that was asked to let us in
+
+The wire has no message for one member's removal: to it the group is over. It is let in again when it was invited anew.
+
+A member that is gone keeps its place (`away`) until it leaves, unless the group is volatile; a joined group whose host is gone is asked for
+again when that is back. In a listening session only its host speaks. The list goes to all at most once a second, and what one peer may
+change and say is counted: who storms is not answered.
+
+`Outgoing` messages are to be sent in their order (peers/outbox.py does).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from goop2.net.faults import NetworkFault
+from goop2.protocols import listen, topics
+from goop2.protocols.topics import MEMBERS_MAX, Group, Member, Members, Meta, Plain, Refused, Welcome
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.scripting.subscribers import Subscribers
+
+HOSTED_MAX: Final = 64
+JOINED_MAX: Final = 64
+"""Groups at a time; an owner opens a few."""
+JOINED_PER_HOST_MAX: Final = 8
+"""Of one host: its pages may ask, and must leave room for others."""
+ID_BYTES: Final = 8
+ID_MAX_CHARS: Final = 128
+NAME_MAX_CHARS: Final = 200
+PAYLOAD_MAX_BYTES: Final = 64 * 1024
+"""A message to a group: it goes to every member. A game's board is a few lines."""
+LIST_EVERY_MS: Final = 1000
+BUDGET_PER_MINUTE: Final = 1200
+"""Of one peer, over all groups: twenty messages a second, a drawing hand."""
+CHANGE_COSTS: Final = 40
+"""Joining or leaving, of the same: everybody is told."""
+TEMPLATE: Final = "template"
+"""The app type whose members the policy `group` means."""
+FULL: Final = "full"
+NOT_FOUND: Final = "not_found"
+REMOVED: Final = "removed"
+REMOVED_MAX: Final = 1024
+"""Remembered of a group; the last ones."""
+
+Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
+
+_REMOVED: Final = Refused(REMOVED, "the host has removed this peer")
+
+
+class TooManyGroups(NetworkFault):
+    """As many groups as there may be are open; the message says how many."""
+
+
+class NoSuchGroup(NetworkFault):
+    """The group is not hosted here, or not joined."""
+
+
+class NoSuchMember(NetworkFault):
+    """The peer is no member of the group."""
+
+
+class NotAMessage(NetworkFault):
+    """What was to be said to a group is too large."""
+
+
+class Outgoing(NamedTuple):
+    """A message to send to a peer."""
+
+    peer: str
+    topic: str
+    payload: bytes
+    """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A group as it is now. Names are untrusted text where another peer hosts it."""
+
+    id: str
+    host: str
+    """Peer id; the own one for a group hosted here."""
+    name: str = ""
+    kind: str = ""
+    """The app type: `template`, `listen`, or whatever its pages know."""
+    max_members: int = 0
+    """0: as many as there may be."""
+    volatile: bool = False
+    members: tuple[str, ...] = ()
+    """Peer ids in the order they joined; of those that are here."""
+    away: tuple[str, ...] = ()
+    """Of a group hosted here: members that are not here now, and have not left."""
+    joined: bool = True
+    """False while the host has not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something happened in a group."""
+
+    what: Kind
+    group: Known
+    sender: str = ""
+    """Of a msg or state: the peer that handed it to us, a member at the host, and at a member the host."""
+    payload: bytes = b"null"
+    """Of a msg or state: JSON."""
+    refused: Refused = field(default_factory=Refused)
+    """Why we are not let in, or why it is over as far as the host says: its text."""
+
+
+class Groups:
+    """All groups of this peer. `now_ms` gives milliseconds since 1970, for the list's `joined_at`."""
+
+    def __init__(self, own_id: str, now_ms: Callable[[], int]) -> None:
+        self.own_id = own_id
+        self._now_ms = now_ms
+        self._hosted: dict[str, Known] = {}
+        self._joined_at: dict[str, dict[str, int]] = {}
+        """Hosted group → member, here or away → when it came."""
+        self._removed: dict[str, dict[str, None]] = {}
+        """Hosted group → who was removed from it, the last one last."""
+        self._listed_at: dict[str, int] = {}
+        """Hosted group → when its list went to all."""
+        self._unlisted: set[str] = set()
+        """Hosted groups whose list is to go when a second is over since then."""
+        self._minute = 0
+        self._spent: Counter[str] = Counter()
+        """Peer → what it has taken of its budget this minute."""
+        self._joined: dict[tuple[str, str], Known] = {}
+        """By host and id: two hosts may have chosen the same id."""
+        self._subscribers: Subscribers[Change] = Subscribers()
+
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `callback` with every change from now on; gives the function that ends it."""
+        return self._subscribers.add(callback)
+
+    def hosted(self) -> tuple[Known, ...]:
+        """The groups of this peer."""
+        return tuple(self._hosted.values())
+
+    def joined(self) -> tuple[Known, ...]:
+        """The groups of others this peer is in or has asked to be in."""
+        return tuple(self._joined.values())
+
+    def is_member(self, peer: str, kind: str = TEMPLATE) -> bool:
+        """Whether a peer is a member of a group of this kind hosted here."""
+        return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
+
+    def members_since(self, group: str) -> dict[str, int]:
+        """Members of a group hosted here, here or away, and since when. Raises `NoSuchGroup`."""
+        self._hosted_here(group)
+        return dict(self._joined_at[group])
+
+    def removed(self, group: str) -> tuple[str, ...]:
+        """Who was removed from a group hosted here and not invited since. Raises `NoSuchGroup`."""
+        self._hosted_here(group)
+        return tuple(self._removed[group])
+
+    def was_removed(self, group: str, peer: str) -> bool:
+        """Whether a peer may not come back into a group hosted here."""
+        return peer in self._removed.get(group, ())
+
+    def restore(self, hosted: Iterable[tuple[Known, Mapping[str, int], Iterable[str]]], joined: Iterable[Known]) -> None:
+        """What was before this start, with members and who was removed: nobody is here yet."""
+        for group, members, removed in hosted:
+            self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
+            self._hosted[group.id] = replace(group, members=(), away=tuple(members))
+        self._joined.update({(group.host, group.id): replace(group, joined=False) for group in joined})
+
+    # As a host.
+
+    def host(
+        self, name: str, kind: str, *, max_members: int = 0, volatile: bool = False, group: str = "", take_part: bool = False
+    ) -> Known:
+        """A new group here. `take_part`: this peer is on its list. Raises `TooManyGroups`."""
+        if len(self._hosted) >= HOSTED_MAX:
+            raise TooManyGroups(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
+        id_ = group or secrets.token_hex(ID_BYTES)
+        if id_ in self._hosted:
+            raise TooManyGroups(f"a group {id_!r} is hosted here already")
+        self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
+        self._hosted[id_] = Known(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
+        self._subscribers.tell(Change("hosted", self._hosted[id_]))
+        return self._hosted[id_]
+
+    def invitation(self, group: str, peer: str) -> bytes:
+        """What a peer is sent that may join, though it was removed before; JSON. Raises `NoSuchGroup`."""
+        known = self._hosted_here(group)
+        self._removed[group].pop(peer, None)
+        return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile))
+
+    def change(self, group: str, name: str, max_members: int = 0) -> list[Outgoing]:
+        """Another name or bound; nobody is put out. Raises `NoSuchGroup`."""
+        known = self._hosted[group] = replace(self._hosted_here(group), name=name, max_members=max_members)
+        meta = Meta(known.name, known.kind, known.kind, known.max_members)
+        return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
+
+    def remove(self, group: str, peer: str) -> list[Outgoing]:
+        """One member is in it no more, and comes back by an invitation alone. Raises `NoSuchGroup` and `NoSuchMember`."""
+        known = self._hosted_here(group)
+        if peer == self.own_id or peer not in self._joined_at[group]:
+            raise NoSuchMember(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
+        self._removed[group][peer] = None
+        if len(self._removed[group]) > REMOVED_MAX:
+            del self._removed[group][next(iter(self._removed[group]))]
+        farewell = [self._farewell(group, peer)] if peer in known.members else []
+        return [*farewell, *self._without(known, peer, left=True)]
+
+    def close(self, group: str) -> list[Outgoing]:
+        """The group ends. Raises `NoSuchGroup`."""
+        known = self._hosted_here(group)
+        del self._hosted[group], self._joined_at[group], self._removed[group]
+        self._listed_at.pop(group, None)
+        self._unlisted.discard(group)
+        return self._told("ended", known, self._to_all(known, "close", topics.envelope("close", group, sender=self.own_id)))
+
+    # As a member.
+
+    def join(self, host: str, group: str) -> list[Outgoing]:
+        """Ask to be let in; `joined` or `refused` follows, or nothing. Raises `TooManyGroups`."""
+        if (host, group) not in self._joined:
+            if len(self._joined) >= JOINED_MAX:
+                raise TooManyGroups(f"{JOINED_MAX} groups are joined, the most there may be: leave one")
+            if sum(known == host for known, _ in self._joined) >= JOINED_PER_HOST_MAX:
+                raise TooManyGroups(f"{JOINED_PER_HOST_MAX} groups of {host} are joined, the most there may be of one peer: leave one")
+            if not group or len(group) > ID_MAX_CHARS or ":" in group:
+                raise NoSuchGroup(f"{group[:ID_MAX_CHARS]!r} is no group's id: 1 to {ID_MAX_CHARS} characters without a colon")
+            self._joined[host, group] = Known(group, host, joined=False)
+        return [self._enveloped(host, group, "join")]
+
+    def leave(self, host: str, group: str) -> list[Outgoing]:
+        """Be there no more. Raises `NoSuchGroup`."""
+        known = self._joined.pop((host, group), None)
+        if known is None:
+            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+        return self._told("ended", known, [self._enveloped(host, group, "leave")])
+
+    def ping(self, host: str, group: str) -> list[Outgoing]:
+        """Ask the host for a sign; one that takes no message is lost, and its groups are over. Raises `NoSuchGroup`."""
+        if (host, group) not in self._joined:
+            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+        return [self._enveloped(host, group, "ping")]
+
+    def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
+        """A message to everybody in a group, hosted here or joined; this peer does not get it back. Raises `NoSuchGroup`."""
+        if len(payload) > PAYLOAD_MAX_BYTES:
+            raise NotAMessage(f"the message has {len(payload)} bytes; the most is {PAYLOAD_MAX_BYTES}")
+        if host == self.own_id:
+            return self._to_all(self._hosted_here(group), "msg", payload)
+        if (host, group) not in self._joined or not self._joined[host, group].joined:
+            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+        return [Outgoing(host, topics.group_topic(group, "msg"), payload)]
+
+    # What comes.
+
+    def received(self, sender: str, said: Group) -> list[Outgoing]:
+        """A group message of a peer, which the connection proved; gives what to send because of it."""
+        if (sender, said.id) in self._joined:
+            return self._from_host(self._joined[sender, said.id], said)
+        if said.id in self._hosted:
+            return self._at_host(self._hosted[said.id], sender, said)
+        if said.type == "join" and self._affords(sender, CHANGE_COSTS):
+            return [self._refusal(sender, said.id, Refused(NOT_FOUND, "no such group is hosted here"))]
+        return []
+
+    def gone(self, peer: str) -> list[Outgoing]:
+        """A peer is offline: it is away from the groups here, and its own groups are over or away."""
+        for key, group in [(key, group) for key, group in self._joined.items() if key[0] == peer]:
+            if group.volatile or not group.name:  # what never let us in is not waited for
+                self._told("ended", self._joined.pop(key), [])
+            elif group.joined:
+                self._update("away", replace(group, joined=False, members=()))
+        return [sent for group in tuple(self._hosted.values()) if peer in group.members for sent in self._without(group, peer)]
+
+    def back(self, peer: str) -> list[Outgoing]:
+        """A peer is online: ask again to be let into its groups."""
+        return [self._enveloped(*key, "join") for key, group in self._joined.items() if key[0] == peer and not group.joined]
+
+    def tick(self) -> list[Outgoing]:
+        """To be called every second: the lists that wait."""
+        waiting, self._unlisted = self._unlisted, set()
+        return [sent for group in waiting for sent in self._list_to_all(self._hosted[group])]
+
+    # At the host.
+
+    def _at_host(self, group: Known, sender: str, said: Group) -> list[Outgoing]:
+        was_removed = self.was_removed(group.id, sender)
+        if not self._affords(sender, CHANGE_COSTS if was_removed or said.type in ("join", "leave") else 1):
+            return []
+        if was_removed:
+            return self._kept_out(group, sender, said)
+        if said.type == "join":
+            return self._with(group, sender)
+        if sender not in self._joined_at[group.id]:
+            return []
+        if said.type == "leave":
+            return self._without(group, sender, left=True)
+        # It is here, though it did not notice that we, or it, were away.
+        back = [] if sender in group.members else self._with(group, sender)
+        if said.type == "ping":
+            return [*back, self._enveloped(sender, group.id, "pong")]
+        if said.type == "msg" and isinstance(said.event, Plain) and _may_be_said(group, said.event.json):
+            self._subscribers.tell(Change("msg", group, sender, said.event.json))
+            return [*back, *self._to_all(group, "msg", said.event.json, without=sender)]
+        return back
+
+    def _affords(self, peer: str, cost: int) -> bool:
+        minute = self._now_ms() // 60_000
+        if minute != self._minute:
+            self._minute, self._spent = minute, Counter()
+        self._spent[peer] += cost
+        return self._spent[peer] <= BUDGET_PER_MINUTE
+
+    def _with(self, group: Known, peer: str) -> list[Outgoing]:
+        if peer in group.members:
+            return [self._welcome(group, peer)]
+        members = self._joined_at[group.id]
+        bound = min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
+        if peer not in members and len(members) >= bound:
+            return [self._refusal(peer, group.id, Refused(FULL, f"the group has {bound} members, the most there may be"))]
+        members.setdefault(peer, self._now_ms())
+        group = self._with_members(group, {*group.members, peer})
+        return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
+
+    def _kept_out(self, group: Known, peer: str, said: Group) -> list[Outgoing]:
+        """It asks again, or was away when it was removed and does not know."""
+        if said.type == "join":
+            return [self._refusal(peer, group.id, _REMOVED)]
+        return [self._farewell(group.id, peer)] if said.type in ("msg", "ping") else []
+
+    def _farewell(self, group: str, peer: str) -> Outgoing:
+        payload = topics.envelope("close", group, msgspec.json.encode(_REMOVED), self.own_id)
+        return Outgoing(peer, topics.group_topic(group, "close"), payload)
+
+    def _refusal(self, peer: str, group: str, why: Refused) -> Outgoing:
+        payload = topics.envelope("error", group, msgspec.json.encode(why), self.own_id)
+        return Outgoing(peer, topics.group_topic(group, "error"), payload)
+
+    def _without(self, group: Known, peer: str, *, left: bool = False) -> list[Outgoing]:
+        was_here = peer in group.members
+        if left or group.volatile:
+            del self._joined_at[group.id][peer]
+        group = self._with_members(group, {*group.members} - {peer})
+        return self._told("members", group, self._list_to_all(group) if was_here else [])
+
+    def _with_members(self, group: Known, here: set[str]) -> Known:
+        everybody = self._joined_at[group.id]
+        members, away = (tuple(peer for peer in everybody if (peer in here) is present) for present in (True, False))
+        self._hosted[group.id] = replace(group, members=members, away=away)
+        return self._hosted[group.id]
+
+    def _listed(self, group: Known) -> list[Member]:
+        return [Member(peer, msgspec.Raw(b"%d" % self._joined_at[group.id][peer])) for peer in group.members]
+
+    def _welcome(self, group: Known, peer: str) -> Outgoing:
+        welcome = Welcome(group.name, group.kind, group.kind, group.max_members, group.volatile, self._listed(group))
+        return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
+
+    def _list_to_all(self, group: Known, without: str = "") -> list[Outgoing]:
+        """Now, or when a second is over since the last time."""
+        if self._now_ms() - self._listed_at.get(group.id, -LIST_EVERY_MS) >= LIST_EVERY_MS:
+            self._listed_at[group.id] = self._now_ms()
+            return self._to_all(group, "members", msgspec.json.encode(Members(self._listed(group))), without)
+        self._unlisted.add(group.id)
+        return []
+
+    def _to_all(self, group: Known, type_: str, payload: bytes, without: str = "") -> list[Outgoing]:
+        topic = topics.group_topic(group.id, type_)
+        return [Outgoing(peer, topic, payload) for peer in group.members if peer not in (without, self.own_id)]
+
+    # At a member.
+
+    def _from_host(self, group: Known, said: Group) -> list[Outgoing]:
+        if said.type == "ping":
+            return [self._enveloped(group.host, group.id, "pong")]
+        if isinstance(said.event, Refused) or said.type == "close":
+            del self._joined[group.host, group.id]
+            refused = said.event if isinstance(said.event, Refused) else _why_over(said.event)
+            self._subscribers.tell(Change("refused" if said.type == "error" else "ended", group, refused=refused))
+        elif isinstance(said.event, Welcome):
+            self._update("joined", _welcomed(group, said.event))
+        elif not group.joined or not self._affords(group.host, 1):
+            # Who has not let us in has nothing to tell us, and a flood is not handed on.
+            return []
+        elif isinstance(said.event, Members):
+            self._update("members", replace(group, members=_ids(said.event.members)))
+        elif isinstance(said.event, Meta):
+            self._update("meta", replace(group, name=said.event.group_name[:NAME_MAX_CHARS], max_members=said.event.max_members))
+        elif said.type in ("msg", "state") and len(said.event.json) <= PAYLOAD_MAX_BYTES:
+            self._subscribers.tell(Change("msg" if said.type == "msg" else "state", group, group.host, said.event.json))
+        return []
+
+    def _update(self, what: Kind, group: Known) -> None:
+        self._joined[group.host, group.id] = group
+        self._subscribers.tell(Change(what, group))
+
+    # Both.
+
+    def _hosted_here(self, group: str) -> Known:
+        if group not in self._hosted:
+            raise NoSuchGroup(f"no group {group!r} is hosted here")
+        return self._hosted[group]
+
+    def _enveloped(self, peer: str, group: str, type_: str) -> Outgoing:
+        return Outgoing(peer, topics.group_topic(group, type_), topics.envelope(type_, group, sender=self.own_id))
+
+    def _told(self, what: Kind, group: Known, outgoing: list[Outgoing]) -> list[Outgoing]:
+        self._subscribers.tell(Change(what, group))
+        return outgoing
+
+
+def _welcomed(group: Known, said: Welcome) -> Known:
+    name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
+    volatile = said.volatile or kind == listen.APP_TYPE
+    return Known(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
+
+
+def _why_over(said: object) -> Refused:
+    """What a host of ours says with a `close`; others say nothing."""
+    with contextlib.suppress(InvalidJsonError):
+        return decode(said.json if isinstance(said, Plain) else b"", Refused)
+    return Refused()
+
+
+def _ids(members: Iterable[Member]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(member.peer_id for member in members if len(member.peer_id) <= ID_MAX_CHARS))
+
+
+def _may_be_said(group: Known, payload: bytes) -> bool:
+    """Members hand on what their host hands on as its own: so a member's word of a session is nobody's."""
+    return len(payload) <= PAYLOAD_MAX_BYTES and group.kind != listen.APP_TYPE

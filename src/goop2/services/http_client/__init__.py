@@ -1,0 +1,12 @@
+"""What scripts may ask of the world: HTTP requests that cannot be turned against the owner's network.
+
+    operations.py   goop.http for scripts: arguments, the count, the deadline, the answer
+    client.py       one request: its hops, its time, its place among the others
+    url.py          the text of an address → scheme, host, port, path; the odd spellings end here
+    egress_policy.py         host and port → the addresses that may be connected to; looked up once, all of them public
+    addresses.py    which addresses are public
+    network.py      the only way to a socket; it leads through the gate
+
+Scripts and their arguments come from strangers, so the address of a request, its headers, every
+answer and every redirect do too. Nothing here may trust them, nor know who runs scripts.
+"""

@@ -1,0 +1,121 @@
+"""The only way from a request to a socket: httpcore asks here for a connection, and the gate answers.
+
+One `Network` serves one hop. It connects to what the gate gave and to nothing else, counts what
+comes back, and closes what it opened, however the hop ends: a task cancelled twice, a handshake cut short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import httpcore
+
+from goop2.services.http_client.errors import too_large, too_many_headers
+from goop2.services.http_client.limits import CONNECT_SECONDS, HEADERS_MAX_BYTES, READ_BYTES, READ_COST_BYTES, RECEIVED_MAX_BYTES
+from goop2.services.http_client.resolver import SocketAddress
+
+Admit = Callable[[str, int], Awaitable[Sequence[SocketAddress]]]
+"""admit(host, port) → where to connect; raises `OutboundError`."""
+
+
+class Network(httpcore.AsyncNetworkBackend):
+    """The network behind the gate; an async context manager whose end closes every connection."""
+
+    def __init__(self, admit: Admit, sockets: httpcore.AsyncNetworkBackend) -> None:
+        self._admit = admit
+        self._sockets = sockets
+        self._opened: list[httpcore.AsyncNetworkStream] = []
+        self._allowance = Allowance()
+
+    async def __aenter__(self) -> Network:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # A task of its own: who cancels us twice (the pool may) would else leave sockets behind.
+        await asyncio.shield(asyncio.ensure_future(self._close()))
+
+    def expect_body(self) -> None:
+        """The headers are there, a body may follow."""
+        self._allowance.expect_body()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """httpcore.AsyncNetworkBackend."""
+        del timeout, local_address, socket_options
+        found = await self._admit(host, port)
+        stream = await self._first_to_answer(found)
+        self._opened.append(stream)
+        return CountedStream(stream, self._allowance)
+
+    async def _first_to_answer(self, addresses: Sequence[SocketAddress]) -> httpcore.AsyncNetworkStream:
+        *others, last = addresses
+        for address, port in others:
+            try:
+                return await self._sockets.connect_tcp(address, port, timeout=CONNECT_SECONDS)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._sockets.connect_tcp(*last)
+
+    async def _close(self) -> None:
+        for stream in self._opened:
+            await stream.aclose()
+
+
+class Allowance:
+    """Bytes that may still come: first headers, then a body."""
+
+    def __init__(self) -> None:
+        self._left = HEADERS_MAX_BYTES
+        self._exceeded = too_many_headers()
+
+    def expect_body(self) -> None:
+        """The headers are there."""
+        self._left = RECEIVED_MAX_BYTES
+        self._exceeded = too_large()
+
+    def spend(self, count: int) -> None:
+        """Raises `OutboundError` when it is used up."""
+        self._left -= max(count, READ_COST_BYTES)
+        if self._left < 0:
+            raise self._exceeded
+
+
+class CountedStream(httpcore.AsyncNetworkStream):
+    """A connection that brings `allowance` and no more, a little at a time."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, allowance: Allowance) -> None:
+        self._stream = stream
+        self._allowance = allowance
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """httpcore.AsyncNetworkStream."""
+        data = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
+        self._allowance.spend(len(data))
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """httpcore.AsyncNetworkStream."""
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """httpcore.AsyncNetworkStream."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        """httpcore.AsyncNetworkStream."""
+        return CountedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._allowance)
+
+    def get_extra_info(self, info: str) -> Any:
+        """httpcore.AsyncNetworkStream."""
+        return self._stream.get_extra_info(info)

@@ -1,0 +1,35 @@
+"""Why a request gave no answer, as one sentence its script can show."""
+
+from __future__ import annotations
+
+from goop2.scripting.printable import printable
+from goop2.services.http_client.limits import BODY_MAX_BYTES, HEADERS_MAX_BYTES
+
+SHOWN_CHARS = 100
+"""How much of what a stranger wrote is said back."""
+
+
+class OutboundError(Exception):
+    """No answer; `str()` is the sentence. Nothing is left open."""
+
+
+class BlockedError(OutboundError):
+    """The rules refuse it, whatever the network would have said."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"blocked: {why}")
+
+
+def shown(text: str) -> str:
+    """What a stranger wrote, fit for a sentence."""
+    return printable(text, SHOWN_CHARS)
+
+
+def too_large() -> OutboundError:
+    """A body beyond the limit."""
+    return OutboundError(f"response exceeds {BODY_MAX_BYTES // 1024 // 1024} MB")
+
+
+def too_many_headers() -> OutboundError:
+    """Headers beyond the limit."""
+    return OutboundError(f"response headers exceed {HEADERS_MAX_BYTES // 1024} KB")

@@ -1,0 +1,129 @@
+"""goop.http as scripts have it: arguments checked, requests counted, the deadline kept, the answer shaped.
+
+What arrives here was sent by a process that runs a stranger's code: nothing about it is believed. The
+count is the peer's own, not the worker's.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.sandbox.messages import Scalar
+from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.services.http_client.client import Client
+from goop2.services.http_client.errors import OutboundError
+from goop2.services.http_client.limits import ANSWER_SECONDS, REQUESTS_PER_INVOCATION
+from goop2.services.http_client.request import Request, Response, checked_headers
+from goop2.services.http_client.url import read_url
+
+TOO_MANY: Final = HostAnswer(b"vv", (None, b"http request limit (%d) exceeded" % REQUESTS_PER_INVOCATION))
+
+SPENT: Final = "http"
+"""Key of our count in `Invocation.spent`."""
+
+CONTENT_TYPES: Final = {b"s": "application/x-www-form-urlencoded", b"j": "application/json"}
+"""What calls.lua puts before a body, a string or a table, → what it is sent as."""
+
+OPTIONS_AT: Final = {"get": 2, "post": 3}
+"""Where opts stand. What stands before them, calls.lua has judged."""
+
+_Headers = dict[str, str | int | float]
+
+
+class _Options(msgspec.Struct, forbid_unknown_fields=True):
+    headers: _Headers | list[object] = {}
+    """An empty Lua table may come as an array."""
+
+
+class BadArgument(Exception):
+    """The script called us wrongly: raised there, not answered."""
+
+
+class HttpOperations:
+    """The peer's operations of `goop.http`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def by_name(self) -> Mapping[str, PeerOperation]:
+        """Name in the goop table → operation."""
+        return {"http.get": self.get, "http.post": self.post}
+
+    async def get(self, invocation: Invocation, url: Scalar = None, options: Scalar = None) -> HostAnswer:
+        """goop.http.get(url [, opts])."""
+        return await self._answered(invocation, "get", url, options, None)
+
+    async def post(self, invocation: Invocation, url: Scalar = None, body: Scalar = None, options: Scalar = None) -> HostAnswer:
+        """goop.http.post(url, body [, opts])."""
+        return await self._answered(invocation, "post", url, options, body)
+
+    async def _answered(self, invocation: Invocation, name: str, url: Scalar, options: Scalar, body: Scalar) -> HostAnswer:
+        spent = invocation.spent.get(SPENT, 0)
+        if spent >= REQUESTS_PER_INVOCATION:
+            return TOO_MANY
+        invocation.spent[SPENT] = spent + 1
+        try:
+            request = _get(url, options) if name == "get" else _post(url, body, options)
+            seconds = invocation.deadline - time.monotonic() - ANSWER_SECONDS
+            return _shaped(await self._client.fetch(request, invocation.caller, seconds))
+        except OutboundError as error:
+            return HostAnswer(b"vv", (None, str(error).encode()))
+        except BadArgument as error:
+            return HostAnswer(b"!", (f"bad argument #{OPTIONS_AT[name]} to 'goop.http.{name}' ({error})".encode(),))
+
+
+def _get(url: Scalar, options: Scalar) -> Request:
+    target = read_url(_text(url, "url"))
+    return Request("GET", target, _headers(options, target.credentials))
+
+
+def _post(url: Scalar, body: Scalar, options: Scalar) -> Request:
+    target = read_url(_text(url, "url"))
+    if not isinstance(body, bytes) or body[:1] not in CONTENT_TYPES:
+        raise BadArgument("body must be a string or a table")
+    headers = _headers(options, target.credentials)
+    if not _has(headers, "content-type"):
+        headers = (*headers, ("Content-Type", CONTENT_TYPES[body[:1]]))
+    return Request("POST", target, headers, body[1:])
+
+
+def _text(value: Scalar, name: str) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    raise BadArgument(f"{name} must be a string")
+
+
+def _headers(options: Scalar, credentials: str) -> tuple[tuple[str, str], ...]:
+    headers = checked_headers((name, str(value)) for name, value in _given_headers(options).items())
+    if credentials and not _has(headers, "authorization"):
+        encoded = base64.b64encode(credentials.encode("utf-8", "surrogateescape")).decode()
+        headers = (*headers, ("Authorization", f"Basic {encoded}"))
+    return headers
+
+
+def _given_headers(options: Scalar) -> _Headers:
+    if options in (None, b"[]", b"null"):
+        return {}
+    try:
+        given = decode(options if isinstance(options, bytes) else b"", _Options).headers
+    except InvalidJsonError as error:
+        raise BadArgument(f'opts must be a table such as {{headers = {{Accept = "text/plain"}}}}: {error}') from None
+    if given and not isinstance(given, dict):
+        raise BadArgument('opts.headers must have names, such as {Accept = "text/plain"}')
+    return given if isinstance(given, dict) else {}
+
+
+def _has(headers: tuple[tuple[str, str], ...], name: str) -> bool:
+    return any(given.lower() == name for given, _ in headers)
+
+
+def _shaped(response: Response) -> HostAnswer:
+    about = msgspec.json.encode({"status": response.status, "headers": response.headers})
+    return HostAnswer(b"vvj", (response.body, None, about))

@@ -1,0 +1,116 @@
+"""goop.listen as scripts have it: every failure a value (behaviour.md, "The goop table")."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from goop2.sandbox.messages import Scalar
+from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.services.listen.follower import Following
+from goop2.services.listen.service import Listening, State, plain
+from goop2.services.listen.session import ListenError
+
+NOTHING = HostAnswer(b"v", (None,))
+READERS = frozenset(("listen.create", "listen.state", "listen.load"))
+"""They give something, so that a failure of theirs is a second value."""
+
+Elsewhere = Callable[[str, Sequence[str]], Awaitable[HostAnswer | None]]
+"""Asks the peer that runs in this folder: an operation and its arguments → its answer; None when none runs. Raises `ListenError`."""
+
+
+def operations(listening: Listening) -> Mapping[str, PeerOperation]:
+    """Name → operation."""
+
+    async def create(_invocation: Invocation, name: Scalar) -> HostAnswer:
+        return await _value(listening.create(_text(name)), lambda state: group(state, listening.listeners()))
+
+    async def state(_invocation: Invocation) -> HostAnswer:
+        found = hosted(listening) or followed(listening.following)
+        return NOTHING if found is None else _json(found)
+
+    async def load(_invocation: Invocation, path: Scalar) -> HostAnswer:
+        return await _value(listening.load(_text(path)), plain)
+
+    async def play(_invocation: Invocation) -> HostAnswer:
+        return await _done(listening.play())
+
+    async def pause(_invocation: Invocation) -> HostAnswer:
+        return await _done(listening.pause())
+
+    async def seek(_invocation: Invocation, seconds: Scalar) -> HostAnswer:
+        return await _done(listening.seek(float(_text(seconds))))
+
+    async def close(_invocation: Invocation) -> HostAnswer:
+        return await _done(listening.close())
+
+    return {f"listen.{each.__name__}": each for each in (create, state, load, play, pause, seek, close)}
+
+
+def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[str, PeerOperation]:
+    """The operations in a process beside the running peer: the session is that one's, and the own where none runs."""
+
+    def asked(name: str, operation: PeerOperation) -> PeerOperation:
+        async def ask(invocation: Invocation, *arguments: Scalar) -> HostAnswer:
+            try:
+                answer = await elsewhere(name, [_text(each) for each in arguments])
+            except ListenError as error:
+                return _failed(name, error)
+            return await operation(invocation, *arguments) if answer is None else answer
+
+        return ask
+
+    return {name: asked(name, operation) for name, operation in own.items()}
+
+
+def _failed(name: str, error: ListenError) -> HostAnswer:
+    return HostAnswer(b"vv", (None, str(error).encode())) if name in READERS else HostAnswer(b"v", (str(error).encode(),))
+
+
+def hosted(listening: Listening) -> dict[str, object] | None:
+    """The session of this peer, for scripts and pages."""
+    state = listening.state()
+    return None if state is None else group(state, listening.listeners())
+
+
+def group(state: State, listeners: int, role: str = "host") -> dict[str, object]:
+    """A session for scripts and pages."""
+    play_state = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
+    found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners, "play_state": play_state}
+    return found if state.track is None else found | {"track": plain(state.track)}
+
+
+def followed(following: Following) -> dict[str, object] | None:
+    """The session of another peer that has let us in."""
+    now = following.followed
+    if now is None or not now.joined:
+        return None
+    session = now.session
+    playing = session.playing and not following.ended()
+    state = State(session.id, session.name, session.track, playing, round(following.at(), 3), time.time())
+    return {**group(state, now.listeners, "listener"), "host": now.host}
+
+
+async def _value(work: Awaitable[object], shown: Callable[..., object]) -> HostAnswer:
+    try:
+        return _json(shown(await work))
+    except ListenError as error:
+        return HostAnswer(b"vv", (None, str(error).encode()))
+
+
+async def _done(work: Awaitable[None]) -> HostAnswer:
+    try:
+        await work
+    except ListenError as error:
+        return HostAnswer(b"v", (str(error).encode(),))
+    return NOTHING
+
+
+def _json(value: object) -> HostAnswer:
+    return HostAnswer(b"j", (msgspec.json.encode(value),))
+
+
+def _text(value: Scalar) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,203 @@
+"""The tables of the site for whoever asks from outside: asyncio over storage/table_access.py, which decides what each may do.
+
+Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
+(line.py), whoever has used less of the thread first (scripting/usage.py), have at most a share of the line each, and a second for a statement.
+HTTP and libp2p come here alike; it knows neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.scripting.engine import Failure, Success
+from goop2.scripting.fair_queue import FairLine
+from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.scripting.limits import BUSY_RETRY_SECONDS
+from goop2.scripting.usage import Accounts
+from goop2.storage.database import open_database
+from goop2.storage.errors import AccessError
+from goop2.storage.file_quota import CARELESS, FileCare
+from goop2.storage.policies import Visitor
+from goop2.storage.table_access import OPERATIONS, Access
+from goop2.storage.write_queue import Rank
+
+OWNER_SECONDS: Final = 10.0
+STRANGER_SECONDS: Final = 5.0
+"""From acceptance, waiting included."""
+WAITING_MAX: Final = 256
+"""Operations of strangers waiting; beyond it the one with most gives way (line.py)."""
+OWNERS_WAITING_MAX: Final = 256
+SAID_MAX: Final = 100
+"""Texts that cannot be read, each told once."""
+TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
+"""The operations there are (network.md, "Data")."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.services.tables")
+
+Request = Mapping[str, object]
+BUSY: Final = Failure(ErrorCode.UNAVAILABLE, "too many operations are waiting; try again later", retry_after_seconds=BUSY_RETRY_SECONDS)
+LATE: Final = Failure(ErrorCode.TIMEOUT, "the operation took longer than its time")
+FAULT: Final = Failure(ErrorCode.UNAVAILABLE, "the operation failed by a mistake of goop2's own; the peer's log has it")
+STOPPED: Final = Failure(ErrorCode.UNAVAILABLE, "the peer is stopping")
+
+
+class _Job:
+    """An operation on its way."""
+
+    __slots__ = ("account", "condition", "deadline", "operation", "outcome", "request", "visitor")
+
+    def __init__(self, operation: str, visitor: Visitor, request: Request, condition: str, deadline: float) -> None:
+        self.operation = operation
+        self.visitor = visitor
+        self.request = request
+        self.condition = condition
+        self.deadline = deadline
+        self.account = ""
+        self.outcome: asyncio.Future[Success | Failure] = asyncio.get_running_loop().create_future()
+
+
+class _Desk:
+    """One thread and one connection: an operation at a time."""
+
+    def __init__(self, name: str, rank: Rank) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+        self._rank = rank
+        self._access: Access | None = None
+        self._said: set[str] = set()
+        self._close: Callable[[], None] = lambda: None
+
+    async def open(self, path: Path, care: FileCare) -> None:
+        """Raises `DatabaseError`."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
+
+    def _open(self, path: Path, care: FileCare) -> None:
+        database = open_database(path, watchful=True, care=care, rank=self._rank)
+        self._database = database
+        database.told = self._tell
+        self._access, self._close = Access(database), database.close
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._said and len(self._said) < SAID_MAX:
+            self._said.add(sentence)
+            _log.warning(sentence)
+
+    async def do(self, job: _Job) -> Success | Failure:
+        """Do it, and say how it went."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+
+    def _do(self, job: _Job) -> Success | Failure:
+        if time.monotonic() >= job.deadline:
+            return LATE
+        assert self._access is not None
+        self._database.deadline = job.deadline
+        try:
+            answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
+            return Success(msgspec.json.encode(answer))
+        except AccessError as error:
+            return Failure(ErrorCode(error.code), str(error))
+        except Exception:
+            _log.exception("an operation on a table failed", operation=job.operation)
+            return FAULT
+
+    async def close(self) -> None:
+        """After what is under way."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+
+class Tables:
+    """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
+
+    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
+        self._path = path
+        self._care = care
+        self._is_member = is_member
+        self._owners, self._strangers = _Desk("goop2-tables-owner", Rank.PEER), _Desk("goop2-tables", Rank.STRANGER)
+        self._owners_waiting = 0
+        self._accounts = Accounts(time.monotonic)
+        self._line: FairLine[_Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
+        self._serving: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    async def open(self) -> None:
+        """Raises `DatabaseError`."""
+        await self._owners.open(self._path, self._care)
+        await self._strangers.open(self._path, self._care)
+
+    async def close(self) -> None:
+        """What waits is answered that the peer is stopping."""
+        self._stopped = True
+        while (job := self._line.take(lambda _: True)) is not None:
+            _settle(job, STOPPED)
+        if self._serving is not None:
+            await self._serving
+        for desk in (self._owners, self._strangers):
+            await desk.close()
+
+    async def perform(self, operation: str, caller: Caller, request: Request, *, condition: str = "") -> Success | Failure:
+        """Do an operation of the data protocol for `caller`; its answer as JSON text.
+
+        `request`: the operation's keys (network.md, "Data"). `condition`: SQL of the site that every row must meet (api.json, `filter`).
+        """
+        if self._stopped:
+            return STOPPED
+        visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
+        seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
+        job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
+        return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.account))
+
+    async def _for_owner(self, job: _Job) -> Success | Failure:
+        if self._owners_waiting >= OWNERS_WAITING_MAX:
+            return BUSY
+        self._owners_waiting += 1
+        try:
+            return await self._owners.do(job)
+        finally:
+            self._owners_waiting -= 1
+
+    async def _for_stranger(self, job: _Job, account: str) -> Success | Failure:
+        job.account = account
+        turned_away = self._line.offer(account, job)
+        if turned_away is not None:
+            _settle(turned_away, BUSY)
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        try:
+            return await job.outcome
+        finally:
+            self._line.remove(job)  # whoever has gone needs no answer
+
+    async def _serve(self) -> None:
+        """Strangers' operations, in fair order, while there are any."""
+        try:
+            while (job := self._line.take(lambda _: True)) is not None:
+                begun = time.monotonic()
+                _settle(job, await self._strangers.do(job))
+                self._accounts.charge(job.account, time.monotonic() - begun)
+        finally:
+            self._serving = None
+
+
+def _settle(job: _Job, outcome: Success | Failure) -> None:
+    if not job.outcome.done():
+        job.outcome.set_result(outcome)
+
+
+def read_request(body: bytes) -> Request | Failure:
+    """A request's keys from JSON text."""
+    try:
+        found: object = decode(body or b"{}")
+    except InvalidJsonError as error:
+        return Failure(ErrorCode.BAD_REQUEST, f"the request is not JSON: {error}")
+    if not isinstance(found, dict):
+        return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')
+    return found

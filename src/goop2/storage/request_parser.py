@@ -1,0 +1,89 @@
+"""The keys of a request from outside, each read as what it must be (network.md, "Data"). Raises `AccessError` for what it is not.
+
+A name of a column is one the table has; `where` and `order` are SQL that others keep to the table.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from goop2.storage.columns import quoted
+from goop2.storage.database import Value
+from goop2.storage.errors import AccessError
+from goop2.storage.target_table import Subject
+from goop2.storage.values import shown, whole_number
+
+Request = Mapping[str, object]
+
+
+def data(subject: Subject, request: Request) -> dict[str, Value]:
+    """`data`: columns and what they become. A blob of a typed table is in base64, as it is given when read."""
+    given = request.get("data")
+    if not isinstance(given, dict) or any(isinstance(value, dict | list) for value in given.values()):
+        raise AccessError("bad_request", "data must be an object of columns and plain values")
+    blobs = [name for name in subject.blobs if isinstance(given.get(name), str)]
+    return {**given, **{name: _bytes(subject, name, given[name]) for name in blobs}}
+
+
+def _bytes(subject: Subject, name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise AccessError("bad_request", f"{subject.name}.{name} takes bytes in base64, not {shown(text)}") from None
+
+
+def column(subject: Subject, name: object) -> str:
+    """The name of a column, and nothing else."""
+    if not isinstance(name, str) or name not in subject.columns:
+        raise AccessError("bad_request", f"{subject.name} has no column {shown(name)}")
+    return name
+
+
+def one_column(subject: Subject, request: Request) -> str:
+    """`column`, or the only one of `fields`."""
+    fields = request.get("fields")
+    only = fields[0] if isinstance(fields, list) and len(fields) == 1 else None
+    return column(subject, only if request.get("column") is None else request["column"])
+
+
+def columns(subject: Subject, request: Request) -> str:
+    """`columns`, which newer peers call `fields`, as SQL; all of them when there are none."""
+    names = next((request[key] for key in ("columns", "fields") if request.get(key) not in (None, [])), list(subject.columns))
+    if not isinstance(names, list):
+        raise AccessError("bad_request", "columns must be a list of names")
+    return ", ".join(quoted(column(subject, name)) for name in names)
+
+
+def needed_where(request: Request) -> str:
+    """`where`, which must be there, in brackets."""
+    text = sql(request, "where")
+    if not text:
+        raise AccessError("bad_request", "where is missing: say which rows, or 1 for all")
+    return f"(\n{text}\n)"
+
+
+def sql(request: Request, key: str) -> str:
+    """A text of SQL, "" when there is none."""
+    text = request.get(key)
+    if text is not None and not isinstance(text, str):
+        raise AccessError("bad_request", f"{key} must be a text")
+    return (text or "").strip()
+
+
+def arguments(request: Request) -> Sequence[Value]:
+    """`args`: what the ? stand for."""
+    given = request.get("args")
+    if given is None:
+        return ()
+    if not isinstance(given, list) or any(isinstance(value, dict | list) for value in given):
+        raise AccessError("bad_request", "args must be a list of plain values")
+    return given
+
+
+def whole(request: Request, key: str, default: int | None) -> int:
+    """A whole number from 0, as a number or as numeric text; `default` when there is none, and None there is a refusal."""
+    number = whole_number(default if request.get(key) is None else request[key])
+    if number is None:
+        raise AccessError("bad_request", f"{key} must be a whole number from 0")
+    return number

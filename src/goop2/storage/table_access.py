@@ -1,0 +1,421 @@
+"""What callers from outside do with tables: every operation of the data protocol, under the tables' policies.
+
+The policy stands in a temporary view (row_visibility.py), and the guard lets a visitor's statement read the table through
+that view alone, so nothing in `where` or `order` can widen it or be computed for a row it hides; `columns` and the keys
+of `data` are names of columns or refused. The view's name is drawn at random: a CTE of the same name would pass as it.
+Errors are `AccessError`s; what a caller may not even know of is answered as what is not there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from goop2.storage import error_masking, row_visibility, table_changes
+from goop2.storage import request_parser as read
+from goop2.storage.columns import quoted
+from goop2.storage.database import Database, Value
+from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
+from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
+from goop2.storage.limits import ROWS_MAX
+from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
+from goop2.storage.registry_schema import names_and_computed, user_tables
+from goop2.storage.request_parser import Request
+from goop2.storage.row_visibility import Rows, Ways
+from goop2.storage.target_table import Subject
+from goop2.storage.typed_tables import Owner, TypedTables
+from goop2.storage.values import shown
+
+NAME_BYTES: Final = 16
+VIEWS_KEPT: Final = 256
+AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
+AGGREGATED: Final = "value"
+"""Name of what an aggregate gives, in each row of its answer."""
+
+
+class Access:
+    """The tables of one database, for callers from outside."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._typed = TypedTables(database)
+        self._views: dict[tuple[object, ...], str] = {}
+        self._ways: dict[tuple[str, tuple[str, ...]], Ways] = {}
+        self._caller = ""
+        self._key: Value = None
+        self._condition = ""
+        self._conflict = ""
+        """In statements of strangers: the ON CONFLICT REPLACE of a table that another program made would remove rows of others."""
+        database.connection.create_scalar_function(row_visibility.CALLER_FUNCTION, self._who, 0, deterministic=True)
+        database.connection.create_scalar_function(row_visibility.KEY_FUNCTION, self._which, 0, deterministic=True)
+
+    def perform(self, operation: str, visitor: Visitor, request: Request, *, condition: str = "") -> object:
+        """Do an operation of the data protocol (network.md, "Data"); its answer, for JSON. Raises `AccessError`.
+
+        `condition`: SQL of the site that every row read or written must meet, before and after (`filter` in api.json); never the caller's.
+        """
+        work = OPERATIONS.get(operation)
+        if work is None:
+            raise AccessError("bad_request", f"unknown operation {shown(operation)}")
+        if operation in OWNERS_OPERATIONS and not visitor.owner:
+            raise AccessError("forbidden", f"{operation} is for the owner of the site")
+        self._caller, self._condition, self._key = visitor.id, condition, None
+        self._conflict = "" if visitor.owner else "OR ABORT "
+        self._database.begin_anew()
+        try:
+            return work(self, visitor, request)
+        except AccessError:
+            raise
+        except StorageError as error:
+            hidden = isinstance(error, RefusedError) and not visitor.owner
+            raise AccessError(error.code, "a trigger of the table does what is refused to it" if hidden else str(error)) from None
+
+    def _who(self, *_: object) -> str:
+        return self._caller
+
+    def _which(self, *_: object) -> Value:
+        return self._key
+
+    # ── what there is ────────────────────────────────────────────────────────────────────────
+
+    def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
+        """The tables the visitor may know of."""
+        rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
+        registered: list[dict[str, object]] = [
+            {"name": name, "insert_policy": policy, "created_at": created}
+            for name, policy, created in rows
+            if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
+        ]
+        return registered + (self._unregistered({str(name) for name, _, _ in rows}) if visitor.owner else [])
+
+    def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
+        """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
+        return [
+            {"name": name, "insert_policy": "local", "created_at": None}
+            for name in user_tables(self._database)
+            if name not in registered and self._find(name) is not None
+        ]
+
+    def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
+        """The columns of a table."""
+        subject = self._subject(visitor, request)
+        rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
+        keys = ("cid", "name", "type", "not_null", "default", "pk")
+        return [
+            {
+                **dict(zip(keys, (cid, name, kind, bool(not_null), default, bool(pk)), strict=True)),
+                **({"computed": True} if name in subject.computed else {}),
+            }
+            for cid, name, kind, not_null, default, pk, _ in rows
+        ]
+
+    def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """The declaration of a typed table."""
+        subject = self._subject(visitor, request)
+        subject.need_declaration()
+        if subject.typed is None:
+            raise AccessError("not_found", f"{subject.name} is not a typed table")
+        return {"name": subject.name, "columns": [column.plain() for column in subject.typed.columns], "access": dict(subject.access)}
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    def query(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
+        """Rows by columns, where, args, order, limit, offset."""
+        subject = self._subject(visitor, request)
+        return self._select(visitor, subject, read.columns(subject, request), request)
+
+    def query_one(self, visitor: Visitor, request: Request) -> dict[str, object] | None:
+        """The first row of `query`, or None."""
+        return next(iter(self.query(visitor, {**request, "limit": 1})), None)
+
+    def count(self, visitor: Visitor, request: Request) -> int:
+        """How many rows `query` would find."""
+        subject = self._subject(visitor, request)
+        found = self._select(visitor, subject, "count(*) AS n", {**request, "order": None, "limit": None, "offset": None})[0]["n"]
+        assert isinstance(found, int)
+        return found
+
+    def exists(self, visitor: Visitor, request: Request) -> bool:
+        """Whether `query` would find a row."""
+        return self.query_one(visitor, {**request, "columns": ["_id"]}) is not None
+
+    def pluck(self, visitor: Visitor, request: Request) -> list[object]:
+        """One column of what `query` finds."""
+        column = read.one_column(self._subject(visitor, request), request)
+        return [row[column] for row in self.query(visitor, {**request, "columns": [column]})]
+
+    def distinct(self, visitor: Visitor, request: Request) -> list[object]:
+        """The different values of one column."""
+        subject = self._subject(visitor, request)
+        column = read.one_column(subject, request)
+        rows = self._select(visitor, subject, f"DISTINCT {quoted(column)}", {"order": quoted(column), **request})
+        return [row[column] for row in rows]
+
+    def aggregate(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
+        """`expr`, as `sum(points)`, over what `query` finds, for each `group_by`."""
+        subject = self._subject(visitor, request)
+        function, _, rest = str(request.get("expr", "")).partition("(")
+        column = rest.removesuffix(")").strip()
+        if function.strip().lower() not in AGGREGATES or not rest.endswith(")"):
+            raise AccessError("bad_request", f"expr is {shown(request.get('expr'))}; allowed is {', '.join(AGGREGATES)} of a column")
+        counts_rows = column == "*" and function.strip().lower() == "count"
+        wanted = "*" if counts_rows else quoted(read.column(subject, column))
+        selected = f"{function.strip().lower()}({wanted}) AS {AGGREGATED}"
+        group = request.get("group_by")
+        if group is None:
+            return self._select(visitor, subject, selected, request)
+        if read.column(subject, group) == AGGREGATED:
+            raise AccessError(
+                "bad_request", f"group_by cannot be {AGGREGATED}: the answer has the {function.strip().lower()} under that name"
+            )
+        by = quoted(str(group))
+        return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
+
+    def _select(self, visitor: Visitor, subject: Subject, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
+        where, order, arguments = read.sql(request, "where"), read.sql(request, "order"), read.arguments(request)
+        rows = self._visible(visitor, subject, where, order, arguments)
+        view = self._view(subject, rows)
+        # A line of its own for what the caller wrote: a comment in it ends there.
+        sql = f'SELECT {selected} FROM temp."{view}" AS {quoted(subject.name)}'
+        sql += f" WHERE (\n{where}\n)" if where else ""
+        sql += group
+        sql += f" ORDER BY\n{order}\n" if order else ""
+        sql += f" LIMIT {read.whole(request, 'limit', ROWS_MAX + 1)} OFFSET {read.whole(request, 'offset', 0)}"
+        role = Role(VISITOR, f"a query of {subject.name}", subject.name, view, not rows.hides)
+        try:
+            return self._database.records(role, sql, arguments)
+        except StorageError as error:
+            message = str(error) if visitor.owner else self._told(error, sql, view, subject)
+            raise AccessError(error.code, message.replace(view, subject.name)) from None
+
+    def _visible(self, visitor: Visitor, subject: Subject, where: str, order: str, arguments: Sequence[Value]) -> Rows:
+        """The rows the visitor may read, and what of the request the view is told."""
+        allowed = scope(subject.access, "read", visitor)
+        if allowed is Scope.NONE:
+            raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
+        rows = Rows(allowed is Scope.OWN, self._condition)
+        if not rows.hides:
+            return rows
+        rows = row_visibility.told(rows, self._ways_of(subject), subject, where, order, arguments)
+        self._key = arguments[0] if rows.key else None
+        return rows
+
+    def _told(self, error: StorageError, sql: str, view: str, subject: Subject) -> str:
+        """What a stranger is told of it: nothing that depends on what else there is in the database."""
+        refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
+        return error_masking.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
+
+    def _ways_of(self, subject: Subject) -> Ways:
+        key = (subject.name, subject.columns)
+        if key not in self._ways:
+            if len(self._ways) >= VIEWS_KEPT:
+                self._ways.clear()
+            self._ways[key] = row_visibility.ways(self._database, subject.name)
+        return self._ways[key]
+
+    def _view(self, subject: Subject, rows: Rows) -> str:
+        """The view that shows these rows of the table."""
+        key = (subject.name, subject.columns, rows)
+        if key not in self._views:
+            self._views[key] = self._make_view(subject, rows)
+        return self._views[key]
+
+    def _make_view(self, subject: Subject, rows: Rows) -> str:
+        if len(self._views) >= VIEWS_KEPT:
+            oldest = next(iter(self._views))
+            self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
+        name = f"v{secrets.token_hex(NAME_BYTES)}"
+        self._database.rows(f'CREATE TEMP VIEW "{name}" AS {row_visibility.select(subject, rows)}')
+        return name
+
+    def _forget_views(self) -> None:
+        self._ways.clear()
+        while self._views:
+            _, name = self._views.popitem()
+            self._database.rows(f'DROP VIEW temp."{name}"')
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    def insert(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Add a row of the visitor's."""
+        subject = self._subject(visitor, request)
+        if scope(subject.access, "insert", visitor) is Scope.NONE:
+            raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
+        with self._database.atomic():
+            row = self._insert(subject, read.data(subject, request), Owner(visitor.id, visitor.email))
+            self._check_condition(subject, row)
+        return {"status": "inserted", "id": row}
+
+    def update(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Change columns of a row by its id."""
+        subject = self._subject(visitor, request)
+        data = read.data(subject, request)
+        condition, arguments = self._only(visitor, subject, "update")
+        row = read.whole(request, "id", None)
+        with self._database.atomic():
+            found = self._update(subject, data, f"_id = ?{condition}", (row, *arguments))
+            if found:
+                self._check_condition(subject, row)
+        return _done(bool(found), subject, request, "updated")
+
+    def delete(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Remove a row by its id."""
+        subject = self._subject(visitor, request)
+        condition, arguments = self._only(visitor, subject, "delete")
+        sql = f"DELETE FROM {quoted(subject.name)} WHERE _id = ?{condition}"
+        found = self._database.change(_writing(subject), sql, (read.whole(request, "id", None), *arguments))
+        return _done(bool(found), subject, request, "deleted")
+
+    def _only(self, visitor: Visitor, subject: Subject, operation: str) -> tuple[str, tuple[Value, ...]]:
+        """The condition a row must meet, as SQL and its arguments."""
+        allowed = scope(subject.access, operation, visitor)
+        if allowed is Scope.NONE:
+            raise AccessError("forbidden", refusal(subject.access, operation, visitor, f"you may not {operation} rows of {subject.name}"))
+        site = f"(\n{self._condition}\n)" if self._condition else "1"
+        if allowed is Scope.ALL:
+            return f" AND {site}", ()
+        # By CASE, as in row_visibility.py: the site's condition is not computed for a row of somebody else's.
+        return f" AND CASE WHEN _owner = ? COLLATE BINARY THEN {site} ELSE 0 END", (visitor.id,)
+
+    def _check_condition(self, subject: Subject, row: int) -> None:
+        """What was written must still meet the site's own condition; inside `atomic`, so that a refusal undoes it."""
+        if self._condition:
+            sql = f"SELECT 1 FROM {quoted(subject.name)} WHERE _id = ? AND (\n{self._condition}\n)"
+            if not self._database.query(QUERY, sql, (row,)).values:
+                raise AccessError("forbidden", f"a row of {subject.name} like this is not for this resource")
+
+    def _insert(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
+        subject.need_declaration()
+        if subject.typed:
+            return self._typed.insert(subject.name, data, owner)
+        values = {**subject.settable(data), "_owner": owner.id, "_owner_email": owner.email}
+        into, holes = ", ".join(map(quoted, values)), ", ".join("?" * len(values))
+        sql = f"INSERT {self._conflict}INTO {quoted(subject.name)} ({into}) VALUES ({holes})"
+        self._database.change(_writing(subject), sql, tuple(values.values()))
+        return self._database.last_id
+
+    def _update(self, subject: Subject, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
+        subject.need_declaration()
+        if subject.typed:
+            return self._typed.update_where(subject.name, data, where, arguments)
+        values = subject.settable(data)
+        assignments = ", ".join((*(f"{quoted(name)} = ?" for name in values), "_updated_at = CURRENT_TIMESTAMP"))
+        sql = f"UPDATE {self._conflict}{quoted(subject.name)} SET {assignments} WHERE {where}"
+        return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
+
+    def role(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """What the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
+        subject = self._subject(visitor, request)
+        opened = {operation: _OPENED[scope(subject.access, operation, visitor)] for operation in subject.access}
+        role = "owner" if visitor.owner else "member" if visitor.member else "visitor"
+        # The policies themselves are for who may change them.
+        return {"role": role, **opened, **({"policies": dict(subject.access)} if visitor.owner else {})}
+
+    # ── the owner's ──────────────────────────────────────────────────────────────────────────
+
+    def update_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Change columns of every row that meets `where`; there must be one: all rows are `1`."""
+        subject = self._subject(visitor, request)
+        data = read.data(subject, request)
+        return {"status": "updated", "count": self._update(subject, data, read.needed_where(request), read.arguments(request))}
+
+    def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Remove every row that meets `where`; there must be one: all rows are `1`."""
+        subject = self._subject(visitor, request)
+        sql = f"DELETE FROM {quoted(subject.name)} WHERE {read.needed_where(request)}"
+        return {"status": "deleted", "count": self._database.change(_writing(subject), sql, read.arguments(request))}
+
+    def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Change the row whose `key_col` is that of `data`; without one, add it. Several such rows are an error."""
+        subject = self._subject(visitor, request)
+        data = read.data(subject, request)
+        column = read.column(subject, request.get("key_col"))
+        if data.get(column) is None:
+            raise AccessError("bad_request", f"data has no {column}, and the row is looked for by it")
+        with self._database.atomic():
+            sql = f"SELECT _id FROM {quoted(subject.name)} WHERE {quoted(column)} = ? LIMIT 2"
+            rows = self._database.rows(sql, (data[column],))
+            if len(rows) > 1:
+                raise AccessError("bad_request", f"several rows of {subject.name} have this {column}")
+            if not rows:
+                return {"status": "inserted", "id": self._insert(subject, data, Owner(visitor.id, visitor.email))}
+            (row,) = rows[0]
+            self._update(subject, data, "_id = ?", (row,))
+            return {"status": "updated", "id": row}
+
+    def change_structure(self, operation: str, request: Request) -> dict[str, object]:
+        """Tables and columns made, renamed and removed."""
+        self._forget_views()  # SQLite would make those of a renamed table follow it, and they are kept under its old name
+        with self._database.atomic():
+            return table_changes.CHANGES[operation](self._database, request)
+
+    # ── which table ──────────────────────────────────────────────────────────────────────────
+
+    def _subject(self, visitor: Visitor, request: Request) -> Subject:
+        name = request.get("table")
+        subject = self._find(name) if isinstance(name, str) else None
+        if subject is None or not subject.known_to(visitor):
+            raise AccessError("not_found", f"there is no table {shown(name)}")
+        return subject
+
+    def _find(self, name: str) -> Subject | None:
+        """The user table of exactly that name."""
+        if is_private(name):
+            return None
+        # A virtual table (fts5, rtree) has no page of its own: what it reads of others inside itself SQLite asks about only once.
+        if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND rootpage > 0", (name,)) is None:
+            return None
+        columns, computed = names_and_computed(self._database, name)
+        try:
+            typed = self._typed.lookup(name)
+        except DeclarationError as error:
+            return Subject(name, columns, LOCAL, None, computed, str(error))
+        if typed is not None:
+            return Subject(name, columns, typed.access, typed, computed)
+        policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
+        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
+
+
+def _writing(subject: Subject) -> Role:
+    return Role(SCRIPT_WRITES, f"a change of {subject.name}")
+
+
+def _done(found: bool, subject: Subject, request: Request, status: str) -> dict[str, object]:
+    if not found:
+        raise AccessError("not_found", f"{subject.name} has no row {shown(request.get('id'))} that you may change")
+    return {"status": status}
+
+
+Operation = Callable[[Access, Visitor, Request], object]
+
+
+def _structural(operation: str) -> Operation:
+    return lambda access, _visitor, request: access.change_structure(operation, request)
+
+
+_OPENED: Final = {Scope.ALL: "all", Scope.OWN: "own", Scope.NONE: "none"}
+
+OWNERS_OPERATIONS: Final = frozenset((*table_changes.CHANGES, "update-where", "delete-where", "upsert"))
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "tables": Access.tables,
+    "describe": Access.describe,
+    "orm-schema": Access.orm_schema,
+    "query": Access.query,
+    "query-one": Access.query_one,
+    "count": Access.count,
+    "exists": Access.exists,
+    "pluck": Access.pluck,
+    "distinct": Access.distinct,
+    "aggregate": Access.aggregate,
+    "insert": Access.insert,
+    "update": Access.update,
+    "delete": Access.delete,
+    "role": Access.role,
+    "update-where": Access.update_where,
+    "delete-where": Access.delete_where,
+    "upsert": Access.upsert,
+    **{operation: _structural(operation) for operation in table_changes.CHANGES},
+}
+"""Operation of the data protocol → what does it."""

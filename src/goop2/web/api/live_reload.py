@@ -1,0 +1,45 @@
+"""Saving a file of the site reloads the pages the owner has open, where the owner asked for that (`--live`)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from goop2.folder import threads
+from goop2.folder.site_files import Listed, SiteFiles
+from goop2.scripting.watch import watch_folders
+
+FOLDERS_MAX: Final = 500
+"""Folders of a site that are watched; a page in a deeper one is reloaded a few seconds late."""
+
+
+async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Event) -> None:
+    """Call `changed` whenever a file anybody may see has changed, until `stop` is set."""
+    known: list[Listed] | None = None
+
+    async def look() -> None:
+        nonlocal known
+        before, known = known, await threads.WATCH.run(files.listing)
+        if before is not None and before != known:
+            changed()
+
+    await watch_folders(lambda: _folders(files.root), look, stop)
+
+
+def _folders(root: Path) -> list[Path]:
+    found: list[Path] = []
+    for folder in _walk(root):
+        found.append(folder)
+        if len(found) >= FOLDERS_MAX:
+            break
+    return found
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    yield root
+    for folder, names, _ in os.walk(root):
+        names[:] = [name for name in sorted(names) if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names)

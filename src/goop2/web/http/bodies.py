@@ -1,0 +1,88 @@
+"""Bodies of requests, read with an end in size; the end in time is the server's (server.py)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.types import Message, Receive, Scope, Send
+
+from goop2.protocols import tolerant_json
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.web.http.responses import send_failure, send_refusal
+from goop2.web.limits import UNHEARD_MAX_BYTES
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than whoever reads it accepts. `refused` answers it."""
+
+    def __init__(self, max_bytes: int, unread: bool = False) -> None:
+        super().__init__(f"the body is larger than {max_bytes} bytes")
+        self.unread = unread
+        """Nothing of it is read: the client waits for a word before it sends, or announces more than anybody reads to throw away."""
+
+
+class ClientGone(Exception):
+    """The connection ended before the body did. There is nobody to answer."""
+
+
+async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+    """Return the whole body. Raises `ClientGone`, and `BodyTooLarge` as soon as that is known: before anything is read, and before a client
+    that asks with `Expect` is told to go on, where the length is announced."""
+    announced = int(_header(scope, b"content-length") or 0)  # the server has checked it
+    if announced > max_bytes:
+        raise BodyTooLarge(max_bytes, _waits(scope) or announced > max_bytes + UNHEARD_MAX_BYTES)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > max_bytes:
+            raise BodyTooLarge(max_bytes)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def refused(scope: Scope, receive: Receive, send: Send, error: BodyTooLarge) -> None:
+    """Answer a body that is too large: 413 and the end of the connection where nothing of it is read, else 400.
+
+    What the client still sends then is read and thrown away behind the answer: a browser hears none while it is sending.
+    """
+    if error.unread:
+        await send_refusal(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        return
+
+    async def send_open(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    # A body in chunks may have no end: the connection ends behind what is thrown away of it.
+    headers = [] if _header(scope, b"content-length") else [(b"connection", b"close")]
+    await send_failure(send_open, Failure(ErrorCode.BAD_REQUEST, str(error)), headers)
+    unheard = 0
+    while unheard <= UNHEARD_MAX_BYTES:
+        message = await receive()
+        unheard += len(message.get("body", b""))
+        if not message.get("more_body", False):  # http.disconnect has none
+            break
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _waits(scope: Scope) -> bool:
+    return _header(scope, b"expect").lower() == b"100-continue"
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+async def read_json(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+    """Like `read_body`, for a page's JSON: half a character alone is U+FFFD in it.
+
+    A page that cuts a text by length cuts an emoji in two, and JSON.stringify writes the half that is left as an escape; no decoder of ours
+    takes it.
+    """
+    return tolerant_json.without_halves(await read_body(scope, receive, max_bytes))

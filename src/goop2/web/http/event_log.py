@@ -1,0 +1,137 @@
+"""Live events: one ring that everybody reads at their own pace, so that no reader costs memory.
+
+A reader is a place in the ring. Whoever is slow is overtaken by the ring's end and told of a gap; whoever
+comes back after a break says where they were, and hears what is still held.
+
+    id of an event: <start>-<number>; `start` changes when the peer starts anew, and then all before is a gap
+
+It must not know HTTP, nor what events mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from goop2.protocols.event_ids import place_of
+from goop2.web.limits import EVENTS_KEPT, EVENTS_KEPT_BYTES
+
+GAP: Final = "gap"
+"""Kind of the event that says: some were missed, look at everything again."""
+_EVENT_BYTES: Final = 200
+"""An event beyond its data."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """Something happened."""
+
+    number: int
+    kind: str
+    audience: str
+    """Whom it is for; readers hear what is for them."""
+    data: bytes
+    """JSON."""
+
+
+class Events:
+    """The last events, bounded by number and by bytes."""
+
+    def __init__(self, kept: int = EVENTS_KEPT, max_bytes: int = EVENTS_KEPT_BYTES) -> None:
+        self.start = secrets.token_hex(4)
+        self._kept = kept
+        self._max_bytes = max_bytes
+        self._ring: deque[Event] = deque()
+        self._bytes = 0
+        self.last = 0
+        """Number of the newest event."""
+        self._readers: set[Reader] = set()
+        self.stopped = False
+
+    @property
+    def kept_bytes(self) -> int:
+        """About what the ring holds in memory."""
+        return self._bytes
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest event held, or of the next when none is."""
+        return self._ring[0].number if self._ring else self.last + 1
+
+    def after(self, place: int) -> Iterator[Event]:
+        """The events held with a number above `place`."""
+        return islice(self._ring, max(0, place + 1 - self.oldest), None)
+
+    def heard(self, audience: str) -> bool:
+        """Whether anybody listens who hears what is for `audience`."""
+        return any(audience in reader.audiences for reader in self._readers)
+
+    def readers(self, who: Callable[[str], bool]) -> int:
+        """How many readers there are whose name fits."""
+        return sum(1 for reader in self._readers if who(reader.name))
+
+    def names(self, audience: str) -> list[str]:
+        """Names of the readers that hear what is for `audience`."""
+        return [reader.name for reader in self._readers if audience in reader.audiences]
+
+    def publish(self, kind: str, data: object, audience: str) -> None:
+        """Tell `audience`; `data` is anything msgspec writes as JSON."""
+        self.last += 1
+        event = Event(self.last, kind, audience, msgspec.json.encode(data))
+        self._ring.append(event)
+        self._bytes += _EVENT_BYTES + len(event.data)
+        while len(self._ring) > self._kept or (self._bytes > self._max_bytes and len(self._ring) > 1):
+            self._bytes -= _EVENT_BYTES + len(self._ring.popleft().data)
+        for reader in self._readers:
+            reader.news.set()
+
+    def read(self, name: str, audiences: frozenset[str], last_id: str = "") -> Reader:
+        """A reader from now on, or from after the event `last_id`; close it."""
+        reader = Reader(self, name, audiences, place_of(last_id, self.start, self.last))
+        self._readers.add(reader)
+        return reader
+
+    def stop(self) -> None:
+        """Let every reader come to its end."""
+        self.stopped = True
+        for reader in self._readers:
+            reader.news.set()
+
+
+class Reader:
+    """One who listens. `news` is set when there may be something to `take`."""
+
+    def __init__(self, events: Events, name: str, audiences: frozenset[str], place: int) -> None:
+        self.name = name
+        self.audiences = audiences
+        self.news = asyncio.Event()
+        self.news.set()
+        self._events = events
+        self._place = place
+
+    @property
+    def place(self) -> str:
+        """Id of the last event it knows; "" when nobody can say."""
+        return f"{self._events.start}-{self._place}" if self._place >= 0 else ""
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come."""
+        return self._events.stopped
+
+    def take(self) -> list[Event]:
+        """What has happened since the last time, for this reader; a gap first where something was missed."""
+        self.news.clear()
+        place, self._place = self._place, self._events.last
+        missed = place < self._events.oldest - 1
+        gap = [Event(max(self._events.oldest - 1, 0), GAP, "", b"{}")] if missed else []
+        return gap + [event for event in self._events.after(place) if event.audience in self.audiences]
+
+    def close(self) -> None:
+        """No more. Idempotent."""
+        self._events._readers.discard(self)

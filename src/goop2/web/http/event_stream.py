@@ -1,0 +1,94 @@
+"""Events as server-sent events over HTTP (the `text/event-stream` of the HTML standard)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.types import Receive
+
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.web.http.event_log import Event, Events, Reader
+from goop2.web.http.request_context import Call
+from goop2.web.http.responses import send_failure, send_refusal
+from goop2.web.limits import CONSUMERS_MAX, CONSUMERS_PER_CALLER_MAX, FLUSH_SECONDS, HEARTBEAT_SECONDS
+
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_ALLOW: Final = (b"allow", b"GET, HEAD")
+_OPENING: Final = b"retry: 1000\nevent: here\ndata: {}\n"
+"""With the place in the stream: whoever is cut off before anything happens must know where it was, too."""
+_HEARTBEAT: Final = b": still here\n\n"
+_FULL: Final = Failure(ErrorCode.UNAVAILABLE, "too many pages are listening; close some", retry_after_seconds=5.0)
+
+
+async def send_events(call: Call, events: Events, name: str, audiences: Iterable[str]) -> None:
+    """Send what is for `audiences`, until either side ends. `name` is whose page it is, for the limits."""
+    if call.method not in ("GET", "HEAD"):
+        await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "events are asked for with GET", [_ALLOW, *call.headers])
+        return
+    if call.method == "HEAD":  # nobody reads on: it must end, and takes no reader's place
+        await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
+        await call.send({"type": "http.response.body", "body": b""})
+        return
+    if events.readers(lambda _: True) >= CONSUMERS_MAX or events.readers(lambda other: other == name) >= CONSUMERS_PER_CALLER_MAX:
+        await send_failure(call.send, _FULL, call.headers)
+        return
+    reader = events.read(name, frozenset(audiences), _last_id(call))
+    gone = asyncio.create_task(disconnected(call.receive))
+    try:
+        await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
+        place = b"id: %s\n" % reader.place.encode() if reader.place else b""
+        await call.send({"type": "http.response.body", "body": _OPENING + place + b"\n", "more_body": True})
+        await _pump(call, events, reader, gone)
+    finally:
+        reader.close()
+        gone.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await gone
+
+
+def _last_id(call: Call) -> str:
+    """What the page heard last: a browser that comes back by itself says so in a header, a page that comes back in the address."""
+    return call.header(b"last-event-id") or parse_qs(call.scope["query_string"].decode("latin-1")).get("after", [""])[0]
+
+
+async def _pump(call: Call, events: Events, reader: Reader, gone: asyncio.Task[None]) -> None:
+    while not gone.done() and not reader.ended:
+        taken = reader.take()
+        if taken:
+            body = b"".join(_written(events.start, event) for event in taken)
+            await call.send({"type": "http.response.body", "body": body, "more_body": True})
+            # A thousand events a second are ten packets, and ten wakings.
+            await asyncio.wait({gone}, timeout=FLUSH_SECONDS)
+        elif not await _news(reader, gone):
+            await call.send({"type": "http.response.body", "body": _HEARTBEAT, "more_body": True})
+    await call.send({"type": "http.response.body", "body": b""})
+
+
+async def _news(reader: Reader, gone: asyncio.Task[None]) -> bool:
+    """Wait for something to happen; False when nothing did for HEARTBEAT_SECONDS."""
+    news = asyncio.create_task(reader.news.wait())
+    done, _ = await asyncio.wait({news, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    news.cancel()
+    return bool(done)
+
+
+async def disconnected(receive: Receive) -> None:
+    """Waits until nobody is there any more."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _written(start: str, event: Event) -> bytes:
+    # JSON has no line breaks, so one data line is enough.
+    return b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (start.encode(), event.number, event.kind.encode(), event.data)

@@ -1,0 +1,145 @@
+"""The ports a peer listens on: always a loopback door, and an opened one where the owner's settings say so.
+
+    127.0.0.1:8780 (or any loopback)  → one door there; IPv6's loopback too, since browsers try it for *.localhost
+    anything else                     → an opened door there, and a loopback door on the next port, for the owner
+
+It must not know what is behind a door.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from goop2.config import Address
+from goop2.web.http.origins import Door, Realm
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
+BACKLOG: Final = 512
+TRIES_FOR_A_PORT: Final = 10
+"""A port that is free for IPv4 may be taken for IPv6."""
+_NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""A machine without IPv6."""
+
+
+class DoorError(Exception):
+    """No door can be opened there; the message says where, why and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDoor:
+    """A door and its sockets, which listen once they are served."""
+
+    door: Door
+    sockets: tuple[socket.socket, ...]
+
+    def close(self) -> None:
+        """Give the ports back."""
+        for sock in self.sockets:
+            sock.close()
+
+
+def bind(address: Address, peer_id: str) -> list[BoundDoor]:
+    """The doors for `viewer.http_addr`; the loopback one first. Raises `DoorError`."""
+    try:
+        if is_loopback(address.host):
+            return [_loopback_door(peer_id, address.port, address.host)]
+        return _opened_and_loopback(address, peer_id)
+    except OSError as error:
+        raise DoorError(_sentence(address, error)) from None
+
+
+def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundDoor:
+    """A door on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
+    bound = _loopback_door(peer_id, port, LOOPBACK[0])
+    return BoundDoor(Door(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can come in there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _opened_and_loopback(address: Address, peer_id: str) -> list[BoundDoor]:
+    sock = _socket(address.host, address.port)
+    port = sock.getsockname()[1]
+    opened = BoundDoor(Door(peer_id, port, opened=True, names=_names(address.host)), (sock,))
+    for wanted in (port + 1, 0):
+        with contextlib.suppress(OSError, OverflowError):
+            return [_loopback_door(peer_id, wanted, LOOPBACK[0]), opened]
+    opened.close()
+    raise OSError(errno.EADDRINUSE, "no port is free on loopback")
+
+
+def _loopback_door(peer_id: str, port: int, host: str) -> BoundDoor:
+    first, *others = dict.fromkeys((LOOPBACK[0] if host == "localhost" else host, *LOOPBACK))
+    for tries_left in reversed(range(TRIES_FOR_A_PORT if port == 0 else 1)):
+        with contextlib.ExitStack() as undo:
+            sockets = [_socket(first, port)]
+            undo.callback(sockets[0].close)
+            bound_port = sockets[0].getsockname()[1]
+            try:
+                for sock in _bound_where_there_is(others, bound_port):
+                    undo.callback(sock.close)
+                    sockets.append(sock)
+            except OSError:
+                if not tries_left:
+                    raise
+                continue
+            undo.pop_all()
+            names = frozenset({f"[{host}]" if ":" in host else host})
+            return BoundDoor(Door(peer_id, bound_port, names=names), tuple(sockets))
+    raise AssertionError("the last try raises")
+
+
+def _bound_where_there_is(hosts: list[str], port: int) -> Iterator[socket.socket]:
+    for host in hosts:
+        try:
+            yield _socket(host, port)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_LOOPBACK:
+                raise
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # `::` alone means both, as people expect; `::1` is IPv6 only, 127.0.0.1 has a socket of its own.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+        sock.bind(place)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _names(host: str) -> frozenset[str]:
+    """How this machine is called from outside, besides its addresses."""
+    machine = socket.gethostname().lower()
+    return frozenset({machine, f"{machine}.local", f"[{host}]" if ":" in host else host})
+
+
+def _sentence(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        why = "another program listens there already, perhaps another peer"
+        remedy = "end that, choose another port in goop.json, or for this once start with GOOP2_VIEWER_HTTP_ADDR=127.0.0.1:0, any free one"
+    elif error.errno == errno.EACCES:
+        why, remedy = "this user may not listen there", "choose a port from 1024"
+    else:
+        why, remedy = f"it cannot be listened at ({error.strerror or error})", "choose an address of this machine"
+    return f"viewer.http_addr is {address}, but {why}: {remedy}"

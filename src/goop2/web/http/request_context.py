@@ -1,0 +1,37 @@
+"""One request to a site's origin, as the parts that answer it see it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from starlette.types import Receive, Scope, Send
+
+from goop2.scripting.invocation import Caller
+from goop2.web.http.origins import Origin
+from goop2.web.http.responses import Headers
+
+
+class Call(NamedTuple):
+    """A request whose origin and caller are known."""
+
+    origin: Origin
+    caller: Caller
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Headers
+    """What the answer carries besides its own, such as the cookie of a new visitor."""
+
+    @property
+    def method(self) -> str:
+        method: str = self.scope["method"]
+        return method
+
+    def header(self, name: bytes) -> str:
+        """The value of the header `name` (lower case), "" when it is not there. Several lines are one list (RFC 9110, 5.3)."""
+        return ", ".join([value.decode("latin-1") for key, value in self.scope["headers"] if key == name])
+
+
+Answer = Callable[[Call], Awaitable[None]]
+"""What answers a call."""

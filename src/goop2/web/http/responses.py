@@ -1,0 +1,136 @@
+"""Answers as bytes: JSON and errors, their statuses, and the headers every answer of a kind of page carries.
+
+The hot path sends these without a framework between. It must not know what is answered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
+from goop2.web.http.origins import Realm
+
+Headers = list[tuple[bytes, bytes]]
+
+STATUSES: Final = {
+    ErrorCode.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
+    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.SCRIPT_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
+    ErrorCode.MEMORY: HTTPStatus.INSUFFICIENT_STORAGE,
+    ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""Error class → status (behaviour.md, "Data functions")."""
+
+_CONSOLE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SITE_POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline' https:; img-src 'self' data: blob: https:; "
+    "media-src 'self' data: blob: https:; font-src 'self' data: https:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+"""A site's pages may be a stranger's: what acts for the viewer comes from their own peer, and asks nobody else; what is only looked at
+may come from anywhere that has a certificate, which routers and printers on the viewer's network have not (docs/architecture.md).
+Inline scripts are how sites are written, and everything in an origin has one author anyway."""
+
+
+def _page_headers(policy: str, framing: str, referrer: str) -> Headers:
+    return [
+        (b"content-security-policy", policy.encode()),
+        (b"x-frame-options", framing.encode()),
+        (b"referrer-policy", referrer.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        # A page that opened this one, or was opened by it, holds no reference to it; another origin cannot load what is here.
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        # A process of its own, also beside test visitors, which share a parent domain.
+        (b"origin-agent-cluster", b"?1"),
+    ]
+
+
+_OF_SITES: Final = _page_headers(_SITE_POLICY, "SAMEORIGIN", "same-origin")
+_WANT_TRUST: Final = frozenset({b"cross-origin-opener-policy", b"origin-agent-cluster"})
+"""What browsers ignore, with a complaint on every page, where neither TLS nor loopback makes an origin trustworthy."""
+PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {
+    Realm.CONSOLE: _page_headers(_CONSOLE_POLICY, "DENY", "no-referrer"),
+    Realm.OPEN_SITE: [(name, value) for name, value in _OF_SITES if name not in _WANT_TRUST],
+}
+"""Kind of page → what all its answers carry."""
+
+_INTERSTITIAL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+INTERSTITIAL_HEADERS: Final = _page_headers(_INTERSTITIAL_POLICY, "DENY", "no-referrer")
+"""Of the page that asks before another peer's site is shown: no scripts, in no frame."""
+
+DATA_HEADERS: Final[Headers] = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+"""What JSON carries: it is no page, so nothing of what governs pages."""
+
+NO_HEADERS: Final[Headers] = []
+
+
+class _ErrorBody(msgspec.Struct, omit_defaults=True):
+    code: str
+    message: str
+    script: str | None = None
+    line: int | None = None
+    detail: dict[str, str] | None = None
+
+
+async def send_json(send: Send, body: bytes, status: int = HTTPStatus.OK, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
+    """Send JSON text as it is."""
+    all_headers = [*DATA_HEADERS, (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_failure(send: Send, failure: Failure, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
+    """Send why there is no result: its status and `{code, message, script?, line?, detail?}`."""
+    more = list(headers)
+    if failure.retry_after_seconds is not None:
+        more.append((b"retry-after", b"%d" % max(1, math.ceil(failure.retry_after_seconds))))
+    body = msgspec.json.encode(_ErrorBody(failure.code.value, failure.message, failure.script, failure.line, failure.detail))
+    await send_json(send, body, STATUSES[failure.code], more)
+
+
+async def send_refusal(send: Send, status: HTTPStatus, message: str, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
+    """Send a refusal for which there is no error class; the connection ends with it, so an unread body costs nothing."""
+    body = msgspec.json.encode(_ErrorBody(_code_of(status), message))
+    await send_json(send, body, status, [(b"connection", b"close"), *headers])
+
+
+def _code_of(status: HTTPStatus) -> str:
+    """The class whose status this is, else the one of what a caller did wrong."""
+    return next((code.value for code, known in STATUSES.items() if known == status), ErrorCode.BAD_REQUEST.value)
+
+
+class Carrying:
+    """An ASGI application whose answers all carry some headers more."""
+
+    def __init__(self, app: Any, headers: Headers) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def carrying(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            await send(message)
+
+        await self._app(scope, receive, carrying)

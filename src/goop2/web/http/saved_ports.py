@@ -1,0 +1,94 @@
+"""The port of each site that has one of its own, kept in `data/ports.json`: a browser keeps what a site stored, and its cookies, by port.
+
+    {"sites": {"12D3Koo…": [41234], "12D3Koo…/ann": [41240, 41250]}}      the last is used; the others were another program's meanwhile
+
+A port that a site has ever had is never given to another site, whose pages would find the first one's storage there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from goop2.folder.regular_files import FileRefusedError, read_regular
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.web.limits import KEPT_PORTS_MAX
+
+FILE: Final = "data/ports.json"
+_FILE_MAX_BYTES: Final = 1024 * 1024
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
+
+
+class _File(msgspec.Struct):
+    sites: dict[str, list[int]]
+
+
+class KeptPorts:
+    """The ports of the sites of one peer's browsers. Blocking, and small. Raises OSError while the file cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sites: dict[str, list[int]] | None = None
+
+    def of(self, peer_id: str, visitor: str) -> int:
+        """Return the port a site had last; 0 for one that has had none."""
+        ports = self._read().get(_key(peer_id, visitor))
+        return ports[-1] if ports else 0
+
+    def is_anothers(self, port: int, peer_id: str, visitor: str) -> bool:
+        """Whether another site has, or had, this port."""
+        key = _key(peer_id, visitor)
+        return any(port in ports for other, ports in self._read().items() if other != key)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further site can be kept."""
+        return len(self._read()) >= KEPT_PORTS_MAX
+
+    def keep(self, port: int, peer_id: str, visitor: str) -> None:
+        """Remember that a site has this port now."""
+        ports = self._read().setdefault(_key(peer_id, visitor), [])
+        if ports[-1:] != [port]:
+            ports[:] = [*(each for each in ports if each != port), port]
+            self._write()
+
+    def _read(self) -> dict[str, list[int]]:
+        if self._sites is None:
+            self._sites = self._read_file()
+        return self._sites
+
+    def _read_file(self) -> dict[str, list[int]]:
+        file = self._folder / FILE
+        try:
+            return decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _File).sites
+        except FileNotFoundError:
+            return {}
+        except (FileRefusedError, InvalidJsonError) as error:  # not what the system says: a file that cannot be read now is not lost
+            _log.warning("sites get new ports: the kept ones cannot be read", file=FILE, why=str(error))
+            with contextlib.suppress(OSError):
+                file.rename(file.with_suffix(".json.bad"))
+            return {}
+
+    def _write(self) -> None:
+        file = self._folder / FILE
+        new = file.with_suffix(".json.new")
+        try:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                new.unlink()
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(msgspec.json.encode(_File(self._read())) + b"\n")
+            new.replace(file)
+        except OSError as error:
+            _log.warning("the port of a site is not kept", file=FILE, why=str(error))
+
+
+def _key(peer_id: str, visitor: str) -> str:
+    return f"{peer_id}/{visitor}" if visitor else peer_id

@@ -1,0 +1,133 @@
+"""uvicorn on the peer's own loop: one server a door, started when the doors are bound, stopped within a second.
+
+It handles no signals (the command line does), and knows nothing of what is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from goop2.config.ticks import seconds_to_tick
+from goop2.web.http.listeners import BACKLOG, BoundDoor
+from goop2.web.http.timeout_protocol import PatientProtocol, StrangersProtocol, sweep
+from goop2.web.limits import IDLE_SECONDS, STOP_SECONDS, SWEEP_SECONDS
+
+TICKS_PER_DATE: Final = 10
+"""After so many ticks uvicorn makes the Date header anew (`Server.on_tick`)."""
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals alone and lets go of slow clients."""
+
+    _swept_at = 0.0
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Stop serving, at once."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """Tick once a second: uvicorn's own loop (0.54, server.py) wakes up ten times for what is due once."""
+        ticks = 0
+        leaving = asyncio.create_task(self._leaving.wait())
+        try:
+            while not await self.on_tick(ticks):
+                ticks += TICKS_PER_DATE
+                await asyncio.wait({leaving}, timeout=seconds_to_tick(SWEEP_SECONDS))
+        finally:
+            leaving.cancel()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """None: whoever runs the peer decides when it ends."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Let go of slow clients, and let uvicorn renew its Date."""
+        now = time.monotonic()
+        if now - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = now
+            sweep(self.server_state.connections, now)
+        return await super().on_tick(counter)
+
+
+class Serving:
+    """Doors that are served; more can be added."""
+
+    def __init__(self, protocol: type[PatientProtocol] | None = None) -> None:
+        self._protocol = protocol
+        """Of every connection; None: by how far its door is open."""
+        self._running: list[tuple[_Server, asyncio.Task[None]]] = []
+
+    async def add(self, bound: BoundDoor, app: ASGIApp) -> None:
+        """Serve `app` behind `bound`, whose sockets are closed at the end."""
+        protocol = self._protocol or (StrangersProtocol if bound.door.opened else PatientProtocol)
+        server = _Server(_config(app, protocol))
+        task = asyncio.create_task(server.serve(list(bound.sockets)))
+        self._running.append((server, task))
+        while not server.started:
+            if task.done():
+                task.result()
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        """Let what is being answered finish, for a moment."""
+        for server, _ in self._running:
+            server.leave()
+        await asyncio.gather(*(_ended(server, task) for server, task in self._running))
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None], protocol: type[PatientProtocol] | None = None
+) -> AsyncIterator[Serving]:
+    """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
+    serving = Serving(protocol)
+    try:
+        for bound, app in doors:
+            await serving.add(bound, app)
+        yield serving
+    finally:
+        stopping()
+        await serving.end()
+
+
+async def _ended(server: _Server, task: asyncio.Task[None]) -> None:
+    """Its own way of stopping, and after STOP_SECONDS ours."""
+    done, _ = await asyncio.wait({task}, timeout=STOP_SECONDS)
+    if not done:
+        for connection in list(server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        for answering in list(server.server_state.tasks):
+            answering.cancel()
+        server.force_exit = True
+    await task
+
+
+def _config(app: ASGIApp, protocol: type[PatientProtocol]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
+    )

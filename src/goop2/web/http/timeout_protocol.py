@@ -1,0 +1,281 @@
+"""uvicorn's HTTP protocol with an end to patience: headers of a bounded size, slow and stalled clients let go.
+
+No timers a request: each connection notes when it began to wait for something, and `sweep`, called
+every second for all of them, closes those that have waited too long. When places run out, places.py says
+whose goes; a connection that gets none is told so by a 503, as soon as its request is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NoReturn, cast
+from weakref import WeakKeyDictionary
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from goop2.protocols.source_network import network_of
+from goop2.web.http.connection_slots import Places, victim
+from goop2.web.http.local_users import LocalUsers
+from goop2.web.limits import (
+    BODY_SECONDS,
+    CONNECTIONS_MAX,
+    CONNECTIONS_PER_ADDRESS_MAX,
+    COOKIES_MAX_BYTES,
+    FULL_HOLD_SECONDS,
+    FULL_RETRY_SECONDS,
+    HEAD_MAX_BYTES,
+    HEAD_SECONDS,
+    REFUSED_MAX,
+    REFUSED_SECONDS,
+    STALLED_SECONDS,
+    UNHEARD_MAX_BYTES,
+)
+
+NEVER = float("inf")
+_HEAD_TOO_LARGE = "The request's headers are too large."
+_FULL = "Too many connections are open here; try again in a moment."
+FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+    b"retry-after: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%s\n"
+) % (len(_FULL) + 1, FULL_RETRY_SECONDS, _FULL.encode())
+"""What a connection without a place is told."""
+_COOKIE: Final = b"cookie:"
+OUR_COOKIES: Final = b"goop2_"
+"""How the names of our cookies begin (visitors.py, passes.py)."""
+_UPGRADE_WITH_BODY = "The request asks for another protocol (Upgrade) and has a body; only HTTP/1.1 is spoken here: leave Upgrade out."
+_OF_TWO_MINDS = "The request names one host in its first line and another in its headers."
+
+
+_PLACES: WeakKeyDictionary[ServerState, Places] = WeakKeyDictionary()
+"""Of each server."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """A connection from this machine."""
+
+    connections_per_address: float = NEVER
+    """Of one network."""
+    cookies_max_bytes = COOKIES_MAX_BYTES
+    """Of cookies, which on loopback do not count as the head."""
+    local_users: LocalUsers | None = LocalUsers()
+    """Tells whose connection it is; None at a door where everybody is a visitor."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._user: int | None = None
+        """The user of this machine at the other end."""
+        self.network = ""
+        self.waiting_since = 0.0
+        self._places = _PLACES.setdefault(self.server_state, Places())
+        self._has_place = False
+        self._refused = False
+        self._head_bytes = 0
+        self._cookie_bytes = 0
+        self._unheard_bytes = 0
+        self._line_begin = b""
+        self._line_bytes = 0
+        """Of the line that is still coming."""
+        self._in_head = True
+        self._read_by = NEVER
+        """When what the client is sending must be there."""
+        self._unsent_bytes = 0
+        self._taken_at = 0.0
+        """When the client last took something of what waits for it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """asyncio.Protocol."""
+        super().connection_made(transport)
+        self._taken_at = time.monotonic()
+        self.waiting_since = self._taken_at
+        self._read_by = self._taken_at + HEAD_SECONDS
+        self.network = network_of(self.client[0]) if self.client else ""
+        self._take_place()
+        if self._has_place and self.local_users is not None and self.client is not None:
+            # Now and never again: later the pair of addresses may be somebody else's.
+            self._user = self.local_users.user_of(self.client, transport.get_extra_info("sockname")[:2])
+
+    @property
+    def connections_max(self) -> int:
+        """How many there may be at this server."""
+        return CONNECTIONS_MAX
+
+    @property
+    def half_sent(self) -> bool:
+        """places.Holder."""
+        return self._has_place and self._read_by != NEVER
+
+    @property
+    def idle(self) -> bool:
+        """places.Holder."""
+        return self._has_place and self._read_by == NEVER and (self.cycle is None or self.cycle.response_complete)
+
+    def _take_place(self) -> None:
+        if self._places.of(self.network) >= self.connections_per_address:
+            self._give_way(each for each in self._others() if each.network == self.network)
+        elif self._places.total >= self.connections_max:
+            self._give_way(self._others())
+        if not self._refused:
+            self._has_place = True
+            self._places.take(self.network)
+
+    def _others(self) -> Iterator[PatientProtocol]:
+        others = cast("set[PatientProtocol]", self.connections)
+        return (each for each in others if each is not self)
+
+    def _give_way(self, others: Iterable[PatientProtocol]) -> None:
+        """Have the place of another, or be refused."""
+        found = victim(others)
+        if found is not None:
+            found._leave_place()
+            found.transport.abort()
+            return
+        self._refused = True
+        self._places.refusing += 1
+        self._read_by = self._taken_at + REFUSED_SECONDS
+        if self._places.refusing > REFUSED_MAX:
+            self.transport.abort()
+
+    def _leave_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._places.give_back(self.network)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio.Protocol."""
+        self._leave_place()
+        if self._refused:
+            self._refused = False
+            self._places.refusing -= 1
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio.Protocol."""
+        super().data_received(data)
+        if self._in_head:
+            self._measure_head(data)
+        elif self.idle and self.timeout_keep_alive_task is None:  # blank lines: they begin no request, and have ended uvicorn's patience
+            self._read_by = time.monotonic() + HEAD_SECONDS
+
+    def _measure_head(self, data: bytes) -> None:
+        """Refuse a head that is too large before it ends. On loopback cookies count apart, the one that is still coming too."""
+        self._head_bytes += len(data)
+        end = data.rfind(b"\n")
+        if end >= 0:
+            self._line_begin, self._line_bytes = b"", 0
+        self._line_begin = (self._line_begin + data[end + 1 : end + 1 + len(_COOKIE)])[: len(_COOKIE)]
+        self._line_bytes += len(data) - end - 1
+        cookies = self._cookie_bytes + (self._line_bytes if self._line_begin.lower() == _COOKIE else 0)
+        if self._head_bytes - min(cookies, self.cookies_max_bytes) > HEAD_MAX_BYTES:
+            self.send_400_response(_HEAD_TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is there. Of the cookies on loopback only ours are kept: the others are of other ports of the same host."""
+        if self.cookies_max_bytes and name.lower() == b"cookie":
+            self._cookie_bytes += len(value)
+            value = b";".join(pair for pair in value.split(b";") if pair.lstrip().startswith(OUR_COOKIES))
+        super().on_header(name, value)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["state"]["user"] = self._user
+        self._in_head, self._head_bytes, self._cookie_bytes = True, 0, 0
+        self.waiting_since = time.monotonic()
+        self._read_by = self.waiting_since + (REFUSED_SECONDS if self._refused else HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        """Its body, if any, follows."""
+        self._in_head = False
+        if self._refused:
+            self._send_full()
+        self._read_by = time.monotonic() + BODY_SECONDS
+        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_MAX_BYTES:  # they came at once
+            self._refuse(_HEAD_TOO_LARGE)
+        if self._means_another_host():
+            self._refuse(_OF_TWO_MINDS)
+        upgrade = self.parser.should_upgrade()
+        if upgrade and any(name == b"transfer-encoding" or (name == b"content-length" and int(value)) for name, value in self.headers):
+            self._refuse(_UPGRADE_WITH_BODY)
+        super().on_headers_complete()
+        self._unheard_bytes = 0
+        if upgrade:  # the parser leaves what follows to the other protocol, and would find its next request somewhere in it
+            self.cycle.keep_alive = False
+        if self.expect_100_continue:  # a client that is refused may send its body, or the next request: nobody could tell which
+            self.cycle.keep_alive = False
+
+    def _refuse(self, message: str) -> NoReturn:
+        self.send_400_response(message)
+        raise ValueError(message)  # ends the parser's work
+
+    def _send_full(self) -> NoReturn:
+        """Say that there is no place, a moment later: a client that asks again at once would else be refused as fast as it can ask, and
+        that work would be missing where there are places."""
+        if not self.transport.is_closing():
+            self._read_by = NEVER
+            self.transport.pause_reading()
+            self.loop.call_later(FULL_HOLD_SECONDS, self._write_full)
+        raise ValueError(_FULL)  # ends the parser's work
+
+    def _write_full(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(FULL)
+            self.transport.close()
+
+    def _means_another_host(self) -> bool:
+        """As requests to proxies are written, `GET http://host/path`: then this is the host, whatever `Host` says (RFC 9112, 3.2.2)."""
+        if self.url[:1] in (b"/", b"*"):
+            return False
+        host = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0].lower()
+        return any(value.lower() != host for name, value in self.headers if name == b"host")
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body. Behind an answer it is thrown away, with an end: a client that is still sending hears nothing before."""
+        if self.cycle.response_complete:
+            self._unheard_bytes += len(body)
+            if self._unheard_bytes > UNHEARD_MAX_BYTES:
+                self.transport.abort()
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        self._read_by = NEVER
+        self.waiting_since = time.monotonic()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Once: what makes no sense ends the connection. One without a place is told that, and nothing else."""
+        if not self._refused and not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def resume_writing(self) -> None:
+        """asyncio.Protocol."""
+        self._taken_at = time.monotonic()
+        super().resume_writing()
+
+    def out_of_patience(self, now: float) -> bool:
+        """Whether the client lets us wait too long, for its request or for taking our answer."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == 0 or unsent < self._unsent_bytes:
+            self._taken_at = now
+        self._unsent_bytes = unsent
+        return now > self._read_by or now > self._taken_at + STALLED_SECONDS
+
+
+class StrangersProtocol(PatientProtocol):
+    """A connection at the opened door: no single stranger takes all the places."""
+
+    local_users = None
+    cookies_max_bytes = 0
+    connections_per_address: float = CONNECTIONS_PER_ADDRESS_MAX
+
+
+def sweep(connections: Iterable[object], now: float) -> None:
+    """Close the connections out of patience at `now`, `time.monotonic()`."""
+    for connection in list(connections):
+        protocol = cast(PatientProtocol, connection)
+        if protocol.out_of_patience(now):
+            protocol.transport.abort()

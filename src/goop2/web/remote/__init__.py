@@ -1,0 +1,1 @@
+"""Other peers' sites and sessions as the own browser sees them."""

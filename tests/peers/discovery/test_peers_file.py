@@ -1,0 +1,65 @@
+"""data/peers.json: the peers the owner typed in."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from tests.net.hosts import new_identity
+
+from goop2.net.address import PeerAddress
+from goop2.net.limits import ADDRESSES_MAX, REMEMBERED_MAX
+from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, PeersFileFault, Remembered
+
+ANN, BOB = new_identity().peer_id, new_identity().peer_id
+
+
+def address(peer: str, port: int = 4001) -> PeerAddress:
+    return PeerAddress(peer, f"/ip4/192.0.2.7/tcp/{port}")
+
+
+def test_what_is_typed_in_is_there_at_the_next_start_the_last_first(tmp_path: Path) -> None:
+    for each in (address(ANN), address(BOB), address(BOB, 4002)):
+        Remembered(tmp_path).add(each)
+    assert Remembered(tmp_path).addresses() == [address(BOB, 4002), address(BOB), address(ANN)]
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+def test_a_folder_without_the_file_knows_nobody(tmp_path: Path) -> None:
+    assert Remembered(tmp_path).addresses() == []
+    assert not Remembered(tmp_path).forget(ANN)
+
+
+def test_a_peer_is_forgotten(tmp_path: Path) -> None:
+    remembered = Remembered(tmp_path)
+    remembered.add(address(ANN))
+    assert remembered.forget(ANN)
+    assert remembered.addresses() == []
+
+
+def test_peers_and_their_addresses_are_bounded(tmp_path: Path) -> None:
+    remembered = Remembered(tmp_path)
+    for port in range(1, ADDRESSES_MAX + 5):
+        remembered.add(address(ANN, port))
+    assert len(remembered.addresses()) == ADDRESSES_MAX
+    peers = ",".join(f'{{"id":"{number}"}}' for number in range(REMEMBERED_MAX + 10))
+    (tmp_path / FILE).write_text(f'{{"peers":[{peers}]}}')
+    remembered.add(address(BOB))
+    assert (tmp_path / FILE).read_text().count('"id"') == REMEMBERED_MAX
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"peers":7}', '{"peers":[{"id":"nobody","addresses":["/ip4/1.2.3.4/tcp/1"]}]}'])
+def test_a_file_that_is_none_is_a_sentence_and_stays(tmp_path: Path, content: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(PeersFileFault, match=r"peers\.json"):
+        Remembered(tmp_path).addresses()
+    assert (tmp_path / FILE).read_text() == content
+
+
+def test_a_file_beyond_bounds_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / FILE).write_bytes(b" " * (FILE_MAX_BYTES + 1))
+    with pytest.raises(PeersFileFault, match="make it shorter or delete it"):
+        Remembered(tmp_path).addresses()

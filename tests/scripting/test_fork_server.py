@@ -1,0 +1,106 @@
+"""The handle on the nursery: workers when asked, one clear error when it is gone, no descriptor left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.scripting.workshop import is_alive, setup_of
+
+from goop2.scripting.fork_server import Nursery, NurseryLost
+
+Exits = list[tuple[int, int]]
+
+
+@pytest.fixture
+async def exits() -> Exits:
+    return []
+
+
+@pytest.fixture
+async def nursery(exits: Exits) -> AsyncIterator[Nursery]:
+    nursery = Nursery(setup_of(), lambda pid, status: exits.append((pid, status)))
+    nursery.start()
+    yield nursery
+    nursery.stop()
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def gone(pid: int) -> None:
+    for _ in range(200):
+        if not is_alive(pid):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{pid} is alive")
+
+
+async def test_a_worker_comes_with_its_socket_and_a_handle_to_end_it_and_its_end_is_heard(nursery: Nursery, exits: Exits) -> None:
+    sock, pid, pidfd = await nursery.spawn()
+    assert is_alive(pid)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    await gone(pid)
+    await asyncio.sleep(0.05)
+    assert exits == [(pid, -signal.SIGKILL)]
+    sock.close()
+    os.close(pidfd)
+
+
+async def test_a_worker_ends_when_the_peer_closes_its_socket(nursery: Nursery, exits: Exits) -> None:
+    sock, pid, pidfd = await nursery.spawn()
+    sock.close()
+    await gone(pid)
+    os.close(pidfd)
+    await asyncio.sleep(0.05)
+    assert [ended for ended, _ in exits] == [pid]
+
+
+async def test_who_waits_for_a_worker_when_the_nursery_dies_is_told(nursery: Nursery) -> None:
+    waiting = asyncio.create_task(nursery.spawn())
+    await asyncio.sleep(0)
+    assert nursery.pid is not None
+    os.kill(nursery.pid, signal.SIGKILL)
+    with pytest.raises(NurseryLost):
+        await asyncio.wait_for(waiting, 2)
+    assert nursery.pid is None
+
+
+async def test_after_the_stop_there_are_no_workers_and_stop_may_be_called_again(nursery: Nursery) -> None:
+    sock, pid, pidfd = await nursery.spawn()
+    nursery.stop()
+    nursery.stop()
+    await gone(pid)
+    with pytest.raises(NurseryLost):
+        await nursery.spawn()
+    sock.close()
+    os.close(pidfd)
+
+
+async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_no_worker(nursery: Nursery) -> None:
+    sock, pid, pidfd = await nursery.spawn()
+    before = descriptors()
+    for turn in range(30):
+        task = asyncio.create_task(nursery.spawn())
+        await asyncio.sleep(turn * 0.0001)
+        task.cancel()
+        try:
+            late, _, late_pidfd = await task
+        except asyncio.CancelledError:
+            continue
+        late.close()
+        os.close(late_pidfd)
+    process = psutil.Process(nursery.pid)
+    for _ in range(2000):  # workers are nice: on a busy machine they take their time to be born, and to end
+        if len(process.children()) == 1 and descriptors() == before:
+            break
+        await asyncio.sleep(0.01)
+    assert ([child.pid for child in process.children()], descriptors()) == ([pid], before)
+    sock.close()
+    os.close(pidfd)

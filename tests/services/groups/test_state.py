@@ -1,0 +1,419 @@
+"""Groups between peers that exchange messages in memory: each message goes through the network's own form and back."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+
+import pytest
+
+from goop2.protocols import topics
+from goop2.services.groups import state as module
+from goop2.services.groups.state import Change, Groups, NoSuchGroup, NoSuchMember, NotAMessage, Outgoing, TooManyGroups
+
+
+class Network:
+    """Peers, and who told what to whom."""
+
+    def __init__(self) -> None:
+        self.peers: dict[str, Groups] = {}
+        self.changes: dict[str, list[Change]] = {}
+        self.topics: list[tuple[str, str, str]] = []
+        self.now_ms = 1700000000000
+        self.passes_ms = 1000
+        """With every look at the clock."""
+
+    def clock(self) -> int:
+        self.now_ms += self.passes_ms
+        return self.now_ms
+
+    def peer(self, name: str) -> Groups:
+        groups = self.peers[name] = Groups(name, self.clock)
+        self.changes[name] = []
+        groups.subscribe(self.changes[name].append)
+        return groups
+
+    def deliver(self, sender: str, outgoing: list[Outgoing]) -> None:
+        waiting = deque((sender, each) for each in outgoing)
+        while waiting:
+            from_, each = waiting.popleft()
+            self.topics.append((from_, each.peer, each.topic.rsplit(":", 1)[1]))
+            event = topics.read(each.topic, each.payload)
+            assert isinstance(event, topics.Group)
+            waiting.extend((each.peer, answer) for answer in self.peers[each.peer].received(from_, event))
+
+    def told(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
+        return [(change.what, change.group.members) for change in self.changes[name]]
+
+
+@pytest.fixture
+def network() -> Network:
+    network = Network()
+    for name in ("host", "ann", "bob", "eve"):
+        network.peer(name)
+    return network
+
+
+@pytest.fixture
+def game(network: Network) -> str:
+    """A group of the host's with ann and bob in it."""
+    group = network.peers["host"].host("Game", "template", max_members=2).id
+    for name in ("ann", "bob"):
+        network.deliver(name, network.peers[name].join("host", group))
+    return group
+
+
+def said(type_: str, group: str, payload: object = None) -> topics.Group:
+    event = topics.read(
+        topics.group_topic(group, type_), json.dumps(payload if payload is not None else {"type": type_, "group": group}).encode()
+    )
+    assert isinstance(event, topics.Group)
+    return event
+
+
+def test_what_a_host_says_has_every_key_of_the_network_whatever_its_value(network: Network) -> None:
+    host = network.peers["host"]
+    group = host.host("Game", "template").id
+    (welcome,) = host.received("ann", topics.Group(group, "join", topics.Plain(b"null")))
+    said = json.loads(welcome.payload)
+    assert said["members"] == [{"peer_id": "ann", "joined_at": said["members"][0]["joined_at"]}]
+    bounds = {"app_type": "template", "group_type": "template", "max_members": 0}
+    assert said == {"group_name": "Game", **bounds, "volatile": False, "members": said["members"]}
+    (meta,) = host.change(group, "Game two")
+    assert json.loads(meta.payload) == {"group_name": "Game two", **bounds}
+
+
+def test_who_joins_is_welcomed_and_all_others_hear_of_it(network: Network, game: str) -> None:
+    ann = network.peers["ann"].joined()[0]
+    assert (ann.id, ann.name, ann.kind, ann.max_members, ann.members) == (game, "Game", "template", 2, ("ann", "bob"))
+    assert network.told("ann") == [("joined", ("ann",)), ("members", ("ann", "bob"))]
+    assert network.told("bob") == [("joined", ("ann", "bob"))]
+
+
+def test_a_full_group_lets_nobody_in(network: Network, game: str) -> None:
+    network.deliver("eve", network.peers["eve"].join("host", game))
+    change = network.changes["eve"][-1]
+    assert (change.what, change.refused.code) == ("refused", "full")
+    assert network.peers["eve"].joined() == ()
+    assert not network.peers["host"].is_member("eve", "template")
+
+
+def test_who_joins_twice_is_in_once(network: Network, game: str) -> None:
+    network.deliver("ann", network.peers["ann"].join("host", game))
+    assert network.peers["host"].hosted()[0].members == ("ann", "bob")
+    assert network.peers["ann"].joined()[0].joined, "though the group is full"
+
+
+def test_a_message_of_a_member_reaches_host_and_all_others_but_itself(network: Network, game: str) -> None:
+    network.deliver("ann", network.peers["ann"].send("host", game, b'{"move":1}'))
+    assert [(change.sender, change.payload) for change in network.changes["host"] if change.what == "msg"] == [("ann", b'{"move":1}')]
+    assert [(change.sender, change.payload) for change in network.changes["bob"] if change.what == "msg"] == [("host", b'{"move":1}')]
+    assert [change for change in network.changes["ann"] if change.what == "msg"] == []
+
+
+def test_the_host_speaks_to_all(network: Network, game: str) -> None:
+    network.deliver("host", network.peers["host"].send("host", game, b"1"))
+    assert [network.changes[name][-1].payload for name in ("ann", "bob")] == [b"1", b"1"]
+
+
+@pytest.mark.parametrize("type_", ["msg", "leave", "ping", "close", "members", "welcome"])
+def test_a_stranger_does_nothing_in_a_group(network: Network, game: str, type_: str) -> None:
+    before = network.peers["host"].hosted()
+    payload = {"members": [{"peer_id": "eve"}]} if type_ in ("members", "welcome") else None
+    assert network.peers["host"].received("eve", said(type_, game, payload)) == []
+    assert network.peers["host"].hosted() == before
+    assert [change for change in network.changes["host"] if change.sender == "eve"] == []
+
+
+def test_who_asks_for_a_group_that_is_none_is_told_so(network: Network) -> None:
+    network.deliver("eve", network.peers["eve"].join("host", "nosuch"))
+    change = network.changes["eve"][-1]
+    assert (change.what, change.refused.code) == ("refused", "not_found")
+    assert network.peers["eve"].joined() == ()
+    network.passes_ms = 0
+    answered = [each for _ in range(1000) for each in network.peers["host"].received("eve", said("join", "nosuch"))]
+    assert len(answered) < 50, "a storm of them is not answered"
+    assert network.peers["host"].received("eve", said("msg", "nosuch", 1)) == []
+
+
+@pytest.mark.parametrize("type_", ["msg", "close", "members", "welcome", "error", "meta", "state"])
+def test_only_the_host_speaks_for_the_group(network: Network, game: str, type_: str) -> None:
+    before, heard = network.peers["ann"].joined(), len(network.changes["ann"])
+    payload = {"members": [{"peer_id": "eve"}]} if type_ in ("members", "welcome") else None
+    assert network.peers["ann"].received("bob", said(type_, game, payload)) == []
+    assert (network.peers["ann"].joined(), len(network.changes["ann"])) == (before, heard)
+
+
+@pytest.mark.parametrize("type_", ["msg", "members", "meta", "state"])
+def test_a_host_that_has_not_let_us_in_tells_us_nothing(network: Network, type_: str) -> None:
+    network.peers["ann"].join("host", "g")
+    network.peers["ann"].received("host", said(type_, "g", {"members": []} if type_ == "members" else None))
+    assert network.changes["ann"] == []
+    with pytest.raises(NoSuchGroup):
+        network.peers["ann"].send("host", "g", b"1")
+
+
+def test_who_leaves_is_no_member_and_who_is_away_keeps_its_place(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    network.deliver("host", host.gone("ann"))
+    assert (host.hosted()[0].members, host.hosted()[0].away) == (("bob",), ("ann",))
+    assert network.changes["bob"][-1].group.members == ("bob",)
+    assert host.is_member("ann")
+    network.deliver("eve", network.peers["eve"].join("host", game))
+    assert network.changes["eve"][-1].what == "refused", "the group is full"
+    network.deliver("ann", network.peers["ann"].join("host", game))
+    assert host.hosted()[0].members == ("ann", "bob")
+    network.deliver("host", host.gone("bob"))
+    network.deliver("bob", network.peers["bob"].leave("host", game))
+    assert not host.is_member("bob")
+    assert (host.hosted()[0].members, host.hosted()[0].away) == (("ann",), ())
+
+
+def test_nobody_keeps_a_place_in_a_volatile_group(network: Network) -> None:
+    group = network.peers["host"].host("Chat", "template", volatile=True).id
+    network.deliver("ann", network.peers["ann"].join("host", group))
+    network.deliver("host", network.peers["host"].gone("ann"))
+    assert not network.peers["host"].is_member("ann")
+    network.peers["ann"].gone("host")
+    assert network.peers["ann"].joined() == ()
+
+
+def test_who_speaks_is_here_though_it_was_away(network: Network, game: str) -> None:
+    network.deliver("host", network.peers["host"].gone("ann"))
+    network.deliver("ann", network.peers["ann"].send("host", game, b"1"))
+    assert network.peers["host"].hosted()[0].members == ("ann", "bob")
+    assert network.changes["bob"][-1].payload == b"1"
+
+
+def test_a_group_whose_host_is_back_is_asked_for_again(network: Network, game: str) -> None:
+    ann = network.peers["ann"]
+    ann.gone("host")
+    assert network.changes["ann"][-1].what == "away"
+    assert not ann.joined()[0].joined
+    with pytest.raises(NoSuchGroup):
+        ann.send("host", game, b"1")
+    network.deliver("ann", ann.back("host"))
+    assert ann.joined()[0].joined
+    assert ann.back("host") == []
+
+
+def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    kept, since = host.hosted()[0], host.members_since(game)
+    joined = network.peers["ann"].joined()
+    again, ann = network.peer("host"), network.peer("ann")
+    again.restore([(kept, since, ())], [])
+    ann.restore([], joined)
+    assert (again.hosted()[0].members, again.is_member("ann"), again.is_member("eve")) == ((), True, False)
+    network.deliver("ann", ann.back("host"))
+    assert (again.hosted()[0].members, ann.joined()[0].joined) == (("ann",), True)
+    assert again.members_since(game) == since
+
+
+def test_a_removed_member_hears_that_it_is_over_and_the_others_that_it_is_gone(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    network.deliver("host", host.remove(game, "ann"))
+    assert (host.hosted()[0].members, host.is_member("ann"), host.removed(game)) == (("bob",), False, ("ann",))
+    assert network.changes["bob"][-1].group.members == ("bob",)
+    last = network.changes["ann"][-1]
+    assert (last.what, last.refused.code, last.refused.message) == ("ended", "removed", "the host has removed this peer")
+    assert network.peers["ann"].joined() == ()
+
+
+def test_a_removed_member_speaks_to_nobody_and_is_let_in_when_it_is_invited_again(network: Network, game: str) -> None:
+    host, ann = network.peers["host"], network.peers["ann"]
+    host.remove(game, "ann")  # its message is lost
+    before = len(network.changes["bob"])
+    network.deliver("ann", ann.send("host", game, b"1"))
+    assert [change.what for change in network.changes["host"]].count("msg") == 0
+    assert len(network.changes["bob"]) == before
+    assert network.changes["ann"][-1].what == "ended", "whoever speaks and is no member any more learns it"
+    network.deliver("ann", ann.join("host", game))
+    assert (network.changes["ann"][-1].what, network.changes["ann"][-1].refused.code) == ("refused", "removed")
+    host.invitation(game, "ann")
+    network.deliver("ann", ann.join("host", game))
+    assert host.hosted()[0].members == ("bob", "ann")
+
+
+def test_who_was_away_when_it_was_removed_learns_it_when_it_is_back(network: Network, game: str) -> None:
+    host, ann = network.peers["host"], network.peers["ann"]
+    host.gone("ann")
+    ann.gone("host")
+    assert [each.peer for each in host.remove(game, "ann")] == [], "nothing is sent to who is not here, and no list changes"
+    assert host.hosted()[0].away == ()
+    network.deliver("ann", ann.back("host"))
+    assert network.changes["ann"][-1].refused.code == "removed"
+    assert ann.joined() == ()
+
+
+def test_who_was_removed_is_out_after_a_restart_of_the_host_too(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    host.remove(game, "ann")
+    kept, since, removed = host.hosted()[0], host.members_since(game), host.removed(game)
+    again = network.peer("host")
+    again.restore([(kept, since, removed)], [])
+    network.deliver("ann", network.peers["ann"].join("host", game))
+    assert not again.is_member("ann")
+
+
+@pytest.mark.parametrize(("group", "peer"), [("nosuch", "ann"), ("", "eve"), ("", "host")])
+def test_who_is_no_member_is_not_removed(network: Network, game: str, group: str, peer: str) -> None:
+    with pytest.raises(NoSuchGroup if group else NoSuchMember):
+        network.peers["host"].remove(group or game, peer)
+
+
+def test_a_storm_of_a_removed_peer_is_not_answered(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    network.peers["host"].remove(game, "ann")
+    for type_ in ("msg", "join", "ping"):
+        assert len([each for _ in range(200) for each in network.peers["host"].received("ann", said(type_, game))]) < 50
+
+
+def test_of_those_removed_the_last_are_remembered(network: Network, game: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMOVED_MAX", 1)
+    for name in ("ann", "bob"):
+        network.peers["host"].remove(game, name)
+    assert network.peers["host"].removed(game) == ("bob",)
+
+
+@pytest.mark.parametrize("payload", [None, "bye", {"code": 7}, [1]])
+def test_an_end_is_an_end_whatever_comes_with_it(network: Network, game: str, payload: object) -> None:
+    network.peers["ann"].received("host", said("close", game, {"type": "close", "group": game, "payload": payload}))
+    assert network.changes["ann"][-1].what == "ended"
+
+
+def test_an_invitation_says_which_group_where(network: Network, game: str) -> None:
+    invite = topics.read(topics.INVITE, network.peers["host"].invitation(game, "eve"))
+    assert isinstance(invite, topics.Invite)
+    assert (invite.group_id, invite.group_name, invite.host_peer_id, invite.kind) == (game, "Game", "host", "template")
+
+
+def test_in_a_session_members_do_not_speak_for_the_host(network: Network) -> None:
+    group = network.peers["host"].host("Radio", "listen").id
+    for name in ("ann", "bob"):
+        network.deliver(name, network.peers[name].join("host", group))
+    forged = b'{"app_type":"listen","listen":{"action":"seek","position":3}}'
+    network.deliver("ann", network.peers["ann"].send("host", group, forged))
+    assert [change for name in ("bob", "host") for change in network.changes[name] if change.what == "msg"] == []
+
+
+@pytest.mark.parametrize("by", ["host", "ann"])
+def test_a_huge_message_goes_nowhere(network: Network, game: str, by: str) -> None:
+    huge = json.dumps("x" * module.PAYLOAD_MAX_BYTES).encode()
+    with pytest.raises(NotAMessage, match="65536"):
+        network.peers[by].send("host", game, huge)
+    assert network.peers["host"].received("ann", topics.Group(game, "msg", topics.Plain(huge))) == []
+    network.peers["ann"].received("host", topics.Group(game, "msg", topics.Plain(huge)))
+    assert [change for name in ("ann", "host") for change in network.changes[name] if change.what == "msg"] == []
+
+
+def test_a_member_that_floods_is_not_handed_on_and_the_next_minute_it_is(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    handed_on = [network.peers["host"].received("ann", said("msg", game, number)) for number in range(module.BUDGET_PER_MINUTE + 100)]
+    assert len([each for each in handed_on if each]) <= module.BUDGET_PER_MINUTE
+    assert network.peers["host"].received("bob", said("msg", game, 1)) != [], "the others speak"
+    network.now_ms += 60_000
+    assert network.peers["host"].received("ann", said("msg", game, 1)) != []
+
+
+def test_a_host_that_floods_is_not_handed_on_to_pages(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    for number in range(module.BUDGET_PER_MINUTE + 100):
+        network.peers["ann"].received("host", said("msg", game, number))
+    assert len([change for change in network.changes["ann"] if change.what == "msg"]) <= module.BUDGET_PER_MINUTE
+    network.peers["ann"].received("host", said("close", game))
+    assert network.changes["ann"][-1].what == "ended", "its end is heard all the same"
+
+
+def test_a_storm_of_joins_and_leaves_is_told_to_the_others_once_a_second(network: Network, game: str) -> None:
+    network.passes_ms = 0
+    host = network.peers["host"]
+    host.received("bob", said("leave", game))
+    told = [
+        each for _ in range(500) for type_ in ("leave", "join") for each in host.received("bob", said(type_, game)) if each.peer == "ann"
+    ]
+    assert told == []
+    network.now_ms += 1000
+    assert [(each.peer, each.topic) for each in host.tick() if each.peer == "ann"] == [("ann", f"group:{game}:members")]
+    assert host.tick() == []
+    assert host._spent["bob"] > module.BUDGET_PER_MINUTE
+    assert host.received("bob", said("join", game)) == [], "and not answered"
+
+
+def test_what_a_host_says_of_itself_is_bounded(network: Network) -> None:
+    ann = network.peers["ann"]
+    ann.join("host", "g")
+    members = [{"peer_id": "x" * 10_000}, {"peer_id": "bob"}]
+    welcome = {"group_name": "n" * 10_000, "app_type": "t" * 10_000, "members": members}
+    ann.received("host", said("welcome", "g", welcome))
+    group = ann.joined()[0]
+    assert (len(group.name), len(group.kind), group.members) == (module.NAME_MAX_CHARS, module.NAME_MAX_CHARS, ("bob",))
+
+
+@pytest.mark.parametrize("id_", ["", "a:b", "x" * 200])
+def test_what_is_no_group_is_not_asked_for(network: Network, id_: str) -> None:
+    with pytest.raises(NoSuchGroup, match="no group's id"):
+        network.peers["ann"].join("host", id_)
+
+
+def test_one_host_does_not_take_all_the_places(network: Network) -> None:
+    for number in range(module.JOINED_PER_HOST_MAX):
+        network.peers["ann"].join("host", f"g{number}")
+    with pytest.raises(TooManyGroups, match="of one peer"):
+        network.peers["ann"].join("host", "one more")
+    network.peers["ann"].join("eve", "g")
+
+
+def test_a_group_ends_with_its_host(network: Network, game: str) -> None:
+    network.deliver("host", network.peers["host"].close(game))
+    assert network.changes["ann"][-1].what == "ended"
+    network.peers["bob"].join("host", "other")
+    network.peers["bob"].gone("host")
+    assert [network.peers[name].joined() for name in ("ann", "bob")] == [(), ()]
+
+
+def test_a_new_name_is_told(network: Network, game: str) -> None:
+    network.deliver("host", network.peers["host"].change(game, "Finale", 3))
+    assert [(group.name, group.max_members) for group in network.peers["ann"].joined()] == [("Finale", 3)]
+
+
+def test_a_ping_is_answered_both_ways(network: Network, game: str) -> None:
+    assert [each.topic for each in network.peers["host"].received("ann", said("ping", game))] == [f"group:{game}:pong"]
+    assert [each.topic for each in network.peers["ann"].received("host", said("ping", game))] == [f"group:{game}:pong"]
+
+
+def test_two_hosts_may_have_chosen_the_same_id(network: Network) -> None:
+    for host in ("host", "eve"):
+        network.peers[host].host(host, "template", group="same")
+        network.deliver("ann", network.peers["ann"].join(host, "same"))
+    assert [group.name for group in network.peers["ann"].joined()] == ["host", "eve"]
+
+
+def test_the_policy_asks_for_members_of_one_kind(network: Network, game: str) -> None:
+    assert network.peers["host"].is_member("ann", "template")
+    assert not network.peers["host"].is_member("ann", "listen")
+
+
+def test_a_host_that_takes_part_is_on_its_list(network: Network) -> None:
+    group = network.peers["host"].host("Radio", "listen", take_part=True)
+    network.deliver("ann", network.peers["ann"].join("host", group.id))
+    assert network.peers["ann"].joined()[0].members == ("host", "ann")
+
+
+def test_groups_are_bounded(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HOSTED_MAX", 1)
+    monkeypatch.setattr(module, "JOINED_MAX", 1)
+    network.peers["host"].host("one", "template")
+    network.peers["ann"].join("host", "one")
+    with pytest.raises(TooManyGroups, match="close one"):
+        network.peers["host"].host("two", "template")
+    with pytest.raises(TooManyGroups, match="leave one"):
+        network.peers["ann"].join("host", "two")
+
+
+def test_members_are_bounded_where_the_host_sets_no_bound(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MEMBERS_MAX", 1)
+    group = network.peers["host"].host("Game", "template").id
+    for name in ("ann", "bob"):
+        network.deliver(name, network.peers[name].join("host", group))
+    assert network.peers["host"].hosted()[0].members == ("ann",)
