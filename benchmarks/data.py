@@ -16,7 +16,7 @@ from benchmarks.data_workloads import DATA_WORKLOADS, ROWS, fill
 from benchmarks.ours import bench_peer, caller_of, throughput
 from benchmarks.report import table
 from benchmarks.workloads import Workload
-from goop2.app import Peer
+from goop2.services.peer import Peer
 
 ROUNDS = 5
 ROUND_SECONDS = 1.0

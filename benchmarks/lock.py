@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.report import table
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 
 HOGS = 3
 SHORT_SECONDS, LONGEST_SECONDS = 0.15, 0.9

@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from goop2.app import open_peer
+from goop2.app import join, open_peer
 from goop2.net.address import parse
 from goop2.net.limits import ANSWER_SECONDS
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.protocols import data
 
 MEGABYTE = 1e6

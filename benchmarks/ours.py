@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.workloads import WORKLOADS, Workload
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Success
+from goop2.services.peer import Peer
 
 Call = Callable[[], Awaitable[None]]
 

@@ -17,11 +17,11 @@ from benchmarks import footprint
 from benchmarks.ours import Call, bench_peer, caller_of, median_latency, throughput
 from benchmarks.report import table
 from benchmarks.workloads import WORKLOADS, Workload
-from goop2.app import Peer
 from goop2.sandbox.vm import Flavour, VirtualMachine
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.fork_server import ENVIRONMENT
+from goop2.services.peer import Peer
 
 ROUNDS = 7
 ROUND_SECONDS = 1.0

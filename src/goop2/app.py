@@ -11,7 +11,6 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goop2.config import Settings, load, payload_keys
-from goop2.config.payload_keys import PayloadKeys
 from goop2.folder import file_modes, threads
 from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
@@ -29,7 +27,7 @@ from goop2.scripting.api import FUNCTIONS, Place
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import NAME_SHOWN_CHARS, Engine
-from goop2.scripting.invocation import Caller, HostAnswer, Invocation, PeerOperation
+from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, Limits
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
@@ -42,56 +40,24 @@ from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import Listening
 from goop2.services.listen.tracks import Library
+from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import Tables
-from goop2.storage.database import FILE, Database
+from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 
 if TYPE_CHECKING:
+    from goop2.net.guest import Guest
+    from goop2.peers.network import Network
     from goop2.services.http_client.client import World
     from goop2.web.server import OpenWeb
 
 COMMAND_OPERATIONS = tuple(function.name for function in FUNCTIONS if function.place is Place.WORKER and not function.functions_only)
 PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is Place.PEER))
 """What the peer does for scripts."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A peer whose parts are open."""
-
-    folder: Path
-    settings: Settings
-    warnings: tuple[str, ...]
-    identity: Identity
-    catalog: Catalog
-    pool: Pool
-    engine: Engine
-    runs: Runs
-    database: Database
-    """The peer's own connection, for its loop's thread or one at a time."""
-    files: SiteFiles
-    """What of the site anybody may see."""
-    chat: Chat
-    tables: Tables
-    grouping: Grouping
-    listening: Listening
-    schemas: SchemaFiles
-    health: StorageHealth
-    confinement: Mapping[str, str]
-    """Layer of confinement → "" when in force, else why not."""
-    payload_keys: PayloadKeys | None
-    """For what is sealed inside libp2p's own encryption; None: nothing is."""
-
-    @property
-    def owner(self) -> Caller:
-        """The owner, as a caller of the own scripts."""
-        return Caller(
-            self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
-        )
 
 
 @asynccontextmanager
@@ -273,6 +239,23 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
     )
     async with open_web(parts, peer.settings.viewer.http_addr) as web:
         yield web
+
+
+@asynccontextmanager
+async def join(
+    peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True, guest: Guest | None = None
+) -> AsyncIterator[Network]:
+    """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
+
+    Parameters and errors: `goop2.peers.network.open_network`.
+    """
+    # Here, because a command that needs no network should not wait for libp2p.
+    from goop2.peers.network import open_network
+    from goop2.rendezvous.embedded import servers_of
+
+    servers = servers_of(peer.settings.presence)
+    async with open_network(peer, servers, port, listen_on=listen_on, near_by=near_by, guest=guest) as network:
+        yield network
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -20,7 +20,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def files(folder: Path) -> ScriptFiles:
-    return ScriptFiles(folder, load(folder, {}).settings)
+    settings = load(folder, {}).settings
+    return ScriptFiles(folder, settings.lua.script_dir, settings.homes)
 
 
 def test_a_save_takes_the_place_of_what_was_read(files: ScriptFiles, folder: Path) -> None:

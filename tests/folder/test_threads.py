@@ -1,4 +1,4 @@
-"""A folder that hangs stops its readers, and nothing else: tests/web/http/test_files.py and tests/scripting/test_watch.py meet it in whole."""
+"""A folder that hangs stops its readers, and nothing else: see also tests/web/http/test_files.py and tests/scripting/test_watch.py."""
 
 from __future__ import annotations
 

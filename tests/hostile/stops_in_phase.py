@@ -21,14 +21,13 @@ import trio
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from tests.net.hosts import LOOPBACK
 
-from goop2.app import open_peer
+from goop2.app import join, open_peer
 from goop2.folder.identity import load_or_create
 from goop2.net.address import parse
 from goop2.net.guest import Guest, open_guest
 from goop2.net.host import Host, open_host
 from goop2.net.stream import Stream
 from goop2.peers.client import Calling
-from goop2.peers.network import join
 from goop2.protocols import data, site
 
 PHASES: Final = ("dialling", "negotiating", "unanswered", "file", "data", "message")

@@ -16,15 +16,16 @@ from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.services.listen.sounds import wav
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.net import host as host_module
 from goop2.net.faults import NetworkFault
 from goop2.net.guest import Guest
 from goop2.net.host import Handler, Host
 from goop2.net.stream import Stream
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.protocols.errors import RemoteFault
 from goop2.services.chat.service import ChatError
+from goop2.services.peer import Peer
 
 __all__ = ["guest"]
 

@@ -26,7 +26,7 @@ from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, asked, connect, loopback_host
 from tests.started import Started
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.folder.creation import create
 from goop2.folder.identity import load_or_create
 from goop2.net import dialling, muxer
@@ -36,9 +36,10 @@ from goop2.net.address import parse
 from goop2.net.faults import NetworkFault
 from goop2.net.guest import Guest
 from goop2.peers import client
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.protocols import content
 from goop2.services.chat.service import SENT
+from goop2.services.peer import Peer
 
 __all__ = ["guest"]
 

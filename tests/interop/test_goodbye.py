@@ -12,8 +12,7 @@ import pytest
 from tests.interop.others import Build, go_peer, js_peer, running
 from tests.net.hosts import LOOPBACK
 
-from goop2.app import open_peer
-from goop2.peers.network import join
+from goop2.app import join, open_peer
 from goop2.protocols.presence import TOPIC
 
 

@@ -18,14 +18,15 @@ from tests.interop.others import Other, Refused, go_peer, js_peer, running
 from tests.net.hosts import LOOPBACK, new_identity
 from tests.services.listen.sounds import wav
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.net.address import parse
 from goop2.net.faults import NetworkFault
 from goop2.net.guest import Guest, open_guest
 from goop2.peers.client import Refused as NoFile
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.protocols import data, listen
 from goop2.services.groups.state import Change
+from goop2.services.peer import Peer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,15 +16,16 @@ from tests.services.listen.sounds import wav
 from tests.wire_host import SESSION, WireHost
 from tests.wire_listener import line
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.net.faults import Broken, NetworkFault
 from goop2.net.guest import Guest
 from goop2.net.stream import Stream
 from goop2.peers import followed_session, outbox
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.services.groups import service
 from goop2.services.listen.operations import followed
 from goop2.services.listen.session import ListenError
+from goop2.services.peer import Peer
 
 __all__ = ["guest"]
 

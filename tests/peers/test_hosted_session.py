@@ -17,13 +17,14 @@ from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.services.listen.sounds import FRAME_SECONDS, mp3, wav
 from tests.wire_listener import WireListener
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.net.guest import Guest
 from goop2.peers import hosted_session
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.services.listen import pacing
 from goop2.services.listen.boundaries import Sound
 from goop2.services.listen.pacing import LEAD_SECONDS
+from goop2.services.peer import Peer
 
 __all__ = ["guest"]
 

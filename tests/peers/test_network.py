@@ -16,17 +16,18 @@ from tests.e2e.peers import free_port
 from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, new_identity
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.config import Address
 from goop2.net.address import parse
 from goop2.net.faults import NetworkFault, NotAnAddress, PortTaken, Unreachable
 from goop2.net.guest import Guest
-from goop2.peers.network import BROADCAST_AT_ONCE, Network, join
+from goop2.peers.network import BROADCAST_AT_ONCE, Network
 from goop2.protocols import data, topics
 from goop2.protocols.presence import Presence
 from goop2.rendezvous.server import open_rendezvous
 from goop2.services.chat.limits import PER_CALLER_A_MINUTE
 from goop2.services.chat.service import CONTENT_MAX_BYTES
+from goop2.services.peer import Peer
 from goop2.storage.errors import FileFault
 
 __all__ = ["guest"]

@@ -17,13 +17,12 @@ from tests.peers.test_network import SETTINGS, Joined, ask
 from tests.services.listen.sounds import wav
 from tests.wire_sealer import DATA, LISTEN, SITE, WireSealer, refused
 
-from goop2.app import open_peer
+from goop2.app import join, open_peer
 from goop2.config import payload_keys
 from goop2.net.address import parse
 from goop2.net.faults import Broken
 from goop2.net.guest import Guest
 from goop2.peers import server
-from goop2.peers.network import join
 from goop2.peers.payload_crypto import FAILURES_BEFORE_ASIDE, Sealing
 from goop2.protocols import data, encrypted_payload, mq, site
 from goop2.services.listen.operations import followed

@@ -22,7 +22,7 @@ TRUSTED_READERS = {
     "cli/demo.py": "the demo's own rows",
     "config/types.py": "the owner's environment",
     "config/loading.py": "the owner's goop.json: mistakes are shown with line and column",
-    "folder.py": "the template's goop.json",
+    "folder/creation.py": "the template's goop.json",
     "protocols/tolerant_json.py": "halves of characters, which the strict decoder refuses; the result goes through the strict one",
     "sandbox/data_calls.py": "what this worker's own VM has just written, in the worker",
     "storage/registry_schema.py": "the registry, written by us",

@@ -13,11 +13,12 @@ import pytest
 from structlog.testing import capture_logs
 from tests.stopwatch import Stopwatch
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.folder.creation import create
 from goop2.scripting import inotify
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.services.peer import Peer
 from goop2.services.storage_health import StorageHealth, _why_not_writable
 from goop2.storage.database import Database
 from goop2.storage.errors import DamagedError

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 
 LUA = {"enabled": True, "kv_enabled": True, "rate_limit_per_peer": 100_000, "rate_limit_global": 100_000}
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.storage.manual import call, peer_with
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Success
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 
 SYSTEM = (
     "_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '', "

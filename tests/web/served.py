@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from goop2.app import Peer, open_peer, serve_peer
+from goop2.app import open_peer, serve_peer
+from goop2.services.peer import Peer
 from goop2.web.server import OpenWeb
 
 ANSWER_SECONDS = 10

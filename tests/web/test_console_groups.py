@@ -14,8 +14,9 @@ from tests.net.hosts import LOOPBACK, connect
 from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served
 
+from goop2.app import join
 from goop2.net.guest import open_guest
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.protocols import topics
 from goop2.services.groups.state import HOSTED_MAX
 from goop2.web.console.controls.groups import MEMBERS_SHOWN

@@ -15,9 +15,9 @@ from goop2.cli.stdin import lines
 from goop2.scripting.command_text import is_command
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.scripting.engine import Reply
     from goop2.scripting.invocation import Caller
+    from goop2.services.peer import Peer
 
 NOT_A_COMMAND = "only lines that begin with ! are commands, such as !hello Alice"
 

@@ -22,7 +22,7 @@ from goop2.cli.options import FOLDER
 from goop2.cli.peer import ENDING, end_on_signals, where
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
+    from goop2.services.peer import Peer
 
 DEFAULT_FOLDER = "goop2-demo"
 LABEL = "demo"

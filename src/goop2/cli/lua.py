@@ -17,8 +17,8 @@ from goop2.cli.streams import StreamError
 from goop2.scripting.command_text import command_of, is_command
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.scripting.engine import Failure, Reply, Success
+    from goop2.services.peer import Peer
 
 STDIN_MAX_BYTES: Final = 16 * 1024 * 1024
 """Read of stdin; the engine refuses a sixteenth of it and says how much it was."""

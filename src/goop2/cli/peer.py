@@ -18,8 +18,8 @@ from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.control_socket import Answer, Operation, Request
+    from goop2.services.peer import Peer
     from goop2.web.server import OpenWeb
 
 RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
@@ -89,9 +89,9 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
 
 async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Future[bool], *, was_away: bool) -> str:
     """Be on the network until the end; return why it cannot be, or is no more, "" at the end."""
+    from goop2.app import join
     from goop2.net.faults import NetworkFault
     from goop2.net.guest import GuestFailed
-    from goop2.peers.network import join
     from goop2.peers.remote_control.operations import Remote
 
     try:

@@ -17,9 +17,9 @@ from goop2.cli import output
 from goop2.cli.chat import say
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.scripting.catalog import Change
     from goop2.scripting.invocation import Caller
+    from goop2.services.peer import Peer
 
 PROMPT = "> "
 COMPLETION_LINES = 6

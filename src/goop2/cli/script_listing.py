@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from goop2.cli import output
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.scripting.catalog import Listed
+    from goop2.services.peer import Peer
 
 COLUMNS = ("script", "state", "calls a minute", "what it is for")
 

@@ -15,10 +15,10 @@ from goop2.cli import output
 from goop2.cli.errors import Fault
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.config import Settings
     from goop2.scripting.invocation import Caller
     from goop2.services.listen.operations import Elsewhere
+    from goop2.services.peer import Peer
 
 T = TypeVar("T")
 RUNNING_SECONDS: Final = 60.0

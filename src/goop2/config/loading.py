@@ -17,10 +17,11 @@ from typing import cast
 
 from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
 from goop2.config.types import NotAllowedError
+from goop2.folder import SETTINGS_FILE
 from goop2.folder.regular_files import FileRefusedError, NotRegularError, read_regular, shown
 from goop2.protocols.untrusted_json import doubled_key, with_doubled_keys
 
-FILE = "goop.json"
+FILE = SETTINGS_FILE
 FILE_MAX_BYTES = 1024 * 1024
 """A hundred times what all settings and the keys of other programs take."""
 PRIVATE_FOLDER = "data"

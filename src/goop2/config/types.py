@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
+from goop2.protocols.line import is_one_line
+
 T = TypeVar("T")
 
 HIGHEST_PORT = 65535
 WORDS_FOR_BOOLEAN = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-CONTROL_OR_LONE_SURROGATE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -95,7 +96,7 @@ def line() -> Kind[str]:
     """Text on one line; labels and paths travel in protocols that end at a newline, or go to the system."""
 
     def parse(value: object) -> str:
-        if isinstance(value, str) and not CONTROL_OR_LONE_SURROGATE.search(value):
+        if isinstance(value, str) and is_one_line(value):
             return value
         raise NotAllowedError
 

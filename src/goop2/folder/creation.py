@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goop2.config import loading
-from goop2.config.types import NotAllowedError, line
-from goop2.folder import file_modes, templates
+from goop2.folder import SETTINGS_FILE, file_modes, templates
 from goop2.folder.regular_files import shown
+from goop2.protocols.line import is_one_line
 
 
 class FolderError(Exception):
@@ -35,15 +34,15 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
 
     Raises `FolderError`, also when it is one already.
     """
-    settings_file = folder / loading.FILE
+    settings_file = folder / SETTINGS_FILE
     if os.path.lexists(settings_file):
         raise FolderError(f"{settings_file} is there already: {folder} is a peer folder, and stays as it is")
     files = templates.files_of(template)
-    files[loading.FILE] = _labelled(files[loading.FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
+    files[SETTINGS_FILE] = _labelled(files[SETTINGS_FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
     _check_places(folder, files)
     try:
         # Settings last: a folder half made is not yet a peer, and `create` can be called again.
-        order = sorted(files, key=lambda path: (path == loading.FILE, path))
+        order = sorted(files, key=lambda path: (path == SETTINGS_FILE, path))
         written = [path for path in order if _write_new(folder / path, files[path])]
     except OSError as error:
         raise FolderError(f"{error.filename or folder} cannot be written ({error.strerror}): choose a folder you may write to") from None
@@ -51,10 +50,9 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
 
 
 def _checked(label: str) -> str:
-    try:
-        return line().parse(label)
-    except NotAllowedError:
-        raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line: give one with --label") from None
+    if not is_one_line(label):
+        raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line: give one with --label")
+    return label
 
 
 def _check_places(folder: Path, paths: Iterable[str]) -> None:
@@ -76,7 +74,7 @@ def _write_new(file: Path, text: str) -> bool:
     """False when something is there already."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        mode = file_modes.FILE_MODE if file.name == loading.FILE else 0o666  # less what the user's umask takes
+        mode = file_modes.FILE_MODE if file.name == SETTINGS_FILE else 0o666  # less what the user's umask takes
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8") as opened:  # noqa: PTH123
             opened.write(text)
     except FileExistsError:

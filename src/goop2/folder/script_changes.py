@@ -11,11 +11,11 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from goop2.config import Settings
 from goop2.folder.regular_files import FileRefusedError, read_regular
 
 Kind = Literal["command", "function"]
@@ -52,10 +52,11 @@ class Text:
 class ScriptFiles:
     """The script files of one peer folder."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, script_dir: str, homes: Callable[[Path], tuple[Path, ...]]) -> None:
+        """Take the script folder as goop.json names it, and what gives the real paths it may lie in (config/settings.py)."""
         self._folder = folder
-        self._settings = settings
-        self._script_dir = folder / settings.lua.script_dir
+        self._homes = homes
+        self._script_dir = folder / script_dir
 
     def read(self, kind: Kind, name: str) -> Text:
         """The file of a script. Raises `NotChanged` when there is none."""
@@ -125,7 +126,7 @@ class ScriptFiles:
             real = folder.resolve(strict=True)
         except OSError as error:
             raise NotChanged(f"the script folder cannot be used: {error.strerror}") from None
-        if not any(real.is_relative_to(home) for home in self._settings.homes(self._folder)):
+        if not any(real.is_relative_to(home) for home in self._homes(self._folder)):
             raise NotChanged("the script folder leads out of the peer's folder, so nothing is written there")
 
     def _write(self, file: Path, text: str) -> Text:

@@ -1,1 +1,1 @@
-"""A peer joined to the network: between `peer.py`, which has the parts, and `p2p/`, which knows libp2p. `network.py` is the way in."""
+"""Other peers: what is asked of them and answered, who is here, and what the owner asks of the network. network.py is the way in."""

@@ -27,7 +27,7 @@ from goop2.services.tables import TABLE_OPERATIONS, Tables
 from goop2.storage.errors import BusyError, StorageError
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
+    from goop2.services.peer import Peer
 
 _RAW_KEYS: Final = (
     *("data", "id", "where", "args", "columns", "column_defs", "column", "limit", "offset"),

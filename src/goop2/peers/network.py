@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,14 +29,13 @@ from goop2.peers.outbox import Delivery
 from goop2.peers.payload_crypto import Sealing
 from goop2.protocols import topics
 from goop2.protocols.presence import Presence
-from goop2.rendezvous.embedded import servers_of
 from goop2.scripting.subscribers import Subscribers
 from goop2.services.chat.service import Carry, Heard, TellShown, Undelivered
 from goop2.services.groups.service import Grouping
 from goop2.services.groups.state import Groups, Outgoing
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
+    from goop2.services.peer import Peer
 
 REJOIN_SECONDS: Final = 60
 """Between two tries to be let into a group whose host is here."""
@@ -107,18 +106,25 @@ class Network:
 
 
 @asynccontextmanager
-async def join(
-    peer: Peer, port: int | None = None, *, listen_on: str = ALL_ADDRESSES, near_by: bool = True, guest: Guest | None = None
+async def open_network(
+    peer: Peer,
+    servers: AbstractAsyncContextManager[list[str]],
+    port: int | None = None,
+    *,
+    listen_on: str = "",
+    near_by: bool = True,
+    guest: Guest | None = None,
 ) -> AsyncIterator[Network]:
-    """`peer` on the network until the block is left.
+    """Put `peer` on the network until the block is left.
 
-    `port`: TCP, 0 for any; None: p2p.listen_port. `guest`: trio beside this loop, where it runs already; a thread can have one.
+    `servers`: the URLs of the rendezvous servers to use, while it is open. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`:
+    an IP address; "" for all of them. `guest`: trio beside this loop, where it runs already; a thread can have one.
     Raises `PortTaken`, and `GuestFailed` out of the block when libp2p fails.
     """
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
-        host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on))
+        host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on or ALL_ADDRESSES))
         broadcasts: Subscribers[Heard] = Subscribers()
         sealing = _sealing(peer)
         calling = Calling(host, sealing)
@@ -140,8 +146,9 @@ async def join(
         keep = keeping(peer, who, broadcasts, introducing)
         await serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
-        servers = await stack.enter_async_context(servers_of(peer.settings.presence))
-        finding = open_discovery(trio, host, peer.folder, _says(peer, sealing), servers=servers, near_by=near_by)
+        finding = open_discovery(
+            trio, host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by
+        )
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
         _learn_keys(discovery.roster, sealing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from goop2.protocols.errors import LocalFault, RemoteFault
 
 NEWLINE = b"\n"
@@ -49,3 +51,11 @@ def line(what: str, content: bytes, max_bytes: int) -> bytes:
     if NEWLINE in content:
         raise LocalFault(f"{what} must not contain a line break")
     return content + NEWLINE
+
+
+_CONTROL_OR_LONE_SURROGATE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def is_one_line(text: str) -> bool:
+    """Return whether a text can stand on one line: without control characters and lone surrogates."""
+    return not _CONTROL_OR_LONE_SURROGATE.search(text)

@@ -4,8 +4,8 @@ r"""`/goop/mq/1.0.0`: one message, acknowledged on the same stream.
        or   {"type":"refused","refused":"<the id>","code":"rate_limited","error":"<a sentence>","retry_after":12}\n
 
 A message that is not taken is answered by a refusal, never with a key `id`: existing peers take every line with their id for the
-acknowledgement. A payload may be sealed (encrypted_payload.py); whoever cannot open it says so in a refusal with `"sealed":true`, so that the sender
-need not guess; versions before 0.2 wrote that one as {"type":"refused","id":…,"seq":7}.
+acknowledgement. A payload may be encrypted (encrypted_payload.py); whoever cannot open it says so in a refusal with `"sealed":true`, so
+that the sender need not guess; versions before 0.2 wrote that one as {"type":"refused","id":…,"seq":7}.
 What the topics carry is in topics.py. Who sent a message is never in it: that is the peer at the other end of the connection.
 """
 

@@ -2,7 +2,7 @@
 
     {"type": "online" | "update" | "offline" | "punch", "peerId": "12D3Koo…", "content": "the label", "addrs": ["/ip4/…"], "ts": ms, …}
 
-Unset keys are left out. Nothing in a message proves who wrote it; see discovery/roster.py for what is believed.
+Unset keys are left out. Nothing in a message proves who wrote it; see peers/discovery/roster.py for what is believed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""`/goop/site/1.0.0`: a file of a peer's site.
 
     GET /path\n  →  OK <mime> <bytes>\n + body        the mime may hold blanks, so the size is the last word
-                    EOK <mime> <bytes>\n + body       to a sealed request (encrypted_payload.py): the body is one box, and so many bytes long
+                    EOK <mime> <bytes>\n + body       to an encrypted request (encrypted_payload.py): the body is one box of so many bytes
                     ERR <reason>\n                    not found, forbidden, bad request, site disabled; ours besides: unavailable, for now
 
 States of a reader of answers: header → body → done; header → refused. A path is bytes between the first blank and the newline, as they

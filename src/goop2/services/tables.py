@@ -1,8 +1,8 @@
 """The tables of the site for whoever asks from outside: asyncio over storage/table_access.py, which decides what each may do.
 
 Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
-(line.py), whoever has used less of the thread first (scripting/usage.py), have at most a share of the line each, and a second for a statement.
-HTTP and libp2p come here alike; it knows neither.
+(fair_queue.py), whoever has used less of the thread first (usage.py), have at most a share of the queue each, and a second for a
+statement. HTTP and libp2p come here alike; it knows neither.
 """
 
 from __future__ import annotations

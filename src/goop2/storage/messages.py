@@ -1,7 +1,7 @@
 """Direct messages: `_chat_messages`, as every peer of the network lays it out, and beside it what only we know of a message.
 
 `_py_chat` holds the message's id on the wire, by which a repeat is known, and how its delivery stands. `_py_chat_budget` holds in whose
-budget a message is (services/chat/quotas.py): what others sent and what scripts replied to them; the owner's own messages have no row there.
+budget a message is (services/chat/quotas.py): what others sent and what scripts replied to them; the owner's own have no row there.
 Blocking; whose thread it runs on is for the caller to know.
 """
 

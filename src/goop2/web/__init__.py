@@ -1,11 +1,12 @@
-"""The peer in a browser: the site, its SDK and data, and the owner's console.
+"""The peer in a browser: the site, its SDK and data, the owner's console, and other peers' sites.
 
-origins.py   from a request's headers: which origin is meant, or why it is refused
-peer_host.py a peer id as a host name
-app.py       the ASGI application: origin → who calls → what answers
-data.py      /api/data/<op>
-web/http/files.py     files of the site and of the SDK over HTTP
-server.py    sockets, uvicorn, start and stop
+app.py      the ASGI application: origin → who calls → what answers
+server.py   opens the listeners and what is served on them
+http/       HTTP itself: listeners, origins, who asks, bodies, answers, event streams
+api/        what pages of a site call under /api/
+console/    the owner's console
+remote/     other peers' sites and sessions
+sdk/        JavaScript and CSS that sites load
 
-It lends scripts nothing and knows no protocol but HTTP; peer.py hands it the parts it shows.
+It lends scripts nothing and knows no protocol but HTTP; the composition root, goop2/app.py, hands it the parts it shows.
 """

@@ -13,10 +13,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.invocation import Caller
 from goop2.services.chat.limits import PER_CALLER_A_MINUTE, PER_ID_IN_A_CROWD_A_MINUTE, PER_ORIGIN_A_MINUTE
 from goop2.services.chat.service import CONTENT_MAX_BYTES, DELIVERED, FAILED, SENT, SHOWN, ChatError, ChatRefusedError, Said, Undelivered
+from goop2.services.peer import Peer
 from goop2.storage.errors import StorageError
 from goop2.storage.messages import Message
 

@@ -18,14 +18,15 @@ from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_listener import WireListener
 
-from goop2.app import Peer, open_peer
+from goop2.app import join, open_peer
 from goop2.net.faults import NetworkFault, NotAnAddress, Unreachable
 from goop2.net.guest import Guest
-from goop2.peers.network import Network, join
+from goop2.peers.network import Network
 from goop2.protocols import data, topics
 from goop2.services.groups import service as module
 from goop2.services.groups.service import Grouping, NotAGroup, NotLetIn
 from goop2.services.groups.state import HOSTED_MAX, Change, NoSuchGroup, NoSuchMember, TooManyGroups
+from goop2.services.peer import Peer
 from goop2.storage import groups
 
 __all__ = ["guest"]

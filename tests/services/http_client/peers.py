@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
 from goop2.services.http_client.client import World
+from goop2.services.peer import Peer
 
 STRANGER = Caller("stranger")
 

@@ -16,12 +16,12 @@ import pytest_asyncio
 from tests.services.http_client.peers import STRANGER, given, peer_with, said
 from tests.services.http_client.stage import Handler, Heard, Stage, a_stage, answering, redirecting
 
-from goop2.app import Peer
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller, Invocation
 from goop2.services.http_client.limits import REQUESTS_PER_INVOCATION
 from goop2.services.http_client.operations import HttpOperations
+from goop2.services.peer import Peer
 
 GET = """
 function call(request)

@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.services.http_client.peers import peer_with, said
 from tests.services.http_client.stage import Heard, Stage
 
-from goop2.app import Peer
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 
 WAITING = 64
 SAMPLES = 50

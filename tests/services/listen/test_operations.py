@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from tests.services.listen.sounds import wav
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.services.listen import tracks
+from goop2.services.peer import Peer
 
 MANUAL = """
 function handle(path)

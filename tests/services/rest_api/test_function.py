@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from goop2.app import Peer, open_peer
+from goop2.app import open_peer
 from goop2.scripting.engine import Success
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 
 ALICE, BOB = Caller("alice-id", email="alice@example.org"), Caller("bob-id")
 POSTS = {

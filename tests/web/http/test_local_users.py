@@ -1,4 +1,4 @@
-"""Whose socket is at the other end of a loopback connection. What follows from it: test_entrance.py."""
+"""Whose socket is at the other end of a loopback connection. What follows from it: test_admission.py."""
 
 from __future__ import annotations
 

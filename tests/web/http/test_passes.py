@@ -1,4 +1,4 @@
-"""One-time codes and passes, apart from HTTP. What they open: test_entrance.py."""
+"""One-time codes and passes, apart from HTTP. What they open: test_admission.py."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ import pytest_asyncio
 from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.web.served import Answer, Served, served
 
+from goop2.app import join
 from goop2.net.guest import open_guest
 from goop2.net.host import Handler, Host
 from goop2.net.stream import Stream
 from goop2.peers import client
-from goop2.peers.network import join
 from goop2.protocols import data, site
 from goop2.web.http.peer_host import host_label
 

@@ -25,8 +25,8 @@ from goop2.services.listen.operations import operations as listening
 from goop2.storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from goop2.app import Peer
     from goop2.peers.network import Network
+    from goop2.services.peer import Peer
 
 REPLY_SECONDS: Final = 8.0
 """How long a command in a message waits for its reply: the scripts' own time, and the way."""

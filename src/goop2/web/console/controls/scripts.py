@@ -76,7 +76,7 @@ class Tried(Which):
 
 def routes(parts: Parts) -> list[BaseRoute]:
     """Path → handler."""
-    files = ScriptFiles(parts.folder, parts.settings)
+    files = ScriptFiles(parts.folder, parts.settings.lua.script_dir, parts.settings.homes)
 
     async def listed(_request: Request) -> Response:
         return reply({"folder": parts.settings.lua.script_dir, "scripts": parts.catalog.listing(), "warnings": parts.catalog.warnings})

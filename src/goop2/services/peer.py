@@ -1,0 +1,62 @@
+"""What an open peer consists of: its settings, scripts, database and services. app.py opens it; the network and the web show it.
+
+It opens nothing itself, and knows neither HTTP nor libp2p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from goop2.config import Settings
+from goop2.config.payload_keys import PayloadKeys
+from goop2.folder.identity import Identity
+from goop2.folder.site_files import SiteFiles
+from goop2.scripting.catalog import Catalog
+from goop2.scripting.engine import Engine
+from goop2.scripting.invocation import Caller
+from goop2.scripting.pool import Pool
+from goop2.scripting.runs import Runs
+from goop2.services.chat.service import Chat
+from goop2.services.groups.service import Grouping
+from goop2.services.listen.service import Listening
+from goop2.services.schema_files import SchemaFiles
+from goop2.services.storage_health import StorageHealth
+from goop2.services.tables import Tables
+from goop2.storage.database import Database
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer whose parts are open."""
+
+    folder: Path
+    settings: Settings
+    warnings: tuple[str, ...]
+    identity: Identity
+    catalog: Catalog
+    pool: Pool
+    engine: Engine
+    runs: Runs
+    database: Database
+    """The peer's own connection, for its loop's thread or one at a time."""
+    files: SiteFiles
+    """What of the site anybody may see."""
+    chat: Chat
+    tables: Tables
+    grouping: Grouping
+    listening: Listening
+    schemas: SchemaFiles
+    health: StorageHealth
+    confinement: Mapping[str, str]
+    """Layer of confinement → "" when in force, else why not."""
+    payload_keys: PayloadKeys | None
+    """For what is sealed inside libp2p's own encryption; None: nothing is."""
+
+    @property
+    def owner(self) -> Caller:
+        """The owner, as a caller of the own scripts."""
+        return Caller(
+            self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
+        )
