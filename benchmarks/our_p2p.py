@@ -19,7 +19,7 @@ import uvloop
 from goop2.app import join, open_peer
 from goop2.net.address import parse
 from goop2.net.limits import ANSWER_SECONDS
-from goop2.peers.network import Network
+from goop2.peers.network import PeerNetwork
 from goop2.protocols import data
 
 MEGABYTE = 1e6
@@ -42,14 +42,14 @@ async def main(kind: str, address: str, *arguments: str) -> None:
 Call = Callable[[], Awaitable[data.Answer]]
 
 
-def as_it_calls(network: Network, peer: str) -> Call:
+def as_it_calls(network: PeerNetwork, peer: str) -> Call:
     """A call."""
     return lambda: network.calling.call(peer, "hello")
 
 
-def over_new(network: Network, peer: str) -> Call:
+def over_new(network: PeerNetwork, peer: str) -> Call:
     """A call over a stream of its own."""
-    question = data.request(data.Request("lua-call", function="hello", params=msgspec.Raw(b"{}")))
+    question = data.request(data.DataRequest("lua-call", function="hello", params=msgspec.Raw(b"{}")))
 
     async def call() -> data.Answer:
         return data.answered(await network.host.ask(peer, data.PROTOCOL, question, data.answer_reader(), ANSWER_SECONDS))
@@ -65,14 +65,14 @@ async def calls(call: Call, seconds: float, at_once: float) -> float:
         nonlocal count
         while time.perf_counter() - begun < seconds:
             answer = await call()
-            assert isinstance(answer, data.Success), answer
+            assert isinstance(answer, data.SuccessAnswer), answer
             count += 1
 
     await asyncio.gather(*(keep_calling() for _ in range(int(at_once))))
     return count / (time.perf_counter() - begun)
 
 
-async def files(network: Network, peer: str, count: int) -> float:
+async def files(network: PeerNetwork, peer: str, count: int) -> float:
     """Megabytes a second, one file after another."""
     begun, size = time.perf_counter(), 0
     for _ in range(count):

@@ -19,8 +19,8 @@ import trustme
 
 from benchmarks.report import table
 from goop2.scripting.invocation import Caller
-from goop2.services.http_client.client import Client, World
-from goop2.services.http_client.request import Request
+from goop2.services.http_client.client import Client, Dependencies
+from goop2.services.http_client.request import HttpRequest
 from goop2.services.http_client.url import read_url
 
 ROUNDS = 7
@@ -69,8 +69,8 @@ HEADINGS = ["", "httpx, kept connection, Âµs", "httpx, a connection a request, Â
 
 
 async def _compare(scheme: str, port: int, trust: ssl.SSLContext) -> list[str]:
-    client = Client(World(lambda _, port: [(PUBLIC, port)], sockets=ToLoopback(), tls=trust))
-    request = Request("GET", read_url(f"{scheme}://{NAME}:{port}/data"))
+    client = Client(Dependencies(lambda _, port: [(PUBLIC, port)], sockets=ToLoopback(), tls=trust))
+    request = HttpRequest("GET", read_url(f"{scheme}://{NAME}:{port}/data"))
     url = f"{scheme}://127.0.0.1:{port}/data"
     no_keeping = httpx.Limits(max_keepalive_connections=0)
     async with (

@@ -21,20 +21,20 @@ from goop2.config import Settings, load, payload_keys
 from goop2.folder import file_modes, threads
 from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
-from goop2.folder.site_files import NotServed, SiteFiles, TooLarge, UnreadableError
+from goop2.folder.site_files import FileNotServedError, SiteFiles, SiteFileTooLargeError, UnreadableError
 from goop2.sandbox.messages import Scalar, Setup
-from goop2.scripting.api import FUNCTIONS, Place
+from goop2.scripting.api import FUNCTIONS, ExecutionSite
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import NAME_SHOWN_CHARS, Engine
 from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
-from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, Limits
+from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
-from goop2.services.chat.message_store import Keeper
-from goop2.services.chat.service import Chat
-from goop2.services.groups.service import Grouping
+from goop2.services.chat.message_store import MessageStore
+from goop2.services.chat.service import ChatService
+from goop2.services.groups.service import GroupService
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
@@ -51,12 +51,14 @@ from goop2.storage.migrations import open_folder
 
 if TYPE_CHECKING:
     from goop2.net.guest import Guest
-    from goop2.peers.network import Network
-    from goop2.services.http_client.client import World
+    from goop2.peers.network import PeerNetwork
+    from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
 
-COMMAND_OPERATIONS = tuple(function.name for function in FUNCTIONS if function.place is Place.WORKER and not function.functions_only)
-PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is Place.PEER))
+COMMAND_OPERATIONS = tuple(
+    function.name for function in FUNCTIONS if function.place is ExecutionSite.WORKER and not function.functions_only
+)
+PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is ExecutionSite.PEER))
 """What the peer does for scripts."""
 
 
@@ -67,7 +69,7 @@ async def open_peer(
     *,
     watch: bool = False,
     flavour: str = "",
-    world: World | None = None,
+    world: Dependencies | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
@@ -179,9 +181,9 @@ async def _schemas(folder: Path, health: StorageHealth, watch: bool) -> AsyncIte
 
 
 @asynccontextmanager
-async def _chat(folder: Path, this: Identity, engine: Engine, health: StorageHealth) -> AsyncIterator[Chat]:
-    keeper = Keeper(folder / FILE, this.peer_id, health.for_peer)
-    chat = Chat(this.peer_id, engine, keeper)
+async def _chat(folder: Path, this: Identity, engine: Engine, health: StorageHealth) -> AsyncIterator[ChatService]:
+    keeper = MessageStore(folder / FILE, this.peer_id, health.for_peer)
+    chat = ChatService(this.peer_id, engine, keeper)
     try:
         chat.problem = await keeper.open()
         yield chat
@@ -190,8 +192,8 @@ async def _chat(folder: Path, this: Identity, engine: Engine, health: StorageHea
 
 
 @asynccontextmanager
-async def _grouping(folder: Path, this: Identity, health: StorageHealth) -> AsyncIterator[Grouping]:
-    grouping = Grouping(this.peer_id, folder / FILE, health.for_peer)
+async def _grouping(folder: Path, this: Identity, health: StorageHealth) -> AsyncIterator[GroupService]:
+    grouping = GroupService(this.peer_id, folder / FILE, health.for_peer)
     try:
         await grouping.open()
         yield grouping
@@ -200,7 +202,7 @@ async def _grouping(folder: Path, this: Identity, health: StorageHealth) -> Asyn
 
 
 @asynccontextmanager
-async def _tables(folder: Path, grouping: Grouping, health: StorageHealth) -> AsyncIterator[Tables]:
+async def _tables(folder: Path, grouping: GroupService, health: StorageHealth) -> AsyncIterator[Tables]:
     tables = Tables(folder / FILE, grouping.groups.is_member, health.for_callers)
     try:
         await tables.open()
@@ -211,7 +213,7 @@ async def _tables(folder: Path, grouping: Grouping, health: StorageHealth) -> As
 
 @asynccontextmanager
 async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
-    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `DoorError`."""
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
     # Here, because a command that serves nothing should not wait for it.
     from goop2.web.app import Parts
     from goop2.web.server import open_web
@@ -244,7 +246,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 @asynccontextmanager
 async def join(
     peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True, guest: Guest | None = None
-) -> AsyncIterator[Network]:
+) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
     Parameters and errors: `goop2.peers.network.open_network`.
@@ -258,10 +260,10 @@ async def join(
         yield network
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> InvocationLimits:
     """The limits the owner has set."""
     lua = settings.lua
-    return Limits(
+    return InvocationLimits(
         enabled=lua.enabled,
         timeout_seconds=lua.timeout_seconds,
         memory_bytes=lua.max_memory_mb * MEGABYTE_BYTES,
@@ -274,7 +276,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, flavour: str, quota: Quota) -> Setup:
+def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:
     """What every worker of this peer is told."""
     return Setup(
         flavour=flavour,
@@ -291,14 +293,14 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Limits, 
     )
 
 
-def _http(settings: Settings, world: World | None) -> Mapping[str, PeerOperation]:
+def _http(settings: Settings, world: Dependencies | None) -> Mapping[str, PeerOperation]:
     lua = settings.lua
     if not lua.http_enabled:
         return disabled.OPERATIONS
-    from goop2.services.http_client.client import Client, World
+    from goop2.services.http_client.client import Client, Dependencies
     from goop2.services.http_client.operations import HttpOperations
 
-    return HttpOperations(Client(world or World(), ((address.host, address.port) for address in lua.http_allow))).by_name
+    return HttpOperations(Client(world or Dependencies(), ((address.host, address.port) for address in lua.http_allow))).by_name
 
 
 def _commands(catalog: Catalog) -> PeerOperation:
@@ -314,13 +316,13 @@ def _site_read(files: SiteFiles) -> PeerOperation:
         name = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
         try:
             if not name:  # a browser's "/" is the front page; a script names its file
-                raise NotServed(name)
+                raise FileNotServedError(name)
             return HostAnswer(b"v", (await threads.SITE.run(files.read, name, SITE_READ_MAX_BYTES),))
-        except NotServed:
+        except FileNotServedError:
             return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
         except UnreadableError as error:
             return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)}: {error.strerror}".encode()))
-        except (TooLarge, threads.FolderHangsError) as error:
+        except (SiteFileTooLargeError, threads.FolderHangsError) as error:
             return HostAnswer(b"vv", (None, str(error).encode()))
 
     return site_read

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import goop2
 from tests.cli.conftest import Save
 
-from goop2.peers.discovery.peers_file import PeersFileFault, Remembered
+from goop2.peers.discovery.peers_file import PeersFileError, Remembered
 from goop2.web.console.metrics import metrics_token
 
 READS = "function call() return goop.db.scalar('SELECT count(*) FROM logins') end"
@@ -133,7 +133,7 @@ def test_a_pipe_in_data_holds_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data" / "metrics.token")
     os.mkfifo(tmp_path / "data" / "peers.json")
     assert metrics_token(tmp_path) == ""
-    with pytest.raises(PeersFileFault, match="it is a named pipe, not a regular file"):
+    with pytest.raises(PeersFileError, match="it is a named pipe, not a regular file"):
         Remembered(tmp_path).addresses()
 
 

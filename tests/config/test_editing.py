@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goop2.config import SettingsError
-from goop2.config.editing import BACKUP, Changed, UnknownSetting, save, show
+from goop2.config.editing import BACKUP, SettingsConflictError, UnknownSettingError, save, show
 
 DOCUMENT = {"zebra": [1], "lua": {"theirs": "ü", "timeout_seconds": 3}, "identity": {"key_file": "k"}}
 
@@ -52,7 +52,7 @@ def test_what_would_not_start_is_not_saved(folder: Path, changes: dict[str, obje
 
 @pytest.mark.parametrize("path", ["lua.nosuch", "identity.key_file", "lua", "zebra.x"])
 def test_only_settings_are_changed(folder: Path, path: str) -> None:
-    with pytest.raises(UnknownSetting):
+    with pytest.raises(UnknownSettingError):
         save(folder, {path: 1}, show(folder).version, {})
     assert _now(folder) == DOCUMENT
 
@@ -60,7 +60,7 @@ def test_only_settings_are_changed(folder: Path, path: str) -> None:
 def test_a_file_changed_meanwhile_is_left_alone(folder: Path) -> None:
     version = show(folder).version
     (folder / "goop.json").write_text("{}")
-    with pytest.raises(Changed):
+    with pytest.raises(SettingsConflictError):
         save(folder, {"lua.enabled": True}, version, {})
     assert _now(folder) == {}
 

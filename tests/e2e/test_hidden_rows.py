@@ -130,14 +130,14 @@ async def test_over_libp2p(twins: tuple[Running, Running]) -> None:
         calling = Calling(eve)
         for peer in twins:
             await eve.connect(peer.id, [parse(peer.address)])
-            added = await calling.ask(peer.id, data.Request("insert", TABLE, data=msgspec.Raw(b'{"code": "b", "n": 1, "body": "[1]"}')))
-            assert isinstance(added, data.Success), added
+            added = await calling.ask(peer.id, data.DataRequest("insert", TABLE, data=msgspec.Raw(b'{"code": "b", "n": 1, "body": "[1]"}')))
+            assert isinstance(added, data.SuccessAnswer), added
         for request in asked():
             whole, without = [await calling.ask(peer.id, _sent(request)) for peer in twins]
             assert whole == without, request
 
 
-def _sent(request: Asked) -> data.Request:
-    known = {key: value for key, value in request.items() if key in data.Request.__struct_fields__ and key not in ("id", "data")}
+def _sent(request: Asked) -> data.DataRequest:
+    known = {key: value for key, value in request.items() if key in data.DataRequest.__struct_fields__ and key not in ("id", "data")}
     texts = {key: value for key, value in known.items() if key in ("op", "table")}
-    return data.Request(**texts, **{key: msgspec.Raw(msgspec.json.encode(value)) for key, value in known.items() if key not in texts})  # type: ignore[arg-type]
+    return data.DataRequest(**texts, **{key: msgspec.Raw(msgspec.json.encode(value)) for key, value in known.items() if key not in texts})  # type: ignore[arg-type]

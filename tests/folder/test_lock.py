@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.started import Started
 
-from goop2.folder.lock import FILE, FolderLocked, locked
+from goop2.folder.lock import FILE, FolderLockedError, locked
 
 HOLD = """
 import sys
@@ -24,19 +24,19 @@ with locked(Path(sys.argv[1])):
 
 
 def test_a_second_peer_is_told_who_holds_the_folder(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(FolderLocked, match=rf"process {os.getpid()}.*end it first"), locked(tmp_path):
+    with locked(tmp_path), pytest.raises(FolderLockedError, match=rf"process {os.getpid()}.*end it first"), locked(tmp_path):
         pass
 
 
 def test_a_command_that_holds_the_folder_is_told_from_a_peer(tmp_path: Path) -> None:
     with (
         locked(tmp_path, passing=True),
-        pytest.raises(FolderLocked, match=rf"a command is at work in .* \(process {os.getpid()}\)") as held,
+        pytest.raises(FolderLockedError, match=rf"a command is at work in .* \(process {os.getpid()}\)") as held,
         locked(tmp_path),
     ):
         pass
     assert held.value.passing
-    with locked(tmp_path), pytest.raises(FolderLocked) as held, locked(tmp_path, passing=True):
+    with locked(tmp_path), pytest.raises(FolderLockedError) as held, locked(tmp_path, passing=True):
         pass
     assert not held.value.passing
 
@@ -52,7 +52,7 @@ def test_a_peer_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
     with Started[bytes]([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(FolderLocked, match=f"process {holder.pid}"), locked(tmp_path):
+        with pytest.raises(FolderLockedError, match=f"process {holder.pid}"), locked(tmp_path):
             pass
         holder.send_signal(signal.SIGKILL)
     with locked(tmp_path):
@@ -63,6 +63,6 @@ def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "precious").write_text("mine")
     (tmp_path / FILE).symlink_to(tmp_path / "precious")
-    with pytest.raises(FolderLocked, match="cannot be made"), locked(tmp_path):
+    with pytest.raises(FolderLockedError, match="cannot be made"), locked(tmp_path):
         pass
     assert (tmp_path / "precious").read_text() == "mine"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from goop2.folder.site_changes import NotChanged, remove, write
+from goop2.folder.site_changes import SiteChangeError, remove, write
 from goop2.folder.site_files import SiteFiles
 
 
@@ -63,9 +63,9 @@ def test_a_site_that_is_not_there_is_made(tmp_path: Path) -> None:
 )
 def test_no_other_place_is_touched(site: SiteFiles, folder: Path, path: str) -> None:
     before = everything(folder)
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         write(site, path, b"evil")
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         remove(site, path)
     assert everything(folder) == before
 
@@ -75,25 +75,25 @@ def test_no_link_is_followed_out_of_the_site_or_to_the_scripts(site: SiteFiles, 
     (folder / "site/x").symlink_to(target)
     before = everything(folder)
     for path in ("x/evil.txt", "x/goop.json", "x/hello.lua", "x/new/evil.txt"):
-        with pytest.raises(NotChanged):
+        with pytest.raises(SiteChangeError):
             write(site, path, b"evil")
-        with pytest.raises(NotChanged):
+        with pytest.raises(SiteChangeError):
             remove(site, path)
     assert everything(folder) == before
 
 
 def test_a_link_in_the_place_of_a_file_is_not_written_through(site: SiteFiles, folder: Path) -> None:
     (folder / "site/x.txt").symlink_to("../goop.json")
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         write(site, "x.txt", b"evil")
     assert (folder / "goop.json").read_text() == "{}"
 
 
 def test_a_folder_is_neither_replaced_nor_removed(site: SiteFiles, folder: Path) -> None:
     (folder / "site/a").mkdir()
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         write(site, "a", b"evil")
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         remove(site, "a")
     assert (folder / "site/a").is_dir()
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_finished_leaves_the_old_file_and_no_rest(site: SiteFiles
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(NotChanged, match="No space left"):
+    with pytest.raises(SiteChangeError, match="No space left"):
         write(site, "a.txt", b"new")
     assert sorted(entry.name for entry in (folder / "site").iterdir()) == ["a.txt", "lua"]
     assert (folder / "site/a.txt").read_text() == "old"
@@ -114,7 +114,7 @@ def test_what_cannot_be_finished_leaves_the_old_file_and_no_rest(site: SiteFiles
 @pytest.mark.parametrize("path", ["a/.b/c", "a/b/.c", "new/../x", "a/b/c/.d/e", "a/lua\ud800/x"])
 def test_a_refused_upload_leaves_no_folder_behind(tmp_path: Path, path: str) -> None:
     (tmp_path / "site").mkdir()
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         write(SiteFiles(tmp_path, []), path, b"x")
     assert list((tmp_path / "site").iterdir()) == []
 
@@ -125,6 +125,6 @@ def test_an_upload_that_fails_on_the_disk_leaves_no_folder_behind(tmp_path: Path
 
     (tmp_path / "site/kept").mkdir(parents=True)
     monkeypatch.setattr("goop2.folder.site_changes.os.replace", full)
-    with pytest.raises(NotChanged):
+    with pytest.raises(SiteChangeError):
         write(SiteFiles(tmp_path, []), "kept/a/b/c.txt", b"x")
     assert [path.name for path in (tmp_path / "site").rglob("*")] == ["kept"]

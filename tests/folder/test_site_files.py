@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from goop2.folder.site_files import IsFolder, NotServed, SiteFiles, TooLarge
+from goop2.folder.site_files import FileNotServedError, SiteFiles, SiteFileTooLargeError, SiteFolderError
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def served(site: SiteFiles, path: str) -> str | None:
     """The content, or None when nobody gets it."""
     try:
         return site.read(path, 1000).decode()
-    except NotServed:
+    except FileNotServedError:
         return None
 
 
@@ -107,7 +107,7 @@ def test_nothing_else_is(site: SiteFiles, path: str) -> None:
 
 
 def test_a_folder_without_its_slash_says_so(site: SiteFiles) -> None:
-    with pytest.raises(IsFolder):
+    with pytest.raises(SiteFolderError):
         site.open("/blog")
 
 
@@ -225,7 +225,7 @@ def test_a_file_put_in_place_while_a_path_is_walked_does_not_get_out(
 
 def test_reading_has_an_end(site: SiteFiles, folder: Path) -> None:
     (folder / "site/large.bin").write_bytes(b"x" * 1001)
-    with pytest.raises(TooLarge, match=r"large\.bin is 1001 bytes; the most is 1000"):
+    with pytest.raises(SiteFileTooLargeError, match=r"large\.bin is 1001 bytes; the most is 1000"):
         site.read("/large.bin", 1000)
 
 

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.web.served import served
 
-from goop2.folder.site_changes import CannotWrite, remove, write
-from goop2.folder.site_files import NotServed, SiteFiles, UnreadableError
+from goop2.folder.site_changes import SiteWriteError, remove, write
+from goop2.folder.site_files import FileNotServedError, SiteFiles, UnreadableError
 from goop2.protocols import site as protocol
 from goop2.web.http.saved_ports import FILE, KeptPorts
 
@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_opened_is_not_absent(site: SiteFiles, refuse: R
 
 def test_what_is_not_there_stays_absent(site: SiteFiles) -> None:
     for path in ("none", "none/none", "page.html/x", "x" * 300, "lua/secret.lua"):
-        with pytest.raises(NotServed):
+        with pytest.raises(FileNotServedError):
             site.open(path)
 
 
@@ -78,7 +78,7 @@ def test_a_hard_link_is_not_served_while_the_scripts_cannot_be_looked_through(
     site: SiteFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "site/copy.txt").hardlink_to(tmp_path / "site/lua/secret.lua")
-    with pytest.raises(NotServed):
+    with pytest.raises(FileNotServedError):
         site.open("copy.txt")
 
     def scanned(_path: object) -> Any:
@@ -125,9 +125,9 @@ def test_the_owner_is_told_once_for_each_reason(site: SiteFiles, refuse: Refuse)
 
 def test_changes_do_not_fail_as_the_askers_fault(site: SiteFiles, refuse: Refuse) -> None:
     refuse(errno.EMFILE, "blog")
-    with pytest.raises(CannotWrite, match="Too many open files"):
+    with pytest.raises(SiteWriteError, match="Too many open files"):
         write(site, "blog/new.txt", b"x")
-    with pytest.raises(CannotWrite, match="Too many open files"):
+    with pytest.raises(SiteWriteError, match="Too many open files"):
         remove(site, "blog/index.html")
 
 
@@ -159,4 +159,4 @@ async def test_over_http_it_is_503_with_retry_after(tmp_path: Path, refuse: Refu
 
 def test_other_peers_are_told_a_word_of_its_own() -> None:
     (refusal,) = protocol.AnswerReader().receive(protocol.refusal(protocol.UNAVAILABLE))
-    assert refusal == protocol.Refusal("unavailable")
+    assert refusal == protocol.FileRefusal("unavailable")

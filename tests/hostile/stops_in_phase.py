@@ -143,7 +143,7 @@ async def ask(phase: str, folder: Path, address: str) -> None:
 def asking_for(function: str) -> Callable[[Host, str], Awaitable[None]]:
     async def ask_for(host: Host, peer: str) -> None:
         stream = await host.open(peer, data.KEPT_PROTOCOL)
-        await stream.write(data.request(data.Request("lua-call", function=function)))
+        await stream.write(data.request(data.DataRequest("lua-call", function=function)))
         if function == "large":
             await stream.read()
         KEPT_ALIVE.append(stream)

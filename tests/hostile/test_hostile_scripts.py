@@ -19,7 +19,7 @@ from tests.stopwatch import Stopwatch
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Invocation
-from goop2.scripting.limits import MEGABYTE_BYTES, STOP_SECONDS, Limits
+from goop2.scripting.limits import MEGABYTE_BYTES, STOP_SECONDS, InvocationLimits
 from goop2.scripting.pool import Pool
 
 FOREVER_SECONDS = 0.6
@@ -95,7 +95,7 @@ async def worker_of(pool: Pool, invocation: Invocation, running: asyncio.Task[ob
 
 
 async def fight(flavour: str, place: str) -> Battle:
-    async with open_pool(Limits(workers=WORKERS), setup_of(flavour)) as pool:
+    async with open_pool(InvocationLimits(workers=WORKERS), setup_of(flavour)) as pool:
         await pool.run(invocation_of(HELLO))
         before = resident_bytes()
         seen: dict[str, Seen] = {}

@@ -18,12 +18,12 @@ from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
 from goop2.net import host as host_module
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.net.guest import Guest
 from goop2.net.host import Handler, Host
 from goop2.net.stream import Stream
-from goop2.peers.network import Network
-from goop2.protocols.errors import RemoteFault
+from goop2.peers.network import PeerNetwork
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.services.chat.service import ChatError
 from goop2.services.peer import Peer
 
@@ -32,7 +32,7 @@ __all__ = ["guest"]
 CONTENT, SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("content", "site", "data", "mq", "listen"))
 ROUNDS = 15
 AT_ONCE = 16
-OURS = (RemoteFault, NetworkFault, ChatError, TimeoutError)
+OURS = (RemoteProtocolError, NetworkError, ChatError, TimeoutError)
 """What an exchange may end with: the stranger's fault, or a refusal."""
 JUNK = (b"", b"\n", b"\x00", b"\xff", b'"', b"{}", b"[[[[", b"null", b"9" * 40, b"..", b"/", b"-1", b"true", b"\\ud800", b"x" * 300)
 
@@ -87,7 +87,7 @@ def spoilt(text: bytes, chance: random.Random) -> bytes:
 @dataclass
 class Attacked:
     peer: Peer
-    network: Network
+    network: PeerNetwork
     stranger: Host
     ended: list[Exception]
     """How the exchanges ended that did not come to their end."""
@@ -126,7 +126,7 @@ async def attacked(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 async def said(stranger: Host, to: str, protocol: str, request: bytes) -> bytes:
     """What comes back; nothing when the stream is refused."""
     answer = b""
-    with contextlib.suppress(NetworkFault):
+    with contextlib.suppress(NetworkError):
         async with asyncio.timeout(30), await stranger.open(to, protocol) as stream:
             await stream.finish(request)
             while piece := await stream.read(20):

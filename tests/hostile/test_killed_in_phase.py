@@ -33,10 +33,10 @@ from goop2.net import dialling, muxer
 from goop2.net import host as host_module
 from goop2.net import stream as stream_module
 from goop2.net.address import parse
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.net.guest import Guest
 from goop2.peers import client
-from goop2.peers.network import Network
+from goop2.peers.network import PeerNetwork
 from goop2.protocols import content
 from goop2.services.chat.service import SENT
 from goop2.services.peer import Peer
@@ -93,7 +93,7 @@ class Survivor:
     """The side that is not harmed: a whole peer."""
 
     peer: Peer
-    network: Network
+    network: PeerNetwork
     guest: Guest
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """What the other side asked for is being carried out."""
@@ -244,7 +244,7 @@ async def ask(survivor: Survivor, phase: str, peer: str) -> str:
                     pass
         else:
             await network.host.connect(peer)
-    except NetworkFault as fault:
+    except NetworkError as fault:
         return str(fault)
     return ""
 

@@ -14,7 +14,7 @@ from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_
 from tests.storage.manual import call, peer_with
 
 from goop2.sandbox.vm import FLAVOURS
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 
 SEEDS = range(150)
 SECONDS = 20.0
@@ -114,7 +114,7 @@ end
 async def test_no_argument_of_any_library_function_harms_a_worker(flavour: str) -> None:
     script = script_of(SCRIPT.replace("@take", LIBRARY), name="fuzz")
     side_by_side = asyncio.Semaphore(2)
-    async with open_pool(Limits(workers=8), setup_of(flavour)) as pool:
+    async with open_pool(InvocationLimits(workers=8), setup_of(flavour)) as pool:
 
         async def answer(seed: int) -> bytes:
             async with side_by_side:

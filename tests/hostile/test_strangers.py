@@ -67,4 +67,4 @@ async def test_others_are_answered_while_a_stranger(attack: str, peer: Running) 
 
 async def honest_call(honest: Host, peer: str) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
-        assert isinstance(await Calling(honest).ask(peer, data.Request("lua-list")), data.Success)
+        assert isinstance(await Calling(honest).ask(peer, data.DataRequest("lua-list")), data.SuccessAnswer)

@@ -15,7 +15,7 @@ from tests.scripting.workshop import OWNER, invocation_of, open_pool, resident_b
 
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.catalog import Script
-from goop2.scripting.limits import MEGABYTE_BYTES, Limits
+from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 
 FAILURES: Final = 1000
@@ -87,7 +87,7 @@ def private_bytes(pid: int) -> int:
 async def test_a_worker_is_as_good_as_new_after_a_thousand_failures(flavour: str, kind: str) -> None:
     body, code = FAILING[kind]
     failing = function("failing", body)
-    async with open_pool(Limits(workers=1), setup_of(flavour)) as pool:
+    async with open_pool(InvocationLimits(workers=1), setup_of(flavour)) as pool:
         fresh = await honest_answers(pool)
         assert fresh[:-3] == [("ok", gives) for _, gives in HONEST.values() for _ in range(3)]
         before = _sizes(pool)
@@ -108,7 +108,7 @@ def _sizes(pool: Pool) -> tuple[int, int]:
 @pytest.mark.parametrize("flavour", FLAVOURS)
 async def test_a_thousand_time_outs_leave_a_worker_that_answers_like_a_new_one(flavour: str) -> None:
     loop = function("failing", "while true do end")
-    async with open_pool(Limits(workers=8), setup_of(flavour)) as pool:
+    async with open_pool(InvocationLimits(workers=8), setup_of(flavour)) as pool:
         fresh = await honest_answers(pool)
         for _ in range(FAILURES // 8):
             codes = await asyncio.gather(*(give(pool, loop, 0.001) for _ in range(8)))
@@ -121,7 +121,7 @@ async def test_a_worker_that_has_no_memory_left_for_the_next_script_is_replaced(
     """Without malloc's fixed threshold: 300 overflows after a script that freed a large block take a worker to its bound."""
     monkeypatch.setattr("goop2.scripting.fork_server.ENVIRONMENT", {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=300"})
     report, overflow = function("report", REPORT), function("rec", FAILING["overflow"][0])
-    async with open_pool(Limits(workers=1), setup_of(flavour)) as pool:
+    async with open_pool(InvocationLimits(workers=1), setup_of(flavour)) as pool:
         for _ in range(4):
             await give(pool, report)
         for _ in range(300):

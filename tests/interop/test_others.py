@@ -20,12 +20,12 @@ from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
 from goop2.net.address import parse
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.net.guest import Guest, open_guest
-from goop2.peers.client import Refused as NoFile
-from goop2.peers.network import Network
+from goop2.peers.client import RequestRefusedError as NoFile
+from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, listen
-from goop2.services.groups.state import Change
+from goop2.services.groups.state import GroupChange
 from goop2.services.peer import Peer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -55,7 +55,7 @@ class Met:
     """A peer of ours, and one that is not, connected."""
 
     peer: Peer
-    network: Network
+    network: PeerNetwork
     other: Other
     guest: Guest
 
@@ -85,7 +85,7 @@ class Met:
 
     async def changed(self, what: str) -> Callable[[], Any]:
         """Waits, when called, for the next change of a group."""
-        found: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
+        found: asyncio.Future[GroupChange] = asyncio.get_running_loop().create_future()
         self.network.groups.subscribe(lambda each: found.set_result(each) if each.what == what and not found.done() else None)
         return lambda: asyncio.wait_for(found, 60)
 
@@ -325,22 +325,22 @@ async def test_their_site(met: Met) -> None:
         async with met.network.calling.file(met.other.id, "/"):
             pass
     await met.other.answer(SITE, b"OK text/html 500\nonly so much")
-    with pytest.raises(NetworkFault, match="ended 488 bytes early"):
+    with pytest.raises(NetworkError, match="ended 488 bytes early"):
         async with met.network.calling.file(met.other.id, "/") as answer:
             assert b"".join([piece async for piece in answer.pieces])
 
 
 async def test_their_functions_and_tables(met: Met) -> None:
     await met.other.answer(DATA, b'{"ok":true,"data":{"score":7}}\n')
-    assert await met.network.calling.call(met.other.id, "score", b'{"a":1}') == data.Success(b'{"score":7}')
+    assert await met.network.calling.call(met.other.id, "score", b'{"a":1}') == data.SuccessAnswer(b'{"score":7}')
     assert await met.other.came(DATA) == (met.id, b'{"op":"lua-call","function":"score","params":{"a":1}}\n')
     await met.other.answer(DATA, b'{"ok":true}\n')
     asked = data.requested(b'{"op":"query","table":"t","where":"a = ?","args":[1],"limit":5}')
-    assert await met.network.calling.ask(met.other.id, asked) == data.Success(b"null")
+    assert await met.network.calling.ask(met.other.id, asked) == data.SuccessAnswer(b"null")
     _, line = await met.other.came(DATA)
     assert json.loads(line) == {"op": "query", "table": "t", "where": "a = ?", "args": [1], "limit": 5}
     await met.other.answer(DATA, b'{"ok":false,"error":"no such table"}\n')
-    assert await met.network.calling.ask(met.other.id, asked) == data.Failure("no such table")
+    assert await met.network.calling.ask(met.other.id, asked) == data.FailureAnswer("no such table")
 
 
 async def test_our_message_to_them_is_one_line(met: Met) -> None:
@@ -387,7 +387,7 @@ async def test_their_sound(met: Met) -> None:
         await stream.write(listen.request("listen-0123456789abcdef"))
         while (line := reader.receive(await stream.read())) is None:
             pass
-        assert listen.answered(line) == listen.Header("mp3", 128_000, 61.5)
+        assert listen.answered(line) == listen.SoundHeader("mp3", 128_000, 61.5)
         sound = reader.rest()
         while piece := await stream.read():
             sound += piece
@@ -429,7 +429,7 @@ async def test_without_encryption_there_is_no_connection_either_way(met: Met, co
         with pytest.raises(Refused):
             await bare.connect(met.network.host.addresses[0])
         address = parse(bare.address)
-        with pytest.raises(NetworkFault):
+        with pytest.raises(NetworkError):
             await met.network.host.connect(address.peer, [address])
         assert not met.network.host.is_connected(address.peer)
 
@@ -440,6 +440,6 @@ async def test_who_answers_with_another_key_is_not_taken_for_the_peer_that_was_m
         await met.other.connect(met.network.host.addresses[0].replace(met.id, forged))
     async with running(command) as another:
         address = parse(another.address.replace(another.id, forged))
-        with pytest.raises(NetworkFault):
+        with pytest.raises(NetworkError):
             await met.network.host.connect(forged, [address])
         assert not met.network.host.is_connected(forged)

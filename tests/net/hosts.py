@@ -13,7 +13,7 @@ from goop2.folder.identity import Identity, _peer_id, _public_key
 from goop2.net.address import parse
 from goop2.net.guest import Guest
 from goop2.net.host import Host, open_host
-from goop2.net.limits import Limits
+from goop2.net.limits import HostLimits
 from goop2.net.stream import Stream
 
 LOOPBACK = "127.0.0.1"
@@ -27,13 +27,13 @@ def new_identity() -> Identity:
     return Identity(_peer_id(_public_key(seed)), seed)
 
 
-def loopback_host(guest: Guest, limits: Limits | None = None, port: int = 0) -> contextlib.AbstractAsyncContextManager[Host]:
+def loopback_host(guest: Guest, limits: HostLimits | None = None, port: int = 0) -> contextlib.AbstractAsyncContextManager[Host]:
     """A host nobody beyond this machine can reach."""
     return open_host(guest, new_identity(), port, limits, LOOPBACK)
 
 
 @contextlib.asynccontextmanager
-async def two_hosts(guest: Guest, limits: Limits | None = None) -> AsyncIterator[tuple[Host, Host]]:
+async def two_hosts(guest: Guest, limits: HostLimits | None = None) -> AsyncIterator[tuple[Host, Host]]:
     """A caller that is connected to a callee; the limits are the callee's."""
     async with loopback_host(guest) as caller, loopback_host(guest, limits) as callee:
         await connect(caller, callee)

@@ -15,7 +15,7 @@ from trio.testing import MockClock, memory_stream_pair
 from goop2.net.address import peer_id
 from goop2.net.admission import Admission
 from goop2.net.carriers import LibraryCarrier
-from goop2.net.limits import Limits
+from goop2.net.limits import HostLimits
 from goop2.net.muxer import MuxedStream, Muxer
 
 
@@ -61,9 +61,9 @@ def run(function: Callable[[], Awaitable[None]]) -> None:
     trio.run(function, clock=MockClock(autojump_threshold=0))
 
 
-def muxer(pipe: Pipe, limits: Limits | None = None) -> Muxer:
+def muxer(pipe: Pipe, limits: HostLimits | None = None) -> Muxer:
     secured = cast(ISecureConn, pipe)
-    admission = Admission(limits or Limits(), trio.current_time)
+    admission = Admission(limits or HostLimits(), trio.current_time)
     return Muxer(secured, peer_id(new_identity().peer_id), admission, _at_once, LibraryCarrier(secured, _at_once))
 
 
@@ -73,7 +73,7 @@ def _at_once(function: Callable[[], object]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def two_muxers(limits: Limits | None = None) -> AsyncIterator[tuple[Muxer, Muxer]]:
+async def two_muxers(limits: HostLimits | None = None) -> AsyncIterator[tuple[Muxer, Muxer]]:
     """Who dialled, and who was dialled; the limits are the second's."""
     one, other = memory_stream_pair()
     dialler, dialled = muxer(Pipe(one, is_initiator=True)), muxer(Pipe(other, is_initiator=False), limits)
@@ -85,7 +85,7 @@ async def two_muxers(limits: Limits | None = None) -> AsyncIterator[tuple[Muxer,
 
 
 @contextlib.asynccontextmanager
-async def a_muxer_and_bytes(limits: Limits | None = None) -> AsyncIterator[tuple[Muxer, Pipe]]:
+async def a_muxer_and_bytes(limits: HostLimits | None = None) -> AsyncIterator[tuple[Muxer, Pipe]]:
     """A muxer that was dialled, and the other end, on which anything may be written."""
     one, other = memory_stream_pair()
     dialled = muxer(Pipe(one, is_initiator=False), limits)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goop2.net.address import PeerAddress, parse, peer_id, typed_id
-from goop2.net.faults import NotAnAddress
+from goop2.net.faults import AddressError
 from goop2.web.http.peer_host import host_label
 
 PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
@@ -61,20 +61,20 @@ def test_an_address_may_lead_through_a_relay() -> None:
     ],
 )
 def test_what_is_no_address_is_refused_with_one_that_is(text: str) -> None:
-    with pytest.raises(NotAnAddress, match="is not the address of a peer; one looks like /ip4/"):
+    with pytest.raises(AddressError, match="is not the address of a peer; one looks like /ip4/"):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["", "abc", "12D3Koo", PEER + "x", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"])
 def test_what_is_no_peer_id_is_refused(text: str) -> None:
-    with pytest.raises(NotAnAddress):
+    with pytest.raises(AddressError):
         peer_id(text)
 
 
 @given(st.text(max_size=60) | st.builds(lambda text: f"/ip4/1.2.3.4/tcp/{text}/p2p/{PEER}", st.text(max_size=10)))
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     """Invariant: any text gives an address or NotAnAddress, and nothing else."""
-    with contextlib.suppress(NotAnAddress):
+    with contextlib.suppress(AddressError):
         assert parse(text).peer == PEER
 
 
@@ -93,10 +93,10 @@ def test_an_address_is_taken_with_its_id_in_any_of_them(end: str) -> None:
 
 @pytest.mark.parametrize("text", [BASE36[:-1], BASE36[:-1] + "!", "k" + "z" * 61, "k" + "0" * 61, "k5" * 31])
 def test_what_only_looks_like_an_id_of_the_address_bar_is_refused(text: str) -> None:
-    with pytest.raises(NotAnAddress):
+    with pytest.raises(AddressError):
         typed_id(text)
 
 
 def test_what_comes_over_the_network_has_one_spelling() -> None:
-    with pytest.raises(NotAnAddress):
+    with pytest.raises(AddressError):
         peer_id(BASE36)

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from tests.clock import Clock
 
-from goop2.net.admission import Admission, Lingering, Memory, Meter, Occupancy, Refused
-from goop2.net.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, Limits
+from goop2.net.admission import Admission, AdmissionError, ByteBudget, ConcurrencyLimit, Lingering, TokenBucket
+from goop2.net.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, HostLimits
 
 
 @pytest.fixture
@@ -18,24 +18,24 @@ def clock() -> Clock:
 
 
 def test_a_minutes_worth_may_come_at_once_and_then_as_fast_as_the_limit_says(clock: Clock) -> None:
-    meter = Meter(60, clock)
+    meter = TokenBucket(60, clock)
     assert [meter.take("ann") for _ in range(61)] == [True] * 60 + [False]
     clock.now += 2
     assert [meter.take("ann") for _ in range(3)] == [True, True, False]
 
 
 def test_each_has_a_minute_of_its_own(clock: Clock) -> None:
-    meter = Meter(1, clock)
+    meter = TokenBucket(1, clock)
     assert [meter.take("ann"), meter.take("bob"), meter.take("ann")] == [True, True, False]
 
 
 def test_what_is_refused_is_not_counted(clock: Clock) -> None:
-    meter = Meter(10, clock)
+    meter = TokenBucket(10, clock)
     assert [meter.take("ann", 8), meter.take("ann", 8), meter.take("ann", 2)] == [True, False, True]
 
 
 def test_a_million_names_leave_little_behind_and_nothing_after_a_minute(clock: Clock) -> None:
-    meter = Meter(60, clock)
+    meter = TokenBucket(60, clock)
     for number in range(100_000):
         meter.take(f"stranger-{number}")
         clock.now += 0.0001
@@ -46,11 +46,11 @@ def test_a_million_names_leave_little_behind_and_nothing_after_a_minute(clock: C
 
 
 def test_open_things_have_a_limit_in_total_and_each() -> None:
-    open_ = Occupancy("streams", 3, 2)
+    open_ = ConcurrencyLimit("streams", 3, 2)
     with open_.one("ann"), open_.one("ann"):
-        with pytest.raises(Refused, match="ann has 2 streams open"), open_.one("ann"):
+        with pytest.raises(AdmissionError, match="ann has 2 streams open"), open_.one("ann"):
             pass
-        with open_.one("bob"), pytest.raises(Refused, match="3 streams are open"), open_.one("eve"):
+        with open_.one("bob"), pytest.raises(AdmissionError, match="3 streams are open"), open_.one("eve"):
             pass
     assert len(open_) == 0
     assert not open_._open
@@ -77,50 +77,50 @@ def test_what_is_done_makes_room_for_what_is_done_later() -> None:
 
 
 def test_memory_is_held_once_for_all() -> None:
-    memory = Memory(10)
+    memory = ByteBudget(10)
     assert [memory.hold(6), memory.hold(6), memory.hold(4)] == [True, False, True]
     memory.free(6)
     assert memory.hold(6)
 
 
 def test_whoever_knocks_too_often_is_not_let_in_however_short_each_visit(clock: Clock) -> None:
-    admission = Admission(Limits(handshakes_per_minute_and_address=2), clock)
+    admission = Admission(HostLimits(handshakes_per_minute_and_address=2), clock)
     for _ in range(2):
         with admission.connection("192.0.2.7"):
             pass
-    with pytest.raises(Refused, match=r"192\.0\.2\.7 connects too often"), admission.connection("192.0.2.7"):
+    with pytest.raises(AdmissionError, match=r"192\.0\.2\.7 connects too often"), admission.connection("192.0.2.7"):
         pass
     with admission.connection("192.0.2.8"):
         pass
 
 
 def test_whoever_opens_streams_too_fast_is_refused_however_short_each(clock: Clock) -> None:
-    admission = Admission(Limits(streams_per_minute_and_peer=2), clock)
+    admission = Admission(HostLimits(streams_per_minute_and_peer=2), clock)
     for _ in range(2):
         with admission.stream("ann"):
             pass
-    with pytest.raises(Refused, match="ann asks too often"), admission.stream("ann"):
+    with pytest.raises(AdmissionError, match="ann asks too often"), admission.stream("ann"):
         pass
 
 
 def test_many_ids_of_one_network_have_what_one_network_has(clock: Clock) -> None:
-    admission = Admission(Limits(streams=100, streams_per_peer=2, streams_per_network=3, streams_per_minute_and_peer=2), clock)
+    admission = Admission(HostLimits(streams=100, streams_per_peer=2, streams_per_network=3, streams_per_minute_and_peer=2), clock)
     with contextlib.ExitStack() as stack:
         for number in range(3):
             stack.enter_context(admission.stream(f"eve{number}", "2001:db8::/64"))
-        with pytest.raises(Refused, match="2001:db8::/64 has 3 streams open"), admission.stream("eve4", "2001:db8::/64"):
+        with pytest.raises(AdmissionError, match="2001:db8::/64 has 3 streams open"), admission.stream("eve4", "2001:db8::/64"):
             pass
         stack.enter_context(admission.stream("ann", "192.0.2.7"))
     taken = 0
     for number in range(20):
-        with contextlib.suppress(Refused), admission.stream(f"new{number}", "2001:db8::/64"):
+        with contextlib.suppress(AdmissionError), admission.stream(f"new{number}", "2001:db8::/64"):
             taken += 1
     assert taken == 2 * PEERS_OF_A_NETWORK - 4
-    assert not admission.received("ann", PEERS_OF_A_NETWORK * Limits().bytes_per_minute_and_peer, "192.0.2.7")
+    assert not admission.received("ann", PEERS_OF_A_NETWORK * HostLimits().bytes_per_minute_and_peer, "192.0.2.7")
 
 
 def test_a_handshake_that_is_not_done_gives_way_when_places_run_out(clock: Clock) -> None:
-    admission = Admission(Limits(connections=3, connections_per_address=3), clock)
+    admission = Admission(HostLimits(connections=3, connections_per_address=3), clock)
     ended: list[str] = []
     with contextlib.ExitStack() as stack:
         done = stack.enter_context(admission.connection("ann", partial(ended.append, "ann")))
@@ -131,14 +131,14 @@ def test_a_handshake_that_is_not_done_gives_way_when_places_run_out(clock: Clock
         assert ended == ["eve 1"]
         stack.enter_context(admission.connection("cid", partial(ended.append, "cid")))()
         assert ended == ["eve 1", "eve 2"]
-        with pytest.raises(Refused), admission.connection("dan", partial(ended.append, "dan")):
+        with pytest.raises(AdmissionError), admission.connection("dan", partial(ended.append, "dan")):
             pass
         assert len(admission._connections) == 3
     assert len(admission._connections) == 0
 
 
 def test_a_network_at_its_bound_loses_its_own_handshakes_first(clock: Clock) -> None:
-    admission = Admission(Limits(connections=10, connections_per_address=2), clock)
+    admission = Admission(HostLimits(connections=10, connections_per_address=2), clock)
     ended: list[str] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(admission.connection("ann", partial(ended.append, "ann")))

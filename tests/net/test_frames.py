@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goop2.net import frames
-from goop2.net.frames import Frame, FrameReader
-from goop2.protocols.errors import RemoteFault
+from goop2.net.frames import MuxerFrame, MuxerFrameReader
+from goop2.protocols.errors import RemoteProtocolError
 
 LONGEST = 100
 
@@ -16,10 +16,10 @@ LONGEST = 100
 def test_frames_come_whole_and_in_order() -> None:
     sent = frames.write(frames.WINDOW, frames.SYN, 1) + frames.write(frames.DATA, 0, 1, data=b"hello")
     sent += frames.write(frames.PING, frames.ACK, 0, 7)
-    assert FrameReader(LONGEST).receive(sent) == [
-        Frame(frames.WINDOW, frames.SYN, 1, 0),
-        Frame(frames.DATA, 0, 1, 5, b"hello"),
-        Frame(frames.PING, frames.ACK, 0, 7),
+    assert MuxerFrameReader(LONGEST).receive(sent) == [
+        MuxerFrame(frames.WINDOW, frames.SYN, 1, 0),
+        MuxerFrame(frames.DATA, 0, 1, 5, b"hello"),
+        MuxerFrame(frames.PING, frames.ACK, 0, 7),
     ]
 
 
@@ -29,27 +29,27 @@ def test_the_bytes_are_those_of_the_format() -> None:
 
 
 def test_a_long_frame_is_several_short_ones_that_begin_and_end_as_it_does() -> None:
-    reader = FrameReader(LONGEST)
+    reader = MuxerFrameReader(LONGEST)
     sent = frames.write(frames.DATA, frames.SYN | frames.FIN, 3, data=b"abcdef")
-    assert reader.receive(sent[:14]) == [Frame(frames.DATA, frames.SYN, 3, 2, b"ab")]
-    assert reader.receive(sent[14:16]) == [Frame(frames.DATA, 0, 3, 2, b"cd")]
-    assert reader.receive(sent[16:]) == [Frame(frames.DATA, frames.FIN, 3, 2, b"ef")]
+    assert reader.receive(sent[:14]) == [MuxerFrame(frames.DATA, frames.SYN, 3, 2, b"ab")]
+    assert reader.receive(sent[14:16]) == [MuxerFrame(frames.DATA, 0, 3, 2, b"cd")]
+    assert reader.receive(sent[16:]) == [MuxerFrame(frames.DATA, frames.FIN, 3, 2, b"ef")]
 
 
 def test_a_frame_without_data_ends_its_stream_too() -> None:
-    assert FrameReader(LONGEST).receive(frames.write(frames.DATA, frames.FIN, 3)) == [Frame(frames.DATA, frames.FIN, 3, 0)]
+    assert MuxerFrameReader(LONGEST).receive(frames.write(frames.DATA, frames.FIN, 3)) == [MuxerFrame(frames.DATA, frames.FIN, 3, 0)]
 
 
 def test_a_frame_that_announces_too_much_is_refused_at_its_header() -> None:
     header = frames.write(frames.DATA, 0, 1, data=bytes(LONGEST + 1))[: frames.HEADER_BYTES]
-    with pytest.raises(RemoteFault, match="a frame of 101 bytes; the longest there may be has 100"):
-        FrameReader(LONGEST).receive(header)
+    with pytest.raises(RemoteProtocolError, match="a frame of 101 bytes; the longest there may be has 100"):
+        MuxerFrameReader(LONGEST).receive(header)
 
 
 @pytest.mark.parametrize("header", ["01 00 0000 00000001 00000000", "00 04 0000 00000001 00000000"])
 def test_what_is_no_frame_is_refused(header: str) -> None:
-    with pytest.raises(RemoteFault, match="there is no frame of version"):
-        FrameReader(LONGEST).receive(bytes.fromhex(header))
+    with pytest.raises(RemoteProtocolError, match="there is no frame of version"):
+        MuxerFrameReader(LONGEST).receive(bytes.fromhex(header))
 
 
 _a_frame = st.builds(
@@ -68,18 +68,20 @@ def test_pieces_make_no_difference(content: bytes, cuts: list[int]) -> None:
     assert outcome([content]) == outcome([content[a:b] for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), len(content)], strict=True)])
 
 
-def outcome(pieces: list[bytes]) -> list[Frame] | str:
-    reader = FrameReader(LONGEST)
-    found: list[Frame] = []
+def outcome(pieces: list[bytes]) -> list[MuxerFrame] | str:
+    reader = MuxerFrameReader(LONGEST)
+    found: list[MuxerFrame] = []
     try:
         for piece in pieces:
             for frame in reader.receive(piece):
                 last = found[-1] if found else None
                 goes_on = last and last.data and frame.data and last.stream == frame.stream and not frame.flags & (frames.SYN | frames.ACK)
                 if last and goes_on and not last.flags & (frames.FIN | frames.RST):
-                    found[-1] = Frame(frame.kind, last.flags | frame.flags, frame.stream, last.value + frame.value, last.data + frame.data)
+                    found[-1] = MuxerFrame(
+                        frame.kind, last.flags | frame.flags, frame.stream, last.value + frame.value, last.data + frame.data
+                    )
                 else:
                     found.append(frame)
-    except RemoteFault as fault:
+    except RemoteProtocolError as fault:
         return str(fault)
     return found

@@ -13,7 +13,7 @@ import trio
 import uvloop
 
 from goop2.net import pump
-from goop2.net.guest import Guest, GuestFailed, GuestStopped, open_guest
+from goop2.net.guest import Guest, GuestFailedError, GuestStoppedError, open_guest
 
 SECONDS = 5
 """Nothing here may take as long as this; it ends a hang, and is not waited for."""
@@ -183,7 +183,7 @@ def test_an_asyncio_task_cancelled_by_others_does_not_look_like_a_trio_cancellat
 
     async def main() -> None:
         async with open_guest() as guest:
-            with pytest.raises(GuestStopped, match="the host loop cancelled"):
+            with pytest.raises(GuestStoppedError, match="the host loop cancelled"):
                 await guest.call(guest.host, asyncio_side)
 
     run(main())
@@ -195,7 +195,7 @@ def test_a_failure_of_trio_ends_the_block_with_its_cause(run: Run) -> None:
             guest.start_soon(fail, "the muxer is broken")
             await asyncio.sleep(60)
 
-    with pytest.raises(GuestFailed, match="the muxer is broken") as failed:
+    with pytest.raises(GuestFailedError, match="the muxer is broken") as failed:
         run(main())
     assert isinstance(failed.value.__cause__, ValueError)
 
@@ -207,10 +207,10 @@ def test_a_failure_of_trio_ends_waiting_calls_and_refuses_new_ones(run: Run) -> 
             try:
                 await guest.call(trio.sleep_forever)
             finally:
-                with pytest.raises(GuestStopped):
+                with pytest.raises(GuestStoppedError):
                     await guest.call(double, 1)
 
-    with pytest.raises((GuestFailed, GuestStopped)):
+    with pytest.raises((GuestFailedError, GuestStoppedError)):
         run(main())
 
 
@@ -256,7 +256,7 @@ def test_leaving_the_block_ends_what_runs_in_trio(run: Run) -> None:
             guest.start_soon(forever)
             waiting = asyncio.create_task(guest.call(forever))
             await asyncio.sleep(0.05)
-        with pytest.raises(GuestStopped, match="before the call was finished"):
+        with pytest.raises(GuestStoppedError, match="before the call was finished"):
             await waiting
 
     run(main())

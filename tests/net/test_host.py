@@ -30,10 +30,10 @@ from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_i
 from goop2.net import dialling, pinned
 from goop2.net import host as host_module
 from goop2.net.address import PeerAddress, parse, peer_id
-from goop2.net.faults import Broken, NotAnAddress, NotSpoken, PortTaken, Unreachable
+from goop2.net.faults import AddressError, PortInUseError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
-from goop2.net.limits import MEGABYTE_BYTES, Limits
+from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.stream import Stream
 
 ECHO = "/test/echo"
@@ -88,7 +88,7 @@ async def test_the_first_protocol_the_peer_speaks_is_taken(guest: Guest) -> None
 
 async def test_a_protocol_the_peer_does_not_speak_is_said(guest: Guest) -> None:
     async with two_hosts(guest) as (caller, callee):
-        with pytest.raises(NotSpoken, match=f"{callee.peer_id} does not speak /test/none"):
+        with pytest.raises(ProtocolNotSupportedError, match=f"{callee.peer_id} does not speak /test/none"):
             await caller.open(callee.peer_id, "/test/none")
 
 
@@ -101,7 +101,7 @@ async def test_a_handler_that_fails_resets_its_stream_and_nothing_else(guest: Gu
         await callee.serve("/test/bug", handler)
         await callee.serve(ECHO, echo)
         async with await caller.open(callee.peer_id, "/test/bug") as stream:
-            with pytest.raises(Broken):
+            with pytest.raises(StreamBrokenError):
                 await read_all(stream)
         assert await asked(caller, callee, b"still there") == b"still there"
 
@@ -112,7 +112,7 @@ async def test_a_block_that_fails_resets_the_stream_so_that_the_other_side_knows
     async def handler(stream: Stream) -> None:
         try:
             await read_all(stream)
-        except Broken as broken:
+        except StreamBrokenError as broken:
             ended.append(type(broken))
             raise
 
@@ -125,7 +125,7 @@ async def test_a_block_that_fails_resets_the_stream_so_that_the_other_side_knows
         await callee.serve(ECHO, handler)
         with pytest.raises(ValueError):  # noqa: PT011
             await fail(caller, callee)
-        await until(lambda: ended == [Broken])
+        await until(lambda: ended == [StreamBrokenError])
 
 
 async def test_cancelling_an_exchange_leaves_the_connection_alive(guest: Guest) -> None:
@@ -176,7 +176,7 @@ async def test_a_dial_with_what_we_speak_is_taken(guest: Guest) -> None:
 async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want(guest: Guest) -> None:
     async with loopback_host(guest) as caller, loopback_host(guest) as other:
         wanted = new_identity().peer_id
-        with pytest.raises(Unreachable, match=f"{wanted} cannot be reached at /ip4/127.0.0.1/tcp/{other.port}"):
+        with pytest.raises(UnreachableError, match=f"{wanted} cannot be reached at /ip4/127.0.0.1/tcp/{other.port}"):
             await caller.connect(wanted, [PeerAddress(wanted, parse(other.addresses[0]).transport)])
         assert caller.peers() == ()
 
@@ -195,7 +195,7 @@ async def test_a_dial_that_fails_leaves_no_socket(guest: Guest, monkeypatch: pyt
         before = sockets()
         # A socket that is left is closed by Python some time later; its warning fails this test too.
         for _ in range(3):
-            with pytest.raises(Unreachable):
+            with pytest.raises(UnreachableError):
                 await caller.connect(wanted, [PeerAddress(wanted, f"/ip4/{LOOPBACK}/tcp/{port}")])
         await until(lambda: sockets() <= before)
 
@@ -208,7 +208,7 @@ def sockets() -> int:
 
 async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled(guest: Guest) -> None:
     async with loopback_host(guest) as caller:
-        with pytest.raises(NotAnAddress):
+        with pytest.raises(AddressError):
             await caller.open("nobody", ECHO)
 
 
@@ -217,7 +217,7 @@ async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled(guest: G
 
 async def test_a_port_another_peer_has_is_not_shared(guest: Guest) -> None:
     async with loopback_host(guest) as first:
-        with pytest.raises(PortTaken, match=f"port {first.port} is taken or not allowed: set p2p.listen_port"):
+        with pytest.raises(PortInUseError, match=f"port {first.port} is taken or not allowed: set p2p.listen_port"):
             async with loopback_host(guest, port=first.port):
                 pass
 
@@ -252,7 +252,7 @@ async def test_who_waits_for_a_dial_has_its_outcome(guest: Guest, monkeypatch: p
         await asyncio.sleep(0)
         may_end.set()
         outcomes = await asyncio.gather(*same, more, return_exceptions=True)
-    assert all(isinstance(each, Unreachable) for each in outcomes)
+    assert all(isinstance(each, UnreachableError) for each in outcomes)
     assert dials == [(somewhere.transport,), (elsewhere.transport, somewhere.transport)]
 
 
@@ -263,7 +263,7 @@ async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(gue
     async with loopback_host(guest) as caller, loopback_host(guest) as callee:
         away = [PeerAddress(callee.peer_id, f"/ip4/{LOOPBACK}/tcp/{port}")]
         for _ in range(2):
-            with pytest.raises(Unreachable):
+            with pytest.raises(UnreachableError):
                 await caller.connect(callee.peer_id, away)
         await connect(caller, callee)
         assert [peer.peer for peer in caller.peers()] == [callee.peer_id]
@@ -288,7 +288,7 @@ async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so(guest: Gu
             await callee.serve(ECHO, echo)
             await connect(caller, callee)
         await until(lambda: caller.peers() == ())
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await caller.open(callee.peer_id, ECHO)
 
 
@@ -345,7 +345,7 @@ def _is_over(fd: int) -> bool:
 
 
 async def _talk(stream: Stream) -> None:
-    with contextlib.suppress(Broken):
+    with contextlib.suppress(StreamBrokenError):
         while True:
             await stream.write(bytes(60_000))
             await asyncio.sleep(0)
@@ -362,7 +362,7 @@ async def _heard_of_who_closes(guest: Guest, size: int) -> bytes:
             pass
 
     async with loopback_host(guest) as caller:
-        async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
+        async with loopback_host(guest, HostLimits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
             await callee.serve(ECHO, last_words)
             await callee.serve("/test/take", take)
             await connect(caller, callee)

@@ -10,10 +10,10 @@ import pytest
 from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, read_all, two_hosts, until
 
 from goop2.net import stream as stream_module
-from goop2.net.faults import Broken, Busy, Unreachable
+from goop2.net.faults import PeerBusyError, StreamBrokenError, UnreachableError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
-from goop2.net.limits import MEGABYTE_BYTES, Limits
+from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.stream import Stream
 
 ECHO = "/test/echo"
@@ -30,7 +30,7 @@ async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_n
         stream = await caller.open(callee.peer_id, "/test/never")
         muxed: Any = stream.muxed
         muxed.send_window = 1 << 40
-        with contextlib.suppress(Broken):
+        with contextlib.suppress(StreamBrokenError):
             await stream.write(bytes(4 * MEGABYTE_BYTES))
         await until(lambda: callee.peers() == ())
         assert callee.admission.memory.held == 0
@@ -51,7 +51,7 @@ async def test_a_frame_larger_than_any_window_is_not_even_read(guest: Guest) -> 
 
 async def test_all_strangers_together_fill_no_more_than_the_bound(guest: Guest) -> None:
     bound = 300_000
-    async with two_hosts(guest, Limits(buffered_bytes=bound)) as (caller, callee):
+    async with two_hosts(guest, HostLimits(buffered_bytes=bound)) as (caller, callee):
         await callee.serve("/test/never", never)
         streams = [await caller.open(callee.peer_id, "/test/never") for _ in range(3)]
         results = await asyncio.gather(*(stream.write(bytes(200_000)) for stream in streams), return_exceptions=True)
@@ -61,15 +61,15 @@ async def test_all_strangers_together_fill_no_more_than_the_bound(guest: Guest) 
 
 
 async def test_whoever_sends_more_than_a_minutes_worth_loses_the_connection(guest: Guest) -> None:
-    async with two_hosts(guest, Limits(bytes_per_minute_and_peer=200_000)) as (caller, callee):
+    async with two_hosts(guest, HostLimits(bytes_per_minute_and_peer=200_000)) as (caller, callee):
         await callee.serve(ECHO, echo)
         assert len(await asked(caller, callee, bytes(100_000))) == 100_000
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await asked(caller, callee, bytes(150_000))
 
 
 async def test_what_we_asked_for_is_not_counted_against_the_one_who_answers(guest: Guest) -> None:
-    async with loopback_host(guest, Limits(bytes_per_minute_and_peer=1000)) as caller, loopback_host(guest) as callee:
+    async with loopback_host(guest, HostLimits(bytes_per_minute_and_peer=1000)) as caller, loopback_host(guest) as callee:
 
         async def handler(stream: Stream) -> None:
             await stream.finish(bytes(500_000))
@@ -80,12 +80,12 @@ async def test_what_we_asked_for_is_not_counted_against_the_one_who_answers(gues
 
 
 async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends(guest: Guest) -> None:
-    async with two_hosts(guest, Limits(streams_per_peer=4)) as (caller, callee):
+    async with two_hosts(guest, HostLimits(streams_per_peer=4)) as (caller, callee):
         await callee.serve(ECHO, echo)
         await until(lambda: len(callee.admission._streams) == 0)
         held = [await caller.open(callee.peer_id, ECHO) for _ in range(4)]
         await until(lambda: len(callee.admission._streams) == 4)
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await asked(caller, callee, b"one too many")
         held[0].reset()
         await until(lambda: len(callee.admission._streams) == 3)
@@ -97,7 +97,7 @@ async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeyp
     async with two_hosts(guest) as (caller, callee):
         await callee.serve(ECHO, echo)
         async with await caller.open(callee.peer_id, ECHO), await caller.open(callee.peer_id, ECHO):
-            with pytest.raises(Busy, match="2 streams to 12D3Koo"):
+            with pytest.raises(PeerBusyError, match="2 streams to 12D3Koo"):
                 await caller.open(callee.peer_id, ECHO)
         assert await asked(caller, callee, b"room again") == b"room again"
 
@@ -117,7 +117,7 @@ async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, mon
 
 
 async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_the_newest(guest: Guest) -> None:
-    async with two_hosts(guest, Limits(streams_per_peer=2)) as (caller, callee):
+    async with two_hosts(guest, HostLimits(streams_per_peer=2)) as (caller, callee):
 
         async def answer_at_once(stream: Stream) -> None:
             await stream.finish(b"done")
@@ -140,7 +140,7 @@ def _remembered(host: Host) -> int:
 
 
 async def test_a_connection_gives_its_place_back_when_it_ends(guest: Guest) -> None:
-    async with loopback_host(guest, Limits(connections=2)) as callee:
+    async with loopback_host(guest, HostLimits(connections=2)) as callee:
         await callee.serve(ECHO, echo)
         for _ in range(4):
             async with loopback_host(guest) as caller:
@@ -150,14 +150,18 @@ async def test_a_connection_gives_its_place_back_when_it_ends(guest: Guest) -> N
 
 
 async def test_connections_of_one_address_have_an_end(guest: Guest) -> None:
-    async with loopback_host(guest, Limits(connections_per_address=1)) as callee, loopback_host(guest) as one, loopback_host(guest) as two:
+    async with (
+        loopback_host(guest, HostLimits(connections_per_address=1)) as callee,
+        loopback_host(guest) as one,
+        loopback_host(guest) as two,
+    ):
         await connect(one, callee)
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await connect(two, callee)
 
 
 async def test_those_that_connect_and_say_nothing_keep_nobody_out(guest: Guest) -> None:
-    async with loopback_host(guest, Limits(connections=2)) as callee, loopback_host(guest) as caller:
+    async with loopback_host(guest, HostLimits(connections=2)) as callee, loopback_host(guest) as caller:
         silent = [await asyncio.open_connection(LOOPBACK, callee.port) for _ in range(2)]
         await until(lambda: len(callee.admission._connections) == 2)
         await connect(caller, callee)
@@ -184,7 +188,7 @@ async def test_whoever_answers_too_slowly_is_given_up(guest: Guest) -> None:
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:
-            with pytest.raises(Broken, match="is too slow"):
+            with pytest.raises(StreamBrokenError, match="is too slow"):
                 await stream.read(0.1)
 
 
@@ -193,7 +197,7 @@ async def test_whoever_takes_nothing_is_given_up(guest: Guest, monkeypatch: pyte
     async with two_hosts(guest) as (caller, callee):
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:
-            with pytest.raises(Broken, match="is too slow"):
+            with pytest.raises(StreamBrokenError, match="is too slow"):
                 await stream.write(bytes(3 * MEGABYTE_BYTES))
 
 

@@ -13,15 +13,15 @@ from tests.net.hosts import connect, loopback_host, two_hosts, until
 from tests.peers.test_server import Pair, pair
 
 from goop2.net import acquaintance, asking, negotiation
-from goop2.net.faults import Broken
+from goop2.net.faults import StreamBrokenError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
-from goop2.net.limits import QUESTIONS_AT_ONCE, Limits
+from goop2.net.limits import QUESTIONS_AT_ONCE, HostLimits
 from goop2.net.muxer import MuxedStream
 from goop2.net.stream import Stream
 from goop2.peers import server
 from goop2.protocols import data
-from goop2.protocols.data import Success
+from goop2.protocols.data import SuccessAnswer
 from goop2.protocols.line import LineReader
 
 PLAIN, KEPT = "/test/line", "/test/line-keep"
@@ -67,7 +67,7 @@ class Answerer:
 
 
 @contextlib.asynccontextmanager
-async def answering(guest: Guest, limits: Limits | None = None, *, kept: bool = True) -> AsyncIterator[tuple[Host, Host, Answerer]]:
+async def answering(guest: Guest, limits: HostLimits | None = None, *, kept: bool = True) -> AsyncIterator[tuple[Host, Host, Answerer]]:
     async with two_hosts(guest, limits) as (caller, callee):
         answerer = Answerer()
         await callee.serve(PLAIN, answerer.plain)
@@ -76,7 +76,7 @@ async def answering(guest: Guest, limits: Limits | None = None, *, kept: bool = 
         yield caller, callee, answerer
 
 
-def acquaintances(host: Host) -> list[acquaintance.Acquaintance]:
+def acquaintances(host: Host) -> list[acquaintance.StreamPool]:
     return list(host._asking._known.values())
 
 
@@ -139,7 +139,7 @@ async def test_a_peer_without_it_is_asked_for_it_once_a_connection(guest: Guest,
 async def test_a_stream_whose_answer_was_not_waited_for_is_never_used_again(guest: Guest) -> None:
     async with answering(guest) as (caller, callee, answerer):
         await ask(caller, callee, b"first")
-        with pytest.raises(Broken, match="is too slow"):
+        with pytest.raises(StreamBrokenError, match="is too slow"):
             await ask(caller, callee, b"slow one", 0.2)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ask(caller, callee, b"slow two"), 0.2)
@@ -176,7 +176,7 @@ async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_c
         answerer.may_end.clear()
         crossed: list[bool] = []
 
-        class NotYetHeard(acquaintance.Acquaintance):
+        class NotYetHeard(acquaintance.StreamPool):
             """Has not heard of the end when the question is sent."""
 
             def take(self, protocol: str) -> Any:
@@ -198,7 +198,7 @@ async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_c
 async def test_a_question_that_may_have_been_carried_out_is_not_asked_again(guest: Guest) -> None:
     async with answering(guest) as (caller, callee, answerer):
         await ask(caller, callee, b"first")
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await ask(caller, callee, b"die")
         assert answerer.questions == [b"first", b"die"]
 
@@ -213,8 +213,8 @@ async def test_a_peer_that_comes_back_is_asked_over_a_new_stream(guest: Guest) -
 
 
 async def test_requests_are_counted_and_not_streams(guest: Guest) -> None:
-    async with answering(guest, Limits(streams_per_minute_and_peer=20)) as (caller, callee, answerer):
-        with contextlib.suppress(Broken):
+    async with answering(guest, HostLimits(streams_per_minute_and_peer=20)) as (caller, callee, answerer):
+        with contextlib.suppress(StreamBrokenError):
             for _ in range(25):
                 await ask(caller, callee, b"x")
         assert 10 < len(answerer.questions) <= 20
@@ -240,7 +240,7 @@ async def two(guest: Guest, tmp_path: Any) -> AsyncIterator[Pair]:
 
 
 async def called(two: Pair) -> bool:
-    return isinstance(await two.calling.ask(two.callee.peer_id, data.Request("lua-list")), Success)
+    return isinstance(await two.calling.ask(two.callee.peer_id, data.DataRequest("lua-list")), SuccessAnswer)
 
 
 async def test_calls_use_it(two: Pair) -> None:
@@ -257,7 +257,7 @@ async def test_a_broken_request_is_answered_and_the_next_is_too(two: Pair) -> No
 
 async def test_a_request_before_the_answer_to_the_last_ends_the_stream(two: Pair) -> None:
     async with await two.caller.open(two.callee.peer_id, data.KEPT_PROTOCOL) as stream:
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await stream.ask(b'{"op":"lua-list"}\n{"op":"lua-list"}\n', data.answer_reader(), SECONDS)
 
 
@@ -294,5 +294,5 @@ async def test_a_request_on_a_kept_stream_that_comes_a_byte_a_second_is_given_up
         await connect(caller, callee)
         async with await caller.open(callee.peer_id, KEPT) as stream:
             await stream.write(b"x")
-            with pytest.raises(Broken):
+            with pytest.raises(StreamBrokenError):
                 await stream.read(SECONDS)

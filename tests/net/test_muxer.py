@@ -18,7 +18,7 @@ from goop2.net.limits import (
     STREAMS_PER_DIRECTION,
     UNSENT_MAX_BYTES,
     WINDOW_MAX_BYTES,
-    Limits,
+    HostLimits,
 )
 from goop2.net.muxer import FIRST_WINDOW_BYTES, MuxedStream, Muxer
 
@@ -233,7 +233,7 @@ def test_bytes_that_do_not_even_decrypt_end_their_connection_and_nothing_else() 
 
 def test_what_all_hold_together_is_bounded() -> None:
     async def main() -> None:
-        async with a_muxer_and_bytes(Limits(buffered_bytes=100)) as (dialled, other):
+        async with a_muxer_and_bytes(HostLimits(buffered_bytes=100)) as (dialled, other):
             await other.write(SYN + frames.write(frames.DATA, 0, 1, data=bytes(101)))
             await dialled.event_closed.wait()
 
@@ -242,7 +242,7 @@ def test_what_all_hold_together_is_bounded() -> None:
 
 def test_who_sends_more_than_a_minutes_worth_loses_the_connection_however_fast_it_is_read() -> None:
     async def main() -> None:
-        async with a_muxer_and_bytes(Limits(bytes_per_minute_and_peer=1000)) as (dialled, other):
+        async with a_muxer_and_bytes(HostLimits(bytes_per_minute_and_peer=1000)) as (dialled, other):
             await other.write(SYN)
             stream = await dialled.accept_stream()
             for _ in range(9):
@@ -256,7 +256,7 @@ def test_who_sends_more_than_a_minutes_worth_loses_the_connection_however_fast_i
 
 def test_frames_without_data_are_counted_too() -> None:
     async def main() -> None:
-        async with a_muxer_and_bytes(Limits(bytes_per_minute_and_peer=10 * CONTROL_FRAME_COSTS_BYTES)) as (dialled, other):
+        async with a_muxer_and_bytes(HostLimits(bytes_per_minute_and_peer=10 * CONTROL_FRAME_COSTS_BYTES)) as (dialled, other):
             await other.write(frames.write(frames.WINDOW, 0, 99, 1) * 11)
             await dialled.event_closed.wait()
 

@@ -13,7 +13,7 @@ from tests.net.muxers import read_all, run, two_muxers
 
 from goop2.net.muxer import MuxedStream
 from goop2.net.negotiation import TRIES_MAX, accept, choose, message, proposal
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 HEADER = b"\x13/multistream/1.0.0\n"
 
@@ -103,7 +103,7 @@ def test_what_asks_for_no_protocol_is_refused(sent: bytes) -> None:
             theirs = await dialled.accept_stream()
             await ours.write(sent)
             await ours.close()
-            with pytest.raises((RemoteFault, MuxedStreamError)):
+            with pytest.raises((RemoteProtocolError, MuxedStreamError)):
                 await accept(theirs, {"/a"})
 
     run(main)
@@ -115,7 +115,7 @@ def test_an_answer_to_another_question_is_none(answer: bytes) -> None:
         async with two_muxers() as (dialler, dialled):
             ours = await dialler.open_stream()
             await (await dialled.accept_stream()).write(answer)
-            with pytest.raises(RemoteFault):
+            with pytest.raises(RemoteProtocolError):
                 await choose(ours, ["/a"])
 
     run(main)
@@ -131,7 +131,7 @@ def test_whatever_comes_is_accepted_or_refused(sent: bytes) -> None:
             theirs = await dialled.accept_stream()
             await ours.write(sent)
             await ours.close()
-            with contextlib.suppress(RemoteFault, MuxedStreamError):
+            with contextlib.suppress(RemoteProtocolError, MuxedStreamError):
                 assert (await accept(theirs, {"/a"}))[0] == "/a"
 
     run(main)

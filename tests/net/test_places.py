@@ -8,9 +8,9 @@ import pytest
 from tests.clock import Clock
 
 from goop2.net.limits import FORGETTING_AT_KEYS
-from goop2.net.places import Places, RelayLimits
+from goop2.net.places import RelayLimits, RelayReservations
 from goop2.protocols import circuit
-from goop2.protocols.circuit import Refusal
+from goop2.protocols.circuit import RelayRefusedError
 
 HOME = "203.0.113.7"
 
@@ -20,12 +20,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def places(clock: Clock, **limits: float) -> Places:
-    return Places(RelayLimits(**limits), clock)  # type: ignore[arg-type]
+def places(clock: Clock, **limits: float) -> RelayReservations:
+    return RelayReservations(RelayLimits(**limits), clock)  # type: ignore[arg-type]
 
 
 def refused(attempt: contextlib.AbstractContextManager[None]) -> int:
-    with pytest.raises(Refusal) as refusal, attempt:
+    with pytest.raises(RelayRefusedError) as refusal, attempt:
         pass
     return refusal.value.status
 
@@ -47,7 +47,7 @@ def test_ten_thousand_who_want_a_place_are_held_to_the_bound(clock: Clock) -> No
     here = places(clock)
     taken = 0
     for number in range(10_000):
-        with contextlib.suppress(Refusal):
+        with contextlib.suppress(RelayRefusedError):
             here.reserve(f"peer{number}", f"192.0.2.{number}")
             taken += 1
     assert taken == len(here) == RelayLimits().places
@@ -84,7 +84,7 @@ def test_asking_is_metered_by_who_asks(clock: Clock) -> None:
     here = places(clock, asked_per_minute_and_peer=3)
     for _ in range(3):
         here.reserve("ann", HOME)
-    with pytest.raises(Refusal):
+    with pytest.raises(RelayRefusedError):
         here.reserve("ann", HOME)
     assert refused(here.circuit("ann", "ann", HOME)) == circuit.LIMIT
     here.reserve("bob", HOME)
@@ -96,7 +96,7 @@ def test_one_address_takes_neither_all_places_nor_all_circuits(clock: Clock) -> 
     here = places(clock, places_per_address=2, circuits_per_address=2)
     for peer in ("ann", "bob", "ann"):
         here.reserve(peer, HOME)
-    with pytest.raises(Refusal):
+    with pytest.raises(RelayRefusedError):
         here.reserve("cid", HOME)
     here.reserve("cid", "198.51.100.1")
     with here.circuit("eve", "ann", HOME), here.circuit("fay", "bob", HOME):

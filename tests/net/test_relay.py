@@ -13,7 +13,7 @@ from tests.net.hosts import SECONDS, asked, connect, echo, loopback_host, new_id
 
 from goop2.net import circuits
 from goop2.net.address import CIRCUIT, PeerAddress, parse, peer_id
-from goop2.net.faults import Broken, Unreachable
+from goop2.net.faults import StreamBrokenError, UnreachableError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import WINDOW_MAX_BYTES
@@ -63,7 +63,7 @@ async def parts(guest: Guest) -> AsyncIterator[Three]:
 
 
 async def test_a_peer_that_cannot_be_dialled_is_reached_through_the_relay(parts: Three) -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         await parts.caller.connect(parts.callee.peer_id)
     await parts.meet()
     assert await asked(parts.caller, parts.callee, b"hello" * 1000) == b"hello" * 1000
@@ -112,7 +112,7 @@ async def test_a_file_of_many_windows_passes_whole(parts: Three) -> None:
 
 
 async def test_who_has_no_place_is_not_reached(parts: Three) -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         await parts.caller.connect(parts.callee.peer_id, [parts.through(parts.callee.peer_id)])
     await parts.caller.connect(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
     assert (
@@ -151,7 +151,7 @@ async def test_a_relay_that_leads_to_somebody_else_leads_nowhere(parts: Three, g
             await each.reserve(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
         bring = parts.relay._bring
         monkeypatch.setattr(parts.relay, "_bring", lambda source, _target, *bounds: bring(source, peer_id(mallory.peer_id), *bounds))
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await parts.caller.connect(parts.callee.peer_id, [parts.through(parts.callee.peer_id)])
         assert {each.peer for each in parts.caller.peers()} == {parts.relay_host.peer_id}
         await until(lambda: parts.relay.places.circuits == 0)
@@ -163,7 +163,7 @@ async def test_a_peer_that_gave_no_place_brings_nobody(parts: Three) -> None:
         await stream.write(circuit.bring(peer_id(parts.caller.peer_id).to_bytes(), 60, 1000))
         message = circuit.MessageReader().receive(await stream.read())
     assert message is not None
-    with pytest.raises(circuit.Refusal) as refused:
+    with pytest.raises(circuit.RelayRefusedError) as refused:
         circuit.taken(message)
     assert refused.value.status == circuit.PERMISSION_DENIED
 
@@ -185,9 +185,9 @@ async def test_a_relay_that_answers_anything_is_an_unreachable_peer(guest: Guest
     async with loopback_host(guest) as liar, loopback_host(guest) as caller:
         await liar.serve(circuit.HOP, lambda stream: stream.finish(answer))
         nobody = new_identity().peer_id
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await caller.connect(nobody, [parse(f"{liar.addresses[0]}{CIRCUIT}/p2p/{nobody}")])
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await caller.reserve(liar.peer_id, [parse(liar.addresses[0])])
         assert caller.relays == frozenset()
 
@@ -202,9 +202,9 @@ async def test_a_relay_that_says_nothing_is_given_up(guest: Guest, monkeypatch: 
     async with loopback_host(guest) as liar, loopback_host(guest) as caller:
         await liar.serve(circuit.HOP, say_nothing)
         nobody = new_identity().peer_id
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await asyncio.wait_for(caller.reserve(liar.peer_id, [parse(liar.addresses[0])]), SECONDS)
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await caller.connect(nobody, [parse(f"{liar.addresses[0]}{CIRCUIT}/p2p/{nobody}")])
         assert caller.relays == frozenset()
         silent.set()
@@ -214,7 +214,7 @@ async def test_more_places_than_there_are_are_refused(guest: Guest) -> None:
     async with three(guest, RelayLimits(places=1)) as parts:
         where = [parse(parts.relay_host.addresses[0])]
         await parts.callee.reserve(parts.relay_host.peer_id, where)
-        with pytest.raises(Unreachable, match="gives no place: it has no place left"):
+        with pytest.raises(UnreachableError, match="gives no place: it has no place left"):
             await parts.caller.reserve(parts.relay_host.peer_id, where)
         await parts.callee.reserve(parts.relay_host.peer_id, where)
         assert len(parts.relay.places) == 1
@@ -225,7 +225,7 @@ async def test_who_asks_without_end_is_refused(guest: Guest) -> None:
         where = [parse(parts.relay_host.addresses[0])]
         for _ in range(5):
             await parts.callee.reserve(parts.relay_host.peer_id, where)
-        with pytest.raises(Unreachable, match="a limit is reached"):
+        with pytest.raises(UnreachableError, match="a limit is reached"):
             await parts.callee.reserve(parts.relay_host.peer_id, where)
         await parts.caller.reserve(parts.relay_host.peer_id, where)
 
@@ -233,7 +233,7 @@ async def test_who_asks_without_end_is_refused(guest: Guest) -> None:
 async def test_more_circuits_to_one_peer_than_may_be_are_refused_and_the_first_goes_on(guest: Guest) -> None:
     async with three(guest, RelayLimits(circuits_per_peer=1)) as parts, loopback_host(guest) as another:
         await parts.meet()
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await another.connect(parts.callee.peer_id, [parts.through(parts.callee.peer_id)])
         assert await refusal(another, parts.relay_host, circuit.connect(peer_id(parts.callee.peer_id).to_bytes())) == circuit.LIMIT
         assert await asked(parts.caller, parts.callee, b"hello") == b"hello"
@@ -242,7 +242,7 @@ async def test_more_circuits_to_one_peer_than_may_be_are_refused_and_the_first_g
 async def test_a_circuit_carries_so_much_and_ends(guest: Guest) -> None:
     async with three(guest, RelayLimits(circuit_bytes=100_000)) as parts:
         await parts.meet()
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await asked(parts.caller, parts.callee, b"x" * 1_000_000)
         await until(lambda: parts.relay.places.circuits == 0)
 
@@ -273,7 +273,7 @@ async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows
         async with await parts.caller.open(parts.relay_host.peer_id, circuit.HOP) as stream:
             await stream.write(circuit.connect(peer_id(frozen.peer_id).to_bytes()))
             held = 0
-            with contextlib.suppress(Broken):
+            with contextlib.suppress(StreamBrokenError):
                 for _ in range(200):
                     await asyncio.wait_for(stream.write(b"x" * 65536), 20)
                     held = max(held, parts.relay_host.admission.memory.held)
@@ -287,7 +287,7 @@ async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows
 
 async def test_nobody_calls_through_itself_or_through_the_one_it_calls(parts: Three) -> None:
     for relay, peer in ((parts.caller, parts.callee), (parts.callee, parts.callee), (parts.relay_host, parts.caller)):
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             await parts.caller.connect(peer.peer_id, [parts.through(peer.peer_id, relay)])
 
 
@@ -306,6 +306,6 @@ async def refusal(peer: Host, relay: Host, message: bytes) -> int:
         await stream.write(message)
         answer = circuit.MessageReader().receive(await stream.read())
     assert answer is not None
-    with pytest.raises(circuit.Refusal) as refused:
+    with pytest.raises(circuit.RelayRefusedError) as refused:
         circuit.connected(answer)
     return refused.value.status

@@ -17,11 +17,11 @@ from tests.wire_host import SESSION, WireHost
 from tests.wire_listener import line
 
 from goop2.app import join, open_peer
-from goop2.net.faults import Broken, NetworkFault
+from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.guest import Guest
 from goop2.net.stream import Stream
 from goop2.peers import followed_session, outbox
-from goop2.peers.network import Network
+from goop2.peers.network import PeerNetwork
 from goop2.services.groups import service
 from goop2.services.listen.operations import followed
 from goop2.services.listen.session import ListenError
@@ -33,7 +33,7 @@ __all__ = ["guest"]
 @dataclass
 class Pair:
     peer: Peer
-    network: Network
+    network: PeerNetwork
     wire: WireHost
 
     async def join(self) -> None:
@@ -197,7 +197,7 @@ async def test_a_pause_ends_the_sound_though_the_host_goes_on_sending(pair: Pair
 async def test_a_header_that_is_none_is_said_and_nothing_of_it_reaches_a_page(pair: Pair, header: bytes, why: str) -> None:
     await pair.join_paused()
     pair.wire.header = header
-    with pytest.raises((ListenError, NetworkFault), match=why):
+    with pytest.raises((ListenError, NetworkError), match=why):
         await heard(pair)
 
 
@@ -205,11 +205,11 @@ async def test_a_host_that_sends_no_sound_ends_the_wait(pair: Pair, monkeypatch:
     await pair.join_paused()
     monkeypatch.setattr(followed_session, "SILENCE_SECONDS", 0.2)
     pair.wire.held.clear()
-    with pytest.raises(Broken):
+    with pytest.raises(StreamBrokenError):
         await heard(pair)
     monkeypatch.setattr(followed_session, "HEADER_SECONDS", 0.2)
     pair.wire.header = None
-    with pytest.raises(Broken):
+    with pytest.raises(StreamBrokenError):
         await heard(pair)
 
 

@@ -20,9 +20,9 @@ from tests.wire_listener import WireListener
 from goop2.app import join, open_peer
 from goop2.net.guest import Guest
 from goop2.peers import hosted_session
-from goop2.peers.network import Network
+from goop2.peers.network import PeerNetwork
 from goop2.services.listen import pacing
-from goop2.services.listen.boundaries import Sound
+from goop2.services.listen.boundaries import SoundRange
 from goop2.services.listen.pacing import LEAD_SECONDS
 from goop2.services.peer import Peer
 
@@ -38,7 +38,7 @@ FAST = 240
 @dataclass
 class Pair:
     peer: Peer
-    network: Network
+    network: PeerNetwork
     wire: WireListener
 
     @property
@@ -197,7 +197,7 @@ async def test_a_listener_that_never_reads_costs_a_bounded_number_of_bytes(pair:
     read: list[int] = []
     real = pacing._piece
 
-    def counted(sound: Sound, at: int, size: int) -> bytes:
+    def counted(sound: SoundRange, at: int, size: int) -> bytes:
         read.append(size)
         return real(sound, at, size)
 

@@ -9,10 +9,10 @@ import json
 import pytest
 from nacl.public import PrivateKey
 
-from goop2.net.faults import Unreachable
+from goop2.net.faults import UnreachableError
 from goop2.peers.key_exchange import ASK_AGAIN_SECONDS, IN_FLIGHT_MAX, Introducing
-from goop2.peers.payload_crypto import Sealing
-from goop2.protocols.topics import IDENTITY, IDENTITY_RESPONSE, Identity
+from goop2.peers.payload_crypto import KeyRing
+from goop2.protocols.topics import IDENTITY, IDENTITY_RESPONSE, IdentityPayload
 
 KEY = base64.b64encode(bytes(PrivateKey.generate().public_key)).decode()
 
@@ -25,8 +25,8 @@ class Sent:
         self.may_go = asyncio.Event()
         self.may_go.set()
         self.now = 1000.0
-        self.sealing = Sealing(bytes(PrivateKey.generate()), "ours", lambda: self.now)
-        self.introducing = Introducing(self, self.sealing, lambda: Identity("me", "Me", public_key="ours"), lambda: self.now)
+        self.sealing = KeyRing(bytes(PrivateKey.generate()), "ours", lambda: self.now)
+        self.introducing = Introducing(self, self.sealing, lambda: IdentityPayload("me", "Me", public_key="ours"), lambda: self.now)
 
     async def __call__(self, peer: str, topic: str, payload: bytes) -> None:
         self.all.append((peer, topic, payload))
@@ -80,18 +80,18 @@ async def test_a_thousand_who_ask_at_once_are_held_to_the_bound(sent: Sent) -> N
 
 
 async def test_a_peer_is_believed_about_itself_alone(sent: Sent) -> None:
-    sent.introducing.heard("mallory", Identity("bob", public_key=KEY, encryption_supported=True))
+    sent.introducing.heard("mallory", IdentityPayload("bob", public_key=KEY, encryption_supported=True))
     assert sent.sealing.box("bob") is None
     assert sent.sealing.box("mallory") is None
-    sent.introducing.heard("bob", Identity("bob", public_key=KEY, encryption_supported=True))
+    sent.introducing.heard("bob", IdentityPayload("bob", public_key=KEY, encryption_supported=True))
     assert sent.sealing.box("bob") is not None
 
 
 async def test_a_peer_that_cannot_be_asked_is_nobodys_error() -> None:
     async def send(_peer: str, _topic: str, _payload: bytes) -> None:
-        raise Unreachable("gone")
+        raise UnreachableError("gone")
 
-    introducing = Introducing(send, Sealing(), lambda: Identity(), lambda: 0.0)
+    introducing = Introducing(send, KeyRing(), lambda: IdentityPayload(), lambda: 0.0)
     introducing.ask("bob")
     await let_go()
     await introducing.close()

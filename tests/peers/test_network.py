@@ -19,16 +19,16 @@ from tests.net.hosts import LOOPBACK, new_identity
 from goop2.app import join, open_peer
 from goop2.config import Address
 from goop2.net.address import parse
-from goop2.net.faults import NetworkFault, NotAnAddress, PortTaken, Unreachable
+from goop2.net.faults import AddressError, NetworkError, PortInUseError, UnreachableError
 from goop2.net.guest import Guest
-from goop2.peers.network import BROADCAST_AT_ONCE, Network
+from goop2.peers.network import BROADCAST_AT_ONCE, PeerNetwork
 from goop2.protocols import data, topics
 from goop2.protocols.presence import Presence
 from goop2.rendezvous.server import open_rendezvous
 from goop2.services.chat.limits import PER_CALLER_A_MINUTE
 from goop2.services.chat.service import CONTENT_MAX_BYTES
 from goop2.services.peer import Peer
-from goop2.storage.errors import FileFault
+from goop2.storage.errors import DatabaseFileError
 
 __all__ = ["guest"]
 
@@ -45,7 +45,7 @@ DIARY = {
 @dataclass
 class Joined:
     peer: Peer
-    network: Network
+    network: PeerNetwork
 
     @property
     def id(self) -> str:
@@ -77,7 +77,7 @@ async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joine
 async def ask(by: Joined, of: Joined, op: str, **request: object) -> object:
     asked = data.requested(json.dumps({"op": op, **request}).encode())
     answer = await by.network.calling.ask(of.id, asked)
-    return json.loads(answer.json) if isinstance(answer, data.Success) else answer.code
+    return json.loads(answer.json) if isinstance(answer, data.SuccessAnswer) else answer.code
 
 
 async def test_a_caller_is_who_its_connection_proves(two: tuple[Joined, Joined]) -> None:
@@ -104,8 +104,8 @@ async def test_tables_are_asked_under_their_policies(two: tuple[Joined, Joined])
     assert await ask(alice, bob, "query", table="diary") == "not_found"
     assert await ask(alice, bob, "delete-table", table="posts") == "forbidden"
     assert await ask(alice, bob, "query", table="posts", limit="many") == "bad_request"
-    answer = await alice.network.calling.ask(bob.id, data.Request("query", table="posts", limit=msgspec.Raw(b"1e999")))
-    assert isinstance(answer, data.Failure)
+    answer = await alice.network.calling.ask(bob.id, data.DataRequest("query", table="posts", limit=msgspec.Raw(b"1e999")))
+    assert isinstance(answer, data.FailureAnswer)
     assert answer.code == "bad_request"
     listed = await ask(alice, bob, "tables")
     assert isinstance(listed, list)
@@ -133,7 +133,7 @@ async def test_a_message_from_beyond_all_time_is_of_now(two: tuple[Joined, Joine
 
 async def test_a_peer_is_not_connected_to_itself_and_does_not_keep_that(two: tuple[Joined, Joined]) -> None:
     alice, _ = two
-    with pytest.raises(NotAnAddress, match=f"{alice.id} is this peer itself"):
+    with pytest.raises(AddressError, match=f"{alice.id} is this peer itself"):
         await alice.network.connect(alice.network.host.addresses[0])
     assert alice.id not in (alice.peer.folder / "data/peers.json").read_text()
 
@@ -141,7 +141,7 @@ async def test_a_peer_is_not_connected_to_itself_and_does_not_keep_that(two: tup
 async def test_whoever_is_away_is_looked_for_later_and_the_owner_told_so(two: tuple[Joined, Joined]) -> None:
     alice, _ = two
     away = f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{new_identity().peer_id}"
-    with pytest.raises(Unreachable, match=r"cannot be reached at .*; the address is kept and tried again"):
+    with pytest.raises(UnreachableError, match=r"cannot be reached at .*; the address is kept and tried again"):
         await alice.network.connect(away)
     assert away.rpartition("/")[2] in (alice.peer.folder / "data/peers.json").read_text()
 
@@ -191,11 +191,11 @@ async def test_whoever_says_more_to_everybody_than_anybody_reads_is_not_heard(tw
         await alice.network.calling.send(bob.id, topics.BROADCAST, json.dumps({"content": text}).encode())
 
     for text in ("", "x" * (CONTENT_MAX_BYTES + 1)):
-        with pytest.raises(NetworkFault):
+        with pytest.raises(NetworkError):
             await say(text)
     for number in range(PER_CALLER_A_MINUTE):
         await say(f"{number}")
-    with pytest.raises(NetworkFault):
+    with pytest.raises(NetworkError):
         await say("one too many")
     assert heard == [f"{number}" for number in range(PER_CALLER_A_MINUTE)]
 
@@ -260,7 +260,7 @@ async def test_a_port_that_is_taken_is_told(guest: Guest, tmp_path: Path) -> Non
     async with AsyncExitStack() as stack:
         alice = await joined(stack, guest, tmp_path / "alice", "alice")
         bob = await stack.enter_async_context(open_peer(_empty(tmp_path / "bob"), {}))
-        with pytest.raises(PortTaken, match=r"p2p\.listen_port"):
+        with pytest.raises(PortInUseError, match=r"p2p\.listen_port"):
             async with join(bob, alice.network.host.port, listen_on=LOOPBACK, near_by=False, guest=guest):
                 pass
 
@@ -277,7 +277,7 @@ async def test_a_message_that_cannot_be_kept_is_refused_with_an_honest_sentence(
     alice, bob = two
 
     def full(*_: object) -> None:
-        raise FileFault("the disk is full")
+        raise DatabaseFileError("the disk is full")
 
     monkeypatch.setattr(bob.peer.chat._keeper, "_add", full)
     message, failure = await alice.peer.chat.deliver(bob.id, "hi")

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from tests.net.hosts import until
 
-from goop2.net.faults import Broken
+from goop2.net.faults import StreamBrokenError
 from goop2.peers import outbox as module
-from goop2.peers.client import MessageRefused
+from goop2.peers.client import MessageRejectedError
 from goop2.peers.outbox import PATIENCE_SECONDS, WAITING_MAX, WAITING_MAX_BYTES, Delivery
 from goop2.protocols import mq
 from goop2.services.groups.state import Outgoing
@@ -33,7 +33,7 @@ class Net:
         if self.broken:
             self.broken -= 1
             self.now += 5
-            raise Broken(f"{peer} does not answer")
+            raise StreamBrokenError(f"{peer} does not answer")
         self.got.append((peer, topic))
 
     def post(self, peer: str, *topics: str) -> None:
@@ -118,7 +118,7 @@ async def test_a_refused_message_is_not_sent_again_before_its_time_and_loses_no_
     async def send(peer: str, topic: str, _payload: bytes) -> None:
         sent.append(topic)
         if sent == ["1"]:
-            raise MessageRefused(peer, mq.MessageRefused(code, "no", seconds))
+            raise MessageRejectedError(peer, mq.MessageRefusedError(code, "no", seconds))
 
     monkeypatch.setattr("goop2.peers.outbox.asyncio.sleep", no_sleep)
     lost: list[str] = []

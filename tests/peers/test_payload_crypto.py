@@ -10,9 +10,9 @@ from nacl.public import PrivateKey
 from tests.clock import Clock
 
 from goop2.net.limits import FORGETTING_AT_KEYS
-from goop2.peers.payload_crypto import ASIDE_SECONDS, FAILURES_BEFORE_ASIDE, Sealing
-from goop2.protocols.encrypted_payload import NotOpened
-from goop2.protocols.errors import RemoteFault
+from goop2.peers.payload_crypto import ASIDE_SECONDS, FAILURES_BEFORE_ASIDE, KeyRing
+from goop2.protocols.encrypted_payload import DecryptionError
+from goop2.protocols.errors import RemoteProtocolError
 
 OWN, BOB, BOBS_NEW, MALLORY = (PrivateKey(bytes([number]) * 32) for number in (1, 2, 3, 4))
 
@@ -28,8 +28,8 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def sealing(clock: Clock, asked: list[str]) -> Sealing:
-    made = Sealing(bytes(OWN), text(OWN), clock)
+def sealing(clock: Clock, asked: list[str]) -> KeyRing:
+    made = KeyRing(bytes(OWN), text(OWN), clock)
     made.unknown = asked.append
     return made
 
@@ -42,39 +42,39 @@ def sent(content: bytes, by: PrivateKey = BOB) -> bytes:
     return base64.b64encode(NaClBox(by, OWN.public_key).encrypt(content))
 
 
-def test_a_peer_that_has_told_its_key_gets_what_only_it_can_open(sealing: Sealing) -> None:
+def test_a_peer_that_has_told_its_key_gets_what_only_it_can_open(sealing: KeyRing) -> None:
     sealing.told("bob", text(BOB), supported=True)
     box = sealing.box("bob")
     assert box is not None
     assert NaClBox(BOB, OWN.public_key).decrypt(base64.b64decode(box.seal(b"hi"))) == b"hi"
 
 
-def test_a_peer_whose_key_is_not_known_gets_it_plain_and_is_asked(sealing: Sealing, asked: list[str]) -> None:
+def test_a_peer_whose_key_is_not_known_gets_it_plain_and_is_asked(sealing: KeyRing, asked: list[str]) -> None:
     assert sealing.box("bob") is None
     assert asked == ["bob"]
 
 
-def test_a_peer_that_has_a_key_and_does_not_offer_it_gets_it_plain(sealing: Sealing) -> None:
+def test_a_peer_that_has_a_key_and_does_not_offer_it_gets_it_plain(sealing: KeyRing) -> None:
     sealing.told("bob", text(BOB), supported=False)
     assert sealing.box("bob") is None
 
 
 def test_without_keys_of_our_own_nothing_is_sealed_opened_or_asked(asked: list[str]) -> None:
-    sealing = Sealing()
+    sealing = KeyRing()
     sealing.unknown = asked.append
     sealing.told("bob", text(BOB), supported=True)
     assert sealing.box("bob") is None
-    with pytest.raises(NotOpened, match="has no key"):
+    with pytest.raises(DecryptionError, match="has no key"):
         sealing.open("bob", sent(b"hi"))
     assert asked == []
 
 
-def test_what_somebody_else_says_is_bobs_key_seals_nothing_for_bob(sealing: Sealing) -> None:
+def test_what_somebody_else_says_is_bobs_key_seals_nothing_for_bob(sealing: KeyRing) -> None:
     sealing.rumour = lambda _peer: text(MALLORY)
     assert sealing.box("bob") is None
 
 
-def test_a_rumoured_key_opens_what_the_peer_itself_sends(sealing: Sealing) -> None:
+def test_a_rumoured_key_opens_what_the_peer_itself_sends(sealing: KeyRing) -> None:
     sealing.rumour = lambda _peer: text(BOB)
     content, box = sealing.open("bob", sent(b"hi"))
     assert content == b"hi"
@@ -82,24 +82,24 @@ def test_a_rumoured_key_opens_what_the_peer_itself_sends(sealing: Sealing) -> No
     assert sealing.box("bob") is None, "what opened once is still not the peer's word"
 
 
-def test_a_lie_about_a_key_opens_nothing_and_has_the_peer_asked(sealing: Sealing, asked: list[str]) -> None:
+def test_a_lie_about_a_key_opens_nothing_and_has_the_peer_asked(sealing: KeyRing, asked: list[str]) -> None:
     sealing.rumour = lambda _peer: text(MALLORY)
-    with pytest.raises(NotOpened):
+    with pytest.raises(DecryptionError):
         sealing.open("bob", sent(b"hi"))
     sealing.rumour = lambda _peer: ""
-    with pytest.raises(NotOpened):
+    with pytest.raises(DecryptionError):
         sealing.open("bob", sent(b"hi"))
     assert asked == ["bob", "bob"]
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", base64.b64encode(bytes(32)).decode(), base64.b64encode(b"\x01" + bytes(31)).decode()])
-def test_what_is_no_key_does_not_take_the_place_of_one(sealing: Sealing, key: str) -> None:
+def test_what_is_no_key_does_not_take_the_place_of_one(sealing: KeyRing, key: str) -> None:
     sealing.told("bob", text(BOB), supported=True)
     sealing.told("bob", key, supported=True)
     assert sealing.open("bob", sent(b"hi"))[0] == b"hi"
 
 
-def test_a_peer_that_refuses_is_written_to_plain_for_a_while(sealing: Sealing, clock: Clock, asked: list[str]) -> None:
+def test_a_peer_that_refuses_is_written_to_plain_for_a_while(sealing: KeyRing, clock: Clock, asked: list[str]) -> None:
     sealing.told("bob", text(BOB), supported=True)
     sealing.refused("bob")
     assert sealing.box("bob") is None
@@ -110,7 +110,7 @@ def test_a_peer_that_refuses_is_written_to_plain_for_a_while(sealing: Sealing, c
     assert sealing.box("bob") is not None
 
 
-def test_a_new_key_ends_the_while_and_so_does_what_opens(sealing: Sealing) -> None:
+def test_a_new_key_ends_the_while_and_so_does_what_opens(sealing: KeyRing) -> None:
     sealing.told("bob", text(BOB), supported=True)
     sealing.refused("bob")
     sealing.told("bob", text(BOBS_NEW), supported=True)
@@ -120,7 +120,7 @@ def test_a_new_key_ends_the_while_and_so_does_what_opens(sealing: Sealing) -> No
     assert sealing.box("bob") is not None
 
 
-def test_silence_after_what_is_sealed_is_a_refusal_only_when_it_comes_again_and_again(sealing: Sealing) -> None:
+def test_silence_after_what_is_sealed_is_a_refusal_only_when_it_comes_again_and_again(sealing: KeyRing) -> None:
     sealing.told("bob", text(BOB), supported=True)
     for _ in range(FAILURES_BEFORE_ASIDE - 1):
         sealing.failed("bob")
@@ -132,32 +132,32 @@ def test_silence_after_what_is_sealed_is_a_refusal_only_when_it_comes_again_and_
     assert sealing.box("bob") is None
 
 
-def test_lines_and_payloads_keep_their_bounds_when_they_are_opened(sealing: Sealing) -> None:
+def test_lines_and_payloads_keep_their_bounds_when_they_are_opened(sealing: KeyRing) -> None:
     sealing.told("bob", text(BOB), supported=True)
     assert sealing.line("bob", b"ENC:" + sent(b"x" * 10), "the request", 10)[0] == b"x" * 10
     assert sealing.line("bob", b"x" * 10, "the request", 10) == (b"x" * 10, None)
     assert sealing.payload("bob", b'{"enc":"%s"}' % sent(b"[1]"), 10) == b"[1]"
     assert sealing.payload("bob", b"[1]", 10) == b"[1]"
     for too_long in (b"x" * 11, b"ENC:" + sent(b"x" * 11)):
-        with pytest.raises(RemoteFault, match="the request is longer than 10 bytes"):
+        with pytest.raises(RemoteProtocolError, match="the request is longer than 10 bytes"):
             sealing.line("bob", too_long, "the request", 10)
-    with pytest.raises(RemoteFault, match="longer than 10 bytes"):
+    with pytest.raises(RemoteProtocolError, match="longer than 10 bytes"):
         sealing.payload("bob", b'{"enc":"%s"}' % sent(b"x" * 11), 10)
 
 
-def test_a_group_member_without_a_key_may_mean_just_that_object(sealing: Sealing) -> None:
+def test_a_group_member_without_a_key_may_mean_just_that_object(sealing: KeyRing) -> None:
     payload = b'{"enc":"my own cipher"}'
     assert sealing.payload("bob", payload, 100, free=True) == payload
-    assert Sealing().payload("bob", payload, 100, free=True) == payload
-    with pytest.raises(NotOpened):
+    assert KeyRing().payload("bob", payload, 100, free=True) == payload
+    with pytest.raises(DecryptionError):
         sealing.payload("bob", payload, 100)
     sealing.told("bob", text(BOB), supported=True)
-    with pytest.raises(NotOpened):
+    with pytest.raises(DecryptionError):
         sealing.payload("bob", payload, 100, free=True)
     assert sealing.payload("bob", b'{"enc":"%s"}' % sent(b"[1]"), 10, free=True) == b"[1]"
 
 
-def test_ten_thousand_peers_that_tell_keys_are_held_to_the_bound(sealing: Sealing) -> None:
+def test_ten_thousand_peers_that_tell_keys_are_held_to_the_bound(sealing: KeyRing) -> None:
     for number in range(FORGETTING_AT_KEYS + 100):
         sealing.told(f"peer{number}", text(BOB), supported=True)
     assert len(sealing._keys) == FORGETTING_AT_KEYS

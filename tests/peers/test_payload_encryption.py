@@ -20,10 +20,10 @@ from tests.wire_sealer import DATA, LISTEN, SITE, WireSealer, refused
 from goop2.app import join, open_peer
 from goop2.config import payload_keys
 from goop2.net.address import parse
-from goop2.net.faults import Broken
+from goop2.net.faults import StreamBrokenError
 from goop2.net.guest import Guest
 from goop2.peers import server
-from goop2.peers.payload_crypto import FAILURES_BEFORE_ASIDE, Sealing
+from goop2.peers.payload_crypto import FAILURES_BEFORE_ASIDE, KeyRing
 from goop2.protocols import data, encrypted_payload, mq, site
 from goop2.services.listen.operations import followed
 
@@ -44,7 +44,7 @@ async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: boo
     return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
 
 
-def sealing(joined: Joined) -> Sealing:
+def sealing(joined: Joined) -> KeyRing:
     return joined.network.calling._sealing
 
 
@@ -93,13 +93,13 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sealed: list[bytes] = []
-        seal = encrypted_payload.Box.seal
+        seal = encrypted_payload.PayloadBox.seal
 
-        def counted(box: encrypted_payload.Box, content: bytes) -> bytes:
+        def counted(box: encrypted_payload.PayloadBox, content: bytes) -> bytes:
             self.sealed.append(content)
             return seal(box, content)
 
-        monkeypatch.setattr(encrypted_payload.Box, "seal", counted)
+        monkeypatch.setattr(encrypted_payload.PayloadBox, "seal", counted)
 
 
 async def test_two_peers_with_keys_seal_all_they_say(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ async def test_a_message_refused_once_comes_again_and_is_kept(pair: Pair) -> Non
 async def test_we_seal_for_a_peer_on_the_wire_and_open_its_answers(pair: Pair) -> None:
     peer = pair.wire.host.peer_id
     answer = await pair.ours.network.calling.call(peer, "score", b'{"a":1}')
-    assert isinstance(answer, data.Success)
+    assert isinstance(answer, data.SuccessAnswer)
     assert answer.json == b'"sealed"'
     assert await file(pair.ours, peer) == (True, "text/html; charset=utf-8", 15, b"<h1>sealed</h1>")
     called, got = pair.wire.lines
@@ -266,7 +266,7 @@ async def test_a_peer_that_is_silent_about_what_is_sealed_gets_plain_in_the_end(
     acknowledge = pair.wire.ack
     pair.wire.ack = lambda message: b"" if "enc" in message["payload"] else acknowledge(message)
     for _ in range(FAILURES_BEFORE_ASIDE // 2):
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await pair.ours.network.calling.chat(peer, "hi", 7)
     await pair.ours.network.calling.chat(peer, "hi", 7)
     assert pair.wire.messages[-1]["payload"] == {"content": "hi", "timestamp": 7}
@@ -277,14 +277,14 @@ async def test_an_answer_that_does_not_open_is_no_answer(pair: Pair) -> None:
     for answers in (lambda content: b"ENC:" + base64.b64encode(bytes(80)), lambda content: content):
         pair.wire.seal = answers  # type: ignore[method-assign]
         for exchange in (pair.ours.network.calling.call(peer, "score"), file(pair.ours, peer)):
-            with pytest.raises(Broken, match="does not keep to the protocol"):
+            with pytest.raises(StreamBrokenError, match="does not keep to the protocol"):
                 await exchange
         sealing(pair.ours).answered(peer)
 
 
 async def test_a_plain_answer_to_a_sealed_call_is_none(pair: Pair) -> None:
     pair.wire.careless = True
-    with pytest.raises(Broken, match="the answer to a sealed question is plain"):
+    with pytest.raises(StreamBrokenError, match="the answer to a sealed question is plain"):
         await pair.ours.network.calling.call(pair.wire.host.peer_id, "score")
 
 
@@ -321,7 +321,7 @@ async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path)
         asked: list[str] = []
         sealing(bob)._keys.clear()
         sealing(bob).rumour, sealing(bob).unknown = lambda _peer: "", asked.append
-        with pytest.raises(Broken, match="the key of the sender is not known"):
+        with pytest.raises(StreamBrokenError, match="the key of the sender is not known"):
             async with bob.network.followed.sound() as sound:
                 await anext(sound.pieces)
         assert alice.id in asked

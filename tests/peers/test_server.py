@@ -18,19 +18,19 @@ from tests.net.hosts import asked, connect, loopback_host, new_identity, until
 
 from goop2.app import open_peer
 from goop2.folder.site_files import SiteFiles, UnreadableError
-from goop2.net.faults import Broken, Unreachable
+from goop2.net.faults import StreamBrokenError, UnreachableError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import RESEND_AFTER_SECONDS
 from goop2.net.stream import Stream
 from goop2.peers import client as calling_module
 from goop2.peers import server as serving_module
-from goop2.peers.client import Calling, MessageRefused, Refused
-from goop2.peers.server import NotTaken, Received, Seen, Serving
+from goop2.peers.client import Calling, MessageRejectedError, RequestRefusedError
+from goop2.peers.server import DedupCache, MessageNotAcceptedError, PeerServer, Received
 from goop2.protocols import data, mq
-from goop2.protocols.data import Failure, Success
+from goop2.protocols.data import FailureAnswer, SuccessAnswer
 from goop2.protocols.line import LineReader
-from goop2.protocols.topics import Chat
+from goop2.protocols.topics import ChatPayload
 from goop2.scripting.invocation import Caller
 
 SETTINGS = {"lua": {"enabled": True, "rate_limit_per_peer": 5}, "profile": {"label": "Alice"}}
@@ -79,7 +79,7 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
         if fail_to_keep:
             raise fail_to_keep.pop()
         received.append(message)
-        if isinstance(message.event, Chat) and message.event.content.startswith("!"):
+        if isinstance(message.event, ChatPayload) and message.event.content.startswith("!"):
             tasks.append(asyncio.create_task(answer(message.sender, message.event.content)))
 
     async def keep_reply(message: Received) -> None:
@@ -94,7 +94,7 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
 
         files = SiteFiles(folder, [peer.settings.script_dir(folder)])
         for host, keeper in ((callee, keep), (caller, keep_reply)):
-            await Serving(lambda: "Alice", files, peer.engine, peer.catalog, Caller, keeper, {}).attach(host)
+            await PeerServer(lambda: "Alice", files, peer.engine, peer.catalog, Caller, keeper, {}).attach(host)
         await connect(caller, callee)
         yield Pair(caller, Calling(caller), callee, folder, received, replies, fail_to_keep, may_keep)
 
@@ -135,7 +135,7 @@ async def test_a_large_file_comes_in_pieces_and_whole(two: Pair) -> None:
 )
 async def test_what_is_not_for_others_is_not_found(two: Pair, path: str) -> None:
     (two.folder / "site" / "link.txt").symlink_to("../goop.json")
-    with pytest.raises(Refused, match="not found") as refused:
+    with pytest.raises(RequestRefusedError, match="not found") as refused:
         await fetched(two, path)
     assert refused.value.reason == "not found"
 
@@ -145,7 +145,7 @@ async def test_what_cannot_be_read_now_is_not_said_to_be_absent(two: Pair, monke
         raise UnreadableError(path, OSError(errno.EMFILE, "Too many open files"))
 
     monkeypatch.setattr(SiteFiles, "open", opened)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefusedError) as refused:
         await fetched(two, "/style.css")
     assert refused.value.reason == "unavailable"
 
@@ -158,13 +158,13 @@ async def test_a_request_that_is_none_is_said_so(two: Pair, request_: bytes) -> 
 async def test_a_file_nobody_would_read_is_refused_before_its_first_byte(two: Pair) -> None:
     with (two.folder / "site" / "film.bin").open("wb") as film:
         film.truncate(51 * 1024 * 1024)
-    with pytest.raises(Refused, match="forbidden"):
+    with pytest.raises(RequestRefusedError, match="forbidden"):
         await fetched(two, "/film.bin")
 
 
 async def test_a_function_is_called_by_the_id_the_connection_proved(two: Pair) -> None:
     answer = await two.calling.call(two.callee.peer_id, "whoami", b'{"a":[1,null]}')
-    assert isinstance(answer, Success)
+    assert isinstance(answer, SuccessAnswer)
     result = json.loads(answer.json)
     assert result["id"] == two.caller.peer_id
 
@@ -178,27 +178,29 @@ async def test_an_id_a_request_claims_is_nothing(two: Pair) -> None:
 
 async def test_a_function_that_fails_names_class_script_and_line(two: Pair) -> None:
     answer = await two.calling.call(two.callee.peer_id, "fails")
-    assert answer == Failure("fails:2: no such game", "script_error", None, "fails", 2)
+    assert answer == FailureAnswer("fails:2: no such game", "script_error", None, "fails", 2)
 
 
 async def test_an_unknown_function_and_an_unknown_operation_are_refused(two: Pair) -> None:
-    assert await two.calling.call(two.callee.peer_id, "nothing") == Failure("unknown function: nothing", "not_found")
+    assert await two.calling.call(two.callee.peer_id, "nothing") == FailureAnswer("unknown function: nothing", "not_found")
     for op in ("create-table", "delete-table", "drop"):
-        assert await two.calling.ask(two.callee.peer_id, data.Request(op)) == Failure(f"no operation '{op}' for others", "forbidden")
+        assert await two.calling.ask(two.callee.peer_id, data.DataRequest(op)) == FailureAnswer(
+            f"no operation '{op}' for others", "forbidden"
+        )
 
 
 async def test_callers_are_rate_limited_and_told_how_long(two: Pair) -> None:
     answers = [await two.calling.call(two.callee.peer_id, "whoami") for _ in range(6)]
     last = answers[-1]
-    assert isinstance(last, Failure)
+    assert isinstance(last, FailureAnswer)
     assert last.code == "rate_limited"
     assert last.retry_after is not None
     assert 0 < last.retry_after <= 60
 
 
 async def test_functions_are_listed_with_descriptions(two: Pair) -> None:
-    answer = await two.calling.ask(two.callee.peer_id, data.Request("lua-list"))
-    assert isinstance(answer, Success)
+    answer = await two.calling.ask(two.callee.peer_id, data.DataRequest("lua-list"))
+    assert isinstance(answer, SuccessAnswer)
     assert json.loads(answer.json) == {
         "functions": [{"name": "fails", "description": ""}, {"name": "whoami", "description": "Says who calls"}]
     }
@@ -211,13 +213,13 @@ async def test_a_broken_request_is_answered_in_words(two: Pair) -> None:
 
 async def test_a_message_is_kept_before_it_is_acknowledged_with_its_true_sender(two: Pair) -> None:
     id_ = await two.calling.chat(two.callee.peer_id, "hi Alice", 1700000000000)
-    assert two.received == [Received(two.caller.peer_id, id_, Chat("hi Alice", 1700000000000))]
+    assert two.received == [Received(two.caller.peer_id, id_, ChatPayload("hi Alice", 1700000000000))]
 
 
 async def test_a_message_that_cannot_be_kept_is_not_acknowledged_and_may_come_again(two: Pair) -> None:
     two.fail_to_keep.append(OSError("disk full"))
     two.fail_to_keep.append(OSError("disk full"))
-    with pytest.raises(Broken):
+    with pytest.raises(StreamBrokenError):
         await two.calling.chat(two.callee.peer_id, "hi", 1)
     two.fail_to_keep.append(OSError("disk full"))
     id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
@@ -228,7 +230,7 @@ async def test_a_command_is_answered_by_a_message_back(two: Pair) -> None:
     await two.calling.chat(two.callee.peer_id, "!hello Bob", 1)
     await until(lambda: bool(two.replies))
     assert two.replies[0].sender == two.callee.peer_id
-    assert two.replies[0].event == Chat(f"Hello Bob from {two.caller.peer_id}", 1)
+    assert two.replies[0].event == ChatPayload(f"Hello Bob from {two.caller.peer_id}", 1)
 
 
 async def test_a_retry_is_acknowledged_again_and_kept_once(two: Pair) -> None:
@@ -251,12 +253,12 @@ async def test_a_retry_that_comes_while_the_first_is_being_kept_has_its_outcome(
         two.fail_to_keep.append(OSError("disk full"))
     two.may_keep.set()
     answers = await asyncio.gather(*tries, return_exceptions=True)
-    assert [isinstance(answer, Broken) for answer in answers] == [fails, fails]
+    assert [isinstance(answer, StreamBrokenError) for answer in answers] == [fails, fails]
     assert len(two.received) == (0 if fails else 1)
 
 
 async def test_the_same_id_of_another_sender_is_another_message() -> None:
-    seen = Seen(2)
+    seen = DedupCache(2)
     assert [seen.first_time("ann", "1"), seen.first_time("bob", "1"), seen.first_time("ann", "1")] == [True, True, False]
     seen.first_time("eve", "1")
     assert len(seen._ids) == 2
@@ -271,7 +273,7 @@ async def test_a_message_nobody_acknowledges_is_sent_once_more_and_then_given_up
 
     monkeypatch.setattr(calling_module, "ACK_SECONDS", 0.2)
     await two.callee.serve(mq.PROTOCOL, deaf)
-    with pytest.raises(Broken, match=r"does not answer in time|is too slow"):
+    with pytest.raises(StreamBrokenError, match=r"does not answer in time|is too slow"):
         await two.calling.chat(two.callee.peer_id, "hi", 1)
     assert len(got) == 2
     assert json.loads(got[0])["id"] == json.loads(got[1])["id"]
@@ -284,23 +286,23 @@ async def test_a_request_that_comes_a_byte_a_second_is_given_up(two: Pair, monke
     original = serving_module.read_line
     monkeypatch.setattr(serving_module, "read_line", read_line_quickly)
     async with await two.caller.open(two.callee.peer_id, data.PROTOCOL) as stream:
-        with contextlib.suppress(Broken):
+        with contextlib.suppress(StreamBrokenError):
             for _ in range(6):
                 await stream.write(b"x")
                 await asyncio.sleep(0.1)
-        with pytest.raises(Broken):
+        with pytest.raises(StreamBrokenError):
             await stream.read(2)
 
 
 async def test_a_peer_that_is_not_there_is_said_at_once(two: Pair) -> None:
     gone = new_identity().peer_id
-    with pytest.raises(Unreachable, match=f"{gone} cannot be reached: no address of it is known"):
+    with pytest.raises(UnreachableError, match=f"{gone} cannot be reached: no address of it is known"):
         await two.calling.label(gone)
 
 
 async def test_a_message_that_is_refused_is_answered_with_the_reason_and_not_sent_again(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    two.fail_to_keep.append(NotTaken("rate_limited", "too many messages", 11.5))
-    with pytest.raises(MessageRefused, match="does not take the message: too many messages") as refusal:
+    two.fail_to_keep.append(MessageNotAcceptedError("rate_limited", "too many messages", 11.5))
+    with pytest.raises(MessageRejectedError, match="does not take the message: too many messages") as refusal:
         await two.calling.chat(two.callee.peer_id, "hi", 1)
     assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
     await asyncio.sleep(2 * RESEND_AFTER_SECONDS)
@@ -338,7 +340,7 @@ async def test_a_malformed_message_is_refused_with_the_reason(two: Pair, sent: b
 async def test_the_owner_is_told_of_malformed_messages_once(two: Pair) -> None:
     with capture_logs() as lines:
         for number in range(3):
-            with pytest.raises(MessageRefused, match="payload of the chat message is none"):
+            with pytest.raises(MessageRejectedError, match="payload of the chat message is none"):
                 await two.calling.send(two.callee.peer_id, "chat", b'{"content":%d}' % number)
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["a message is refused"]
     assert not [line for line in lines if line["event"] == "exchange failed"]

@@ -75,9 +75,9 @@ async def test_a_site_that_wants_an_address_says_what_to_do(guest: Guest, tmp_pa
         )
         for op, request in asked:
             refused = await answer(alice, bob, op, table="mailers", **request)
-            assert isinstance(refused, data.Failure)
+            assert isinstance(refused, data.FailureAnswer)
             assert (refused.code, refused.error) == ("forbidden", WANTS_EMAIL)
         # Whatever address a caller claims is taken: the policy is a courtesy.
         claim = {"peerID": alice.id, "content": "alice", "email": "boss@example.org"}
         await alice.network.calling.send(bob.id, topics.IDENTITY_RESPONSE, json.dumps(claim).encode())
-        assert isinstance(await answer(alice, bob, "insert", table="mailers", data={"x": "hi"}), data.Success)
+        assert isinstance(await answer(alice, bob, "insert", table="mailers", data={"x": "hi"}), data.SuccessAnswer)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goop2.protocols import circuit
-from goop2.protocols.circuit import Connect, MessageReader, Refusal, Reserve
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.circuit import Connect, MessageReader, RelayRefusedError, Reserve
+from goop2.protocols.errors import RemoteProtocolError
 
 PEER = b"\x00\x24\x08\x01\x12\x20" + bytes(range(32))
 ADDRESS = "/ip4/192.0.2.9/tcp/4001"
@@ -43,10 +43,10 @@ def test_both_sides_read_what_the_other_writes(size: int) -> None:
 @pytest.mark.parametrize("status", [circuit.REFUSED, circuit.LIMIT, circuit.NO_RESERVATION, 0, 77])
 def test_a_no_is_a_refusal_with_its_number(status: int) -> None:
     for read in (circuit.reserved, circuit.connected):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(RelayRefusedError) as refused:
             read(whole(circuit.hop_refusal(status)))
         assert refused.value.status == status
-    with pytest.raises(Refusal):
+    with pytest.raises(RelayRefusedError):
         circuit.taken(whole(circuit.take(status)))
 
 
@@ -66,7 +66,7 @@ def test_a_no_is_a_refusal_with_its_number(status: int) -> None:
 )
 def test_what_is_another_message_is_the_other_sides_fault(read: object, sent: bytes) -> None:
     assert callable(read)
-    with pytest.raises(RemoteFault):
+    with pytest.raises(RemoteProtocolError):
         read(whole(sent))
 
 
@@ -78,14 +78,14 @@ def test_what_comes_after_a_message_is_kept() -> None:
 
 @pytest.mark.parametrize(("sent", "why"), [(b"\xff\xff\xff", "has no size"), (b"\x81\x20", "4097 bytes; the most is 4096")])
 def test_a_size_nobody_sends_is_refused_at_once(sent: bytes, why: str) -> None:
-    with pytest.raises(RemoteFault, match=why):
+    with pytest.raises(RemoteProtocolError, match=why):
         MessageReader().receive(sent)
 
 
 def test_a_message_that_ends_early_is_said_so() -> None:
     reader = MessageReader()
     assert reader.receive(b"\x05\x08") is None
-    with pytest.raises(RemoteFault, match="ended after 2 bytes"):
+    with pytest.raises(RemoteProtocolError, match="ended after 2 bytes"):
         reader.end()
 
 
@@ -95,7 +95,7 @@ def test_any_bytes_are_a_message_or_a_fault(sent: bytes, read: object) -> None:
     assert callable(read)
     try:
         found = read(sent)
-    except RemoteFault:
+    except RemoteProtocolError:
         return
     if isinstance(found, Connect):
         assert 0 < len(found.peer) <= circuit.ID_MAX_BYTES
@@ -112,7 +112,7 @@ def test_any_stream_gives_one_message_whatever_the_pieces(sent: bytes, size: int
                 message = reader.receive(sent[at : at + step])
                 if message is not None:
                     return "message", message
-        except RemoteFault as fault:
+        except RemoteProtocolError as fault:
             return "fault", str(fault).encode()
         return "more", b""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.protocols.nearly import nearly
 
 from goop2.protocols import content
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 LABELS = [
     (b"Alice\n", "Alice"),
@@ -31,7 +31,7 @@ def test_a_label_is_read_byte_by_byte_and_whole(sent: bytes, label: str, size: i
 
 
 def test_a_label_without_end_is_refused() -> None:
-    with pytest.raises(RemoteFault, match="the label is longer than 1024 bytes"):
+    with pytest.raises(RemoteProtocolError, match="the label is longer than 1024 bytes"):
         content.reader().receive(b"x" * 1025)
 
 
@@ -58,7 +58,7 @@ def test_any_bytes_are_a_label_or_a_fault(sent: bytes) -> None:
         line = reader.receive(sent)
         if line is None:
             reader.end()
-    except RemoteFault:
+    except RemoteProtocolError:
         return
     assert line is not None
     label = content.label(line)

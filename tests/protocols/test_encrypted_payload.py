@@ -14,14 +14,14 @@ from nacl.public import Box as NaClBox
 from nacl.public import PrivateKey
 
 from goop2.protocols import encrypted_payload
-from goop2.protocols.encrypted_payload import Box, FrameReader, NotOpened
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.encrypted_payload import DecryptionError, EncryptedFrameReader, PayloadBox
+from goop2.protocols.errors import RemoteProtocolError
 
 ANN, BOB, EVE = (PrivateKey(bytes([number]) * 32) for number in (1, 2, 3))
 
 
-def box(own: PrivateKey = ANN, other: PrivateKey = BOB) -> Box:
-    return Box(bytes(own), bytes(other.public_key))
+def box(own: PrivateKey = ANN, other: PrivateKey = BOB) -> PayloadBox:
+    return PayloadBox(bytes(own), bytes(other.public_key))
 
 
 def theirs(text: bytes, own: PrivateKey = BOB, other: PrivateKey = ANN) -> bytes:
@@ -82,18 +82,18 @@ def test_a_frame_is_its_boxs_size_and_the_box() -> None:
 def test_frames_come_in_any_pieces(size: int) -> None:
     contents = [b"a" * 100, b"", b"c" * 50]
     stream = b"".join(len(text).to_bytes(4, "big") + text for text in map(sent, contents))
-    reader = FrameReader(box())
+    reader = EncryptedFrameReader(box())
     pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
     assert [frame for piece in pieces for frame in reader.receive(piece)] == contents
     reader.end()
 
 
 def test_a_frame_too_long_is_refused_at_its_size_and_one_cut_off_at_the_end() -> None:
-    with pytest.raises(RemoteFault, match="a frame is 2147483648 bytes; the most is"):
-        list(FrameReader(box()).receive((1 << 31).to_bytes(4, "big")))
-    reader = FrameReader(box())
+    with pytest.raises(RemoteProtocolError, match="a frame is 2147483648 bytes; the most is"):
+        list(EncryptedFrameReader(box()).receive((1 << 31).to_bytes(4, "big")))
+    reader = EncryptedFrameReader(box())
     assert list(reader.receive(encrypted_payload.frame(box(), b"x")[:-1])) == []
-    with pytest.raises(RemoteFault, match="bytes into a frame"):
+    with pytest.raises(RemoteProtocolError, match="bytes into a frame"):
         reader.end()
 
 
@@ -103,7 +103,7 @@ def test_a_frame_too_long_is_refused_at_its_size_and_one_cut_off_at_the_end() ->
     ids=["empty", "short", "no base64", "of another", "for another", "cut", "no text"],
 )
 def test_what_is_not_a_box_between_the_two_does_not_open(text: bytes) -> None:
-    with pytest.raises(NotOpened):
+    with pytest.raises(DecryptionError):
         box().open(text)
 
 
@@ -112,14 +112,14 @@ def test_every_bit_counts() -> None:
     for bit in range(len(raw) * 8):
         tampered = bytearray(raw)
         tampered[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(NotOpened):
+        with pytest.raises(DecryptionError):
             box().open_raw(bytes(tampered))
 
 
 @pytest.mark.parametrize("key", [bytes(32), b"\x01" + bytes(31), b"", bytes(31)])
 def test_a_key_with_which_everybody_has_the_same_secret_is_none(key: bytes) -> None:
     with pytest.raises(ValueError, match="no X25519 key"):
-        Box(bytes(ANN), key)
+        PayloadBox(bytes(ANN), key)
 
 
 @pytest.mark.parametrize(("text", "known"), [(base64.b64encode(bytes(32)).decode(), True), ("", False), ("AAAA", False), ("ü" * 44, False)])
@@ -137,7 +137,7 @@ def test_sizes_are_known_before(size: int) -> None:
 @given(st.binary(max_size=200) | st.binary(min_size=40, max_size=120).map(base64.b64encode))
 def test_any_bytes_open_or_are_refused(text: bytes) -> None:
     """Invariant: whatever comes where a box should be, it gives NotOpened and nothing else: nobody but the two can make one that opens."""
-    with pytest.raises(NotOpened):
+    with pytest.raises(DecryptionError):
         box().open(text)
     encrypted_payload.text_of_line(text)
     encrypted_payload.text_of_payload(b'{"enc":"' + text + b'"}')
@@ -149,12 +149,12 @@ def test_any_stream_gives_the_frames_sealed_for_it_or_a_fault(contents: list[byt
     """Invariant: frames in any pieces give what was sealed, in order; anything after them gives nothing, or RemoteFault."""
     stream = b"".join(encrypted_payload.frame(box(BOB, ANN), content) for content in contents) + noise
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    reader = FrameReader(box())
+    reader = EncryptedFrameReader(box())
     read: list[bytes] = []
     try:
         for begin, end in pairwise(places):
             read += reader.receive(stream[begin:end])
         reader.end()
-    except RemoteFault:
+    except RemoteProtocolError:
         assert noise
     assert read == contents

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.line import LineReader, line
 
 
@@ -19,7 +19,7 @@ def test_a_line_comes_whole_and_what_follows_is_kept() -> None:
 
 @pytest.mark.parametrize("content", [b"01234567890", b"01234567890\n", b"01234567890" * 1000])
 def test_a_line_that_is_too_long_is_refused_with_or_without_its_end(content: bytes) -> None:
-    with pytest.raises(RemoteFault, match="the line is longer than 10 bytes"):
+    with pytest.raises(RemoteProtocolError, match="the line is longer than 10 bytes"):
         LineReader("the line", 10).receive(content)
 
 
@@ -30,13 +30,13 @@ def test_a_line_as_long_as_allowed_is_read() -> None:
 def test_an_end_before_the_newline_is_the_other_sides_fault() -> None:
     reader = LineReader("the line", 10)
     reader.receive(b"abc")
-    with pytest.raises(RemoteFault, match="the line ended after 3 bytes, before its newline"):
+    with pytest.raises(RemoteProtocolError, match="the line ended after 3 bytes, before its newline"):
         reader.end()
 
 
 @pytest.mark.parametrize(("content", "why"), [(b"a\nb", "must not contain a line break"), (b"01234567890", "is 11 bytes; the most is 10")])
 def test_we_do_not_send_what_is_no_line(content: bytes, why: str) -> None:
-    with pytest.raises(LocalFault, match=why):
+    with pytest.raises(LocalProtocolError, match=why):
         line("the line", content, 10)
 
 
@@ -53,6 +53,6 @@ def outcome(pieces: list[bytes]) -> tuple[bytes | None, bytes] | str:
             found = reader.receive(piece)
             if found is not None:
                 return found, reader.rest() + b"".join(pieces[number + 1 :])
-    except RemoteFault as fault:
+    except RemoteProtocolError as fault:
         return str(fault)
     return None, b""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.protocols.nearly import nearly
 
 from goop2.protocols import listen
-from goop2.protocols.errors import LocalFault, RemoteFault
-from goop2.protocols.listen import Control, Header, Refusal, Track
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
+from goop2.protocols.listen import SessionControl, SoundHeader, SoundRefusal, TrackPayload
 
 GROUP = "listen-0123456789abcdef"
 
@@ -39,21 +39,21 @@ def test_a_request_names_a_group_or_is_bad(line: bytes, group: str | None) -> No
 def test_we_ask_only_for_what_can_be_asked() -> None:
     assert listen.request(GROUP) == b"LISTEN listen-0123456789abcdef\n"
     for group in ("", "template-1", GROUP + "\n", GROUP + "0"):
-        with pytest.raises(LocalFault):
+        with pytest.raises(LocalProtocolError):
             listen.request(group)
 
 
 @pytest.mark.parametrize(
     ("line", "first"),
     [
-        (b"OK mp3 192000 215.37", Header("mp3", 192_000, 215.37)),
-        (b"OK flac 0 7\r", Header("flac", 0, 7.0)),
-        (b"ERR not found", Refusal("not found")),
-        (b"ERR no track", Refusal("no track")),
-        (b"ERR", Refusal("")),
+        (b"OK mp3 192000 215.37", SoundHeader("mp3", 192_000, 215.37)),
+        (b"OK flac 0 7\r", SoundHeader("flac", 0, 7.0)),
+        (b"ERR not found", SoundRefusal("not found")),
+        (b"ERR no track", SoundRefusal("no track")),
+        (b"ERR", SoundRefusal("")),
     ],
 )
-def test_an_answer_has_a_header_or_a_reason(line: bytes, first: Header | Refusal) -> None:
+def test_an_answer_has_a_header_or_a_reason(line: bytes, first: SoundHeader | SoundRefusal) -> None:
     assert listen.answered(line) == first
 
 
@@ -75,7 +75,7 @@ def test_an_answer_has_a_header_or_a_reason(line: bytes, first: Header | Refusal
     ],
 )
 def test_a_header_that_is_none_is_the_other_sides_fault(line: bytes) -> None:
-    with pytest.raises(RemoteFault):
+    with pytest.raises(RemoteProtocolError):
         listen.answered(line)
 
 
@@ -85,7 +85,7 @@ def test_our_header_and_refusals_are_the_networks() -> None:
 
 
 def test_what_a_host_says_has_the_networks_form() -> None:
-    said = listen.control("load", Track("Song", 12.5, 128_000, "mp3"), 0.0)
+    said = listen.control("load", TrackPayload("Song", 12.5, 128_000, "mp3"), 0.0)
     assert json.loads(said) == {
         "app_type": "listen",
         "listen": {
@@ -96,22 +96,25 @@ def test_what_a_host_says_has_the_networks_form() -> None:
             "queue_total": 1,
         },
     }
-    with pytest.raises(LocalFault):
+    with pytest.raises(LocalProtocolError):
         listen.control("dance")
 
 
 @pytest.mark.parametrize(
     ("payload", "said"),
     [
-        (b'{"app_type":"listen","listen":{"action":"play","position":3,"queue":["x"],"queue_index":0}}', Control("play", None, 3.0)),
-        (b'{"app_type":"listen","listen":{"action":"load","track":{"name":"S","duration":5}}}', Control("load", Track("S", 5.0))),
-        (b'{"group_type":"listen","listen":{"action":"play","track":null,"queue":null}}', Control("play")),
+        (b'{"app_type":"listen","listen":{"action":"play","position":3,"queue":["x"],"queue_index":0}}', SessionControl("play", None, 3.0)),
+        (
+            b'{"app_type":"listen","listen":{"action":"load","track":{"name":"S","duration":5}}}',
+            SessionControl("load", TrackPayload("S", 5.0)),
+        ),
+        (b'{"group_type":"listen","listen":{"action":"play","track":null,"queue":null}}', SessionControl("play")),
         (b'{"app_type":"listen","listen":{"action":"dance"}}', None),
         (b'{"app_type":"chess","listen":{"action":"play"}}', None),
         (b'{"move":"e4"}', None),
     ],
 )
-def test_a_message_is_understood_or_not_ours(payload: bytes, said: Control | None) -> None:
+def test_a_message_is_understood_or_not_ours(payload: bytes, said: SessionControl | None) -> None:
     assert listen.controlled(payload) == said
 
 
@@ -130,7 +133,7 @@ def test_a_message_is_understood_or_not_ours(payload: bytes, said: Control | Non
     ],
 )
 def test_a_message_that_is_none_is_the_other_sides_fault(payload: bytes) -> None:
-    with pytest.raises(RemoteFault):
+    with pytest.raises(RemoteProtocolError):
         listen.controlled(payload)
 
 
@@ -140,19 +143,20 @@ def test_a_message_that_is_none_is_the_other_sides_fault(payload: bytes) -> None
     | nearly([b"OK mp3 128000 61.50", b"EAOK mp3 128000 61.50", b"ERR no track"])
 )
 def test_any_line_is_a_header_a_reason_or_a_fault(line: bytes) -> None:
-    """Invariant: any line gives a header within its bounds, a reason, or `RemoteFault`; nothing else is raised."""
-    with contextlib.suppress(RemoteFault):
+    """Invariant: any line gives a header within its bounds, a reason, or `RemoteProtocolError`; nothing else is raised."""
+    with contextlib.suppress(RemoteProtocolError):
         first = listen.answered(line)
-        if isinstance(first, Header):
+        if isinstance(first, SoundHeader):
             assert 0 <= first.duration <= listen.DURATION_MAX_SECONDS
             assert listen.answered(listen.header(first.format, first.bitrate, first.duration).rstrip()) is not None
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_message_is_understood_not_ours_or_a_fault(value: object) -> None:
-    """Invariant: whatever stands where the action should, there is a known action with a position there is, None, or `RemoteFault`."""
+    """Invariant: whatever stands where the action should, there is a known action with a position there is, None, or
+    `RemoteProtocolError`."""
     for whole in (value, {"app_type": "listen", "listen": value}, {"app_type": "listen", "listen": {"action": "seek", "position": value}}):
-        with contextlib.suppress(RemoteFault):
+        with contextlib.suppress(RemoteProtocolError):
             said = listen.controlled(json.dumps(whole).encode("utf-8", "replace"))
             assert said is None or (said.action in listen.ACTIONS and 0 <= (said.position or 0) <= listen.DURATION_MAX_SECONDS)
 

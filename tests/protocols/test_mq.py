@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.protocols.nearly import nearly
 
 from goop2.protocols import encrypted_payload, mq
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.mq import Ack, Message
 
 CHAT = Message("8b4c", 7, "chat", msgspec.Raw(b'{"content":"hi"}'))
@@ -40,7 +40,7 @@ def test_a_message_is_read_byte_by_byte_and_whole(size: int) -> None:
 
 @pytest.mark.parametrize(("sent", "why"), BROKEN)
 def test_what_is_no_message_is_the_other_sides_fault(sent: bytes, why: str) -> None:
-    with pytest.raises(RemoteFault) as fault:
+    with pytest.raises(RemoteProtocolError) as fault:
         mq.message(sent)
     assert why in str(fault.value)
 
@@ -82,7 +82,7 @@ def test_messages_and_acknowledgements_as_they_are_sent() -> None:
 
 
 def test_a_message_nobody_would_read_is_not_sent() -> None:
-    with pytest.raises(LocalFault, match="the most is 1048576"):
+    with pytest.raises(LocalProtocolError, match="the most is 1048576"):
         mq.send(Message("a", 1, "chat", msgspec.Raw(b'"' + b"x" * mq.MESSAGE_MAX_BYTES + b'"')))
 
 
@@ -97,7 +97,7 @@ def test_an_acknowledgement_is_of_the_message_it_names() -> None:
 
 @pytest.mark.parametrize("sent", [b"{}", b'{"type":"msg","id":"8b4c","seq":7}', b'{"type":"ack","id":"8b4c","seq":8}', b"\xff"])
 def test_another_acknowledgement_is_none(sent: bytes) -> None:
-    with pytest.raises(RemoteFault, match="the acknowledgement is"):
+    with pytest.raises(RemoteProtocolError, match="the acknowledgement is"):
         mq.ack(sent, CHAT)
 
 
@@ -106,7 +106,7 @@ def test_any_line_is_a_message_or_a_fault(sent: bytes) -> None:
     """Invariant: any bytes give a message within its bounds whose payload is JSON text, or RemoteFault, and nothing else."""
     try:
         message = mq.message(sent)
-    except RemoteFault:
+    except RemoteProtocolError:
         return
     assert 0 < len(message.id) <= mq.ID_MAX_CHARS
     json.loads(bytes(message.payload))
@@ -125,7 +125,7 @@ def test_a_message_arrives_as_it_was_sent(id_: str, seq: int, topic: str, text: 
 @given(st.binary(max_size=60) | nearly([b'{"type":"ack","id":"8b4c","seq":7}']))
 def test_any_line_is_the_acknowledgement_of_this_message_or_a_fault(sent: bytes) -> None:
     """Invariant: nothing but what names the message and its number acknowledges it; all else is RemoteFault."""
-    with contextlib.suppress(RemoteFault):
+    with contextlib.suppress(RemoteProtocolError):
         assert mq.ack(sent, CHAT) == Ack(CHAT.id, CHAT.seq)
 
 
@@ -140,7 +140,7 @@ def test_a_refusal_names_the_message_by_no_key_that_existing_peers_take_for_an_a
 
 
 def test_a_refusal_is_read_with_its_reason_and_its_time() -> None:
-    with pytest.raises(mq.MessageRefused, match="too many messages") as refusal:
+    with pytest.raises(mq.MessageRefusedError, match="too many messages") as refusal:
         mq.ack(REFUSED, CHAT)
     assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
 
@@ -154,7 +154,7 @@ def test_a_refusal_is_read_with_its_reason_and_its_time() -> None:
     ],
 )
 def test_what_a_refusal_leaves_out_or_exaggerates_does_no_harm(sent: bytes, code: str, seconds: float | None, text: str) -> None:
-    with pytest.raises(mq.MessageRefused) as refusal:
+    with pytest.raises(mq.MessageRefusedError) as refusal:
         mq.ack(sent, CHAT)
     assert (refusal.value.code, refusal.value.retry_after_seconds, str(refusal.value)) == (code, seconds, text)
 
@@ -163,10 +163,10 @@ def test_what_a_refusal_leaves_out_or_exaggerates_does_no_harm(sent: bytes, code
     "sent", [b'{"type":"refused","id":"8b4c","seq":7}', mq.send_refusal(CHAT, mq.FORBIDDEN, "it does not open", cannot_open=True)[:-1]]
 )
 def test_a_payload_that_does_not_open_is_told_apart_in_the_old_form_and_the_new(sent: bytes) -> None:
-    with pytest.raises(encrypted_payload.Refused):
+    with pytest.raises(encrypted_payload.EncryptionRefusedError):
         mq.ack(sent, CHAT)
 
 
 def test_a_refusal_of_another_message_is_none() -> None:
-    with pytest.raises(RemoteFault, match="the refusal is of message"):
+    with pytest.raises(RemoteProtocolError, match="the refusal is of message"):
         mq.ack(REFUSED.replace(b"8b4c", b"other"), CHAT)

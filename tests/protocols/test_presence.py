@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.protocols.nearly import nearly
 
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.presence import ADDRESSES_MAX, TEXT_MAX_CHARS, Presence, read, write
 
 SENT = {
@@ -53,14 +53,14 @@ def test_null_is_unset_and_a_time_that_is_none_is_left_out() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"dance","peerId":"x"}', b'{"type":"online","peerId":7}', b"[" * 9000, b"\xff"])
 def test_what_is_no_presence_is_a_fault(payload: bytes) -> None:
-    with pytest.raises(RemoteFault, match="the presence is none"):
+    with pytest.raises(RemoteProtocolError, match="the presence is none"):
         read(payload)
 
 
 def test_a_presence_has_bounds() -> None:
-    with pytest.raises(RemoteFault, match="the most is 16384"):
+    with pytest.raises(RemoteProtocolError, match="the most is 16384"):
         read(b" " * 16385)
-    with pytest.raises(LocalFault, match="the most is 16384"):
+    with pytest.raises(LocalProtocolError, match="the most is 16384"):
         write(Presence("online", "12D", "x" * 20000))
     said = read(json.dumps(SENT | {"content": "\x1b[2Jx" * 300, "addrs": ["/ip4/1.2.3.4/tcp/1"] * 100}).encode())
     assert "\x1b" not in said.label
@@ -83,7 +83,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.l
 )
 def test_any_payload_is_a_presence_or_a_fault(payload: bytes) -> None:
     """Invariant: any bytes give a presence within its bounds, or RemoteFault, and nothing else."""
-    with contextlib.suppress(RemoteFault):
+    with contextlib.suppress(RemoteProtocolError):
         said = read(payload)
         assert said.label.isprintable()
         assert len(said.addrs) <= ADDRESSES_MAX

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from tests.protocols.nearly import nearly
 
 from goop2.protocols import site
-from goop2.protocols.errors import LocalFault, RemoteFault
-from goop2.protocols.site import Body, End, Event, Header, Refusal
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
+from goop2.protocols.site import BodyChunk, End, Event, FileHeader, FileRefusal
 
 ANSWERS: list[tuple[bytes, list[Event]]] = [
-    (b"OK text/css 3\nabc", [Header("text/css", 3), Body(b"abc"), End()]),
-    (b"OK text/html; charset=utf-8 2\nhi", [Header("text/html; charset=utf-8", 2), Body(b"hi"), End()]),
-    (b"OK image/png 0\n", [Header("image/png", 0), End()]),
-    (b"OK text/plain 3\na\nbtoo much", [Header("text/plain", 3), Body(b"a\nb"), End()]),
-    (b"OK text/plain 1\r\nx", [Header("text/plain", 1), Body(b"x"), End()]),
-    (b"ERR not found\n", [Refusal("not found")]),
-    (b"ERR site disabled\nand more", [Refusal("site disabled")]),
-    (b"ERR\n", [Refusal("")]),
+    (b"OK text/css 3\nabc", [FileHeader("text/css", 3), BodyChunk(b"abc"), End()]),
+    (b"OK text/html; charset=utf-8 2\nhi", [FileHeader("text/html; charset=utf-8", 2), BodyChunk(b"hi"), End()]),
+    (b"OK image/png 0\n", [FileHeader("image/png", 0), End()]),
+    (b"OK text/plain 3\na\nbtoo much", [FileHeader("text/plain", 3), BodyChunk(b"a\nb"), End()]),
+    (b"OK text/plain 1\r\nx", [FileHeader("text/plain", 1), BodyChunk(b"x"), End()]),
+    (b"ERR not found\n", [FileRefusal("not found")]),
+    (b"ERR site disabled\nand more", [FileRefusal("site disabled")]),
+    (b"ERR\n", [FileRefusal("")]),
 ]
 
 FAULTS = [
@@ -41,8 +41,8 @@ def read(sent: bytes, size: int) -> list[Event]:
     events: list[Event] = []
     for at in range(0, len(sent), size):
         for event in reader.receive(sent[at : at + size]):
-            if isinstance(event, Body) and isinstance(events[-1], Body):
-                events[-1] = Body(events[-1].data + event.data)
+            if isinstance(event, BodyChunk) and isinstance(events[-1], BodyChunk):
+                events[-1] = BodyChunk(events[-1].data + event.data)
             else:
                 events.append(event)
     reader.end()
@@ -58,7 +58,7 @@ def test_an_answer_is_read_byte_by_byte_and_whole(sent: bytes, events: list[Even
 @pytest.mark.parametrize(("sent", "why"), FAULTS)
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_a_broken_answer_is_the_other_sides_fault(sent: bytes, why: str, size: int) -> None:
-    with pytest.raises(RemoteFault) as fault:
+    with pytest.raises(RemoteProtocolError) as fault:
         read(sent, size)
     assert why in str(fault.value)
 
@@ -72,7 +72,7 @@ def test_a_broken_answer_is_the_other_sides_fault(sent: bytes, why: str, size: i
     ],
 )
 def test_a_peer_killed_midway_does_not_look_like_one_that_is_done(sent: bytes, why: str) -> None:
-    with pytest.raises(RemoteFault, match=why):
+    with pytest.raises(RemoteProtocolError, match=why):
         read(sent, 100)
 
 
@@ -100,13 +100,13 @@ def test_a_request_names_a_path_or_is_bad(line: bytes, path: str | None) -> None
 def test_we_ask_only_for_what_can_be_asked() -> None:
     assert site.request("/style.css") == b"GET /style.css\n"
     for path in ("style.css", "/a\nGET /b", "/" + "x" * 4096):
-        with pytest.raises(LocalFault):
+        with pytest.raises(LocalProtocolError):
             site.request(path)
 
 
 def test_we_announce_no_file_that_nobody_would_read() -> None:
     assert site.header("text/html; charset=utf-8", 12) == b"OK text/html; charset=utf-8 12\n"
-    with pytest.raises(LocalFault, match="peers read at most 52428800"):
+    with pytest.raises(LocalProtocolError, match="peers read at most 52428800"):
         site.header("video/mp4", site.BODY_MAX_BYTES + 1)
 
 
@@ -122,10 +122,10 @@ def test_any_bytes_make_events_or_a_fault(sent: bytes, size: int) -> None:
 def outcome(sent: bytes, size: int) -> list[Event] | str:
     try:
         events = read(sent, size)
-    except RemoteFault as fault:
+    except RemoteProtocolError as fault:
         return str(fault)
-    sizes = [event.size for event in events if isinstance(event, Header)]
-    assert sum(len(event.data) for event in events if isinstance(event, Body)) == sum(sizes)
+    sizes = [event.size for event in events if isinstance(event, FileHeader)]
+    assert sum(len(event.data) for event in events if isinstance(event, BodyChunk)) == sum(sizes)
     return events
 
 
@@ -134,7 +134,7 @@ def test_a_path_that_can_be_asked_is_understood(path: str) -> None:
     """Invariant: whatever path we send, our own reader names the same, or calls it bad; it never names another."""
     try:
         sent = site.request(path)
-    except (LocalFault, UnicodeEncodeError):
+    except (LocalProtocolError, UnicodeEncodeError):
         return
     line = site.request_reader().receive(sent)
     assert line is not None

@@ -12,39 +12,39 @@ from hypothesis import strategies as st
 from tests.protocols.nearly import nearly
 
 from goop2.protocols import topics
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.topics import (
     Broadcast,
-    Chat,
+    ChatPayload,
     Delivered,
     Event,
     Group,
-    Identity,
+    GroupErrorPayload,
+    IdentityPayload,
     Invite,
     Member,
     Members,
     Meta,
     Other,
     Plain,
-    Refused,
     Welcome,
     WhoAreYou,
 )
 
 EVENTS: list[tuple[str, bytes, Event]] = [
-    ("chat", b'{"content":"!hello Alice","timestamp":1700000000000}', Chat("!hello Alice", 1700000000000)),
-    ("chat", b'{"content":"hi"}', Chat("hi")),
-    ("chat", b'{"content":"hi","timestamp":null}', Chat("hi")),
-    ("chat.broadcast", b'{"content":"hi all"}', Broadcast(Chat("hi all"))),
+    ("chat", b'{"content":"!hello Alice","timestamp":1700000000000}', ChatPayload("!hello Alice", 1700000000000)),
+    ("chat", b'{"content":"hi"}', ChatPayload("hi")),
+    ("chat", b'{"content":"hi","timestamp":null}', ChatPayload("hi")),
+    ("chat.broadcast", b'{"content":"hi all"}', Broadcast(ChatPayload("hi all"))),
     ("mq.ack", b'{"msg_id":"8b4c"}', Delivered("8b4c")),
     ("identity", b"null", WhoAreYou()),
     ("identity", b'{"whatever":1}', WhoAreYou()),
     (
         "identity.response",
         b'{"peerID":"12D","content":"Alice","email":"a@b","avatarHash":"x","publicKey":"k","encryptionSupported":true,"more":1}',
-        Identity("12D", "Alice", "a@b", "x", "k", True),
+        IdentityPayload("12D", "Alice", "a@b", "x", "k", True),
     ),
-    ("identity.response", b'{"peerID":"12D","publicKey":null,"encryptionSupported":null}', Identity("12D")),
+    ("identity.response", b'{"peerID":"12D","publicKey":null,"encryptionSupported":null}', IdentityPayload("12D")),
     ("group.invite", b'{"group_id":"g","group_name":null,"app_type":null,"volatile":null}', Invite("g")),
     ("group:g:join", b"null", Group("g", "join", Plain(b"null"))),
     ("group:g:welcome", b'{"group_name":"G","max_members":8.0,"members":null}', Group("g", "welcome", Welcome("G", max_members=8))),
@@ -59,11 +59,15 @@ EVENTS: list[tuple[str, bytes, Event]] = [
     ),
     ("group:g:members", b'{"members":[]}', Group("g", "members", Members([]))),
     ("group:g:members", b'{"members":null}', Group("g", "members", Members([]))),
-    ("chat", b"{}", Chat("")),
-    ("chat", b'{"content":null,"timestamp":5}', Chat("", 5)),
+    ("chat", b"{}", ChatPayload("")),
+    ("chat", b'{"content":null,"timestamp":5}', ChatPayload("", 5)),
     ("group:g:meta", b'{"group_name":"G","group_type":"template"}', Group("g", "meta", Meta("G", "", "template"))),
-    ("group:g:error", b'{"type":"error","group":"g","payload":{"code":"full","message":"no"}}', Group("g", "error", Refused("full", "no"))),
-    ("group:g:error", b'{"code":"full"}', Group("g", "error", Refused("full"))),
+    (
+        "group:g:error",
+        b'{"type":"error","group":"g","payload":{"code":"full","message":"no"}}',
+        Group("g", "error", GroupErrorPayload("full", "no")),
+    ),
+    ("group:g:error", b'{"code":"full"}', Group("g", "error", GroupErrorPayload("full"))),
     ("group:g:dance", b"{}", Other("group:g:dance")),
     ("group::msg", b"{}", Other("group::msg")),
     ("weather", b"{}", Other("weather")),
@@ -89,27 +93,27 @@ def test_a_payload_becomes_an_event(topic: str, payload: bytes, event: Event) ->
     ],
 )
 def test_a_payload_of_another_form_is_the_senders_fault(topic: str, payload: bytes) -> None:
-    with pytest.raises(RemoteFault, match=f"the payload of the {topic} message is none"):
+    with pytest.raises(RemoteProtocolError, match=f"the payload of the {topic} message is none"):
         topics.read(topic, payload)
 
 
 @pytest.mark.parametrize("given", [b"0", b"-5", b"null", b"8640000000000001", b"9223372036854775808", b"1e30"])
 def test_a_time_no_page_can_show_is_none_and_the_message_is_there(given: bytes) -> None:
     chat = topics.read("chat", b'{"content":"hi","timestamp":%s}' % given)
-    assert isinstance(chat, Chat)
+    assert isinstance(chat, ChatPayload)
     assert (chat.content, chat.at) == ("hi", None)
 
 
 @pytest.mark.parametrize("given", [b"1700000000000", b"1700000000000.0", b"1700000000000.75", b"1.7e12"])
 def test_a_time_may_be_written_as_any_number(given: bytes) -> None:
     chat = topics.read("chat", b'{"content":"hi","timestamp":%s}' % given)
-    assert isinstance(chat, Chat)
+    assert isinstance(chat, ChatPayload)
     assert chat.at == 1700000000000
 
 
 def test_a_list_of_members_has_an_end() -> None:
     members = json.dumps({"members": [{"peer_id": "x"}] * (topics.MEMBERS_MAX + 1)}).encode()
-    with pytest.raises(RemoteFault, match="more than 1024 members"):
+    with pytest.raises(RemoteProtocolError, match="more than 1024 members"):
         topics.read("group:g:members", members)
 
 
@@ -151,7 +155,7 @@ PAYLOADS = sorted({payload for _, payload, _ in EVENTS})
 @given(st.sampled_from(KNOWN), VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30) | nearly(PAYLOADS))
 def test_any_payload_is_an_event_or_a_fault(topic: str, payload: bytes) -> None:
     """Invariant: any topic with any bytes gives an event or RemoteFault, and nothing else."""
-    with contextlib.suppress(RemoteFault):
+    with contextlib.suppress(RemoteProtocolError):
         topics.read(topic, payload)
 
 

@@ -30,11 +30,13 @@ def presences() -> dict[str, bytes]:
 
 
 def lines() -> dict[str, bytes]:
-    asked = data.Request("lua-call", function="score", params=msgspec.Raw(b'{"a":1}'))
-    fields: dict[str, Any] = {field.name: "x" if field.type is str else msgspec.Raw(b"1") for field in msgspec.structs.fields(data.Request)}
-    everything = data.Request(**fields)
-    failed = data.Failure("no such game", "script_error", 2.0, "buy", 3, {"code": "no_stock"})
-    track = listen.Track("a.mp3", 12.5, 128_000, "mp3")
+    asked = data.DataRequest("lua-call", function="score", params=msgspec.Raw(b'{"a":1}'))
+    fields: dict[str, Any] = {
+        field.name: "x" if field.type is str else msgspec.Raw(b"1") for field in msgspec.structs.fields(data.DataRequest)
+    }
+    everything = data.DataRequest(**fields)
+    failed = data.FailureAnswer("no such game", "script_error", 2.0, "buy", 3, {"code": "no_stock"})
+    track = listen.TrackPayload("a.mp3", 12.5, 128_000, "mp3")
     return {
         "content, answer": content.answer("Ann"),
         "data, request": data.request(asked),
@@ -42,7 +44,7 @@ def lines() -> dict[str, bytes]:
         "data, success": data.success(b'{"rows":[]}'),
         "data, success without data": data.success(b"null"),
         "data, failure": data.failure(failed),
-        "data, failure without details": data.failure(data.Failure("no")),
+        "data, failure without details": data.failure(data.FailureAnswer("no")),
         "site, request": site.request("/index.html"),
         "site, header": site.header("text/html; charset=utf-8", 12),
         "site, sealed header": site.header("text/html; charset=utf-8", 12, sealed=True),
@@ -61,9 +63,9 @@ def lines() -> dict[str, bytes]:
 
 def payloads() -> dict[str, bytes]:
     member = topics.Member(PEER, JOINED)
-    identity = topics.Identity(PEER, "Ann", "ann@example.org", "a1", "key", True)
+    identity = topics.IdentityPayload(PEER, "Ann", "ann@example.org", "a1", "key", True)
     return {
-        topics.CHAT: encoded(topics.Chat("hi", 1)),
+        topics.CHAT: encoded(topics.ChatPayload("hi", 1)),
         topics.ACK: encoded(topics.Delivered("message-1")),
         topics.IDENTITY: encoded(topics.WhoAreYou()),
         topics.IDENTITY_RESPONSE: encoded(identity),
@@ -75,7 +77,7 @@ def payloads() -> dict[str, bytes]:
             topics.group_topic(GROUP, type_): topics.envelope(type_, GROUP, b'{"a":1}', PEER)
             for type_ in sorted(topics.ENVELOPED - {"error"})
         },
-        topics.group_topic(GROUP, "error"): topics.envelope("error", GROUP, encoded(topics.Refused("full", "no room"))),
+        topics.group_topic(GROUP, "error"): topics.envelope("error", GROUP, encoded(topics.GroupErrorPayload("full", "no room"))),
     }
 
 

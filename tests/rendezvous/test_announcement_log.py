@@ -7,7 +7,7 @@ from goop2.rendezvous.announcement_log import Announcements
 from goop2.rendezvous.limits import TAKEN_AT_ONCE
 
 
-def heard(reader: module.Reader) -> list[bytes]:
+def heard(reader: module.AnnouncementReader) -> list[bytes]:
     return [each.json for each in reader.take()]
 
 

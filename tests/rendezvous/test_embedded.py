@@ -9,7 +9,7 @@ import httpx
 import pytest
 from tests.net.hosts import SECONDS
 
-from goop2.config import Presence
+from goop2.config import PresenceSettings
 from goop2.rendezvous import embedded as module
 from goop2.rendezvous.embedded import servers_of
 
@@ -18,7 +18,7 @@ async def test_a_server_whose_port_is_taken_is_opened_when_that_is_free(monkeypa
     monkeypatch.setattr(module, "TRY_AGAIN_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with servers_of(Presence(rendezvous_host=True, rendezvous_port=port)) as urls:
+        async with servers_of(PresenceSettings(rendezvous_host=True, rendezvous_port=port)) as urls:
             assert urls == [f"http://127.0.0.1:{port}"]
             await asyncio.sleep(0.2)
             taken.close()

@@ -19,7 +19,7 @@ from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, write
 from goop2.rendezvous import http as module
 from goop2.rendezvous.limits import PUBLISHED_PER_MINUTE
 from goop2.rendezvous.server import open_rendezvous
-from goop2.web.http.listeners import DoorError
+from goop2.web.http.listeners import ListenerError
 
 ANN, BOB = new_identity().peer_id, new_identity().peer_id
 
@@ -206,7 +206,7 @@ async def test_a_port_that_is_taken_for_the_relay_is_a_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(DoorError, match=rf"no relay can be opened on 127\.0\.0\.1:{port} .*: choose another with --relay"):
+        with pytest.raises(ListenerError, match=rf"no relay can be opened on 127\.0\.0\.1:{port} .*: choose another with --relay"):
             async with open_rendezvous(Address("127.0.0.1", 0), Address("127.0.0.1", port)):
                 pass
 
@@ -232,7 +232,9 @@ async def test_a_port_that_is_taken_is_a_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(DoorError, match=rf"127\.0\.0\.1:{port} \(another program listens there already\): choose another with --http"):
+        with pytest.raises(
+            ListenerError, match=rf"127\.0\.0\.1:{port} \(another program listens there already\): choose another with --http"
+        ):
             async with open_rendezvous(Address("127.0.0.1", port)):
                 pass
 

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from goop2.sandbox.host_calls import Host
-from goop2.sandbox.messages import Answer, HostCall, Log
+from goop2.sandbox.host_calls import HostCalls
+from goop2.sandbox.messages import HostCall, HostCallAnswer, Log
 from goop2.sandbox.vm import FLAVOURS, Flavour, VirtualMachine
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
 
 NAMES = tuple(FLAVOURS)
 MEMORY_BYTES = 10 * 1024 * 1024
-NO_ANSWER = Answer(b"v", (None,))
+NO_ANSWER = HostCallAnswer(b"v", (None,))
 
-AnswerCall = Callable[[HostCall], Answer]
+AnswerCall = Callable[[HostCall], HostCallAnswer]
 
 
 @cache
@@ -49,12 +49,12 @@ def run(
     """Run `source` as the script `hello`; `goop.commands` is answered by `answer`."""
     sent: list[Log | HostCall] = []
 
-    def reply() -> Answer:
+    def reply() -> HostCallAnswer:
         call = sent.pop()
         assert isinstance(call, HostCall)
         return answer(call)
 
-    vm = VirtualMachine(flavour_named(flavour), Host(sent.append, reply, ("commands",)), memory_bytes)
+    vm = VirtualMachine(flavour_named(flavour), HostCalls(sent.append, reply, ("commands",)), memory_bytes)
     bytecode = vm.compile("hello", source.encode() if isinstance(source, str) else source)
     outcome = vm.run(kind, "hello", bytecode, argument, ("them", "Them"), ("us", "Us"))
     return Ran(outcome.code, outcome.payload, tuple((line.level, line.text) for line in sent if isinstance(line, Log)))

@@ -19,7 +19,7 @@ from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_
 
 from goop2.scripting import fork_server
 from goop2.scripting.invocation import HostAnswer, Invocation, Outcome
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.storage.database import FILE, Database, open_database
 
@@ -89,7 +89,7 @@ async def native_workers(
     command = (sys.executable, "-I", str(Path(__file__).with_name("native_nursery.py")))
     try:
         with mock.patch.object(fork_server, "COMMAND", command):
-            async with open_pool(Limits(workers=workers), setup, OPERATIONS) as pool:
+            async with open_pool(InvocationLimits(workers=workers), setup, OPERATIONS) as pool:
                 yield Workers(pool, path, beside)
     finally:
         beside.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.sandbox.machines import flavour_named, reply_of, run
 
-from goop2.sandbox.messages import Answer, Scalar
+from goop2.sandbox.messages import HostCallAnswer, Scalar
 from goop2.sandbox.vm import VirtualMachine
 
 MEGABYTE_BYTES = 1024 * 1024
@@ -124,14 +124,14 @@ def test_answers_of_the_host_arrive_in_their_shape(flavour: str) -> None:
     ran = run(
         flavour,
         "function handle() local names, about = goop.commands() return #names .. names[2] .. about.hello end",
-        answer=lambda call: Answer(b"jj", (b'["bye","hello"]', b'{"hello":"Greets"}')),
+        answer=lambda call: HostCallAnswer(b"jj", (b'["bye","hello"]', b'{"hello":"Greets"}')),
     )
     assert ran.text == "2helloGreets"
 
 
 def test_a_failure_of_the_host_is_a_string_that_pcall_catches_with_the_scripts_line(flavour: str) -> None:
     body = "function handle() local ok, e = pcall(function() local x = goop.commands() end) return type(e) .. ' ' .. e end"
-    assert run(flavour, body, answer=lambda call: Answer(b"!", (b"no such thing",))).text == "string hello:1: no such thing"
+    assert run(flavour, body, answer=lambda call: HostCallAnswer(b"!", (b"no such thing",))).text == "string hello:1: no such thing"
 
 
 def test_print_and_log_write_lines_of_their_level(flavour: str) -> None:

@@ -35,8 +35,8 @@ from goop2.sandbox.confinement import (
     OOM_SCORE_WORKER,
     RLIMITS,
 )
-from goop2.sandbox.syscalls import RULES, Rule
-from goop2.scripting.limits import WARM_WORKERS, Limits
+from goop2.sandbox.syscalls import RULES, SyscallRule
+from goop2.scripting.limits import WARM_WORKERS, InvocationLimits
 
 MEGABYTE_BYTES = 1024 * 1024
 
@@ -47,7 +47,7 @@ MEGABYTE_BYTES = 1024 * 1024
 @asynccontextmanager
 async def running_workers(*skip: str) -> AsyncIterator[list[Path]]:
     """The /proc folders of workers that are ready."""
-    async with open_pool(Limits(workers=2), setup_of(skip_layers=skip)) as pool:
+    async with open_pool(InvocationLimits(workers=2), setup_of(skip_layers=skip)) as pool:
         while len(pool._idle) < WARM_WORKERS:  # noqa: ASYNC110 - the pool tells nobody
             await asyncio.sleep(0.01)
         await pool.run(invocation_of(HELLO))
@@ -115,7 +115,7 @@ async def test_the_limits_of_a_worker_are_in_force() -> None:
 
 
 async def test_a_worker_has_a_limit_of_processor_time_before_it_has_a_call() -> None:
-    async with open_pool(Limits(workers=2)) as pool:
+    async with open_pool(InvocationLimits(workers=2)) as pool:
         while len(pool._idle) < WARM_WORKERS:  # noqa: ASYNC110 - the pool tells nobody
             await asyncio.sleep(0.01)
         for pid in pool.worker_pids:
@@ -252,7 +252,7 @@ SELDOM = {"clock_nanosleep 0 0"}
 """Of SQLite in a race for the log's index, which no test can bring about."""
 
 
-def name_of(rule: Rule) -> str:
+def name_of(rule: SyscallRule) -> str:
     """The call, and what tells the rule from others of that call."""
     told = {0, 1} if rule.call in ("fcntl", "clock_nanosleep") else {2} if rule.call == "mprotect" else {4} if rule.call == "mmap" else {0}
     return " ".join([rule.call, *(str(value) for place, value in sorted(rule.arguments.items()) if place in told)])

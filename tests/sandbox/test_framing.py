@@ -1,7 +1,7 @@
 """Frames between peer and worker.
 
 Invariant: however a stream is cut into pieces, the reader gives the same messages; of anything else
-it raises `ProtocolViolation` and nothing but that, and it never holds more than one frame.
+it raises `WorkerProtocolError` and nothing but that, and it never holds more than one frame.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goop2.sandbox.framing import FRAME_MAX_BYTES, FrameReader, ProtocolViolation, frame, from_worker, to_worker
-from goop2.sandbox.messages import Answer, Compile, Done, FromWorker, HostCall, Invoke, Log, Ready, ToWorker
+from goop2.sandbox.framing import FRAME_MAX_BYTES, MessageFrameReader, WorkerProtocolError, frame, from_worker, to_worker
+from goop2.sandbox.messages import Compile, Done, FromWorker, HostCall, HostCallAnswer, Invoke, Log, Ready, ToWorker
 
 SENT: list[FromWorker] = [
     Ready({"seccomp": "", "landlock": "why not"}),
@@ -25,7 +25,7 @@ SENT: list[FromWorker] = [
 ASKED: list[ToWorker] = [
     Invoke("command", "hello", b"v" * 16, None, b"args", "them", "Them", 12.5),
     Compile("hello", b"\xff"),
-    Answer(b"jj", (b"[]", None)),
+    HostCallAnswer(b"jj", (b"[]", None)),
 ]
 
 
@@ -53,7 +53,7 @@ def test_wherever_the_stream_is_cut_it_is_the_same(cuts: list[int]) -> None:
 
 
 def test_a_frame_too_large_is_refused_when_its_length_is_known() -> None:
-    with pytest.raises(ProtocolViolation, match=f"a frame of {FRAME_MAX_BYTES + 1} bytes, the most is {FRAME_MAX_BYTES}"):
+    with pytest.raises(WorkerProtocolError, match=f"a frame of {FRAME_MAX_BYTES + 1} bytes, the most is {FRAME_MAX_BYTES}"):
         from_worker().feed(struct.pack("<I", FRAME_MAX_BYTES + 1))
 
 
@@ -76,11 +76,11 @@ def test_a_frame_of_garbage_raises_a_violation_or_is_a_message(body: bytes) -> N
     _feed_anything(to_worker(), struct.pack("<I", len(body)) + body)
 
 
-def _feed_anything(reader: FrameReader[FromWorker] | FrameReader[ToWorker], data: bytes) -> None:
+def _feed_anything(reader: MessageFrameReader[FromWorker] | MessageFrameReader[ToWorker], data: bytes) -> None:
     try:
         for message in reader.feed(data):
             assert isinstance(message, msgspec.Struct)
-    except ProtocolViolation:
+    except WorkerProtocolError:
         pass
 
 
@@ -99,18 +99,18 @@ def _feed_anything(reader: FrameReader[FromWorker] | FrameReader[ToWorker], data
     ],
 )
 def test_what_is_no_message_is_a_violation(body: bytes) -> None:
-    with pytest.raises(ProtocolViolation):
+    with pytest.raises(WorkerProtocolError):
         from_worker().feed(struct.pack("<I", len(body)) + body)
 
 
 def test_one_direction_takes_no_message_of_the_other() -> None:
-    with pytest.raises(ProtocolViolation):
+    with pytest.raises(WorkerProtocolError):
         from_worker().feed(frame(ASKED[0]))
-    with pytest.raises(ProtocolViolation):
+    with pytest.raises(WorkerProtocolError):
         to_worker().feed(frame(SENT[0]))
 
 
 @pytest.mark.parametrize("body", [b"\x91" * 100_000, b"\x92\x07" * 50_000, b"\x81" * 100_000], ids=["lists", "in a message", "maps"])
 def test_a_frame_nested_without_end_is_no_message(body: bytes) -> None:
-    with pytest.raises(ProtocolViolation):
+    with pytest.raises(WorkerProtocolError):
         from_worker().feed(struct.pack("<I", len(body)) + body)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from goop2.sandbox.host_calls import CALLS_RECORDED_MAX, Host
-from goop2.sandbox.messages import Answer, HostCall, Invoke, Log
+from goop2.sandbox.host_calls import CALLS_RECORDED_MAX, HostCalls
+from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log
 
 
-def hosts() -> tuple[Host, list[Log | HostCall]]:
+def hosts() -> tuple[HostCalls, list[Log | HostCall]]:
     sent: list[Log | HostCall] = []
-    return Host(sent.append, lambda: Answer(b"v", (5,)), ("commands",)), sent
+    return HostCalls(sent.append, lambda: HostCallAnswer(b"v", (5,)), ("commands",)), sent
 
 
 def test_an_operation_of_the_peer_is_asked_and_its_answer_handed_on() -> None:

@@ -17,7 +17,7 @@ from tests.started import Started
 
 from goop2.sandbox.confinement import CPU_START_SECONDS, FILE_ALLOWANCE_BYTES, HOST_ALLOWANCE_BYTES
 from goop2.scripting.invocation import ErrorCode
-from goop2.scripting.limits import CPU_SPARE_SECONDS, RESULT_MAX_BYTES, Limits
+from goop2.scripting.limits import CPU_SPARE_SECONDS, RESULT_MAX_BYTES, InvocationLimits
 from goop2.scripting.pool import WORKER_LOST
 from goop2.storage.errors import StorageError
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE
@@ -180,7 +180,7 @@ async def test_the_log_may_outgrow_its_first_region_of_the_index(transactions: i
 
 # ── memory ───────────────────────────────────────────────────────────────────────────────────
 
-BOUND_BYTES = Limits().memory_bytes + HOST_ALLOWANCE_BYTES
+BOUND_BYTES = InvocationLimits().memory_bytes + HOST_ALLOWANCE_BYTES
 
 
 async def test_it_takes_no_memory_shared_or_private_beyond_the_limits(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.sandbox.machines import MEMORY_BYTES, flavour_named
 
 from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import VirtualMachine
-from goop2.scripting.api import FUNCTIONS, Function, Place
+from goop2.scripting.api import FUNCTIONS, ExecutionSite, Function
 
 COLUMNS: Final = 40
 ROWS: Final = 50
@@ -94,7 +94,7 @@ function call()
 end
 """.replace("BELOW", str(BELOW_THE_EDGE))
 
-HOST_CALLS = tuple(function for function in FUNCTIONS if function.place is not Place.VM or function.name.startswith("log."))
+HOST_CALLS = tuple(function for function in FUNCTIONS if function.place is not ExecutionSite.VM or function.name.startswith("log."))
 
 
 def called(function: Function) -> str:

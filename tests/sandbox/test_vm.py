@@ -13,9 +13,9 @@ import pytest
 from tests.sandbox.machines import MEMORY_BYTES, NO_ANSWER, flavour_named, run
 
 from goop2.sandbox import vm
-from goop2.sandbox.host_calls import Host
-from goop2.sandbox.messages import Answer
-from goop2.sandbox.vm import CompileError, Door, VirtualMachine
+from goop2.sandbox.host_calls import HostCalls
+from goop2.sandbox.messages import HostCallAnswer
+from goop2.sandbox.vm import CompileError, MemoryGate, VirtualMachine
 
 MEGABYTE_BYTES = 1024 * 1024
 FILL = "local t, n = nil, 0 pcall(function() while true do n = n + 1 t = {t, ('x'):rep(2000) .. n} end end)"
@@ -219,7 +219,7 @@ def test_nothing_that_reaches_a_script_is_of_the_host(flavour: str) -> None:
     assert run(flavour, source, answer=_fail).text == "boolean function nil number string table"
 
 
-def _fail(call: object) -> Answer:
+def _fail(call: object) -> HostCallAnswer:
     raise RuntimeError("a secret of the host")
 
 
@@ -230,7 +230,7 @@ def test_a_python_exception_in_the_host_shows_only_its_name(flavour: str) -> Non
 
 def test_a_vm_is_gone_when_it_is_let_go(flavour: str) -> None:
     """Lua holds the Door and the Door holds Lua: without a hand it stays until the collector comes by."""
-    host = Host(lambda message: None, lambda: NO_ANSWER, ())
+    host = HostCalls(lambda message: None, lambda: NO_ANSWER, ())
     gc.collect()
     gc.disable()
     try:
@@ -243,7 +243,7 @@ def test_a_vm_is_gone_when_it_is_let_go(flavour: str) -> None:
 
 
 def _doors() -> int:
-    return sum(isinstance(left, Door) for left in gc.get_objects())
+    return sum(isinstance(left, MemoryGate) for left in gc.get_objects())
 
 
 def test_seeds_are_never_used_twice_not_even_by_a_fork() -> None:

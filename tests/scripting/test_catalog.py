@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from goop2.scripting import catalog as catalog_module
-from goop2.scripting.catalog import Broken, Catalog, Change, CompileUnavailable, Fault, Listed, Script
+from goop2.scripting.catalog import BrokenScript, Catalog, CatalogChange, CompileUnavailableError, Script, ScriptEntry, ScriptProblem
 from goop2.scripting.limits import COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE
 from goop2.scripting.source_files import Snapshot, SourceFolder
 
@@ -36,7 +36,7 @@ class Compiler:
         finally:
             self.at_once -= 1
         if self.unavailable:
-            raise CompileUnavailable(self.unavailable)
+            raise CompileUnavailableError(self.unavailable)
         error = re.search(rb"\?\?\?", source)
         return f"{name}:{source[: error.start()].count(10) + 1}: unexpected symbol near '?'" if error else ""
 
@@ -48,7 +48,7 @@ class Peer:
         self.folder = folder
         self.compiler = Compiler()
         self.catalog = Catalog(folder, Path("site/lua"), self.compiler)
-        self.changes: list[Change] = []
+        self.changes: list[CatalogChange] = []
         self.catalog.subscribe(self.changes.append)
 
     def write(self, name: str, content: str | bytes = "return 1") -> Path:
@@ -62,7 +62,7 @@ class Peer:
         found = self.catalog.command(name)
         return found.source if isinstance(found, Script) else None
 
-    def listed(self, name: str) -> Listed:
+    def listed(self, name: str) -> ScriptEntry:
         (listed,) = (listed for listed in self.catalog.listing() if listed.name == name)
         return listed
 
@@ -161,8 +161,8 @@ async def test_what_is_ignored_in_the_folder_is_said(peer: Peer) -> None:
 async def test_a_file_that_never_compiled_is_listed_as_broken_with_line_and_message(peer: Peer) -> None:
     peer.write("hello.lua", "--- Says hello\nlocal x\nreturn ???")
     await peer.catalog.scan()
-    fault = Fault(3, "unexpected symbol near '?'")
-    assert peer.catalog.command("hello") == Broken("command", "hello", "site/lua/hello.lua", fault)
+    fault = ScriptProblem(3, "unexpected symbol near '?'")
+    assert peer.catalog.command("hello") == BrokenScript("command", "hello", "site/lua/hello.lua", fault)
     assert fault.located("hello") == "hello:3: unexpected symbol near '?'"
     listed = peer.listed("hello")
     assert (listed.state, listed.fault, listed.older_runs, listed.description) == ("broken", fault, False, "Says hello")
@@ -177,7 +177,7 @@ async def test_a_syntax_error_keeps_the_last_good_version_running(peer: Peer) ->
     assert peer.source("hello") == b"--- Good\nreturn 'good'"
     listed = peer.listed("hello")
     assert (listed.state, listed.older_runs, listed.description) == ("broken", True, "Good")
-    assert listed.fault == Fault(2, "unexpected symbol near '?'")
+    assert listed.fault == ScriptProblem(2, "unexpected symbol near '?'")
     assert peer.catalog.commands() == (("hello", "Good"),)
     (line,) = logs
     assert (line["event"], line["path"], line["line"], line["older_runs"]) == ("script broken", "site/lua/hello.lua", 2, True)
@@ -213,12 +213,12 @@ async def test_a_file_that_cannot_be_a_script_is_broken_and_keeps_the_last_good_
     peer.write("bye.lua")
     await peer.catalog.scan()
     broken = peer.catalog.command("hello")
-    assert isinstance(broken, Broken)
+    assert isinstance(broken, BrokenScript)
     assert (broken.message, broken.line) == (message, None)
     peer.write("bye.lua", content)
     await peer.catalog.scan()
     assert peer.source("bye") == b"return 1"
-    assert peer.listed("bye").fault == Fault(None, message.replace("hello", "bye"))
+    assert peer.listed("bye").fault == ScriptProblem(None, message.replace("hello", "bye"))
 
 
 async def test_a_compilers_message_cannot_command_a_terminal(peer: Peer) -> None:
@@ -229,7 +229,7 @@ async def test_a_compilers_message_cannot_command_a_terminal(peer: Peer) -> None
     peer.write("hello.lua")
     await catalog.scan()
     broken = catalog.command("hello")
-    assert isinstance(broken, Broken)
+    assert isinstance(broken, BrokenScript)
     assert broken.line == 1
     assert broken.message.isprintable()
     assert len(broken.message) < 1000
@@ -244,7 +244,7 @@ async def test_a_deleted_file_is_gone_and_leaves_no_last_good_version(peer: Peer
     assert peer.catalog.commands() == ()
     path.write_text("???")
     await peer.catalog.scan()
-    assert isinstance(peer.catalog.command("hello"), Broken)
+    assert isinstance(peer.catalog.command("hello"), BrokenScript)
     assert peer.heard() == [("loaded", "hello"), ("removed", "hello"), ("broken", "hello")]
 
 
@@ -358,9 +358,9 @@ async def test_when_nobody_can_compile_the_last_good_version_runs_and_the_list_s
     peer.compiler.unavailable = "no worker is ready"
     await peer.catalog.scan()
     assert peer.source("hello") == b"return 'old'"
-    assert isinstance(peer.catalog.command("bye"), Broken)
+    assert isinstance(peer.catalog.command("bye"), BrokenScript)
     sentence = "hello.lua could not be compiled: no worker is ready; it is tried again in a few seconds"
-    assert peer.listed("hello").fault == Fault(None, sentence)
+    assert peer.listed("hello").fault == ScriptProblem(None, sentence)
 
 
 async def test_what_could_not_be_compiled_is_tried_again_and_told_once(peer: Peer) -> None:
@@ -382,12 +382,12 @@ async def test_an_error_of_the_compiler_itself_is_logged_and_tried_again(peer: P
     peer.write("hello.lua")
     with capture_logs() as logs:
         await catalog.scan()
-    assert isinstance(catalog.command("hello"), Broken)
+    assert isinstance(catalog.command("hello"), BrokenScript)
     assert "compiling failed" in [line["event"] for line in logs]
 
 
 async def test_a_subscriber_that_fails_does_not_stop_the_catalog(peer: Peer) -> None:
-    def fail(_: Change) -> None:
+    def fail(_: CatalogChange) -> None:
         raise LookupError
 
     peer.catalog.subscribe(fail)
@@ -405,7 +405,7 @@ async def test_a_start_looks_at_each_of_many_scripts_once(tmp_path: Path, monkey
         (functions / f"f{number}.lua").write_text(f"-- {number}")
     asked = 0
 
-    def counted(entry: catalog_module._Entry) -> catalog_module.Script | catalog_module.Broken | None:
+    def counted(entry: catalog_module._CatalogRecord) -> catalog_module.Script | catalog_module.BrokenScript | None:
         nonlocal asked
         asked += 1
         return real(entry)

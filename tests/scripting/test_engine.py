@@ -12,7 +12,7 @@ from tests.scripting.workshop import OWNER, open_pool, stranger
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure, Reply, Success, reply_text
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.runs import Runs
 
 Scripts = Mapping[str, str]
@@ -20,8 +20,8 @@ Scripts = Mapping[str, str]
 
 
 @asynccontextmanager
-async def open_engine(folder: Path, scripts: Scripts, limits: Limits | None = None) -> AsyncIterator[tuple[Engine, Runs]]:
-    limits = limits or Limits(workers=4)
+async def open_engine(folder: Path, scripts: Scripts, limits: InvocationLimits | None = None) -> AsyncIterator[tuple[Engine, Runs]]:
+    limits = limits or InvocationLimits(workers=4)
     for name, source in scripts.items():
         file = folder / "site" / "lua" / f"{name}.lua"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,12 +107,12 @@ RESULTS = {
 
 
 async def test_every_reply_is_as_written(tmp_path: Path) -> None:
-    async with open_engine(tmp_path, SCRIPTS, Limits(workers=4, timeout_seconds=1)) as (engine, _):
+    async with open_engine(tmp_path, SCRIPTS, InvocationLimits(workers=4, timeout_seconds=1)) as (engine, _):
         assert {message: (await engine.command(OWNER, message)).text for message in REPLIES} == REPLIES
 
 
 async def test_every_result_is_as_written(tmp_path: Path) -> None:
-    async with open_engine(tmp_path, SCRIPTS, Limits(workers=4, timeout_seconds=1)) as (engine, _):
+    async with open_engine(tmp_path, SCRIPTS, InvocationLimits(workers=4, timeout_seconds=1)) as (engine, _):
         for (function, params), expected in RESULTS.items():
             answer = await engine.call(OWNER, function, params.encode())
             got = answer.json if isinstance(answer, Success) else (answer.code.value, answer.message)
@@ -151,7 +151,7 @@ async def test_a_name_made_up_by_a_stranger_is_said_back_short_and_harmless(tmp_
         assert len(text) < 100
 
 
-LIMITED = Limits(workers=4, rate_per_caller=2, rate_global=8)
+LIMITED = InvocationLimits(workers=4, rate_per_caller=2, rate_global=8)
 TOO_MANY = "Rate limit exceeded. Try again later."
 
 
@@ -180,7 +180,7 @@ async def test_all_strangers_together_are_limited_and_the_owner_is_not(tmp_path:
 
 
 async def test_a_limited_call_says_when_to_come_again(tmp_path: Path) -> None:
-    async with open_engine(tmp_path, SCRIPTS, Limits(workers=4, rate_per_caller=1)) as (engine, runs):
+    async with open_engine(tmp_path, SCRIPTS, InvocationLimits(workers=4, rate_per_caller=1)) as (engine, runs):
         await engine.call(stranger(1), "params")
         failure = await engine.call(stranger(1), "params")
         assert isinstance(failure, Failure)

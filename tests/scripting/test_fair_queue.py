@@ -9,22 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from goop2.scripting.fair_queue import FairLine
+from goop2.scripting.fair_queue import FairQueue
 
 
 def anybody(_: str) -> bool:
     return True
 
 
-def line_of(capacity: int, *items: str) -> FairLine[str]:
+def line_of(capacity: int, *items: str) -> FairQueue[str]:
     """Items like `A1`: the caller's letter and a number."""
-    line: FairLine[str] = FairLine(capacity)
+    line: FairQueue[str] = FairQueue(capacity)
     for item in items:
         assert line.offer(item[0], item) is None
     return line
 
 
-def drained(line: FairLine[str]) -> list[str]:
+def drained(line: FairQueue[str]) -> list[str]:
     items: list[str] = []
     while (item := line.take(anybody)) is not None:
         items.append(item)
@@ -100,7 +100,7 @@ def test_an_item_cannot_wait_twice() -> None:
 
 
 def test_ten_greedy_callers_delay_one_item_of_another_by_ten_at_most() -> None:
-    line: FairLine[str] = FairLine(256)
+    line: FairQueue[str] = FairQueue(256)
     for number in range(250):
         line.offer(f"greedy-{number % 10}", f"g{number}")
     line.offer("ann", "hello")
@@ -130,7 +130,7 @@ class LineOfCallers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.line: FairLine[int] = FairLine(self.CAPACITY)
+        self.line: FairQueue[int] = FairQueue(self.CAPACITY)
         self.expected: dict[str, list[int]] = {}
         self.next_item = 0
 
@@ -186,7 +186,7 @@ TestLineOfCallers.settings = settings(max_examples=100, stateful_step_count=40)
 
 
 def test_who_is_next_is_told_without_taking() -> None:
-    line: FairLine[str] = FairLine(4)
+    line: FairQueue[str] = FairQueue(4)
     line.offer("barred", "b1")
     assert line.peek(lambda caller: caller != "barred") is None
     line.offer("free", "f1")
@@ -195,7 +195,7 @@ def test_who_is_next_is_told_without_taking() -> None:
 
 
 def test_the_owner_gets_a_place_in_a_line_full_of_callers_with_one_item_each() -> None:
-    line: FairLine[str] = FairLine(3)
+    line: FairQueue[str] = FairQueue(3)
     for caller in "abc":
         line.offer(caller, f"{caller}1")
     assert line.offer("d", "d1") == "d1"
@@ -204,7 +204,7 @@ def test_the_owner_gets_a_place_in_a_line_full_of_callers_with_one_item_each() -
 
 
 def test_the_owner_with_the_most_waiting_loses_no_place_to_a_stranger() -> None:
-    line: FairLine[str] = FairLine(4, lambda caller: 9.0 if caller == "owner" else 0.0)
+    line: FairQueue[str] = FairQueue(4, lambda caller: 9.0 if caller == "owner" else 0.0)
     line.offer("a", "a1")
     for number in range(3):
         line.offer("owner", f"o{number}", first_among_equals=True)
@@ -215,9 +215,9 @@ def test_the_owner_with_the_most_waiting_loses_no_place_to_a_stranger() -> None:
     assert drained(line) == ["o0", "o1", "o2", "o3"]
 
 
-def line_charged(capacity: int, charges: dict[str, float], *items: str) -> FairLine[str]:
+def line_charged(capacity: int, charges: dict[str, float], *items: str) -> FairQueue[str]:
     """Items like `A1`, whose callers have used so much."""
-    line: FairLine[str] = FairLine(capacity, lambda caller: charges.get(caller, 0.0))
+    line: FairQueue[str] = FairQueue(capacity, lambda caller: charges.get(caller, 0.0))
     for item in items:
         line.offer(item[0], item)
     return line

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tests.scripting.workshop import is_alive, setup_of
 
-from goop2.scripting.fork_server import Nursery, NurseryLost
+from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError
 
 Exits = list[tuple[int, int]]
 
@@ -23,8 +23,8 @@ async def exits() -> Exits:
 
 
 @pytest.fixture
-async def nursery(exits: Exits) -> AsyncIterator[Nursery]:
-    nursery = Nursery(setup_of(), lambda pid, status: exits.append((pid, status)))
+async def nursery(exits: Exits) -> AsyncIterator[ForkServerHandle]:
+    nursery = ForkServerHandle(setup_of(), lambda pid, status: exits.append((pid, status)))
     nursery.start()
     yield nursery
     nursery.stop()
@@ -42,7 +42,7 @@ async def gone(pid: int) -> None:
     raise AssertionError(f"{pid} is alive")
 
 
-async def test_a_worker_comes_with_its_socket_and_a_handle_to_end_it_and_its_end_is_heard(nursery: Nursery, exits: Exits) -> None:
+async def test_a_worker_comes_with_its_socket_and_a_handle_to_end_it_and_its_end_is_heard(nursery: ForkServerHandle, exits: Exits) -> None:
     sock, pid, pidfd = await nursery.spawn()
     assert is_alive(pid)
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -53,7 +53,7 @@ async def test_a_worker_comes_with_its_socket_and_a_handle_to_end_it_and_its_end
     os.close(pidfd)
 
 
-async def test_a_worker_ends_when_the_peer_closes_its_socket(nursery: Nursery, exits: Exits) -> None:
+async def test_a_worker_ends_when_the_peer_closes_its_socket(nursery: ForkServerHandle, exits: Exits) -> None:
     sock, pid, pidfd = await nursery.spawn()
     sock.close()
     await gone(pid)
@@ -62,28 +62,28 @@ async def test_a_worker_ends_when_the_peer_closes_its_socket(nursery: Nursery, e
     assert [ended for ended, _ in exits] == [pid]
 
 
-async def test_who_waits_for_a_worker_when_the_nursery_dies_is_told(nursery: Nursery) -> None:
+async def test_who_waits_for_a_worker_when_the_nursery_dies_is_told(nursery: ForkServerHandle) -> None:
     waiting = asyncio.create_task(nursery.spawn())
     await asyncio.sleep(0)
     assert nursery.pid is not None
     os.kill(nursery.pid, signal.SIGKILL)
-    with pytest.raises(NurseryLost):
+    with pytest.raises(ForkServerLostError):
         await asyncio.wait_for(waiting, 2)
     assert nursery.pid is None
 
 
-async def test_after_the_stop_there_are_no_workers_and_stop_may_be_called_again(nursery: Nursery) -> None:
+async def test_after_the_stop_there_are_no_workers_and_stop_may_be_called_again(nursery: ForkServerHandle) -> None:
     sock, pid, pidfd = await nursery.spawn()
     nursery.stop()
     nursery.stop()
     await gone(pid)
-    with pytest.raises(NurseryLost):
+    with pytest.raises(ForkServerLostError):
         await nursery.spawn()
     sock.close()
     os.close(pidfd)
 
 
-async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_no_worker(nursery: Nursery) -> None:
+async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_no_worker(nursery: ForkServerHandle) -> None:
     sock, pid, pidfd = await nursery.spawn()
     before = descriptors()
     for turn in range(30):

@@ -8,22 +8,22 @@ import pytest
 
 from goop2.sandbox import host_calls
 from goop2.scripting import limits
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(1, 4), (2, 8), (8, 32), (64, 32)])
 def test_there_are_four_workers_a_core_and_at_most_thirty_two(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
     monkeypatch.setattr(limits, "cores", lambda: cores)
-    assert Limits().workers == workers
+    assert InvocationLimits().workers == workers
 
 
 @pytest.mark.parametrize(("workers", "share"), [(1, 1), (3, 1), (4, 1), (8, 2), (256, 64)])
 def test_one_caller_gets_a_quarter_of_the_workers_but_never_none(workers: int, share: int) -> None:
-    assert Limits(workers=workers).workers_per_caller == share
+    assert InvocationLimits(workers=workers).workers_per_caller == share
 
 
 def test_an_owner_who_sets_nothing_gets_the_limits_of_the_manual() -> None:
-    default = Limits()
+    default = InvocationLimits()
     assert (default.timeout_seconds, default.memory_bytes) == (5, 10 * 1024 * 1024)
     assert (default.rate_per_caller, default.rate_global) == (30, 120)
     assert not default.http_enabled

@@ -25,7 +25,7 @@ from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
-from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, Limits
+from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, InvocationLimits
 from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
 
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
@@ -65,7 +65,7 @@ async def test_a_script_answers(flavour: str) -> None:
 
 
 async def test_every_layer_of_the_wall_is_in_force() -> None:
-    pool = Pool(setup_of(), Limits(workers=2), {})
+    pool = Pool(setup_of(), InvocationLimits(workers=2), {})
     try:
         assert {layer: why for layer, why in (await pool.start()).items() if why} == {}
     finally:
@@ -83,7 +83,7 @@ async def test_at_the_deadline_the_work_stops_and_not_only_the_wait() -> None:
 
 
 async def test_the_deadline_counts_the_wait_for_a_worker() -> None:
-    async with open_pool(Limits(workers=1)) as pool:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
         long = asyncio.create_task(pool.run(invocation_of(LOOP, seconds=1.0)))
         await asyncio.sleep(0)
         watch = Stopwatch()
@@ -154,7 +154,7 @@ async def test_a_cancelled_call_stops_its_work() -> None:
 
 
 async def test_a_call_cancelled_while_it_waits_leaves_the_line() -> None:
-    async with open_pool(Limits(workers=1)) as pool:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
         running, _ = await started(pool, invocation_of(LOOP, seconds=0.5))
         waiting = asyncio.create_task(pool.run(invocation_of(HELLO)))
         await asyncio.sleep(0.01)
@@ -165,7 +165,7 @@ async def test_a_call_cancelled_while_it_waits_leaves_the_line() -> None:
 
 
 async def test_more_than_256_waiting_are_turned_away_at_once() -> None:
-    async with open_pool(Limits(workers=1)) as pool:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
         running, _ = await started(pool, invocation_of(LOOP, stranger(0), seconds=30.0))
         waiting = [asyncio.create_task(pool.run(invocation_of(HELLO, stranger(n)))) for n in range(WAITING_MAX)]
         await asyncio.sleep(0.01)
@@ -176,7 +176,7 @@ async def test_more_than_256_waiting_are_turned_away_at_once() -> None:
 
 
 async def test_one_caller_holds_at_most_a_quarter_of_the_workers() -> None:
-    async with open_pool(Limits(workers=8)) as pool:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
         calls = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(1), seconds=0.8))) for _ in range(8)]
         most = 0
         for _ in range(50):
@@ -189,7 +189,7 @@ async def test_one_caller_holds_at_most_a_quarter_of_the_workers() -> None:
 
 
 async def test_ten_strangers_with_endless_scripts_do_not_stop_the_owner() -> None:
-    async with open_pool(Limits(workers=8)) as pool:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
         calls = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=30.0))) for n in range(10)]
         await asyncio.sleep(0.6)
         for _ in range(3):
@@ -214,7 +214,7 @@ async def looping(pool: Pool, callers: int, connections: int) -> list[asyncio.Ta
 @pytest.mark.parametrize(("callers", "connections"), [(4, 2), (6, 8)])
 async def test_callers_whose_calls_are_short_are_answered_beside_callers_who_loop(callers: int, connections: int) -> None:
     """Without accounts the loops hold every stranger's worker, and each of these calls waits for a time-out."""
-    async with open_pool(Limits(workers=8)) as pool:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
         loops = await looping(pool, callers, connections)
         waits = []
         for number in range(60):
@@ -229,19 +229,19 @@ async def test_callers_whose_calls_are_short_are_answered_beside_callers_who_loo
 
 
 async def test_a_caller_who_loops_shares_its_account_with_every_id_of_its_address() -> None:
-    async with open_pool(Limits(workers=8)) as pool:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
         loops = [
             asyncio.create_task(pool.run(invocation_of(LOOP, Caller(f"id-{number}", address="203.0.113.7"), seconds=30.0)))
             for number in range(16)
         ]
         await asyncio.sleep(0.6)
-        assert len(pool._running) == Limits(workers=8).workers_per_caller
+        assert len(pool._running) == InvocationLimits(workers=8).workers_per_caller
         for loop in loops:
             loop.cancel()
 
 
 async def test_with_two_workers_a_caller_who_loops_stands_behind_the_others() -> None:
-    async with open_pool(Limits(workers=2)) as pool:
+    async with open_pool(InvocationLimits(workers=2)) as pool:
         first = asyncio.create_task(pool.run(invocation_of(LOOP, stranger("loops"), seconds=1.2)))
         more = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger("loops"), seconds=30.0))) for _ in range(3)]
         await asyncio.sleep(0.5)
@@ -255,7 +255,7 @@ async def test_with_two_workers_a_caller_who_loops_stands_behind_the_others() ->
 async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.pool.cores", lambda: 1)
     monkeypatch.setattr("goop2.scripting.pool.GROW_AFTER_SECONDS", 0.5)  # so long nothing stands, however busy the machine
-    async with open_pool(Limits(workers=8)) as pool:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
         end = time.monotonic() + 1.2  # two looks whether to grow
 
         async def keep_calling() -> None:
@@ -272,7 +272,7 @@ async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_
 
 async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.pool.IDLE_WORKER_SECONDS", 0.1)
-    async with open_pool(Limits(workers=6)) as pool:
+    async with open_pool(InvocationLimits(workers=6)) as pool:
         await asyncio.gather(*(pool.run(invocation_of(LOOP, stranger(n), seconds=0.6)) for n in range(4)))
         await until(lambda: len(pool.worker_pids) == WARM_WORKERS)
         await asyncio.sleep(0.3)
@@ -294,7 +294,7 @@ async def test_stop_ends_every_process_and_every_call() -> None:
 async def test_stop_while_workers_come_up_is_quick_and_leaves_nothing() -> None:
     before = descriptors()
     for pause in (0.0, 0.005, 0.01, 0.02):
-        async with open_pool(Limits(workers=8)) as pool:
+        async with open_pool(InvocationLimits(workers=8)) as pool:
             calls = [asyncio.create_task(pool.run(invocation_of(LOOP, OWNER))) for _ in range(8)]
             await asyncio.sleep(pause)
             await asyncio.wait_for(pool.stop(), 2)
@@ -383,7 +383,7 @@ async def test_lines_a_script_writes_are_with_its_invocation() -> None:
 
 
 async def test_a_version_the_worker_has_forgotten_is_sent_again() -> None:
-    async with open_pool(Limits(workers=1)) as pool:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
         scripts = [script_of(f"function handle() return '{n}' end") for n in range(140)]
         for _ in range(2):
             for n, script in enumerate(scripts):
@@ -414,7 +414,7 @@ def test_nothing_survives_a_peer_that_is_killed() -> None:
 
 
 async def test_a_caller_at_its_share_goes_on_when_one_of_its_calls_is_killed() -> None:
-    async with open_pool(Limits(workers=4)) as pool:
+    async with open_pool(InvocationLimits(workers=4)) as pool:
         first = asyncio.create_task(pool.run(invocation_of(LOOP, stranger(1), seconds=0.3)))
         await asyncio.sleep(0.05)
         second = await pool.run(invocation_of(HELLO, stranger(1)))
@@ -427,9 +427,9 @@ async def test_a_peer_whose_operations_are_not_those_declared_does_not_start() -
         return HostAnswer(b"v", (None,))
 
     declared = setup_of(operations=("commands", "site.read"))
-    Pool(declared, Limits(workers=1), {"commands": nothing, "site.read": nothing}).check_operations()
+    Pool(declared, InvocationLimits(workers=1), {"commands": nothing, "site.read": nothing}).check_operations()
     with pytest.raises(PoolError, match=r"it cannot do site\.read; it does undeclared site\.write"):
-        Pool(declared, Limits(workers=1), {"commands": nothing, "site.write": nothing}).check_operations()
+        Pool(declared, InvocationLimits(workers=1), {"commands": nothing, "site.write": nothing}).check_operations()
 
 
 async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,7 +441,7 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
         return HostAnswer(b"v", (b"secret",))
 
     setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=stubs(FUNCTIONS).replace("not is_command", "true"))
-    async with open_pool(Limits(workers=1), setup, {"site.read": read}) as pool:
+    async with open_pool(InvocationLimits(workers=1), setup, {"site.read": read}) as pool:
         outcome = await pool.run(invocation_of("function handle() return goop.site.read('x') end"))
         assert (outcome.code is ErrorCode.OK, asked) == (False, [])
         called = await pool.run(invocation_of(script_of("function call() return goop.site.read('x') end", "function"), argument=b"{}"))

@@ -11,7 +11,7 @@ import pytest
 from tests.scripting.workshop import HELLO, LOOP, OWNER, invocation_of, open_pool, stranger
 
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.worker import Side
 
@@ -38,7 +38,7 @@ async def pid_of(pool: Pool, caller: Caller) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
 async def test_no_worker_serves_the_owner_and_strangers(workers: int) -> None:
-    async with open_pool(Limits(workers=workers)) as pool:
+    async with open_pool(InvocationLimits(workers=workers)) as pool:
         owners, strangers = set(), set()
         for number in range(6):
             owners.add(await pid_of(pool, OWNER))
@@ -48,14 +48,14 @@ async def test_no_worker_serves_the_owner_and_strangers(workers: int) -> None:
 
 
 async def test_a_worker_is_kept_by_its_side() -> None:
-    async with open_pool(Limits(workers=8)) as pool:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
         first = await pid_of(pool, OWNER)
         await pid_of(pool, stranger(1))
         assert await pid_of(pool, OWNER) == first
 
 
 async def test_one_worker_serves_both_sides_in_turn_by_being_replaced() -> None:
-    async with open_pool(Limits(workers=1)) as pool:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
         for _ in range(3):
             for caller in (OWNER, stranger(1)):
                 assert (await pool.run(invocation_of(HELLO, caller, 20.0))).payload == b"Hello, !"
@@ -63,7 +63,7 @@ async def test_one_worker_serves_both_sides_in_turn_by_being_replaced() -> None:
 
 
 async def test_with_two_workers_the_owner_is_answered_beside_a_stranger_who_loops() -> None:
-    async with open_pool(Limits(workers=2)) as pool:
+    async with open_pool(InvocationLimits(workers=2)) as pool:
         for number in range(4):
             await pool.run(invocation_of(HELLO, stranger(number)))
         loops = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=30.0))) for n in range(3)]
@@ -75,7 +75,7 @@ async def test_with_two_workers_the_owner_is_answered_beside_a_stranger_who_loop
 
 async def test_a_strangers_worker_compiles_nothing() -> None:
     """It could say of a script of the owner's that it does not compile."""
-    async with open_pool(Limits(workers=2)) as pool:
+    async with open_pool(InvocationLimits(workers=2)) as pool:
         for number in range(3):
             await pool.run(invocation_of(HELLO, stranger(number)))
         compiled_on = set()
@@ -92,7 +92,7 @@ async def test_a_strangers_worker_compiles_nothing() -> None:
 
 async def test_a_worker_is_replaced_after_so_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.limits.CALLS_PER_WORKER", 5)
-    async with open_pool(Limits(workers=1)) as pool:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
         pids = []
         for _ in range(12):
             assert (await pool.run(invocation_of(HELLO))).payload == b"Hello, !"
@@ -103,7 +103,7 @@ async def test_a_worker_is_replaced_after_so_many_calls(monkeypatch: pytest.Monk
 async def test_a_worker_is_replaced_after_a_while_and_one_that_was_never_used_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.pool.IDLE_CHECK_SECONDS", 0.05)
     monkeypatch.setattr("goop2.scripting.pool.WORKER_LIFE_SECONDS", 0.2)
-    async with open_pool(Limits(workers=2)) as pool:
+    async with open_pool(InvocationLimits(workers=2)) as pool:
         await until(lambda: len(pool._idle) == 2)
         used = await pid_of(pool, OWNER)
         unused = [pid for pid in pool.worker_pids if pid != used]
@@ -114,7 +114,7 @@ async def test_a_worker_is_replaced_after_a_while_and_one_that_was_never_used_is
 
 
 async def test_each_call_has_a_process_of_its_own_when_the_owner_says_so() -> None:
-    limits = dataclasses.replace(Limits(workers=3), process_per_call=True)
+    limits = dataclasses.replace(InvocationLimits(workers=3), process_per_call=True)
     async with open_pool(limits) as pool:
         pids = [await pid_of(pool, OWNER if number % 2 else stranger(number)) for number in range(6)]
         assert len(set(pids)) == len(pids)

@@ -19,7 +19,7 @@ import watchfiles
 from structlog.testing import capture_logs
 
 from goop2.scripting import inotify, watch
-from goop2.scripting.catalog import Broken, Catalog, Script
+from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.limits import EMPTY_HELD_SECONDS, RELOAD_LIVE_SECONDS, RESCAN_SECONDS
 from goop2.scripting.watch import watch_folders
 
@@ -164,7 +164,7 @@ async def test_a_functions_folder_that_appears_later_is_read(peer: Peer) -> None
     peer.make("hello.lua")
     async with peer.watched():
         peer.make("functions/score.lua", "?")
-        await live(lambda: isinstance(peer.catalog.function("score"), Broken))
+        await live(lambda: isinstance(peer.catalog.function("score"), BrokenScript))
         peer.make("functions/score.lua")
         await live(lambda: isinstance(peer.catalog.function("score"), Script))
 
@@ -371,9 +371,9 @@ async def test_a_script_that_stays_empty_is_said_to_be_after_a_moment(peer: Peer
     async with peer.watched():
         await live(lambda: peer.source("hello") == "old")
         file.write_text("")
-        await live(lambda: isinstance(peer.catalog.command("hello"), Broken))
+        await live(lambda: isinstance(peer.catalog.command("hello"), BrokenScript))
         found = peer.catalog.command("hello")
-        assert isinstance(found, Broken)
+        assert isinstance(found, BrokenScript)
         assert found.message == "hello.lua is empty"
         file.write_text("new")
         await live(lambda: peer.source("hello") == "new")

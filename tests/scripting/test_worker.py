@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.started import Started
 
-from goop2.sandbox.framing import ProtocolViolation, frame
+from goop2.sandbox.framing import WorkerProtocolError, frame
 from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 from goop2.scripting.worker import VERSIONS_REMEMBERED, WorkerProcess
@@ -36,7 +36,7 @@ class Events:
 
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
         if isinstance(message, Done) and message.code == "nonsense":
-            raise ProtocolViolation("unknown error class")
+            raise WorkerProtocolError("unknown error class")
         self.heard.append(message)
 
     def worker_log(self, worker: WorkerProcess, message: Log) -> None:

@@ -16,7 +16,7 @@ from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller, Invocation, PeerOperation
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.pool import Pool
 
 OWNER = Caller("owner", "Owner", owner=True)
@@ -26,7 +26,15 @@ LOOP = "function handle() while true do end end"
 
 def setup_of(flavour: str = "luajit21", operations: tuple[str, ...] = (), skip_layers: tuple[str, ...] = ()) -> Setup:
     return Setup(
-        flavour, stubs(FUNCTIONS), "us", "Us", Limits().memory_bytes, operations, "", skip_layers, command_operations=COMMAND_OPERATIONS
+        flavour,
+        stubs(FUNCTIONS),
+        "us",
+        "Us",
+        InvocationLimits().memory_bytes,
+        operations,
+        "",
+        skip_layers,
+        command_operations=COMMAND_OPERATIONS,
     )
 
 
@@ -48,10 +56,10 @@ def stranger(number: int | str) -> Caller:
 
 @asynccontextmanager
 async def open_pool(
-    limits: Limits | None = None, setup: Setup | None = None, operations: Mapping[str, PeerOperation] | None = None
+    limits: InvocationLimits | None = None, setup: Setup | None = None, operations: Mapping[str, PeerOperation] | None = None
 ) -> AsyncIterator[Pool]:
     operations = operations or {}
-    pool = Pool(setup or setup_of(operations=tuple(operations)), limits or Limits(workers=8), operations)
+    pool = Pool(setup or setup_of(operations=tuple(operations)), limits or InvocationLimits(workers=8), operations)
     try:
         await pool.start()
         yield pool

@@ -18,7 +18,7 @@ from goop2.storage.database import Database, open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
 from goop2.storage.registry_schema import lay_out
-from goop2.storage.table_access import OPERATIONS, OWNERS_OPERATIONS, Access
+from goop2.storage.table_access import OPERATIONS, OWNERS_OPERATIONS, TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
 ALICE = Visitor("alice-id")
@@ -136,7 +136,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database.close()
 
 
-def told(access: Access, operation: str, request: dict[str, object]) -> object:
+def told(access: TableAccess, operation: str, request: dict[str, object]) -> object:
     try:
         return access.perform(operation, ALICE, request)
     except AccessError as error:
@@ -154,7 +154,7 @@ def told(access: Access, operation: str, request: dict[str, object]) -> object:
 def test_what_a_stranger_may_not_read_changes_no_answer(
     whole: Database, twin: Database, operation: str, request_: dict[str, object]
 ) -> None:
-    answer = told(Access(whole), operation, request_)
-    assert answer == told(Access(twin), operation, request_)
+    answer = told(TableAccess(whole), operation, request_)
+    assert answer == told(TableAccess(twin), operation, request_)
     assert "s3cret" not in json.dumps(answer)
     assert whole.scalar("SELECT count(*) FROM notes") == 4

@@ -8,7 +8,7 @@ from goop2.storage.database import Database
 from goop2.storage.errors import AccessError
 from goop2.storage.guard import EXEC, QUERY
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import Access
+from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
 ASKED = "SELECT last_insert_rowid(), changes(), total_changes()"
@@ -47,7 +47,7 @@ def test_a_trigger_of_the_site_is_told_what_sqlite_tells_it(posts: Database) -> 
 
 
 def test_a_stranger_is_told_nothing_of_who_came_before(posts: Database) -> None:
-    access = Access(posts)
+    access = TableAccess(posts)
     for number in range(3):
         access.perform("insert", Visitor("alice"), {"table": "posts", "data": {"body": str(number)}})
     for told in ("last_insert_rowid()", "changes()", "total_changes()"):
@@ -59,7 +59,7 @@ def test_a_stranger_is_told_nothing_of_who_came_before(posts: Database) -> None:
 @pytest.mark.parametrize("asked", ["_py_key() = 'secret'", "_py_key() IS NULL", "_py_caller() = 'bob'", "iif(_PY_KEY() > 'a', 1, 0)"])
 def test_a_stranger_is_told_nothing_of_the_key_another_asked_for(posts: Database, asked: str) -> None:
     TypedTables(posts).create("codes", [{"name": "code", "type": "text", "key": True}], {"access": {"read": "owner", "insert": "open"}})
-    access = Access(posts)
+    access = TableAccess(posts)
     access.perform("insert", Visitor("alice"), {"table": "codes", "data": {"code": "secret"}})
     access.perform("insert", Visitor("bob"), {"table": "posts", "data": {"body": "mine"}})
     for table in ("posts", "codes"):  # one whose rows all may read, and one that has a view with a key of its own

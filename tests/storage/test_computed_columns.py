@@ -8,24 +8,24 @@ from goop2.storage.database import Database
 from goop2.storage.errors import AccessError
 from goop2.storage.owner_reader import Reading
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import Access
+from goop2.storage.table_access import TableAccess
 
 BOB, OWNER = Visitor("bob"), Visitor("boss", owner=True)
 COLUMNS = ["_id", "_owner", "_owner_email", "_updated_at", "body", "size", "loud"]
 
 
 @pytest.fixture
-def access(database: Database) -> Access:
+def access(database: Database) -> TableAccess:
     database.rows(
         "CREATE TABLE old (_id INTEGER PRIMARY KEY, _owner TEXT, _owner_email TEXT, _updated_at TEXT, body TEXT, "
         "size INTEGER AS (length(body)) STORED, loud TEXT AS (upper(body)))"
     )
     database.rows("INSERT INTO _tables (name, schema, insert_policy) VALUES ('old', '', 'open')")
     database.rows("INSERT INTO old (_owner, body) VALUES ('boss', 'abc')")
-    return Access(database)
+    return TableAccess(database)
 
 
-def test_they_are_among_the_columns_and_in_the_rows(access: Access) -> None:
+def test_they_are_among_the_columns_and_in_the_rows(access: TableAccess) -> None:
     described = access.perform("describe", BOB, {"table": "old"})
     assert isinstance(described, list)
     assert [column["name"] for column in described] == COLUMNS
@@ -41,7 +41,7 @@ def test_they_are_among_the_columns_and_in_the_rows(access: Access) -> None:
     assert access.perform("aggregate", BOB, {"table": "old", "expr": "sum(size)"}) == [{"value": 3}]
 
 
-def test_they_cannot_be_set(access: Access) -> None:
+def test_they_cannot_be_set(access: TableAccess) -> None:
     for operation in ("insert", "update", "update-where", "upsert"):
         request = {"table": "old", "id": 1, "where": "1", "key_col": "size", "data": {"size": 5}}
         with pytest.raises(AccessError, match="size is computed of other columns: it cannot be set"):
@@ -50,7 +50,7 @@ def test_they_cannot_be_set(access: Access) -> None:
     assert access.perform("pluck", BOB, {"table": "old", "column": "size"}) == [4]
 
 
-def test_the_owner_reads_and_exports_them(access: Access, database: Database) -> None:
+def test_the_owner_reads_and_exports_them(access: TableAccess, database: Database) -> None:
     reading = Reading(database)
     described = reading.describe("old")
     assert [column["name"] for column in described] == COLUMNS

@@ -12,7 +12,7 @@ import pytest
 
 from goop2.storage import database as module
 from goop2.storage.database import Database, open_database
-from goop2.storage.errors import BusyError, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, StatementTimeoutError, StorageError
 from goop2.storage.guard import EXEC, ONE_TABLE, QUERY, SCRIPT_WRITES, Role
 from goop2.storage.limits import JOURNAL_MAX_BYTES, ROWS_MAX, ROWS_MAX_BYTES
 
@@ -81,7 +81,7 @@ def test_nobody_waits_for_the_lock_for_ever(database: Database, monkeypatch: pyt
 
 def test_a_statement_ends_at_the_deadline(database: Database) -> None:
     database.deadline = time.monotonic() + 0.05
-    with pytest.raises(StatementTimeout):
+    with pytest.raises(StatementTimeoutError):
         database.query(QUERY, ENDLESS)
 
 
@@ -94,7 +94,7 @@ def test_a_writing_statement_has_time_of_its_own_which_begins_when_the_lock_is_i
     numbers = NUMBERS.format(20_000)
     assert database.change(EXEC, f"INSERT INTO t {numbers}") == 20_000
     waited.join()
-    with pytest.raises(StatementTimeout):
+    with pytest.raises(StatementTimeoutError):
         database.change(EXEC, f"INSERT INTO t {ENDLESS}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goop2.storage.database import Database, open_database
-from goop2.storage.errors import FileFault, QuotaError, StorageError
+from goop2.storage.errors import DatabaseFileError, QuotaError, StorageError
 from goop2.storage.file_quota import LARGER_MARGIN_BYTES, OWN_MARGIN_BYTES, FileCare, Quota, quota_of, told
 from goop2.storage.guard import EXEC
 from goop2.storage.limits import MEGABYTE_BYTES
@@ -36,7 +36,7 @@ def fill(database: Database) -> None:
 
 
 def test_a_script_fills_the_database_to_its_limit_and_deleting_makes_room(opened: Opener, path: Path) -> None:
-    faults: list[FileFault] = []
+    faults: list[DatabaseFileError] = []
     database = opened(FileCare(4 * MEGABYTE_BYTES, faults.append))
     database.rows("CREATE TABLE t (x)")
     with pytest.raises(QuotaError, match=r"storage\.max_mb"):

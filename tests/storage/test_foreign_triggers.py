@@ -14,7 +14,7 @@ from goop2.storage.key_value import Store
 from goop2.storage.migrations import open_folder
 from goop2.storage.policies import Visitor
 from goop2.storage.registry_schema import lay_out
-from goop2.storage.table_access import Access
+from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
 POSTS = [{"name": "body", "type": "text"}]
@@ -93,7 +93,7 @@ def test_a_trigger_on_a_table_of_the_site_has_no_more_rights_than_its_scripts(tm
     messages.add(database, "them", "them", "s3cret", 1)
     for visitor in (Visitor("bob"), Visitor("boss", owner=True)):
         with pytest.raises(StorageError):
-            Access(database).perform("insert", visitor, {"table": "posts", "data": {"body": "x"}})
+            TableAccess(database).perform("insert", visitor, {"table": "posts", "data": {"body": "x"}})
     with pytest.raises(StorageError):
         database.change(EXEC, "INSERT INTO posts (_owner) VALUES ('x')")
     with pytest.raises(StorageError):
@@ -108,7 +108,7 @@ def test_a_trigger_of_the_site_among_its_own_tables_is_run(tmp_path: Path) -> No
         tmp_path, "CREATE TABLE log (what TEXT, id INTEGER)", trigger("posts", "INSERT INTO log VALUES (NEW.body, last_insert_rowid())")
     )
     database = open_database(tmp_path / FILE, watchful=True)
-    Access(database).perform("insert", Visitor("bob"), {"table": "posts", "data": {"body": "x"}})
+    TableAccess(database).perform("insert", Visitor("bob"), {"table": "posts", "data": {"body": "x"}})
     assert database.rows("SELECT * FROM log") == [("x", 1)]
     database.close()
 
@@ -143,7 +143,7 @@ def test_what_a_folder_declares_cannot_use_the_peers_own_functions(tmp_path: Pat
     """PRAGMA trusted_schema: a function that is not declared harmless stands in no view, trigger, default, check or index."""
     folder_with(tmp_path)
     database = open_database(tmp_path / FILE, watchful=True)
-    access = Access(database)
+    access = TableAccess(database)
     database.rows("CREATE VIEW who AS SELECT _py_caller() AS id")
     with pytest.raises(StorageError, match="unsafe use of _py_caller"):
         database.query(QUERY, "SELECT * FROM who")

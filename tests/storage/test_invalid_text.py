@@ -10,7 +10,7 @@ from goop2.storage.errors import StorageError
 from goop2.storage.guard import EXEC, QUERY, SCALAR
 from goop2.storage.owner_reader import Reading
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import Access
+from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import TypedTables
 
 BAD = "Jos\ufffd"
@@ -53,7 +53,7 @@ def test_a_statement_that_writes_is_not_run_twice(guests: Database) -> None:
 def test_a_page_has_what_can_be_read_and_the_owner_is_told(guests: Database) -> None:
     said: list[str] = []
     guests.told = said.append
-    access, bob = Access(guests), Visitor("bob")
+    access, bob = TableAccess(guests), Visitor("bob")
     assert access.perform("pluck", bob, {"table": "guests", "column": "name"}) == ["Ann", BAD, "Zoë"]
     assert said == [SAID]
     rows = access.perform("query", bob, {"table": "guests", "where": "name > ?", "args": ["A"]}, condition="_id > 1")

@@ -9,7 +9,7 @@ import pytest
 
 from goop2.storage import owner_reader as module
 from goop2.storage.database import Database
-from goop2.storage.errors import CannotOpen, DatabaseError, StorageError
+from goop2.storage.errors import DatabaseError, DatabaseOpenError, StorageError
 from goop2.storage.owner_reader import open_reading
 
 
@@ -36,7 +36,7 @@ def test_what_lies_where_nothing_can_be_written_is_read_all_the_same(
 
     def on_a_read_only_medium(name: str) -> Database:
         if "immutable" not in name:  # there SQLite cannot make its index beside the file
-            raise CannotOpen("it should be a file that may be read and written")
+            raise DatabaseOpenError("it should be a file that may be read and written")
         return connected(name)
 
     monkeypatch.setattr(module, "_connected", on_a_read_only_medium)

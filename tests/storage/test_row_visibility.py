@@ -9,7 +9,7 @@ from goop2.storage import row_visibility
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import Access
+from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
 EVE = Visitor("eve")
@@ -20,7 +20,7 @@ STEPS_A_HIDDEN_ROW = 10
 
 
 @pytest.fixture
-def access(database: Database) -> Access:
+def access(database: Database) -> TableAccess:
     """invites: rows are their creators'; posts: open, and whoever shows a part of them does so by a filter."""
     typed = TypedTables(database)
     typed.create("invites", CODE, {"access": OWN})
@@ -29,10 +29,10 @@ def access(database: Database) -> Access:
         for number in range(3):
             typed.insert(table, {"code": f"mine{number}", "published": 1}, Owner("eve"))
         typed.insert(table, {"code": "hunter2", "published": 0}, Owner("boss"))
-    return Access(database)
+    return TableAccess(database)
 
 
-def told(access: Access, operation: str, condition: str = "", /, **request: object) -> object:
+def told(access: TableAccess, operation: str, condition: str = "", /, **request: object) -> object:
     try:
         return access.perform(operation, EVE, request, condition=condition)
     except AccessError as error:
@@ -51,7 +51,7 @@ def told(access: Access, operation: str, condition: str = "", /, **request: obje
         "published = 0 AND json('{' || code)",
     ],
 )
-def test_a_term_that_fails_fails_for_no_hidden_row(access: Access, table: str, condition: str, where: str) -> None:
+def test_a_term_that_fails_fails_for_no_hidden_row(access: TableAccess, table: str, condition: str, where: str) -> None:
     assert told(access, "query", condition, table=table, where=where) == []
     assert told(access, "count", condition, table=table, where=where) == 0
     assert told(access, "distinct", condition, table=table, column="code", where=where) == []
@@ -59,7 +59,7 @@ def test_a_term_that_fails_fails_for_no_hidden_row(access: Access, table: str, c
     assert told(access, "query-one", condition, table=table, order=f"iif({where}, 1, 0), _id") is not None
 
 
-def test_the_sites_own_filter_is_not_computed_for_rows_of_others(access: Access, database: Database) -> None:
+def test_the_sites_own_filter_is_not_computed_for_rows_of_others(access: TableAccess, database: Database) -> None:
     """A filter that fails on somebody's row would tell everybody that there is one."""
     condition = "json(iif(code = 'hunter2', '{', '1')) = '1'"
     assert told(access, "count", condition, table="invites") == 3
@@ -81,7 +81,7 @@ def test_the_sites_own_filter_is_not_computed_for_rows_of_others(access: Access,
         "SELECT row_number() OVER (ORDER BY code) FROM {} WHERE code > 'x'",
     ],
 )
-def test_the_view_is_read_apart_whatever_stands_around_it(database: Database, access: Access, statement: str) -> None:
+def test_the_view_is_read_apart_whatever_stands_around_it(database: Database, access: TableAccess, statement: str) -> None:
     """Of SQLite's own plan: what is flattened has no line for the view."""
     told(access, "query", table="invites", where="1")
     view = str(database.scalar("SELECT name FROM sqlite_temp_schema"))
@@ -107,7 +107,7 @@ def steps(database: Database, work: object) -> int:
 
 
 def test_a_page_of_a_large_table_is_not_the_whole_of_it(database: Database) -> None:
-    access = Access(database)
+    access = TableAccess(database)
     TypedTables(database).create("large", CODE, {"access": OWN})
     numbers = f"WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT {MANY}) SELECT 'eve', x, 1 FROM n"
     database.rows(f"INSERT INTO large (_owner, code, published) {numbers}")
@@ -125,7 +125,7 @@ def test_a_page_of_a_large_table_is_not_the_whole_of_it(database: Database) -> N
             assert steps(database, lambda w=where, c=condition: told(access, "query", c, table="large", where=w, args=["77"])) < 2000
 
 
-def test_the_order_and_the_one_row_are_those_that_were_asked_for(access: Access) -> None:
+def test_the_order_and_the_one_row_are_those_that_were_asked_for(access: TableAccess) -> None:
     def ids(**request: object) -> object:
         return told(access, "pluck", table="invites", column="_id", **request)
 
@@ -142,7 +142,7 @@ def test_the_order_and_the_one_row_are_those_that_were_asked_for(access: Access)
 def test_a_hidden_row_costs_the_same_whatever_stands_in_it(database: Database) -> None:
     slow = " + ".join(f"(SELECT count(*) FROM (VALUES {', '.join(['(1)'] * 20)}), (VALUES {', '.join(['(1)'] * 20)}))" for _ in range(3))
     where = f"code > '' AND iif(code > 'h', {slow}, 1)"
-    access = Access(database)
+    access = TableAccess(database)
     TypedTables(database).create("invites", CODE, {"access": OWN})
     taken = []
     for letter in ("", "a", "z"):
@@ -165,7 +165,7 @@ def test_a_table_that_is_numbered_otherwise_is_read_in_its_own_order(database: D
     )
     assert not any(row_visibility.ways(database, name).numbering for name in ("old", "odd", "late"))
     assert row_visibility.ways(database, "old").keys == {"_id"}
-    access = Access(database)
+    access = TableAccess(database)
     for row in ("b", "a", "c"):
         database.rows("INSERT INTO old VALUES (?, iif(?1 = 'c', 'boss', 'eve'), 'x')", (row,))
     reader = Visitor("eve")

@@ -8,7 +8,7 @@ from goop2.storage.database import Database
 from goop2.storage.errors import AccessError, StorageError
 from goop2.storage.limits import COLUMNS_MAX
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import Access
+from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
 OWNER = Visitor("owner-id", owner=True)
@@ -16,16 +16,16 @@ COLUMNS = [{"name": "code", "type": "text", "key": True}, {"name": "points", "ty
 
 
 @pytest.fixture
-def access(database: Database) -> Access:
+def access(database: Database) -> TableAccess:
     TypedTables(database).create("scores", COLUMNS)
-    return Access(database)
+    return TableAccess(database)
 
 
 def registered(database: Database) -> tuple[object, object]:
     return database.rows("SELECT name, schema FROM _tables"), database.rows("SELECT table_name, schema_json FROM _orm_schemas")
 
 
-def test_a_renamed_table_leaves_its_name_free_and_both_keep_their_key(access: Access, database: Database) -> None:
+def test_a_renamed_table_leaves_its_name_free_and_both_keep_their_key(access: TableAccess, database: Database) -> None:
     access.perform("rename-table", OWNER, {"old_name": "scores", "new_name": "old_scores"})
     typed = TypedTables(database)
     typed.create("scores", COLUMNS)
@@ -35,13 +35,13 @@ def test_a_renamed_table_leaves_its_name_free_and_both_keep_their_key(access: Ac
             typed.insert(table, {"code": "x"}, Owner("owner-id"))
 
 
-def test_a_table_another_peer_renamed_is_not_in_the_way(access: Access, database: Database) -> None:
+def test_a_table_another_peer_renamed_is_not_in_the_way(access: TableAccess, database: Database) -> None:
     database.rows("ALTER TABLE scores RENAME TO moved")
     database.rows("UPDATE _orm_schemas SET table_name = 'moved'")
     TypedTables(database).create("scores", COLUMNS)
 
 
-def test_a_new_table_of_an_old_name_is_read_after_a_rename(access: Access) -> None:
+def test_a_new_table_of_an_old_name_is_read_after_a_rename(access: TableAccess) -> None:
     assert access.perform("query", OWNER, {"table": "scores"}) == []
     access.perform("rename-table", OWNER, {"old_name": "scores", "new_name": "old_scores"})
     plain = [{"name": "code", "type": "text"}, {"name": "points", "type": "integer"}]
@@ -64,7 +64,7 @@ def test_a_new_table_of_an_old_name_is_read_after_a_rename(access: Access) -> No
     ],
 )
 def test_what_would_part_table_and_registry_is_refused(
-    access: Access, database: Database, operation: str, request_: dict[str, object]
+    access: TableAccess, database: Database, operation: str, request_: dict[str, object]
 ) -> None:
     database.rows("CREATE VIEW a_view AS SELECT points FROM scores")
     before = database.rows("SELECT * FROM sqlite_schema"), registered(database)
@@ -73,7 +73,7 @@ def test_what_would_part_table_and_registry_is_refused(
     assert (database.rows("SELECT * FROM sqlite_schema"), registered(database)) == before
 
 
-def test_duplicates_under_a_key_of_another_peer_are_read_and_left(access: Access, database: Database) -> None:
+def test_duplicates_under_a_key_of_another_peer_are_read_and_left(access: TableAccess, database: Database) -> None:
     database.rows("DROP INDEX _py_key_scores")
     for _ in range(2):
         TypedTables(database).insert("scores", {"code": "x"}, Owner("owner-id"))
@@ -83,7 +83,7 @@ def test_duplicates_under_a_key_of_another_peer_are_read_and_left(access: Access
         access.perform("upsert", OWNER, {"table": "scores", "key_col": "code", "data": {"code": "x"}})
 
 
-def test_a_table_has_an_end_in_columns_however_they_come(access: Access) -> None:
+def test_a_table_has_an_end_in_columns_however_they_come(access: TableAccess) -> None:
     plain = [{"name": f"c{number}", "type": "text"} for number in range(COLUMNS_MAX)]
     access.perform("create-table", OWNER, {"name": "wide", "column_defs": plain})
     with pytest.raises(AccessError, match="wide has 100 columns or more already"):

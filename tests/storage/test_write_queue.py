@@ -14,12 +14,12 @@ import msgspec
 import pytest
 from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of, stranger
 
-from goop2.sandbox.data_calls import Data
+from goop2.sandbox.data_calls import DataCalls
 from goop2.sandbox.messages import Invoke
 from goop2.scripting.invocation import ErrorCode, Outcome
-from goop2.scripting.limits import Limits
+from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.pool import Pool
-from goop2.services.chat.message_store import Keeper
+from goop2.services.chat.message_store import MessageStore
 from goop2.storage.database import FILE, LOCK_TIME_SPENT, Database, open_database
 from goop2.storage.errors import BusyError, LockTimeSpentError
 from goop2.storage.limits import LOCK_MAX_SECONDS
@@ -50,7 +50,7 @@ end
 class Site:
     """A pool of workers on a database, and a keeper of messages beside it."""
 
-    def __init__(self, pool: Pool, keeper: Keeper) -> None:
+    def __init__(self, pool: Pool, keeper: MessageStore) -> None:
         self.pool = pool
         self.keeper = keeper
 
@@ -90,10 +90,10 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     database.rows("CREATE TABLE t (x)")
     database.rows("INSERT INTO t VALUES (0)")
     setup = msgspec.structs.replace(setup_of(), database=bytes(tmp_path / FILE), kv_enabled=True)
-    keeper = Keeper(tmp_path / FILE)
+    keeper = MessageStore(tmp_path / FILE)
     await keeper.open()
     try:
-        async with open_pool(Limits(workers=32, timeout_seconds=30.0), setup) as pool:
+        async with open_pool(InvocationLimits(workers=32, timeout_seconds=30.0), setup) as pool:
             site = Site(pool, keeper)
             made = await site.call(MAKE, "owner")
             assert made.code is ErrorCode.OK, made
@@ -147,7 +147,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
 
 def test_every_function_that_writes_says_that_the_time_is_spent(folder: Path) -> None:
     database, _ = open_folder(folder, folder / "site/lua")
-    data = Data(folder / FILE, kv_enabled=True)
+    data = DataCalls(folder / FILE, kv_enabled=True)
     data.begin(Invoke("function", "f", b"", None, b"", "caller", "Caller", time.monotonic() + 5))
 
     def done(operation: str, *arguments: bytes) -> object:

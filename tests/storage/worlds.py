@@ -1,6 +1,7 @@
 """Tables with rows that a caller may read and rows that the caller may not, and whatever statements the caller may think of.
 
-A `World` is one table; it is built with the hidden rows, with others in their place, and without. What the caller is told must be the same.
+A `Dependencies` is one table; it is built with the hidden rows, with others in their place, and without. What the caller is told must be
+the same.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from goop2.storage.database import Database, Value
 from goop2.storage.limits import FINE_LIKE_PATTERN_MAX_BYTES
 from goop2.storage.policies import Visitor
 from goop2.storage.registry_schema import lay_out
-from goop2.storage.table_access import OPERATIONS, Access
+from goop2.storage.table_access import OPERATIONS, TableAccess
 
 EVE = Visitor("eve", email="eve@example.org")
 BOSS = "boss"
@@ -126,7 +127,7 @@ class Built:
         self.database.rows("INSERT INTO _tables VALUES (?, '', ?, 'then')", (TABLE, world.policy))
         for number, row in enumerate(world.rows, 1):
             self._put(number, row)
-        self.access = Access(self.database)
+        self.access = TableAccess(self.database)
         self.hidden = {number for number, _ in enumerate(world.rows, 1)} - self._visible(world)
 
     def _put(self, number: int, row: Row) -> None:

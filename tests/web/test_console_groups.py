@@ -16,7 +16,7 @@ from tests.web.served import Served, served
 
 from goop2.app import join
 from goop2.net.guest import open_guest
-from goop2.peers.network import Network
+from goop2.peers.network import PeerNetwork
 from goop2.protocols import topics
 from goop2.services.groups.state import HOSTED_MAX
 from goop2.web.console.controls.groups import MEMBERS_SHOWN
@@ -62,7 +62,7 @@ class Owner:
     """A peer, its network and its open Groups page."""
 
     up: Served
-    network: Network
+    network: PeerNetwork
     page: Page
 
     @property

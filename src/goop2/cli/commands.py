@@ -13,7 +13,7 @@ from goop2.cli.doctor import doctor
 from goop2.cli.folder import identity, init, keys
 from goop2.cli.group import group
 from goop2.cli.lua import lua
-from goop2.cli.options import Text
+from goop2.cli.options import TextType
 from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
@@ -38,7 +38,7 @@ def _take_only_text(command: click.Command) -> None:
     """What click hands over as it came, its usual type, is checked to be text: in this command and those under it."""
     for parameter in command.params:
         if parameter.type is click.STRING:
-            parameter.type = Text()
+            parameter.type = TextType()
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _take_only_text(inner)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from goop2.cli import output, session
-from goop2.cli.errors import Fault
+from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument, json_option
 
@@ -41,7 +41,7 @@ def console(folder: Path, as_json: bool) -> int:
 
 async def _ask(folder: Path) -> Answer:
     from goop2.control_socket import ask
-    from goop2.folder.lock import FolderLocked
+    from goop2.folder.lock import FolderLockedError
 
     for _ in range(STARTING_TRIES):
         answer = await ask(folder, "console", {}, ANSWER_SECONDS)
@@ -49,9 +49,9 @@ async def _ask(folder: Path) -> Answer:
             return answer
         try:
             with await session.own(folder, passing=True):
-                raise Fault(f'no peer runs in {folder}; "goop2 peer {folder}" starts it')
-        except FolderLocked as held:
+                raise CommandError(f'no peer runs in {folder}; "goop2 peer {folder}" starts it')
+        except FolderLockedError as held:
             if held.passing:
                 raise
         await asyncio.sleep(STARTING_SECONDS)
-    raise Fault(f"the peer in {folder} runs, but answers no commands: its log says why")
+    raise CommandError(f"the peer in {folder} runs, but answers no commands: its log says why")

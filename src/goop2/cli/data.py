@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from goop2.cli import output, rows, session
-from goop2.cli.errors import Fault
+from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument, json_option
 
@@ -64,7 +64,7 @@ def _reading(folder: Path) -> Iterator[Reading]:
     except DatabaseError:
         raise
     except StorageError as error:
-        raise Fault(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 @data.command("tables")
@@ -142,9 +142,9 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
     With --all every table goes into a file of a folder. A file is there whole or not at all.
     """
     if everything == (table is not None):
-        raise Fault("name one table, or say --all")
+        raise CommandError("name one table, or say --all")
     if everything and target is None:
-        raise Fault("--all writes one file for each table: name a folder with --output FOLDER")
+        raise CommandError("--all writes one file for each table: name a folder with --output FOLDER")
     with _reading(folder) as reading, reading.unchanging():
         if table is None and target is not None:
             target.mkdir(parents=True, exist_ok=True)
@@ -168,11 +168,11 @@ def backup(folder: Path, target: Path, force: bool) -> None:
     """
     _need_place(target)
     if _is_device(target):
-        raise Fault(f"{target} is no file: name one, there already or not")
+        raise CommandError(f"{target} is no file: name one, there already or not")
     if target.exists() and not force:
-        raise Fault(f"{target} is there already: name another file, or replace it with --force")
+        raise CommandError(f"{target} is there already: name another file, or replace it with --force")
     if target.resolve() in {(folder / name).resolve() for name in ("data.db", "data.db-wal", "data.db-shm")}:
-        raise Fault(f"{target} is the peer's own database: name another file")
+        raise CommandError(f"{target} is the peer's own database: name another file")
     with _reading(folder) as reading:
         reading.back_up(target, _progress())
     print(f"made  {output.one_line(str(target))}")
@@ -189,7 +189,9 @@ def restore(folder: Path, source: Path) -> int:
     """
     session.settings_of(folder)
     if not source.is_file():
-        raise Fault(f'{source} is {"not a file" if source.exists() else "not there"}: name a backup, as "goop2 data DIR backup" makes one')
+        raise CommandError(
+            f'{source} is {"not a file" if source.exists() else "not there"}: name a backup, as "goop2 data DIR backup" makes one'
+        )
     return session.run(_restore(folder, source))
 
 
@@ -201,7 +203,7 @@ async def _restore(folder: Path, source: Path) -> int:
         try:
             restored = restore_database(folder, source, _progress())
         except StorageError as error:
-            raise Fault(str(error)) from None
+            raise CommandError(str(error)) from None
     tables = "1 table" if restored.tables == 1 else f"{restored.tables} tables"
     print(f"restored  {output.one_line(str(source))}, {tables}")
     if restored.kept is not None:
@@ -211,14 +213,14 @@ async def _restore(folder: Path, source: Path) -> int:
 
 def _need_one_form(*, as_json: bool, as_csv: bool) -> None:
     if as_json and as_csv:
-        raise Fault("--json or --csv, not both")
+        raise CommandError("--json or --csv, not both")
 
 
 def _need_place(target: Path) -> None:
     if target.is_dir():
-        raise Fault(f"{target} is a folder: name a file in it")
+        raise CommandError(f"{target} is a folder: name a file in it")
     if not target.parent.is_dir():
-        raise Fault(f"{target.parent} is not there: make the folder first")
+        raise CommandError(f"{target.parent} is not there: make the folder first")
 
 
 def _show(names: list[str] | tuple[str, ...], found: rows.Rows, *, as_csv: bool) -> None:
@@ -250,7 +252,7 @@ def _export(reading: Reading, table: str, form: str, stream: rows.Writable) -> N
         with reading.query(everything) as (names, found):
             rows.WRITERS[form](stream, names, found)
     except StorageError as error:
-        raise Fault(f"table {output.one_line(table)}: {error}") from None
+        raise CommandError(f"table {output.one_line(table)}: {error}") from None
 
 
 def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
@@ -266,7 +268,7 @@ def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
         Path(name).replace(target)
     except OSError as error:  # a full disk, say, which names no file
         Path(name).unlink(missing_ok=True)
-        raise Fault(f"{target} was not written: {error.strerror or error}") from None
+        raise CommandError(f"{target} was not written: {error.strerror or error}") from None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -16,7 +16,7 @@ import click
 
 from goop2.cli import logs, output, session
 from goop2.cli.chat import at_a_terminal, converse, say
-from goop2.cli.errors import Fault
+from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import FOLDER
 from goop2.cli.peer import ENDING, end_on_signals, where
@@ -63,7 +63,7 @@ def _ensure(folder: Path) -> bool:
         return False
     # A demo must not be poured into somebody's home.
     if folder.is_dir() and any(folder.iterdir()):
-        raise Fault(
+        raise CommandError(
             f'{folder} is not empty and no peer folder: name a new one, or make it a peer with "goop2 init {shlex.quote(str(folder))}"'
         )
     create(folder, LABEL, DEMO)

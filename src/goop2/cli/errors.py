@@ -1,5 +1,5 @@
 """What is wrong with a command, beyond what its parser can see."""
 
 
-class Fault(Exception):
+class CommandError(Exception):
     """The command cannot do what it is asked for; the message says why and what to do, in one sentence. Exit code 2."""

@@ -66,15 +66,15 @@ def keys(folder: Path, as_json: bool) -> None:
     then for your eyes alone; what else is in it stays. From the next start on, what you and peers with such keys send each other is
     sealed once more inside libp2p's own encryption. Keys that are there are never replaced.
     """
-    from goop2.cli.errors import Fault
+    from goop2.cli.errors import CommandError
     from goop2.config import payload_keys
-    from goop2.config.editing import Changed
+    from goop2.config.editing import SettingsConflictError
 
     session.settings_of(folder)
     try:
         pair, made = payload_keys.make(folder)
-    except Changed:
-        raise Fault(f"{folder / 'goop.json'} was saved by somebody at the same moment: try again") from None
+    except SettingsConflictError:
+        raise CommandError(f"{folder / 'goop.json'} was saved by somebody at the same moment: try again") from None
     if as_json:
         output.answer_json({"public_key": pair.public_text, "made": made})
         return

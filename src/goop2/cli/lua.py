@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from goop2.cli import logs, output, script_listing, session
-from goop2.cli.errors import Fault
+from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
 from goop2.cli.streams import StreamError
@@ -44,7 +44,7 @@ def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json
     """
     message = unicode(" ".join(words))
     if not is_command(message):
-        raise Fault(f"a chat command begins with \"!\": '!{output.one_line(message.lstrip(' !'), 60)}'")
+        raise CommandError(f"a chat command begins with \"!\": '!{output.one_line(message.lstrip(' !'), 60)}'")
     reply, hint = session.run(_chat(folder, message, stranger))
     if as_json:
         output.answer_json({**_failure_fields(reply.failure), "reply": reply.text})
@@ -165,7 +165,7 @@ def _failure_fields(failure: Failure | None) -> dict[str, object]:
     return {"ok": False, "code": str(failure.code), "message": failure.message, **known}
 
 
-async def _listing(folder: Path) -> script_listing.Listing:
+async def _listing(folder: Path) -> script_listing.ScriptListing:
     logs.set_up(logs.ABOUT_FILES)
     async with session.open_for(folder) as peer:
         return script_listing.listing(peer)

@@ -28,12 +28,12 @@ OWN_ERRORS: Final = {
     "goop2.folder.identity.IdentityError": "identity",
     "goop2.folder.creation.FolderError": "folder",
     "goop2.storage.errors.DatabaseError": "database",
-    "goop2.folder.lock.FolderLocked": "locked",
+    "goop2.folder.lock.FolderLockedError": "locked",
     "goop2.scripting.pool.PoolError": "unavailable",
-    "goop2.web.http.listeners.DoorError": "unavailable",
-    "goop2.net.faults.PortTaken": "unavailable",
-    "goop2.net.guest.GuestFailed": "unavailable",
-    "goop2.cli.errors.Fault": "usage",
+    "goop2.web.http.listeners.ListenerError": "unavailable",
+    "goop2.net.faults.PortInUseError": "unavailable",
+    "goop2.net.guest.GuestFailedError": "unavailable",
+    "goop2.cli.errors.CommandError": "usage",
 }
 """Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""
 

@@ -19,7 +19,7 @@ def _stranger(_context: click.Context, _option: click.Parameter, value: str | No
     raise click.BadParameter(f"a peer id is 1 to {CALLER_ID_MAX_CHARS} printable characters, such as 12D3Koo…")
 
 
-class Text(click.types.StringParamType):
+class TextType(click.types.StringParamType):
     """Text that can be sent and kept. A path may have any bytes, what is no path may not."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from goop2.cli import logs, output, session
-from goop2.cli.errors import Fault
+from goop2.cli.errors import CommandError
 from goop2.cli.lua import stdin, unicode
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import FOLDER, folder_argument, json_option
@@ -150,7 +150,7 @@ def ask(
             output.answer_json({"ok": False, "code": error.code, "message": str(error), **error.details})
         return None, EXIT_FAILED
     except TimeoutError:
-        raise Fault(f"the running peer has not answered within {ANSWER_SECONDS:.0f} seconds") from None
+        raise CommandError(f"the running peer has not answered within {ANSWER_SECONDS:.0f} seconds") from None
 
 
 def _chosen(folder: Path | None) -> Path:
@@ -158,7 +158,7 @@ def _chosen(folder: Path | None) -> Path:
 
     named = os.environ.get(FOLDER_VARIABLE)
     if folder is None and not named and not Path(FILE).exists():
-        raise Fault(f"the current folder is no peer: go to one, or name it on the command line or in ${FOLDER_VARIABLE}")
+        raise CommandError(f"the current folder is no peer: go to one, or name it on the command line or in ${FOLDER_VARIABLE}")
     chosen = folder or Path(named or ".")
     session.settings_of(chosen)
     return chosen
@@ -166,7 +166,7 @@ def _chosen(folder: Path | None) -> Path:
 
 async def _through_whom(folder: Path, op: str, request: Request, alone: Callable[[Path, str, Request], Awaitable[Answer]]) -> Answer:
     from goop2.control_socket import ask as ask_running
-    from goop2.folder.lock import FolderLocked
+    from goop2.folder.lock import FolderLockedError
 
     for _ in range(STARTING_TRIES):
         answer = await ask_running(folder, op, request, ANSWER_SECONDS)
@@ -174,12 +174,12 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
             return answer
         try:
             return await alone(folder, op, request)
-        except FolderLocked as held:
+        except FolderLockedError as held:
             if held.passing or not held.held:
                 raise
             # A peer runs, and its network is about to come up.
             await asyncio.sleep(STARTING_SECONDS)
-    raise Fault(f"the peer in {folder} runs, but is not on the network: its log says why")
+    raise CommandError(f"the peer in {folder} runs, but is not on the network: its log says why")
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:

@@ -17,7 +17,7 @@ from goop2.cli import output
 from goop2.cli.chat import say
 
 if TYPE_CHECKING:
-    from goop2.scripting.catalog import Change
+    from goop2.scripting.catalog import CatalogChange
     from goop2.scripting.invocation import Caller
     from goop2.services.peer import Peer
 
@@ -70,7 +70,7 @@ def _banner(peer: Peer, caller: Caller) -> str:
     return f"{output.one_line(peer.owner.label)}{whom}: {commands}, Ctrl-D ends."
 
 
-def _tell(change: Change) -> None:
+def _tell(change: CatalogChange) -> None:
     """News of a saved script; a broken one is the log's to tell."""
     if change.what != "broken":
         output.note(f"{change.path} is {'live' if change.what == 'loaded' else 'gone'}")

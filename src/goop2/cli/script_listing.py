@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from goop2.cli import output
 
 if TYPE_CHECKING:
-    from goop2.scripting.catalog import Listed
+    from goop2.scripting.catalog import ScriptEntry
     from goop2.services.peer import Peer
 
 COLUMNS = ("script", "state", "calls a minute", "what it is for")
 
 
 @dataclass(frozen=True)
-class Listing:
+class ScriptListing:
     """What there is to show, taken from a peer before it closed."""
 
-    scripts: tuple[Listed, ...]
+    scripts: tuple[ScriptEntry, ...]
     warnings: tuple[str, ...]
     """About the folder; a script's own stand with it."""
     script_dir: str
@@ -27,7 +27,7 @@ class Listing:
     rate_per_caller: int
 
     @property
-    def broken(self) -> list[Listed]:
+    def broken(self) -> list[ScriptEntry]:
         """Scripts whose newest file does not run."""
         return [script for script in self.scripts if script.state == "broken"]
 
@@ -36,7 +36,7 @@ class Listing:
         """Of the folder and of every script."""
         return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings)]
 
-    def calls_a_minute(self, script: Listed) -> int | None:
+    def calls_a_minute(self, script: ScriptEntry) -> int | None:
         """Of one caller who is not the owner; None when unlimited."""
         limit = self.rate_per_caller if script.rate_limit is None else script.rate_limit
         return limit or None
@@ -55,7 +55,7 @@ class Listing:
         broken = [{"file": script.path, **_fault(script)} for script in self.broken]
         return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": self.all_warnings}
 
-    def _script_as_json(self, script: Listed) -> dict[str, object]:
+    def _script_as_json(self, script: ScriptEntry) -> dict[str, object]:
         return {
             "name": script.name,
             "description": script.description,
@@ -67,14 +67,14 @@ class Listing:
         }
 
 
-def listing(peer: Peer) -> Listing:
+def listing(peer: Peer) -> ScriptListing:
     """What there is to show of `peer`."""
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
-    return Listing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)
+    return ScriptListing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)
 
 
-def print_list(listed: Listing) -> None:
+def print_list(listed: ScriptListing) -> None:
     """A table on a terminal, aligned lines elsewhere."""
     rows = [_row(listed, script) for script in listed.scripts]
     if rows:
@@ -87,7 +87,7 @@ def print_list(listed: Listing) -> None:
         output.warn('scripts are switched off here, none answers: set "enabled": true in the section "lua" of goop.json')
 
 
-def print_findings(listed: Listing) -> None:
+def print_findings(listed: ScriptListing) -> None:
     """Each mistake as `file:line: message` on stdout, and how many there are on stderr."""
     for script in listed.broken:
         assert script.fault is not None
@@ -101,24 +101,24 @@ def print_findings(listed: Listing) -> None:
     )
 
 
-def _row(listed: Listing, script: Listed) -> tuple[str, str, str, str]:
+def _row(listed: ScriptListing, script: ScriptEntry) -> tuple[str, str, str, str]:
     calls = listed.calls_a_minute(script)
     name = f"!{script.name}" if script.kind == "command" else script.name
     return name, _state(script), "unlimited" if calls is None else str(calls), output.one_line(script.description)
 
 
-def _state(script: Listed) -> str:
+def _state(script: ScriptEntry) -> str:
     if script.fault is None:
         return "ok"
     return "broken" if script.fault.line is None else f"broken at line {script.fault.line}"
 
 
-def _fault(script: Listed) -> dict[str, object]:
+def _fault(script: ScriptEntry) -> dict[str, object]:
     assert script.fault is not None
     return {"line": script.fault.line, "message": script.fault.message}
 
 
-def _place(script: Listed) -> str:
+def _place(script: ScriptEntry) -> str:
     line = script.fault.line if script.fault else None
     return script.path if line is None else f"{script.path}:{line}"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from goop2.cli import output
-from goop2.cli.errors import Fault
+from goop2.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from goop2.config import Settings
@@ -57,8 +57,8 @@ def descriptor_limit() -> int:
 
 
 async def own(folder: Path, *, passing: bool = False) -> ExitStack:
-    """The folder's lock (lock.py), waited for while a command has it. Raises `FolderLocked`."""
-    from goop2.folder.lock import FolderLocked, locked
+    """The folder's lock (lock.py), waited for while a command has it. Raises `FolderLockedError`."""
+    from goop2.folder.lock import FolderLockedError, locked
 
     ends = time.monotonic() + COMMAND_SECONDS
     while True:
@@ -66,7 +66,7 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
             with ExitStack() as stack:
                 stack.enter_context(locked(folder, passing=passing))
                 return stack.pop_all()
-        except FolderLocked as held:
+        except FolderLockedError as held:
             if not held.passing or time.monotonic() > ends:
                 raise
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -116,9 +116,9 @@ def settings_of(folder: Path) -> Settings:
 
 
 def require_lua(folder: Path) -> None:
-    """Raises `Fault` when the owner has not switched scripts on."""
+    """Raises `CommandError` when the owner has not switched scripts on."""
     if not settings_of(folder).lua.enabled:
-        raise Fault(f'scripts are switched off here: set "enabled": true in the section "lua" of {folder / "goop.json"}')
+        raise CommandError(f'scripts are switched off here: set "enabled": true in the section "lua" of {folder / "goop.json"}')
 
 
 def caller(peer: Peer, stranger: str | None) -> Caller:

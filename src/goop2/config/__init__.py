@@ -7,7 +7,19 @@ docs.py the same declarations as docs/settings.md
 """
 
 from goop2.config.loading import Loaded, SettingsError, load
-from goop2.config.settings import Listen, Lua, P2p, Presence, Profile, Settings, Viewer
+from goop2.config.settings import ListenSettings, Lua, P2p, PresenceSettings, Profile, Settings, Viewer
 from goop2.config.types import Address
 
-__all__ = ["Address", "Listen", "Loaded", "Lua", "P2p", "Presence", "Profile", "Settings", "SettingsError", "Viewer", "load"]
+__all__ = [
+    "Address",
+    "ListenSettings",
+    "Loaded",
+    "Lua",
+    "P2p",
+    "PresenceSettings",
+    "Profile",
+    "Settings",
+    "SettingsError",
+    "Viewer",
+    "load",
+]

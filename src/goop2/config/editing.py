@@ -24,16 +24,16 @@ from goop2.folder.regular_files import read_regular
 BACKUP = "goop.json.bak"
 
 
-class Changed(Exception):
+class SettingsConflictError(Exception):
     """goop.json is not the one that was shown: somebody saved it meanwhile."""
 
 
-class UnknownSetting(Exception):
+class UnknownSettingError(Exception):
     """There is no setting of this name; its text is the name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class SettingsView:
     """What goop.json says now."""
 
     values: dict[str, object]
@@ -42,7 +42,7 @@ class Shown:
     """Digest of the file, to be given back with a save."""
 
 
-def show(folder: Path) -> Shown:
+def show(folder: Path) -> SettingsView:
     """The settings goop.json of `folder` sets. Raises `SettingsError`."""
     content, document = read_document(folder)
     values = {}
@@ -50,18 +50,18 @@ def show(folder: Path) -> Shown:
         section = document.get(setting.section)
         if isinstance(section, dict) and setting.key in section:
             values[setting.path] = section[setting.key]
-    return Shown(values, _version(content))
+    return SettingsView(values, _version(content))
 
 
-def save(folder: Path, changes: Mapping[str, object], version: str, environment: Mapping[str, str]) -> Shown:
+def save(folder: Path, changes: Mapping[str, object], version: str, environment: Mapping[str, str]) -> SettingsView:
     """Write `changes` (path → value as in JSON, None takes the key out, so that the default holds) into goop.json.
 
-    Raises `SettingsError` with a sentence when a value is not allowed, `Changed` when the file is not the one of `version`,
-    and `UnknownSetting`; nothing is written then.
+    Raises `SettingsError` with a sentence when a value is not allowed, `SettingsConflictError` when the file is not the one of `version`,
+    and `UnknownSettingError`; nothing is written then.
     """
     content, document = read_document(folder)
     if _version(content) != version:
-        raise Changed
+        raise SettingsConflictError
     changed = _with(document, changes)
     check(folder, changed, environment)
     replace_document(folder, content, changed)
@@ -69,12 +69,13 @@ def save(folder: Path, changes: Mapping[str, object], version: str, environment:
 
 
 def replace_document(folder: Path, before: bytes, document: Mapping[str, object], mode: int | None = None) -> None:
-    """Put `document` where `before` stands in goop.json of `folder`, with its rights or `mode`. Raises `SettingsError`, `Changed`."""
+    """Put `document` where `before` stands in goop.json of `folder`, with its rights or `mode`. Raises `SettingsError`,
+    `SettingsConflictError`."""
     file = Path(os.path.realpath(folder / FILE))
     text = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
     try:
         if read_regular(file, None, FILE_MAX_BYTES) != before:
-            raise Changed
+            raise SettingsConflictError
         rights = file.stat().st_mode & 0o777 if mode is None else mode
         _replace(file.with_name(BACKUP), before, rights)
         _replace(file, text, rights)
@@ -87,7 +88,7 @@ def _with(document: Mapping[str, object], changes: Mapping[str, object]) -> dict
     known = {setting.path: setting for setting in declared()}
     for path, value in changes.items():
         if path not in known:
-            raise UnknownSetting(path)
+            raise UnknownSettingError(path)
         setting = known[path]
         section = changed.get(setting.section)
         if not isinstance(section, dict):

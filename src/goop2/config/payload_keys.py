@@ -46,7 +46,7 @@ def load(folder: Path) -> PayloadKeys | None:
 def make(folder: Path) -> tuple[PayloadKeys, bool]:
     """The pair of the peer in `folder`, made when there is none, and whether it was. goop.json is then for its owner's eyes alone.
 
-    Raises `SettingsError`, and `Changed` when somebody saves goop.json at the same moment.
+    Raises `SettingsError`, and `SettingsConflictError` when somebody saves goop.json at the same moment.
     """
     content, document = read_document(folder)
     known = _pair(folder / FILE, _section(document))

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from goop2.config.types import Address, Kind, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
+from goop2.config.types import Address, SettingType, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ WORKERS_PER_CORE = 4
 WORKERS_BY_DEFAULT_AT_MOST = 32
 
 
-def setting(kind: Kind[T], default: T | Callable[[], T], doc: str, shown_default: str = "") -> T:
+def setting(kind: SettingType[T], default: T | Callable[[], T], doc: str, shown_default: str = "") -> T:
     """A dataclass field that carries its own declaration; `shown_default` says in words what a computed default is."""
     metadata = {"kind": kind, "doc": doc, "shown_default": shown_default}
     if callable(default):
@@ -117,7 +117,7 @@ class P2p:
 
 
 @dataclass(frozen=True, slots=True)
-class Presence:
+class PresenceSettings:
     """Finding peers beyond the local network."""
 
     rendezvous_wan: str = setting(web_address(), "", "A rendezvous server. Empty: none.")
@@ -127,7 +127,7 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
+class ListenSettings:
     """Listening together."""
 
     media_dirs: tuple[str, ...] = setting(
@@ -167,8 +167,8 @@ class Settings:
     profile: Profile = Profile()
     viewer: Viewer = Viewer()
     p2p: P2p = P2p()
-    presence: Presence = Presence()
-    listen: Listen = Listen()
+    presence: PresenceSettings = PresenceSettings()
+    listen: ListenSettings = ListenSettings()
     storage: Storage = Storage()
 
     def script_dir(self, folder: Path) -> Path:
@@ -188,7 +188,7 @@ class Setting:
 
     section: str
     key: str
-    kind: Kind[object]
+    kind: SettingType[object]
     doc: str
     shown_default: str
 
@@ -216,7 +216,7 @@ def declared() -> tuple[Setting, ...]:
         Setting(
             section,
             field.name,
-            cast("Kind[object]", field.metadata["kind"]),
+            cast("SettingType[object]", field.metadata["kind"]),
             str(field.metadata["doc"]),
             str(field.metadata["shown_default"]) or _shown(field.default),
         )

@@ -26,7 +26,7 @@ class NotAllowedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class SettingType(Generic[T]):
     """One kind of value."""
 
     allowed: str
@@ -52,7 +52,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def boolean() -> Kind[bool]:
+def boolean() -> SettingType[bool]:
     """true or false; 1, 0, yes, no, on, off as well in the environment."""
 
     def parse(value: object) -> bool:
@@ -60,10 +60,10 @@ def boolean() -> Kind[bool]:
             return value
         raise NotAllowedError
 
-    return Kind("true or false", parse, lambda text: WORDS_FOR_BOOLEAN.get(text.strip().lower(), text))
+    return SettingType("true or false", parse, lambda text: WORDS_FOR_BOOLEAN.get(text.strip().lower(), text))
 
 
-def number(low: float, high: float) -> Kind[float]:
+def number(low: float, high: float) -> SettingType[float]:
     """A number within bounds, both included."""
 
     def parse(value: object) -> float:
@@ -72,10 +72,10 @@ def number(low: float, high: float) -> Kind[float]:
             return float(value)
         raise NotAllowedError
 
-    return Kind(f"a number from {low:g} to {high:g}", parse, _json_or_text)
+    return SettingType(f"a number from {low:g} to {high:g}", parse, _json_or_text)
 
 
-def whole(low: int, high: int | None = None) -> Kind[int]:
+def whole(low: int, high: int | None = None) -> SettingType[int]:
     """A number without a fraction, within bounds, both included; no upper one when `high` is None."""
 
     def parse(value: object) -> int:
@@ -89,10 +89,10 @@ def whole(low: int, high: int | None = None) -> Kind[int]:
             return whole_value
         raise NotAllowedError
 
-    return Kind(f"a whole number from {low}" + ("" if high is None else f" to {high}"), parse, _json_or_text)
+    return SettingType(f"a whole number from {low}" + ("" if high is None else f" to {high}"), parse, _json_or_text)
 
 
-def line() -> Kind[str]:
+def line() -> SettingType[str]:
     """Text on one line; labels and paths travel in protocols that end at a newline, or go to the system."""
 
     def parse(value: object) -> str:
@@ -100,10 +100,10 @@ def line() -> Kind[str]:
             return value
         raise NotAllowedError
 
-    return Kind("text on one line", parse, _as_it_is, empty_is_unset=True)
+    return SettingType("text on one line", parse, _as_it_is, empty_is_unset=True)
 
 
-def one_of(*values: str) -> Kind[str]:
+def one_of(*values: str) -> SettingType[str]:
     """One of a few words."""
 
     def parse(value: object) -> str:
@@ -111,10 +111,10 @@ def one_of(*values: str) -> Kind[str]:
             return value
         raise NotAllowedError
 
-    return Kind(" or ".join(values), parse, _as_it_is)
+    return SettingType(" or ".join(values), parse, _as_it_is)
 
 
-def web_address() -> Kind[str]:
+def web_address() -> SettingType[str]:
     """An http:// or https:// URL."""
 
     def parse(value: object) -> str:
@@ -123,10 +123,10 @@ def web_address() -> Kind[str]:
             return text
         raise NotAllowedError
 
-    return Kind("an http:// or https:// URL", parse, _as_it_is, empty_is_unset=True)
+    return SettingType("an http:// or https:// URL", parse, _as_it_is, empty_is_unset=True)
 
 
-def address(lowest_port: int, default_host: str | None = None) -> Kind[Address]:
+def address(lowest_port: int, default_host: str | None = None) -> SettingType[Address]:
     """`host:port`, an IPv6 host in brackets; `:port` alone where a host is given to stand for it."""
 
     def parse(value: object) -> Address:
@@ -136,10 +136,10 @@ def address(lowest_port: int, default_host: str | None = None) -> Kind[Address]:
             return Address(host, int(match["port"]))
         raise NotAllowedError
 
-    return Kind(f"host:port with a port from {lowest_port} to {HIGHEST_PORT}", parse, _as_it_is, empty_is_unset=True)
+    return SettingType(f"host:port with a port from {lowest_port} to {HIGHEST_PORT}", parse, _as_it_is, empty_is_unset=True)
 
 
-def list_of(kind: Kind[T], allowed: str) -> Kind[tuple[T, ...]]:
+def list_of(kind: SettingType[T], allowed: str) -> SettingType[tuple[T, ...]]:
     """A list of one kind; in the environment JSON, or parts between commas. `allowed` names it in the plural."""
 
     def parse(value: object) -> tuple[T, ...]:
@@ -147,10 +147,10 @@ def list_of(kind: Kind[T], allowed: str) -> Kind[tuple[T, ...]]:
             return tuple(kind.parse(item) for item in value)
         raise NotAllowedError
 
-    return Kind(f"a list of {allowed}", parse, _list_from_text)
+    return SettingType(f"a list of {allowed}", parse, _list_from_text)
 
 
-def boolean_or_list_of(kind: Kind[T], allowed: str) -> Kind[bool | tuple[T, ...]]:
+def boolean_or_list_of(kind: SettingType[T], allowed: str) -> SettingType[bool | tuple[T, ...]]:
     """true, false, or a list of those for whom it is true. `allowed` names them in the plural."""
     switch, several = boolean(), list_of(kind, allowed)
 
@@ -161,7 +161,7 @@ def boolean_or_list_of(kind: Kind[T], allowed: str) -> Kind[bool | tuple[T, ...]
         word = switch.from_text(text)
         return word if isinstance(word, bool) else several.from_text(text)
 
-    return Kind(f"true, false, or {several.allowed}", parse, from_text, control="switch or list")
+    return SettingType(f"true, false, or {several.allowed}", parse, from_text, control="switch or list")
 
 
 def _as_it_is(text: str) -> object:

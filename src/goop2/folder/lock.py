@@ -19,7 +19,7 @@ _COMMAND: Final = "command"
 _HOLDER_MAX_BYTES: Final = 40
 
 
-class FolderLocked(Exception):
+class FolderLockedError(Exception):
     """A peer runs in that folder already, or the lock cannot be had; the message says which, in one sentence."""
 
     def __init__(self, message: str, *, passing: bool = False, held: bool = True) -> None:
@@ -32,7 +32,7 @@ class FolderLocked(Exception):
 
 @contextmanager
 def locked(folder: Path, *, passing: bool = False) -> Iterator[None]:
-    """Hold the lock of the peer folder `folder`. Raises `FolderLocked` at once when another process holds it.
+    """Hold the lock of the peer folder `folder`. Raises `FolderLockedError` at once when another process holds it.
 
     `passing`: for as long as a command takes.
     """
@@ -42,10 +42,10 @@ def locked(folder: Path, *, passing: bool = False) -> Iterator[None]:
         # Never unlinked: whoever waited for the old file's lock would hold one nobody else sees.
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
-        raise FolderLocked(f"{file} cannot be made ({error.strerror}): a running peer marks its folder there", held=False) from None
+        raise FolderLockedError(f"{file} cannot be made ({error.strerror}): a running peer marks its folder there", held=False) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FolderLocked(f"{file} is not a regular file: move it away, a running peer marks its folder there", held=False)
+            raise FolderLockedError(f"{file} is not a regular file: move it away, a running peer marks its folder there", held=False)
         _lock(folder, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}{f' {_COMMAND}' if passing else ''}\n".encode(), 0)
@@ -61,7 +61,9 @@ def _lock(folder: Path, descriptor: int) -> None:
         holder, _, kind = os.pread(descriptor, _HOLDER_MAX_BYTES, 0).decode("ascii", "replace").strip().partition(" ")
         known = f" (process {holder})" if holder.isdigit() else ""
         if kind == _COMMAND:
-            raise FolderLocked(f"a command is at work in {folder}{known}: try again when it has ended", passing=True) from None
-        raise FolderLocked(f"a peer runs in {folder} already{known}: end it first, or use another folder") from None
+            raise FolderLockedError(f"a command is at work in {folder}{known}: try again when it has ended", passing=True) from None
+        raise FolderLockedError(f"a peer runs in {folder} already{known}: end it first, or use another folder") from None
     except OSError as error:
-        raise FolderLocked(f"{folder / FILE} cannot be locked ({error.strerror}): is the folder on a network drive?", held=False) from None
+        raise FolderLockedError(
+            f"{folder / FILE} cannot be locked ({error.strerror}): is the folder on a network drive?", held=False
+        ) from None

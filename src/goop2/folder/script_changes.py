@@ -32,16 +32,16 @@ NEW: Final[dict[Kind, str]] = {
 """What a new script begins with."""
 
 
-class NotChanged(Exception):
+class ScriptChangeError(Exception):
     """Nothing was changed; why, in a sentence."""
 
 
-class Overtaken(NotChanged):
+class ScriptConflictError(ScriptChangeError):
     """The file is not as it was read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ScriptText:
     """A script's file as it is now."""
 
     text: str
@@ -58,56 +58,56 @@ class ScriptFiles:
         self._homes = homes
         self._script_dir = folder / script_dir
 
-    def read(self, kind: Kind, name: str) -> Text:
-        """The file of a script. Raises `NotChanged` when there is none."""
+    def read(self, kind: Kind, name: str) -> ScriptText:
+        """The file of a script. Raises `ScriptChangeError` when there is none."""
         file = self._file(kind, name)
         try:
             content = _read(file, self._script_dir)
         except FileNotFoundError:
-            raise NotChanged(f"there is no script {name} any more") from None
+            raise ScriptChangeError(f"there is no script {name} any more") from None
         except OSError as error:
-            raise NotChanged(f"{file.name} cannot be read: {error.strerror}") from None
+            raise ScriptChangeError(f"{file.name} cannot be read: {error.strerror}") from None
         return _text(content)
 
-    def save(self, kind: Kind, name: str, text: str, version: str) -> Text:
-        """Put `text` in the place of what was read as `version`. Raises `Overtaken` when it is something else by now."""
+    def save(self, kind: Kind, name: str, text: str, version: str) -> ScriptText:
+        """Put `text` in the place of what was read as `version`. Raises `ScriptConflictError` when it is something else by now."""
         if self.read(kind, name).version != version:
-            raise Overtaken(f"{name} was changed meanwhile, by an editor or another tab")
+            raise ScriptConflictError(f"{name} was changed meanwhile, by an editor or another tab")
         return self._write(self._file(kind, name), text)
 
-    def create(self, kind: Kind, name: str, text: str = "") -> Text:
-        """A new script. Raises `NotChanged` when there is one of that name."""
+    def create(self, kind: Kind, name: str, text: str = "") -> ScriptText:
+        """A new script. Raises `ScriptChangeError` when there is one of that name."""
         file = self._file(kind, name)
         self._real_folder(file.parent, make=True)
         if self._taken(file):
-            raise NotChanged(f"there is a {kind} {name} already")
+            raise ScriptChangeError(f"there is a {kind} {name} already")
         return self._write(file, text or NEW[kind])
 
     def rename(self, kind: Kind, name: str, new_name: str) -> None:
-        """Give a script another name. Raises `NotChanged`."""
+        """Give a script another name. Raises `ScriptChangeError`."""
         file, target = self._file(kind, name), self._file(kind, new_name)
         self._real_folder(file.parent)
         try:
             os.link(file, target, follow_symlinks=False)  # unlike a rename it takes nobody's place
             file.unlink()
         except FileExistsError:
-            raise NotChanged(f"there is a {kind} {new_name} already") from None
+            raise ScriptChangeError(f"there is a {kind} {new_name} already") from None
         except OSError as error:
-            raise NotChanged(f"{name} cannot be renamed: {error.strerror}") from None
+            raise ScriptChangeError(f"{name} cannot be renamed: {error.strerror}") from None
 
     def delete(self, kind: Kind, name: str, version: str) -> None:
-        """Remove a script that is as it was read. Raises `NotChanged`."""
+        """Remove a script that is as it was read. Raises `ScriptChangeError`."""
         if self.read(kind, name).version != version:
-            raise Overtaken(f"{name} was changed meanwhile, by an editor or another tab")
+            raise ScriptConflictError(f"{name} was changed meanwhile, by an editor or another tab")
         file = self._file(kind, name)
         try:
             file.unlink()
         except OSError as error:
-            raise NotChanged(f"{name} cannot be removed: {error.strerror}") from None
+            raise ScriptChangeError(f"{name} cannot be removed: {error.strerror}") from None
 
     def _file(self, kind: Kind, name: str) -> Path:
         if not NAME.match(name):
-            raise NotChanged("a script's name is 1 to 64 letters, digits, - and _")
+            raise ScriptChangeError("a script's name is 1 to 64 letters, digits, - and _")
         folder = self._script_dir / FUNCTIONS if kind == "function" else self._script_dir
         file = folder / f"{name}{SUFFIX}"
         if kind == "command" and not file.exists():  # commands are known in lower case, whatever their file is called
@@ -119,20 +119,20 @@ class ScriptFiles:
         return os.path.lexists(file)
 
     def _real_folder(self, folder: Path, *, make: bool = False) -> None:
-        """Raises `NotChanged` unless its real path lies in the peer's folder."""
+        """Raises `ScriptChangeError` unless its real path lies in the peer's folder."""
         try:
             if make:
                 folder.mkdir(parents=True, exist_ok=True)
             real = folder.resolve(strict=True)
         except OSError as error:
-            raise NotChanged(f"the script folder cannot be used: {error.strerror}") from None
+            raise ScriptChangeError(f"the script folder cannot be used: {error.strerror}") from None
         if not any(real.is_relative_to(home) for home in self._homes(self._folder)):
-            raise NotChanged("the script folder leads out of the peer's folder, so nothing is written there")
+            raise ScriptChangeError("the script folder leads out of the peer's folder, so nothing is written there")
 
-    def _write(self, file: Path, text: str) -> Text:
+    def _write(self, file: Path, text: str) -> ScriptText:
         content = text.encode()
         if len(content) > TEXT_MAX_BYTES:
-            raise NotChanged(f"the script is {len(content)} bytes, the most is {TEXT_MAX_BYTES}")
+            raise ScriptChangeError(f"the script is {len(content)} bytes, the most is {TEXT_MAX_BYTES}")
         self._real_folder(file.parent)
         temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")  # the catalog leaves such names alone
         try:
@@ -144,7 +144,7 @@ class ScriptFiles:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise NotChanged(f"{file.name} cannot be written: {error.strerror}") from None
+            raise ScriptChangeError(f"{file.name} cannot be written: {error.strerror}") from None
         return _text(content)
 
 
@@ -152,11 +152,11 @@ def _read(file: Path, within: Path) -> bytes:
     try:
         return read_regular(file, within, TEXT_MAX_BYTES)
     except FileRefusedError as error:
-        raise NotChanged(f"{file.name} cannot be edited here: {error.strerror}") from None
+        raise ScriptChangeError(f"{file.name} cannot be edited here: {error.strerror}") from None
 
 
-def _text(content: bytes) -> Text:
+def _text(content: bytes) -> ScriptText:
     try:
-        return Text(content.decode("utf-8-sig"), hashlib.blake2b(content, digest_size=16).hexdigest())
+        return ScriptText(content.decode("utf-8-sig"), hashlib.blake2b(content, digest_size=16).hexdigest())
     except UnicodeDecodeError:
-        raise NotChanged("the file is not UTF-8: mend it with another editor") from None
+        raise ScriptChangeError("the file is not UTF-8: mend it with another editor") from None

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from goop2.folder.site_files import NotServed, SiteFiles, Walk, components
+from goop2.folder.site_files import FileNotServedError, SiteFiles, Walk, components
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE: Final = 0o644
@@ -23,25 +23,25 @@ _OF_THE_DISK: Final = frozenset(
 )
 
 
-class NotChanged(Exception):
+class SiteChangeError(Exception):
     """Nothing was changed; the message says why, in one sentence."""
 
 
-class CannotWrite(NotChanged):
+class SiteWriteError(SiteChangeError):
     """The disk does not let it be: full, or only to be read. Nobody who asks is at fault."""
 
 
-class NotThere(NotChanged):
+class SiteFileMissingError(SiteChangeError):
     """There is no such file."""
 
 
 def write(files: SiteFiles, path: str, content: bytes) -> None:
-    """Put `content` at `path`, making folders as needed. Raises `NotChanged`."""
+    """Put `content` at `path`, making folders as needed. Raises `SiteChangeError`."""
 
     def put(folder: int, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise NotServed(name)
+                raise FileNotServedError(name)
         # The name begins with a dot, so nobody is served half a file.
         temporary = f".{secrets.token_hex(8)}.part"
         descriptor = os.open(temporary, _NEW, _MODE, dir_fd=folder)
@@ -57,11 +57,11 @@ def write(files: SiteFiles, path: str, content: bytes) -> None:
 
 
 def remove(files: SiteFiles, path: str) -> None:
-    """Remove the file at `path`. Raises `NotChanged`."""
+    """Remove the file at `path`. Raises `SiteChangeError`."""
 
     def unlink(folder: int, name: str) -> None:
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise NotServed(name)
+            raise FileNotServedError(name)
         os.unlink(name, dir_fd=folder)
 
     _in_its_folder(files, path, unlink, make=False)
@@ -71,7 +71,7 @@ def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], Non
     try:
         *folders, name = components(path.removeprefix("/"))
         if any(each.startswith(".") for each in (*folders, name)):  # known before a folder is made on the way there
-            raise NotServed(path)
+            raise FileNotServedError(path)
         with contextlib.ExitStack() as stack:
             if make:
                 files.root.mkdir(exist_ok=True)
@@ -86,12 +86,14 @@ def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], Non
                     with contextlib.suppress(OSError):
                         os.rmdir(folder, dir_fd=parent)
                 raise
-    except NotServed:
-        raise NotChanged(f"{path!r} is no place for a file of the site: no scripts, no hidden names, nothing outside of it") from None
+    except FileNotServedError:
+        raise SiteChangeError(f"{path!r} is no place for a file of the site: no scripts, no hidden names, nothing outside of it") from None
     except FileNotFoundError:
-        raise NotThere(f"{path!r} is not there") from None
+        raise SiteFileMissingError(f"{path!r} is not there") from None
     except OSError as error:
-        raise (CannotWrite if error.errno in _OF_THE_DISK else NotChanged)(f"{path!r} cannot be changed ({error.strerror})") from None
+        raise (SiteWriteError if error.errno in _OF_THE_DISK else SiteChangeError)(
+            f"{path!r} cannot be changed ({error.strerror})"
+        ) from None
 
 
 def _enter(walk: Walk, folder: str, made: list[tuple[int, str]] | None) -> None:

@@ -67,11 +67,11 @@ _NOT_IN_NAMES: Final = re.compile(r"[\x00\ud800-\udfff]")
 _Hidden = frozenset[tuple[int, int]]
 
 
-class NotServed(Exception):
+class FileNotServedError(Exception):
     """There is no such file for anybody: absent, hidden, a script, or outside. Which of these is nobody's business."""
 
 
-class IsFolder(NotServed):
+class SiteFolderError(FileNotServedError):
     """It is a folder; with a `/` behind it its index.html would be meant."""
 
 
@@ -83,7 +83,7 @@ class UnreadableError(OSError):
         super().__init__(cause.errno or errno.EIO, f"it cannot be read now ({reason})", path)
 
 
-class TooLarge(Exception):
+class SiteFileTooLargeError(Exception):
     """The file is larger than whoever reads it accepts; the message says both numbers."""
 
 
@@ -104,7 +104,7 @@ class SiteFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SiteFileEntry:
     """A file as lists show it."""
 
     path: str
@@ -130,7 +130,7 @@ class SiteFiles:
     def open(self, path: str) -> SiteFile:
         """The file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there.
 
-        Raises `NotServed`, `IsFolder`, `UnreadableError`.
+        Raises `FileNotServedError`, `SiteFolderError`, `UnreadableError`.
         """
         relative = path.removeprefix("/")
         if not relative or relative.endswith("/"):
@@ -139,30 +139,31 @@ class SiteFiles:
             descriptor = Walk(self.root, self.hidden(), stack).to_file(components(relative))
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
-                raise IsFolder(relative)
+                raise SiteFolderError(relative)
             if not stat.S_ISREG(status.st_mode) or self._is_secret(status):
-                raise NotServed(relative)
+                raise FileNotServedError(relative)
             # A duplicate: the walk closes its own.
             return SiteFile(relative, cast("BinaryIO", os.fdopen(os.dup(descriptor), "rb", buffering=0)), status)
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """The content at `path`. Raises `NotServed`, `IsFolder`, `UnreadableError`, and `TooLarge` beyond `max_bytes`."""
+        """The content at `path`. Raises `FileNotServedError`, `SiteFolderError`, `UnreadableError`, and `SiteFileTooLargeError` beyond
+        `max_bytes`."""
         with self.open(path) as file, self._told_apart(file.path):
             # Read, not asked: a file can grow after its size was taken.
             content = bytearray()
             while piece := file.content.read(max_bytes + 1 - len(content)):
                 content += piece
         if len(content) > max_bytes:
-            raise TooLarge(f"{file.path} is {max(file.status.st_size, len(content))} bytes; the most is {max_bytes}")
+            raise SiteFileTooLargeError(f"{file.path} is {max(file.status.st_size, len(content))} bytes; the most is {max_bytes}")
         return bytes(content)
 
-    def listing(self) -> list[Listed]:
+    def listing(self) -> list[SiteFileEntry]:
         """Every file `open` gives, by path, without those behind links to folders. At most LISTED_MAX.
 
         Raises `UnreadableError` where the whole site cannot be listed; a file or a folder that cannot be read on its own is left out.
         """
-        found: list[Listed] = []
-        with contextlib.suppress(NotServed), self._told_apart(SITE):
+        found: list[SiteFileEntry] = []
+        with contextlib.suppress(FileNotServedError), self._told_apart(SITE):
             root = os.open(self.root, _ROOT)
             try:
                 self._list(root, "", found, self.hidden(), 0)
@@ -170,7 +171,7 @@ class SiteFiles:
                 os.close(root)
         return sorted(found, key=lambda listed: listed.path)
 
-    def _list(self, folder: int, prefix: str, found: list[Listed], hidden: _Hidden, depth: int) -> None:
+    def _list(self, folder: int, prefix: str, found: list[SiteFileEntry], hidden: _Hidden, depth: int) -> None:
         if _identity(os.fstat(folder)) in hidden or depth > DEPTH_MAX:
             return
         for name in sorted(os.listdir(folder)):
@@ -178,7 +179,7 @@ class SiteFiles:
                 continue
             try:
                 self._list_one(folder, name, prefix + name, found, hidden, depth)
-            except NotServed:
+            except FileNotServedError:
                 continue
             except OSError as error:
                 if error.errno in _SHORTAGES:
@@ -186,7 +187,7 @@ class SiteFiles:
                 if error.errno not in ABSENT:
                     self._tell(prefix + name, error)
 
-    def _list_one(self, folder: int, name: str, path: str, found: list[Listed], hidden: _Hidden, depth: int) -> None:
+    def _list_one(self, folder: int, name: str, path: str, found: list[SiteFileEntry], hidden: _Hidden, depth: int) -> None:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
             inner = os.open(name, _FOLDER, dir_fd=folder)
@@ -222,7 +223,8 @@ class SiteFiles:
 
     @contextlib.contextmanager
     def _told_apart(self, path: str) -> Iterator[None]:
-        """Raise `NotServed` where the system says that nothing is there, and `UnreadableError` for what else it says; the owner is told."""
+        """Raise `FileNotServedError` where the system says that nothing is there, and `UnreadableError` for what else it says; the owner
+        is told."""
         try:
             with _absent_as_not_served(path):
                 yield
@@ -240,7 +242,7 @@ class SiteFiles:
 
 
 class Walk:
-    """One path on its way: the folders behind it, open, and how many links it has followed. Raises `NotServed` and OSError."""
+    """One path on its way: the folders behind it, open, and how many links it has followed. Raises `FileNotServedError` and OSError."""
 
     def __init__(self, root: Path, hidden: _Hidden, stack: contextlib.ExitStack) -> None:
         self._root = root
@@ -260,7 +262,7 @@ class Walk:
                 self._leave()
                 continue
             if name.startswith("."):
-                raise NotServed(name)
+                raise FileNotServedError(name)
             step = self._step(name, _FOLDER if ahead else _FILE)
             if isinstance(step, str):
                 ahead += self._link(step)[::-1]
@@ -275,7 +277,7 @@ class Walk:
         """Go into the folder `name` of where we are; gives its descriptor."""
         descriptor = self.to_file([name])
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise NotServed(name)
+            raise FileNotServedError(name)
         if descriptor != self._folders[-1]:
             self._folders.append(descriptor)
         return descriptor
@@ -299,7 +301,7 @@ class Walk:
         """What is left to walk after a link to `target`; an absolute one begins at the site again."""
         self._links += 1
         if self._links > LINKS_MAX:
-            raise NotServed(target)
+            raise FileNotServedError(target)
         if target.startswith("/"):
             target = self._inside(target)
             del self._folders[1:]
@@ -309,11 +311,11 @@ class Walk:
         for root in (str(self._root.absolute()), os.path.realpath(self._root)):
             if target.startswith(f"{root}/"):
                 return target[len(root) :]
-        raise NotServed(target)
+        raise FileNotServedError(target)
 
     def _leave(self) -> None:
         if len(self._folders) == 1:
-            raise NotServed("..")
+            raise FileNotServedError("..")
         self._folders.pop()
 
     def _opened(self, name: str, flags: int, folder: int | None) -> int:
@@ -323,14 +325,14 @@ class Walk:
 
     def _check_folder(self, descriptor: int) -> None:
         if _identity(os.fstat(descriptor)) in self._hidden:
-            raise NotServed("the script folder")
+            raise FileNotServedError("the script folder")
 
 
 def components(path: str) -> list[str]:
-    """The names on a path that is asked for. Raises `NotServed` where one of them is not a name."""
+    """The names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
     parts = path.split("/")
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
-        raise NotServed(path)
+        raise FileNotServedError(path)
     return parts
 
 
@@ -369,7 +371,7 @@ def _absent_as_not_served(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         _raise_unless_absent(error)
-        raise NotServed(name) from None
+        raise FileNotServedError(name) from None
 
 
 @contextlib.contextmanager
@@ -384,5 +386,5 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _listed(path: str, status: os.stat_result) -> Listed:
-    return Listed(path, status.st_size, status.st_mtime_ns // 1_000_000)
+def _listed(path: str, status: os.stat_result) -> SiteFileEntry:
+    return SiteFileEntry(path, status.st_size, status.st_mtime_ns // 1_000_000)

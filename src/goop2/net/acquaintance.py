@@ -15,7 +15,7 @@ from goop2.net.limits import KEPT_IDLE_SECONDS, QUESTIONS_AT_ONCE
 from goop2.net.stream import Stream
 
 
-class Acquaintance:
+class StreamPool:
     """One connection's."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import base58
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from goop2.net.faults import NotAnAddress
+from goop2.net.faults import AddressError
 
 EXAMPLE = "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…"
 CIRCUIT = "/p2p-circuit"
@@ -38,7 +38,7 @@ class PeerAddress:
 
 
 def parse(text: str) -> PeerAddress:
-    """Return the address in a text, `/ipfs/` in the place of `/p2p/` and a slash at the end included. Raises `NotAnAddress`."""
+    """Return the address in a text, `/ipfs/` in the place of `/p2p/` and a slash at the end included. Raises `AddressError`."""
     if len(text) > ADDRESS_MAX_CHARS:
         raise _no_address(text)
     transport, _, peer = _in_one_spelling(text).rpartition("/p2p/")
@@ -57,7 +57,7 @@ def parse(text: str) -> PeerAddress:
 def typed_id(text: str) -> str:
     """Return the id in a text, as people copy it: base58, alone or after `/p2p/` or `/ipfs/`, or base36 as the address bar shows it.
 
-    Raises `NotAnAddress`. What comes over the network is in base58, and is read by `peer_id`.
+    Raises `AddressError`. What comes over the network is in base58, and is read by `peer_id`.
     """
     bare = _in_one_spelling(text).removeprefix("/p2p/")
     if len(bare) == _BASE36_CHARS and bare[0] in "kK":
@@ -74,16 +74,16 @@ def _in_one_spelling(text: str) -> str:
 
 @lru_cache(_PEERS_REMEMBERED)
 def peer_id(text: str) -> ID:
-    """A peer's id in libp2p's form. Raises `NotAnAddress`."""
+    """A peer's id in libp2p's form. Raises `AddressError`."""
     try:
         found = ID.from_string(text)
         # An id that does not hold its key cannot be told from a typing mistake, and no peer of the network has one.
         if found.extract_public_key() is None:
             raise ValueError
     except Exception:
-        raise NotAnAddress(f"{text[:80]!r} is not a peer's id, such as 12D3Koo…") from None
+        raise AddressError(f"{text[:80]!r} is not a peer's id, such as 12D3Koo…") from None
     return found
 
 
-def _no_address(text: str) -> NotAnAddress:
-    return NotAnAddress(f"{text[:80]!r} is not the address of a peer; one looks like {EXAMPLE}")
+def _no_address(text: str) -> AddressError:
+    return AddressError(f"{text[:80]!r} is not the address of a peer; one looks like {EXAMPLE}")

@@ -11,16 +11,16 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from goop2.net.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, Limits
+from goop2.net.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, HostLimits
 
 _SECONDS_PER_MINUTE = 60.0
 
 
-class Refused(Exception):
+class AdmissionError(Exception):
     """The limit is reached; the message says which and its value."""
 
 
-class Meter:
+class TokenBucket:
     """So many units a minute and key, saved up to a minute's worth (a token bucket). A key that is full again is not kept."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
@@ -56,7 +56,7 @@ class Meter:
             del self._used[key]
 
 
-class Occupancy:
+class ConcurrencyLimit:
     """How many are open, in total and by key."""
 
     def __init__(self, what: str, total: int, per_key: int) -> None:
@@ -70,11 +70,11 @@ class Occupancy:
 
     @contextlib.contextmanager
     def one(self, key: str) -> Iterator[None]:
-        """Counts one while the block runs. Raises `Refused`."""
+        """Counts one while the block runs. Raises `AdmissionError`."""
         if len(self) >= self._total:
-            raise Refused(f"{self._total} {self._what} are open, the most there may be")
+            raise AdmissionError(f"{self._total} {self._what} are open, the most there may be")
         if self._open[key] >= self._per_key:
-            raise Refused(f"{key} has {self._per_key} {self._what} open, the most there may be")
+            raise AdmissionError(f"{key} has {self._per_key} {self._what} open, the most there may be")
         self._open[key] += 1
         try:
             yield
@@ -84,7 +84,7 @@ class Occupancy:
                 del self._open[key]
 
 
-class Connections(Occupancy):
+class Connections(ConcurrencyLimit):
     """Connections others make. When places run out, one whose handshake is not done gives way: the oldest of the network with most such."""
 
     def __init__(self, total: int, per_key: int) -> None:
@@ -95,7 +95,7 @@ class Connections(Occupancy):
     def handshake(self, key: str, end: Callable[[], object]) -> Iterator[Callable[[], object]]:
         """Count one while the block runs; gives what to call when its handshake is done. `end` must bring the block to its end.
 
-        Raises `Refused`.
+        Raises `AdmissionError`.
         """
         if self._open[key] >= self._per_key:
             self._end_one(key)
@@ -166,7 +166,7 @@ class Lingering:
             del self._open[key]
 
 
-class Memory:
+class ByteBudget:
     """Bytes held for strangers, all together."""
 
     def __init__(self, most: int) -> None:
@@ -187,32 +187,32 @@ class Memory:
 class Admission:
     """All limits of a host, together."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        self.memory = Memory(limits.buffered_bytes)
+    def __init__(self, limits: HostLimits, clock: Callable[[], float]) -> None:
+        self.memory = ByteBudget(limits.buffered_bytes)
         self._connections = Connections(limits.connections, limits.connections_per_address)
-        self._streams = Occupancy("streams", limits.streams, limits.streams_per_peer)
-        self._network_streams = Occupancy("streams", limits.streams, limits.streams_per_network)
+        self._streams = ConcurrencyLimit("streams", limits.streams, limits.streams_per_peer)
+        self._network_streams = ConcurrencyLimit("streams", limits.streams, limits.streams_per_network)
         self._lingering = Lingering(limits.streams, limits.streams_per_peer)
-        self._handshakes = Meter(limits.handshakes_per_minute_and_address, clock)
-        self._opened = Meter(limits.streams_per_minute_and_peer, clock)
-        self._received = Meter(limits.bytes_per_minute_and_peer, clock)
-        self._opened_by_network = Meter(limits.streams_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
-        self._received_by_network = Meter(limits.bytes_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
+        self._handshakes = TokenBucket(limits.handshakes_per_minute_and_address, clock)
+        self._opened = TokenBucket(limits.streams_per_minute_and_peer, clock)
+        self._received = TokenBucket(limits.bytes_per_minute_and_peer, clock)
+        self._opened_by_network = TokenBucket(limits.streams_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
+        self._received_by_network = TokenBucket(limits.bytes_per_minute_and_peer * PEERS_OF_A_NETWORK, clock)
 
     @contextlib.contextmanager
     def connection(self, address: str, end: Callable[[], object] | None = None) -> Iterator[Callable[[], object]]:
-        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `Refused`.
+        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `AdmissionError`.
 
         Gives what to call when the handshake is done. `end`, where it is given, ends one whose place another gets before.
         """
         with self._connections.one(address) if end is None else self._connections.handshake(address, end) as done:
             if not self._handshakes.take(address):
-                raise Refused(f"{address} connects too often")
+                raise AdmissionError(f"{address} connects too often")
             yield done or (lambda: None)
 
     @contextlib.contextmanager
     def stream(self, peer: str, network: str = "") -> Iterator[None]:
-        """A stream that `peer` opened, from before its protocol is known to its end. Raises `Refused`."""
+        """A stream that `peer` opened, from before its protocol is known to its end. Raises `AdmissionError`."""
         self.request(peer, network)
         with self._streams.one(peer), self._network_streams.one(network or peer):
             yield
@@ -222,11 +222,11 @@ class Admission:
         return self._lingering.one(peer, end)
 
     def request(self, peer: str, network: str = "") -> None:
-        """A request of `peer`, which comes from `network`, on a stream of its own or one that is kept. Raises `Refused`."""
+        """A request of `peer`, which comes from `network`, on a stream of its own or one that is kept. Raises `AdmissionError`."""
         if not self._opened.take(peer):
-            raise Refused(f"{peer} asks too often")
+            raise AdmissionError(f"{peer} asks too often")
         if network and not self._opened_by_network.take(network):
-            raise Refused(f"{network} asks too often")
+            raise AdmissionError(f"{network} asks too often")
 
     def received(self, peer: str, size: int, network: str = "") -> bool:
         """Whether `peer`, which comes from `network`, may have sent so many bytes unasked."""

@@ -17,9 +17,9 @@ from libp2p.network.swarm import Swarm
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net import negotiation
-from goop2.net.acquaintance import Acquaintance
+from goop2.net.acquaintance import StreamPool
 from goop2.net.address import peer_id
-from goop2.net.faults import Broken
+from goop2.net.faults import StreamBrokenError
 from goop2.net.guest import Guest
 from goop2.net.limits import NEGOTIATE_SECONDS, TIDY_SECONDS
 from goop2.net.muxer import MuxedStream, Muxer
@@ -30,25 +30,26 @@ Soon = Callable[[Coroutine[Any, Any, None]], object]
 """Runs a coroutine beside everything else."""
 
 
-class NoConnection(Exception):
+class NotConnectedError(Exception):
     """There is none to this peer any more."""
 
 
-class NoneSpoken(Exception):
+class NoProtocolSupportedError(Exception):
     """The other side speaks none of the protocols."""
 
 
-class Asking:
+class Requester:
     """What a swarm's connections are asked."""
 
     def __init__(self, guest: Guest, swarm: Swarm, soon: Soon) -> None:
         self._guest = guest
         self._swarm = swarm
         self._soon = soon
-        self._known: WeakKeyDictionary[Muxer, Acquaintance] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Muxer, StreamPool] = WeakKeyDictionary()
 
     async def open(self, peer: str, protocols: Sequence[str]) -> Stream:
-        """A stream on the first of these the peer speaks. Raises `NoConnection`, `NoneSpoken`, and what the muxer and the guest raise."""
+        """A stream on the first of these the peer speaks. Raises `NotConnectedError`, `NoProtocolSupportedError`, and what the muxer and
+        the guest raise."""
         muxer = self._muxer(peer)
         known = self._acquaintance(muxer)
         candidates = known.worth_asking(protocols)
@@ -62,7 +63,7 @@ class Asking:
             chosen = await self._guest.call(_choose, muxed, candidates)
             known.chose(candidates, chosen)
             if chosen is None:
-                raise NoneSpoken
+                raise NoProtocolSupportedError
         except BaseException:
             muxed.abandon()
             raise
@@ -80,7 +81,7 @@ class Asking:
             async with known.places:
                 idle = known.take(kept)
                 if idle is not None:
-                    with contextlib.suppress(_WentAway):
+                    with contextlib.suppress(_StreamGoneError):
                         return await _over_kept(known, idle, question, reader, seconds, used=True)
                 stream = await self.open(peer, (kept, protocol))
                 if stream.protocol == kept:
@@ -110,12 +111,12 @@ class Asking:
             muxer = connection.muxed_conn
             if isinstance(muxer, Muxer) and muxer.is_established:
                 return muxer
-        raise NoConnection
+        raise NotConnectedError
 
-    def _acquaintance(self, muxer: Muxer) -> Acquaintance:
+    def _acquaintance(self, muxer: Muxer) -> StreamPool:
         known = self._known.get(muxer)
         if known is None:
-            known = self._known[muxer] = Acquaintance()
+            known = self._known[muxer] = StreamPool()
         return known
 
 
@@ -124,12 +125,12 @@ async def _choose(muxed: MuxedStream, protocols: Sequence[str]) -> str | None:
         return await negotiation.choose(muxed, protocols)
 
 
-class _WentAway(Exception):
+class _StreamGoneError(Exception):
     """The other side had let go of a kept stream before it read the question, so that it can be asked again."""
 
 
 async def _over_kept(
-    known: Acquaintance, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False
+    known: StreamPool, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False
 ) -> bytes:
     try:
         await _put(stream, question, seconds, used=used)
@@ -144,13 +145,13 @@ async def _over_kept(
 
 
 async def _put(stream: Stream, question: bytes, seconds: float, *, used: bool) -> None:
-    """Raises `_WentAway` when a stream that was used before turns out to have ended, in order, between two questions."""
+    """Raises `_StreamGoneError` when a stream that was used before turns out to have ended, in order, between two questions."""
     try:
         await stream.write(question)
-    except Broken:
+    except StreamBrokenError:
         if not (used and stream.muxed.was_reset):
             raise
         # Not all of the line is sent: nobody has carried it out.
-        raise _WentAway from None
+        raise _StreamGoneError from None
     if used and await stream.over(seconds):
-        raise _WentAway
+        raise _StreamGoneError

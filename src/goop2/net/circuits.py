@@ -29,7 +29,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamError
 from multiaddr import Multiaddr
 
 from goop2.net.address import CIRCUIT, peer_id
-from goop2.net.admission import Admission, Refused
+from goop2.net.admission import Admission, AdmissionError
 from goop2.net.limits import (
     CIRCUITS_PER_RELAY,
     CLOSE_SECONDS,
@@ -40,9 +40,18 @@ from goop2.net.limits import (
     WRITE_SECONDS,
 )
 from goop2.protocols import circuit
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
-FAULTS: Final = (SwarmException, StreamFailure, StreamError, MuxedStreamError, RemoteFault, Refused, trio.TooSlowError, ValueError)
+FAULTS: Final = (
+    SwarmException,
+    StreamFailure,
+    StreamError,
+    MuxedStreamError,
+    RemoteProtocolError,
+    AdmissionError,
+    trio.TooSlowError,
+    ValueError,
+)
 """All in which an attempt may end that is nobody's bug here."""
 
 
@@ -95,7 +104,7 @@ class Circuits:
         if peer in (relay, self._host.get_id()) or relay == self._host.get_id():
             raise ValueError("nobody is reached through itself")
         if self._called[relay] >= CIRCUITS_PER_RELAY:
-            raise RemoteFault(f"{CIRCUITS_PER_RELAY} circuits through {relay} are open, the most there may be")
+            raise RemoteProtocolError(f"{CIRCUITS_PER_RELAY} circuits through {relay} are open, the most there may be")
         with contextlib.ExitStack() as place:
             self._called[relay] += 1
             place.callback(self._one_less, relay)
@@ -136,7 +145,7 @@ class Circuits:
             if str(relay) not in self._places:
                 await write(stream, circuit.take(circuit.PERMISSION_DENIED))
                 await stream.close_write()
-                raise Refused(f"{relay} brings a circuit, and gave us no place")
+                raise AdmissionError(f"{relay} brings a circuit, and gave us no place")
             # One relay is one address: those who come through it share what one may have.
             with self._admission.connection(f"{CIRCUIT}/{relay}"):
                 await write(stream, circuit.take())
@@ -191,7 +200,7 @@ async def asked(stream: NetStream, message: bytes) -> tuple[bytes, bytes]:
 
 
 async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
-    """A message and what came after it. Raises `RemoteFault` and the stream's errors; its time is the caller's affair."""
+    """A message and what came after it. Raises `RemoteProtocolError` and the stream's errors; its time is the caller's affair."""
     reader = circuit.MessageReader()
     while True:
         piece = await stream.read(READ_MAX_BYTES)

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 
-class NetworkFault(Exception):
+class NetworkError(Exception):
     """Something of the network failed; the message names the peer and what was tried."""
 
 
-class Unreachable(NetworkFault):
+class UnreachableError(NetworkError):
     """The peer cannot be reached now; later it may be."""
 
 
-class AnotherPeer(Unreachable):
+class WrongPeerError(UnreachableError):
     """At every address of the peer that answers is another one: the id is mistyped, or the address is somebody else's now."""
 
 
-class NotSpoken(NetworkFault):
+class ProtocolNotSupportedError(NetworkError):
     """The peer is there and does not speak the protocol."""
 
 
-class Broken(NetworkFault):
+class StreamBrokenError(NetworkError):
     """The stream ended before the exchange did: the peer reset it, went away, or was too slow. Asking again may help."""
 
 
-class Busy(NetworkFault):
+class PeerBusyError(NetworkError):
     """We have too much open with this peer already."""
 
 
-class PortTaken(NetworkFault):
+class PortInUseError(NetworkError):
     """The port of p2p.listen_port cannot be had; the message says what to do."""
 
 
-class NoMulticast(NetworkFault):
+class MulticastError(NetworkError):
     """This machine's network takes no multicast: peers near by are not found by themselves. Everything else works."""
 
 
-class NotAnAddress(NetworkFault):
+class AddressError(NetworkError):
     """What was given is no address of a peer; the message shows what one looks like."""

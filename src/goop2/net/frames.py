@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 DATA: Final = 0
 WINDOW: Final = 1
@@ -25,7 +25,7 @@ _HEADER: Final = struct.Struct("!BBHII")
 HEADER_BYTES: Final = _HEADER.size
 
 
-class Frame(NamedTuple):
+class MuxerFrame(NamedTuple):
     """A frame; `value` is the window's growth, the ping's number or why the other side goes, and `data` what it carries."""
 
     kind: int
@@ -40,7 +40,7 @@ def write(kind: int, flags: int, stream: int, value: int = 0, data: bytes = b"")
     return _HEADER.pack(_VERSION, kind, flags, stream, len(data) if kind == DATA else value) + data
 
 
-class FrameReader:
+class MuxerFrameReader:
     """Frames out of bytes that come in any pieces. `longest`: bytes a data frame may carry."""
 
     def __init__(self, longest: int) -> None:
@@ -49,8 +49,8 @@ class FrameReader:
         self._flags = self._stream = self._missing = 0
         """Of the data frame that is under way."""
 
-    def receive(self, data: bytes) -> list[Frame]:
-        """The frames that are whole, and what has come of the next. Raises `RemoteFault` for what is no frame."""
+    def receive(self, data: bytes) -> list[MuxerFrame]:
+        """The frames that are whole, and what has come of the next. Raises `RemoteProtocolError` for what is no frame."""
         buffer = self._buffer + data if self._buffer else data
         at, frames = 0, []
         while True:
@@ -68,19 +68,19 @@ class FrameReader:
                 if kind == DATA and value:
                     self._flags, self._stream, self._missing = flags, stream, value
                 else:
-                    frames.append(Frame(kind, flags, stream, value))
+                    frames.append(MuxerFrame(kind, flags, stream, value))
         self._buffer = buffer[at:]
         return frames
 
-    def _piece(self, data: bytes) -> Frame:
+    def _piece(self, data: bytes) -> MuxerFrame:
         """It begins the stream if it is the frame's first, and ends it if it is the last."""
         self._missing -= len(data)
         flags = self._flags if not self._missing else self._flags & ~(FIN | RST)
         self._flags &= ~(SYN | ACK)
-        return Frame(DATA, flags, self._stream, len(data), data)
+        return MuxerFrame(DATA, flags, self._stream, len(data), data)
 
     def _check(self, version: int, kind: int, value: int) -> None:
         if version != _VERSION or kind > GO_AWAY:
-            raise RemoteFault(f"there is no frame of version {version} and kind {kind}")
+            raise RemoteProtocolError(f"there is no frame of version {version} and kind {kind}")
         if kind == DATA and value > self._longest:
-            raise RemoteFault(f"a frame of {value} bytes; the longest there may be has {self._longest}")
+            raise RemoteProtocolError(f"a frame of {value} bytes; the longest there may be has {self._longest}")

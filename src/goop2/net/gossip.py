@@ -34,8 +34,8 @@ from libp2p.pubsub.pubsub_notifee import PubsubNotifee
 from libp2p.tools.anyio_service.context import background_trio_service
 
 from goop2.config.ticks import seconds_to_tick
-from goop2.net.admission import Meter
-from goop2.net.guest import Guest, GuestStopped
+from goop2.net.admission import TokenBucket
+from goop2.net.guest import Guest, GuestStoppedError
 from goop2.net.host import Host
 from goop2.net.limits import (
     AUTHOR_MESSAGES_PER_MINUTE,
@@ -82,7 +82,7 @@ class Gossip:
 
     async def publish(self, payload: bytes) -> None:
         """Say it to everybody who listens, signed. Does nothing while the service is not there."""
-        with contextlib.suppress(GuestStopped):
+        with contextlib.suppress(GuestStoppedError):
             await self._guest.call(self._publish, payload)
 
     def neighbours(self) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ async def open_gossip(guest: Guest, host: Host, topic: str, heard: Heard) -> Asy
     try:
         yield gossip
     finally:
-        with contextlib.suppress(GuestStopped):
+        with contextlib.suppress(GuestStoppedError):
             await guest.call(gossip._close)
 
 
@@ -231,9 +231,9 @@ class _Pubsub(Pubsub):
         )
         self.notifee: PubsubNotifee = next(each for each in network.notifees if each not in before)
         self._topic = topic
-        self._by_neighbour = Meter(NEIGHBOUR_MESSAGES_PER_MINUTE, time.monotonic)
-        self._by_author = Meter(AUTHOR_MESSAGES_PER_MINUTE, time.monotonic)
-        self._by_all = Meter(GOSSIP_MESSAGES_PER_MINUTE, time.monotonic)
+        self._by_neighbour = TokenBucket(NEIGHBOUR_MESSAGES_PER_MINUTE, time.monotonic)
+        self._by_author = TokenBucket(AUTHOR_MESSAGES_PER_MINUTE, time.monotonic)
+        self._by_all = TokenBucket(GOSSIP_MESSAGES_PER_MINUTE, time.monotonic)
         self._heard = heard
         self._listeners_changed = listeners_changed
         self._incoming: set[INetStream] = set()

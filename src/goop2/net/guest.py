@@ -6,7 +6,7 @@ touch the other's tasks where they stand. What crosses, and how:
     asyncio → trio   `await guest.call(function, *arguments)`; cancelling the caller cancels the trio task and waits for its end
     trio → asyncio   `await guest.host(function, *arguments)`; the same the other way round
     an exception     raised where it was called from, unchanged
-    trio fails       the body of `async with open_guest()` is cancelled and `GuestFailed` raised out of it
+    trio fails       the body of `async with open_guest()` is cancelled and `GuestFailedError` raised out of it
     asyncio ends     leaving the `async with` cancels every trio task and waits for the last
 
 It must know nothing of libp2p.
@@ -29,17 +29,17 @@ T = TypeVar("T")
 _Soon = Callable[[Callable[[], object]], None]
 
 
-class GuestFailed(Exception):
+class GuestFailedError(Exception):
     """The trio side ended by an error of its own, its cause; nothing of the network works any more."""
 
 
-class GuestStopped(Exception):
+class GuestStoppedError(Exception):
     """A call met the end of the trio side and was not finished; opening the network again helps."""
 
 
 @contextlib.asynccontextmanager
 async def open_guest() -> AsyncIterator[Guest]:
-    """trio on the running loop until the block is left; a thread has one at a time. Raises `GuestFailed` out of the block."""
+    """trio on the running loop until the block is left; a thread has one at a time. Raises `GuestFailedError` out of the block."""
     guest = Guest(asyncio.get_running_loop())
     owner = asyncio.current_task()
     assert owner is not None
@@ -49,7 +49,7 @@ async def open_guest() -> AsyncIterator[Guest]:
         if guest.failure is None or cancelled.args != (_FAILED,):
             raise
         owner.uncancel()
-        raise GuestFailed(f"the network did not start: {guest.failure!r}") from guest.failure
+        raise GuestFailedError(f"the network did not start: {guest.failure!r}") from guest.failure
     try:
         yield guest
     except asyncio.CancelledError as cancelled:
@@ -59,7 +59,7 @@ async def open_guest() -> AsyncIterator[Guest]:
     finally:
         await guest._stop()
     if guest.failure is not None:
-        raise GuestFailed(f"the network ended: {guest.failure!r}") from guest.failure
+        raise GuestFailedError(f"the network ended: {guest.failure!r}") from guest.failure
 
 
 _FAILED = "the trio side failed"
@@ -80,7 +80,7 @@ class Guest:
         """Those somebody waits for, so that none waits for ever when trio ends before it begins."""
 
     async def call(self, function: Callable[P, Awaitable[T]], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """Run an async trio function and give its result. Raises what it raises, and `GuestStopped`."""
+        """Run an async trio function and give its result. Raises what it raises, and `GuestStoppedError`."""
         call = _Call(lambda: function(*arguments, **keywords), self._loop)
         self._calls.add(call)
         try:
@@ -156,7 +156,7 @@ class Guest:
             self.failure = _innermost(result.error)
             self._failed()
         if not self._ready.done():
-            self._ready.set_exception(GuestStopped("the network ended while it started"))
+            self._ready.set_exception(GuestStoppedError("the network ended while it started"))
         for call in tuple(self._calls):
             call.settle(_stopped())
         self._ended.set_result(None)
@@ -170,11 +170,11 @@ class Guest:
     def _enter(self, function: Callable[[], object]) -> None:
         """Do something to trio's tasks; it has its turn soon."""
         if self._ended.done() or self._stopping:
-            raise GuestStopped("the network is stopped")
+            raise GuestStoppedError("the network is stopped")
         self._pump.enter(function)
 
     async def _cancel(self, call: _Call[Any]) -> None:
-        with contextlib.suppress(GuestStopped):
+        with contextlib.suppress(GuestStoppedError):
             self._enter(call.scope.cancel)
         await _until_done(call.end())
 
@@ -233,7 +233,7 @@ class _Call(Generic[T]):
 
 
 def _stopped() -> outcome.Error:
-    return outcome.Error(GuestStopped("the network stopped before the call was finished"))
+    return outcome.Error(GuestStoppedError("the network stopped before the call was finished"))
 
 
 def _outcome(task: asyncio.Task[T], raise_cancelled: list[Callable[[], Any]]) -> outcome.Outcome[T]:
@@ -242,7 +242,7 @@ def _outcome(task: asyncio.Task[T], raise_cancelled: list[Callable[[], Any]]) ->
         return outcome.capture(task.result)
     if raise_cancelled:
         return outcome.capture(raise_cancelled[0])
-    return outcome.Error(GuestStopped("the host loop cancelled what the network waited for"))
+    return outcome.Error(GuestStoppedError("the host loop cancelled what the network waited for"))
 
 
 def _innermost(error: BaseException) -> BaseException:

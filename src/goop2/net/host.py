@@ -39,11 +39,11 @@ from goop2.net import pinned
 from goop2.net.accepting import Linger, OwnProtocol
 from goop2.net.address import PeerAddress, peer_id
 from goop2.net.admission import Admission
-from goop2.net.asking import Asking, NoConnection, NoneSpoken
+from goop2.net.asking import NoProtocolSupportedError, NotConnectedError, Requester
 from goop2.net.circuits import FAULTS, Circuits
 from goop2.net.dialling import AddressBook, dial
-from goop2.net.faults import AnotherPeer, Broken, Busy, NotSpoken, PortTaken, Unreachable
-from goop2.net.guest import Guest, GuestStopped
+from goop2.net.faults import PeerBusyError, PortInUseError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
+from goop2.net.guest import Guest, GuestStoppedError
 from goop2.net.limits import (
     CLOSE_SECONDS,
     DIAL_SECONDS,
@@ -51,11 +51,11 @@ from goop2.net.limits import (
     HANDSHAKE_SECONDS,
     NEGOTIATE_SECONDS,
     OUTGOING_STREAMS_PER_PEER,
-    Limits,
+    HostLimits,
 )
 from goop2.net.muxer import MuxedStream
 from goop2.net.stream import Stream
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
 
 Handler = Callable[[Stream], Awaitable[None]]
@@ -75,10 +75,10 @@ class Connected:
 
 @contextlib.asynccontextmanager
 async def open_host(
-    guest: Guest, identity: Identity, port: int = 0, limits: Limits | None = None, listen_on: str = ALL_ADDRESSES
+    guest: Guest, identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = ALL_ADDRESSES
 ) -> AsyncIterator[Host]:
-    """A host that listens on `port` (0: any) until the block is left. Raises `PortTaken`."""
-    host = Host(guest, identity, limits or Limits())
+    """A host that listens on `port` (0: any) until the block is left. Raises `PortInUseError`."""
+    host = Host(guest, identity, limits or HostLimits())
     await host._start(port, listen_on)
     try:
         yield host
@@ -89,7 +89,7 @@ async def open_host(
 class Host:
     """This peer on the network; made by `open_host`."""
 
-    def __init__(self, guest: Guest, identity: Identity, limits: Limits) -> None:
+    def __init__(self, guest: Guest, identity: Identity, limits: HostLimits) -> None:
         self.peer_id = identity.peer_id
         self._guest = guest
         self._host = _new_host(identity, limits)
@@ -97,7 +97,7 @@ class Host:
         self.admission = Admission(limits, time.monotonic)
         pinned.settle(self._host, self.admission, self._refused, guest.touch)
         self._swarm = cast(Swarm, self._host.get_network())
-        self._asking = Asking(guest, self._swarm, self._soon)
+        self._asking = Requester(guest, self._swarm, self._soon)
         self._beside: set[asyncio.Task[None]] = set()
         """What runs until it is done, or until the host is closed."""
         self._book = AddressBook()
@@ -139,7 +139,7 @@ class Host:
     async def connect(self, peer: str, addresses: Sequence[PeerAddress] = ()) -> None:
         """Make sure there is a connection, trying these addresses and those known before.
 
-        Raises `Unreachable`, of which `AnotherPeer` is one, and `NotAnAddress`.
+        Raises `UnreachableError`, of which `WrongPeerError` is one, and `AddressError`.
         """
         id_ = peer_id(peer)
         self.knows(address for address in addresses if address.peer == peer)
@@ -159,12 +159,13 @@ class Host:
             others = dialling.others
         given = [address.transport for address in addresses if address.peer == peer] or transports
         if not connected and given and set(others) >= set(given):
-            raise AnotherPeer(f"{peer} cannot be reached{_tried(given)}: another peer is there, {others[given[0]]}; check the id")
+            raise WrongPeerError(f"{peer} cannot be reached{_tried(given)}: another peer is there, {others[given[0]]}; check the id")
         if not connected:
-            raise Unreachable(f"{peer} cannot be reached{_tried(transports)}")
+            raise UnreachableError(f"{peer} cannot be reached{_tried(transports)}")
 
     async def open(self, peer: str, *protocols: str) -> Stream:
-        """A new stream to a peer, on the first of `protocols` it speaks. Raises `Unreachable`, `NotSpoken`, `Busy`, `Broken`."""
+        """A new stream to a peer, on the first of `protocols` it speaks. Raises `UnreachableError`, `ProtocolNotSupportedError`,
+        `PeerBusyError`, `StreamBrokenError`."""
         await self._make_sure(peer)
         self._one_more(peer)
         try:
@@ -211,13 +212,13 @@ class Host:
         return self._circuits.relays
 
     async def reserve(self, relay: str, addresses: Sequence[PeerAddress]) -> int:
-        """Be reached through a relay, until the time it says (seconds since 1970, its clock). Raises `Unreachable`."""
+        """Be reached through a relay, until the time it says (seconds since 1970, its clock). Raises `UnreachableError`."""
         self._circuits.asked.add(relay)
         try:
             await self.connect(relay, addresses)
             return await self._guest.call(self._circuits.reserve, peer_id(relay))
-        except (*FAULTS, GuestStopped) as fault:
-            raise Unreachable(f"the relay {relay} gives no place: {str(fault) or type(fault).__name__}") from None
+        except (*FAULTS, GuestStoppedError) as fault:
+            raise UnreachableError(f"the relay {relay} gives no place: {str(fault) or type(fault).__name__}") from None
         finally:
             self._circuits.asked.discard(relay)
 
@@ -227,7 +228,7 @@ class Host:
 
     async def disconnect(self, peer: str) -> None:
         """End the connections to a peer, if there are any."""
-        with contextlib.suppress(GuestStopped):
+        with contextlib.suppress(GuestStoppedError):
             await self._guest.call(self._host.disconnect, peer_id(peer))
 
     async def close(self) -> None:
@@ -235,7 +236,7 @@ class Host:
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(GuestStopped):
+        with contextlib.suppress(GuestStoppedError):
             await self._guest.call(self._close)
         for task in self._beside:
             task.cancel()
@@ -249,7 +250,7 @@ class Host:
         self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
         await self._guest.call(self._listening.wait)
         if not self._host.get_transport_addrs():
-            raise PortTaken(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
+            raise PortInUseError(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
         self._soon(self._asking.tidy())
 
     async def _run(self, address: Multiaddr) -> None:
@@ -304,7 +305,7 @@ class Host:
 
     def _one_more(self, peer: str) -> None:
         if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
-            raise Busy(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
+            raise PeerBusyError(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
         self._outgoing[peer] += 1
 
     def _one_less(self, peer: str) -> None:
@@ -329,25 +330,25 @@ def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
     """What has to do with a peer; its failures as faults."""
     try:
         yield
-    except NoneSpoken:
-        raise NotSpoken(f"{peer} does not speak {' or '.join(protocols)}") from None
-    except RemoteFault as fault:
-        raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
+    except NoProtocolSupportedError:
+        raise ProtocolNotSupportedError(f"{peer} does not speak {' or '.join(protocols)}") from None
+    except RemoteProtocolError as fault:
+        raise StreamBrokenError(f"{peer} does not keep to the protocol: {fault}") from None
     except MuxedStreamError:
-        raise Broken(f"{peer} ended the exchange before it was done ({' or '.join(protocols)})") from None
+        raise StreamBrokenError(f"{peer} ended the exchange before it was done ({' or '.join(protocols)})") from None
     except (trio.TooSlowError, TimeoutError):
-        raise Broken(f"{peer} is too slow ({' or '.join(protocols)})") from None
-    except (SwarmException, NoConnection, GuestStopped):
-        raise Unreachable(f"{peer} cannot be reached: the connection is lost") from None
+        raise StreamBrokenError(f"{peer} is too slow ({' or '.join(protocols)})") from None
+    except (SwarmException, NotConnectedError, GuestStoppedError):
+        raise UnreachableError(f"{peer} cannot be reached: the connection is lost") from None
     except OSError as error:  # of this machine: no descriptors, no network
-        raise Unreachable(f"{peer} cannot be reached from here: {error.strerror or error}") from None
+        raise UnreachableError(f"{peer} cannot be reached from here: {error.strerror or error}") from None
 
 
 async def _exchange(stream: Stream, handler: Handler) -> None:
     await handler(stream)
 
 
-def _new_host(identity: Identity, limits: Limits) -> BasicHost:
+def _new_host(identity: Identity, limits: HostLimits) -> BasicHost:
     keys = create_new_key_pair(identity.seed)
     config = ConnectionConfig(
         max_connections=limits.connections * 2,

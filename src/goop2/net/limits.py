@@ -165,7 +165,7 @@ PEERS_OF_A_NETWORK = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HostLimits:
     """What strangers may take of this peer, all together and each."""
 
     connections: int = 128

@@ -28,7 +28,7 @@ from multiaddr import Multiaddr
 from goop2.net import frames
 from goop2.net.admission import Admission
 from goop2.net.carriers import Carrier
-from goop2.net.frames import Frame, FrameReader
+from goop2.net.frames import MuxerFrame, MuxerFrameReader
 from goop2.net.limits import (
     CONTROL_FRAME_COSTS_BYTES,
     CONTROL_FRAMES_MAX,
@@ -42,7 +42,7 @@ from goop2.net.limits import (
     WINDOW_MAX_BYTES,
 )
 from goop2.net.news import Enter, News
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 FIRST_WINDOW_BYTES: Final = 256 * 1024
 """What a stream may send before it is told of more; Yamux's own number."""
@@ -191,11 +191,11 @@ class MuxedStream(IMuxedStream):
     # What the connection tells it.
 
     def receive(self, data: bytes) -> None:
-        """Bytes of the other side. Raises `RemoteFault` when it may not send so many."""
+        """Bytes of the other side. Raises `RemoteProtocolError` when it may not send so many."""
         if len(data) > self._receive_window:
-            raise RemoteFault(f"{len(data) - self._receive_window} bytes more than the window of a stream")
+            raise RemoteProtocolError(f"{len(data) - self._receive_window} bytes more than the window of a stream")
         if not self._muxer.may_come(self.stream_id, len(data)):
-            raise RemoteFault("more comes than is read, or than may come in a minute")
+            raise RemoteProtocolError("more comes than is read, or than may come in a minute")
         self._receive_window -= len(data)
         self._buffer += data
         self.news.tell()
@@ -263,7 +263,7 @@ class Muxer(IMuxedConn):
         self._opened = self._accepted = 0
         """Streams that are open, by whose they are."""
         self._carrier = carrier
-        self._reader = FrameReader(WINDOW_MAX_BYTES)
+        self._reader = MuxerFrameReader(WINDOW_MAX_BYTES)
         self._to_accept: deque[MuxedStream] = deque()
         self._arrivals = News(enter)
         self._outgoing: list[bytes] = []
@@ -413,14 +413,14 @@ class Muxer(IMuxedConn):
     # What its carrier asks of it and tells it.
 
     def receive(self, data: bytes) -> None:
-        """What came. Raises `RemoteFault`, and `EOFError` when the other side goes."""
+        """What came. Raises `RemoteProtocolError`, and `EOFError` when the other side goes."""
         self._heard = True
         for frame in self._reader.receive(data):
             if frame.kind == frames.GO_AWAY:
                 raise EOFError
             self._take(frame)
         if self._unsent_control > CONTROL_FRAMES_MAX:
-            raise RemoteFault("it makes us answer and does not read our answers")
+            raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
         """All there is to send."""
@@ -432,9 +432,9 @@ class Muxer(IMuxedConn):
         self._unsent -= size
         self.room.tell()
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: MuxerFrame) -> None:
         if not frame.data and not self.admission.received(self._peer, CONTROL_FRAME_COSTS_BYTES, self.origin):
-            raise RemoteFault("more frames than may come in a minute")
+            raise RemoteProtocolError("more frames than may come in a minute")
         if frame.kind == frames.PING:
             if frame.flags & frames.SYN:
                 self.post(frames.write(frames.PING, frames.ACK, 0, frame.value))
@@ -453,9 +453,9 @@ class Muxer(IMuxedConn):
             stream.end()
 
     def _accept(self, stream_id: int) -> MuxedStream | None:
-        """A stream the other side opens; None when it has too many. Raises `RemoteFault`."""
+        """A stream the other side opens; None when it has too many. Raises `RemoteProtocolError`."""
         if self._ours(stream_id) or stream_id in self.streams or not stream_id:
-            raise RemoteFault(f"stream {stream_id} is not theirs to open")
+            raise RemoteProtocolError(f"stream {stream_id} is not theirs to open")
         stream = MuxedStream(self, stream_id)
         if max(self._accepted, len(self._to_accept)) >= STREAMS_PER_DIRECTION:
             self.post(frames.write(frames.WINDOW, frames.RST, stream_id))

@@ -13,7 +13,7 @@ from collections.abc import Container, Sequence
 from typing import Final
 
 from goop2.net.muxer import MuxedStream
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 MULTISTREAM: Final = "/multistream/1.0.0"
 NOT_SPOKEN: Final = "na"
@@ -35,7 +35,7 @@ def proposal(protocol: str) -> bytes:
 
 
 async def choose(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
-    """The first of these the other side speaks, None when it speaks none. Raises `RemoteFault`."""
+    """The first of these the other side speaks, None when it speaks none. Raises `RemoteProtocolError`."""
     await stream.write(proposal(protocols[0]))
     await confirm(stream, message(MULTISTREAM))
     for protocol, following in zip(protocols, (*protocols[1:], None), strict=True):
@@ -43,23 +43,23 @@ async def choose(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
         if answer == protocol:
             return protocol
         if answer != NOT_SPOKEN:
-            raise RemoteFault(f"the answer to {protocol} is {answer[:100]!r}")
+            raise RemoteProtocolError(f"the answer to {protocol} is {answer[:100]!r}")
         if following is not None:
             await stream.write(message(following))
     return None
 
 
 async def confirm(stream: MuxedStream, expected: bytes) -> None:
-    """Read what must come now. Raises `RemoteFault` when it does not."""
+    """Read what must come now. Raises `RemoteProtocolError` when it does not."""
     got = b""
     while len(got) < len(expected):
         got += await stream.read(len(expected) - len(got))
         if not expected.startswith(got):
-            raise RemoteFault(f"instead of {expected!r} came {got!r}")
+            raise RemoteProtocolError(f"instead of {expected!r} came {got!r}")
 
 
 async def accept(stream: MuxedStream, spoken: Container[str]) -> tuple[str, bytes]:
-    """What the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteFault`."""
+    """What the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteProtocolError`."""
     await confirm(stream, message(MULTISTREAM))
     answer = message(MULTISTREAM)
     for _ in range(TRIES_MAX):
@@ -74,7 +74,7 @@ async def accept(stream: MuxedStream, spoken: Container[str]) -> tuple[str, byte
                 answer = b""
             return wanted, answer
         answer += message(NOT_SPOKEN)
-    raise RemoteFault(f"{TRIES_MAX} protocols asked for, and none of them is spoken here")
+    raise RemoteProtocolError(f"{TRIES_MAX} protocols asked for, and none of them is spoken here")
 
 
 async def _read(stream: MuxedStream) -> str:
@@ -82,10 +82,10 @@ async def _read(stream: MuxedStream) -> str:
     if size & 0x80:
         size = (size & 0x7F) | (await stream.read(1))[0] << 7
     if not 0 < size <= NAME_MAX_BYTES:
-        raise RemoteFault(f"a protocol's name of {size} bytes; the longest there may be has {NAME_MAX_BYTES}")
+        raise RemoteProtocolError(f"a protocol's name of {size} bytes; the longest there may be has {NAME_MAX_BYTES}")
     content = b""
     while len(content) < size:
         content += await stream.read(size - len(content))
     if not content.endswith(b"\n"):
-        raise RemoteFault("a protocol's name without its newline")
+        raise RemoteProtocolError("a protocol's name without its newline")
     return content[:-1].decode("utf-8", "replace")

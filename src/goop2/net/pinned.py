@@ -29,7 +29,7 @@ from libp2p.transport.tcp import tcp
 
 from goop2.net.accepting import Accepting
 from goop2.net.address import CIRCUIT
-from goop2.net.admission import Admission, Refused
+from goop2.net.admission import Admission, AdmissionError
 from goop2.net.carriers import Carrier, LibraryCarrier, SocketCarrier
 from goop2.net.limits import READ_MAX_BYTES
 from goop2.net.muxer import Muxer
@@ -140,7 +140,7 @@ def _give_places_back(swarm: Any, admission: Admission, refused: Log) -> None:
                     done()
                 if not handshake.cancelled_caught:
                     await muxed.event_closed.wait()
-        except Refused as refusal:
+        except AdmissionError as refusal:
             refused(str(refusal))
 
     swarm._handle_inbound_connection = inbound

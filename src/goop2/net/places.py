@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from goop2.net import admission
-from goop2.net.admission import Meter, Occupancy
+from goop2.net.admission import ConcurrencyLimit, TokenBucket
 from goop2.net.limits import MEGABYTE_BYTES
 from goop2.protocols import circuit
-from goop2.protocols.circuit import Refusal
+from goop2.protocols.circuit import RelayRefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class RelayLimits:
     """Places and circuits."""
 
 
-class Places:
+class RelayReservations:
     """The state of a relay."""
 
     def __init__(self, limits: RelayLimits, clock: Callable[[], float]) -> None:
@@ -52,11 +52,11 @@ class Places:
         self._clock = clock
         self._until: OrderedDict[str, tuple[float, str]] = OrderedDict()
         """Peer → when its place ends, and its address; the next to end first."""
-        self._asked = Meter(limits.asked_per_minute_and_peer, clock)
-        self._sources = Occupancy("circuits", limits.circuits, limits.circuits_per_peer)
-        self._targets = Occupancy("circuits", limits.circuits, limits.circuits_per_peer)
-        self._pairs = Occupancy("circuits", limits.circuits, limits.circuits_per_pair)
-        self._addresses = Occupancy("circuits", limits.circuits, limits.circuits_per_address)
+        self._asked = TokenBucket(limits.asked_per_minute_and_peer, clock)
+        self._sources = ConcurrencyLimit("circuits", limits.circuits, limits.circuits_per_peer)
+        self._targets = ConcurrencyLimit("circuits", limits.circuits, limits.circuits_per_peer)
+        self._pairs = ConcurrencyLimit("circuits", limits.circuits, limits.circuits_per_pair)
+        self._addresses = ConcurrencyLimit("circuits", limits.circuits, limits.circuits_per_address)
 
     def __len__(self) -> int:
         self._expire()
@@ -73,12 +73,12 @@ class Places:
         return tuple(self._until)
 
     def reserve(self, peer: str, address: str) -> float:
-        """A place, or the same for longer; for how many seconds. Raises `Refusal`."""
+        """A place, or the same for longer; for how many seconds. Raises `RelayRefusedError`."""
         self._count(peer)
         self._expire()
         others = [each for other, (_, each) in self._until.items() if other != peer]
         if len(others) >= self.limits.places or others.count(address) >= self.limits.places_per_address:
-            raise Refusal(circuit.REFUSED)
+            raise RelayRefusedError(circuit.REFUSED)
         self._until[peer] = (self._clock() + self.limits.place_seconds, address)
         self._until.move_to_end(peer)
         return self.limits.place_seconds
@@ -89,24 +89,24 @@ class Places:
 
     @contextlib.contextmanager
     def circuit(self, source: str, target: str, address: str) -> Iterator[None]:
-        """Counts one while the block runs. Raises `Refusal`."""
+        """Counts one while the block runs. Raises `RelayRefusedError`."""
         self._count(source)
         self._expire()
         if target not in self._until:
-            raise Refusal(circuit.NO_RESERVATION)
+            raise RelayRefusedError(circuit.NO_RESERVATION)
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(self._sources.one(source))
                 stack.enter_context(self._targets.one(target))
                 stack.enter_context(self._pairs.one(f"{source} {target}"))
                 stack.enter_context(self._addresses.one(address))
-            except admission.Refused:
-                raise Refusal(circuit.LIMIT) from None
+            except admission.AdmissionError:
+                raise RelayRefusedError(circuit.LIMIT) from None
             yield
 
     def _count(self, peer: str) -> None:
         if not self._asked.take(peer):
-            raise Refusal(circuit.LIMIT)
+            raise RelayRefusedError(circuit.LIMIT)
 
     def _expire(self) -> None:
         now = self._clock()

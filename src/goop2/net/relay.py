@@ -21,13 +21,13 @@ from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
 
 from goop2.net.circuits import FAULTS, asked, read_message, reset, write
-from goop2.net.guest import Guest, GuestStopped
+from goop2.net.guest import Guest, GuestStoppedError
 from goop2.net.host import Host
 from goop2.net.limits import NEGOTIATE_SECONDS, READ_MAX_BYTES, RELAY_ANSWER_SECONDS
-from goop2.net.places import Places, RelayLimits
+from goop2.net.places import RelayLimits, RelayReservations
 from goop2.protocols import circuit
-from goop2.protocols.circuit import Connect, Refusal
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.circuit import Connect, RelayRefusedError
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.source_network import network_of
 
 CLEANUP_SECONDS: Final = 5.0
@@ -41,7 +41,7 @@ class Relay:
     """Answers HOP streams; made by `open_relay`."""
 
     def __init__(self, host: Host, addresses: Addresses, limits: RelayLimits) -> None:
-        self.places = Places(limits, time.monotonic)
+        self.places = RelayReservations(limits, time.monotonic)
         self._host = host
         self._addresses = addresses
         self._log = structlog.get_logger("goop2.net").bind()
@@ -72,10 +72,10 @@ class Relay:
                     await self._connect(stream, peer, wanted, rest)
                 else:
                     await self._reserve(stream)
-            except Refusal as refusal:
+            except RelayRefusedError as refusal:
                 await write(stream, circuit.hop_refusal(refusal.status))
                 await stream.close_write()
-            except RemoteFault:
+            except RemoteProtocolError:
                 await write(stream, circuit.hop_refusal(circuit.MALFORMED))
                 await stream.close_write()
         except Exception as error:  # the library's are many, and none is to reach it again
@@ -104,22 +104,22 @@ class Relay:
                 await reset(other)
 
     async def _bring(self, source: ID, target: ID, seconds: int, most: int) -> tuple[NetStream, bytes]:
-        """The target's end of a circuit, once it has taken it, and what it has said already. Raises `Refusal`."""
+        """The target's end of a circuit, once it has taken it, and what it has said already. Raises `RelayRefusedError`."""
         if not self._host.is_connected(str(target)):
             self.places.drop(str(target))
-            raise Refusal(circuit.NO_RESERVATION)
+            raise RelayRefusedError(circuit.NO_RESERVATION)
         try:
             with trio.fail_after(NEGOTIATE_SECONDS):
                 other = cast(NetStream, await self._host._host.new_stream(target, [TProtocol(circuit.STOP)]))
         except (*FAULTS, StreamFailure):
-            raise Refusal(circuit.FAILED) from None
+            raise RelayRefusedError(circuit.FAILED) from None
         try:
             answer, rest = await asked(other, circuit.bring(source.to_bytes(), seconds, most))
             circuit.taken(answer)
         except BaseException as error:
             await reset(other)
             if isinstance(error, FAULTS):
-                raise Refusal(circuit.FAILED) from None
+                raise RelayRefusedError(circuit.FAILED) from None
             raise
         return other, rest
 
@@ -145,7 +145,7 @@ class _Carrying:
         while True:
             self._left -= len(piece)
             if self._left < 0:
-                raise RemoteFault("the circuit has carried all it may")
+                raise RemoteProtocolError("the circuit has carried all it may")
             await write(target, piece)
             try:
                 piece = await source.read(READ_MAX_BYTES)
@@ -163,7 +163,7 @@ async def open_relay(guest: Guest, host: Host, addresses: Addresses, limits: Rel
     try:
         yield relay
     finally:
-        with contextlib.suppress(GuestStopped):
+        with contextlib.suppress(GuestStoppedError):
             await guest.call(relay._end)
 
 

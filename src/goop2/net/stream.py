@@ -13,10 +13,10 @@ from types import TracebackType
 
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError
 
-from goop2.net.faults import Broken
+from goop2.net.faults import StreamBrokenError
 from goop2.net.limits import ANSWER_SECONDS, LINGER_SECONDS, READ_MAX_BYTES, REQUEST_SECONDS, WRITE_SECONDS
 from goop2.net.muxer import MuxedStream
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
 
 
@@ -52,11 +52,13 @@ class Stream:
         return not (self.muxed.readable or self.muxed.write_ended)
 
     async def read(self, timeout_seconds: float = ANSWER_SECONDS) -> bytes:
-        """The next bytes, b"" when the other side sends no more. Raises `Broken`, and `RemoteFault` for another protocol's."""
+        """The next bytes, b"" when the other side sends no more. Raises `StreamBrokenError`, and `RemoteProtocolError` for another
+        protocol's."""
         return await self._read(_now() + timeout_seconds)
 
     async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
-        """The next line, whole within so long however slowly its bytes come. Raises `Broken`, and `RemoteFault` for what is no line."""
+        """The next line, whole within so long however slowly its bytes come. Raises `StreamBrokenError`, and `RemoteProtocolError` for
+        what is no line."""
         until = _now() + timeout_seconds
         while True:
             piece = await self._read(until)
@@ -67,7 +69,8 @@ class Stream:
                 return line
 
     async def over(self, timeout_seconds: float) -> bool:
-        """Whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises `Broken`."""
+        """Whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises
+        `StreamBrokenError`."""
         if not await self._readable(_now() + timeout_seconds):
             raise self._too_slow()
         return self.muxed.read_ended and not self.muxed.waiting
@@ -87,7 +90,7 @@ class Stream:
         return line
 
     async def write(self, data: bytes) -> None:
-        """Hand all of `data` to the other side, as fast as it takes it. Raises `Broken`."""
+        """Hand all of `data` to the other side, as fast as it takes it. Raises `StreamBrokenError`."""
         view = memoryview(self._unsent + data if self._unsent else data)
         self._unsent = b""
         while view:
@@ -105,7 +108,7 @@ class Stream:
         return await self.line(reader, timeout_seconds)
 
     async def finish(self, data: bytes = b"") -> None:
-        """Write `data` and say that no more comes. Raises `Broken`."""
+        """Write `data` and say that no more comes. Raises `StreamBrokenError`."""
         if data or self._unsent:
             await self.write(data)
         self.muxed.close_now()
@@ -118,7 +121,7 @@ class Stream:
         """At the end: give the other side a moment to say that it is done; a reset at once would take from it what it still reads."""
         until = _now() + LINGER_SECONDS
         try:
-            with contextlib.suppress(Broken):
+            with contextlib.suppress(StreamBrokenError):
                 await self.finish()
                 while not self.muxed.ended:
                     await self._some(READ_MAX_BYTES, until)
@@ -148,7 +151,7 @@ class Stream:
             got = await self._some(len(self._expected), until)
             if not (got and self._expected.startswith(got)):
                 self.unexpected()
-                raise RemoteFault(f"instead of {self._expected!r} came {got!r}")
+                raise RemoteProtocolError(f"instead of {self._expected!r} came {got!r}")
             self._expected = self._expected[len(got) :]
 
     async def _some(self, size: int, until: float) -> bytes:
@@ -169,11 +172,11 @@ class Stream:
                 return False
         return True
 
-    def _ended(self) -> Broken:
-        return Broken(f"{self.peer} ended the exchange before it was done ({self.protocol})")
+    def _ended(self) -> StreamBrokenError:
+        return StreamBrokenError(f"{self.peer} ended the exchange before it was done ({self.protocol})")
 
-    def _too_slow(self) -> Broken:
-        return Broken(f"{self.peer} is too slow ({self.protocol})")
+    def _too_slow(self) -> StreamBrokenError:
+        return StreamBrokenError(f"{self.peer} is too slow ({self.protocol})")
 
 
 def _nothing_to(_stream: Stream) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from goop2.net.admission import Memory
-from goop2.net.faults import Broken, NetworkFault
+from goop2.net.admission import ByteBudget
+from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.limits import (
     ACK_SECONDS,
     ANSWER_SECONDS,
@@ -23,11 +23,11 @@ from goop2.net.limits import (
     RESEND_AFTER_SECONDS,
     SEALED_FILES_BYTES,
 )
-from goop2.peers.payload_crypto import Sealing
+from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
 from goop2.protocols import content, data, encrypted_payload, mq, site, topics
-from goop2.protocols.encrypted_payload import Box, NotOpened
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
+from goop2.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from goop2.net.host import Host
@@ -39,7 +39,7 @@ SENDS = 2
 """A message is sent, and once more when nobody acknowledges it."""
 
 
-class Refused(NetworkFault):
+class RequestRefusedError(NetworkError):
     """The peer is there and gives no file; `reason` is its own word."""
 
     def __init__(self, peer: str, path: str, reason: str) -> None:
@@ -47,43 +47,43 @@ class Refused(NetworkFault):
         self.reason = reason
 
 
-class MessageRefused(NetworkFault):
+class MessageRejectedError(NetworkError):
     """The peer is there and does not take the message; the text is a sentence with its own reason. Sending again at once is of no use."""
 
-    def __init__(self, peer: str, refusal: mq.MessageRefused) -> None:
+    def __init__(self, peer: str, refusal: mq.MessageRefusedError) -> None:
         super().__init__(f"{peer} does not take the message: {refusal}")
         self.code = refusal.code
         """rate_limited, unavailable or forbidden."""
         self.retry_after_seconds = refusal.retry_after_seconds
 
 
-class TooLarge(NetworkFault):
+class AnswerTooLargeError(NetworkError):
     """The peer has the file, and nobody reads one so large."""
 
 
 class SiteAnswer:
     """A file of a peer's site on its way."""
 
-    def __init__(self, header: site.Header, pieces: AsyncIterator[bytes]) -> None:
+    def __init__(self, header: site.FileHeader, pieces: AsyncIterator[bytes]) -> None:
         self.mime = header.mime
         self.size = header.size
         self.pieces = pieces
-        """The body. Raises `Broken` when it ends early; what came until then is not the file."""
+        """The body. Raises `StreamBrokenError` when it ends early; what came until then is not the file."""
         self.sealed = header.sealed
         """Then the whole of it is here already, and the size is its own."""
 
 
 class Calling:
-    """Exchanges with other peers. All raise `NetworkFault` with a sentence that names the peer.
+    """Exchanges with other peers. All raise `NetworkError` with a sentence that names the peer.
 
     What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (payload_crypto.py).
     """
 
-    def __init__(self, host: Host, sealing: Sealing | None = None) -> None:
+    def __init__(self, host: Host, sealing: KeyRing | None = None) -> None:
         self._host = host
-        self._sealing = sealing or Sealing()
+        self._sealing = sealing or KeyRing()
         self._numbers = itertools.count(1)
-        self._sealed_files = Memory(SEALED_FILES_BYTES)
+        self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
 
     async def label(self, peer: str) -> str:
         """What the peer calls itself: untrusted text. A probe whether it can be reached."""
@@ -94,20 +94,20 @@ class Calling:
 
     @contextlib.asynccontextmanager
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
-        """A file of the peer's site; read it inside the block. Raises `Refused` too."""
+        """A file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
         async with contextlib.AsyncExitStack() as stack:
             yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
 
-    async def ask(self, peer: str, asked: data.Request) -> data.Answer:
+    async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer:
         """The answer to a data operation, whatever it says."""
         return await self._sealed_first(peer, lambda box: self._ask(peer, asked, box))
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
         """The answer of a data function."""
-        return await self.ask(peer, data.Request("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
+        return await self.ask(peer, data.DataRequest("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
 
     async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
-        """Send a message until it is acknowledged or refused; gives its id. Raises `MessageRefused` too."""
+        """Send a message until it is acknowledged or refused; gives its id. Raises `MessageRejectedError` too."""
         message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
@@ -116,7 +116,7 @@ class Calling:
                 else:
                     await self._sealed_first(peer, lambda box: self._deliver(peer, message, box))
                 return message.id
-            except Broken:
+            except StreamBrokenError:
                 if attempt == SENDS:
                     raise
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
@@ -124,17 +124,17 @@ class Calling:
 
     async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:
         """Send a direct message; gives its id."""
-        return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.Chat(text, timestamp_ms)), message_id)
+        return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
-    async def _sealed_first(self, peer: str, exchange: Callable[[Box | None], Awaitable[T]]) -> T:
+    async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
         """An exchange with what is sealed for the peer, if anything is; plain when the peer cannot open it, and has done nothing."""
         box = self._sealing.box(peer)
         if box is not None:
             try:
                 result = await exchange(box)
-            except _CannotOpen:
+            except _DecryptionError:
                 self._sealing.refused(peer)
-            except Broken:
+            except StreamBrokenError:
                 self._sealing.failed(peer)
                 raise
             else:
@@ -142,7 +142,7 @@ class Calling:
                 return result
         return await exchange(None)
 
-    async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: Box | None) -> SiteAnswer:
+    async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: PayloadBox | None) -> SiteAnswer:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
         reader = site.AnswerReader(sealed=box is not None)
         stack.callback(_let_go, stream, reader)
@@ -150,33 +150,35 @@ class Calling:
             await stream.write(encrypted_payload.line(box, site.request(path)))
             events = _events(stream, reader)
             first = await anext(events)
-            if isinstance(first, site.Refusal):
+            if isinstance(first, site.FileRefusal):
                 if box is not None and first.reason not in (site.NOT_FOUND, site.FORBIDDEN, site.DISABLED):
-                    raise encrypted_payload.Refused(first.reason)
-                raise Refused(peer, path, first.reason)
-            assert isinstance(first, site.Header)
+                    raise encrypted_payload.EncryptionRefusedError(first.reason)
+                raise RequestRefusedError(peer, path, first.reason)
+            assert isinstance(first, site.FileHeader)
             if box is not None and first.sealed:
                 content = await self._opened(stack, first, events, box)
-                return SiteAnswer(site.Header(first.mime, len(content), True), _pieces(content))
+                return SiteAnswer(site.FileHeader(first.mime, len(content), True), _pieces(content))
         return SiteAnswer(first, _bodies(peer, events))
 
-    async def _opened(self, stack: contextlib.AsyncExitStack, header: site.Header, events: AsyncIterator[site.Event], box: Box) -> bytes:
+    async def _opened(
+        self, stack: contextlib.AsyncExitStack, header: site.FileHeader, events: AsyncIterator[site.Event], box: PayloadBox
+    ) -> bytes:
         """The file in a box, whole: nothing of it is known to be true before its end. Held as often as it is copied."""
         held = 3 * header.size
         if not self._sealed_files.hold(held):
-            raise RemoteFault("too much that is sealed comes at a time: it is not read")
+            raise RemoteProtocolError("too much that is sealed comes at a time: it is not read")
         stack.callback(self._sealed_files.free, held)
-        text = b"".join([event.data async for event in events if isinstance(event, site.Body)])
+        text = b"".join([event.data async for event in events if isinstance(event, site.BodyChunk)])
         return await asyncio.to_thread(box.open, text)
 
-    async def _ask(self, peer: str, asked: data.Request, box: Box | None) -> data.Answer:
+    async def _ask(self, peer: str, asked: data.DataRequest, box: PayloadBox | None) -> data.Answer:
         with _named(peer):
             question, reader = encrypted_payload.line(box, data.request(asked)), data.answer_reader()
             line = await self._host.ask(peer, data.PROTOCOL, question, reader, ANSWER_SECONDS, kept=data.KEPT_PROTOCOL)
             return _answer(line, box)
         raise AssertionError
 
-    async def _deliver(self, peer: str, message: mq.Message, box: Box | None) -> None:
+    async def _deliver(self, peer: str, message: mq.Message, box: PayloadBox | None) -> None:
         with _named(peer):
             if not self._host.is_connected(peer):
                 await self._host.connect(peer)
@@ -184,23 +186,23 @@ class Calling:
             mq.ack(await self._host.ask(peer, mq.PROTOCOL, mq.send(message, box), mq.ack_reader(), ACK_SECONDS), message)
 
 
-class _CannotOpen(Broken):
+class _DecryptionError(StreamBrokenError):
     """The peer cannot open what was sealed for it, and has done nothing."""
 
 
-def _answer(line: bytes, box: Box | None) -> data.Answer:
+def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
     """The answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:
-            raise NotOpened("the answer to a plain question is sealed")
+            raise DecryptionError("the answer to a plain question is sealed")
         return data.answered(box.open(text))
     answer = data.answered(line)
     if box is None:
         return answer
-    if isinstance(answer, data.Failure):
-        raise encrypted_payload.Refused(answer.error)
-    raise NotOpened("the answer to a sealed question is plain")
+    if isinstance(answer, data.FailureAnswer):
+        raise encrypted_payload.EncryptionRefusedError(answer.error)
+    raise DecryptionError("the answer to a sealed question is plain")
 
 
 @contextlib.contextmanager
@@ -208,16 +210,16 @@ def _named(peer: str) -> Iterator[None]:
     """What breaks the protocol or does not come, said of the peer."""
     try:
         yield
-    except mq.MessageRefused as refused:
-        raise MessageRefused(peer, refused) from None
-    except encrypted_payload.Refused as refusal:
-        raise _CannotOpen(f"{peer} cannot open what is sealed for it: {refusal}") from None
-    except site.TooLarge as fault:
-        raise TooLarge(f"{peer} is not read to the end: {fault}") from None
-    except RemoteFault as fault:
-        raise Broken(f"{peer} does not keep to the protocol: {fault}") from None
+    except mq.MessageRefusedError as refused:
+        raise MessageRejectedError(peer, refused) from None
+    except encrypted_payload.EncryptionRefusedError as refusal:
+        raise _DecryptionError(f"{peer} cannot open what is sealed for it: {refusal}") from None
+    except site.FileTooLargeError as fault:
+        raise AnswerTooLargeError(f"{peer} is not read to the end: {fault}") from None
+    except RemoteProtocolError as fault:
+        raise StreamBrokenError(f"{peer} does not keep to the protocol: {fault}") from None
     except TimeoutError:
-        raise Broken(f"{peer} does not answer in time") from None
+        raise StreamBrokenError(f"{peer} does not answer in time") from None
 
 
 def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
@@ -236,7 +238,7 @@ async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[si
         if not piece:
             reader.end()
         for event in reader.receive(piece):
-            if isinstance(event, site.Header):
+            if isinstance(event, site.FileHeader):
                 until = clock() + EXCHANGE_SECONDS
             yield event
 
@@ -249,5 +251,5 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 async def _bodies(peer: str, events: AsyncIterator[site.Event]) -> AsyncIterator[bytes]:
     with _named(peer):
         async for event in events:
-            if isinstance(event, site.Body):
+            if isinstance(event, site.BodyChunk):
                 yield event.data

@@ -12,15 +12,15 @@ import msgspec
 from goop2.peers import followed_session
 from goop2.peers.discovery.roster import Roster
 from goop2.peers.key_exchange import Introducing
-from goop2.peers.payload_crypto import Sealing
-from goop2.peers.server import NOT_KEPT, Keep, NotTaken, Operation, Received, Serving
+from goop2.peers.payload_crypto import KeyRing
+from goop2.peers.server import NOT_KEPT, Keep, MessageNotAcceptedError, Operation, PeerServer, Received
 from goop2.protocols import data, mq, topics
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.subscribers import Subscribers
 from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
-from goop2.services.chat.message_store import KeeperBusy
+from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
 from goop2.services.listen.operations import hosted
 from goop2.services.tables import TABLE_OPERATIONS, Tables
@@ -36,7 +36,7 @@ _RAW_KEYS: Final = (
 _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
-class Who:
+class CallerResolver:
     """Who a connected peer is to the scripts: its id is proved, its label what presence says."""
 
     roster: Roster | None = None
@@ -46,34 +46,34 @@ class Who:
         return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
-def serving(peer: Peer, who: Who, keep: Keep, sealing: Sealing) -> Serving:
+def serving(peer: Peer, who: CallerResolver, keep: Keep, sealing: KeyRing) -> PeerServer:
     """All that is asked: site, functions, tables, messages."""
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
-    return Serving(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
+    return PeerServer(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
 
 
-def keeping(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: Introducing) -> Keep:
+def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing) -> Keep:
     """What becomes of a message, by what it is; it is acknowledged when this returns."""
 
     async def keep(received: Received) -> None:
         try:
             await _take(peer, who, broadcasts, introducing, received)
         except ChatRefusedError as refusal:
-            raise NotTaken(refusal.code, str(refusal), refusal.retry_after_seconds) from None
+            raise MessageNotAcceptedError(refusal.code, str(refusal), refusal.retry_after_seconds) from None
         except ChatError as refusal:
-            raise NotTaken(mq.FORBIDDEN, str(refusal)) from None
+            raise MessageNotAcceptedError(mq.FORBIDDEN, str(refusal)) from None
         except StorageError as error:
             # Of a script's transaction or a full disk its sender need know no more than this.
-            wait = BUSY_RETRY_SECONDS if isinstance(error, KeeperBusy | BusyError) else STORAGE_RETRY_SECONDS
-            raise NotTaken(mq.UNAVAILABLE, NOT_KEPT, wait) from None
+            wait = BUSY_RETRY_SECONDS if isinstance(error, MessageStoreBusyError | BusyError) else STORAGE_RETRY_SECONDS
+            raise MessageNotAcceptedError(mq.UNAVAILABLE, NOT_KEPT, wait) from None
 
     return keep
 
 
-async def _take(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducing: Introducing, received: Received) -> None:
+async def _take(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing, received: Received) -> None:
     sender, event = received.sender, received.event
-    if isinstance(event, topics.Chat):
+    if isinstance(event, topics.ChatPayload):
         if event.content.strip():
             await peer.chat.receive(sender, received.id, event.content, event.at, received.origin)
     elif isinstance(event, topics.Delivered):
@@ -87,29 +87,29 @@ async def _take(peer: Peer, who: Who, broadcasts: Subscribers[Heard], introducin
         peer.grouping.invited(sender, event)
     elif isinstance(event, topics.WhoAreYou):
         introducing.answer(sender)
-    elif isinstance(event, topics.Identity):
+    elif isinstance(event, topics.IdentityPayload):
         introducing.heard(sender, event)
         if who.roster is not None:
             who.roster.introduced(sender, event.label, event.email)
 
 
 def _listen_state(peer: Peer) -> Operation:
-    async def state(_caller: Caller, _asked: data.Request) -> data.Answer:
-        return data.Success(msgspec.json.encode(hosted(peer.listening)))
+    async def state(_caller: Caller, _asked: data.DataRequest) -> data.Answer:
+        return data.SuccessAnswer(msgspec.json.encode(hosted(peer.listening)))
 
     return state
 
 
 def _on_tables(tables: Tables, name: str) -> Operation:
-    async def operation(caller: Caller, asked: data.Request) -> data.Answer:
+    async def operation(caller: Caller, asked: data.DataRequest) -> data.Answer:
         request: dict[str, object] = {key: value for key in _TEXT_KEYS if (value := getattr(asked, key))}
         try:
             request |= {key: decode(raw) for key in _RAW_KEYS if (raw := bytes(getattr(asked, key)))}
         except InvalidJsonError as error:  # such as a number out of range, which only a reader of the part meets
-            return data.Failure(f"the request is no operation: {error}", ErrorCode.BAD_REQUEST.value)
+            return data.FailureAnswer(f"the request is no operation: {error}", ErrorCode.BAD_REQUEST.value)
         result = await tables.perform(name, caller, request)
         if isinstance(result, Failure):
-            return data.Failure(result.message, result.code.value, result.retry_after_seconds)
-        return data.Success(result.json)
+            return data.FailureAnswer(result.message, result.code.value, result.retry_after_seconds)
+        return data.SuccessAnswer(result.json)
 
     return operation

@@ -15,16 +15,16 @@ from typing import Final
 import msgspec
 import structlog
 
-from goop2.net.faults import Broken, NetworkFault
+from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.host import Host
 from goop2.peers.client import Calling
-from goop2.peers.payload_crypto import Sealing
+from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
 from goop2.protocols import data, listen
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
-from goop2.services.groups.service import Grouping
-from goop2.services.groups.state import Change
+from goop2.services.groups.service import GroupService
+from goop2.services.groups.state import GroupChange
 from goop2.services.listen.follower import Followed
 from goop2.services.listen.service import Listening
 from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track
@@ -50,14 +50,14 @@ class PlayState(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class RemoteSound:
     """The sound of the session from a moment on."""
 
     format: str
     beginning: Callable[[], float]
     """Seconds into the track where it begins, as far as we know by now."""
     pieces: AsyncIterator[bytes]
-    """Ends with the track, and when the host pauses, seeks or loads. Raises `Broken`."""
+    """Ends with the track, and when the host pauses, seeks or loads. Raises `StreamBrokenError`."""
 
 
 class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,14 +66,14 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     name: str = ""
     listeners: int = 0
-    track: listen.Track | None = None
+    track: listen.TrackPayload | None = None
     play_state: PlayState | None = None
 
 
 class FollowedSession:
     """Follows the session of at most one other peer."""
 
-    def __init__(self, listening: Listening, grouping: Grouping, host: Host, calling: Calling, sealing: Sealing) -> None:
+    def __init__(self, listening: Listening, grouping: GroupService, host: Host, calling: Calling, sealing: KeyRing) -> None:
         self._listening = listening
         self._following = listening.following
         self._grouping = grouping
@@ -106,14 +106,14 @@ class FollowedSession:
             await self._grouping.join(host, group)
         except BaseException as error:
             self._following.end()
-            if isinstance(error, NetworkFault):
+            if isinstance(error, NetworkError):
                 raise ListenError(str(error)) from None
             raise
 
     async def session_of(self, host: str) -> Offered | None:
-        """The session that is open there, as far as it tells. Raises `NetworkFault`."""
-        answer = await self._calling.ask(host, data.Request(STATE))
-        if isinstance(answer, data.Success):
+        """The session that is open there, as far as it tells. Raises `NetworkError`."""
+        answer = await self._calling.ask(host, data.DataRequest(STATE))
+        if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
                 return decode(answer.json, Offered) if answer.json != _NULL else None
         invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
@@ -129,28 +129,28 @@ class FollowedSession:
             self._word = False
             await asyncio.sleep(QUIET_SECONDS)
             if self._place is not None and not self._word:
-                with contextlib.suppress(NetworkFault):
+                with contextlib.suppress(NetworkError):
                     self._grouping.ping(*self._place)
 
     @contextlib.asynccontextmanager
-    async def sound(self) -> AsyncIterator[Sound]:
-        """The sound from where the host is. Raises `ListenError` when there is none, and `NetworkFault`."""
+    async def sound(self) -> AsyncIterator[RemoteSound]:
+        """The sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
         followed = self._followed()
         async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
             await stream.finish(listen.request(followed.session.id))
             reader = listen.header_reader()
             try:
                 answer = listen.answered(await read_line(stream, reader, HEADER_SECONDS))
-            except RemoteFault as fault:
-                raise Broken(f"{followed.host} does not keep to the protocol: {fault}") from None
+            except RemoteProtocolError as fault:
+                raise StreamBrokenError(f"{followed.host} does not keep to the protocol: {fault}") from None
             except TimeoutError:
-                raise Broken(f"{followed.host} sends no sound") from None
-            if isinstance(answer, listen.Refusal):
+                raise StreamBrokenError(f"{followed.host} sends no sound") from None
+            if isinstance(answer, listen.SoundRefusal):
                 raise ListenError(f"the host gives no sound: {answer.reason[:100]}")
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
             pieces = self._pieces(followed, stream.read, reader.rest())
-            yield Sound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
+            yield RemoteSound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
 
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:
@@ -165,9 +165,9 @@ class FollowedSession:
             async for piece in pieces:
                 for frame in frames.receive(piece):
                     yield frame
-        except RemoteFault as fault:
+        except RemoteProtocolError as fault:
             self._sealing.unknown(host)
-            raise Broken(f"{host} does not keep to the protocol: {fault}") from None
+            raise StreamBrokenError(f"{host} does not keep to the protocol: {fault}") from None
 
     def _goes_on(self, followed: Followed) -> bool:
         now = self._following.followed
@@ -183,7 +183,7 @@ class FollowedSession:
 
     # What the host says.
 
-    def _group_changed(self, change: Change) -> None:
+    def _group_changed(self, change: GroupChange) -> None:
         if self._place is None or (change.group.host, change.group.id) != self._place:
             return
         self._word = True
@@ -198,7 +198,7 @@ class FollowedSession:
     def _heard(self, payload: bytes) -> None:
         try:
             said = listen.controlled(payload)
-        except RemoteFault as fault:
+        except RemoteProtocolError as fault:
             self._log.info("a host of a session says what is none", why=str(fault))
             return
         if said is not None:
@@ -208,9 +208,9 @@ class FollowedSession:
         """It is over; unless the group told us so, the group does not know."""
         if followed is None and self._place is not None:
             place, self._place = self._place, None
-            with contextlib.suppress(NetworkFault):
+            with contextlib.suppress(NetworkError):
                 self._grouping.leave(*place)
 
 
-def _track(said: listen.Track | None) -> Track | None:
+def _track(said: listen.TrackPayload | None) -> Track | None:
     return None if said is None else Track(said.name[: 3 * NAME_MAX_CHARS], said.duration, said.bitrate, said.format[:NAME_MAX_CHARS])

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import BinaryIO, Final
 
-from goop2.net.faults import Broken
+from goop2.net.faults import StreamBrokenError
 from goop2.net.host import Host
 from goop2.net.stream import Stream
-from goop2.peers.payload_crypto import Sealing
+from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
 from goop2.protocols import encrypted_payload, listen, topics
-from goop2.protocols.encrypted_payload import Box
-from goop2.protocols.errors import RemoteFault
-from goop2.services.groups.state import Change, Groups, Outgoing
+from goop2.protocols.encrypted_payload import PayloadBox
+from goop2.protocols.errors import RemoteProtocolError
+from goop2.services.groups.state import GroupChange, GroupState, Outgoing
 from goop2.services.listen.boundaries import sound
 from goop2.services.listen.pacing import paced
 from goop2.services.listen.service import Listening, State
@@ -40,12 +40,12 @@ class GroupSession:
     """Keeps a group as the session is. `post` sends; nothing here waits for it."""
 
     def __init__(
-        self, listening: Listening, groups: Groups, post: Callable[[Iterable[Outgoing]], None], sealing: Sealing | None = None
+        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], sealing: KeyRing | None = None
     ) -> None:
         self._listening = listening
         self._groups = groups
         self._post = post
-        self._sealing = sealing or Sealing()
+        self._sealing = sealing or KeyRing()
         self._told: State | None = None
         self._members: tuple[str, ...] = ()
         self._streams: Counter[str] = Counter()
@@ -83,7 +83,7 @@ class GroupSession:
         """The sound from the current position, at the pace it is heard."""
         try:
             group = listen.requested(await read_line(stream, listen.request_reader()))
-        except RemoteFault:
+        except RemoteProtocolError:
             group = None
         if group is None or self._streams.total() >= STREAMS_MAX or self._streams[stream.peer] >= STREAMS_PER_PEER:
             await stream.finish(listen.refusal(listen.BAD_REQUEST))
@@ -134,10 +134,10 @@ class GroupSession:
                 await self._send_piece(stream, piece, box)
         await stream.finish()
 
-    async def _send_piece(self, stream: Stream, piece: bytes, box: Box | None) -> None:
+    async def _send_piece(self, stream: Stream, piece: bytes, box: PayloadBox | None) -> None:
         try:
             await stream.write(piece if box is None else encrypted_payload.frame(box, piece))
-        except Broken:
+        except StreamBrokenError:
             # It may have left, or have another key by now: nothing on this stream would say so.
             if box is not None:
                 self._sealing.unknown(stream.peer)
@@ -163,7 +163,7 @@ class GroupSession:
         self._post(self._groups.close(self._told.id))
         self._told, self._members = None, ()
 
-    def _group_changed(self, change: Change) -> None:
+    def _group_changed(self, change: GroupChange) -> None:
         if self._told is None or change.group.id != self._told.id or change.what != "members":
             return
         before, self._members = self._members, change.group.members
@@ -188,7 +188,7 @@ def _said(before: State, now: State, *, everything: bool = False) -> list[bytes]
     if now.track is None:
         return said
     if before.track != now.track:
-        track = listen.Track(now.track.name, now.track.duration, now.track.bitrate, now.track.format)
+        track = listen.TrackPayload(now.track.name, now.track.duration, now.track.bitrate, now.track.format)
         said.append(listen.control("load", track, now.position))
     if everything or before.playing != now.playing or (said and now.playing):
         said.append(listen.control("play" if now.playing else "pause", position=now.position))

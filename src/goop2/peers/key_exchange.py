@@ -14,24 +14,24 @@ from typing import Final
 
 import msgspec
 
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.net.limits import FORGETTING_AT_KEYS
-from goop2.peers.payload_crypto import Sealing
+from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import topics
-from goop2.protocols.topics import Identity
+from goop2.protocols.topics import IdentityPayload
 
 ASK_AGAIN_SECONDS: Final = 60.0
 """Soon enough for a peer whose key is new; a peer that has none is not bothered for it more often."""
 IN_FLIGHT_MAX: Final = 64
 
 Send = Callable[[str, str, bytes], Awaitable[object]]
-"""(peer, topic, payload); raises `NetworkFault`."""
+"""(peer, topic, payload); raises `NetworkError`."""
 
 
 class Introducing:
     """Asks and answers. `says` gives what this peer says of itself now."""
 
-    def __init__(self, send: Send, sealing: Sealing, says: Callable[[], Identity], clock: Callable[[], float]) -> None:
+    def __init__(self, send: Send, sealing: KeyRing, says: Callable[[], IdentityPayload], clock: Callable[[], float]) -> None:
         self._send = send
         self._sealing = sealing
         self._says = says
@@ -59,7 +59,7 @@ class Introducing:
             said = msgspec.structs.replace(said, email=self.email_for(peer))
         self._soon(peer, topics.IDENTITY_RESPONSE, msgspec.json.encode(said))
 
-    def heard(self, peer: str, said: Identity) -> None:
+    def heard(self, peer: str, said: IdentityPayload) -> None:
         """A peer's answer, or what it says unasked. About anybody but itself it is not believed."""
         if said.peer_id in ("", peer):
             self._sealing.told(peer, said.public_key, supported=said.encryption_supported)
@@ -79,5 +79,5 @@ class Introducing:
         task.add_done_callback(lambda _task: self._under_way.pop(key, None))
 
     async def _say(self, peer: str, topic: str, payload: bytes) -> None:
-        with contextlib.suppress(NetworkFault):  # it is asked again when there is reason to
+        with contextlib.suppress(NetworkError):  # it is asked again when there is reason to
             await self._send(peer, topic, payload)

@@ -14,25 +14,25 @@ import msgspec
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
-from goop2.net.faults import NetworkFault, NotAnAddress
+from goop2.net.faults import AddressError, NetworkError
 from goop2.net.guest import Guest, open_guest
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
-from goop2.peers.client import Calling, MessageRefused
+from goop2.peers.client import Calling, MessageRejectedError
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
-from goop2.peers.discovery.roster import Change, Roster
-from goop2.peers.discovery.roster import Peer as Known
-from goop2.peers.dispatch import Who, keeping, serving
+from goop2.peers.discovery.roster import Roster, RosterChange
+from goop2.peers.discovery.roster import RosterEntry as Known
+from goop2.peers.dispatch import CallerResolver, keeping, serving
 from goop2.peers.followed_session import FollowedSession
 from goop2.peers.hosted_session import GroupSession
 from goop2.peers.key_exchange import Introducing
 from goop2.peers.outbox import Delivery
-from goop2.peers.payload_crypto import Sealing
+from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import topics
 from goop2.protocols.presence import Presence
 from goop2.scripting.subscribers import Subscribers
-from goop2.services.chat.service import Carry, Heard, TellShown, Undelivered
-from goop2.services.groups.service import Grouping
-from goop2.services.groups.state import Groups, Outgoing
+from goop2.services.chat.service import Carry, Heard, TellShown, UndeliveredError
+from goop2.services.groups.service import GroupService
+from goop2.services.groups.state import GroupState, Outgoing
 
 if TYPE_CHECKING:
     from goop2.services.peer import Peer
@@ -46,14 +46,14 @@ GOODBYE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class PeerNetwork:
     """A peer's network while it is open."""
 
     host: Host
     calling: Calling
     discovery: Discovery
     broadcasts: Subscribers[Heard]
-    groups: Groups
+    groups: GroupState
     delivery: Delivery
     followed: FollowedSession
 
@@ -67,38 +67,38 @@ class Network:
         return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
-        """Connect to a peer by its address, now and at every start; its id and label. Raises `NotAnAddress`, `NetworkFault`.
+        """Connect to a peer by its address, now and at every start; its id and label. Raises `AddressError`, `NetworkError`.
 
         The id alone will do for a peer that is known already; that is not remembered for the next start.
         """
         known = None
         try:
             peer = typed_id(address)
-        except NotAnAddress:
+        except AddressError:
             known = parse(address)
             peer = known.peer
         if peer == self.host.peer_id:
-            raise NotAnAddress(f"{peer} is this peer itself: give another one's address")
+            raise AddressError(f"{peer} is this peer itself: give another one's address")
         if known is not None:
             await self.discovery.connect(known)
         elif self.host.is_known(peer):
             await self.host.connect(peer)
         else:
-            raise NotAnAddress(f"no address of {peer} is known: give one, such as {EXAMPLE}")
+            raise AddressError(f"no address of {peer} is known: give one, such as {EXAMPLE}")
         label = await self.calling.label(peer)
         self.roster.introduced(peer, label)
         return peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
         """Send to every peer that is here; to how many it got."""
-        payload = msgspec.json.encode(topics.Chat(content, timestamp_ms))
+        payload = msgspec.json.encode(topics.ChatPayload(content, timestamp_ms))
         places = asyncio.Semaphore(BROADCAST_AT_ONCE)
 
         async def reach(peer: str) -> bool:
             async with places:
                 try:
                     await self.calling.send(peer, topics.BROADCAST, payload)
-                except NetworkFault:
+                except NetworkError:
                     return False
                 return True
 
@@ -114,12 +114,12 @@ async def open_network(
     listen_on: str = "",
     near_by: bool = True,
     guest: Guest | None = None,
-) -> AsyncIterator[Network]:
+) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left.
 
     `servers`: the URLs of the rendezvous servers to use, while it is open. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`:
     an IP address; "" for all of them. `guest`: trio beside this loop, where it runs already; a thread can have one.
-    Raises `PortTaken`, and `GuestFailed` out of the block when libp2p fails.
+    Raises `PortInUseError`, and `GuestFailedError` out of the block when libp2p fails.
     """
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
@@ -141,7 +141,7 @@ async def open_network(
         stack.callback(session.stop)
         followed = FollowedSession(peer.listening, grouping, host, calling, sealing)
         stack.callback(followed.stop)
-        who = Who()
+        who = CallerResolver()
         # Before anybody can find us: whoever does asks at once.
         keep = keeping(peer, who, broadcasts, introducing)
         await serving(peer, who, keep, sealing).attach(host)
@@ -156,18 +156,18 @@ async def open_network(
         discovery.roster.subscribe(_telling_email(peer, introducing))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
-        network = Network(host, calling, discovery, broadcasts, groups, delivery, followed)
+        network = PeerNetwork(host, calling, discovery, broadcasts, groups, delivery, followed)
         peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
         stack.callback(peer.chat.part)
         yield network
 
 
-def _sealing(peer: Peer) -> Sealing:
+def _sealing(peer: Peer) -> KeyRing:
     keys = peer.payload_keys
-    return Sealing(keys.private, keys.public_text, time.monotonic) if keys else Sealing()
+    return KeyRing(keys.private, keys.public_text, time.monotonic) if keys else KeyRing()
 
 
-def _learn_keys(roster: Roster, sealing: Sealing) -> None:
+def _learn_keys(roster: Roster, sealing: KeyRing) -> None:
     def learn(peer: Known) -> None:
         sealing.told(peer.id, peer.public_key, supported=peer.encryption_supported)
 
@@ -181,7 +181,7 @@ def _learn_keys(roster: Roster, sealing: Sealing) -> None:
     sealing.rumour = rumour
 
 
-def _says(peer: Peer, sealing: Sealing) -> Callable[[], Presence]:
+def _says(peer: Peer, sealing: KeyRing) -> Callable[[], Presence]:
     key = sealing.public_key
     return lambda: Presence(
         "online",
@@ -193,17 +193,17 @@ def _says(peer: Peer, sealing: Sealing) -> Callable[[], Presence]:
     )
 
 
-def _introduction(peer: Peer, sealing: Sealing) -> topics.Identity:
+def _introduction(peer: Peer, sealing: KeyRing) -> topics.IdentityPayload:
     """Return what this peer says of itself to whoever asks; the e-mail address is added for those who may have it."""
     key = sealing.public_key
-    return topics.Identity(peer.identity.peer_id, peer.owner.label, public_key=key, encryption_supported=bool(key))
+    return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, public_key=key, encryption_supported=bool(key))
 
 
-def _telling_email(peer: Peer, introducing: Introducing) -> Callable[[Change], None]:
+def _telling_email(peer: Peer, introducing: Introducing) -> Callable[[RosterChange], None]:
     """Presence goes to everybody, so a peer that alone may have the e-mail address is told it when it comes."""
     shared = peer.settings.profile.share_email
 
-    def changed(change: Change) -> None:
+    def changed(change: RosterChange) -> None:
         if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
             introducing.answer(change.peer.id)
 
@@ -214,10 +214,10 @@ def _carrying(calling: Calling) -> Carry:
     async def carry(peer: str, wire_id: str, content: str, timestamp: int) -> None:
         try:
             await calling.chat(peer, content, timestamp, wire_id)
-        except MessageRefused as refusal:
-            raise Undelivered(str(refusal), refusal.code, refusal.retry_after_seconds) from None
-        except NetworkFault as fault:
-            raise Undelivered(str(fault)) from None
+        except MessageRejectedError as refusal:
+            raise UndeliveredError(str(refusal), refusal.code, refusal.retry_after_seconds) from None
+        except NetworkError as fault:
+            raise UndeliveredError(str(fault)) from None
 
     return carry
 
@@ -229,8 +229,8 @@ def _telling_shown(delivery: Delivery) -> TellShown:
     return tell
 
 
-def _presence(grouping: Grouping) -> Callable[[Change], None]:
-    def changed(change: Change) -> None:
+def _presence(grouping: GroupService) -> Callable[[RosterChange], None]:
+    def changed(change: RosterChange) -> None:
         if change.what == "offline":
             grouping.gone(change.peer.id)
         elif change.what == "online":
@@ -239,7 +239,7 @@ def _presence(grouping: Grouping) -> Callable[[Change], None]:
     return changed
 
 
-async def _keep_groups(grouping: Grouping, roster: Roster) -> None:
+async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
     """Lists that wait; and groups whose host is here, and did not let us in when it came back. Until cancelled."""
     for seconds in itertools.count(1):
         await asyncio.sleep(seconds_to_tick(1.0))

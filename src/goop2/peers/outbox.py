@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from goop2.net.faults import NetworkFault
-from goop2.peers.client import MessageRefused
+from goop2.net.faults import NetworkError
+from goop2.peers.client import MessageRejectedError
 from goop2.protocols import mq
 from goop2.services.groups.state import Outgoing
 
@@ -26,7 +26,7 @@ PATIENCE_SECONDS: Final = 20.0
 AGAIN_AFTER_SECONDS: Final = 1.0
 
 Send = Callable[[str, str, bytes], Awaitable[object]]
-"""(peer, topic, payload); raises `NetworkFault`."""
+"""(peer, topic, payload); raises `NetworkError`."""
 
 
 class Delivery:
@@ -85,13 +85,13 @@ class Delivery:
         while True:
             try:
                 await self._send(message.peer, message.topic, message.payload)
-            except MessageRefused as refusal:
+            except MessageRejectedError as refusal:
                 # Not before the other side wants it; what it never takes is dropped, and nobody is gone for that.
                 wait = max(refusal.retry_after_seconds or 0.0, AGAIN_AFTER_SECONDS)
                 if refusal.code == mq.FORBIDDEN or self._clock() + wait >= until:
                     return True
                 await asyncio.sleep(wait)
-            except NetworkFault:
+            except NetworkError:
                 if self._clock() >= until:
                     return False
                 await asyncio.sleep(AGAIN_AFTER_SECONDS)

@@ -19,15 +19,15 @@ from typing import Final
 
 from goop2.net.limits import FORGETTING_AT_KEYS
 from goop2.protocols import encrypted_payload
-from goop2.protocols.encrypted_payload import Box, FrameReader, NotOpened
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.encrypted_payload import DecryptionError, EncryptedFrameReader, PayloadBox
+from goop2.protocols.errors import RemoteProtocolError
 
 ASIDE_SECONDS: Final = 600.0
 FAILURES_BEFORE_ASIDE: Final = 3
 
 
 class _Key:
-    def __init__(self, text: str, box: Box) -> None:
+    def __init__(self, text: str, box: PayloadBox) -> None:
         self.text = text
         self.box = box
         self.supported = False
@@ -35,7 +35,7 @@ class _Key:
         self.aside_until = 0.0
 
 
-class Sealing:
+class KeyRing:
     """The boxes of this peer. Without a private key it seals and opens nothing."""
 
     def __init__(self, private_key: bytes = b"", public_key: str = "", clock: Callable[[], float] = lambda: 0.0) -> None:
@@ -64,7 +64,7 @@ class Sealing:
         if len(self._keys) > FORGETTING_AT_KEYS:
             self._keys.popitem(last=False)
 
-    def box(self, peer: str) -> Box | None:
+    def box(self, peer: str) -> PayloadBox | None:
         """To seal for a peer; None when it gets it plain."""
         known = self._keys.get(peer)
         if known is None:
@@ -73,27 +73,27 @@ class Sealing:
             return None
         return known.box if known.supported and self._clock() >= known.aside_until else None
 
-    def open(self, peer: str, text: bytes) -> tuple[bytes, Box]:
-        """What a peer has sealed, and the box for the answer. Raises `NotOpened`."""
+    def open(self, peer: str, text: bytes) -> tuple[bytes, PayloadBox]:
+        """What a peer has sealed, and the box for the answer. Raises `DecryptionError`."""
         if not self._private:
-            raise NotOpened("this peer has no key and opens nothing sealed")
+            raise DecryptionError("this peer has no key and opens nothing sealed")
         known = self._keys.get(peer)
         for box in (known.box if known is not None else None, self._box(self.rumour(peer))):
             if box is not None:
-                with contextlib.suppress(NotOpened):
+                with contextlib.suppress(DecryptionError):
                     content = box.open(text)
                     if known is not None and box is known.box:
                         known.failures, known.aside_until = 0, 0.0
                     return content, box
         self.unknown(peer)
-        raise NotOpened("what is sealed does not open with the key this peer knows of the sender")
+        raise DecryptionError("what is sealed does not open with the key this peer knows of the sender")
 
-    def line(self, peer: str, content: bytes, what: str, max_bytes: int) -> tuple[bytes, Box | None]:
-        """A line as it was before it was sealed, if it was. Raises `NotOpened`, and `RemoteFault` when it is too long."""
+    def line(self, peer: str, content: bytes, what: str, max_bytes: int) -> tuple[bytes, PayloadBox | None]:
+        """A line as it was before it was sealed, if it was. Raises `DecryptionError`, and `RemoteProtocolError` when it is too long."""
         text = encrypted_payload.text_of_line(content)
         plain, box = (content, None) if text is None else self.open(peer, text)
         if len(plain) > max_bytes:
-            raise RemoteFault(f"{what} is longer than {max_bytes} bytes")
+            raise RemoteProtocolError(f"{what} is longer than {max_bytes} bytes")
         return plain, box
 
     def payload(self, peer: str, content: bytes, max_bytes: int, *, free: bool = False) -> bytes:
@@ -103,16 +103,16 @@ class Sealing:
             text = None
         plain = content if text is None else self.open(peer, text)[0]
         if len(plain) > max_bytes:
-            raise RemoteFault(f"the payload is longer than {max_bytes} bytes")
+            raise RemoteProtocolError(f"the payload is longer than {max_bytes} bytes")
         return plain
 
-    def frames(self, peer: str) -> FrameReader:
-        """For a stream a peer seals. Raises `NotOpened` when its key is not known."""
+    def frames(self, peer: str) -> EncryptedFrameReader:
+        """For a stream a peer seals. Raises `DecryptionError` when its key is not known."""
         known = self._keys.get(peer)
         box = known.box if known is not None else self._box(self.rumour(peer)) if self._private else None
         if box is None:
-            raise NotOpened("it is sealed, and the key of the sender is not known")
-        return FrameReader(box)
+            raise DecryptionError("it is sealed, and the key of the sender is not known")
+        return EncryptedFrameReader(box)
 
     def refused(self, peer: str) -> None:
         """The peer cannot open what we seal."""
@@ -135,9 +135,9 @@ class Sealing:
         if known is not None:
             known.failures = 0
 
-    def _box(self, public_key: str) -> Box | None:
+    def _box(self, public_key: str) -> PayloadBox | None:
         key = encrypted_payload.public_key(public_key)
         try:
-            return None if key is None else Box(self._private, key)
+            return None if key is None else PayloadBox(self._private, key)
         except ValueError:
             return None

@@ -19,8 +19,8 @@ import structlog
 
 from goop2.folder import threads
 from goop2.folder.content_types import content_type
-from goop2.folder.site_files import NotServed, SiteFile, SiteFiles, UnreadableError
-from goop2.net.admission import Memory
+from goop2.folder.site_files import FileNotServedError, SiteFile, SiteFiles, UnreadableError
+from goop2.net.admission import ByteBudget
 from goop2.net.limits import (
     EXCHANGE_SECONDS,
     KEPT_LIFE_SECONDS,
@@ -32,10 +32,10 @@ from goop2.net.limits import (
     SEALED_FILES_BYTES,
     SEEN_MESSAGES,
 )
-from goop2.peers.payload_crypto import Sealing
+from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import content, data, encrypted_payload, mq, site, topics
-from goop2.protocols.encrypted_payload import Box, NotOpened
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.line import LineReader
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from goop2.net.host import Host
     from goop2.net.stream import Stream
 
-Operation = Callable[[Caller, data.Request], Awaitable[data.Answer]]
+Operation = Callable[[Caller, data.DataRequest], Awaitable[data.Answer]]
 """Carries out one data operation for a caller."""
 CallerOf = Callable[[str], Caller]
 """Who a connected peer is to our scripts, by its id alone."""
@@ -63,7 +63,7 @@ class Received:
     """The network its connection comes from (`Stream.origin`): many ids of one place share what one may have."""
 
 
-class NotTaken(Exception):
+class MessageNotAcceptedError(Exception):
     """A message is not kept: its sender is told this sentence, `code` of mq.REFUSAL_CODES, and when to try again."""
 
     def __init__(self, code: str, message: str, retry_after_seconds: float | None = None) -> None:
@@ -74,10 +74,10 @@ class NotTaken(Exception):
 
 Keep = Callable[[Received], Awaitable[None]]
 """Called once for every message, repeats left out; it is acknowledged when this returns. Whoever keeps a command answers it. Raises
-`NotTaken`; whatever else it raises resets the stream, and the sender tries again."""
+`MessageNotAcceptedError`; whatever else it raises resets the stream, and the sender tries again."""
 
 
-class Serving:
+class PeerServer:
     """Everything this peer answers, over what it is given."""
 
     def __init__(
@@ -89,7 +89,7 @@ class Serving:
         caller_of: CallerOf,
         keep: Keep,
         operations: Mapping[str, Operation],
-        sealing: Sealing | None = None,
+        sealing: KeyRing | None = None,
     ) -> None:
         self._label = label
         self._files = files
@@ -98,15 +98,15 @@ class Serving:
         self._caller_of = caller_of
         self._keep_message = keep
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
-        self._seen = Seen()
+        self._seen = DedupCache()
         self._keeping: dict[tuple[str, str], asyncio.Future[None]] = {}
         """Messages that are being kept, by sender and id; raises why they are not, in the end."""
         self._malformed_told = -MALFORMED_TOLD_SECONDS
         """When the owner was last told of a message that is none."""
         self._waiting = 0
         """Kept streams without a request."""
-        self._sealing = sealing or Sealing()
-        self._sealed_files = Memory(SEALED_FILES_BYTES)
+        self._sealing = sealing or KeyRing()
+        self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
         self._one_seals = asyncio.Lock()
         self._log = structlog.get_logger("goop2.net").bind()
 
@@ -130,7 +130,7 @@ class Serving:
         try:
             line = await read_line(stream, site.request_reader())
             line, box = self._sealing.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
-        except RemoteFault:
+        except RemoteProtocolError:
             line, box = b"", None
         path = site.requested(line)
         if path is None:
@@ -138,7 +138,7 @@ class Serving:
             return
         try:
             file = await threads.SITE.run(self._files.open, path)
-        except NotServed:
+        except FileNotServedError:
             await stream.finish(site.refusal(site.NOT_FOUND))
             return
         except (UnreadableError, threads.FolderHangsError):
@@ -152,8 +152,8 @@ class Serving:
         """One operation."""
         try:
             line = await read_line(stream, data.request_reader())
-        except RemoteFault as fault:
-            await stream.finish(data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST)))
+        except RemoteProtocolError as fault:
+            await stream.finish(data.failure(data.FailureAnswer(str(fault), ErrorCode.BAD_REQUEST)))
             return
         await stream.finish(await self._data_answer(stream.peer, stream.origin, line))
 
@@ -174,22 +174,22 @@ class Serving:
         finally:
             self._waiting -= 1
         if reader.rest():
-            raise RemoteFault("the next request came before the answer to the last")
+            raise RemoteProtocolError("the next request came before the answer to the last")
         return line
 
     async def _data_answer(self, peer: str, origin: str, line: bytes) -> bytes:
         """Sealed when the request was."""
         try:
             line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
-        except RemoteFault as fault:
-            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        except RemoteProtocolError as fault:
+            return data.failure(data.FailureAnswer(str(fault), ErrorCode.BAD_REQUEST))
         return encrypted_payload.line(box, await self._data_line(peer, origin, line))
 
     async def _data_line(self, peer: str, origin: str, line: bytes) -> bytes:
         try:
             asked = data.requested(line)
-        except RemoteFault as fault:
-            return data.failure(data.Failure(str(fault), ErrorCode.BAD_REQUEST))
+        except RemoteProtocolError as fault:
+            return data.failure(data.FailureAnswer(str(fault), ErrorCode.BAD_REQUEST))
         return _written(await self._answer(self._caller_of(peer).coming_from(origin), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
@@ -201,16 +201,16 @@ class Serving:
         try:
             message = mq.message(await read_line(stream, mq.message_reader()))
             event = self._event(stream, message)
-        except NotOpened as fault:
+        except DecryptionError as fault:
             self._log.info("a sealed message is refused", peer=stream.peer, why=str(fault))
             return mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot open what is sealed for it", cannot_open=True)
-        except RemoteFault as fault:
+        except RemoteProtocolError as fault:
             self._tell_malformed(stream.peer, str(fault))
             of = mq.Message(fault.id) if isinstance(fault, mq.NotAMessageError) else message
             return mq.send_refusal(of, mq.FORBIDDEN, str(fault))
         try:
             await self._keep_once(Received(stream.peer, message.id, event, stream.origin))
-        except NotTaken as fault:
+        except MessageNotAcceptedError as fault:
             return mq.send_refusal(message, fault.code, str(fault), fault.retry_after_seconds)
         return mq.send_ack(message)
 
@@ -244,7 +244,9 @@ class Serving:
         except BaseException as error:
             # Not acknowledged, so it comes again and must not be taken for a repeat.
             self._seen.forget(*name)
-            kept.set_exception(error if isinstance(error, NotTaken) else LocalFault(f"the message {message.id!r} could not be kept"))
+            kept.set_exception(
+                error if isinstance(error, MessageNotAcceptedError) else LocalProtocolError(f"the message {message.id!r} could not be kept")
+            )
             kept.exception()  # there may be no repeat that waits for it
             raise
         else:
@@ -252,27 +254,27 @@ class Serving:
         finally:
             del self._keeping[name]
 
-    async def _answer(self, caller: Caller, asked: data.Request) -> data.Answer:
+    async def _answer(self, caller: Caller, asked: data.DataRequest) -> data.Answer:
         operation = self._operations.get(asked.op)
         if operation is None:
-            return data.Failure(f"no operation {asked.op[:40]!r} for others", ErrorCode.FORBIDDEN)
+            return data.FailureAnswer(f"no operation {asked.op[:40]!r} for others", ErrorCode.FORBIDDEN)
         return await operation(caller, asked)
 
-    async def _lua_call(self, caller: Caller, asked: data.Request) -> data.Answer:
+    async def _lua_call(self, caller: Caller, asked: data.DataRequest) -> data.Answer:
         result = await self._engine.call(caller, asked.function, bytes(asked.params) or b"{}")
         if not isinstance(result, Failure):
-            return data.Success(result.json)
-        return data.Failure(result.message, result.code, result.retry_after_seconds, result.script, result.line, result.detail)
+            return data.SuccessAnswer(result.json)
+        return data.FailureAnswer(result.message, result.code, result.retry_after_seconds, result.script, result.line, result.detail)
 
-    async def _lua_list(self, _caller: Caller, _asked: data.Request) -> data.Answer:
+    async def _lua_list(self, _caller: Caller, _asked: data.DataRequest) -> data.Answer:
         listed = [
             {"name": script.name, "description": script.description}
             for script in self._catalog.listing()
             if script.kind == "function" and (script.state == "ok" or script.older_runs)
         ]
-        return data.Success(msgspec.json.encode({"functions": listed}))
+        return data.SuccessAnswer(msgspec.json.encode({"functions": listed}))
 
-    async def _send_sealed(self, stream: Stream, file: SiteFile, box: Box) -> bool:
+    async def _send_sealed(self, stream: Stream, file: SiteFile, box: PayloadBox) -> bool:
         """Whether it is sent: a box is made of the whole file, so one too large for it goes plain, and one there is no room for now."""
         size = file.status.st_size
         held = 2 * encrypted_payload.size_of(size)
@@ -291,7 +293,7 @@ class Serving:
         missing = file.status.st_size
         try:
             await stream.write(site.header(content_type(file.path), missing))
-        except LocalFault:
+        except LocalProtocolError:
             await stream.finish(site.refusal(site.FORBIDDEN))
             return
         while missing and (piece := await threads.SITE.run(file.content.read, min(missing, READ_MAX_BYTES))):
@@ -302,7 +304,7 @@ class Serving:
         await stream.finish()
 
 
-class Seen:
+class DedupCache:
     """Which messages came already, by sender and id: a retry keeps its id. The oldest are forgotten."""
 
     def __init__(self, kept: int = SEEN_MESSAGES) -> None:
@@ -322,11 +324,11 @@ class Seen:
 
 
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteFault` and `Broken`."""
+    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
     return await stream.line(reader, seconds)
 
 
-def _sealed_file(file: SiteFile, size: int, box: Box) -> bytes:
+def _sealed_file(file: SiteFile, size: int, box: PayloadBox) -> bytes:
     content = file.content.read(size)
     if len(content) < size:
         raise _shrank(file, size - len(content))
@@ -339,8 +341,8 @@ def _shrank(file: SiteFile, missing: int) -> OSError:
 
 
 def _written(answer: data.Answer) -> bytes:
-    if isinstance(answer, data.Failure):
+    if isinstance(answer, data.FailureAnswer):
         return data.failure(answer)
-    with contextlib.suppress(LocalFault):
+    with contextlib.suppress(LocalProtocolError):
         return data.success(answer.json)
-    return data.failure(data.Failure("the result is too large", ErrorCode.UNAVAILABLE))
+    return data.failure(data.FailureAnswer("the result is too large", ErrorCode.UNAVAILABLE))

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
 from multiaddr import Multiaddr
 
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 T = TypeVar("T", pb.HopMessage, pb.StopMessage)
 
@@ -45,7 +45,7 @@ _WORDS: Final = {
 }
 
 
-class Refusal(RemoteFault):
+class RelayRefusedError(RemoteProtocolError):
     """The other side says no; `status` is its number."""
 
     def __init__(self, status: int) -> None:
@@ -72,7 +72,7 @@ class MessageReader:
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> bytes | None:
-        """The message once it is whole, else None. Raises `RemoteFault` when it is too long."""
+        """The message once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
         self._buffer += data
         size, at = 0, 0
         for at, byte in enumerate(self._buffer[:_SIZE_MAX_BYTES], 1):
@@ -81,10 +81,10 @@ class MessageReader:
                 break
         else:
             if at == _SIZE_MAX_BYTES:
-                raise RemoteFault("a relay message has no size")
+                raise RemoteProtocolError("a relay message has no size")
             return None
         if size > MESSAGE_MAX_BYTES:
-            raise RemoteFault(f"a relay message is {size} bytes; the most is {MESSAGE_MAX_BYTES}")
+            raise RemoteProtocolError(f"a relay message is {size} bytes; the most is {MESSAGE_MAX_BYTES}")
         if len(self._buffer) < at + size:
             return None
         message = bytes(self._buffer[at : at + size])
@@ -96,8 +96,8 @@ class MessageReader:
         return bytes(self._buffer)
 
     def end(self) -> NoReturn:
-        """The other side sends no more: always raises `RemoteFault`."""
-        raise RemoteFault(f"a relay message ended after {len(self._buffer)} bytes")
+        """The other side sends no more: always raises `RemoteProtocolError`."""
+        raise RemoteProtocolError(f"a relay message ended after {len(self._buffer)} bytes")
 
 
 def reserve() -> bytes:
@@ -111,26 +111,27 @@ def connect(peer: bytes) -> bytes:
 
 
 def reserved(message: bytes) -> int:
-    """Until when there is a place, in seconds since 1970 by the relay's clock. Raises `RemoteFault`, `Refusal` among them."""
+    """Until when there is a place, in seconds since 1970 by the relay's clock. Raises `RemoteProtocolError`, `RelayRefusedError` among
+    them."""
     said = _hop_status(message)
     if not said.HasField("reservation"):
-        raise RemoteFault("the relay gives a place without a reservation")
+        raise RemoteProtocolError("the relay gives a place without a reservation")
     return int(said.reservation.expire)
 
 
 def connected(message: bytes) -> None:
-    """There is a circuit. Raises `RemoteFault`, `Refusal` among them."""
+    """There is a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     _hop_status(message)
 
 
 def hop_asked(message: bytes) -> Reserve | Connect:
-    """What a relay is asked for. Raises `RemoteFault`."""
+    """What a relay is asked for. Raises `RemoteProtocolError`."""
     said = _parsed(pb.HopMessage(), message)
     if said.type == pb.HopMessage.RESERVE:
         return Reserve()
     if said.type == pb.HopMessage.CONNECT:
         return _peer(said.peer)
-    raise RemoteFault("a relay is asked for nothing it knows")
+    raise RemoteProtocolError("a relay is asked for nothing it knows")
 
 
 def give_place(expire: int, addresses: list[str]) -> bytes:
@@ -156,10 +157,10 @@ def bring(peer: bytes, seconds: int, data_bytes: int) -> bytes:
 
 
 def brought(message: bytes) -> Connect:
-    """Who is said to call. Raises `RemoteFault`."""
+    """Who is said to call. Raises `RemoteProtocolError`."""
     said = _parsed(pb.StopMessage(), message)
     if said.type != pb.StopMessage.CONNECT:
-        raise RemoteFault("a relay brings no circuit")
+        raise RemoteProtocolError("a relay brings no circuit")
     return _peer(said.peer)
 
 
@@ -169,26 +170,26 @@ def take(status: int = OK) -> bytes:
 
 
 def taken(message: bytes) -> None:
-    """The peer takes the circuit. Raises `RemoteFault`, `Refusal` among them."""
+    """The peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     said = _parsed(pb.StopMessage(), message)
     if said.type != pb.StopMessage.STATUS:
-        raise RemoteFault("the answer to a circuit is none")
+        raise RemoteProtocolError("the answer to a circuit is none")
     if said.status != OK:
-        raise Refusal(said.status)
+        raise RelayRefusedError(said.status)
 
 
 def _hop_status(message: bytes) -> pb.HopMessage:
     said = _parsed(pb.HopMessage(), message)
     if said.type != pb.HopMessage.STATUS:
-        raise RemoteFault("the relay's answer is none")
+        raise RemoteProtocolError("the relay's answer is none")
     if said.status != OK:
-        raise Refusal(said.status)
+        raise RelayRefusedError(said.status)
     return said
 
 
 def _peer(said: pb.PeerId) -> Connect:
     if not 0 < len(said.id) <= ID_MAX_BYTES:
-        raise RemoteFault(f"a peer's id has {len(said.id)} bytes; allowed are 1 to {ID_MAX_BYTES}")
+        raise RemoteProtocolError(f"a peer's id has {len(said.id)} bytes; allowed are 1 to {ID_MAX_BYTES}")
     return Connect(said.id)
 
 
@@ -196,7 +197,7 @@ def _parsed(into: T, message: bytes) -> T:
     try:
         into.ParseFromString(message)
     except DecodeError as error:
-        raise RemoteFault(f"a relay message is none: {error}") from None
+        raise RemoteProtocolError(f"a relay message is none: {error}") from None
     return into
 
 

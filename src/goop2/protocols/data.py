@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from goop2.protocols import encrypted_payload, tolerant_json
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.line import NEWLINE, LineReader, line
 from goop2.protocols.untrusted_json import InvalidJsonError
 
@@ -32,7 +32,7 @@ DETAIL_CODE_MAX_CHARS = 64
 _NOTHING: Final = msgspec.Raw(b"")
 
 
-class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+class DataRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One operation with the keys it needs; values are JSON text for whoever carries it out."""
 
     op: str
@@ -58,13 +58,13 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     key_col: msgspec.Raw = _NOTHING
 
 
-class Success(msgspec.Struct, frozen=True):
+class SuccessAnswer(msgspec.Struct, frozen=True):
     """The answer's data as JSON text; `null` when there is none."""
 
     json: bytes
 
 
-class Failure(msgspec.Struct, frozen=True):
+class FailureAnswer(msgspec.Struct, frozen=True):
     """Why there is none. `code` is "" when the peer gives none."""
 
     error: str
@@ -77,7 +77,7 @@ class Failure(msgspec.Struct, frozen=True):
     """`{"code": …}` of the table a script raised."""
 
 
-Answer = Success | Failure
+Answer = SuccessAnswer | FailureAnswer
 
 
 class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -98,17 +98,17 @@ def request_reader() -> LineReader:
     return LineReader("the request", encrypted_payload.line_size_of(REQUEST_MAX_BYTES))
 
 
-def requested(content: bytes) -> Request:
-    """The request in a line. Raises `RemoteFault`, whose message the peer may be told."""
+def requested(content: bytes) -> DataRequest:
+    """The request in a line. Raises `RemoteProtocolError`, whose message the peer may be told."""
     try:
-        request = tolerant_json.decode(content, Request)
+        request = tolerant_json.decode(content, DataRequest)
     except InvalidJsonError as error:
-        raise RemoteFault(f"the request is no operation: {error}") from None
+        raise RemoteProtocolError(f"the request is no operation: {error}") from None
     return request
 
 
-def request(asked: Request) -> bytes:
-    """A request as it is sent. Raises `LocalFault` when it is too long."""
+def request(asked: DataRequest) -> bytes:
+    """A request as it is sent. Raises `LocalProtocolError` when it is too long."""
     return line("the request", _encoded(asked), REQUEST_MAX_BYTES)
 
 
@@ -118,14 +118,14 @@ def answer_reader() -> LineReader:
 
 
 def answered(content: bytes) -> Answer:
-    """The answer in a line. Raises `RemoteFault`."""
+    """The answer in a line. Raises `RemoteProtocolError`."""
     try:
         sent = tolerant_json.decode(content, _Sent)
     except InvalidJsonError as error:
-        raise RemoteFault(f"the answer is none: {error}") from None
+        raise RemoteProtocolError(f"the answer is none: {error}") from None
     if sent.ok:
-        return Success(bytes(sent.data) or b"null")
-    return Failure(
+        return SuccessAnswer(bytes(sent.data) or b"null")
+    return FailureAnswer(
         _text(sent.error) or "the peer gives no reason",
         _text(sent.code) or "",
         _seconds(sent.retry_after),
@@ -142,12 +142,12 @@ def _detail(sent: object) -> dict[str, str] | None:
 
 
 def success(json: bytes) -> bytes:
-    """The answer with this JSON text as data, which is left out when there is none. Raises `LocalFault` when it is too long."""
+    """The answer with this JSON text as data, which is left out when there is none. Raises `LocalProtocolError` when it is too long."""
     data = b"" if json == b"null" else b',"data":' + json
     return line("the answer", b'{"ok":true' + data + b"}", ANSWER_MAX_BYTES)
 
 
-def failure(why: Failure) -> bytes:
+def failure(why: FailureAnswer) -> bytes:
     """The answer that says why there is none."""
     fields = {"ok": False, "error": why.error, "code": why.code or None, "script": why.script, "line": why.line, "detail": why.detail}
     fields["retry_after"] = why.retry_after
@@ -155,11 +155,11 @@ def failure(why: Failure) -> bytes:
     return line("the answer", msgspec.json.encode(kept), ANSWER_MAX_BYTES)
 
 
-def _encoded(asked: Request) -> bytes:
+def _encoded(asked: DataRequest) -> bytes:
     try:
         encoded = msgspec.json.encode(asked)
     except msgspec.EncodeError as error:
-        raise LocalFault(f"the request cannot be written: {error}") from None
+        raise LocalProtocolError(f"the request cannot be written: {error}") from None
     # What somebody typed may stand on several lines.
     return msgspec.json.format(encoded, indent=-1) if NEWLINE in encoded else encoded
 

@@ -19,7 +19,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import Box as NaClBox
 from nacl.public import PrivateKey, PublicKey
 
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
 KEY_BYTES: Final = 32
@@ -32,15 +32,15 @@ FRAME_CONTENT_MAX_BYTES: Final = 256 * 1024
 _SIZE: Final = struct.Struct(">I")
 
 
-class NotOpened(RemoteFault):
+class DecryptionError(RemoteProtocolError):
     """The box is not from whom it should be, not for us, or was tampered with."""
 
 
-class Refused(RemoteFault):
+class EncryptionRefusedError(RemoteProtocolError):
     """The other side says that it cannot open what we sealed; it has done nothing."""
 
 
-class Box:
+class PayloadBox:
     """Seals and opens what two peers send each other. Either may use the same: it is symmetric."""
 
     def __init__(self, private: bytes, public: bytes) -> None:
@@ -55,18 +55,18 @@ class Box:
         return binascii.b2a_base64(self._box.encrypt(content), newline=False)
 
     def open(self, text: bytes) -> bytes:
-        """What is in a box. Raises `NotOpened`."""
+        """What is in a box. Raises `DecryptionError`."""
         try:
             return self.open_raw(binascii.a2b_base64(text, strict_mode=True))
         except binascii.Error:
-            raise NotOpened(f"what should be sealed is not base64 ({len(text)} bytes)") from None
+            raise DecryptionError(f"what should be sealed is not base64 ({len(text)} bytes)") from None
 
     def open_raw(self, box: bytes) -> bytes:
-        """The same of nonce and box. Raises `NotOpened`."""
+        """The same of nonce and box. Raises `DecryptionError`."""
         try:
             return self._box.decrypt(box)
         except (CryptoError, ValueError):
-            raise NotOpened(f"what is sealed ({len(box)} bytes) does not open with the keys of the two peers") from None
+            raise DecryptionError(f"what is sealed ({len(box)} bytes) does not open with the keys of the two peers") from None
 
 
 def public_key(text: str) -> bytes | None:
@@ -88,7 +88,7 @@ def line_size_of(content_bytes: int) -> int:
     return len(PREFIX) + size_of(content_bytes)
 
 
-def line(box: Box | None, plain: bytes) -> bytes:
+def line(box: PayloadBox | None, plain: bytes) -> bytes:
     """A line with its newline, sealed when there is a box."""
     return plain if box is None else PREFIX + box.seal(plain.removesuffix(b"\n")) + b"\n"
 
@@ -98,7 +98,7 @@ def text_of_line(content: bytes) -> bytes | None:
     return content.removeprefix(PREFIX).strip() if content.startswith(PREFIX) else None
 
 
-def payload(box: Box | None, plain: bytes) -> bytes:
+def payload(box: PayloadBox | None, plain: bytes) -> bytes:
     """A message's payload, sealed when there is a box."""
     return plain if box is None else b'{"enc":"' + box.seal(plain) + b'"}'
 
@@ -114,26 +114,26 @@ def text_of_payload(content: bytes) -> bytes | None:
     return fields["enc"].encode() if list(fields) == ["enc"] else None
 
 
-def frame(box: Box, content: bytes) -> bytes:
+def frame(box: PayloadBox, content: bytes) -> bytes:
     """A piece of a stream."""
     text = box.seal(content)
     return _SIZE.pack(len(text)) + text
 
 
-class FrameReader:
+class EncryptedFrameReader:
     """Reads the frames of one stream."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: PayloadBox) -> None:
         self._box = box
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> Iterator[bytes]:
-        """What is in every frame these bytes complete. Raises `RemoteFault`."""
+        """What is in every frame these bytes complete. Raises `RemoteProtocolError`."""
         self._buffer += data
         while len(self._buffer) >= _SIZE.size:
             (size,) = _SIZE.unpack_from(self._buffer)
             if size > size_of(FRAME_CONTENT_MAX_BYTES):
-                raise RemoteFault(f"a frame is {size} bytes; the most is {size_of(FRAME_CONTENT_MAX_BYTES)}")
+                raise RemoteProtocolError(f"a frame is {size} bytes; the most is {size_of(FRAME_CONTENT_MAX_BYTES)}")
             end = _SIZE.size + size
             if len(self._buffer) < end:
                 return
@@ -142,6 +142,6 @@ class FrameReader:
             yield self._box.open(text)
 
     def end(self) -> None:
-        """The other side sends no more. Raises `RemoteFault` in the middle of a frame."""
+        """The other side sends no more. Raises `RemoteProtocolError` in the middle of a frame."""
         if self._buffer:
-            raise RemoteFault(f"the stream ended {len(self._buffer)} bytes into a frame")
+            raise RemoteProtocolError(f"the stream ended {len(self._buffer)} bytes into a frame")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-class RemoteFault(Exception):
+class RemoteProtocolError(Exception):
     """The other side broke the protocol: its stream is of no more use, the connection is."""
 
 
-class LocalFault(Exception):
+class LocalProtocolError(Exception):
     """We were about to break the protocol; nothing was sent."""

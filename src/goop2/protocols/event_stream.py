@@ -11,14 +11,14 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Final
 
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 
 EVENT_MAX_BYTES: Final = 64 * 1024
 """Lines of one event; a presence has 16 KB at most."""
 ID_MAX_BYTES: Final = 128
 
 
-class EventReader:
+class ServerSentEventReader:
     """Reads one stream of events."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class EventReader:
         self._id = b""
 
     def receive(self, piece: bytes) -> Iterator[bytes]:
-        """The data of every event these bytes complete. Raises `RemoteFault` when one is too long."""
+        """The data of every event these bytes complete. Raises `RemoteProtocolError` when one is too long."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
             if not self._begun:
@@ -40,7 +40,7 @@ class EventReader:
                 line = line.removeprefix(BOM_UTF8)
             yield from self._line(line.removesuffix(b"\r"))
         if len(self._rest) + self._size > EVENT_MAX_BYTES:
-            raise RemoteFault(f"an event is longer than {EVENT_MAX_BYTES} bytes")
+            raise RemoteProtocolError(f"an event is longer than {EVENT_MAX_BYTES} bytes")
 
     def _line(self, line: bytes) -> Iterator[bytes]:
         if not line:
@@ -48,7 +48,7 @@ class EventReader:
             return
         self._size += len(line)
         if self._size > EVENT_MAX_BYTES:
-            raise RemoteFault(f"an event is longer than {EVENT_MAX_BYTES} bytes")
+            raise RemoteProtocolError(f"an event is longer than {EVENT_MAX_BYTES} bytes")
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 
 NEWLINE = b"\n"
 
@@ -19,12 +19,12 @@ class LineReader:
         self._searched = 0
 
     def receive(self, data: bytes) -> bytes | None:
-        """The line without its newline once it is whole, else None. Raises `RemoteFault` when it is too long, newline or not."""
+        """The line without its newline once it is whole, else None. Raises `RemoteProtocolError` when it is too long, newline or not."""
         self._buffer += data
         end = self._buffer.find(NEWLINE, self._searched)
         self._searched = len(self._buffer)
         if (end if end >= 0 else self._searched) > self._max_bytes:
-            raise RemoteFault(f"{self._what} is longer than {self._max_bytes} bytes")
+            raise RemoteProtocolError(f"{self._what} is longer than {self._max_bytes} bytes")
         if end < 0:
             return None
         line = bytes(self._buffer[:end])
@@ -40,16 +40,16 @@ class LineReader:
         return rest
 
     def end(self) -> None:
-        """The other side sends no more and the line is not whole: always raises `RemoteFault`."""
-        raise RemoteFault(f"{self._what} ended after {len(self._buffer)} bytes, before its newline")
+        """The other side sends no more and the line is not whole: always raises `RemoteProtocolError`."""
+        raise RemoteProtocolError(f"{self._what} ended after {len(self._buffer)} bytes, before its newline")
 
 
 def line(what: str, content: bytes, max_bytes: int) -> bytes:
-    """`content` as a line to send. Raises `LocalFault` when it is none or too long."""
+    """`content` as a line to send. Raises `LocalProtocolError` when it is none or too long."""
     if len(content) > max_bytes:
-        raise LocalFault(f"{what} is {len(content)} bytes; the most is {max_bytes}")
+        raise LocalProtocolError(f"{what} is {len(content)} bytes; the most is {max_bytes}")
     if NEWLINE in content:
-        raise LocalFault(f"{what} must not contain a line break")
+        raise LocalProtocolError(f"{what} must not contain a line break")
     return content + NEWLINE
 
 

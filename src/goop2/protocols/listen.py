@@ -4,8 +4,8 @@ r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host sa
                             EAOK …\n + frames                       the same, sealed (encrypted_payload.py)
                             ERR <reason>\n                          not found, no track, bad request
 
-Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`Control`); newer peers
-say `group_type`.
+Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`SessionControl`); newer
+peers say `group_type`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from goop2.protocols import tolerant_json
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.line import LineReader, line
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
@@ -42,7 +42,7 @@ _HEADER: Final = re.compile(r"(OK|EAOK) ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class SoundHeader:
     """The session has a track; its sound follows."""
 
     format: str
@@ -55,13 +55,13 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SoundRefusal:
     """There is no sound, and why."""
 
     reason: str
 
 
-class Track(msgspec.Struct, frozen=True):
+class TrackPayload(msgspec.Struct, frozen=True):
     """What is loaded; a name is untrusted text."""
 
     name: str = ""
@@ -71,16 +71,16 @@ class Track(msgspec.Struct, frozen=True):
     is_stream: bool = False
 
 
-class Control(msgspec.Struct, frozen=True, omit_defaults=True):
+class SessionControl(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the host does. `position` is in seconds."""
 
     action: str
-    track: Track | None = None
+    track: TrackPayload | None = None
     position: float | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
-    listen: Control
+    listen: SessionControl
 
 
 def is_session(group: str) -> bool:
@@ -89,9 +89,9 @@ def is_session(group: str) -> bool:
 
 
 def request(group: str) -> bytes:
-    """Ask for a session's sound. Raises `LocalFault`."""
+    """Ask for a session's sound. Raises `LocalProtocolError`."""
     if not is_session(group):
-        raise LocalFault(f"{group!r} is no listening session's id: listen- and 16 hexadecimal digits")
+        raise LocalProtocolError(f"{group!r} is no listening session's id: listen- and 16 hexadecimal digits")
     return line("the request", f"LISTEN {group}".encode(), REQUEST_MAX_BYTES)
 
 
@@ -121,43 +121,43 @@ def header_reader() -> LineReader:
     return LineReader("the header", HEADER_MAX_BYTES)
 
 
-def answered(content: bytes) -> Header | Refusal:
-    """The first line of an answer. Raises `RemoteFault`."""
+def answered(content: bytes) -> SoundHeader | SoundRefusal:
+    """The first line of an answer. Raises `RemoteProtocolError`."""
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
-        return Refusal(rest.strip())
+        return SoundRefusal(rest.strip())
     found = _HEADER.fullmatch(text)
     if found is None:
-        raise RemoteFault(f"the header is {text[:80]!r} where OK <format> <bitrate> <duration> or ERR <reason> is expected")
+        raise RemoteProtocolError(f"the header is {text[:80]!r} where OK <format> <bitrate> <duration> or ERR <reason> is expected")
     bitrate, duration = int(found[3]), float(found[4])
     if bitrate > BITRATE_MAX or duration > DURATION_MAX_SECONDS:
-        raise RemoteFault(f"the header {text[:80]!r} tells of no sound there is")
-    return Header(found[2], bitrate, duration, found[1] == "EAOK")
+        raise RemoteProtocolError(f"the header {text[:80]!r} tells of no sound there is")
+    return SoundHeader(found[2], bitrate, duration, found[1] == "EAOK")
 
 
-def control(action: str, track: Track | None = None, position: float | None = None) -> bytes:
+def control(action: str, track: TrackPayload | None = None, position: float | None = None) -> bytes:
     """The payload of a group message, JSON. The queue is the one track."""
     if action not in ACTIONS:
-        raise LocalFault(f"{action!r} is no action of a listening session")
+        raise LocalProtocolError(f"{action!r} is no action of a listening session")
     said: dict[str, object] = {"action": action, "queue_index": 0, "queue_total": 0 if action == "close" else 1}
     said |= {"track": track} if track is not None else {}
     said |= {"position": position} if position is not None else {}
     return msgspec.json.encode({"app_type": APP_TYPE, "listen": said})
 
 
-def controlled(payload: bytes) -> Control | None:
-    """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteFault`."""
+def controlled(payload: bytes) -> SessionControl | None:
+    """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteProtocolError`."""
     try:
         fields = decode(payload, dict[str, msgspec.Raw])
         if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):
             return None
         said = tolerant_json.decode(payload, _Message).listen
     except InvalidJsonError as error:
-        raise RemoteFault(f"the listening message is none: {error}") from None
+        raise RemoteProtocolError(f"the listening message is none: {error}") from None
     if said.action not in ACTIONS:
         return None
     seconds = (said.position or 0.0, said.track.duration if said.track else 0.0)
     if any(not math.isfinite(each) or not 0 <= each <= DURATION_MAX_SECONDS for each in seconds):
-        raise RemoteFault(f"the listening message {said.action} has no position there is")
+        raise RemoteProtocolError(f"the listening message {said.action} has no position there is")
     return said

@@ -17,7 +17,7 @@ from typing import Final, cast
 import msgspec
 
 from goop2.protocols import encrypted_payload, tolerant_json
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader, line
 from goop2.protocols.untrusted_json import InvalidJsonError
 
@@ -56,7 +56,7 @@ class Ack(msgspec.Struct, frozen=True):
     seq: int | None = None
 
 
-class NotAMessageError(RemoteFault):
+class NotAMessageError(RemoteProtocolError):
     """A line is no message; `id` is the one it names all the same, "" when it names none."""
 
     def __init__(self, reason: str, id_: str = "") -> None:
@@ -64,7 +64,7 @@ class NotAMessageError(RemoteFault):
         self.id = id_
 
 
-class MessageRefused(Exception):
+class MessageRefusedError(Exception):
     """The other side does not take the message; its own sentence is the text."""
 
     def __init__(self, code: str, error: str, retry_after_seconds: float | None = None) -> None:
@@ -121,8 +121,8 @@ def _id_in(content: bytes) -> str:
     return id_ if isinstance(id_, str) and len(id_) <= ID_MAX_CHARS else ""
 
 
-def send(sent: Message, box: encrypted_payload.Box | None = None) -> bytes:
-    """A message as it is sent, its payload sealed when there is a box. Raises `LocalFault` when it is too long."""
+def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> bytes:
+    """A message as it is sent, its payload sealed when there is a box. Raises `LocalProtocolError` when it is too long."""
     plain = line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, sent.payload)), MESSAGE_MAX_BYTES)
     if box is None:
         return plain
@@ -138,31 +138,31 @@ def ack_reader() -> LineReader:
 def ack(content: bytes, of: Message) -> Ack:
     """Return the acknowledgement in a line.
 
-    Raises `RemoteFault`, also when it is of another message, `MessageRefused`, and `sealed.Refused`.
+    Raises `RemoteProtocolError`, also when it is of another message, `MessageRefusedError`, and `sealed.Refused`.
     """
     try:
         sent: _Answer = tolerant_json.decode(content, cast("type[_SentAck]", _Answer))
     except InvalidJsonError as error:
-        raise RemoteFault(f"the acknowledgement is none: {error}") from None
+        raise RemoteProtocolError(f"the acknowledgement is none: {error}") from None
     if isinstance(sent, _SentRefusal):
         raise _refusal(sent, of)
     if sent.id != of.id or sent.seq not in (None, of.seq):
-        raise RemoteFault(f"the acknowledgement is of message {sent.id[:ID_MAX_CHARS]!r} ({sent.seq}), not of {of.id!r} ({of.seq})")
+        raise RemoteProtocolError(f"the acknowledgement is of message {sent.id[:ID_MAX_CHARS]!r} ({sent.seq}), not of {of.id!r} ({of.seq})")
     return Ack(sent.id, of.seq)
 
 
 def _refusal(sent: _SentRefusal, of: Message) -> Exception:
     """Return what a refusal means to whoever sent the message."""
     if (sent.refused or sent.id) != of.id:
-        return RemoteFault(f"the refusal is of message {(sent.refused or sent.id)[:ID_MAX_CHARS]!r}, not of {of.id!r}")
+        return RemoteProtocolError(f"the refusal is of message {(sent.refused or sent.id)[:ID_MAX_CHARS]!r}, not of {of.id!r}")
     if sent.sealed or sent.id:
-        return encrypted_payload.Refused("the payload cannot be opened there")
+        return encrypted_payload.EncryptionRefusedError("the payload cannot be opened there")
     wait = sent.retry_after
     seconds = min(float(wait), RETRY_AFTER_MAX_SECONDS) if wait is not None and wait >= 0 else None
     code = sent.code if sent.code in REFUSAL_CODES else UNAVAILABLE
     # The sentence is the other side's text, and is shown on a terminal.
     error = "".join(character for character in sent.error[:ERROR_MAX_CHARS] if character.isprintable())
-    return MessageRefused(code, error or "it says no reason", seconds)
+    return MessageRefusedError(code, error or "it says no reason", seconds)
 
 
 def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_open: bool = False) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from goop2.protocols import tolerant_json
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError
 
 TOPIC: Final = "goop.presence.v1"
@@ -61,13 +61,13 @@ _EXACT: Final = ("avatar_hash", "target", "verification_token", "public_key")
 
 
 def read(payload: bytes) -> Presence:
-    """The presence in a payload, its texts and lists cut to their bounds. Raises `RemoteFault`."""
+    """The presence in a payload, its texts and lists cut to their bounds. Raises `RemoteProtocolError`."""
     if len(payload) > PRESENCE_MAX_BYTES:
-        raise RemoteFault(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
+        raise RemoteProtocolError(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
     try:
         said = tolerant_json.decode(payload, Presence)
     except InvalidJsonError as error:
-        raise RemoteFault(f"the presence is none: {error}") from None
+        raise RemoteProtocolError(f"the presence is none: {error}") from None
     texts = {name: cut(getattr(said, name)) for name in _SHOWN}
     # A key or a token that is cut is another one: too long, it is left out.
     whole = {name: value for name in _EXACT if len(value := getattr(said, name)) <= TEXT_MAX_CHARS}
@@ -77,10 +77,10 @@ def read(payload: bytes) -> Presence:
 
 
 def write(said: Presence) -> bytes:
-    """A presence as it is sent. Raises `LocalFault`."""
+    """A presence as it is sent. Raises `LocalProtocolError`."""
     payload = msgspec.json.encode(said)
     if len(payload) > PRESENCE_MAX_BYTES:
-        raise LocalFault(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
+        raise LocalProtocolError(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
     return payload
 
 

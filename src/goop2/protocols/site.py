@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.protocols import encrypted_payload
-from goop2.protocols.errors import LocalFault, RemoteFault
+from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.line import LineReader, line
 
 PROTOCOL: Final = "/goop/site/1.0.0"
@@ -36,7 +36,7 @@ UNAVAILABLE: Final = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class FileHeader:
     """The file is there: its type, and how many bytes of it follow."""
 
     mime: str
@@ -46,7 +46,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class BodyChunk:
     """A piece of the file."""
 
     data: bytes
@@ -58,24 +58,24 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class FileRefusal:
     """The peer gives no file, and says why."""
 
     reason: str
 
 
-class TooLarge(RemoteFault):
+class FileTooLargeError(RemoteProtocolError):
     """The file is larger than anybody of the network reads."""
 
 
-Event = Header | Body | End | Refusal
+Event = FileHeader | BodyChunk | End | FileRefusal
 
 
 def request(path: str) -> bytes:
-    """The request for a path that begins with `/`. Raises `LocalFault`."""
+    """The request for a path that begins with `/`. Raises `LocalProtocolError`."""
     encoded = path.encode("utf-8", "surrogateescape")
     if not encoded.startswith(b"/"):
-        raise LocalFault(f"the path {path!r} does not begin with /")
+        raise LocalProtocolError(f"the path {path!r} does not begin with /")
     return line("the request", b"GET " + encoded, REQUEST_MAX_BYTES)
 
 
@@ -97,9 +97,9 @@ def requested(content: bytes) -> str | None:
 
 
 def header(mime: str, size: int, *, sealed: bool = False) -> bytes:
-    """What comes before a body of `size` bytes. Raises `LocalFault` when nobody would read it."""
+    """What comes before a body of `size` bytes. Raises `LocalProtocolError` when nobody would read it."""
     if size > BODY_MAX_BYTES:
-        raise LocalFault(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
+        raise LocalProtocolError(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
     return line("the header", f"{'EOK' if sealed else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
 
 
@@ -121,7 +121,7 @@ class AnswerReader:
         self.done = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """The events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteFault`."""
+        """The events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteProtocolError`."""
         if self.done:
             return []
         if self._missing is not None:
@@ -130,41 +130,42 @@ class AnswerReader:
         if content is None:
             return []
         first = _header(content, "EOK" if self._sealed else "OK")
-        if isinstance(first, Refusal):
+        if isinstance(first, FileRefusal):
             self.done = True
             return [first]
         self._missing = first.size
         return [first, *self._body(self._line.rest())]
 
     def end(self) -> None:
-        """The other side sends no more. Raises `RemoteFault` when something is missing: a killed peer looks like one that is done."""
+        """The other side sends no more. Raises `RemoteProtocolError` when something is missing: a killed peer looks like one that is
+        done."""
         if self.done:
             return
         if self._missing is None:
             self._line.end()
-        raise RemoteFault(f"the file ended {self._missing} bytes early")
+        raise RemoteProtocolError(f"the file ended {self._missing} bytes early")
 
     def _body(self, data: bytes) -> list[Event]:
         assert self._missing is not None
         piece = data[: self._missing]
         self._missing -= len(piece)
-        events: list[Event] = [Body(piece)] if piece else []
+        events: list[Event] = [BodyChunk(piece)] if piece else []
         if self._missing == 0:
             self.done = True
             events.append(End())
         return events
 
 
-def _header(content: bytes, sealed_status: str) -> Header | Refusal:
+def _header(content: bytes, sealed_status: str) -> FileHeader | FileRefusal:
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
-        return Refusal(rest.strip())
+        return FileRefusal(rest.strip())
     mime, _, size = rest.rpartition(" ")
     # isdecimal alone lets through digits of other scripts.
     if status not in ("OK", sealed_status) or not mime.strip() or not (size.isascii() and size.isdecimal()):
-        raise RemoteFault(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
+        raise RemoteProtocolError(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
     # Never int() of a number of a thousand digits.
     if len(size) > len(str(BODY_MAX_BYTES)) or int(size) > BODY_MAX_BYTES:
-        raise TooLarge(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
-    return Header(mime.strip(), int(size), status != "OK")
+        raise FileTooLargeError(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
+    return FileHeader(mime.strip(), int(size), status != "OK")

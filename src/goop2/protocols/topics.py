@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from goop2.protocols import tolerant_json
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
 CHAT: Final = "chat"
@@ -47,7 +47,7 @@ _WIRE_NAMES: Final = {
 }
 
 
-class Chat(msgspec.Struct, frozen=True, omit_defaults=True):
+class ChatPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     """A direct message, or one to all. `timestamp` in ms since 1970 is the sender's. Both may be missing (network.md)."""
 
     content: str = ""
@@ -70,7 +70,7 @@ class WhoAreYou(msgspec.Struct, frozen=True):
     """`identity`: the peer asks who we are."""
 
 
-class Identity(msgspec.Struct, frozen=True, rename=_WIRE_NAMES):
+class IdentityPayload(msgspec.Struct, frozen=True, rename=_WIRE_NAMES):
     """`identity.response`: what a peer says of itself."""
 
     peer_id: str = ""
@@ -130,7 +130,7 @@ class Meta(msgspec.Struct, frozen=True):
     max_members: int = 0
 
 
-class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+class GroupErrorPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     """The host does not let us in: `full`, or a code we do not know."""
 
     code: str = ""
@@ -148,13 +148,13 @@ class Group(msgspec.Struct, frozen=True):
 
     id: str
     type: str
-    event: Welcome | Members | Meta | Refused | Plain
+    event: Welcome | Members | Meta | GroupErrorPayload | Plain
 
 
 class Broadcast(msgspec.Struct, frozen=True):
     """A message to everybody its sender knows; it is not kept."""
 
-    chat: Chat
+    chat: ChatPayload
 
 
 class Other(msgspec.Struct, frozen=True):
@@ -163,7 +163,7 @@ class Other(msgspec.Struct, frozen=True):
     topic: str
 
 
-Event = Chat | Broadcast | Delivered | WhoAreYou | Identity | Invite | Group | Other
+Event = ChatPayload | Broadcast | Delivered | WhoAreYou | IdentityPayload | Invite | Group | Other
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -178,21 +178,21 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_DIRECT: Final[dict[str, type[Chat | Delivered | Identity | Invite]]] = {
-    CHAT: Chat,
+_DIRECT: Final[dict[str, type[ChatPayload | Delivered | IdentityPayload | Invite]]] = {
+    CHAT: ChatPayload,
     ACK: Delivered,
-    IDENTITY_RESPONSE: Identity,
+    IDENTITY_RESPONSE: IdentityPayload,
     INVITE: Invite,
 }
 _GROUP: Final[dict[str, type[Welcome | Members | Meta]]] = {"welcome": Welcome, "members": Members, "meta": Meta}
 
 
 def read(topic: str, payload: bytes) -> Event:
-    """The event a message carries. Raises `RemoteFault`, whose message names topic and place."""
+    """The event a message carries. Raises `RemoteProtocolError`, whose message names topic and place."""
     if topic in _DIRECT:
         return _decode(topic, payload, _DIRECT[topic])
     if topic == BROADCAST:
-        return Broadcast(_decode(topic, payload, Chat))
+        return Broadcast(_decode(topic, payload, ChatPayload))
     if topic == IDENTITY:
         return WhoAreYou()
     if topic.startswith(GROUP_PREFIX + ":"):
@@ -218,7 +218,7 @@ def envelope(type_: str, group: str, payload: bytes = b"", sender: str = "") -> 
     if payload:
         fields["payload"] = msgspec.Raw(payload)
         if type_ == "error":
-            fields |= msgspec.to_builtins(decode(payload, Refused))
+            fields |= msgspec.to_builtins(decode(payload, GroupErrorPayload))
     return msgspec.json.encode(fields)
 
 
@@ -234,18 +234,18 @@ def _group(topic: str, payload: bytes) -> Event:
         return Group(id_, type_, Plain(payload))
     event = _decode(topic, payload, _GROUP[type_])
     if len(getattr(event, "members", ())) > MEMBERS_MAX:
-        raise RemoteFault(f"the {topic} message names more than {MEMBERS_MAX} members")
+        raise RemoteProtocolError(f"the {topic} message names more than {MEMBERS_MAX} members")
     return Group(id_, type_, event)
 
 
-def _refused(topic: str, inside: _Envelope) -> Refused:
+def _refused(topic: str, inside: _Envelope) -> GroupErrorPayload:
     if inside.code or inside.message or inside.payload in (_null, msgspec.Raw(b"")):
-        return Refused(inside.code, inside.message)
-    return _decode(topic, bytes(inside.payload), Refused)
+        return GroupErrorPayload(inside.code, inside.message)
+    return _decode(topic, bytes(inside.payload), GroupErrorPayload)
 
 
 def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
     try:
         return tolerant_json.decode(payload, as_, absent=as_ is _Envelope)
     except InvalidJsonError as error:
-        raise RemoteFault(f"the payload of the {topic[:80]} message is none: {error}") from None
+        raise RemoteProtocolError(f"the payload of the {topic[:80]} message is none: {error}") from None

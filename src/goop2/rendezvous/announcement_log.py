@@ -39,7 +39,7 @@ class Announcements:
         self._newest: OrderedDict[str, Announcement] = OrderedDict()
         self._forgotten = 0
         """Number of the newest that was dropped for room: whoever has not heard it has missed something."""
-        self._readers: set[Reader] = set()
+        self._readers: set[AnnouncementReader] = set()
         self._networks: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -68,9 +68,9 @@ class Announcements:
         """Forget the announcement of a peer that has fallen silent: nobody who comes later is to hear that it is here."""
         self._newest.pop(key, None)
 
-    def read(self, network: str, last_id: str = "") -> Reader:
+    def read(self, network: str, last_id: str = "") -> AnnouncementReader:
         """Return a reader from now on, or from after the event `last_id`; close it."""
-        reader = Reader(self, network, place_of(last_id, self.start, self.last))
+        reader = AnnouncementReader(self, network, place_of(last_id, self.start, self.last))
         self._readers.add(reader)
         self._networks[network] += 1
         return reader
@@ -91,7 +91,7 @@ class Announcements:
         found.reverse()
         return found[:TAKEN_AT_ONCE]
 
-    def _close(self, reader: Reader) -> None:
+    def _close(self, reader: AnnouncementReader) -> None:
         if reader in self._readers:
             self._readers.discard(reader)
             self._networks[reader.network] -= 1
@@ -99,7 +99,7 @@ class Announcements:
                 del self._networks[reader.network]
 
 
-class Reader:
+class AnnouncementReader:
     """One who listens. `news` is set when there may be something to `take`."""
 
     def __init__(self, announcements: Announcements, network: str, place: int) -> None:

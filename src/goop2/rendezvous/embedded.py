@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from goop2.config import Address, Presence
+from goop2.config import Address, PresenceSettings
 from goop2.rendezvous.server import open_rendezvous
-from goop2.web.http.listeners import DoorError
+from goop2.web.http.listeners import ListenerError
 
 EVERYWHERE: Final = "0.0.0.0"
 HERE: Final = "127.0.0.1"
@@ -22,18 +22,18 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 @contextlib.asynccontextmanager
-async def servers_of(settings: Presence) -> AsyncIterator[list[str]]:
+async def servers_of(settings: PresenceSettings) -> AsyncIterator[list[str]]:
     """Their URLs; the own one runs until the block is left. One that cannot be opened is told, and everything else goes on."""
     async with contextlib.AsyncExitStack() as stack:
         own = await _own(stack, settings) if settings.rendezvous_host else ""
         yield [url for url in (own, settings.rendezvous_wan) if url]
 
 
-async def _own(stack: contextlib.AsyncExitStack, settings: Presence) -> str:
+async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> str:
     where = Address(settings.rendezvous_bind, settings.rendezvous_port)
     try:
         url = await stack.enter_async_context(open_rendezvous(where))
-    except DoorError:
+    except ListenerError:
         remedy = "set presence.rendezvous_port to another one, or presence.rendezvous_host to false; it is tried again"
         _log.warning(f"this peer runs no rendezvous server: {where} is taken or cannot be listened on; {remedy}")
         stack.push_async_callback(_ended, asyncio.create_task(_open_later(where)))
@@ -46,7 +46,7 @@ async def _open_later(where: Address) -> None:
     """Open the server when that can be, and serve until cancelled."""
     while True:
         await asyncio.sleep(TRY_AGAIN_SECONDS)
-        with contextlib.suppress(DoorError):
+        with contextlib.suppress(ListenerError):
             async with open_rendezvous(where) as url:
                 _log.warning(f"the rendezvous server of this peer is up at {url}")
                 await asyncio.Event().wait()

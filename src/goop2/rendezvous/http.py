@@ -25,12 +25,12 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from goop2.net.faults import NotAnAddress
-from goop2.protocols.errors import RemoteFault
+from goop2.net.faults import AddressError
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, read, write
 from goop2.protocols.source_network import network_of
 from goop2.rendezvous import page
-from goop2.rendezvous.announcement_log import Announcements, Reader
+from goop2.rendezvous.announcement_log import AnnouncementReader, Announcements
 from goop2.rendezvous.limits import (
     FLUSH_SECONDS,
     FULL_RETRY_SECONDS,
@@ -40,11 +40,11 @@ from goop2.rendezvous.limits import (
     READERS_PER_SECOND,
     TAKEN_AT_ONCE,
 )
-from goop2.rendezvous.registry import Board, BoardFull, TooOften
+from goop2.rendezvous.registry import AnnouncementRateError, Registry, RegistryFullError
 from goop2.web.http.listeners import is_loopback
 
 if TYPE_CHECKING:
-    from goop2.rendezvous.relay_server import RelayBeside
+    from goop2.rendezvous.relay_server import RelayServer
 
 _PORT: Final = re.compile(r"^(?:\[([^\]]*)\]|([^:]*))(?::[^:]*)?$")
 """Some proxies name the client's port too, `192.0.2.7:51234` or `[2001:db8::7]:51234`: it is no part of where somebody comes from."""
@@ -54,9 +54,9 @@ _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options":
 class Rendezvous:
     """The server's state and its application."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayBeside | None = None) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayServer | None = None) -> None:
         self.announcements = Announcements()
-        self.board = Board(clock, self.announcements.drop)
+        self.board = Registry(clock, self.announcements.drop)
         self._relay_beside = relay
         self.app = Starlette(
             routes=[
@@ -75,13 +75,13 @@ class Rendezvous:
         try:
             self.board.admit(source)
             handed_on = self.board.post(source, read(await _body(request)))
-        except BoardFull:
+        except RegistryFullError:
             return _full("no more peers have room here")
-        except TooOften:
+        except AnnouncementRateError:
             return PlainTextResponse("too often: at most 60 a minute\n", 429, {"retry-after": "1"})
-        except _TooLong:
+        except _BodyTooLongError:
             return PlainTextResponse(f"a presence has at most {PRESENCE_MAX_BYTES} bytes\n", 413, {"connection": "close"})
-        except (RemoteFault, NotAnAddress) as fault:
+        except (RemoteProtocolError, AddressError) as fault:
             return PlainTextResponse(f"{fault}\n", 400)
         if handed_on is not None:
             key = handed_on.peer_id if handed_on.type != "punch" else f"{handed_on.peer_id} {handed_on.target}"
@@ -107,7 +107,7 @@ class Rendezvous:
     async def _page(self, _request: Request) -> Response:
         return Response(page.render(self.board.peers()), 200, page.HEADERS, "text/html")
 
-    async def _stream(self, reader: Reader, everybody: bool) -> AsyncIterator[bytes]:
+    async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
         """Whoever has missed something hears again who is here."""
         yield b"retry: 1000\n\n"
         while not reader.ended:
@@ -133,7 +133,7 @@ class Rendezvous:
 class _Heard(StreamingResponse):
     """Events to a reader, whose place is free again however this ends: a client may be gone before the first of them is asked for."""
 
-    def __init__(self, reader: Reader, events: AsyncIterator[bytes]) -> None:
+    def __init__(self, reader: AnnouncementReader, events: AsyncIterator[bytes]) -> None:
         super().__init__(events, 200, _EVENTS_HEADERS, "text/event-stream")
         self._reader = reader
 
@@ -145,7 +145,7 @@ class _Heard(StreamingResponse):
             self._reader.close()
 
 
-class _TooLong(Exception):
+class _BodyTooLongError(Exception):
     """The body is longer than a presence may be."""
 
 
@@ -159,13 +159,13 @@ def _source(request: Request) -> str:
 
 async def _body(request: Request) -> bytes:
     if int(request.headers.get("content-length", "0")) > PRESENCE_MAX_BYTES:  # before a client that asks is told to go on
-        raise _TooLong
+        raise _BodyTooLongError
     body = bytearray()
     with contextlib.suppress(ClientDisconnect):
         async for piece in request.stream():
             body += piece
             if len(body) > PRESENCE_MAX_BYTES:
-                raise _TooLong
+                raise _BodyTooLongError
     return bytes(body)
 
 

@@ -17,20 +17,20 @@ from collections.abc import Callable
 import msgspec
 
 from goop2.net.address import peer_id
-from goop2.net.admission import Meter
+from goop2.net.admission import TokenBucket
 from goop2.protocols.presence import Presence, write
 from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE, SILENT_SECONDS, SOURCES_MAX
 
 
-class TooOften(Exception):
+class AnnouncementRateError(Exception):
     """The address has published all it may for now."""
 
 
-class BoardFull(Exception):
+class RegistryFullError(Exception):
     """So many peers are here as there may be."""
 
 
-class _Entry:
+class _RegistryRecord:
     def __init__(self, said: Presence, at: float) -> None:
         self.said = said
         self.at = at
@@ -40,15 +40,15 @@ class _Entry:
         self.size = 0
 
 
-class Board:
+class Registry:
     """The peers that are here, as far as anybody has said. `clock` gives seconds and never goes back; `dropped` hears who is gone."""
 
     def __init__(self, clock: Callable[[], float], dropped: Callable[[str], object] = str) -> None:
         self._clock = clock
         self._dropped = dropped
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _RegistryRecord] = OrderedDict()
         """The longest silent first."""
-        self._published = Meter(PUBLISHED_PER_MINUTE, clock)
+        self._published = TokenBucket(PUBLISHED_PER_MINUTE, clock)
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -61,12 +61,13 @@ class Board:
         return sorted((entry.said for entry in self._entries.values()), key=lambda said: (said.label.lower(), said.peer_id))
 
     def admit(self, source: str) -> None:
-        """Count a sign from an address, whatever it is. Raises `TooOften`."""
+        """Count a sign from an address, whatever it is. Raises `AnnouncementRateError`."""
         if not self._published.take(source):
-            raise TooOften
+            raise AnnouncementRateError
 
     def post(self, source: str, said: Presence) -> Presence | None:
-        """A sign from an address; gives what is handed on, if anything is. Raises `NotAnAddress` when it is of no peer, and `BoardFull`."""
+        """A sign from an address; gives what is handed on, if anything is. Raises `AddressError` when it is of no peer, and
+        `RegistryFullError`."""
         peer_id(said.peer_id)
         self.expire()
         said = msgspec.structs.replace(said, verified=False)
@@ -85,12 +86,12 @@ class Board:
     def _keep(self, source: str, said: Presence) -> None:
         now = self._clock()
         known = self._entries.get(said.peer_id)
-        entry = known or _Entry(said, now)
+        entry = known or _RegistryRecord(said, now)
         size = len(write(said))
         if self._bytes - entry.size + size > PEERS_BYTES_MAX and known is not None:
             said, size = known.said, known.size  # whoever is here stays, with the text there was room for
         if known is None and (len(self._entries) >= PEERS_MAX or self._bytes + size > PEERS_BYTES_MAX):
-            raise BoardFull
+            raise RegistryFullError
         entry.said, entry.at = said, now
         entry.sources.pop(source, None)
         entry.sources[source] = now

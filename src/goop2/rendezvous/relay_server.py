@@ -13,15 +13,15 @@ import msgspec
 
 from goop2.config import Address
 from goop2.folder.identity import ephemeral
-from goop2.net.faults import PortTaken
+from goop2.net.faults import PortInUseError
 from goop2.net.guest import Guest, open_guest
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
-from goop2.net.limits import MEGABYTE_BYTES, Limits
+from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
 from goop2.peers.discovery.discovery import real_addresses
-from goop2.web.http.listeners import DoorError
+from goop2.web.http.listeners import ListenerError
 
-RELAY_LIMITS: Final = Limits(
+RELAY_LIMITS: Final = HostLimits(
     connections=512,
     connections_per_address=32,
     streams_per_minute_and_peer=600,
@@ -44,7 +44,7 @@ class SaidRelay(msgspec.Struct, frozen=True):
     circuit_bytes: int
 
 
-class RelayBeside:
+class RelayServer:
     """A relay that runs."""
 
     def __init__(self, host: Host, relay: Relay) -> None:
@@ -69,18 +69,19 @@ class RelayBeside:
 
 
 @contextlib.asynccontextmanager
-async def open_beside(address: Address, guest: Guest | None = None) -> AsyncIterator[RelayBeside]:
-    """Be a relay on an IPv4 address until the block is left. `guest`: trio beside this loop, where it runs already. Raises `DoorError`."""
+async def open_beside(address: Address, guest: Guest | None = None) -> AsyncIterator[RelayServer]:
+    """Be a relay on an IPv4 address until the block is left. `guest`: trio beside this loop, where it runs already. Raises
+    `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         try:
             host = await stack.enter_async_context(open_host(trio, ephemeral(), address.port, RELAY_LIMITS, address.host))
-        except PortTaken:
-            raise DoorError(
+        except PortInUseError:
+            raise ListenerError(
                 f"no relay can be opened on {address} (the port is taken or not allowed): choose another with --relay"
             ) from None
         relay = await stack.enter_async_context(open_relay(trio, host, lambda: addresses_of(host)))
-        yield RelayBeside(host, relay)
+        yield RelayServer(host, relay)
 
 
 def addresses_of(host: Host) -> list[str]:

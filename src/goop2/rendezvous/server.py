@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from goop2.config import Address
 from goop2.rendezvous.http import Rendezvous
 from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX
-from goop2.web.http.listeners import BACKLOG, BoundDoor, DoorError, is_loopback
-from goop2.web.http.origins import Door
+from goop2.web.http.listeners import BACKLOG, BoundListener, ListenerError, is_loopback
+from goop2.web.http.origins import Listener
 from goop2.web.http.server import serve
-from goop2.web.http.timeout_protocol import PatientProtocol
+from goop2.web.http.timeout_protocol import TimeoutProtocol
 
 if TYPE_CHECKING:
     from goop2.net.guest import Guest
-    from goop2.rendezvous.relay_server import RelayBeside
+    from goop2.rendezvous.relay_server import RelayServer
 
 
 @contextlib.asynccontextmanager
 async def open_rendezvous(address: Address, relay: Address | None = None, guest: Guest | None = None) -> AsyncIterator[str]:
-    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `DoorError`.
+    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `ListenerError`.
 
     `guest`: trio beside this loop, where it runs already; a thread can have one.
     """
@@ -31,14 +31,14 @@ async def open_rendezvous(address: Address, relay: Address | None = None, guest:
         sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
         rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay, guest)) if relay else None)
-        door = BoundDoor(Door("", port, opened=not is_loopback(address.host)), (sock,))
+        door = BoundListener(Listener("", port, opened=not is_loopback(address.host)), (sock,))
         async with serve(
             [(door, rendezvous.app)], rendezvous.announcements.stop, LocalProtocol if not door.door.opened else OpenedProtocol
         ):
             yield f"http://{Address(address.host, port)}"
 
 
-class LocalProtocol(PatientProtocol):
+class LocalProtocol(TimeoutProtocol):
     """A connection from this machine, or from a proxy on it."""
 
     @property
@@ -53,7 +53,7 @@ class OpenedProtocol(LocalProtocol):
     connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
 
 
-def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayBeside]:
+def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayServer]:
     # Here, because a server without one should not load libp2p for it.
     from goop2.rendezvous.relay_server import open_beside
 
@@ -67,6 +67,6 @@ def _bound(address: Address) -> socket.socket:
         sock = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         why = "another program listens there already" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
-        raise DoorError(f"no rendezvous server can be opened on {address} ({why}): choose another with --http") from None
+        raise ListenerError(f"no rendezvous server can be opened on {address} ({why}): choose another with --http") from None
     sock.setblocking(False)
     return sock

@@ -22,12 +22,12 @@ from goop2.folder.regular_files import shown
 from goop2.sandbox.messages import Invoke, Scalar
 from goop2.storage import key_value
 from goop2.storage.database import Value, descriptors, limit_heap, open_database
-from goop2.storage.errors import BusyError, DatabaseError, FileFault, QuotaError, StorageError
+from goop2.storage.errors import BusyError, DatabaseError, DatabaseFileError, QuotaError, StorageError
 from goop2.storage.file_quota import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR
 from goop2.storage.key_value import Store
 from goop2.storage.limits import HEAP_MAX_BYTES, LOCK_MAX_SECONDS
-from goop2.storage.row_encoding import Rows
+from goop2.storage.row_encoding import RowSink
 from goop2.storage.typed_tables import Owner, Row, TypedTables
 from goop2.storage.write_queue import Rank
 
@@ -35,7 +35,7 @@ VALUES_AT_ONCE: Final = 4000
 """Values of rows pushed into a VM at a time; Lua's stack takes 8000."""
 
 QUEUE: Final = "queue"
-"""Name of the write queue's file among the descriptors of `Data`."""
+"""Name of the write queue's file among the descriptors of `DataCalls`."""
 
 ENDS: Final = (b"db.commit", b"db.rollback")
 UNDONE: Final = "the transaction was undone by an error before"
@@ -73,7 +73,7 @@ class Entry:
     failure: Callable[[bytes], Answer]
 
 
-class Data:
+class DataCalls:
     """The database of one worker. `begin` before each run, `end` after it."""
 
     def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, command_operations: Sequence[str] = ()) -> None:
@@ -141,7 +141,7 @@ class Data:
             self._database.lock_seconds = 0.0
             self._database.begin_anew()
 
-    def _note_fault(self, fault: FileFault) -> None:
+    def _note_fault(self, fault: DatabaseFileError) -> None:
         if not isinstance(fault, QuotaError):  # which the script's own rows brought about
             self.file_fault = str(fault)
 
@@ -281,10 +281,10 @@ class Data:
 
     # ── rows ─────────────────────────────────────────────────────────────────────────────────
 
-    def _one(self, rows: Rows) -> Answer:
+    def _one(self, rows: RowSink) -> Answer:
         return (ROW, *self._rows(rows)[1:]) if rows.values else (PLAIN, None)
 
-    def _rows(self, rows: Rows) -> Answer:
+    def _rows(self, rows: RowSink) -> Answer:
         """Shape, whether there is more, columns, their names, the values row by row."""
         width = len(rows.names)
         names = [name.encode() for name in rows.names]

@@ -29,7 +29,7 @@ from goop2.sandbox.worker import run_worker
 SETUP_MAX_BYTES = 1024 * 1024
 
 
-class Nursery:
+class ForkServer:
     """Forks workers on request and reaps them."""
 
     def __init__(self, control: socket.socket, setup: Setup) -> None:
@@ -106,7 +106,7 @@ def main() -> None:
         return  # the peer ended before it was asked to end us
     setup = msgspec.msgpack.decode(data, type=Setup)
     _set_time_zone(setup.time_zone)
-    nursery = Nursery(control, setup)
+    nursery = ForkServer(control, setup)
     gc.collect()
     gc.freeze()  # what is shared stays shared: the collector of a worker never touches it
     with contextlib.suppress(ConnectionError):  # the peer ended with something of ours unread: that is its end, not our failure

@@ -23,7 +23,7 @@ _encoder = msgspec.msgpack.Encoder()
 Message = TypeVar("Message")
 
 
-class ProtocolViolation(Exception):
+class WorkerProtocolError(Exception):
     """The other side sent what no message is; it cannot be spoken to any more."""
 
 
@@ -33,7 +33,7 @@ def frame(message: ToWorker | FromWorker) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class FrameReader(Generic[Message]):
+class MessageFrameReader(Generic[Message]):
     """Turns a stream of bytes into messages of one direction."""
 
     def __init__(self, message_type: object) -> None:
@@ -41,7 +41,7 @@ class FrameReader(Generic[Message]):
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """Every message completed by `data`, in order. Raises `ProtocolViolation`."""
+        """Every message completed by `data`, in order. Raises `WorkerProtocolError`."""
         if not self._pending and len(data) > _LENGTH.size:
             (length,) = _LENGTH.unpack_from(data)
             if length == len(data) - _LENGTH.size <= FRAME_MAX_BYTES:  # one whole frame, as nearly always
@@ -55,7 +55,7 @@ class FrameReader(Generic[Message]):
         while available - start >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(buffer, start)
             if length > FRAME_MAX_BYTES:
-                raise ProtocolViolation(f"a frame of {length} bytes, the most is {FRAME_MAX_BYTES}")
+                raise WorkerProtocolError(f"a frame of {length} bytes, the most is {FRAME_MAX_BYTES}")
             end = start + _LENGTH.size + length
             if end > available:
                 break
@@ -75,14 +75,14 @@ class FrameReader(Generic[Message]):
         try:
             return self._decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProtocolViolation(f"not a message: {error}") from error
+            raise WorkerProtocolError(f"not a message: {error}") from error
 
 
-def from_worker() -> FrameReader[FromWorker]:
+def from_worker() -> MessageFrameReader[FromWorker]:
     """A reader for what a worker sends."""
-    return FrameReader(FromWorker)
+    return MessageFrameReader(FromWorker)
 
 
-def to_worker() -> FrameReader[ToWorker]:
+def to_worker() -> MessageFrameReader[ToWorker]:
     """A reader for what the peer sends."""
-    return FrameReader(ToWorker)
+    return MessageFrameReader(ToWorker)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
-from goop2.sandbox.data_calls import Data, Entry
-from goop2.sandbox.messages import Answer, CallTime, HostCall, Invoke, Log, Scalar
+from goop2.sandbox.data_calls import DataCalls, Entry
+from goop2.sandbox.messages import CallTime, HostCall, HostCallAnswer, Invoke, Log, Scalar
 
 LOG_LINES_MAX = 200
 LOG_MAX_BYTES = 64 * 1024
@@ -26,14 +26,14 @@ PLAIN = b"v"
 _LEVELS: Final[dict[bytes, Literal["info", "warn", "error"]]] = {b"print": "info", b"info": "info", b"warn": "warn", b"error": "error"}
 
 Send = Callable[[Log | HostCall], None]
-Receive = Callable[[], Answer]
+Receive = Callable[[], HostCallAnswer]
 Operation = Callable[..., tuple[Scalar, ...]]
 
 
-class Host:
+class HostCalls:
     """Callable from Lua as host(operation, ...). One per worker; `begin` before each run."""
 
-    def __init__(self, send: Send, receive: Receive, peer_operations: tuple[str, ...], data: Data | None = None) -> None:
+    def __init__(self, send: Send, receive: Receive, peer_operations: tuple[str, ...], data: DataCalls | None = None) -> None:
         self._data = data
         self._send = send
         self._receive = receive

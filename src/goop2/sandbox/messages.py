@@ -1,7 +1,7 @@
 """What peer and worker say to each other: one struct a message, msgpack on the wire.
 
 Both sides import this file, so it must know neither. The worker is not trusted: the peer decodes
-its messages against these types and bounds, and anything else is a `ProtocolViolation` (framing.py).
+its messages against these types and bounds, and anything else is a `WorkerProtocolError` (framing.py).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Compile(msgspec.Struct, array_like=True, frozen=True, tag=1, gc=False):
     source: bytes
 
 
-class Answer(msgspec.Struct, array_like=True, frozen=True, tag=2, gc=False):
+class HostCallAnswer(msgspec.Struct, array_like=True, frozen=True, tag=2, gc=False):
     """Peer → worker: the result of a `HostCall`, in the shape prelude.lua explains."""
 
     shape: bytes
@@ -127,13 +127,13 @@ class Log(msgspec.Struct, array_like=True, frozen=True, tag=6, gc=False):
 
 
 class HostCall(msgspec.Struct, array_like=True, frozen=True, tag=7, gc=False):
-    """Worker → peer: an operation only the peer can do; it is answered by one `Answer`."""
+    """Worker → peer: an operation only the peer can do; it is answered by one `HostCallAnswer`."""
 
     operation: ShortText
     arguments: tuple[Scalar, ...]
 
 
-ToWorker = Invoke | Compile | Answer
+ToWorker = Invoke | Compile | HostCallAnswer
 FromWorker = Ready | Done | Compiled | Log | HostCall
 
 

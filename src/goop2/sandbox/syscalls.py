@@ -54,7 +54,7 @@ class Bound(Enum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class SyscallRule:
     """One way to make one call: argument number → what it must be."""
 
     call: str
@@ -90,57 +90,57 @@ _NO_ADDRESS: Final = {4: 0, 5: 0}
 
 RULES: Final = (
     # Talk: one socket, without flags and addresses. No sendmsg and no recvmsg, so no descriptor can be passed in or out.
-    Rule("recvfrom", {0: Slot.SOCKET, 3: 0, **_NO_ADDRESS}),
-    Rule("sendto", {0: Slot.SOCKET, 3: 0, **_NO_ADDRESS}),
+    SyscallRule("recvfrom", {0: Slot.SOCKET, 3: 0, **_NO_ADDRESS}),
+    SyscallRule("sendto", {0: Slot.SOCKET, 3: 0, **_NO_ADDRESS}),
     # Memory of the VM and of Python. Shared memory would count against no limit of this process.
-    Rule("brk"),
-    Rule("munmap"),
-    Rule("mmap", {2: _READ_WRITE, 3: _PRIVATE}),
-    Rule("mremap", {1: Bound.NOT_ZERO, 3: MREMAP_MAYMOVE}),  # with 0 it would map shared memory a second time
+    SyscallRule("brk"),
+    SyscallRule("munmap"),
+    SyscallRule("mmap", {2: _READ_WRITE, 3: _PRIVATE}),
+    SyscallRule("mremap", {1: Bound.NOT_ZERO, 3: MREMAP_MAYMOVE}),  # with 0 it would map shared memory a second time
     # LuaJIT's machine code is written, then executed, never both at once.
-    Rule("mprotect", {2: _READ_WRITE}),
-    Rule("mprotect", {2: _READ_EXECUTE}),
+    SyscallRule("mprotect", {2: _READ_WRITE}),
+    SyscallRule("mprotect", {2: _READ_EXECUTE}),
     # glibc ends a process whose futex_wake is refused. With one thread nobody waits, so no other operation is needed.
-    Rule("futex", {1: FUTEX_WAKE_PRIVATE}),
-    Rule("getrandom", {2: 0}),
-    Rule("exit_group"),
+    SyscallRule("futex", {1: FUTEX_WAKE_PRIVATE}),
+    SyscallRule("getrandom", {2: 0}),
+    SyscallRule("exit_group"),
     # Clocks. os.clock always asks the kernel; the rest do where the vDSO does not answer. By other numbers the clocks of
     # other processes are read, which tells whether they exist.
-    Rule("clock_gettime", {0: time.CLOCK_REALTIME}),
-    Rule("clock_gettime", {0: time.CLOCK_MONOTONIC}),
-    Rule("clock_gettime", {0: time.CLOCK_PROCESS_CPUTIME_ID}),
-    Rule("gettimeofday", {1: 0}),
-    Rule("time"),
+    SyscallRule("clock_gettime", {0: time.CLOCK_REALTIME}),
+    SyscallRule("clock_gettime", {0: time.CLOCK_MONOTONIC}),
+    SyscallRule("clock_gettime", {0: time.CLOCK_PROCESS_CPUTIME_ID}),
+    SyscallRule("gettimeofday", {1: 0}),
+    SyscallRule("time"),
     # Waiting for the write lock: time.sleep of Python, usleep of SQLite.
-    Rule("clock_nanosleep", {0: time.CLOCK_MONOTONIC, 1: TIMER_ABSTIME}),
-    Rule("clock_nanosleep", {0: time.CLOCK_REALTIME, 1: 0}),
+    SyscallRule("clock_nanosleep", {0: time.CLOCK_MONOTONIC, 1: TIMER_ABSTIME}),
+    SyscallRule("clock_nanosleep", {0: time.CLOCK_REALTIME, 1: 0}),
     # The alarm that ends a transaction (data.py).
-    Rule("setitimer", {0: int(signal.ITIMER_REAL)}),
+    SyscallRule("setitimer", {0: int(signal.ITIMER_REAL)}),
     # SQLite, on its files that are open already.
-    Rule("pread64", {0: Slot.DATABASE}),
-    Rule("pread64", {0: Slot.LOG}),
-    Rule("pwrite64", {0: Slot.DATABASE}),
-    Rule("pwrite64", {0: Slot.LOG}),
-    Rule("fdatasync", {0: Slot.DATABASE}),
-    Rule("fdatasync", {0: Slot.LOG}),
-    Rule("fsync", {0: Slot.DATABASE}),  # in builds of SQLite without fdatasync
-    Rule("fsync", {0: Slot.LOG}),
-    Rule("ftruncate", {0: Slot.DATABASE}),
-    Rule("ftruncate", {0: Slot.LOG}),
-    Rule("fstat", {0: Slot.DATABASE}),
-    Rule("fstat", {0: Slot.LOG}),
-    Rule("fstat", {0: Slot.INDEX}),
+    SyscallRule("pread64", {0: Slot.DATABASE}),
+    SyscallRule("pread64", {0: Slot.LOG}),
+    SyscallRule("pwrite64", {0: Slot.DATABASE}),
+    SyscallRule("pwrite64", {0: Slot.LOG}),
+    SyscallRule("fdatasync", {0: Slot.DATABASE}),
+    SyscallRule("fdatasync", {0: Slot.LOG}),
+    SyscallRule("fsync", {0: Slot.DATABASE}),  # in builds of SQLite without fdatasync
+    SyscallRule("fsync", {0: Slot.LOG}),
+    SyscallRule("ftruncate", {0: Slot.DATABASE}),
+    SyscallRule("ftruncate", {0: Slot.LOG}),
+    SyscallRule("fstat", {0: Slot.DATABASE}),
+    SyscallRule("fstat", {0: Slot.LOG}),
+    SyscallRule("fstat", {0: Slot.INDEX}),
     # Locks of the index, never waited for, and nothing else of fcntl: F_SETOWN, F_SETSIG and O_ASYNC would have the kernel
     # send signals. The lock of data.db is taken when it is opened, and kept.
-    Rule("fcntl", {0: Slot.INDEX, 1: fcntl.F_SETLK}),
+    SyscallRule("fcntl", {0: Slot.INDEX, 1: fcntl.F_SETLK}),
     # Locks of the write queue (storage/write_queue.py), also waited for. The file is never read or written.
-    Rule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_SETLKW}),
-    Rule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_GETLK}),
-    Rule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_SETLK}),
+    SyscallRule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_SETLKW}),
+    SyscallRule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_GETLK}),
+    SyscallRule("fcntl", {0: Slot.QUEUE, 1: fcntl.F_SETLK}),
     # The index of the log grows by one byte at the end of each page, and is mapped region by region. It is never truncated:
     # the peer has it mapped too, and would end with SIGBUS.
-    Rule("pwrite64", {0: Slot.INDEX, 2: 1, 3: Bound.WITHIN_INDEX}),
-    Rule(
+    SyscallRule("pwrite64", {0: Slot.INDEX, 2: 1, 3: Bound.WITHIN_INDEX}),
+    SyscallRule(
         "mmap", {0: 0, 1: INDEX_REGION_BYTES, 2: _READ_WRITE, 3: mmap.MAP_SHARED, 4: Slot.INDEX, 5: Bound.WITHIN_INDEX}
     ),
 )  # fmt: skip
@@ -164,7 +164,7 @@ def open_filter(stat_calls: tuple[str, ...] = ()) -> SyscallFilter:
         if not _names_descriptor(rule):
             _add(allowed, rule, Descriptors(), 0)
     for name in stat_calls:
-        _add(allowed, Rule(name), Descriptors(), 0)
+        _add(allowed, SyscallRule(name), Descriptors(), 0)
     return allowed
 
 
@@ -175,11 +175,11 @@ def add_descriptors(allowed: SyscallFilter, descriptors: Descriptors, index_byte
             _add(allowed, rule, descriptors, index_bytes)
 
 
-def _names_descriptor(rule: Rule) -> bool:
+def _names_descriptor(rule: SyscallRule) -> bool:
     return any(isinstance(value, Slot) for value in rule.arguments.values())
 
 
-def _add(filter_: SyscallFilter, rule: Rule, descriptors: Descriptors, index_bytes: int, action: int | None = None) -> None:
+def _add(filter_: SyscallFilter, rule: SyscallRule, descriptors: Descriptors, index_bytes: int, action: int | None = None) -> None:
     """Add `rule`; `action` replaces that the call is allowed, for tests."""
     import pyseccomp
 

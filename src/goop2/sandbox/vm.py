@@ -60,7 +60,7 @@ class CompileError(Exception):
     """The source is not Lua; the message is the compiler's, `name:line: ...`."""
 
 
-class Outcome(msgspec.Struct, frozen=True, gc=False):
+class VmResult(msgspec.Struct, frozen=True, gc=False):
     """What an invocation came to."""
 
     code: str
@@ -111,7 +111,7 @@ def _part(mark: re.Match[bytes]) -> bytes:
     return (_HERE / mark[1].decode()).read_bytes()
 
 
-class Door:
+class MemoryGate:
     """The host function as one VM has it. While values are pushed into the VM its limit is off.
 
     A push that failed would end the process, or jump over Python's frames and never give the
@@ -148,7 +148,7 @@ class VirtualMachine:
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
         self._runtime = flavour.runtime(memory_bytes)
-        self._door = Door(host, flavour.parts, memory_bytes, self._runtime)
+        self._door = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
         self._door.lift()
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
@@ -172,7 +172,7 @@ class VirtualMachine:
         bytecode: bytes = compiled
         return bytecode
 
-    def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> Outcome:
+    def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> VmResult:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
         seed = _new_seed()
         self._door.lift()
@@ -183,4 +183,4 @@ class VirtualMachine:
         except self._memory_error:
             code, payload, error_code = b"memory", b"memory limit exceeded", []
         own_code = error_code[0].decode("utf-8", "replace") if error_code and error_code[0] is not None else ""
-        return Outcome(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code)
+        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code)

@@ -26,12 +26,12 @@ from goop2.sandbox.confinement import (
     go_first_when_memory_ends,
     held_memory,
 )
-from goop2.sandbox.data_calls import QUEUE, Data
+from goop2.sandbox.data_calls import QUEUE, DataCalls
 from goop2.sandbox.framing import frame, to_worker
-from goop2.sandbox.host_calls import Host
-from goop2.sandbox.messages import UNKNOWN_VERSION, Answer, Compile, Compiled, Done, FromWorker, Invoke, Ready, Setup, ToWorker
+from goop2.sandbox.host_calls import HostCalls
+from goop2.sandbox.messages import UNKNOWN_VERSION, Compile, Compiled, Done, FromWorker, HostCallAnswer, Invoke, Ready, Setup, ToWorker
 from goop2.sandbox.syscalls import Descriptors
-from goop2.sandbox.vm import CompileError, Flavour, Outcome, VirtualMachine
+from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine, VmResult
 
 RECEIVE_BYTES = 65536
 COMPILED_BY_ONE_VM_BYTES = 64 * 1024
@@ -71,10 +71,10 @@ class Channel:
             self._waiting.extend(self._reader.feed(data))
         return self._waiting.popleft()
 
-    def receive_answer(self) -> Answer:
+    def receive_answer(self) -> HostCallAnswer:
         """The answer to a host call just sent."""
         answer = self.receive()
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, HostCallAnswer):
             os._exit(1)
         return answer
 
@@ -89,7 +89,7 @@ class Worker:
         self._this = (setup.self_id, setup.self_label)
         path = Path(os.fsdecode(setup.database)) if setup.database else None
         self.data = (
-            Data(
+            DataCalls(
                 path,
                 kv_enabled=setup.kv_enabled,
                 max_bytes=setup.storage_max_bytes,
@@ -98,7 +98,7 @@ class Worker:
             if path
             else None
         )
-        self._host = Host(channel.send, channel.receive_answer, setup.peer_operations, self.data)
+        self._host = HostCalls(channel.send, channel.receive_answer, setup.peer_operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
         self._bytecode_bytes = 0
         self._runs = 0
@@ -165,7 +165,7 @@ class Worker:
         fault = self.data.file_fault if self.data else ""
         return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, fault, error_code=outcome.error_code)
 
-    def _met_lock(self, outcome: Outcome) -> bool:
+    def _met_lock(self, outcome: VmResult) -> bool:
         """Whether the run failed because somebody else held the write lock."""
         busy = self.data.busy if self.data else b""
         return bool(busy) and outcome.code == "script_error" and busy in outcome.payload

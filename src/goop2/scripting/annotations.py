@@ -49,7 +49,7 @@ def parse(source: str, file: str) -> Annotations:
     source = source.removeprefix("\ufeff")
     if not _LINE.match(source):
         return NO_ANNOTATIONS
-    reading = _Reading(file, source)
+    reading = _AnnotationParser(file, source)
     for place, text in _leading_block(source):
         reading.take(place, text)
     return reading.result()
@@ -63,7 +63,7 @@ def _leading_block(source: str) -> Iterator[tuple[int, str]]:
         match = _LINE.match(source, match.end())
 
 
-class _Reading:
+class _AnnotationParser:
     """The annotations found so far."""
 
     def __init__(self, file: str, source: str) -> None:
@@ -107,7 +107,7 @@ class _Reading:
             self.warnings.append(f"{self._file}:{line}: {sentence}")
 
 
-_READERS: dict[str, Callable[[_Reading, int, str], None]] = {"rate_limit": _Reading._read_rate_limit}
+_READERS: dict[str, Callable[[_AnnotationParser, int, str], None]] = {"rate_limit": _AnnotationParser._read_rate_limit}
 """Annotation → how its value is read."""
 
 

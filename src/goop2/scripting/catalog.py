@@ -30,10 +30,20 @@ from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolde
 from goop2.scripting.subscribers import Subscribers
 from goop2.scripting.watch import watch_folders
 
-__all__ = ["Broken", "Catalog", "Change", "Compile", "CompileUnavailable", "Fault", "Kind", "Listed", "Script"]
+__all__ = [
+    "BrokenScript",
+    "Catalog",
+    "CatalogChange",
+    "Compile",
+    "CompileUnavailableError",
+    "Kind",
+    "Script",
+    "ScriptEntry",
+    "ScriptProblem",
+]
 
 Compile = Callable[[str, bytes], Awaitable[str]]
-"""Name and source → "" or the compiler's message (`hello:3: …`). May raise `CompileUnavailable`."""
+"""Name and source → "" or the compiler's message (`hello:3: …`). May raise `CompileUnavailableError`."""
 
 CompileMany = Callable[[Sequence[tuple[str, bytes]]], Awaitable[list[str] | None]]
 """Names and sources → as `Compile`, for each; None when it is not known of all: then each is to be asked about."""
@@ -43,7 +53,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.script
 _FAULT_MAX_CHARS = 500
 
 
-class CompileUnavailable(Exception):
+class CompileUnavailableError(Exception):
     """Nobody could say whether a source compiles: our fault, or the machine's, not the script's. Asked again later."""
 
 
@@ -63,7 +73,7 @@ class Script(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ScriptProblem:
     """Why the newest file does not run."""
 
     line: int | None
@@ -76,13 +86,13 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class BrokenScript:
     """A script none of whose versions compiled since the peer started."""
 
     kind: Kind
     name: str
     path: str
-    fault: Fault
+    fault: ScriptProblem
 
     @property
     def line(self) -> int | None:
@@ -96,7 +106,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ScriptEntry:
     """A script as lists show it."""
 
     kind: Kind
@@ -107,31 +117,31 @@ class Listed:
     rate_limit: int | None
     state: Literal["ok", "broken"]
     """Of the newest file."""
-    fault: Fault | None
+    fault: ScriptProblem | None
     """What is wrong with the newest file; None when its state is ok."""
     warnings: tuple[str, ...]
     older_runs: bool
     """The newest file is broken, and an older good version answers."""
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class CatalogChange(msgspec.Struct, frozen=True, gc=False):
     """Something happened to a script."""
 
     what: Literal["loaded", "broken", "removed"]
     kind: Kind
     name: str
     path: str
-    fault: Fault | None = None
+    fault: ScriptProblem | None = None
     """Given with "broken"."""
 
 
 @dataclass(slots=True)
-class _Entry:
+class _CatalogRecord:
     """A file, and what has become of it."""
 
     file: SourceFile
     running: Script | None = None
-    fault: Fault | None = None
+    fault: ScriptProblem | None = None
     compiling: bytes | None = None
     """The version being compiled now."""
     undecided: bool = True
@@ -170,32 +180,32 @@ class Catalog:
         self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
         self._compile_many = compile_many
-        self._to_compile: list[_Entry] = []
+        self._to_compile: list[_CatalogRecord] = []
         self._snapshot = Snapshot({})
         self._placed: Snapshot | None = None
         """The snapshot `_folders` was made from."""
         self._folders: list[Path] = []
         self._linked = False
-        self._entries: dict[str, _Entry] = {}
-        self._found: dict[Kind, dict[str, Script | Broken]] = {"command": {}, "function": {}}
+        self._entries: dict[str, _CatalogRecord] = {}
+        self._found: dict[Kind, dict[str, Script | BrokenScript]] = {"command": {}, "function": {}}
         self._commands: tuple[tuple[str, str], ...] | None = ()
         """None when a command has changed since they were asked for."""
         self._reading = asyncio.Lock()
         self._compilers = asyncio.Semaphore(COMPILES_AT_ONCE)
         self._compilations: set[asyncio.Task[None]] = set()
         self._watched = False
-        self._subscribers: Subscribers[Change] = Subscribers()
+        self._subscribers: Subscribers[CatalogChange] = Subscribers()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was ignored in the script folder and why. A script's own warnings stand in `listing`."""
         return self._snapshot.warnings
 
-    def command(self, name: str) -> Script | Broken | None:
+    def command(self, name: str) -> Script | BrokenScript | None:
         """The chat command `name`, in whatever case it is written."""
         return self._found["command"].get(name.lower())
 
-    def function(self, name: str) -> Script | Broken | None:
+    def function(self, name: str) -> Script | BrokenScript | None:
         """The data function `name`; ours where the site has none."""
         return self._found["function"].get(name) or self._builtins.get(name)
 
@@ -206,12 +216,12 @@ class Catalog:
             self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
         return self._commands
 
-    def listing(self) -> list[Listed]:
+    def listing(self) -> list[ScriptEntry]:
         """Every script, broken or not: commands first, each kind by name."""
         entries = [entry for entry in self._entries.values() if entry.running or entry.fault]
         return sorted(map(_listed, entries), key=lambda listed: (listed.kind, listed.name))
 
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[CatalogChange], None]) -> Callable[[], None]:
         """Call `callback` with every change from now on; gives the function that ends it."""
         return self._subscribers.add(callback)
 
@@ -275,10 +285,10 @@ class Catalog:
         file = self._entries.pop(path).file
         self._index(file, None)
         _log.info("script removed", kind=file.kind, script=file.name, path=path)
-        self._tell(Change("removed", file.kind, file.name, path))
+        self._tell(CatalogChange("removed", file.kind, file.name, path))
 
     def _update(self, file: SourceFile) -> None:
-        entry = self._entries.setdefault(file.path, _Entry(file))
+        entry = self._entries.setdefault(file.path, _CatalogRecord(file))
         known = entry.awaits(file.version)
         entry.file = file
         if known:
@@ -288,21 +298,21 @@ class Catalog:
         if file.is_empty and self._watched:
             self._hold(entry, file)
         elif file.problem:
-            self._settle(entry, Fault(None, file.problem))
+            self._settle(entry, ScriptProblem(None, file.problem))
         elif entry.running is not None and entry.running.version == file.version:
             self._settle(entry, None)
         else:
             entry.compiling = file.version
             self._to_compile.append(entry)
 
-    def _hold(self, entry: _Entry, file: SourceFile) -> None:
+    def _hold(self, entry: _CatalogRecord, file: SourceFile) -> None:
         """Judge an empty file later: some programs empty a file when they begin to save it, and write it a moment after."""
         entry.compiling = file.version
 
         def judge() -> None:
             if not self._overtaken(entry, file):
                 entry.running = entry.compiling = entry.held = None
-                self._settle(entry, Fault(None, file.problem))
+                self._settle(entry, ScriptProblem(None, file.problem))
 
         entry.held = asyncio.get_running_loop().call_later(EMPTY_HELD_SECONDS, judge)
 
@@ -311,7 +321,7 @@ class Catalog:
         self._compilations.add(compilation)
         compilation.add_done_callback(self._compilations.discard)
 
-    async def _compile_group(self, compile_many: CompileMany, group: Sequence[tuple[_Entry, SourceFile]]) -> None:
+    async def _compile_group(self, compile_many: CompileMany, group: Sequence[tuple[_CatalogRecord, SourceFile]]) -> None:
         messages = None
         try:
             async with self._compilers:
@@ -328,42 +338,42 @@ class Catalog:
                 entry.compiling = None
             self._decide(entry, file, message, log)
 
-    async def _compile_file(self, entry: _Entry, file: SourceFile) -> None:
+    async def _compile_file(self, entry: _CatalogRecord, file: SourceFile) -> None:
         try:
             async with self._compilers:
                 message = await self._compile(file.name, file.source)
-        except CompileUnavailable as error:
+        except CompileUnavailableError as error:
             self._postpone(entry, file, error)
         except Exception:
             _log.exception("compiling failed", path=file.path)
-            self._postpone(entry, file, CompileUnavailable("an error of ours, see the log"))
+            self._postpone(entry, file, CompileUnavailableError("an error of ours, see the log"))
         else:
             self._decide(entry, file, message)
         finally:
             if entry.compiling == file.version:
                 entry.compiling = None
 
-    def _overtaken(self, entry: _Entry, file: SourceFile) -> bool:
+    def _overtaken(self, entry: _CatalogRecord, file: SourceFile) -> bool:
         """Has the file changed, or gone, since this version of it was read?"""
         return self._entries.get(file.path) is not entry or entry.file.version != file.version
 
-    def _decide(self, entry: _Entry, file: SourceFile, message: str, log: structlog.typing.FilteringBoundLogger = _log) -> None:
+    def _decide(self, entry: _CatalogRecord, file: SourceFile, message: str, log: structlog.typing.FilteringBoundLogger = _log) -> None:
         if self._overtaken(entry, file):
             return
         if not message:
             entry.running = Script(file.kind, file.name, file.path, file.source, file.version, file.annotations)
         self._settle(entry, _fault(file.name, message) if message else None, log)
 
-    def _postpone(self, entry: _Entry, file: SourceFile, error: CompileUnavailable) -> None:
+    def _postpone(self, entry: _CatalogRecord, file: SourceFile, error: CompileUnavailableError) -> None:
         """Leave things as they are, say so, and ask again at the next look."""
         if self._overtaken(entry, file):
             return
-        fault = Fault(None, f"{Path(file.path).name} could not be compiled: {error}; it is tried again in a few seconds")
+        fault = ScriptProblem(None, f"{Path(file.path).name} could not be compiled: {error}; it is tried again in a few seconds")
         if fault != entry.fault:
             self._settle(entry, fault)
         entry.undecided = True
 
-    def _settle(self, entry: _Entry, fault: Fault | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
+    def _settle(self, entry: _CatalogRecord, fault: ScriptProblem | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
         """The file of `entry` has its verdict: `fault`, or that it runs."""
         entry.fault, entry.undecided = fault, False
         self._index(entry.file, _answer(entry))
@@ -372,12 +382,12 @@ class Catalog:
             log.warning("script annotation", warning=warning)
         if fault is None:
             log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
-            self._tell(Change("loaded", file.kind, file.name, file.path))
+            self._tell(CatalogChange("loaded", file.kind, file.name, file.path))
         else:
             log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
-            self._tell(Change("broken", file.kind, file.name, file.path, fault))
+            self._tell(CatalogChange("broken", file.kind, file.name, file.path, fault))
 
-    def _index(self, file: SourceFile, answer: Script | Broken | None) -> None:
+    def _index(self, file: SourceFile, answer: Script | BrokenScript | None) -> None:
         """Have look-ups of the script of `file` find `answer`. No two files are of one kind and name."""
         if answer is None:
             self._found[file.kind].pop(file.name, None)
@@ -386,14 +396,14 @@ class Catalog:
         if file.kind == "command":
             self._commands = None
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: CatalogChange) -> None:
         if self._subscribers:
             self._subscribers.tell(change)
 
 
-def _groups(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
+def _groups(entries: Iterable[_CatalogRecord]) -> Iterator[list[_CatalogRecord]]:
     """`entries` in order, some at a time."""
-    group: list[_Entry] = []
+    group: list[_CatalogRecord] = []
     size = 0
     for entry in entries:
         if group and (len(group) == COMPILE_TOGETHER_MAX or size + len(entry.file.source) > COMPILE_TOGETHER_BYTES):
@@ -405,17 +415,17 @@ def _groups(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
         yield group
 
 
-def _answer(entry: _Entry) -> Script | Broken | None:
+def _answer(entry: _CatalogRecord) -> Script | BrokenScript | None:
     """What a look-up finds; None while the first verdict is awaited."""
     if entry.running is not None or entry.fault is None:
         return entry.running
-    return Broken(entry.file.kind, entry.file.name, entry.file.path, entry.fault)
+    return BrokenScript(entry.file.kind, entry.file.name, entry.file.path, entry.fault)
 
 
-def _listed(entry: _Entry) -> Listed:
+def _listed(entry: _CatalogRecord) -> ScriptEntry:
     file, fault = entry.file, entry.fault
     annotations = entry.running.annotations if entry.running is not None else file.annotations
-    return Listed(
+    return ScriptEntry(
         kind=file.kind,
         name=file.name,
         path=file.path,
@@ -428,8 +438,8 @@ def _listed(entry: _Entry) -> Listed:
     )
 
 
-def _fault(name: str, message: str) -> Fault:
+def _fault(name: str, message: str) -> ScriptProblem:
     """The compiler's message with its line apart."""
     match = re.fullmatch(rf"{re.escape(name)}:(\d{{1,9}}): (.*)", message, re.DOTALL)
     line, text = (int(match[1]), match[2]) if match else (None, message)
-    return Fault(line, printable(text, _FAULT_MAX_CHARS))
+    return ScriptProblem(line, printable(text, _FAULT_MAX_CHARS))

@@ -15,10 +15,10 @@ from typing import Final
 
 import msgspec
 
-from goop2.scripting.catalog import Broken, Catalog, Script
+from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
-from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, Limits
+from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, InvocationLimits
 from goop2.scripting.pool import LINE_FULL, Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate_limit import RateLimiter
@@ -66,7 +66,7 @@ class Engine:
         self,
         catalog: Catalog,
         pool: Pool,
-        limits: Limits,
+        limits: InvocationLimits,
         runs: Runs,
         *,
         unusable: Callable[[], str] = lambda: "",
@@ -114,8 +114,8 @@ class Engine:
         answer = await self._run(script, caller, params)
         return Success(answer) if isinstance(answer, bytes) else answer
 
-    async def _run(self, script: Script | Broken, caller: Caller, argument: bytes) -> bytes | Failure:
-        if isinstance(script, Broken):
+    async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes) -> bytes | Failure:
+        if isinstance(script, BrokenScript):
             return Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
         if not caller.owner and (refused := self._refuse_rate(script, caller)):
             return refused

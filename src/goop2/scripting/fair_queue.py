@@ -27,7 +27,7 @@ CLEARLY_FEWER: Final = 2
 """Items fewer than another's: then it is still fewer, or as many, when one place has been exchanged."""
 
 
-class FairLine(Generic[Item]):
+class FairQueue(Generic[Item]):
     """At most `capacity` waiting items, fair by caller. Items are told apart by hash and equality."""
 
     def __init__(self, capacity: int, charged: Callable[[str], float] = lambda _caller: 0.0) -> None:

@@ -39,11 +39,11 @@ log = structlog.get_logger(__name__)
 _decoder = msgspec.msgpack.Decoder[FromNursery](FromNursery)
 
 
-class NurseryLost(Exception):
+class ForkServerLostError(Exception):
     """The nursery ended; its workers end with it."""
 
 
-class Nursery:
+class ForkServerHandle:
     """One nursery process. `on_exit(pid, status)` hears of every worker that was reaped."""
 
     def __init__(self, setup: Setup, on_exit: Callable[[int, int], None]) -> None:
@@ -76,9 +76,9 @@ class Nursery:
         return self._process.pid if self._process else None
 
     async def spawn(self) -> tuple[socket.socket, int, int]:
-        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `NurseryLost`."""
+        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `ForkServerLostError`."""
         if self._control is None:
-            raise NurseryLost("the nursery is not running")
+            raise ForkServerLostError("the nursery is not running")
         ours, theirs = socket.socketpair()
         answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         try:
@@ -88,7 +88,7 @@ class Nursery:
             pid, pidfd = await answered
         except OSError as error:
             ours.close()
-            raise NurseryLost(str(error)) from error
+            raise ForkServerLostError(str(error)) from error
         except BaseException:
             ours.close()
             if answered.done() and not answered.cancelled() and answered.exception() is None:
@@ -110,7 +110,7 @@ class Nursery:
         while self._pending:
             waiting = self._pending.popleft()
             if not waiting.done():
-                waiting.set_exception(NurseryLost("the nursery stopped"))
+                waiting.set_exception(ForkServerLostError("the nursery stopped"))
 
     def _receive(self) -> None:
         assert self._control is not None

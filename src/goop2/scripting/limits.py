@@ -1,7 +1,7 @@
 """Every number of scripting, named with its unit and the reason for its value.
 
-What an owner may set in goop.json is a field of `Limits`, everything else a constant. This file
-knows no settings file: peer.py fills `Limits` from it.
+What an owner may set in goop.json is a field of `InvocationLimits`, everything else a constant. This file
+knows no settings file: peer.py fills `InvocationLimits` from it.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def default_workers() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class InvocationLimits:
     """What the owner may set, with the defaults of behaviour.md; the values are trusted to be in range."""
 
     enabled: bool = True

@@ -6,7 +6,7 @@ not end a line there, and has the size a result may have. Whether it is JSON its
 
 from __future__ import annotations
 
-from goop2.sandbox.framing import ProtocolViolation
+from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Done
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import ERROR_MAX_BYTES, RESULT_MAX_BYTES
@@ -16,13 +16,13 @@ _OK = ErrorCode.OK  # looked up in the class it costs as much as a call
 
 
 def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcome:
-    """Return the outcome of `work` as its worker tells it. Raises `ProtocolViolation` for what no run comes to."""
+    """Return the outcome of `work` as its worker tells it. Raises `WorkerProtocolError` for what no run comes to."""
     code = _CODES.get(message.code)
     if code is None:
-        raise ProtocolViolation(f"unknown error class {message.code!r}")
+        raise WorkerProtocolError(f"unknown error class {message.code!r}")
     if code is not _OK:
         if len(message.payload) > ERROR_MAX_BYTES:
-            raise ProtocolViolation(f"an error message of {len(message.payload)} bytes")
+            raise WorkerProtocolError(f"an error message of {len(message.payload)} bytes")
     elif work.script.kind != "command":
         _check_result(message.payload)
     return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault, message.error_code)
@@ -30,11 +30,11 @@ def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcom
 
 def _check_result(result: bytes) -> None:
     if not result or len(result) > RESULT_MAX_BYTES:
-        raise ProtocolViolation(f"a result of {len(result)} bytes")
+        raise WorkerProtocolError(f"a result of {len(result)} bytes")
     if b"\n" in result:
-        raise ProtocolViolation("a result of several lines")
+        raise WorkerProtocolError("a result of several lines")
     if not result.isascii():
         try:
             result.decode()
         except UnicodeDecodeError:
-            raise ProtocolViolation("a result that is not UTF-8") from None
+            raise WorkerProtocolError("a result that is not UTF-8") from None

@@ -22,12 +22,12 @@ from typing import Any
 import msgspec
 import structlog
 
-from goop2.sandbox.framing import ProtocolViolation
-from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
+from goop2.sandbox.framing import WorkerProtocolError
+from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Setup
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.catalog import CompileUnavailable
-from goop2.scripting.fair_queue import FairLine
-from goop2.scripting.fork_server import Nursery, NurseryLost
+from goop2.scripting.catalog import CompileUnavailableError
+from goop2.scripting.fair_queue import FairQueue
+from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError
 from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
@@ -48,7 +48,7 @@ from goop2.scripting.limits import (
     WAITING_MAX,
     WARM_WORKERS,
     WORKER_LIFE_SECONDS,
-    Limits,
+    InvocationLimits,
     cores,
 )
 from goop2.scripting.outcomes import outcome_of
@@ -112,16 +112,16 @@ class Job(msgspec.Struct, eq=False):
 class Pool:
     """Worker processes of one peer."""
 
-    def __init__(self, setup: Setup, limits: Limits, operations: Mapping[str, PeerOperation]) -> None:
+    def __init__(self, setup: Setup, limits: InvocationLimits, operations: Mapping[str, PeerOperation]) -> None:
         self._max_workers = limits.workers
         self._share = limits.workers_per_caller
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
         self._declared = frozenset(setup.peer_operations)
-        self._nursery = Nursery(setup, self._worker_exited)
+        self._nursery = ForkServerHandle(setup, self._worker_exited)
         self._accounts = Accounts(time.monotonic)
-        self._line: FairLine[Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
+        self._line: FairQueue[Job] = FairQueue(WAITING_MAX, self._accounts.queue_charge)
         self._kept = limits.workers_kept
         self._calls_per_worker = limits.calls_per_worker
         self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
@@ -183,7 +183,7 @@ class Pool:
             return outcome.payload.decode("utf-8", "replace")
         if outcome.code is ErrorCode.TIMEOUT:
             return f"{name}:1: compiling takes longer than {COMPILE_SECONDS} s"
-        raise CompileUnavailable(outcome.payload.decode())
+        raise CompileUnavailableError(outcome.payload.decode())
 
     async def compile_many(self, sources: Sequence[tuple[str, bytes]]) -> list[str] | None:
         """As `compile`, of each in turn; None when the worker or the time ended before the last, whichever was to blame."""
@@ -459,7 +459,7 @@ class Pool:
             if outcome is None:
                 return
         else:
-            raise ProtocolViolation("an outcome nobody waits for")
+            raise WorkerProtocolError("an outcome nobody waits for")
         self._release(worker)
         if spent or worker.calls >= self._calls_per_worker:
             self._replace(worker)  # after so many calls, or when it holds too much memory for the next honest script
@@ -480,7 +480,7 @@ class Pool:
         """A line of its run."""
         job = self._running.get(worker)
         if job is None or not isinstance(job.work, Invocation):
-            raise ProtocolViolation("a log line without a run")
+            raise WorkerProtocolError("a log line without a run")
         if job.work.log is None:
             job.work.log = RunLog()
         job.work.log.append(message.level, message.text)
@@ -490,9 +490,9 @@ class Pool:
         job = self._running.get(worker)
         operation = self._operations.get(message.operation)
         if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
-            raise ProtocolViolation("a host call out of place")
+            raise WorkerProtocolError("a host call out of place")
         if message.operation in FUNCTIONS_ONLY and job.work.script.kind == "command":
-            raise ProtocolViolation(f"a command asked for goop.{message.operation}, which is for data functions only")
+            raise WorkerProtocolError(f"a command asked for goop.{message.operation}, which is for data functions only")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
@@ -608,7 +608,7 @@ class Pool:
             await asyncio.sleep(after_seconds)
         try:
             sock, pid, pidfd = await self._nursery.spawn()
-        except NurseryLost as error:
+        except ForkServerLostError as error:
             await self._restart_nursery(error)
             return
         worker = WorkerProcess(self, pid, pidfd)
@@ -616,7 +616,7 @@ class Pool:
         # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
         await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
 
-    async def _restart_nursery(self, error: NurseryLost) -> None:
+    async def _restart_nursery(self, error: ForkServerLostError) -> None:
         if self._stopped:
             return
         if not self._restarting:  # as many come here as workers were awaited; the owner is told once
@@ -659,4 +659,4 @@ async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, mes
         log.exception("host operation failed", operation=message.operation)
         answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))
     job.call = None
-    worker.send(Answer(answer.shape, answer.values))
+    worker.send(HostCallAnswer(answer.shape, answer.values))

@@ -117,10 +117,10 @@ class SourceFolder:
 
     def read(self, before: Snapshot) -> Snapshot:
         """What is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
-        return _Reading(self._folder, self._homes, self._script_dir, self._shown, before).snapshot()
+        return _FileRead(self._folder, self._homes, self._script_dir, self._shown, before).snapshot()
 
 
-class _Reading:
+class _FileRead:
     """One pass over the folder."""
 
     def __init__(self, folder: Path, homes: Sequence[Path], script_dir: Path, shown: str, before: Snapshot) -> None:

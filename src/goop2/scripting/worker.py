@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Protocol, cast
 
-from goop2.sandbox.framing import ProtocolViolation, frame, from_worker
-from goop2.sandbox.messages import Answer, Compile, Compiled, Done, HostCall, Invoke, Log, Ready
+from goop2.sandbox.framing import WorkerProtocolError, frame, from_worker
+from goop2.sandbox.messages import Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Ready
 from goop2.scripting.idle_check import Sample
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 
@@ -38,7 +38,7 @@ class Side(Enum):
 
 
 class WorkerEvents(Protocol):
-    """What a worker tells its pool. Raising `ProtocolViolation` ends the worker."""
+    """What a worker tells its pool. Raising `WorkerProtocolError` ends the worker."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """It has confined itself; now it can be given work."""
@@ -117,7 +117,7 @@ class WorkerProcess(asyncio.Protocol):
         except (OSError, AttributeError):  # it has just ended, or this system has no such call: not asked again at each call
             self._cpu_lasts_until = until + CPU_SPARE_SECONDS
 
-    def send(self, message: Invoke | Compile | Answer) -> None:
+    def send(self, message: Invoke | Compile | HostCallAnswer) -> None:
         """Send without waiting."""
         if self._transport is not None:
             self._transport.write(frame(message))
@@ -145,9 +145,9 @@ class WorkerProcess(asyncio.Protocol):
             for message in self._reader.feed(data):
                 handler = self._handlers.get(type(message))
                 if handler is None:
-                    raise ProtocolViolation("ready twice" if self.ready else "not ready yet")
+                    raise WorkerProtocolError("ready twice" if self.ready else "not ready yet")
                 handler(self, message)
-        except ProtocolViolation as error:
+        except WorkerProtocolError as error:
             self._events.worker_broke_protocol(self, str(error))
             self.kill()
 

@@ -18,8 +18,8 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Caller
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.services.chat.service import Chat
-from goop2.services.groups.service import Grouping
+from goop2.services.chat.service import ChatService
+from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import Listening
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
@@ -43,9 +43,9 @@ class Peer:
     """The peer's own connection, for its loop's thread or one at a time."""
     files: SiteFiles
     """What of the site anybody may see."""
-    chat: Chat
+    chat: ChatService
     tables: Tables
-    grouping: Grouping
+    grouping: GroupService
     listening: Listening
     schemas: SchemaFiles
     health: StorageHealth

@@ -24,7 +24,7 @@ from goop2.config.ticks import seconds_to_tick
 from goop2.scripting import inotify
 from goop2.scripting.inotify import Notifications
 from goop2.storage.database import Database
-from goop2.storage.errors import DamagedError, FileFault, QuotaError, StorageError
+from goop2.storage.errors import DamagedError, DatabaseFileError, QuotaError, StorageError
 from goop2.storage.file_quota import FREE_ENOUGH_BYTES, FileCare, Quota, told
 from goop2.storage.soundness import Check
 from goop2.storage.sqlite_errors import DISK_FULL
@@ -83,7 +83,7 @@ class StorageHealth:
         """Return why nothing may be read or written, "" when it may."""
         return self.problem if self.lost else ""
 
-    def report(self, fault: FileFault) -> None:
+    def report(self, fault: DatabaseFileError) -> None:
         """Take note of an error that is the file's; from any thread."""
         if isinstance(fault, QuotaError):  # the owner's limit did what it is for
             return
@@ -97,7 +97,7 @@ class StorageHealth:
             if free is not None and free >= FREE_ENOUGH_BYTES:
                 return ""
             if free is not None:
-                self.report(FileFault(DISK_FULL))
+                self.report(DatabaseFileError(DISK_FULL))
                 return why
         self._doubted = self._check_wanted = True
         now = time.monotonic()
@@ -220,7 +220,7 @@ def _why_not_writable(database: Database) -> str:
     try:
         database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
         database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
-    except FileFault as fault:
+    except DatabaseFileError as fault:
         return str(fault)
     except StorageError:  # busy: somebody writes
         return ""

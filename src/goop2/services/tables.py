@@ -19,7 +19,7 @@ import structlog
 
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure, Success
-from goop2.scripting.fair_queue import FairLine
+from goop2.scripting.fair_queue import FairQueue
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.limits import BUSY_RETRY_SECONDS
 from goop2.scripting.usage import Accounts
@@ -27,7 +27,7 @@ from goop2.storage.database import open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import OPERATIONS, Access
+from goop2.storage.table_access import OPERATIONS, TableAccess
 from goop2.storage.write_queue import Rank
 
 OWNER_SECONDS: Final = 10.0
@@ -65,13 +65,13 @@ class _Job:
         self.outcome: asyncio.Future[Success | Failure] = asyncio.get_running_loop().create_future()
 
 
-class _Desk:
+class AsyncDatabase:
     """One thread and one connection: an operation at a time."""
 
     def __init__(self, name: str, rank: Rank) -> None:
         self._thread = ThreadPoolExecutor(1, name)
         self._rank = rank
-        self._access: Access | None = None
+        self._access: TableAccess | None = None
         self._said: set[str] = set()
         self._close: Callable[[], None] = lambda: None
 
@@ -83,7 +83,7 @@ class _Desk:
         database = open_database(path, watchful=True, care=care, rank=self._rank)
         self._database = database
         database.told = self._tell
-        self._access, self._close = Access(database), database.close
+        self._access, self._close = TableAccess(database), database.close
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self._said and len(self._said) < SAID_MAX:
@@ -121,10 +121,10 @@ class Tables:
         self._path = path
         self._care = care
         self._is_member = is_member
-        self._owners, self._strangers = _Desk("goop2-tables-owner", Rank.PEER), _Desk("goop2-tables", Rank.STRANGER)
+        self._owners, self._strangers = AsyncDatabase("goop2-tables-owner", Rank.PEER), AsyncDatabase("goop2-tables", Rank.STRANGER)
         self._owners_waiting = 0
         self._accounts = Accounts(time.monotonic)
-        self._line: FairLine[_Job] = FairLine(WAITING_MAX, self._accounts.queue_charge)
+        self._line: FairQueue[_Job] = FairQueue(WAITING_MAX, self._accounts.queue_charge)
         self._serving: asyncio.Task[None] | None = None
         self._stopped = False
 

@@ -42,7 +42,7 @@ Fail = Callable[[str, str], StorageError]
 """(field, what is wrong with it) → the error."""
 
 
-class Source(Enum):
+class DeclarationSource(Enum):
     """Where a declaration stands, which says what is forgiven."""
 
     SCRIPT = "goop.schema.create, or the owner's hand"
@@ -164,7 +164,7 @@ def literal(value: Value) -> str:
     return f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value)
 
 
-def parse_table(document: object, fail: Fail, source: Source = Source.SCRIPT) -> Table:
+def parse_table(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> Table:
     """A table of its JSON form. Raises what `fail` makes of the field that is wrong."""
     if not isinstance(document, dict):
         raise fail("the whole", "must be an object with name and columns")
@@ -174,11 +174,11 @@ def parse_table(document: object, fail: Fail, source: Source = Source.SCRIPT) ->
     return Table(name, columns, access, document.get("context"), document.get("roles"))
 
 
-def parse_columns(document: object, fail: Fail, source: Source = Source.SCRIPT) -> tuple[Column, ...]:
+def parse_columns(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> tuple[Column, ...]:
     """Columns of their JSON form."""
     if not isinstance(document, list) or not document:
         raise fail("columns", "must be a list of at least one column")
-    if len(document) > COLUMNS_MAX and source is not Source.REGISTRY:
+    if len(document) > COLUMNS_MAX and source is not DeclarationSource.REGISTRY:
         raise fail("columns", f"are {len(document)}, the most is {COLUMNS_MAX}")
     columns = tuple(_column(each, f"columns[{index}]", fail, source) for index, each in enumerate(document, 1))
     seen: set[str] = set()
@@ -189,7 +189,7 @@ def parse_columns(document: object, fail: Fail, source: Source = Source.SCRIPT) 
     return columns
 
 
-def parse_access(document: object, fail: Fail, source: Source = Source.SCRIPT) -> dict[str, str]:
+def parse_access(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> dict[str, str]:
     """Policies of their JSON form; what is not said is the default. In a registry a policy nobody knows is `local`: closed."""
     if document is None:
         return dict(DEFAULT_ACCESS)
@@ -198,35 +198,38 @@ def parse_access(document: object, fail: Fail, source: Source = Source.SCRIPT) -
     access = dict(DEFAULT_ACCESS)
     for operation, policy in document.items():
         if operation not in OPERATIONS:
-            if source is Source.REGISTRY:
+            if source is DeclarationSource.REGISTRY:
                 continue
             raise fail(f"access.{operation}", f"is not an operation; there are {', '.join(OPERATIONS)}")
         if policy in (None, ""):
             continue  # other peers write what they leave at the default so
         if policy not in POLICIES:
-            if source is not Source.REGISTRY:
+            if source is not DeclarationSource.REGISTRY:
                 raise fail(f"access.{operation}", f"is {shown(policy)}; allowed is {', '.join(POLICIES)}")
             policy = "local"
         access[operation] = policy
     return access
 
 
-def _name(value: object, place: str, fail: Fail, source: Source) -> str:
-    if isinstance(value, str) and (NAME.match(value) or (source is Source.REGISTRY and value)):
+def _name(value: object, place: str, fail: Fail, source: DeclarationSource) -> str:
+    if isinstance(value, str) and (NAME.match(value) or (source is DeclarationSource.REGISTRY and value)):
         return value
     raise fail(place, f"is {shown(value)}; allowed is {NAME_ALLOWED}")
 
 
-def _column(document: object, place: str, fail: Fail, source: Source) -> Column:
+def _column(document: object, place: str, fail: Fail, source: DeclarationSource) -> Column:
     if not isinstance(document, dict):
         raise fail(place, "must be an object with name and type")
     unknown = document.keys() - {"name", "type", "required", "key", "auto", "default", "values"}
-    if unknown and source is Source.SCRIPT:
+    if unknown and source is DeclarationSource.SCRIPT:
         raise fail(f"{place}.{min(unknown)}", "is not known; a column has name, type, required, default, key, auto, values")
     name = _name(document.get("name"), f"{place}.name", fail, source)
     kind = document.get("type")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise fail(f"{place}.type", f"is {shown(kind)}; allowed is {', '.join(TYPES)}{hint(kind, TYPES) if source is Source.FILE else ''}")
+        raise fail(
+            f"{place}.type",
+            f"is {shown(kind)}; allowed is {', '.join(TYPES)}{hint(kind, TYPES) if source is DeclarationSource.FILE else ''}",
+        )
     flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
     if flags["auto"] and kind not in AUTOMATIC:
         raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")
@@ -241,12 +244,12 @@ def _flag(document: Mapping[str, object], flag: str, place: str, fail: Fail) -> 
     return bool(value)
 
 
-def _enum_values(document: object, kind: str, place: str, fail: Fail, source: Source) -> tuple[tuple[str, str], ...]:
+def _enum_values(document: object, kind: str, place: str, fail: Fail, source: DeclarationSource) -> tuple[tuple[str, str], ...]:
     if kind != "enum":
         if document not in (None, []):
             raise fail(f"{place}.values", "is only for enum")
         return ()
-    if document in (None, []) and source is not Source.SCRIPT:
+    if document in (None, []) and source is not DeclarationSource.SCRIPT:
         return ()  # a draft of another peer's schema editor: any text is taken
     if not isinstance(document, list) or not document:
         raise fail(f"{place}.values", "must list what the enum may be")
@@ -262,12 +265,12 @@ def _enum_value(value: object, place: str, fail: Fail) -> tuple[str, str]:
     raise fail(place, "must be a text, or an object with key and label")
 
 
-def _with_default(column: Column, value: object, place: str, fail: Fail, source: Source) -> Column:
+def _with_default(column: Column, value: object, place: str, fail: Fail, source: DeclarationSource) -> Column:
     if value is None:
         return column
     if value == "" and column.type not in ("text", "guid"):
         return column  # other peers write an empty default for none
-    if value != CURRENT.get(column.type) and source is not Source.REGISTRY:
+    if value != CURRENT.get(column.type) and source is not DeclarationSource.REGISTRY:
         message = check(column.type, column.keys, value)
         if not message and isinstance(value, str) and "\0" in value and column.type != "blob":
             message = "cannot hold a NUL character"  # in DDL the text would end there

@@ -25,7 +25,7 @@ import apsw
 from goop2.folder.regular_files import shown
 from goop2.storage import invalid_text
 from goop2.storage.bounded_functions import bound_functions
-from goop2.storage.errors import DatabaseError, FileFault, LockTimeSpentError, QuotaError, RefusedError, StorageError
+from goop2.storage.errors import DatabaseError, DatabaseFileError, LockTimeSpentError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_quota import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
@@ -50,7 +50,7 @@ from goop2.storage.limits import (
     STRANGER_PATIENCE_SECONDS,
     VISITOR_SECONDS,
 )
-from goop2.storage.row_encoding import CrossingValue, Rows, as_records, collect, cross
+from goop2.storage.row_encoding import CrossingValue, RowSink, as_records, collect, cross
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.statement import inspect, names_of, without_end
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
@@ -128,7 +128,7 @@ class Database:
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
-    def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> Rows:
+    def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> RowSink:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with self._run(role, sql, arguments) as cursor:
             try:
@@ -185,7 +185,7 @@ class Database:
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
-        found: list[invalid_text.Place] = []
+        found: list[invalid_text.TextLocation] = []
         sql = without_end(self._connection.cursor(), role, sql, arguments)
         rows = invalid_text.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
         return invalid_text.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
@@ -224,7 +224,7 @@ class Database:
         return self._connection.last_insert_rowid()
 
     def _telling(
-        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.Place], tell: Callable[[str], None]
+        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], tell: Callable[[str], None]
     ) -> Iterator[tuple[Value, ...]]:
         """`rows`, and what was `found` in each told before it is given."""
         said = 0
@@ -252,7 +252,7 @@ class Database:
     def _watched(self, role: Role) -> apsw.Cursor:
         """For a statement that begins now, for whom."""
         if why := self.care.unusable():
-            raise FileFault(why)
+            raise DatabaseFileError(why)
         self._guard.role = role
         self._guard.refusal = ""
         seconds = STATEMENT_SECONDS.get(role.kind)
@@ -318,7 +318,7 @@ class Database:
 
     def _fault(self, error: BaseException) -> StorageError:
         found = self._found(error)
-        if isinstance(found, FileFault):
+        if isinstance(found, DatabaseFileError):
             self.care.on_fault(found)
         return found
 

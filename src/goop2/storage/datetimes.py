@@ -15,7 +15,7 @@ import apsw
 
 from goop2.storage.columns import Table, quoted
 from goop2.storage.database import Database, Value
-from goop2.storage.errors import FileFault
+from goop2.storage.errors import DatabaseFileError
 from goop2.storage.registry_schema import column_names, computed_names
 from goop2.storage.values import check, instant
 
@@ -40,7 +40,7 @@ def unify(database: Database, tables: Iterable[Table]) -> None:
             there = set(column_names(database, table.name)) - computed_names(database, table.name)
             for column in (*_SYSTEM, *(column.name for column in table.columns if column.type == "datetime")):
                 if column in there:
-                    with contextlib.suppress(FileFault):  # a damaged table is told by whoever uses it, and stops no start
+                    with contextlib.suppress(DatabaseFileError):  # a damaged table is told by whoever uses it, and stops no start
                         _unify_column(database, table.name, column)
     finally:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, fired_before)

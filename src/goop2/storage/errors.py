@@ -22,25 +22,25 @@ class LockTimeSpentError(StorageError):
     """The invocation has had the write lock for as long as one may."""
 
 
-class FileFault(StorageError):
+class DatabaseFileError(StorageError):
     """The database's file cannot be used as it is: a full disk, damage. Nobody who asks is at fault."""
 
     code = "unavailable"
 
 
-class DamagedError(FileFault):
+class DamagedError(DatabaseFileError):
     """What stands in the file is no sound database."""
 
 
-class QuotaError(FileFault):
+class QuotaError(DatabaseFileError):
     """The database has reached the size its owner allows it (`storage.max_mb`)."""
 
 
-class CannotOpen(FileFault):
+class DatabaseOpenError(DatabaseFileError):
     """It, or what SQLite makes beside it, cannot be opened."""
 
 
-class StatementTimeout(StorageError):
+class StatementTimeoutError(StorageError):
     """The statement took longer than it may."""
 
     code = "timeout"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from goop2.storage.errors import FileFault
+from goop2.storage.errors import DatabaseFileError
 from goop2.storage.limits import MEGABYTE_BYTES
 
 OWN_MARGIN_BYTES: Final = 64 * MEGABYTE_BYTES
@@ -23,7 +23,7 @@ TOLD_FROM: Final = 0.8
 """The part of its limit from which the owner is told of the size."""
 
 
-def _tell_nobody(_fault: FileFault) -> None:
+def _tell_nobody(_fault: DatabaseFileError) -> None:
     pass
 
 
@@ -41,7 +41,7 @@ class FileCare:
 
     max_bytes: int | None = None
     """What this connection may let the database grow to; None: SQLite's own bound."""
-    on_fault: Callable[[FileFault], None] = _tell_nobody
+    on_fault: Callable[[DatabaseFileError], None] = _tell_nobody
     """Called with each error that is the file's, from whatever thread."""
     unusable: Callable[[], str] = _usable
     """Why no statement may be run any more, a sentence; "" as long as they may."""

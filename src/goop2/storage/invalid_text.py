@@ -23,7 +23,7 @@ _NAME_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextLocation:
     """Where such a value stands."""
 
     table: str
@@ -70,7 +70,7 @@ def run_out(cursor: apsw.Cursor) -> None:
             continue
 
 
-def rows_with(connection: apsw.Connection, place: Place) -> list[object]:
+def rows_with(connection: apsw.Connection, place: TextLocation) -> list[object]:
     """The numbers of a few rows that hold the value; none where there are no numbers, or too many rows to look through."""
     if not place.table:
         return []
@@ -84,7 +84,14 @@ def rows_with(connection: apsw.Connection, place: Place) -> list[object]:
 
 
 def rows_again(
-    cursor: apsw.Cursor, sql: str, arguments: Sequence[Any], skipped: int, flags: int, again: apsw.Cursor, read: Read, found: list[Place]
+    cursor: apsw.Cursor,
+    sql: str,
+    arguments: Sequence[Any],
+    skipped: int,
+    flags: int,
+    again: apsw.Cursor,
+    read: Read,
+    found: list[TextLocation],
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of `cursor`'s statement after `skipped` ones; `again` runs it as `sql`, without a semicolon. What is not UTF-8: `found`."""
     sources = cursor.description_full
@@ -96,11 +103,11 @@ def rows_again(
         yield tuple(_value(row[2 * index], row[2 * index + 1], read, found, sources[index], number) for index in range(len(columns)))
 
 
-def _value(value: Any, is_text: object, read: Read, found: list[Place], source: Sequence[str | None], number: int) -> Any:
+def _value(value: Any, is_text: object, read: Read, found: list[TextLocation], source: Sequence[str | None], number: int) -> Any:
     if not is_text:
         return value
     if len(found) < NAMED_MAX and not _is_utf8(value):
-        found.append(Place(source[3] or "", source[4] or source[0] or "", value, number))
+        found.append(TextLocation(source[3] or "", source[4] or source[0] or "", value, number))
     return read(value)
 
 
@@ -112,7 +119,7 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def sentence(place: Place, row_ids: Sequence[object]) -> str:
+def sentence(place: TextLocation, row_ids: Sequence[object]) -> str:
     """For the owner: where it stands, how it is shown, and how it is mended."""
     if not place.table:
         where = f"row {place.number} of the answer, column {place.column}"

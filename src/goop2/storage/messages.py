@@ -34,7 +34,7 @@ _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class StoredMessage:
     """A message that is kept."""
 
     id: int
@@ -63,7 +63,7 @@ class Conversation:
 
     peer: str
     messages: int
-    last: Message
+    last: StoredMessage
 
 
 def lay_out(database: Database) -> None:
@@ -81,7 +81,7 @@ def add(
     wire_id: str = "",
     state: str = "",
     charge: Charge | None = None,
-) -> Message | None:
+) -> StoredMessage | None:
     """Keep a message; None when its sender has sent one of this wire id before. `charge`: None for the owner's own."""
     with database.atomic():
         if wire_id and is_known(database, sender, wire_id):
@@ -97,7 +97,7 @@ def add(
             database.changed(sql, (number, charge.sender, charge.origin, charge.bytes))
         elif number % PRUNED_EVERY == 0:
             _prune_own(database, peer)
-    return Message(number, peer, sender, content, timestamp, state)
+    return StoredMessage(number, peer, sender, content, timestamp, state)
 
 
 def is_known(database: Database, sender: str, wire_id: str) -> bool:
@@ -197,7 +197,7 @@ def mark_shown(database: Database, numbers: Iterable[int], state: str) -> list[s
         return [str(row[0]) for number in numbers for row in database.rows(sql, (state, number))]
 
 
-def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, state: str) -> Message | None:
+def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
     """The same by the wire id of a message of `sender` to `peer`; the message, None when there is none."""
     sql = (
         f"SELECT {_COLUMNS} FROM _py_chat p JOIN _chat_messages m ON m.id = p.message "
@@ -208,10 +208,10 @@ def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, st
         return None
     found = _message(rows[0])
     mark(database, found.id, state)
-    return Message(found.id, found.peer, found.sender, found.content, found.timestamp, state)
+    return StoredMessage(found.id, found.peer, found.sender, found.content, found.timestamp, state)
 
 
-def page(database: Database, peer: str, before: int | None, limit: int) -> list[Message]:
+def page(database: Database, peer: str, before: int | None, limit: int) -> list[StoredMessage]:
     """The newest `limit` messages with a peer, of those older than the message `before`; oldest first."""
     sql = (
         f"SELECT {_COLUMNS} FROM _chat_messages m LEFT JOIN _py_chat p ON p.message = m.id "
@@ -240,9 +240,9 @@ def _prune_own(database: Database, peer: str) -> None:
         database.changed(f"DELETE FROM _chat_messages WHERE id IN ({gone})", (peer, peer, oldest))
 
 
-def _message(row: tuple[Value, ...]) -> Message:
+def _message(row: tuple[Value, ...]) -> StoredMessage:
     number, peer, sender, content, timestamp, state = row
-    return Message(_int(number), str(peer), str(sender), str(content or ""), _int(timestamp), str(state))
+    return StoredMessage(_int(number), str(peer), str(sender), str(content or ""), _int(timestamp), str(state))
 
 
 def _int(value: Value) -> int:

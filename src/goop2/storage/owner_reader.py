@@ -19,7 +19,7 @@ import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
 from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value, sqlite_name
-from goop2.storage.errors import CannotOpen, DatabaseError, DeclarationError, StorageError
+from goop2.storage.errors import DatabaseError, DatabaseOpenError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.policies import CLASSIC, LOCAL
 from goop2.storage.registry_schema import user_tables
@@ -203,7 +203,7 @@ def _opened(path: Path) -> Database:
     """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
     try:
         return _connected(sqlite_name(path))
-    except CannotOpen:
+    except DatabaseOpenError:
         log = Path(f"{path}-wal")
         if log.exists() and log.stat().st_size:  # without it the file alone would be half the truth
             raise

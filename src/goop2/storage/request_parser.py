@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from goop2.storage.columns import quoted
 from goop2.storage.database import Value
 from goop2.storage.errors import AccessError
-from goop2.storage.target_table import Subject
+from goop2.storage.target_table import TargetTable
 from goop2.storage.values import shown, whole_number
 
 Request = Mapping[str, object]
 
 
-def data(subject: Subject, request: Request) -> dict[str, Value]:
+def data(subject: TargetTable, request: Request) -> dict[str, Value]:
     """`data`: columns and what they become. A blob of a typed table is in base64, as it is given when read."""
     given = request.get("data")
     if not isinstance(given, dict) or any(isinstance(value, dict | list) for value in given.values()):
@@ -26,28 +26,28 @@ def data(subject: Subject, request: Request) -> dict[str, Value]:
     return {**given, **{name: _bytes(subject, name, given[name]) for name in blobs}}
 
 
-def _bytes(subject: Subject, name: str, text: str) -> bytes:
+def _bytes(subject: TargetTable, name: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
         raise AccessError("bad_request", f"{subject.name}.{name} takes bytes in base64, not {shown(text)}") from None
 
 
-def column(subject: Subject, name: object) -> str:
+def column(subject: TargetTable, name: object) -> str:
     """The name of a column, and nothing else."""
     if not isinstance(name, str) or name not in subject.columns:
         raise AccessError("bad_request", f"{subject.name} has no column {shown(name)}")
     return name
 
 
-def one_column(subject: Subject, request: Request) -> str:
+def one_column(subject: TargetTable, request: Request) -> str:
     """`column`, or the only one of `fields`."""
     fields = request.get("fields")
     only = fields[0] if isinstance(fields, list) and len(fields) == 1 else None
     return column(subject, only if request.get("column") is None else request["column"])
 
 
-def columns(subject: Subject, request: Request) -> str:
+def columns(subject: TargetTable, request: Request) -> str:
     """`columns`, which newer peers call `fields`, as SQL; all of them when there are none."""
     names = next((request[key] for key in ("columns", "fields") if request.get(key) not in (None, [])), list(subject.columns))
     if not isinstance(names, list):

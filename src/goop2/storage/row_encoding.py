@@ -22,7 +22,7 @@ CrossingValue = None | int | float | bytes
 """A value on its way to Lua: text as UTF-8 bytes, an integer beyond 2^53 as decimal digits."""
 
 
-class Rows(msgspec.Struct, frozen=True, gc=False):
+class RowSink(msgspec.Struct, frozen=True, gc=False):
     """The result of a query, flat: `values` holds len(names) values a row."""
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
         return len(self.values) // len(self.names) if self.names else 0
 
 
-class Answer(Protocol):
+class EncodedRows(Protocol):
     """A cursor of apsw, or what stands for one."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
@@ -41,7 +41,7 @@ class Answer(Protocol):
         """Name and type of each column."""
 
 
-def collect(cursor: Answer, role: Role, rows_max: int) -> Rows:
+def collect(cursor: EncodedRows, role: Role, rows_max: int) -> RowSink:
     """All rows, flat. Raises `StorageError` beyond `rows_max` rows or ROWS_MAX_BYTES."""
     values: list[CrossingValue] = []
     names: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ def collect(cursor: Answer, role: Role, rows_max: int) -> Rows:
         size += cross(row, values)
         if size > ROWS_MAX_BYTES:
             raise StorageError(f"{role.name}: {_of(role)}more than {ROWS_MAX_BYTES} bytes of rows; {_smaller(role)}")
-    return Rows(names, values)
+    return RowSink(names, values)
 
 
 def told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def _smaller(role: Role) -> str:
     return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
 
 
-def as_records(cursor: Answer, role: Role) -> list[dict[str, object]]:
+def as_records(cursor: EncodedRows, role: Role) -> list[dict[str, object]]:
     """All rows, each as column → value for JSON. Raises `StorageError` beyond ROWS_MAX rows or ROWS_MAX_BYTES."""
     records: list[dict[str, object]] = []
     names: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from typing import Final
 
 from goop2.storage.columns import quoted
 from goop2.storage.database import Database, Value
-from goop2.storage.target_table import Subject
+from goop2.storage.target_table import TargetTable
 
 CALLER_FUNCTION: Final = "_py_caller"
 """SQL function of the views: the id of who is asking."""
@@ -34,7 +34,7 @@ _BY_ONE: Final = re.compile(rf"{_NAME}(?:\s+(asc|desc))?\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class VisibleRows:
     """Which rows of a table a view shows, and what of the statement around it the view is told."""
 
     own: bool = False
@@ -53,7 +53,7 @@ class Rows:
         return self.own or bool(self.condition)
 
 
-def select(subject: Subject, rows: Rows) -> str:
+def select(subject: TargetTable, rows: VisibleRows) -> str:
     """The SELECT of a view."""
     columns = ", ".join(map(quoted, subject.columns))
     sql = f"SELECT {columns} FROM main.{quoted(subject.name)}"
@@ -65,7 +65,7 @@ def select(subject: Subject, rows: Rows) -> str:
     return f"{sql} {WALL}"
 
 
-def _conditions(rows: Rows) -> list[str]:
+def _conditions(rows: VisibleRows) -> list[str]:
     conditions = [f"{quoted(rows.key)} = {KEY_FUNCTION}()"] if rows.key else []
     own = f"_owner = {CALLER_FUNCTION}() COLLATE BINARY"
     if not rows.own:
@@ -86,7 +86,7 @@ class Ways:
     """The first of an index."""
 
 
-def told(rows: Rows, ways: Ways, subject: Subject, where: str, order: str, arguments: Sequence[Value]) -> Rows:
+def told(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
     """`rows`, with what of the statement its view is told."""
     wanted = _BY_ONE.match(order)
     column = _unquoted(wanted[1], wanted[2]) if wanted else ""
@@ -97,7 +97,7 @@ def told(rows: Rows, ways: Ways, subject: Subject, where: str, order: str, argum
     return replace(rows, key=key, order="".join(ways.numbering))
 
 
-def _key_asked_for(ways: Ways, subject: Subject, where: str, arguments: Sequence[Value]) -> str:
+def _key_asked_for(ways: Ways, subject: TargetTable, where: str, arguments: Sequence[Value]) -> str:
     """The column of a `where` that is `column = ?` and names one row at most; "" for any other."""
     found = _ONE_ROW.match(where)
     if found is None or len(arguments) != 1:

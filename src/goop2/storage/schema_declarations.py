@@ -188,7 +188,7 @@ def read(file: Path, folder: Path) -> Declared:
     if not isinstance(given.get("roles"), dict):
         given = {**given, "roles": None}
     try:
-        table = columns.parse_table(given, _fail, columns.Source.FILE)
+        table = columns.parse_table(given, _fail, columns.DeclarationSource.FILE)
     except SchemaFileError as error:
         # A key that is misspelt may be the one that is missing.
         raise SchemaFileError("; ".join(map(str, [*odd, error]))) from None

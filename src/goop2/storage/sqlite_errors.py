@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from goop2.storage.errors import BusyError, CannotOpen, DamagedError, FileFault, StatementTimeout, StorageError
+from goop2.storage.errors import BusyError, DamagedError, DatabaseFileError, DatabaseOpenError, StatementTimeoutError, StorageError
 
 TOO_MUCH_MEMORY: Final = "the statement needs more memory than it may have"
 BUSY: Final = (
@@ -40,13 +40,13 @@ _MESSAGES: Final[tuple[tuple[type[BaseException], str], ...]] = (
 _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
     apsw.BusyError: BusyError,
     apsw.LockedError: BusyError,
-    apsw.InterruptError: StatementTimeout,
-    apsw.FullError: FileFault,
-    apsw.ReadOnlyError: FileFault,
+    apsw.InterruptError: StatementTimeoutError,
+    apsw.FullError: DatabaseFileError,
+    apsw.ReadOnlyError: DatabaseFileError,
     apsw.CorruptError: DamagedError,
     apsw.NotADBError: DamagedError,
-    apsw.IOError: FileFault,
-    apsw.CantOpenError: CannotOpen,
+    apsw.IOError: DatabaseFileError,
+    apsw.CantOpenError: DatabaseOpenError,
 }
 """What SQLite says → what it is to a caller; a StorageError otherwise."""
 

@@ -22,8 +22,8 @@ from goop2.storage.limits import ROWS_MAX
 from goop2.storage.policies import CLASSIC, LOCAL, Scope, Visitor, refusal, scope
 from goop2.storage.registry_schema import names_and_computed, user_tables
 from goop2.storage.request_parser import Request
-from goop2.storage.row_visibility import Rows, Ways
-from goop2.storage.target_table import Subject
+from goop2.storage.row_visibility import VisibleRows, Ways
+from goop2.storage.target_table import TargetTable
 from goop2.storage.typed_tables import Owner, TypedTables
 from goop2.storage.values import shown
 
@@ -34,7 +34,7 @@ AGGREGATED: Final = "value"
 """Name of what an aggregate gives, in each row of its answer."""
 
 
-class Access:
+class TableAccess:
     """The tables of one database, for callers from outside."""
 
     def __init__(self, database: Database) -> None:
@@ -172,7 +172,7 @@ class Access:
         by = quoted(str(group))
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
-    def _select(self, visitor: Visitor, subject: Subject, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
+    def _select(self, visitor: Visitor, subject: TargetTable, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
         where, order, arguments = read.sql(request, "where"), read.sql(request, "order"), read.arguments(request)
         rows = self._visible(visitor, subject, where, order, arguments)
         view = self._view(subject, rows)
@@ -189,24 +189,24 @@ class Access:
             message = str(error) if visitor.owner else self._told(error, sql, view, subject)
             raise AccessError(error.code, message.replace(view, subject.name)) from None
 
-    def _visible(self, visitor: Visitor, subject: Subject, where: str, order: str, arguments: Sequence[Value]) -> Rows:
+    def _visible(self, visitor: Visitor, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
         """The rows the visitor may read, and what of the request the view is told."""
         allowed = scope(subject.access, "read", visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
-        rows = Rows(allowed is Scope.OWN, self._condition)
+        rows = VisibleRows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
         rows = row_visibility.told(rows, self._ways_of(subject), subject, where, order, arguments)
         self._key = arguments[0] if rows.key else None
         return rows
 
-    def _told(self, error: StorageError, sql: str, view: str, subject: Subject) -> str:
+    def _told(self, error: StorageError, sql: str, view: str, subject: TargetTable) -> str:
         """What a stranger is told of it: nothing that depends on what else there is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
         return error_masking.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
 
-    def _ways_of(self, subject: Subject) -> Ways:
+    def _ways_of(self, subject: TargetTable) -> Ways:
         key = (subject.name, subject.columns)
         if key not in self._ways:
             if len(self._ways) >= VIEWS_KEPT:
@@ -214,14 +214,14 @@ class Access:
             self._ways[key] = row_visibility.ways(self._database, subject.name)
         return self._ways[key]
 
-    def _view(self, subject: Subject, rows: Rows) -> str:
+    def _view(self, subject: TargetTable, rows: VisibleRows) -> str:
         """The view that shows these rows of the table."""
         key = (subject.name, subject.columns, rows)
         if key not in self._views:
             self._views[key] = self._make_view(subject, rows)
         return self._views[key]
 
-    def _make_view(self, subject: Subject, rows: Rows) -> str:
+    def _make_view(self, subject: TargetTable, rows: VisibleRows) -> str:
         if len(self._views) >= VIEWS_KEPT:
             oldest = next(iter(self._views))
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
@@ -267,7 +267,7 @@ class Access:
         found = self._database.change(_writing(subject), sql, (read.whole(request, "id", None), *arguments))
         return _done(bool(found), subject, request, "deleted")
 
-    def _only(self, visitor: Visitor, subject: Subject, operation: str) -> tuple[str, tuple[Value, ...]]:
+    def _only(self, visitor: Visitor, subject: TargetTable, operation: str) -> tuple[str, tuple[Value, ...]]:
         """The condition a row must meet, as SQL and its arguments."""
         allowed = scope(subject.access, operation, visitor)
         if allowed is Scope.NONE:
@@ -278,14 +278,14 @@ class Access:
         # By CASE, as in row_visibility.py: the site's condition is not computed for a row of somebody else's.
         return f" AND CASE WHEN _owner = ? COLLATE BINARY THEN {site} ELSE 0 END", (visitor.id,)
 
-    def _check_condition(self, subject: Subject, row: int) -> None:
+    def _check_condition(self, subject: TargetTable, row: int) -> None:
         """What was written must still meet the site's own condition; inside `atomic`, so that a refusal undoes it."""
         if self._condition:
             sql = f"SELECT 1 FROM {quoted(subject.name)} WHERE _id = ? AND (\n{self._condition}\n)"
             if not self._database.query(QUERY, sql, (row,)).values:
                 raise AccessError("forbidden", f"a row of {subject.name} like this is not for this resource")
 
-    def _insert(self, subject: Subject, data: Mapping[str, Value], owner: Owner) -> int:
+    def _insert(self, subject: TargetTable, data: Mapping[str, Value], owner: Owner) -> int:
         subject.need_declaration()
         if subject.typed:
             return self._typed.insert(subject.name, data, owner)
@@ -295,7 +295,7 @@ class Access:
         self._database.change(_writing(subject), sql, tuple(values.values()))
         return self._database.last_id
 
-    def _update(self, subject: Subject, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
+    def _update(self, subject: TargetTable, data: Mapping[str, Value], where: str, arguments: Sequence[Value]) -> int:
         subject.need_declaration()
         if subject.typed:
             return self._typed.update_where(subject.name, data, where, arguments)
@@ -352,14 +352,14 @@ class Access:
 
     # ── which table ──────────────────────────────────────────────────────────────────────────
 
-    def _subject(self, visitor: Visitor, request: Request) -> Subject:
+    def _subject(self, visitor: Visitor, request: Request) -> TargetTable:
         name = request.get("table")
         subject = self._find(name) if isinstance(name, str) else None
         if subject is None or not subject.known_to(visitor):
             raise AccessError("not_found", f"there is no table {shown(name)}")
         return subject
 
-    def _find(self, name: str) -> Subject | None:
+    def _find(self, name: str) -> TargetTable | None:
         """The user table of exactly that name."""
         if is_private(name):
             return None
@@ -370,24 +370,24 @@ class Access:
         try:
             typed = self._typed.lookup(name)
         except DeclarationError as error:
-            return Subject(name, columns, LOCAL, None, computed, str(error))
+            return TargetTable(name, columns, LOCAL, None, computed, str(error))
         if typed is not None:
-            return Subject(name, columns, typed.access, typed, computed)
+            return TargetTable(name, columns, typed.access, typed, computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
-        return Subject(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
+        return TargetTable(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
 
 
-def _writing(subject: Subject) -> Role:
+def _writing(subject: TargetTable) -> Role:
     return Role(SCRIPT_WRITES, f"a change of {subject.name}")
 
 
-def _done(found: bool, subject: Subject, request: Request, status: str) -> dict[str, object]:
+def _done(found: bool, subject: TargetTable, request: Request, status: str) -> dict[str, object]:
     if not found:
         raise AccessError("not_found", f"{subject.name} has no row {shown(request.get('id'))} that you may change")
     return {"status": status}
 
 
-Operation = Callable[[Access, Visitor, Request], object]
+Operation = Callable[[TableAccess, Visitor, Request], object]
 
 
 def _structural(operation: str) -> Operation:
@@ -399,23 +399,23 @@ _OPENED: Final = {Scope.ALL: "all", Scope.OWN: "own", Scope.NONE: "none"}
 OWNERS_OPERATIONS: Final = frozenset((*table_changes.CHANGES, "update-where", "delete-where", "upsert"))
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "tables": Access.tables,
-    "describe": Access.describe,
-    "orm-schema": Access.orm_schema,
-    "query": Access.query,
-    "query-one": Access.query_one,
-    "count": Access.count,
-    "exists": Access.exists,
-    "pluck": Access.pluck,
-    "distinct": Access.distinct,
-    "aggregate": Access.aggregate,
-    "insert": Access.insert,
-    "update": Access.update,
-    "delete": Access.delete,
-    "role": Access.role,
-    "update-where": Access.update_where,
-    "delete-where": Access.delete_where,
-    "upsert": Access.upsert,
+    "tables": TableAccess.tables,
+    "describe": TableAccess.describe,
+    "orm-schema": TableAccess.orm_schema,
+    "query": TableAccess.query,
+    "query-one": TableAccess.query_one,
+    "count": TableAccess.count,
+    "exists": TableAccess.exists,
+    "pluck": TableAccess.pluck,
+    "distinct": TableAccess.distinct,
+    "aggregate": TableAccess.aggregate,
+    "insert": TableAccess.insert,
+    "update": TableAccess.update,
+    "delete": TableAccess.delete,
+    "role": TableAccess.role,
+    "update-where": TableAccess.update_where,
+    "delete-where": TableAccess.delete_where,
+    "upsert": TableAccess.upsert,
     **{operation: _structural(operation) for operation in table_changes.CHANGES},
 }
 """Operation of the data protocol → what does it."""

@@ -13,7 +13,7 @@ from goop2.storage.values import shown
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class TargetTable:
     """A table somebody asked for."""
 
     name: str

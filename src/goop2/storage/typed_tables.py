@@ -22,7 +22,7 @@ from goop2.storage.errors import DeclarationError, StorageError
 from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.registry_schema import make_table, register_again, table_there
-from goop2.storage.row_encoding import Rows
+from goop2.storage.row_encoding import RowSink
 from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored, whole_number
 
 Row = Mapping[str, object]
@@ -193,19 +193,19 @@ class TypedTables:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
-    def get(self, name: str, row_id: object) -> Rows:
+    def get(self, name: str, row_id: object) -> RowSink:
         """The row with this `_id`, or no row."""
         table = self.table(name)
         return self._database.query(_reading(table), f"SELECT * FROM {quoted(table.name)} WHERE _id = ?", (_id(table, row_id),))
 
-    def list(self, name: str, limit: object = None) -> Rows:
+    def list(self, name: str, limit: object = None) -> RowSink:
         """Rows by `_id`."""
         table = self.table(name)
         end = _count(table, "limit", limit)
         sql = f"SELECT * FROM {quoted(table.name)} ORDER BY _id LIMIT ?"
         return self._database.query(_reading(table, "goop.schema.list"), sql, (end,))
 
-    def find(self, name: str, options: object = None, *, one: bool = False) -> Rows:
+    def find(self, name: str, options: object = None, *, one: bool = False) -> RowSink:
         """Rows that meet `options` (FIND_OPTIONS), the first alone with `one`."""
         table = self.table(name)
         options = _options(table, "find", options, FIND_OPTIONS)
@@ -284,7 +284,7 @@ def parse_registered(name: str, text: str) -> Table:
         document = json.loads(text)
     except (ValueError, RecursionError):
         raise fail("schema_json", "is not JSON") from None
-    table = declared.parse_table(document, fail, declared.Source.REGISTRY)
+    table = declared.parse_table(document, fail, declared.DeclarationSource.REGISTRY)
     if table.name != name:
         raise fail("name", f"is {shown(table.name)}")
     return table

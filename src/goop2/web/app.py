@@ -26,36 +26,36 @@ from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.services.chat.service import Chat as Messages
-from goop2.services.groups.service import Grouping
+from goop2.services.chat.service import ChatService as Messages
+from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import Listening
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import Tables
 from goop2.web.api import broadcasts
-from goop2.web.api.chat import Chat, site_audience
-from goop2.web.api.data import Data
-from goop2.web.api.endpoints import REFUSALS, Access, access_of, checked
-from goop2.web.api.groups import Groups
-from goop2.web.api.listen import Listen
+from goop2.web.api.chat import ChatApi, site_audience
+from goop2.web.api.data import DataApi
+from goop2.web.api.endpoints import REFUSALS, EndpointAccess, access_of, checked
+from goop2.web.api.groups import GroupApi
+from goop2.web.api.listen import ListenApi
 from goop2.web.api.peers import Peers
 from goop2.web.api.site import SiteApi
-from goop2.web.console.metering import Meter
+from goop2.web.console.metering import RunMeter
 from goop2.web.http.admission import Entrance, send_not_yours
 from goop2.web.http.assets import Assets
-from goop2.web.http.bodies import BodyTooLarge, ClientGone, refused
+from goop2.web.http.bodies import BodyTooLargeError, ClientDisconnectedError, refused
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
 from goop2.web.http.files import SitePages, send_page
-from goop2.web.http.origins import READERS_DOING, Asking, Door, Origin, Realm, Refused, decide, is_visitor_name
+from goop2.web.http.origins import READERS_DOING, Listener, Origin, OriginHeaders, OriginRefusal, Realm, decide, is_visitor_name
 from goop2.web.http.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
-from goop2.web.http.site_ports import Ports, TooManySites, needs_port
+from goop2.web.http.site_ports import Ports, TooManySitesError, needs_port
 from goop2.web.http.visitors import named_visitor, visitor
-from goop2.web.remote.listen import ListenAbroad
-from goop2.web.remote.network import Abroad
-from goop2.web.remote.sites import Visits, audience
+from goop2.web.remote.listen import RemoteListen
+from goop2.web.remote.network import RemoteNetwork
+from goop2.web.remote.sites import RemoteSites, audience
 
 HEALTHY: Final = b'{"status":"ok"}'
 UNHEALTHY: Final = b'{"status":"unavailable","problem":"the database"}'
@@ -83,7 +83,7 @@ class Parts:
     engine: Engine
     chat: Messages
     tables: Tables
-    grouping: Grouping
+    grouping: GroupService
     listening: Listening
     catalog: Catalog
     runs: Runs
@@ -99,7 +99,7 @@ class Parts:
     """Layer of confinement → "" when in force, else why not."""
     started: float = field(default_factory=time.monotonic)
     """On the monotonic clock, seconds."""
-    abroad: Abroad = field(default_factory=Abroad)
+    abroad: RemoteNetwork = field(default_factory=RemoteNetwork)
     live: bool = False
     """Pages the owner has open reload themselves."""
 
@@ -119,16 +119,16 @@ class Web:
         """For the pages of sites."""
         self.console_events = Events()
         """Apart from these: a busy peer's runs must not push a visitor's messages out."""
-        self.meter = Meter()
+        self.meter = RunMeter()
         self.requests: Counter[Realm] = Counter()
         """Requests answered, by whose pages they were for."""
-        self.data = Data(parts.engine, parts.catalog, parts.tables)
-        self.chat = Chat(parts.chat, self.events, parts.abroad)
+        self.data = DataApi(parts.engine, parts.catalog, parts.tables)
+        self.chat = ChatApi(parts.chat, self.events, parts.abroad)
         broadcasts.tell(parts.abroad, self.events, site_audience(parts.owner))
-        self.listen = Listen(parts.listening)
-        self.groups = Groups(parts.grouping, self.events, site_audience(parts.owner))
-        self.listen_abroad = ListenAbroad(parts.listening.following, parts.abroad)
-        self.visits = Visits(parts.abroad, parts.chat, self.events)
+        self.listen = ListenApi(parts.listening)
+        self.groups = GroupApi(parts.grouping, self.events, site_audience(parts.owner))
+        self.listen_abroad = RemoteListen(parts.listening.following, parts.abroad)
+        self.visits = RemoteSites(parts.abroad, parts.chat, self.events)
         self.site_api = SiteApi(parts.files)
         self.entrance = Entrance(Passes(parts.folder, parts.peer_id), parts.abroad.label)
         self.site = SitePages(parts.files)
@@ -157,7 +157,7 @@ class Web:
         checked(self.api, self.api_of_visits)
 
     def _data(self, name: str) -> Answer:
-        async def answer(call: Call) -> None:
+        async def answer(call: RequestContext) -> None:
             await self.data.answer(call, name)
 
         return answer
@@ -176,28 +176,28 @@ class Web:
         """Let the pages the owner has open load themselves anew."""
         self.events.publish("reload", {}, site_audience(self.parts.owner))
 
-    async def _page_events(self, call: Call) -> None:
+    async def _page_events(self, call: RequestContext) -> None:
         await send_events(call, self.events, call.caller.lane, [site_audience(call.caller)])
 
-    async def _visit_events(self, call: Call) -> None:
+    async def _visit_events(self, call: RequestContext) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
 
-    def _email_shown(self, call: Call) -> str:
+    def _email_shown(self, call: RequestContext) -> str:
         """The viewer's e-mail address, where it may be told."""
         if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
             return self.parts.settings.profile.email_for(call.origin.peer_id)
         return self.parts.email if call.caller.owner else ""
 
-    async def _identity(self, call: Call) -> None:
+    async def _identity(self, call: RequestContext) -> None:
         email = self._email_shown(call)
         viewer = _Identity(call.caller.id, call.caller.label or call.caller.id, email)
         await send_json(call.send, msgspec.json.encode(viewer), HTTPStatus.OK, call.headers)
 
 
-class DoorApp:
+class ListenerApp:
     """The application behind `door`."""
 
-    def __init__(self, web: Web, door: Door, console: ASGIApp, ports: Ports) -> None:
+    def __init__(self, web: Web, door: Listener, console: ASGIApp, ports: Ports) -> None:
         self._web = web
         self._ports = ports
         self._door = door
@@ -207,14 +207,14 @@ class DoorApp:
         """ASGI."""
         try:
             await self._answer(scope, receive, send)
-        except ClientGone:
+        except ClientDisconnectedError:
             pass
         except FolderHangsError as error:
             await send_failure(send, Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=SITE_SECONDS))
         except UnreadableError as error:
             text = f"{error.filename}: {error.strerror}"
             await send_failure(send, Failure(ErrorCode.UNAVAILABLE, text, retry_after_seconds=UNREADABLE_RETRY_SECONDS))
-        except BodyTooLarge as error:
+        except BodyTooLargeError as error:
             await refused(scope, receive, send, error)
         except Exception:
             _log.exception("a request failed", method=scope["method"], path=scope["path"])
@@ -225,7 +225,7 @@ class DoorApp:
         is_api = path.startswith("/api/")
         asking, cookies = _asking(scope, not is_api)
         origin = decide(self._door, asking)
-        if isinstance(origin, Refused):
+        if isinstance(origin, OriginRefusal):
             await send_refusal(send, origin.status, origin.message)
             return
         self._web.requests[origin.realm] += 1
@@ -234,7 +234,7 @@ class DoorApp:
         elif origin.realm is Realm.CONSOLE:
             await self._on_console(origin, scope, receive, send, cookies)
         else:
-            call = await self._web.entrance.admit(Call(origin, NOBODY, scope, receive, send, NO_HEADERS), cookies, is_api)
+            call = await self._web.entrance.admit(RequestContext(origin, NOBODY, scope, receive, send, NO_HEADERS), cookies, is_api)
             if call is not None:
                 caller, headers = self._caller(call.origin, scope, cookies)
                 await self._on_site(call._replace(caller=caller, headers=headers), path, is_api)
@@ -255,7 +255,7 @@ class DoorApp:
         caller, set_cookie = visitor(cookies, scope["client"][0] if scope["client"] else "")
         return caller, [(b"set-cookie", set_cookie)] if set_cookie else NO_HEADERS
 
-    async def _on_site(self, call: Call, path: str, is_api: bool) -> None:
+    async def _on_site(self, call: RequestContext, path: str, is_api: bool) -> None:
         if is_api:
             await self._on_api(call, path.removeprefix("/api/"))
             return
@@ -275,7 +275,7 @@ class DoorApp:
         else:
             await self._web.site.answer(call, shown, live=self._web.parts.live and call.caller.owner)
 
-    async def _on_api(self, call: Call, path: str) -> None:
+    async def _on_api(self, call: RequestContext, path: str) -> None:
         inner = _without_peer(path, "p/", call.origin.peer_id)
         if inner is None:
             failure = Failure(ErrorCode.FORBIDDEN, "a page asks its own peer only")
@@ -283,7 +283,7 @@ class DoorApp:
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
         answer = api.get(inner)
-        if access_of(call, inner) is Access.NONE and inner in self._web.api:
+        if access_of(call, inner) is EndpointAccess.NONE and inner in self._web.api:
             await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)
             return
         if answer is None:
@@ -294,12 +294,12 @@ class DoorApp:
     async def _on_console(self, origin: Origin, scope: Scope, receive: Receive, send: Send, cookies: bytes) -> None:
         path: str = scope["path"]
         if path.startswith(("/p/", AS_VISITOR)):
-            call = Call(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE])
+            call = RequestContext(origin, NOBODY, scope, receive, send, PAGE_HEADERS[Realm.CONSOLE])
             await self._to_site(call, path, self._web.entrance.is_owner(scope, cookies, CONSOLE))
             return
         await self._console(scope, receive, send)
 
-    async def _to_site(self, call: Call, path: str, owner: bool) -> None:
+    async def _to_site(self, call: RequestContext, path: str, owner: bool) -> None:
         """`/p/<X>/…` on the console's origin leads to X's own, `/as/<name>/` to the own site as that test visitor.
 
         Where the `owner` follows a link of ours, the address carries a code, so that nobody is asked there.
@@ -318,7 +318,7 @@ class DoorApp:
             text = "A peer's id begins with 12D3Koo and has 52 characters, a visitor's name has up to 16 letters and digits."
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nobody like that", text)
             return
-        except (TooManySites, OSError) as error:
+        except (TooManySitesError, OSError) as error:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "No port for this site", f"{error}.")
             return
         query = call.scope["query_string"]
@@ -330,13 +330,13 @@ class DoorApp:
         await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", site.encode() + rest)])
 
 
-def _leads_on(call: Call) -> bool:
+def _leads_on(call: RequestContext) -> bool:
     """Whether it is a link that the owner follows from the own site to another peer's."""
     own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
     return own and call.header(b"sec-fetch-mode") == "navigate" and call.header(b"sec-fetch-site") in READERS_DOING
 
 
-def _asking(scope: Scope, shows_pages: bool) -> tuple[Asking, bytes]:
+def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes]:
     """What the decision rests on, and the cookies. A header sent twice is no header of a browser, and fits nothing."""
     found: dict[str, str] = {"host": ""}
     cookies = b""
@@ -348,7 +348,7 @@ def _asking(scope: Scope, shows_pages: bool) -> tuple[Asking, bytes]:
         elif name == b"cookie":
             cookies = cookies + b";" + value if cookies else value
     page = shows_pages and scope["method"] in _READING
-    return Asking(**found, page=page, local_address=_bracketed(scope["server"][0])), cookies
+    return OriginHeaders(**found, page=page, local_address=_bracketed(scope["server"][0])), cookies
 
 
 def _bracketed(address: str) -> str:

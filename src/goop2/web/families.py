@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from goop2.web.app import Parts
-from goop2.web.console.metering import BOUNDS_SECONDS, Histogram, Meter
+from goop2.web.console.metering import BOUNDS_SECONDS, Histogram, RunMeter
 from goop2.web.http.origins import Realm
 
 _REALMS: Final = {
@@ -32,7 +32,7 @@ _REALMS: Final = {
 class Families(Collector):
     """The peer's numbers, read when somebody asks."""
 
-    def __init__(self, parts: Parts, meter: Meter, requests: Counter[Realm]) -> None:
+    def __init__(self, parts: Parts, meter: RunMeter, requests: Counter[Realm]) -> None:
         self._parts = parts
         self._meter = meter
         self._requests = requests

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from goop2.config import Address
 from goop2.web.api.live_reload import follow
-from goop2.web.app import DoorApp, Parts, Web
+from goop2.web.app import ListenerApp, Parts, Web
 from goop2.web.console.app import console_app
 from goop2.web.console.events import tell
 from goop2.web.http.admission import with_code
 from goop2.web.http.console_token import Token
-from goop2.web.http.listeners import BoundDoor, bind
+from goop2.web.http.listeners import BoundListener, bind
 from goop2.web.http.local_users import can_tell
 from goop2.web.http.origins import origin_address
 from goop2.web.http.passes import OWN, Passes
@@ -22,7 +22,7 @@ from goop2.web.http.peer_host import host_label
 from goop2.web.http.saved_ports import KeptPorts
 from goop2.web.http.server import serve
 from goop2.web.http.site_ports import Ports
-from goop2.web.remote.network import Abroad
+from goop2.web.remote.network import RemoteNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class OpenWeb:
     opened: str
     """The own site from beyond loopback; "" when it is not opened."""
     token: Token
-    abroad: Abroad
+    abroad: RemoteNetwork
     """To be told when the network is up."""
     passes: Passes
 
@@ -47,16 +47,16 @@ class OpenWeb:
 
 @contextlib.asynccontextmanager
 async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
-    """Serve `parts` at `address` (viewer.http_addr). Raises `DoorError`."""
+    """Serve `parts` at `address` (viewer.http_addr). Raises `ListenerError`."""
     bound = bind(address, parts.peer_id)
     try:
         web, token = Web(parts), Token()
         addresses = _addresses(address, bound, token, parts.abroad, web.entrance.passes)
         console = console_app(parts, bound[0].door, addresses.opened, token, web)
         ports = Ports(parts.peer_id, bound[0].door.port, KeptPorts(parts.folder))
-        doors = [(one, DoorApp(web, one.door, console, ports)) for one in bound]
+        doors = [(one, ListenerApp(web, one.door, console, ports)) for one in bound]
         async with serve(doors, web.stop) as serving, _following(parts, web):
-            ports.serve = lambda site: serving.add(site, DoorApp(web, site.door, console, ports))
+            ports.serve = lambda site: serving.add(site, ListenerApp(web, site.door, console, ports))
             yield addresses
     finally:
         for one in bound:
@@ -79,7 +79,7 @@ async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
             await watching
 
 
-def _addresses(address: Address, bound: list[BoundDoor], token: Token, abroad: Abroad, passes: Passes) -> OpenWeb:
+def _addresses(address: Address, bound: list[BoundListener], token: Token, abroad: RemoteNetwork, passes: Passes) -> OpenWeb:
     loopback, *others = (one.door for one in bound)
     site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/"
     return OpenWeb(

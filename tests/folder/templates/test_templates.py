@@ -11,7 +11,7 @@ import pytest
 from goop2.config import load
 from goop2.folder import templates
 from goop2.folder.creation import create
-from goop2.folder.templates import DEMO, DEMO_SITES, TEMPLATES, Clash, files_of
+from goop2.folder.templates import DEMO, DEMO_SITES, TEMPLATES, TemplateClashError, files_of
 from goop2.storage.migrations import open_folder
 
 ALL = (*TEMPLATES, DEMO)
@@ -94,5 +94,5 @@ def test_the_demos_settings_open_what_its_templates_need() -> None:
 
 def test_two_templates_with_a_script_of_the_same_name_make_no_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "DEMO_SITES", ("quiz", "start"))
-    with pytest.raises(Clash, match=r"site/lua/\S+ is in start and in another template"):
+    with pytest.raises(TemplateClashError, match=r"site/lua/\S+ is in start and in another template"):
         files_of(DEMO)

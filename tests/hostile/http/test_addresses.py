@@ -7,7 +7,7 @@ import socket
 import pytest
 from tests.services.http_client.stage import Listener, Stage, answering, client_tls, fetch
 
-from goop2.services.http_client.client import Client, World
+from goop2.services.http_client.client import Client, Dependencies
 from goop2.services.http_client.errors import BlockedError, OutboundError
 from goop2.services.http_client.url import read_url
 
@@ -254,12 +254,12 @@ async def test_nothing_of_this_machine_is_reached_by_the_real_resolver_and_real_
     everywhere = Listener(answering())
     await stage.open(everywhere, sock=on_every_interface())
     with pytest.raises(BlockedError):
-        await fetch(Client(World(tls=client_tls())), f"http://{host}:{everywhere.port}/")
+        await fetch(Client(Dependencies(tls=client_tls())), f"http://{host}:{everywhere.port}/")
     assert everywhere.connections == 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
 async def test_this_machine_would_have_been_reached(stage: Stage, host: str) -> None:
     await stage.open(here := Listener(answering()), sock=on_every_interface())
-    response = await fetch(Client(World(tls=client_tls()), [(host, here.port)]), f"http://{host}:{here.port}/")
+    response = await fetch(Client(Dependencies(tls=client_tls()), [(host, here.port)]), f"http://{host}:{here.port}/")
     assert (response.status, here.connections) == (200, 1)

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 from tests.services.http_client.stage import ANOTHER, PUBLIC, PUBLIC_6, Stage, answering, client_tls, fetch
 
-from goop2.services.http_client.client import Client, World
+from goop2.services.http_client.client import Client, Dependencies
 from goop2.services.http_client.errors import BlockedError, OutboundError
 
 LEADS_TO = {
@@ -68,7 +68,7 @@ async def test_a_name_that_answers_differently_the_second_time_is_not_asked_a_se
         stage.asked.append(name)
         return [(PUBLIC if first else "127.0.0.1", port)]
 
-    client = Client(World(rebinding, stage.source.get, client_tls(), stage.sockets))
+    client = Client(Dependencies(rebinding, stage.source.get, client_tls(), stage.sockets))
     assert (await fetch(client, URL)).body == b"hello"
     assert (stage.asked, house.connections, stage.trap.connections) == (["evil.example"], 1, 0)
     with pytest.raises(BlockedError, match=r"^blocked: 127.0.0.1 is a loopback address$"):

@@ -26,16 +26,16 @@ from goop2.net import dialling, gossip
 from goop2.net.admission import Admission
 from goop2.net.guest import Guest
 from goop2.net.host import Host
-from goop2.net.limits import Limits
-from goop2.net.places import Places, RelayLimits
+from goop2.net.limits import HostLimits
+from goop2.net.places import RelayLimits, RelayReservations
 from goop2.peers import key_exchange, payload_crypto
 from goop2.peers.discovery import reconnect, roster
-from goop2.peers.discovery.presence import Hearing
-from goop2.peers.server import Seen
+from goop2.peers.discovery.presence import PresenceListener
+from goop2.peers.server import DedupCache
 from goop2.protocols import circuit, topics
 from goop2.protocols.presence import Presence, write
-from goop2.rendezvous.registry import Board
-from goop2.services.groups.state import Groups
+from goop2.rendezvous.registry import Registry
+from goop2.services.groups.state import GroupState
 
 __all__ = ["guest"]
 
@@ -85,19 +85,19 @@ class Day:
         self.roster = roster.Roster("me", clock)
         self.redialling = reconnect.Redialling(clock, lambda: 0.5)
         self.book = dialling.AddressBook()
-        self.hearing = Hearing(self.roster, self.found)
+        self.hearing = PresenceListener(self.roster, self.found)
         self.router = gossip._Router(TOPIC)
         self.pubsub = gossip._Pubsub(host._host, self.router, TOPIC, self.hearing.gossip)
         self.pubsub.strict_signing = False
         self.pubsub.validation_cache.max_size = BOUND
-        self.admission = Admission(Limits(), clock)
-        self.sealing = payload_crypto.Sealing(bytes(PrivateKey.generate()), "ours", clock)
-        self.introducing = key_exchange.Introducing(self._send, self.sealing, topics.Identity, clock)
-        self.groups = Groups("me", lambda: int(clock.now * 1000))
+        self.admission = Admission(HostLimits(), clock)
+        self.sealing = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
+        self.introducing = key_exchange.Introducing(self._send, self.sealing, topics.IdentityPayload, clock)
+        self.groups = GroupState("me", lambda: int(clock.now * 1000))
         self.group = self.groups.host("Friends", "game", volatile=True).id
-        self.places = Places(RelayLimits(), clock)
-        self.board = Board(clock)
-        self.seen = Seen(BOUND)
+        self.places = RelayReservations(RelayLimits(), clock)
+        self.board = Registry(clock)
+        self.seen = DedupCache(BOUND)
         self.roster.subscribe(self._changed)
         self._clock = clock
         self._names = 0
@@ -158,7 +158,7 @@ class Day:
         with self.admission.connection(address), self.admission.stream(peer):
             self.admission.received(peer, 1000)
             self.seen.first_time(peer, str(stamp))
-        with contextlib.suppress(circuit.Refusal):
+        with contextlib.suppress(circuit.RelayRefusedError):
             self.places.reserve(peer, address)
         self.sealing.told(peer, KEY, supported=True)
         self.introducing.ask(peer)
@@ -171,7 +171,7 @@ class Day:
     async def _send(self, _peer: str, _topic: str, _payload: bytes) -> None:
         pass
 
-    def _changed(self, change: roster.Change) -> None:
+    def _changed(self, change: roster.RosterChange) -> None:
         if change.what == "offline":
             self.groups.gone(change.peer.id)
 

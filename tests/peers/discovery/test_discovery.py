@@ -12,7 +12,7 @@ from tests.net.hosts import LOOPBACK, SECONDS, new_identity, until
 
 from goop2.folder.identity import Identity
 from goop2.net.address import PeerAddress, parse
-from goop2.net.faults import AnotherPeer, Unreachable
+from goop2.net.faults import UnreachableError, WrongPeerError
 from goop2.net.guest import Guest
 from goop2.net.host import Host, open_host
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
@@ -67,7 +67,7 @@ async def test_a_peer_typed_in_is_found_when_it_comes_up_and_again_when_it_comes
         async with peer(guest, tmp_path, "Bob", identity) as bob:
             typed = address_of(bob)
         async with peer(guest, tmp_path, "Ann") as ann:
-            with pytest.raises(Unreachable):
+            with pytest.raises(UnreachableError):
                 await ann.discovery.connect(typed)
             port = int(typed.transport.rsplit("/", 1)[1])
             for _ in range(2):
@@ -82,7 +82,7 @@ async def test_a_mistyped_id_at_a_live_address_says_so_and_is_not_kept(guest: Gu
     async with asyncio.timeout(SECONDS * 2), peer(guest, tmp_path, "Ann") as ann, peer(guest, tmp_path, "Bob") as bob:
         there = address_of(bob)
         with pytest.raises(
-            AnotherPeer, match=f"{mistyped} cannot be reached at {there.transport}: another peer is there, {there.peer}; check the id"
+            WrongPeerError, match=f"{mistyped} cannot be reached at {there.transport}: another peer is there, {there.peer}; check the id"
         ):
             await ann.discovery.connect(PeerAddress(mistyped, there.transport))
         assert Remembered(tmp_path / "Ann").addresses() == []
@@ -95,7 +95,7 @@ async def test_a_mistyped_address_takes_none_of_a_peers_others(guest: Guest, tmp
         cid = new_identity().peer_id
         kept = PeerAddress(cid, "/ip4/127.0.0.1/tcp/1")
         Remembered(tmp_path / "Ann").add(kept)
-        with pytest.raises(AnotherPeer):
+        with pytest.raises(WrongPeerError):
             await ann.discovery.connect(PeerAddress(cid, address_of(bob).transport))
         assert Remembered(tmp_path / "Ann").addresses() == [kept]
 

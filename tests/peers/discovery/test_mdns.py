@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.net.hosts import LOOPBACK, new_identity, until
 
 from goop2.net.address import PeerAddress
-from goop2.net.faults import NoMulticast
+from goop2.net.faults import MulticastError
 from goop2.peers.discovery import mdns as module
 from goop2.peers.discovery.mdns import addresses_of, entries_of, lan_addresses, open_mdns, text_of
 
@@ -47,7 +47,7 @@ def test_announced_addresses_are_real_ones() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_network_without_multicast_is_a_sentence() -> None:
-    with pytest.raises(NoMulticast, match=r"peers near by are not looked for: no multicast on 192\.0\.2\.77 \("):
+    with pytest.raises(MulticastError, match=r"peers near by are not looked for: no multicast on 192\.0\.2\.77 \("):
         async with open_mdns(PEER, 4001, print, ["192.0.2.77"]):
             pass
     # zeroconf leaves the socket it had begun with to the collector, which is to say so here.

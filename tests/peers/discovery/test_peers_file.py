@@ -10,7 +10,7 @@ from tests.net.hosts import new_identity
 
 from goop2.net.address import PeerAddress
 from goop2.net.limits import ADDRESSES_MAX, REMEMBERED_MAX
-from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, PeersFileFault, Remembered
+from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, PeersFileError, Remembered
 
 ANN, BOB = new_identity().peer_id, new_identity().peer_id
 
@@ -53,7 +53,7 @@ def test_peers_and_their_addresses_are_bounded(tmp_path: Path) -> None:
 def test_a_file_that_is_none_is_a_sentence_and_stays(tmp_path: Path, content: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(PeersFileFault, match=r"peers\.json"):
+    with pytest.raises(PeersFileError, match=r"peers\.json"):
         Remembered(tmp_path).addresses()
     assert (tmp_path / FILE).read_text() == content
 
@@ -61,5 +61,5 @@ def test_a_file_that_is_none_is_a_sentence_and_stays(tmp_path: Path, content: st
 def test_a_file_beyond_bounds_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / FILE).write_bytes(b" " * (FILE_MAX_BYTES + 1))
-    with pytest.raises(PeersFileFault, match="make it shorter or delete it"):
+    with pytest.raises(PeersFileError, match="make it shorter or delete it"):
         Remembered(tmp_path).addresses()

@@ -12,7 +12,7 @@ from tests.net.hosts import new_identity, until
 
 from goop2.net.address import PeerAddress
 from goop2.peers.discovery import presence as module
-from goop2.peers.discovery.presence import Hearing, addresses_of, giving_signs
+from goop2.peers.discovery.presence import PresenceListener, addresses_of, giving_signs
 from goop2.peers.discovery.roster import Roster
 from goop2.protocols.presence import Presence, write
 
@@ -23,7 +23,7 @@ class Heard:
     def __init__(self) -> None:
         self.roster = Roster("me", time.monotonic)
         self.found: list[PeerAddress] = []
-        self.hearing = Hearing(self.roster, self._find)
+        self.hearing = PresenceListener(self.roster, self._find)
 
     def _find(self, addresses: Sequence[PeerAddress]) -> None:
         self.found.extend(addresses)

@@ -145,7 +145,7 @@ async def test_an_answer_to_a_sign_that_has_no_end_is_not_read_to_its_end(monkey
     monkeypatch.setattr(module.Server, "_listen", lambda _self: asyncio.sleep(0))
     async with endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536) as url, open_server(url, print) as server:
         async with asyncio.timeout(SECONDS):
-            with pytest.raises(module.Away, match="/publish answers more than 16384 bytes"):
+            with pytest.raises(module.ServerAwayError, match="/publish answers more than 16384 bytes"):
                 await server.send(Presence("online", ANN))
 
 

@@ -13,12 +13,12 @@ from tests.peers.discovery.test_discovery import Peer, peer
 
 from goop2.config import Address
 from goop2.net.address import CIRCUIT, PeerAddress, parse
-from goop2.net.faults import Unreachable
+from goop2.net.faults import UnreachableError
 from goop2.net.guest import Guest
 from goop2.net.host import open_host
 from goop2.peers.discovery import reservations
 from goop2.peers.discovery.discovery import open_discovery
-from goop2.peers.discovery.rendezvous_client import Away, relay_addresses
+from goop2.peers.discovery.rendezvous_client import ServerAwayError, relay_addresses
 from goop2.peers.discovery.reservations import RENEW_MAX_SECONDS, RENEW_MIN_SECONDS, Reserving, renew_after
 from goop2.rendezvous.server import open_rendezvous
 
@@ -161,7 +161,7 @@ async def test_a_way_through_this_machine_alone_is_told_when_there_is_no_other(m
 async def test_a_relay_that_is_gone_is_not_told_any_more_and_sought_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Kept(monkeypatch, WHERE) as kept:
         await until(lambda: bool(kept.place.addresses))
-        kept.host.fault = Unreachable("gone")
+        kept.host.fault = UnreachableError("gone")
         kept.host.connected = False
         await until(lambda: kept.place.addresses == ())
         assert kept.host.left == [RELAY]
@@ -169,7 +169,7 @@ async def test_a_relay_that_is_gone_is_not_told_any_more_and_sought_again(monkey
         await until(lambda: bool(kept.place.addresses))
 
 
-@pytest.mark.parametrize("first", [[], Away("500"), OSError("no network")])
+@pytest.mark.parametrize("first", [[], ServerAwayError("500"), OSError("no network")])
 async def test_a_server_that_has_a_relay_later_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, first: list[PeerAddress] | Exception
 ) -> None:
@@ -202,5 +202,5 @@ def test_what_a_server_says_of_its_relay(content: bytes, found: list[str]) -> No
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"peer_id":7}', b"\xff", b"[" * 10_000])
 def test_what_says_nothing_of_a_relay(content: bytes) -> None:
-    with pytest.raises(Away):
+    with pytest.raises(ServerAwayError):
         relay_addresses(content)

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from tests.clock import Clock
 
-from goop2.peers.discovery.roster import PEERS_MAX, Change, Roster
+from goop2.peers.discovery.roster import PEERS_MAX, Roster, RosterChange
 from goop2.protocols.presence import Presence
 
 
@@ -25,7 +25,7 @@ def roster(clock: Clock) -> Roster:
 def changes(roster: Roster) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []
 
-    def note(change: Change) -> None:
+    def note(change: RosterChange) -> None:
         seen.append((change.what, change.peer.id))
 
     roster.subscribe(note)
@@ -195,7 +195,7 @@ def test_nobody_comes_and_goes_when_there_are_more_peers_than_are_kept(roster: R
     for _ in range(2):
         for peer in peers:
             roster.hearsay(online(peer))
-    changes: list[Change] = []
+    changes: list[RosterChange] = []
     roster.subscribe(changes.append)
     for _ in range(3):
         clock.now += 5

@@ -16,10 +16,20 @@ import pytest
 from goop2.app import open_peer
 from goop2.scripting.invocation import Caller
 from goop2.services.chat.limits import PER_CALLER_A_MINUTE, PER_ID_IN_A_CROWD_A_MINUTE, PER_ORIGIN_A_MINUTE
-from goop2.services.chat.service import CONTENT_MAX_BYTES, DELIVERED, FAILED, SENT, SHOWN, ChatError, ChatRefusedError, Said, Undelivered
+from goop2.services.chat.service import (
+    CONTENT_MAX_BYTES,
+    DELIVERED,
+    FAILED,
+    SENT,
+    SHOWN,
+    ChatError,
+    ChatRefusedError,
+    ChatReply,
+    UndeliveredError,
+)
 from goop2.services.peer import Peer
 from goop2.storage.errors import StorageError
-from goop2.storage.messages import Message
+from goop2.storage.messages import StoredMessage
 
 ALICE = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 ACK_SECONDS = 2.0
@@ -62,7 +72,7 @@ class Wire:
         self.came.set()
 
 
-def said(messages: list[Message]) -> list[tuple[str, str]]:
+def said(messages: list[StoredMessage]) -> list[tuple[str, str]]:
     return [(message.sender, message.content) for message in messages]
 
 
@@ -92,9 +102,9 @@ async def test_a_message_is_committed_when_it_is_acknowledged(peer: Peer, tmp_pa
 
 async def test_what_cannot_be_delivered_is_kept_with_the_reason(peer: Peer) -> None:
     async def unreachable(*_: object) -> None:
-        raise Undelivered("Alice is not here")
+        raise UndeliveredError("Alice is not here")
 
-    heard: list[Said] = []
+    heard: list[ChatReply] = []
     peer.chat.subscribe(heard.append)
     peer.chat.join(unreachable, Caller)
     message = await peer.chat.send(ALICE, "hi")

@@ -19,13 +19,13 @@ from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_listener import WireListener
 
 from goop2.app import join, open_peer
-from goop2.net.faults import NetworkFault, NotAnAddress, Unreachable
+from goop2.net.faults import AddressError, NetworkError, UnreachableError
 from goop2.net.guest import Guest
-from goop2.peers.network import Network
+from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, topics
 from goop2.services.groups import service as module
-from goop2.services.groups.service import Grouping, NotAGroup, NotLetIn
-from goop2.services.groups.state import HOSTED_MAX, Change, NoSuchGroup, NoSuchMember, TooManyGroups
+from goop2.services.groups.service import GroupService, InvalidGroupError, JoinRefusedError
+from goop2.services.groups.state import HOSTED_MAX, GroupChange, TooManyGroupsError, UnknownGroupError, UnknownMemberError
 from goop2.services.peer import Peer
 from goop2.storage import groups
 
@@ -51,14 +51,14 @@ SCORES = {
 @dataclass
 class Joined:
     peer: Peer
-    network: Network
+    network: PeerNetwork
 
     @property
     def id(self) -> str:
         return self.peer.identity.peer_id
 
     @property
-    def grouping(self) -> Grouping:
+    def grouping(self) -> GroupService:
         return self.peer.grouping
 
 
@@ -84,7 +84,7 @@ async def three(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joi
 async def ask(by: Joined, of: Joined, op: str, **request: object) -> object:
     asked = data.requested(json.dumps({"op": op, "table": "scores", **request}).encode())
     answer = await by.network.calling.ask(of.id, asked)
-    return json.loads(answer.json) if isinstance(answer, data.Success) else answer.code
+    return json.loads(answer.json) if isinstance(answer, data.SuccessAnswer) else answer.code
 
 
 async def insert(by: Joined, of: Joined) -> object:
@@ -114,16 +114,16 @@ async def test_a_removed_member_may_no_more_and_comes_back_by_an_invitation_alon
     group = (await host.grouping.create("Game", "template")).id
     for one in (ann, eve):
         await one.grouping.join(host.id, group)
-    ends: list[Change] = []
+    ends: list[GroupChange] = []
     ann.grouping.groups.subscribe(lambda change: ends.append(change) if change.what == "ended" else None)
     await host.grouping.remove(group, ann.id)
     assert (await insert(ann, host), await insert(eve, host)) == ("forbidden", "inserted")
     await until(lambda: bool(ends))
     assert ends[0].refused.message == "the host has removed this peer"
     await until(lambda: eve.grouping.groups.joined()[0].members == (eve.id,))
-    with pytest.raises(NotLetIn, match=r"does not let this peer into the group .*: the host has removed this peer"):
+    with pytest.raises(JoinRefusedError, match=r"does not let this peer into the group .*: the host has removed this peer"):
         await ann.grouping.join(host.id, group)
-    with pytest.raises(NoSuchMember):
+    with pytest.raises(UnknownMemberError):
         await host.grouping.remove(group, ann.id)
     await host.grouping.invite(group, ann.id)
     await ann.grouping.join(host.id, group)
@@ -146,7 +146,7 @@ async def test_nobody_becomes_a_member_by_what_it_claims(guest: Guest, three: tu
         for type_ in ("leave", "close"):
             await wire.send(host.id, f"group:{group}:{type_}", {"type": type_, "group": group, "from": ann.id})
             await wire.send(host.id, f"group:{group}:{type_}", {"type": type_, "group": group, "from": host.id})
-        heard: list[Change] = []
+        heard: list[GroupChange] = []
         host.grouping.groups.subscribe(heard.append)
         await wire.send(host.id, f"group:{group}:msg", {"from": ann.id})
         assert heard == []
@@ -179,15 +179,15 @@ async def test_a_full_group_and_one_that_is_none_are_said(three: tuple[Joined, J
     host, ann, eve = three
     group = (await host.grouping.create("Two", "template", 1)).id
     await ann.grouping.join(host.id, group)
-    with pytest.raises(NotLetIn, match="1 members"):
+    with pytest.raises(JoinRefusedError, match="1 members"):
         await eve.grouping.join(host.id, group)
-    with pytest.raises(NoSuchGroup, match="no such group"):
+    with pytest.raises(UnknownGroupError, match="no such group"):
         await eve.grouping.join(host.id, "nosuch")
     monkeypatch.setattr(module, "JOIN_SECONDS", 0.3)
     monkeypatch.setattr(host.grouping, "received", lambda *_: None)
-    with pytest.raises(Unreachable, match="does not answer"):
+    with pytest.raises(UnreachableError, match="does not answer"):
         await eve.grouping.join(host.id, group)
-    with pytest.raises(NotAnAddress, match="'nobody' is not a peer's id"):
+    with pytest.raises(AddressError, match="'nobody' is not a peer's id"):
         await eve.grouping.join("nobody", group)
     assert eve.grouping.groups.joined() == ()
     for name, kind, most in (
@@ -197,7 +197,7 @@ async def test_a_full_group_and_one_that_is_none_are_said(three: tuple[Joined, J
         ("x", "template", -1),
         ("x", "template", 10**9),
     ):
-        with pytest.raises(NotAGroup):
+        with pytest.raises(InvalidGroupError):
             await host.grouping.create(name, kind, most)
 
 
@@ -217,7 +217,7 @@ async def test_an_invitation_comes_from_the_host_alone(three: tuple[Joined, Join
     ann.grouping.leave(host.id, group)
     await host.grouping.invite(group, ann.id)
     assert [one.group for one in ann.grouping.invites()] == ["g3", "g4", group]
-    with pytest.raises(NoSuchGroup):
+    with pytest.raises(UnknownGroupError):
         await host.grouping.invite("nosuch", ann.id)
 
 
@@ -279,9 +279,9 @@ async def test_an_invitation_waits_over_a_restart_and_is_taken_or_refused(guest:
             await ann.grouping.join(host.id, chess)
             ann.grouping.leave(host.id, chess)
             ann.grouping.refuse(host.id, go)
-            with pytest.raises(NoSuchGroup, match="no invitation"):
+            with pytest.raises(UnknownGroupError, match="no invitation"):
                 ann.grouping.refuse(host.id, go)
-            with pytest.raises(NoSuchGroup, match="no such group"):
+            with pytest.raises(UnknownGroupError, match="no such group"):
                 await ann.grouping.join(host.id, gone)
             assert ann.grouping.invites() == (), "what was taken, refused, or is no more is asked for no longer"
     async with up(guest, tmp_path / "ann") as ann:
@@ -292,7 +292,7 @@ async def test_the_group_of_a_listening_session_ends_with_the_session_alone(thre
     host, _, _ = three
     await host.peer.listening.create("Radio")
     session = host.grouping.groups.hosted()[0].id
-    with pytest.raises(NotAGroup, match="end that"):
+    with pytest.raises(InvalidGroupError, match="end that"):
         await host.grouping.end(session)
     await host.peer.listening.close()
     assert host.grouping.groups.hosted() == ()
@@ -302,9 +302,9 @@ async def test_nothing_is_asked_without_a_network_and_groups_are_made_all_the_sa
     (tmp_path / "goop.json").write_text("{}")
     async with open_peer(tmp_path, {}) as peer:
         group = await peer.grouping.create("Game", "template")
-        with pytest.raises(NetworkFault, match="not on the network yet"):
+        with pytest.raises(NetworkError, match="not on the network yet"):
             await peer.grouping.join("12D3KooW", "x")
-        with pytest.raises(NetworkFault, match="not on the network yet"):
+        with pytest.raises(NetworkError, match="not on the network yet"):
             peer.grouping.send(peer.identity.peer_id, group.id, b"1")
     async with open_peer(tmp_path, {}) as peer:
         assert [one.id for one in peer.grouping.groups.hosted()] == [group.id]
@@ -341,7 +341,7 @@ async def test_thousands_of_groups_are_not_hosted(tmp_path: Path) -> None:
     async with open_peer(tmp_path, {}) as peer:
         for number in range(HOSTED_MAX):
             await peer.grouping.create(f"Game {number}", "template")
-        with pytest.raises(TooManyGroups, match="close one"):
+        with pytest.raises(TooManyGroupsError, match="close one"):
             await peer.grouping.create("One more", "template")
 
 

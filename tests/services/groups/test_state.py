@@ -9,15 +9,23 @@ import pytest
 
 from goop2.protocols import topics
 from goop2.services.groups import state as module
-from goop2.services.groups.state import Change, Groups, NoSuchGroup, NoSuchMember, NotAMessage, Outgoing, TooManyGroups
+from goop2.services.groups.state import (
+    GroupChange,
+    GroupState,
+    InvalidGroupMessageError,
+    Outgoing,
+    TooManyGroupsError,
+    UnknownGroupError,
+    UnknownMemberError,
+)
 
 
 class Network:
     """Peers, and who told what to whom."""
 
     def __init__(self) -> None:
-        self.peers: dict[str, Groups] = {}
-        self.changes: dict[str, list[Change]] = {}
+        self.peers: dict[str, GroupState] = {}
+        self.changes: dict[str, list[GroupChange]] = {}
         self.topics: list[tuple[str, str, str]] = []
         self.now_ms = 1700000000000
         self.passes_ms = 1000
@@ -27,8 +35,8 @@ class Network:
         self.now_ms += self.passes_ms
         return self.now_ms
 
-    def peer(self, name: str) -> Groups:
-        groups = self.peers[name] = Groups(name, self.clock)
+    def peer(self, name: str) -> GroupState:
+        groups = self.peers[name] = GroupState(name, self.clock)
         self.changes[name] = []
         groups.subscribe(self.changes[name].append)
         return groups
@@ -149,7 +157,7 @@ def test_a_host_that_has_not_let_us_in_tells_us_nothing(network: Network, type_:
     network.peers["ann"].join("host", "g")
     network.peers["ann"].received("host", said(type_, "g", {"members": []} if type_ == "members" else None))
     assert network.changes["ann"] == []
-    with pytest.raises(NoSuchGroup):
+    with pytest.raises(UnknownGroupError):
         network.peers["ann"].send("host", "g", b"1")
 
 
@@ -190,7 +198,7 @@ def test_a_group_whose_host_is_back_is_asked_for_again(network: Network, game: s
     ann.gone("host")
     assert network.changes["ann"][-1].what == "away"
     assert not ann.joined()[0].joined
-    with pytest.raises(NoSuchGroup):
+    with pytest.raises(UnknownGroupError):
         ann.send("host", game, b"1")
     network.deliver("ann", ann.back("host"))
     assert ann.joined()[0].joined
@@ -258,7 +266,7 @@ def test_who_was_removed_is_out_after_a_restart_of_the_host_too(network: Network
 
 @pytest.mark.parametrize(("group", "peer"), [("nosuch", "ann"), ("", "eve"), ("", "host")])
 def test_who_is_no_member_is_not_removed(network: Network, game: str, group: str, peer: str) -> None:
-    with pytest.raises(NoSuchGroup if group else NoSuchMember):
+    with pytest.raises(UnknownGroupError if group else UnknownMemberError):
         network.peers["host"].remove(group or game, peer)
 
 
@@ -300,7 +308,7 @@ def test_in_a_session_members_do_not_speak_for_the_host(network: Network) -> Non
 @pytest.mark.parametrize("by", ["host", "ann"])
 def test_a_huge_message_goes_nowhere(network: Network, game: str, by: str) -> None:
     huge = json.dumps("x" * module.PAYLOAD_MAX_BYTES).encode()
-    with pytest.raises(NotAMessage, match="65536"):
+    with pytest.raises(InvalidGroupMessageError, match="65536"):
         network.peers[by].send("host", game, huge)
     assert network.peers["host"].received("ann", topics.Group(game, "msg", topics.Plain(huge))) == []
     network.peers["ann"].received("host", topics.Group(game, "msg", topics.Plain(huge)))
@@ -352,14 +360,14 @@ def test_what_a_host_says_of_itself_is_bounded(network: Network) -> None:
 
 @pytest.mark.parametrize("id_", ["", "a:b", "x" * 200])
 def test_what_is_no_group_is_not_asked_for(network: Network, id_: str) -> None:
-    with pytest.raises(NoSuchGroup, match="no group's id"):
+    with pytest.raises(UnknownGroupError, match="no group's id"):
         network.peers["ann"].join("host", id_)
 
 
 def test_one_host_does_not_take_all_the_places(network: Network) -> None:
     for number in range(module.JOINED_PER_HOST_MAX):
         network.peers["ann"].join("host", f"g{number}")
-    with pytest.raises(TooManyGroups, match="of one peer"):
+    with pytest.raises(TooManyGroupsError, match="of one peer"):
         network.peers["ann"].join("host", "one more")
     network.peers["ann"].join("eve", "g")
 
@@ -405,9 +413,9 @@ def test_groups_are_bounded(network: Network, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "JOINED_MAX", 1)
     network.peers["host"].host("one", "template")
     network.peers["ann"].join("host", "one")
-    with pytest.raises(TooManyGroups, match="close one"):
+    with pytest.raises(TooManyGroupsError, match="close one"):
         network.peers["host"].host("two", "template")
-    with pytest.raises(TooManyGroups, match="leave one"):
+    with pytest.raises(TooManyGroupsError, match="leave one"):
         network.peers["ann"].join("host", "two")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from goop2.app import open_peer
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
-from goop2.services.http_client.client import World
+from goop2.services.http_client.client import Dependencies
 from goop2.services.peer import Peer
 
 STRANGER = Caller("stranger")
@@ -18,7 +18,7 @@ STRANGER = Caller("stranger")
 
 @asynccontextmanager
 async def peer_with(
-    folder: Path, world: World, commands: Mapping[str, str], functions: Mapping[str, str] | None = None, **lua: object
+    folder: Path, world: Dependencies, commands: Mapping[str, str], functions: Mapping[str, str] | None = None, **lua: object
 ) -> AsyncIterator[Peer]:
     """A peer with these scripts, `lua` in its goop.json, and goop.http unless told otherwise."""
     settings = {"enabled": True, "http_enabled": True, "rate_limit_per_peer": 100_000, "rate_limit_global": 100_000, **lua}

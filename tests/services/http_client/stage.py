@@ -21,8 +21,8 @@ import trustme
 
 from goop2.scripting.invocation import Caller
 from goop2.services.http_client.addresses import IPAddress
-from goop2.services.http_client.client import Client, World
-from goop2.services.http_client.request import Request, Response, checked_headers
+from goop2.services.http_client.client import Client, Dependencies
+from goop2.services.http_client.request import HttpRequest, Response, checked_headers
 from goop2.services.http_client.url import read_url
 
 PUBLIC = "93.184.216.34"
@@ -170,9 +170,9 @@ class Stage:
         listener.port = server.sockets[0].getsockname()[1]
         self._servers.append(server)
 
-    def world(self) -> World:
+    def world(self) -> Dependencies:
         """What a client is given."""
-        return World(self.lookup, self.source.get, client_tls(), self.sockets)
+        return Dependencies(self.lookup, self.source.get, client_tls(), self.sockets)
 
     def client(self, *allow: tuple[str, int]) -> Client:
         return Client(self.world(), allow)
@@ -214,17 +214,17 @@ def server_tls(*names: str, by: trustme.CA | None = None, **more: Any) -> ssl.SS
     return context
 
 
-def get(url: str, **headers: str) -> Request:
+def get(url: str, **headers: str) -> HttpRequest:
     """A GET of `url` with headers; underscores stand for hyphens."""
-    return Request("GET", read_url(url), checked_headers((name.replace("_", "-"), value) for name, value in headers.items()))
+    return HttpRequest("GET", read_url(url), checked_headers((name.replace("_", "-"), value) for name, value in headers.items()))
 
 
-def post(url: str, body: bytes, **headers: str) -> Request:
+def post(url: str, body: bytes, **headers: str) -> HttpRequest:
     """A POST."""
     request = get(url, **headers)
-    return Request("POST", request.target, request.headers, body)
+    return HttpRequest("POST", request.target, request.headers, body)
 
 
-async def fetch(client: Client, request: Request | str, seconds: float = SECONDS) -> Response:
+async def fetch(client: Client, request: HttpRequest | str, seconds: float = SECONDS) -> Response:
     """As a stranger's script would."""
     return await client.fetch(get(request) if isinstance(request, str) else request, STRANGER, seconds)

@@ -7,25 +7,25 @@ import tracemalloc
 
 import pytest
 
-from goop2.services.http_client.body import Body, GzipBody, body_for
+from goop2.services.http_client.body import GzipBody, ResponseBody, body_for
 from goop2.services.http_client.errors import OutboundError
 
 MEGABYTE = 1024 * 1024
 
 
-def fed(body: Body, content: bytes, size: int = 16384) -> bytes:
+def fed(body: ResponseBody, content: bytes, size: int = 16384) -> bytes:
     for start in range(0, len(content), size):
         body.feed(content[start : start + size])
     return body.finish()
 
 
 def test_a_plain_body_of_one_megabyte_is_whole() -> None:
-    assert fed(Body(), b"x" * MEGABYTE) == b"x" * MEGABYTE
+    assert fed(ResponseBody(), b"x" * MEGABYTE) == b"x" * MEGABYTE
 
 
 def test_one_byte_more_is_too_many() -> None:
     with pytest.raises(OutboundError, match=r"^response exceeds 1 MB$"):
-        fed(Body(), b"x" * (MEGABYTE + 1))
+        fed(ResponseBody(), b"x" * (MEGABYTE + 1))
 
 
 @pytest.mark.parametrize("size", [1, 7, 16384])
@@ -80,7 +80,7 @@ def test_an_encoding_nobody_asked_for_is_named(encoding: str) -> None:
 
 def test_a_body_in_crumbs_is_refused() -> None:
     with pytest.raises(OutboundError, match="more than 10000 pieces"):
-        fed(Body(), b"x" * 10001, 1)
+        fed(ResponseBody(), b"x" * 10001, 1)
 
 
 def test_gzip_in_crumbs_is_refused() -> None:

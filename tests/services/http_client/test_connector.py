@@ -7,7 +7,7 @@ import asyncio
 import httpcore
 import pytest
 
-from goop2.services.http_client.connector import Network
+from goop2.services.http_client.connector import EgressConnector
 from goop2.services.http_client.errors import OutboundError
 from goop2.services.http_client.limits import HEADERS_MAX_BYTES, READ_BYTES, READ_COST_BYTES, RECEIVED_MAX_BYTES
 
@@ -60,7 +60,7 @@ async def reads_until_refused(stream: httpcore.AsyncNetworkStream) -> int:
 
 @pytest.mark.parametrize("encrypted", [False, True])
 async def test_byte_after_byte_ends_long_before_a_megabyte_of_them(encrypted: bool) -> None:
-    async with Network(admit, Sockets()) as network:
+    async with EgressConnector(admit, Sockets()) as network:
         stream = await network.connect_tcp("host", 80)
         if encrypted:
             stream = await stream.start_tls(None)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ async def test_byte_after_byte_ends_long_before_a_megabyte_of_them(encrypted: bo
 
 async def test_a_little_is_taken_at_a_time() -> None:
     sockets = Sockets()
-    async with Network(admit, sockets) as network:
+    async with EgressConnector(admit, sockets) as network:
         await (await network.connect_tcp("host", 80)).read(65536)
     assert sockets.asked == [READ_BYTES]
 
@@ -80,7 +80,7 @@ async def test_whoever_cancels_twice_leaves_nothing_open() -> None:
     sockets = Sockets(closing_takes=0.05)
 
     async def hang() -> None:
-        async with Network(admit, sockets) as network:
+        async with EgressConnector(admit, sockets) as network:
             await network.connect_tcp("host", 80)
             await asyncio.sleep(60)
 
@@ -95,6 +95,6 @@ async def test_whoever_cancels_twice_leaves_nothing_open() -> None:
 
 
 async def test_a_socket_of_this_system_cannot_be_asked_for() -> None:
-    async with Network(admit, Sockets()) as network:
+    async with EgressConnector(admit, Sockets()) as network:
         with pytest.raises(NotImplementedError):
             await network.connect_unix_socket("/run/docker.sock")

@@ -10,7 +10,7 @@ import pytest
 from tests.services.listen.sounds import FRAME_SECONDS, KBITS, encoded, heard_seconds, mp3, mp3_frame, noise
 
 from goop2.services.listen import boundaries
-from goop2.services.listen.boundaries import Sound, sound
+from goop2.services.listen.boundaries import SoundRange, sound
 from goop2.services.listen.session import ListenError, Track
 from goop2.services.listen.tracks import Library
 
@@ -35,7 +35,7 @@ def kept_open(file: Path) -> BinaryIO:
     return _open[-1]
 
 
-def opened(file: Path) -> tuple[Track, Sound]:
+def opened(file: Path) -> tuple[Track, SoundRange]:
     track = Library(file.parent, file.parent / "lua", []).load(file.name)
     return track, sound(kept_open(file), track)
 

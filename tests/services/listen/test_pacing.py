@@ -11,7 +11,7 @@ from contextlib import aclosing
 import pytest
 
 from goop2.services.listen import pacing
-from goop2.services.listen.boundaries import Sound
+from goop2.services.listen.boundaries import SoundRange
 from goop2.services.listen.pacing import BEHIND_SECONDS, BLOCK_BYTES, LEAD_SECONDS, STEP_SECONDS, paced
 
 BYTES_PER_SECOND = 16_000
@@ -34,14 +34,14 @@ class Clock:
             self.at += seconds
 
 
-def even(seconds: int, content: Callable[[int], bytes] = bytes) -> Sound:
+def even(seconds: int, content: Callable[[int], bytes] = bytes) -> SoundRange:
     end = seconds * BYTES_PER_SECOND
 
     def boundary(at: float) -> tuple[int, float]:
         offset = min(end, int(at * BYTES_PER_SECOND) // FRAME * FRAME)
         return offset, offset / BYTES_PER_SECOND
 
-    return Sound(io.BytesIO(content(end)), b"head", end, boundary)
+    return SoundRange(io.BytesIO(content(end)), b"head", end, boundary)
 
 
 async def test_all_of_it_comes_in_order_and_never_more_than_the_lead_ahead() -> None:
@@ -90,7 +90,7 @@ async def test_a_listener_who_reads_nothing_costs_one_piece(monkeypatch: pytest.
     read: list[int] = []
     real = pacing._piece
 
-    def counted(sound: Sound, at: int, size: int) -> bytes:
+    def counted(sound: SoundRange, at: int, size: int) -> bytes:
         read.append(size)
         return real(sound, at, size)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goop2.services.rest_api.json_positions import places
-from goop2.services.rest_api.resources import ApiFileError, Listing, Pairs, Resource, decoded, parse
+from goop2.services.rest_api.resources import ApiFileError, Pairs, Resource, ResourcePage, decoded, parse
 
 MANUAL = """{
 "posts": {
@@ -23,13 +23,13 @@ MANUAL = """{
 
 
 def test_the_manuals_example() -> None:
-    assert parse(MANUAL) == {"posts": Resource("posts", "slug", "published = 1", get=True, list=Listing("_id DESC", 50))}
+    assert parse(MANUAL) == {"posts": Resource("posts", "slug", "published = 1", get=True, list=ResourcePage("_id DESC", 50))}
 
 
 def test_what_is_not_said_is_not_allowed() -> None:
     assert parse('{"a": {"table": "b"}}') == {"a": Resource("b")}
     full = '{"a": {"table": "b", "fields": ["c"], "list": true, "insert": true, "map": {"key": "c", "value": "d"}}}'
-    assert parse(full) == {"a": Resource("b", fields=("c",), list=Listing(), insert=True, map=Pairs("c", "d"))}
+    assert parse(full) == {"a": Resource("b", fields=("c",), list=ResourcePage(), insert=True, map=Pairs("c", "d"))}
 
 
 @pytest.mark.parametrize(

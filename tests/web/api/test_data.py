@@ -14,7 +14,7 @@ import pytest
 from tests.web.served import ANSWER_SECONDS, Served, served
 
 from goop2.scripting.limits import PARAMS_MAX_BYTES, RUNS_KEPT
-from goop2.web.http.timeout_protocol import PatientProtocol
+from goop2.web.http.timeout_protocol import TimeoutProtocol
 from goop2.web.limits import BODY_MAX_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -103,14 +103,14 @@ def _echo(characters: int) -> bytes:
 async def test_a_body_without_end_is_not_read_to_its_end(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """What counts is what the peer reads: the kernel takes megabytes more, as many as the machine is slow."""
     read = 0
-    takes = PatientProtocol.data_received
+    takes = TimeoutProtocol.data_received
 
-    def counts(protocol: PatientProtocol, data: bytes) -> None:
+    def counts(protocol: TimeoutProtocol, data: bytes) -> None:
         nonlocal read
         read += len(data)
         takes(protocol, data)
 
-    monkeypatch.setattr(PatientProtocol, "data_received", counts)
+    monkeypatch.setattr(TimeoutProtocol, "data_received", counts)
     _, writer = await asyncio.open_connection("127.0.0.1", up.port)
     writer.write(f"POST /api/data/lua/call HTTP/1.1\r\nHost: {up.site}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
     try:

@@ -179,7 +179,7 @@ async def test_whoever_is_led_to_another_peers_site_is_asked_first(
     async def never(*_: object) -> None:
         raise AssertionError("something was fetched")
 
-    monkeypatch.setattr("goop2.web.remote.sites.Visits.answer", never)
+    monkeypatch.setattr("goop2.web.remote.sites.RemoteSites.answer", never)
     page = await up.ask(path, host=visited(up), **{**CROSS, "sec_fetch_site": site})
     assert page.status == 200
     assert OTHER.encode() in page.body

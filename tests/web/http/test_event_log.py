@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from goop2.web.http.event_log import GAP, Events, Reader
+from goop2.web.http.event_log import GAP, EventReader, Events
 
 ME = frozenset({"me"})
 
 
-def heard(reader: Reader) -> list[tuple[str, bytes]]:
+def heard(reader: EventReader) -> list[tuple[str, bytes]]:
     return [(event.kind, event.data) for event in reader.take()]
 
 

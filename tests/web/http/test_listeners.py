@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from goop2.config import Address
-from goop2.web.http.listeners import BoundDoor, DoorError, bind
+from goop2.web.http.listeners import BoundListener, ListenerError, bind
 
 PEER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 
 
 @contextlib.contextmanager
-def bound(host: str, port: int = 0) -> Iterator[list[BoundDoor]]:
+def bound(host: str, port: int = 0) -> Iterator[list[BoundListener]]:
     doors = bind(Address(host, port), PEER)
     try:
         yield doors
@@ -24,7 +24,7 @@ def bound(host: str, port: int = 0) -> Iterator[list[BoundDoor]]:
             door.close()
 
 
-def places(door: BoundDoor) -> set[str]:
+def places(door: BoundListener) -> set[str]:
     return {sock.getsockname()[0] for sock in door.sockets}
 
 
@@ -51,13 +51,14 @@ def test_an_address_in_use_is_said_with_the_setting_and_the_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(
-            DoorError, match=rf"^viewer\.http_addr is 127\.0\.0\.1:{port}, but another program listens there already, .*choose another port"
+            ListenerError,
+            match=rf"^viewer\.http_addr is 127\.0\.0\.1:{port}, but another program listens there already, .*choose another port",
         ):
             bind(Address("127.0.0.1", port), PEER)
 
 
 def test_an_address_of_another_machine_is_said() -> None:
-    with pytest.raises(DoorError, match=r"viewer\.http_addr is 192\.0\.2\.1:8780, but it cannot be listened at"):
+    with pytest.raises(ListenerError, match=r"viewer\.http_addr is 192\.0\.2\.1:8780, but it cannot be listened at"):
         bind(Address("192.0.2.1", 8780), PEER)
 
 
@@ -68,6 +69,6 @@ def test_where_half_a_door_is_taken_the_other_half_is_given_back() -> None:
         except OSError:
             pytest.skip("this machine has no IPv6")
         port = other.getsockname()[1]
-        with pytest.raises(DoorError, match="another program listens there already"):
+        with pytest.raises(ListenerError, match="another program listens there already"):
             bind(Address("127.0.0.1", port), PEER)
         socket.create_server(("127.0.0.1", port)).close()

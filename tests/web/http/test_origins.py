@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goop2.web.http.origins import HEADER_MAX_CHARS, Asking, Door, Origin, Realm, Refused, decide
+from goop2.web.http.origins import HEADER_MAX_CHARS, Listener, Origin, OriginHeaders, OriginRefusal, Realm, decide
 from goop2.web.http.peer_host import host_label
 
 OWN = base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + b"\x01" * 32).decode()
 OTHER = base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + b"\x02" * 32).decode()
 OWN_HOST, OTHER_HOST = f"{host_label(OWN)}.localhost", f"{host_label(OTHER)}.localhost"
 
-LOOPBACK = Door(OWN, 8780)
-AT_80 = Door(OWN, 80)
-OPENED = Door(OWN, 8780, opened=True, names=frozenset({"den", "den.local"}))
+LOOPBACK = Listener(OWN, 8780)
+AT_80 = Listener(OWN, 80)
+OPENED = Listener(OWN, 8780, opened=True, names=frozenset({"den", "den.local"}))
 LAN = "192.168.1.5"
 
 HOSTS = [
@@ -92,10 +92,10 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("door", "host", "meant"), HOSTS, ids=lambda value: str(value)[:40])
-def test_a_host_means_one_origin_or_is_none_of_ours(door: Door, host: str, meant: tuple[Realm, str, str] | None) -> None:
-    decision = decide(door, Asking(host, local_address=LAN if door.opened else "127.0.0.1"))
+def test_a_host_means_one_origin_or_is_none_of_ours(door: Listener, host: str, meant: tuple[Realm, str, str] | None) -> None:
+    decision = decide(door, OriginHeaders(host, local_address=LAN if door.opened else "127.0.0.1"))
     if meant is None:
-        assert isinstance(decision, Refused)
+        assert isinstance(decision, OriginRefusal)
         assert decision.status == HTTPStatus.MISDIRECTED_REQUEST
     else:
         assert isinstance(decision, Origin)
@@ -120,18 +120,18 @@ DESTINATIONS = ["", "document", "iframe", "frame", "embed", "object", "script", 
 
 
 @pytest.mark.parametrize(("door", "host"), OURS, ids=lambda value: str(value)[:40])
-def test_a_page_of_another_origin_can_do_nothing_but_lead_its_reader_here(door: Door, host: str) -> None:
+def test_a_page_of_another_origin_can_do_nothing_but_lead_its_reader_here(door: Listener, host: str) -> None:
     """All combinations of what browsers say about who asks; the rule in other words than the code's."""
     local = LAN if door.opened else "127.0.0.1"
     own = f"http://{host.lower().removesuffix(':80')}"
     for written, site, mode, destination, page in product(ORIGINS, SITES, MODES, DESTINATIONS, [True, False]):
         origin = written.replace("https://own", own.replace("http", "https")) if written != "own" else own
-        decision = decide(door, Asking(host, origin, site, mode, destination, page, local))
+        decision = decide(door, OriginHeaders(host, origin, site, mode, destination, page, local))
         asked_from_within = origin in ("", own) and site in ("", "none", "same-origin")
         followed_a_link = not origin and page and (mode, destination) == ("navigate", "document")
         allowed = asked_from_within or followed_a_link
         assert isinstance(decision, Origin) == allowed, (origin, site, mode, destination, page)
-        if isinstance(decision, Refused):
+        if isinstance(decision, OriginRefusal):
             long = len(origin) > HEADER_MAX_CHARS
             assert decision.status == (HTTPStatus.MISDIRECTED_REQUEST if long else HTTPStatus.FORBIDDEN)
 
@@ -142,11 +142,11 @@ def test_our_own_origins_are_strangers_to_each_other(own: str, foreign: str) -> 
     if own.lower() == foreign.lower():
         return
     door = OPENED if "localhost" not in own.lower() and "1" not in own.split(":")[0][:1] else LOOPBACK
-    asking = Asking(own, f"http://{foreign.lower()}", "cross-site", "cors", "empty", local_address=LAN)
-    assert isinstance(decide(door, asking), Refused)
+    asking = OriginHeaders(own, f"http://{foreign.lower()}", "cross-site", "cors", "empty", local_address=LAN)
+    assert isinstance(decide(door, asking), OriginRefusal)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=80), st.sampled_from([LOOPBACK, AT_80, OPENED]))
-def test_whatever_stands_in_host_gets_a_decision(host: str, door: Door) -> None:
-    assert isinstance(decide(door, Asking(host)), Origin | Refused)
+def test_whatever_stands_in_host_gets_a_decision(host: str, door: Listener) -> None:
+    assert isinstance(decide(door, OriginHeaders(host)), Origin | OriginRefusal)

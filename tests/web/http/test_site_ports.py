@@ -11,7 +11,7 @@ from tests.web.served import Answer, Served, exchange, served
 
 from goop2.folder.identity import load_or_create
 from goop2.web.http import site_ports
-from goop2.web.http.listeners import BoundDoor, bind_site
+from goop2.web.http.listeners import BoundListener, bind_site
 from goop2.web.http.origins import Realm
 from goop2.web.http.saved_ports import KeptPorts
 from goop2.web.http.site_ports import needs_port
@@ -128,13 +128,13 @@ async def test_a_free_port_of_another_site_is_passed_over(tmp_path: Path, monkey
     kept.keep(numbers[0], OTHER, "")
     real, given = bind_site, iter([*numbers])
 
-    def bind(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundDoor:
+    def bind(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundListener:
         return real(peer_id, realm, visitor, port or next(given))
 
     monkeypatch.setattr(site_ports, "bind_site", bind)
     opened = site_ports.Ports("12D3own", 1, kept)
 
-    async def serve(bound: BoundDoor) -> None:
+    async def serve(bound: BoundListener) -> None:
         bound.close()
 
     opened.serve = serve

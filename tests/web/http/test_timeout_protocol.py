@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http import httptools_impl
 
 from goop2.web.http import timeout_protocol
-from goop2.web.http.timeout_protocol import PatientProtocol, StrangersProtocol, sweep
+from goop2.web.http.timeout_protocol import OpenListenerProtocol, TimeoutProtocol, sweep
 from goop2.web.limits import BODY_SECONDS, COOKIES_MAX_BYTES, HEAD_MAX_BYTES, HEAD_SECONDS, REFUSED_SECONDS, STALLED_SECONDS
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -69,7 +69,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(kind: type[PatientProtocol] = PatientProtocol) -> AsyncIterator[Running]:
+async def running(kind: type[TimeoutProtocol] = TimeoutProtocol) -> AsyncIterator[Running]:
     config = uvicorn.Config(app, http=kind, ws="none", lifespan="off", log_config=None, log_level="critical")
     state = uvicorn.server.ServerState()
     config.load()
@@ -292,8 +292,8 @@ async def test_a_refusal_is_held_so_that_asking_again_at_once_costs_little(monke
 
 
 async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StrangersProtocol, "connections_per_address", 2)
-    async with running(StrangersProtocol) as here:
+    monkeypatch.setattr(OpenListenerProtocol, "connections_per_address", 2)
+    async with running(OpenListenerProtocol) as here:
         for _ in range(4):
             await here.connect()
         assert here.sweep_after(0) == 2
@@ -301,11 +301,11 @@ async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.Mon
 
 async def test_all_addresses_of_one_ipv6_network_are_one_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
     """One /64 took every place of an opened door (security/one_ipv6_network.py)."""
-    monkeypatch.setattr(StrangersProtocol, "connections_per_address", 3)
+    monkeypatch.setattr(OpenListenerProtocol, "connections_per_address", 3)
     addresses = [f"2001:db8::{number:x}" for number in range(10)] + ["2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.1"]
     coming = iter(addresses)
     monkeypatch.setattr(httptools_impl, "get_remote_addr", lambda _transport: (next(coming), 1))
-    async with running(StrangersProtocol) as here:
+    async with running(OpenListenerProtocol) as here:
         for _ in addresses:
             await here.connect(HEAD)
         places = timeout_protocol._PLACES[here.state]

@@ -14,12 +14,12 @@ import pytest_asyncio
 from tests.net.hosts import new_identity, until
 from tests.web.served import Answer, Served, served
 
-from goop2.net.faults import Broken, Unreachable
+from goop2.net.faults import StreamBrokenError, UnreachableError
 from goop2.services.listen.follower import Following
 from goop2.services.listen.session import ListenError, Track
 from goop2.web.http.peer_host import host_label
 from goop2.web.remote import listen
-from goop2.web.remote.network import Network
+from goop2.web.remote.network import NetworkView
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,7 +50,7 @@ class Followed:
 
     async def session_of(self, host: str) -> object:
         if host not in (HOST, OTHER):
-            raise Unreachable(f"{host} cannot be reached")
+            raise UnreachableError(f"{host} cannot be reached")
         return self.offered.get(host)
 
     async def join(self, host: str, group: str) -> None:
@@ -97,7 +97,7 @@ async def followed(up: Served, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     assert listen.LOOK_SECONDS == 5
     monkeypatch.setattr(listen, "LOOK_SECONDS", 0.05)
     followed = Followed(up.peer.listening.following)
-    up.web.abroad.network = cast(Network, Net(followed))
+    up.web.abroad.network = cast(NetworkView, Net(followed))
     yield followed
     followed.leave()
     up.web.abroad.network = None
@@ -197,7 +197,7 @@ async def test_the_sound_comes_as_it_is_and_says_where_it_began(up: Served, foll
 async def test_what_the_host_does_wrong_is_an_error_and_no_sound(up: Served, followed: Followed) -> None:
     async with hearing(up):
         await until(lambda: followed.following.followed is not None)
-        for fault in (Broken("it does not keep to the protocol"), ListenError("the host gives no sound: no track")):
+        for fault in (StreamBrokenError("it does not keep to the protocol"), ListenError("the host gives no sound: no track")):
             followed.fault = fault
             answer = await ask(up, "audio?key=1")
             assert (answer.status, answer.json["message"]) == (503, str(fault))

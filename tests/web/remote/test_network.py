@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from goop2.peers.discovery.roster import Roster, Source
+from goop2.peers.discovery.roster import DiscoverySource, Roster
 from goop2.protocols.presence import Presence
 from goop2.web.remote import network as module
-from goop2.web.remote.network import Abroad, Network
+from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 
 class Net:
@@ -18,16 +18,16 @@ class Net:
     def __init__(self) -> None:
         self.roster = Roster("self", lambda: 0.0)
 
-    def comes(self, peer: str, label: str, source: Source = Source.ITSELF) -> None:
+    def comes(self, peer: str, label: str, source: DiscoverySource = DiscoverySource.ITSELF) -> None:
         self.roster._here(Presence("online", peer, label=label), source)
 
     def goes(self, peer: str) -> None:
         self.roster._gone(peer)
 
 
-def abroad_with(net: Net) -> Abroad:
-    abroad = Abroad()
-    abroad.join(cast(Network, net))
+def abroad_with(net: Net) -> RemoteNetwork:
+    abroad = RemoteNetwork()
+    abroad.join(cast(NetworkView, net))
     return abroad
 
 
@@ -47,12 +47,12 @@ def test_the_name_of_a_peer_outlives_its_going_and_ours() -> None:
 def test_what_others_say_a_peer_is_called_is_shown_until_it_says_so_itself_and_not_remembered() -> None:
     net = Net()
     abroad = abroad_with(net)
-    net.comes("ann", "Mallory", Source.HEARSAY)
+    net.comes("ann", "Mallory", DiscoverySource.HEARSAY)
     assert abroad.label("ann") == "Mallory"
     net.comes("ann", "Ann")
     net.goes("ann")
-    net.comes("ann", "Mallory", Source.HEARSAY)
-    net.comes("bob", "Mallory", Source.HEARSAY)
+    net.comes("ann", "Mallory", DiscoverySource.HEARSAY)
+    net.comes("bob", "Mallory", DiscoverySource.HEARSAY)
     net.goes("bob")
     assert [abroad.label(peer) for peer in ("ann", "bob")] == ["Ann", ""]
 

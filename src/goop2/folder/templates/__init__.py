@@ -43,7 +43,7 @@ _WAY_BACK: Final = '      <p class="small"><a href="../">← All of the demo</a>
 """On the pages of the demo, which are not at the root of their site."""
 
 
-class Clash(Exception):
+class TemplateClashError(Exception):
     """Two templates of the demo have a file of the same name."""
 
 
@@ -65,7 +65,7 @@ def _demo() -> dict[str, str]:
             if place is None:
                 continue
             if place in found:
-                raise Clash(f"{place} is in {site} and in another template")
+                raise TemplateClashError(f"{place} is in {site} and in another template")
             found[place] = text.replace(_PAGE, _PAGE + _WAY_BACK) if place.endswith(".html") else text
     return found
 

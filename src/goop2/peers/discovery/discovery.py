@@ -19,13 +19,13 @@ import structlog
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import PeerAddress, parse
-from goop2.net.faults import AnotherPeer, NetworkFault, Unreachable
+from goop2.net.faults import NetworkError, UnreachableError, WrongPeerError
 from goop2.net.gossip import Gossip, open_gossip
 from goop2.net.guest import Guest
 from goop2.net.host import ALL_ADDRESSES, Host
 from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.peers.discovery.peers_file import Remembered
-from goop2.peers.discovery.presence import Hearing, Send, Signs, giving_signs
+from goop2.peers.discovery.presence import PresenceListener, Send, Signs, giving_signs
 from goop2.peers.discovery.reconnect import Redialling
 from goop2.peers.discovery.rendezvous_client import open_server
 from goop2.peers.discovery.reservations import Reserving
@@ -80,20 +80,20 @@ class Discovery:
     async def connect(self, address: PeerAddress) -> None:
         """Connect to a peer the owner typed in, and remember it whether it is there or not, but not when another is there.
 
-        Raises `Unreachable`, of which `AnotherPeer` is one.
+        Raises `UnreachableError`, of which `WrongPeerError` is one.
         """
         self._remembered.add(address)
         self._redialling.known(address.peer)
         try:
             await self._host.connect(address.peer, [address])
-        except AnotherPeer:
+        except WrongPeerError:
             self._remembered.forget(address.peer, address.transport)
             self._host.forgets(address)
             if not self._host.is_known(address.peer):
                 self._redialling.forget(address.peer)
             raise
-        except Unreachable as fault:
-            raise Unreachable(f"{fault}; the address is kept and tried again") from None
+        except UnreachableError as fault:
+            raise UnreachableError(f"{fault}; the address is kept and tried again") from None
         self._redialling.reached(address.peer)
 
     def found(self, addresses: Iterable[PeerAddress]) -> None:
@@ -112,7 +112,7 @@ class Discovery:
     def _seek_remembered(self) -> None:
         try:
             addresses = self._remembered.addresses()
-        except NetworkFault as fault:
+        except NetworkError as fault:
             self.note(str(fault))
             return
         self._host.knows(reversed(addresses))
@@ -174,7 +174,7 @@ class Discovery:
             await self._host.connect(peer)
         except Exception as error:  # whatever it was, the next try must not find this one still under way
             self._redialling.failed(peer)
-            if not isinstance(error, NetworkFault):
+            if not isinstance(error, NetworkError):
                 _log.debug("a peer was not dialled", peer=peer, why=str(error) or type(error).__name__)
         else:
             self._redialling.reached(peer)
@@ -204,7 +204,7 @@ async def open_discovery(
     can dial them, None: every real one.
     """
     discovery = Discovery(host, Remembered(folder))
-    hearing = Hearing(discovery.roster, discovery.found)
+    hearing = PresenceListener(discovery.roster, discovery.found)
     async with contextlib.AsyncExitStack() as stack:
         looking = asyncio.create_task(discovery._look())
         stack.push_async_callback(discovery._close)

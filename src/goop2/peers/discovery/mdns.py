@@ -39,7 +39,7 @@ from zeroconf.const import _CLASS_IN, _FLAGS_QR_QUERY, _TYPE_PTR, _TYPE_TXT
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import PeerAddress, parse
-from goop2.net.faults import NoMulticast, NotAnAddress
+from goop2.net.faults import AddressError, MulticastError
 
 SERVICE: Final = "goop-mdns.local."
 """Existing peers use this whatever their settings say."""
@@ -74,7 +74,7 @@ async def open_mdns(
 ) -> AsyncIterator[None]:
     """Be found, and have `found` called with every peer's addresses as they come, until the block is left.
 
-    `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one. Raises `NoMulticast`.
+    `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one. Raises `MulticastError`.
     """
     own = list(lan_addresses() if addresses is None else addresses)
     _quiet()
@@ -103,10 +103,10 @@ def _quiet() -> None:
     logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
 
 
-def _no_multicast(own: Sequence[str], error: Exception) -> NoMulticast:
+def _no_multicast(own: Sequence[str], error: Exception) -> MulticastError:
     where = ", ".join(own) or "any network"
     why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    return NoMulticast(f"peers near by are not looked for: no multicast on {where} ({why})")
+    return MulticastError(f"peers near by are not looked for: no multicast on {where} ({why})")
 
 
 async def stay_near_by(
@@ -137,7 +137,7 @@ async def stay_near_by(
                 noted = ""
                 well()
                 await _until_elsewhere(here, where)
-        except NoMulticast as fault:
+        except MulticastError as fault:
             if str(fault) != noted:
                 noted = str(fault)
                 note(noted)
@@ -192,7 +192,7 @@ def addresses_of(text: bytes) -> list[PeerAddress]:
     found = []
     for entry in list(entries_of(text))[:ENTRIES_MAX]:
         if entry.startswith(ENTRY):
-            with contextlib.suppress(NotAnAddress):
+            with contextlib.suppress(AddressError):
                 found.append(parse(entry.removeprefix(ENTRY)))
     return found
 

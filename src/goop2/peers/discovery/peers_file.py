@@ -17,7 +17,7 @@ import msgspec
 
 from goop2.folder.regular_files import FileRefusedError, read_regular
 from goop2.net.address import PeerAddress, parse
-from goop2.net.faults import NetworkFault, NotAnAddress
+from goop2.net.faults import AddressError, NetworkError
 from goop2.net.limits import ADDRESSES_MAX, REMEMBERED_MAX
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
@@ -25,17 +25,17 @@ FILE: Final = "data/peers.json"
 FILE_MAX_BYTES: Final = 1024 * 1024
 
 
-class PeersFileFault(NetworkFault):
+class PeersFileError(NetworkError):
     """data/peers.json cannot be read; the message says what to do."""
 
 
-class _Peer(msgspec.Struct):
+class _PeerCollector(msgspec.Struct):
     id: str
     addresses: list[str] = []
 
 
-class _File(msgspec.Struct):
-    peers: list[_Peer] = []
+class _PeersDocument(msgspec.Struct):
+    peers: list[_PeerCollector] = []
 
 
 class Remembered:
@@ -45,41 +45,41 @@ class Remembered:
         self._path = folder / FILE
 
     def addresses(self) -> list[PeerAddress]:
-        """All of them, the last typed in first. Raises `PeersFileFault`."""
+        """All of them, the last typed in first. Raises `PeersFileError`."""
         return list(_addresses(self._path, self._read()))
 
     def add(self, address: PeerAddress) -> None:
-        """Remember it; beyond REMEMBERED_MAX peers the oldest is forgotten. Raises `PeersFileFault` and OSError."""
+        """Remember it; beyond REMEMBERED_MAX peers the oldest is forgotten. Raises `PeersFileError` and OSError."""
         file = self._read()
-        known = next((peer for peer in file.peers if peer.id == address.peer), _Peer(address.peer))
+        known = next((peer for peer in file.peers if peer.id == address.peer), _PeerCollector(address.peer))
         known.addresses = list(dict.fromkeys([address.transport, *known.addresses]))[:ADDRESSES_MAX]
         file.peers = [known, *(peer for peer in file.peers if peer.id != address.peer)][:REMEMBERED_MAX]
         self._write(file)
 
     def forget(self, peer: str, transport: str = "") -> bool:
-        """Forget a peer, or one address of it, and return whether it was there. Raises `PeersFileFault` and OSError."""
+        """Forget a peer, or one address of it, and return whether it was there. Raises `PeersFileError` and OSError."""
         file = self._read()
         left = []
         for each in file.peers:
             kept = [address for address in each.addresses if transport and address != transport] if each.id == peer else each.addresses
             if each.id != peer or kept:
-                left.append(_Peer(each.id, kept))
+                left.append(_PeerCollector(each.id, kept))
         if left == file.peers:
             return False
-        self._write(_File(left))
+        self._write(_PeersDocument(left))
         return True
 
-    def _read(self) -> _File:
+    def _read(self) -> _PeersDocument:
         try:
-            return decode(read_regular(self._path, self._path.parent.parent, FILE_MAX_BYTES), _File)
+            return decode(read_regular(self._path, self._path.parent.parent, FILE_MAX_BYTES), _PeersDocument)
         except FileNotFoundError:
-            return _File()
+            return _PeersDocument()
         except FileRefusedError as error:
-            raise PeersFileFault(f"{self._path} cannot be read ({error.strerror}): mend it, make it shorter or delete it") from None
+            raise PeersFileError(f"{self._path} cannot be read ({error.strerror}): mend it, make it shorter or delete it") from None
         except InvalidJsonError as error:
-            raise PeersFileFault(f"{self._path} is no list of peers ({error}): mend it or delete it") from None
+            raise PeersFileError(f"{self._path} is no list of peers ({error}): mend it or delete it") from None
 
-    def _write(self, file: _File) -> None:
+    def _write(self, file: _PeersDocument) -> None:
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         new = self._path.with_suffix(".json.new")
         new.unlink(missing_ok=True)  # of a crash; or a link, which would be written through
@@ -91,10 +91,10 @@ class Remembered:
         new.replace(self._path)
 
 
-def _addresses(path: Path, file: _File) -> Iterator[PeerAddress]:
+def _addresses(path: Path, file: _PeersDocument) -> Iterator[PeerAddress]:
     for peer in file.peers:
         for transport in peer.addresses:
             try:
                 yield parse(f"{transport}/p2p/{peer.id}")
-            except NotAnAddress as error:
-                raise PeersFileFault(f"{path}: {error}") from None
+            except AddressError as error:
+                raise PeersFileError(f"{path}: {error}") from None

@@ -15,10 +15,10 @@ import msgspec
 import structlog
 
 from goop2.net.address import CIRCUIT, PeerAddress, parse, peer_id
-from goop2.net.faults import NotAnAddress
+from goop2.net.faults import AddressError
 from goop2.net.limits import CLOSE_SECONDS
 from goop2.peers.discovery.roster import HEARTBEAT_SECONDS, Roster
-from goop2.protocols.errors import RemoteFault
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.presence import Presence, read
 
 Send = Callable[[Presence], Awaitable[None]]
@@ -84,7 +84,7 @@ async def giving_signs(says: Callable[[], Presence], ways: Sequence[Send]) -> As
                 await signs.give("offline")
 
 
-class Hearing:
+class PresenceListener:
     """What others say, told to a roster; `found` is called with the addresses of whoever is believed."""
 
     def __init__(self, roster: Roster, found: Found) -> None:
@@ -95,7 +95,7 @@ class Hearing:
         """A message with a proved author. Whether it is worth handing on: well-formed, about the author, and no replay."""
         try:
             said = read(payload)
-        except RemoteFault:
+        except RemoteProtocolError:
             return False
         if said.peer_id != author:
             return False
@@ -112,7 +112,7 @@ class Hearing:
         try:
             said = read(payload)
             peer_id(said.peer_id)
-        except (RemoteFault, NotAnAddress):
+        except (RemoteProtocolError, AddressError):
             return
         if self._roster.hearsay(said):
             self._found(addresses_of(said))
@@ -122,7 +122,7 @@ def addresses_of(said: Presence) -> list[PeerAddress]:
     """Where the peer says it is, with or without its id at the end; another peer's address and whatever is none are left out."""
     found = []
     for text in said.addrs:
-        with contextlib.suppress(NotAnAddress):
+        with contextlib.suppress(AddressError):
             whole = "/p2p/" in text and not text.endswith(CIRCUIT)
             address = parse(text if whole else f"{text}/p2p/{said.peer_id}")
             if address.peer == said.peer_id:

@@ -19,10 +19,10 @@ import structlog
 
 from goop2.net.address import PeerAddress, parse
 from goop2.net.discovery.cpu_share import CpuShare
-from goop2.net.faults import NotAnAddress
+from goop2.net.faults import AddressError
 from goop2.net.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
-from goop2.protocols.errors import RemoteFault
-from goop2.protocols.event_stream import EventReader
+from goop2.protocols.errors import RemoteProtocolError
+from goop2.protocols.event_stream import ServerSentEventReader
 from goop2.protocols.presence import Presence, cut, write
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
@@ -45,7 +45,7 @@ _REDIRECTS: Final = range(300, 400)
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Away(Exception):
+class ServerAwayError(Exception):
     """The server does not answer as it should."""
 
     def __init__(self, message: str, retry_after_seconds: float = 0.0) -> None:
@@ -53,11 +53,11 @@ class Away(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-class SomethingElse(Away):
+class NotARendezvousError(ServerAwayError):
     """What answers is no rendezvous server: the text is a sentence for the owner."""
 
 
-AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteFault, Away, OSError)
+AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteProtocolError, ServerAwayError, OSError)
 
 
 class Troubles(Protocol):
@@ -95,7 +95,7 @@ class Server:
         """Whether its events come now."""
         self._hear = hear
         self._pool = pool
-        self._reader = EventReader()
+        self._reader = ServerSentEventReader()
         self._share = CpuShare(HEARING_SHARE)
 
     async def send(self, said: Presence) -> None:
@@ -105,7 +105,7 @@ class Server:
             "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
         ) as answer:
             if answer.status not in (_OK, _NO_CONTENT):
-                raise Away(f"{self.url} answers {answer.status}")
+                raise ServerAwayError(f"{self.url} answers {answer.status}")
             await self._content(answer, "/publish")
 
     async def relay(self) -> list[PeerAddress]:
@@ -114,17 +114,17 @@ class Server:
             if answer.status == _NOT_FOUND:
                 return []
             if answer.status != _OK:
-                raise Away(f"{self.url}/relay answers {answer.status}")
+                raise ServerAwayError(f"{self.url}/relay answers {answer.status}")
             content = await self._content(answer, "/relay")
         return relay_addresses(content)
 
     async def _content(self, answer: httpcore.Response, path: str) -> bytes:
-        """Read the body of an answer. Raises `Away` when it is too long: a stranger's answer may have no end."""
+        """Read the body of an answer. Raises `ServerAwayError` when it is too long: a stranger's answer may have no end."""
         content = bytearray()
         async for piece in answer.aiter_stream():
             content += piece
             if len(content) > ANSWER_MAX_BYTES:
-                raise Away(f"{self.url}{path} answers more than {ANSWER_MAX_BYTES} bytes")
+                raise ServerAwayError(f"{self.url}{path} answers more than {ANSWER_MAX_BYTES} bytes")
         return bytes(content)
 
     async def _listen(self) -> None:
@@ -136,9 +136,9 @@ class Server:
             except AWAY as error:
                 tell = _log.warning if self.reached else _log.debug
                 tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
-                if isinstance(error, SomethingElse):
+                if isinstance(error, NotARendezvousError):
                     self._troubles.trouble(self.url, str(error))
-                if isinstance(error, Away):
+                if isinstance(error, ServerAwayError):
                     least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
             self.reached = False
@@ -147,7 +147,7 @@ class Server:
     async def _hear_all(self) -> None:
         """Until the stream ends; the next begins after the last event of this."""
         last_id = self._reader.last_id
-        self._reader = EventReader()
+        self._reader = ServerSentEventReader()
         self._reader.last_id = last_id
         headers = [("accept", "text/event-stream")] + ([("last-event-id", last_id)] if last_id else [])
         async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
@@ -161,21 +161,21 @@ class Server:
                     await self._share.do(partial(self._hear, event))
 
     def _read(self, piece: bytes, events: list[bytes]) -> None:
-        """Add the events that a piece completes. Raises `RemoteFault`."""
+        """Add the events that a piece completes. Raises `RemoteProtocolError`."""
         events += self._reader.receive(piece)
 
     def _check(self, answer: httpcore.Response) -> None:
-        """Raises `Away` unless the events follow, and `SomethingElse` where it is told to the owner."""
+        """Raises `ServerAwayError` unless the events follow, and `NotARendezvousError` where it is told to the owner."""
         headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
         if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):
             what = f"{cut(kind)[:60] or 'something without a type'}" if answer.status == _OK else f"a redirect ({answer.status})"
-            raise SomethingElse(
+            raise NotARendezvousError(
                 f"{self.url} is no rendezvous server from here: /events answers {what} instead of events; "
                 "a login page of this network may stand before it, or the address in presence.rendezvous_wan is another server's"
             )
         if answer.status != _OK:
-            raise Away(f"{self.url}/events answers {answer.status}", _seconds(headers.get(b"retry-after", "")))
+            raise ServerAwayError(f"{self.url}/events answers {answer.status}", _seconds(headers.get(b"retry-after", "")))
 
 
 def _seconds(text: str) -> float:
@@ -184,14 +184,15 @@ def _seconds(text: str) -> float:
 
 
 def relay_addresses(content: bytes) -> list[PeerAddress]:
-    """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `Away` when it says nothing."""
+    """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `ServerAwayError` when it
+    says nothing."""
     try:
         said = decode(content, _SaidRelay)
     except InvalidJsonError as error:
-        raise Away(f"what is said of the relay is nothing: {error}") from None
+        raise ServerAwayError(f"what is said of the relay is nothing: {error}") from None
     found = []
     for text in said.addrs[:ADDRESSES_MAX]:
-        with contextlib.suppress(NotAnAddress):
+        with contextlib.suppress(AddressError):
             address = parse(text if "/p2p/" in text else f"{text}/p2p/{said.peer_id}")
             if address.peer == said.peer_id and not address.is_circuit:
                 found.append(address)

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from goop2.net.address import CIRCUIT, PeerAddress
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.net.host import Host
 from goop2.net.limits import RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.peers.discovery.rendezvous_client import AWAY, Server
@@ -50,7 +50,7 @@ class Reserving:
             try:
                 relay = await self._server.relay()
                 lasts = await self._reserve(relay) if relay else NO_RELAY_SECONDS
-            except (*AWAY, NetworkFault) as error:
+            except (*AWAY, NetworkError) as error:
                 self._tell(())
                 _log.info("no place at a relay", server=self._server.url, why=str(error) or type(error).__name__)
                 wait = min(wait * 2, RETRY_MAX_SECONDS)

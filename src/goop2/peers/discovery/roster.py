@@ -36,7 +36,7 @@ _TS_MEMORY_SECONDS: Final = 15.0
 count as offline for that. Gossip itself drops what it has seen within two minutes."""
 
 
-class Source(Enum):
+class DiscoverySource(Enum):
     """How a sign came."""
 
     ITSELF = "itself"
@@ -45,7 +45,7 @@ class Source(Enum):
     """Through somebody who proves nothing."""
 
 
-class Peer(msgspec.Struct, frozen=True):
+class RosterEntry(msgspec.Struct, frozen=True):
     """A peer that is here. Its texts are untrusted."""
 
     id: str
@@ -64,15 +64,15 @@ class Peer(msgspec.Struct, frozen=True):
     """Told on its own connection: a peer need not say to everybody what it tells us."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class RosterChange(msgspec.Struct, frozen=True):
     """Something is different."""
 
     what: Literal["online", "update", "offline"]
-    peer: Peer
+    peer: RosterEntry
 
 
-class _Entry:
-    def __init__(self, peer: Peer, at: float, ts: int) -> None:
+class _RosterRecord:
+    def __init__(self, peer: RosterEntry, at: float, ts: int) -> None:
         self.peer = peer
         self.at = at
         self.ts = ts
@@ -84,26 +84,26 @@ class Roster:
     def __init__(self, self_id: str, clock: Callable[[], float]) -> None:
         self._self_id = self_id
         self._clock = clock
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _RosterRecord] = OrderedDict()
         """The longest silent first."""
         self._last_ts: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """Peer → (newest `ts` it signed, when it came), also of those that are gone."""
-        self._subscribers: Subscribers[Change] = Subscribers()
+        self._subscribers: Subscribers[RosterChange] = Subscribers()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def peers(self) -> tuple[Peer, ...]:
+    def peers(self) -> tuple[RosterEntry, ...]:
         """By label, then id."""
         self.expire()
         return tuple(sorted((entry.peer for entry in self._entries.values()), key=lambda peer: (peer.label.lower(), peer.id)))
 
-    def get(self, peer: str) -> Peer | None:
+    def get(self, peer: str) -> RosterEntry | None:
         """One of them."""
         entry = self._entries.get(peer)
         return entry.peer if entry else None
 
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[RosterChange], None]) -> Callable[[], None]:
         """Call `callback` with every change from now on; gives the function that ends it."""
         return self._subscribers.add(callback)
 
@@ -118,7 +118,7 @@ class Roster:
         if said.type == "offline":
             self._gone(author)
         else:
-            self._here(said, Source.ITSELF)
+            self._here(said, DiscoverySource.ITSELF)
         return True
 
     def hearsay(self, said: Presence) -> bool:
@@ -130,7 +130,7 @@ class Roster:
             if said.public_key:
                 entry.peer = msgspec.structs.replace(entry.peer, rumoured_key=said.public_key)
             return False
-        self._here(said, Source.HEARSAY)
+        self._here(said, DiscoverySource.HEARSAY)
         return True
 
     def alive(self, peer: str) -> None:
@@ -140,7 +140,7 @@ class Roster:
             entry.at = self._clock()
             self._entries.move_to_end(peer)
         elif peer != self._self_id:
-            self._here(Presence("online", peer), Source.ITSELF)
+            self._here(Presence("online", peer), DiscoverySource.ITSELF)
 
     def connected(self, peer: str) -> None:
         """A connection has come up: the peer may have been started anew, with another clock."""
@@ -156,7 +156,7 @@ class Roster:
         entry.peer = msgspec.structs.replace(entry.peer, told_email=cut(email))
         known = entry.peer.proved and entry.peer.label != peer
         said = Presence("online", peer, entry.peer.label if known else cut(label), active_template=entry.peer.active_template, ts=entry.ts)
-        self._here(said, Source.ITSELF)
+        self._here(said, DiscoverySource.ITSELF)
 
     def expire(self) -> None:
         """Drop whoever was silent too long."""
@@ -164,29 +164,31 @@ class Roster:
         while self._entries and next(iter(self._entries.values())).at <= limit:
             self._gone(next(iter(self._entries)))
 
-    def _here(self, said: Presence, source: Source) -> None:
+    def _here(self, said: Presence, source: DiscoverySource) -> None:
         self.expire()
         known = self._entries.get(said.peer_id)
         if known is None and not self._make_room(source):
             return
         peer = _merged(said, known.peer if known else None, source)
-        self._entries[said.peer_id] = _Entry(peer, self._clock(), said.ts)
+        self._entries[said.peer_id] = _RosterRecord(peer, self._clock(), said.ts)
         self._entries.move_to_end(said.peer_id)
         if known is None:
-            self._subscribers.tell(Change("online", peer))
+            self._subscribers.tell(RosterChange("online", peer))
         elif known.peer != peer:
-            self._subscribers.tell(Change("update", peer))
+            self._subscribers.tell(RosterChange("update", peer))
 
     def _gone(self, peer: str) -> None:
         entry = self._entries.pop(peer, None)
         if entry is not None:
-            self._subscribers.tell(Change("offline", entry.peer))
+            self._subscribers.tell(RosterChange("offline", entry.peer))
 
-    def _make_room(self, source: Source) -> bool:
+    def _make_room(self, source: DiscoverySource) -> bool:
         """Return whether there is room for a new one."""
         if len(self._entries) < PEERS_MAX:
             return True
-        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None) if source is Source.ITSELF else None
+        unproved = (
+            next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None) if source is DiscoverySource.ITSELF else None
+        )
         if unproved is None:
             return False
         self._gone(unproved)
@@ -197,12 +199,12 @@ class Roster:
         return said.ts < ts and self._clock() - at < _TS_MEMORY_SECONDS
 
 
-def _merged(said: Presence, known: Peer | None, source: Source) -> Peer:
+def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) -> RosterEntry:
     """What is known now. A key that a message leaves out is still the peer's key."""
-    itself = source is Source.ITSELF
+    itself = source is DiscoverySource.ITSELF
     rumoured = "" if itself else said.public_key
     public_key = said.public_key if itself else ""
-    return Peer(
+    return RosterEntry(
         said.peer_id,
         said.label or (known.label if known else "") or said.peer_id,
         said.email or (known.told_email if known else ""),

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 
 from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.net.address import typed_id
-from goop2.net.faults import NotAnAddress
-from goop2.services.chat.service import Chat
+from goop2.net.faults import AddressError
+from goop2.services.chat.service import ChatService
 from goop2.storage.errors import StorageError
 
 
 class ChatRemote:
     """The operations. `label`: what a peer calls itself; "" when it is not here."""
 
-    def __init__(self, chat: Chat, label: Callable[[str], str]) -> None:
+    def __init__(self, chat: ChatService, label: Callable[[str], str]) -> None:
         self._chat = chat
         self._label = label
         self.operations: Mapping[str, Operation] = {"conversations": self.conversations, "forget": self.forget}
@@ -43,7 +43,7 @@ class ChatRemote:
         return [(peer, self._label(peer), number) for peer, number, _last in found]
 
     async def _meant(self, who: str) -> str:
-        with contextlib.suppress(NotAnAddress):
+        with contextlib.suppress(AddressError):
             who = typed_id(who)
         if await self._chat.messages(who):
             return who

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from goop2.control_socket import Answer, ControlError, Operation, Request
-from goop2.net.faults import NetworkFault
-from goop2.services.groups.service import Grouping, code_of
-from goop2.services.groups.state import Known
+from goop2.net.faults import NetworkError
+from goop2.services.groups.service import GroupService, code_of
+from goop2.services.groups.state import GroupInfo
 from goop2.storage.errors import StorageError
 
 Find = Callable[[str], Awaitable[str]]
@@ -17,7 +17,7 @@ Find = Callable[[str], Awaitable[str]]
 class GroupRemote:
     """The operations."""
 
-    def __init__(self, grouping: Grouping, find: Find, label: Callable[[str], str]) -> None:
+    def __init__(self, grouping: GroupService, find: Find, label: Callable[[str], str]) -> None:
         self._grouping = grouping
         self._find = find
         self._label = label
@@ -105,13 +105,13 @@ def _told(work: Operation) -> Operation:
     async def operation(request: Request) -> Answer:
         try:
             return await work(request)
-        except (NetworkFault, StorageError) as fault:
+        except (NetworkError, StorageError) as fault:
             raise ControlError(code_of(fault), str(fault)) from None
 
     return operation
 
 
-def _shown(group: Known) -> Answer:
+def _shown(group: GroupInfo) -> Answer:
     return {
         "id": group.id,
         "host": group.host,

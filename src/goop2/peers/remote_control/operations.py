@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.net.address import PeerAddress, parse, peer_id, typed_id
-from goop2.net.faults import NetworkFault, NotAnAddress
+from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
 from goop2.peers.remote_control.groups import GroupRemote
 from goop2.protocols import data
-from goop2.protocols.errors import LocalFault
+from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.command_text import is_command
-from goop2.services.chat.service import ChatError, Said
+from goop2.services.chat.service import ChatError, ChatReply
 from goop2.services.listen.operations import operations as listening
 from goop2.storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from goop2.peers.network import Network
+    from goop2.peers.network import PeerNetwork
     from goop2.services.peer import Peer
 
 REPLY_SECONDS: Final = 8.0
@@ -40,7 +40,7 @@ SETTLE_SECONDS: Final = 2.0
 class Remote:
     """The operations, by an open network."""
 
-    def __init__(self, peer: Peer, network: Network) -> None:
+    def __init__(self, peer: Peer, network: PeerNetwork) -> None:
         self._peer = peer
         self._network = network
         self._came = time.monotonic()
@@ -61,11 +61,11 @@ class Remote:
         peer = await self._find(str(request.get("peer")))
         try:
             answer = await self._network.calling.call(peer, str(request.get("function")), params)
-        except NetworkFault as fault:
+        except NetworkError as fault:
             raise ControlError("unavailable", str(fault)) from None
-        except LocalFault as fault:
+        except LocalProtocolError as fault:
             raise ControlError("bad_request", str(fault)) from None
-        if isinstance(answer, data.Failure):
+        if isinstance(answer, data.FailureAnswer):
             where = {"script": answer.script, "line": answer.line, "detail": answer.detail, "retry_after": answer.retry_after}
             details = {name: value for name, value in where.items() if value is not None}
             raise ControlError(answer.code or "script_error", answer.error, details)
@@ -76,7 +76,7 @@ class Remote:
         peer, text = await self._find(str(request.get("peer"))), str(request.get("text"))
         replies: asyncio.Queue[str] = asyncio.Queue()
 
-        def hear(said: Said) -> None:
+        def hear(said: ChatReply) -> None:
             if not said.changed and said.message.peer == peer and said.message.sender == peer:
                 replies.put_nowait(said.message.content)
 
@@ -119,9 +119,9 @@ class Remote:
         try:
             peer, label = await self._network.connect(str(request.get("address")))
             return {"peer": peer, "label": label}
-        except NotAnAddress as fault:
+        except AddressError as fault:
             raise ControlError("bad_request", str(fault)) from None
-        except NetworkFault as fault:
+        except NetworkError as fault:
             raise ControlError("unavailable", str(fault)) from None
 
     async def listen(self, request: Request) -> Answer:
@@ -140,7 +140,7 @@ class Remote:
         """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
         if not who.strip():
             raise ControlError("bad_request", "which peer? Its id, its label, or an address of it")
-        with contextlib.suppress(NotAnAddress):
+        with contextlib.suppress(AddressError):
             who = typed_id(who)
         if who.startswith("/"):
             address = _address(who)
@@ -214,7 +214,7 @@ async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:
 def _address(text: str) -> PeerAddress:
     try:
         return parse(text)
-    except NotAnAddress as fault:
+    except AddressError as fault:
         raise ControlError("bad_request", str(fault)) from None
 
 
@@ -237,6 +237,6 @@ def _json(text: str) -> bytes:
 def _is_id(text: str) -> bool:
     try:
         peer_id(text)
-    except NotAnAddress:
+    except AddressError:
         return False
     return True

@@ -4,7 +4,7 @@ From these declarations come the Lua stubs of every VM (`render.stubs`), the arg
 (sandbox/calls.lua reads the signatures), the author's reference page and the editor types.
 """
 
-from goop2.scripting.api.declaration import Function, Parameter, Place
+from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
 from goop2.scripting.api.functions import FUNCTIONS
 
-__all__ = ["FUNCTIONS", "Function", "Parameter", "Place"]
+__all__ = ["FUNCTIONS", "ExecutionSite", "Function", "Parameter"]

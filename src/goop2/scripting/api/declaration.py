@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 
-class Place(Enum):
+class ExecutionSite(Enum):
     """Where the work of a function is done."""
 
     VM = "in the VM"
@@ -64,7 +64,7 @@ class Function:
     parameters: tuple[Parameter, ...]
     returns: str
     """What the script receives, in words of the reference."""
-    place: Place
+    place: ExecutionSite
     doc: str
     """One paragraph for site authors."""
     functions_only: bool = False

@@ -18,9 +18,9 @@ from goop2.services.chat.limits import MESSAGE_OVERHEAD_BYTES
 from goop2.services.chat.quotas import CONTACT, Budgets
 from goop2.storage import messages
 from goop2.storage.database import Database, open_database
-from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
-from goop2.storage.messages import Charge, Conversation, Message
+from goop2.storage.messages import Charge, Conversation, StoredMessage
 
 WAITING_MAX: Final = 1000
 """Messages waiting to be kept. One takes less than a millisecond, and at most a second behind a script's transaction."""
@@ -32,11 +32,11 @@ PAGE_MAX: Final = 200
 T = TypeVar("T")
 
 
-class KeeperBusy(StorageError):
+class MessageStoreBusyError(StorageError):
     """Too many messages wait to be kept."""
 
 
-class Keeper:
+class MessageStore:
     """The messages of one peer, whose id is `self_id`."""
 
     def __init__(self, path: Path, self_id: str = "", care: FileCare = CARELESS) -> None:
@@ -76,7 +76,7 @@ class Keeper:
         wire_id: str = "",
         state: str = "",
         charged: tuple[str, str] | None = None,
-    ) -> Message | None:
+    ) -> StoredMessage | None:
         """Keep a message (`messages.add`). Raises `StorageError`.
 
         `charged`: whose doing it is, (sender, origin); None for the owner's own.
@@ -99,11 +99,11 @@ class Keeper:
         """Messages that came in are on a page (`messages.mark_shown`)."""
         return await self._do(lambda: messages.mark_shown(self._opened(), numbers, state))
 
-    async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> Message | None:
+    async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
         """The same by its id on the wire."""
         return await self._do(lambda: messages.mark_by_wire_id(self._opened(), sender, peer, wire_id, state))
 
-    async def page(self, peer: str, before: int | None = None, limit: int = PAGE_MAX) -> list[Message]:
+    async def page(self, peer: str, before: int | None = None, limit: int = PAGE_MAX) -> list[StoredMessage]:
         """The newest messages with a peer, older than the message `before`; oldest first."""
         return await self._do(lambda: messages.page(self._opened(), peer, before, min(limit, PAGE_MAX)))
 
@@ -118,7 +118,7 @@ class Keeper:
         database = open_database(self._path, guarded=False, care=self._care)
         try:
             messages.lay_out(database)
-            with contextlib.suppress(FileFault):  # where a page is damaged, the others are still read and written
+            with contextlib.suppress(DatabaseFileError):  # where a page is damaged, the others are still read and written
                 messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
             self._budgets = self._counted(database)
             while (over := self._budgets.over_all()) is not None:
@@ -137,7 +137,7 @@ class Keeper:
 
     def _add(
         self, peer: str, sender: str, content: str, timestamp: int, wire_id: str, state: str, charged: tuple[str, str] | None
-    ) -> Message | None:
+    ) -> StoredMessage | None:
         database = self._opened()
         budgets = self._budgets = self._budgets or self._counted(database)
         try:
@@ -164,7 +164,7 @@ class Keeper:
         wire_id: str,
         state: str,
         charged: tuple[str, str],
-    ) -> Message | None:
+    ) -> StoredMessage | None:
         whose, network = charged
         origin = CONTACT if self._is_contact(database, whose) else network or whose
         charge = Charge(whose, origin, len(content.encode("utf-8", "replace")) + MESSAGE_OVERHEAD_BYTES)
@@ -211,7 +211,7 @@ class Keeper:
 
     async def _do(self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_MAX:
-            raise KeeperBusy("too many messages wait to be kept; try again later")
+            raise MessageStoreBusyError("too many messages wait to be kept; try again later")
         self._waiting += 1
         under_way = asyncio.get_running_loop().run_in_executor(self._thread, work)
         under_way.add_done_callback(self._done)

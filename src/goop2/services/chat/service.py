@@ -32,9 +32,9 @@ from goop2.services.chat.limits import (
     PER_ORIGIN_A_MINUTE,
     REFUSALS_TOLD_SECONDS,
 )
-from goop2.services.chat.message_store import Keeper
+from goop2.services.chat.message_store import MessageStore
 from goop2.storage.errors import StorageError
-from goop2.storage.messages import Message
+from goop2.storage.messages import StoredMessage
 
 CONTENT_MAX_BYTES: Final = 64 * 1024
 """One message. A command's arguments may be longer where they are not kept, on the command line."""
@@ -47,12 +47,12 @@ RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"
 _MILLISECONDS: Final = 1000
 
 Carry = Callable[[str, str, str, int], Awaitable[None]]
-"""(peer, wire id, content, timestamp) → taken by the peer, or raises `Undelivered`."""
+"""(peer, wire id, content, timestamp) → taken by the peer, or raises `UndeliveredError`."""
 TellShown = Callable[[str, Sequence[str]], None]
 """Tells a peer that a browser here has its messages with these wire ids."""
 
 
-class Undelivered(Exception):
+class UndeliveredError(Exception):
     """A message did not reach its peer, or was refused there; why, in a sentence. `code` is an error class of behaviour.md."""
 
     def __init__(self, message: str, code: str = "unavailable", retry_after_seconds: float | None = None) -> None:
@@ -74,10 +74,10 @@ class ChatRefusedError(ChatError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Said(msgspec.Struct, frozen=True):
+class ChatReply(msgspec.Struct, frozen=True):
     """A message was kept, or its delivery stands otherwise (`changed`)."""
 
-    message: Message
+    message: StoredMessage
     changed: bool = False
     reply: bool = False
     """This peer's answer to somebody who talks with it here."""
@@ -101,18 +101,18 @@ class Refusals(msgspec.Struct):
 
 async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
     """Carries nothing."""
-    raise Undelivered("this peer is not on the network")
+    raise UndeliveredError("this peer is not on the network")
 
 
-class Chat:
+class ChatService:
     """The direct messages of one peer."""
 
-    def __init__(self, self_id: str, engine: Engine, keeper: Keeper) -> None:
+    def __init__(self, self_id: str, engine: Engine, keeper: MessageStore) -> None:
         self._self_id = self_id
         self._engine = engine
         self._keeper = keeper
         self._caller_of: Callable[[str], Caller] = Caller
-        self._subscribers: Subscribers[Said] = Subscribers()
+        self._subscribers: Subscribers[ChatReply] = Subscribers()
         self._answering: set[asyncio.Task[None]] = set()
         self._showing: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("goop2.services.chat").bind()
@@ -134,15 +134,15 @@ class Chat:
         """There is no network any more."""
         self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
 
-    def subscribe(self, callback: Callable[[Said], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[ChatReply], None]) -> Callable[[], None]:
         """Hear of every message from now on; gives the function that ends it."""
         return self._subscribers.add(callback)
 
-    async def messages(self, peer: str, before: int | None = None) -> list[Message]:
+    async def messages(self, peer: str, before: int | None = None) -> list[StoredMessage]:
         """The newest messages with a peer, older than the message `before`; oldest first. Raises `StorageError`."""
         return await self._keeper.page(peer, before)
 
-    async def conversations(self) -> list[tuple[str, int, Message]]:
+    async def conversations(self) -> list[tuple[str, int, StoredMessage]]:
         """(peer, number of messages, the last one), the latest first. Raises `StorageError`."""
         return [(each.peer, each.messages, each.last) for each in await self._keeper.conversations()]
 
@@ -174,11 +174,13 @@ class Chat:
             await self._keep(caller.id, self._self_id, reply.text, _now(), charged=charged, reply=True)
         return reply
 
-    async def send(self, peer: str, content: str) -> Message:
+    async def send(self, peer: str, content: str) -> StoredMessage:
         """Something the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
         return (await self.deliver(peer, content))[0]
 
-    async def deliver(self, peer: str, content: str, charged: tuple[str, str] | None = None) -> tuple[Message, Undelivered | None]:
+    async def deliver(
+        self, peer: str, content: str, charged: tuple[str, str] | None = None
+    ) -> tuple[StoredMessage, UndeliveredError | None]:
         """As `send`; gives also why the message was not delivered. `charged`: whose budget it is in, None for the owner's own."""
         check(content)
         wire_id = str(uuid.uuid4())
@@ -213,9 +215,9 @@ class Chat:
         """The other side's browser has shown a message of ours."""
         message = await self._keeper.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
         if message is not None:
-            self._subscribers.tell(Said(message, changed=True))
+            self._subscribers.tell(ChatReply(message, changed=True))
 
-    def shown(self, messages: Iterable[Message]) -> None:
+    def shown(self, messages: Iterable[StoredMessage]) -> None:
         """A page of the owner's has these, all with one peer; who wrote them is told, once each."""
         new = [each for each in messages if each.sender == each.peer and not each.state]
         if new and self._tell_shown is not None:
@@ -274,13 +276,13 @@ class Chat:
         state: str = "",
         charged: tuple[str, str] | None = None,
         reply: bool = False,
-    ) -> Message | None:
+    ) -> StoredMessage | None:
         message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state, charged=charged)
         if message is not None:
-            self._subscribers.tell(Said(message, reply=reply))
+            self._subscribers.tell(ChatReply(message, reply=reply))
         return message
 
-    async def _show(self, messages: list[Message], tell: TellShown) -> None:
+    async def _show(self, messages: list[StoredMessage], tell: TellShown) -> None:
         try:
             ids = await self._keeper.mark_shown([each.id for each in messages], SHOWN)
         except StorageError as error:
@@ -289,16 +291,16 @@ class Chat:
             if ids:
                 tell(messages[0].peer, ids)
 
-    async def _carry(self, message: Message, wire_id: str) -> tuple[Message, Undelivered | None]:
+    async def _carry(self, message: StoredMessage, wire_id: str) -> tuple[StoredMessage, UndeliveredError | None]:
         failure = None
         try:
             await self._carry_to(message.peer, wire_id, message.content, message.timestamp)
-        except Undelivered as error:
+        except UndeliveredError as error:
             failure = error
         message = replace(message, state=SENT if failure is None else f"{FAILED}: {failure}")
         # Where a page over there is open, that it has the message may be known before that it was taken.
         if await self._keeper.mark(message.id, message.state, unless=DELIVERED):
-            self._subscribers.tell(Said(message, changed=True))
+            self._subscribers.tell(ChatReply(message, changed=True))
         return message, failure
 
 

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from goop2.net.faults import NetworkFault, NotAnAddress, Unreachable
+from goop2.net.faults import AddressError, NetworkError, UnreachableError
 from goop2.protocols import listen, topics
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
@@ -25,18 +25,18 @@ from goop2.services.groups.state import (
     NAME_MAX_CHARS,
     NOT_FOUND,
     REMOVED,
-    Change,
-    Groups,
-    Known,
-    NoSuchGroup,
-    NoSuchMember,
-    NotAMessage,
+    GroupChange,
+    GroupInfo,
+    GroupState,
+    InvalidGroupMessageError,
     Outgoing,
-    TooManyGroups,
+    TooManyGroupsError,
+    UnknownGroupError,
+    UnknownMemberError,
 )
 from goop2.storage import groups as kept
 from goop2.storage.database import Database, open_database
-from goop2.storage.errors import FileFault, StorageError
+from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
 
 JOIN_SECONDS: Final = 10.0
@@ -49,25 +49,25 @@ T = TypeVar("T")
 _CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
 
 Check = Callable[[str], object]
-"""Raises `NotAnAddress` for what is no peer's id."""
+"""Raises `AddressError` for what is no peer's id."""
 
 
-class NotLetIn(NetworkFault):
+class JoinRefusedError(NetworkError):
     """The host of the group says no."""
 
 
-class NotAGroup(NetworkFault):
+class InvalidGroupError(NetworkError):
     """What was asked for can be no group."""
 
 
 _CODES: Final = (
-    (NoSuchGroup, ErrorCode.NOT_FOUND),
-    (NoSuchMember, ErrorCode.NOT_FOUND),
-    (NotLetIn, ErrorCode.FORBIDDEN),
-    (TooManyGroups, ErrorCode.BAD_REQUEST),
-    (NotAGroup, ErrorCode.BAD_REQUEST),
-    (NotAMessage, ErrorCode.BAD_REQUEST),
-    (NotAnAddress, ErrorCode.BAD_REQUEST),
+    (UnknownGroupError, ErrorCode.NOT_FOUND),
+    (UnknownMemberError, ErrorCode.NOT_FOUND),
+    (JoinRefusedError, ErrorCode.FORBIDDEN),
+    (TooManyGroupsError, ErrorCode.BAD_REQUEST),
+    (InvalidGroupError, ErrorCode.BAD_REQUEST),
+    (InvalidGroupMessageError, ErrorCode.BAD_REQUEST),
+    (AddressError, ErrorCode.BAD_REQUEST),
 )
 """What went wrong → its class; anything else is `unavailable`."""
 
@@ -82,11 +82,11 @@ class Invited(msgspec.Struct, frozen=True):
     type: str
 
 
-class Grouping:
+class GroupService:
     """All groups of one peer."""
 
     def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
-        self.groups = Groups(own_id, lambda: time.time_ns() // 1_000_000)
+        self.groups = GroupState(own_id, lambda: time.time_ns() // 1_000_000)
         self._path = path
         self._care = care
         self._thread = ThreadPoolExecutor(1, "goop2-groups")
@@ -96,7 +96,7 @@ class Grouping:
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
         self._check: Check = str
-        self._answers: dict[tuple[str, str], list[asyncio.Future[Change]]] = {}
+        self._answers: dict[tuple[str, str], list[asyncio.Future[GroupChange]]] = {}
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
         self._changed = False
@@ -115,8 +115,8 @@ class Grouping:
             return
         own = self.groups.own_id
         self.groups.restore(
-            [(Known(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
-            [Known(one.id, one.host, one.name, one.kind) for one in joined],
+            [(GroupInfo(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
+            [GroupInfo(one.id, one.host, one.name, one.kind) for one in joined],
         )
         self._invites = {(one.host, one.id): Invited(one.host, one.id, one.name, one.kind) for one in invites}
 
@@ -137,7 +137,7 @@ class Grouping:
     def attach(
         self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
     ) -> None:
-        """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkFault`."""
+        """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkError`."""
         self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
@@ -146,31 +146,33 @@ class Grouping:
 
     # The owner's.
 
-    async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> Known:
-        """A group hosted here. Raises `NotAGroup`, `TooManyGroups` and `StorageError`."""
+    async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> GroupInfo:
+        """A group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
         name, kind = " ".join(name.split()), " ".join(kind.split())
         if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
-            raise NotAGroup(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
+            raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
         if not 0 <= max_members <= topics.MEMBERS_MAX:
-            raise NotAGroup(f"max_members is {max_members}; allowed is 0, for as many as there may be, to {topics.MEMBERS_MAX}")
+            raise InvalidGroupError(f"max_members is {max_members}; allowed is 0, for as many as there may be, to {topics.MEMBERS_MAX}")
         known = self.groups.host(name, kind, max_members=max_members, volatile=volatile)
         await self.keep()
         return known
 
     async def end(self, group: str) -> None:
-        """A group hosted here is over. Raises `NoSuchGroup`, `NotAGroup` (a listening session's has its end) and `StorageError`."""
+        """A group hosted here is over. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
+        `StorageError`."""
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
-            raise NotAGroup("the group of a listening session ends with the session: end that")
+            raise InvalidGroupError("the group of a listening session ends with the session: end that")
         self._send_all(self.groups.close(group))
         await self.keep()
 
     async def remove(self, group: str, peer: str) -> None:
-        """A member is in a group hosted here no more, until it is invited. Raises `NoSuchGroup`, `NoSuchMember` and `StorageError`."""
+        """A member is in a group hosted here no more, until it is invited. Raises `UnknownGroupError`, `UnknownMemberError` and
+        `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
         await self.keep()
 
     async def invite(self, group: str, peer: str) -> None:
-        """Tell a peer that it may join. Raises `NetworkFault`."""
+        """Tell a peer that it may join. Raises `NetworkError`."""
         if self._carry is None:
             raise _not_up()
         invitation = self.groups.invitation(group, peer)
@@ -183,9 +185,9 @@ class Grouping:
         return tuple(invited for place, invited in self._invites.items() if place not in joined)
 
     def refuse(self, host: str, group: str) -> None:
-        """An invitation is not taken; whoever sent it does not hear of that. Raises `NoSuchGroup`."""
+        """An invitation is not taken; whoever sent it does not hear of that. Raises `UnknownGroupError`."""
         if self._invites.pop((host, group), None) is None:
-            raise NoSuchGroup(f"no invitation of {host[:ID_MAX_CHARS]} to the group {group[:ID_MAX_CHARS]!r} is here")
+            raise UnknownGroupError(f"no invitation of {host[:ID_MAX_CHARS]} to the group {group[:ID_MAX_CHARS]!r} is here")
         self._keep_soon()
 
     def subscribe_invites(self, callback: Callable[[Invited], None]) -> Callable[[], None]:
@@ -194,14 +196,15 @@ class Grouping:
 
     # A member's.
 
-    async def join(self, host: str, group: str) -> Known:
-        """Be let in. Raises `NetworkFault`: `NotLetIn`, `TooManyGroups`, `NoSuchGroup`, `NotAnAddress`, `Unreachable`."""
+    async def join(self, host: str, group: str) -> GroupInfo:
+        """Be let in. Raises `NetworkError`: `JoinRefusedError`, `TooManyGroupsError`, `UnknownGroupError`, `AddressError`,
+        `UnreachableError`."""
         if self._post is None:
             raise _not_up()
         self._check(host)
         known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
         asking = self.groups.join(host, group)
-        answer: asyncio.Future[Change] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[GroupChange] = asyncio.get_running_loop().create_future()
         waiting = self._answers.setdefault((host, group), [])
         waiting.append(answer)
         try:
@@ -211,29 +214,29 @@ class Grouping:
         except TimeoutError:
             if not known_before:
                 self._forget(host, group)
-            raise Unreachable(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
+            raise UnreachableError(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
         finally:
             waiting.remove(answer)
             if not waiting:
                 self._answers.pop((host, group), None)
         if change.what != "joined":
             said = (change.refused.message or change.refused.code)[:NAME_MAX_CHARS]
-            fault = NoSuchGroup if change.refused.code == NOT_FOUND else NotLetIn
+            fault = UnknownGroupError if change.refused.code == NOT_FOUND else JoinRefusedError
             raise fault(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
     def leave(self, host: str, group: str) -> None:
-        """Be there no more. Raises `NoSuchGroup`."""
+        """Be there no more. Raises `UnknownGroupError`."""
         self._send_all(self.groups.leave(host, group))
 
     def send(self, host: str, group: str, payload: bytes) -> None:
-        """To everybody in it. Raises `NetworkFault`."""
+        """To everybody in it. Raises `NetworkError`."""
         if self._post is None:
             raise _not_up()
         self._post(self.groups.send(host, group, payload))
 
     def ping(self, host: str, group: str) -> None:
-        """Ask the host for a sign; one that takes no message is gone. Raises `NoSuchGroup`."""
+        """Ask the host for a sign; one that takes no message is gone. Raises `UnknownGroupError`."""
         self._send_all(self.groups.ping(host, group))
 
     # What the network brings.
@@ -274,10 +277,10 @@ class Grouping:
             self._post(outgoing)
 
     def _forget(self, host: str, group: str) -> None:
-        with contextlib.suppress(NoSuchGroup):
+        with contextlib.suppress(UnknownGroupError):
             self.leave(host, group)
 
-    def _take(self, change: Change) -> None:
+    def _take(self, change: GroupChange) -> None:
         if change.what in ("joined", "refused", "ended"):
             for answer in self._answers.get((change.group.host, change.group.id), ()):
                 if not answer.done():
@@ -320,7 +323,7 @@ class Grouping:
     @property
     def _open_one(self) -> Database:
         if self._database is None:
-            raise FileFault(f"the groups cannot be kept: {self.problem}")
+            raise DatabaseFileError(f"the groups cannot be kept: {self.problem}")
         return self._database
 
     def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
@@ -338,17 +341,17 @@ class Grouping:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
 
-def code_of(fault: NetworkFault | StorageError) -> ErrorCode:
+def code_of(fault: NetworkError | StorageError) -> ErrorCode:
     """The class of what went wrong with a group."""
     return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
 
 
-def _settles_invitation(change: Change) -> bool:
+def _settles_invitation(change: GroupChange) -> bool:
     """A session's stays: its site offers it again to who has left it (peers/followed_session.py)."""
     if change.what == "refused":
         return change.refused.code in (NOT_FOUND, REMOVED)
     return change.what == "joined" and not listen.is_session(change.group.id)
 
 
-def _not_up() -> Unreachable:
-    return Unreachable("this peer is not on the network yet; try again in a moment")
+def _not_up() -> UnreachableError:
+    return UnreachableError("this peer is not on the network yet; try again in a moment")

@@ -27,9 +27,9 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.protocols import listen, topics
-from goop2.protocols.topics import MEMBERS_MAX, Group, Member, Members, Meta, Plain, Refused, Welcome
+from goop2.protocols.topics import MEMBERS_MAX, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.subscribers import Subscribers
 
@@ -58,22 +58,22 @@ REMOVED_MAX: Final = 1024
 
 Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
 
-_REMOVED: Final = Refused(REMOVED, "the host has removed this peer")
+_REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
 
 
-class TooManyGroups(NetworkFault):
+class TooManyGroupsError(NetworkError):
     """As many groups as there may be are open; the message says how many."""
 
 
-class NoSuchGroup(NetworkFault):
+class UnknownGroupError(NetworkError):
     """The group is not hosted here, or not joined."""
 
 
-class NoSuchMember(NetworkFault):
+class UnknownMemberError(NetworkError):
     """The peer is no member of the group."""
 
 
-class NotAMessage(NetworkFault):
+class InvalidGroupMessageError(NetworkError):
     """What was to be said to a group is too large."""
 
 
@@ -87,7 +87,7 @@ class Outgoing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class GroupInfo:
     """A group as it is now. Names are untrusted text where another peer hosts it."""
 
     id: str
@@ -108,26 +108,26 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class GroupChange:
     """Something happened in a group."""
 
     what: Kind
-    group: Known
+    group: GroupInfo
     sender: str = ""
     """Of a msg or state: the peer that handed it to us, a member at the host, and at a member the host."""
     payload: bytes = b"null"
     """Of a msg or state: JSON."""
-    refused: Refused = field(default_factory=Refused)
+    refused: GroupErrorPayload = field(default_factory=GroupErrorPayload)
     """Why we are not let in, or why it is over as far as the host says: its text."""
 
 
-class Groups:
+class GroupState:
     """All groups of this peer. `now_ms` gives milliseconds since 1970, for the list's `joined_at`."""
 
     def __init__(self, own_id: str, now_ms: Callable[[], int]) -> None:
         self.own_id = own_id
         self._now_ms = now_ms
-        self._hosted: dict[str, Known] = {}
+        self._hosted: dict[str, GroupInfo] = {}
         self._joined_at: dict[str, dict[str, int]] = {}
         """Hosted group → member, here or away → when it came."""
         self._removed: dict[str, dict[str, None]] = {}
@@ -139,19 +139,19 @@ class Groups:
         self._minute = 0
         self._spent: Counter[str] = Counter()
         """Peer → what it has taken of its budget this minute."""
-        self._joined: dict[tuple[str, str], Known] = {}
+        self._joined: dict[tuple[str, str], GroupInfo] = {}
         """By host and id: two hosts may have chosen the same id."""
-        self._subscribers: Subscribers[Change] = Subscribers()
+        self._subscribers: Subscribers[GroupChange] = Subscribers()
 
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[GroupChange], None]) -> Callable[[], None]:
         """Call `callback` with every change from now on; gives the function that ends it."""
         return self._subscribers.add(callback)
 
-    def hosted(self) -> tuple[Known, ...]:
+    def hosted(self) -> tuple[GroupInfo, ...]:
         """The groups of this peer."""
         return tuple(self._hosted.values())
 
-    def joined(self) -> tuple[Known, ...]:
+    def joined(self) -> tuple[GroupInfo, ...]:
         """The groups of others this peer is in or has asked to be in."""
         return tuple(self._joined.values())
 
@@ -160,12 +160,12 @@ class Groups:
         return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
 
     def members_since(self, group: str) -> dict[str, int]:
-        """Members of a group hosted here, here or away, and since when. Raises `NoSuchGroup`."""
+        """Members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
         self._hosted_here(group)
         return dict(self._joined_at[group])
 
     def removed(self, group: str) -> tuple[str, ...]:
-        """Who was removed from a group hosted here and not invited since. Raises `NoSuchGroup`."""
+        """Who was removed from a group hosted here and not invited since. Raises `UnknownGroupError`."""
         self._hosted_here(group)
         return tuple(self._removed[group])
 
@@ -173,7 +173,7 @@ class Groups:
         """Whether a peer may not come back into a group hosted here."""
         return peer in self._removed.get(group, ())
 
-    def restore(self, hosted: Iterable[tuple[Known, Mapping[str, int], Iterable[str]]], joined: Iterable[Known]) -> None:
+    def restore(self, hosted: Iterable[tuple[GroupInfo, Mapping[str, int], Iterable[str]]], joined: Iterable[GroupInfo]) -> None:
         """What was before this start, with members and who was removed: nobody is here yet."""
         for group, members, removed in hosted:
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
@@ -184,35 +184,35 @@ class Groups:
 
     def host(
         self, name: str, kind: str, *, max_members: int = 0, volatile: bool = False, group: str = "", take_part: bool = False
-    ) -> Known:
-        """A new group here. `take_part`: this peer is on its list. Raises `TooManyGroups`."""
+    ) -> GroupInfo:
+        """A new group here. `take_part`: this peer is on its list. Raises `TooManyGroupsError`."""
         if len(self._hosted) >= HOSTED_MAX:
-            raise TooManyGroups(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
+            raise TooManyGroupsError(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
         id_ = group or secrets.token_hex(ID_BYTES)
         if id_ in self._hosted:
-            raise TooManyGroups(f"a group {id_!r} is hosted here already")
+            raise TooManyGroupsError(f"a group {id_!r} is hosted here already")
         self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
-        self._hosted[id_] = Known(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
-        self._subscribers.tell(Change("hosted", self._hosted[id_]))
+        self._hosted[id_] = GroupInfo(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
+        self._subscribers.tell(GroupChange("hosted", self._hosted[id_]))
         return self._hosted[id_]
 
     def invitation(self, group: str, peer: str) -> bytes:
-        """What a peer is sent that may join, though it was removed before; JSON. Raises `NoSuchGroup`."""
+        """What a peer is sent that may join, though it was removed before; JSON. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
         self._removed[group].pop(peer, None)
         return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile))
 
     def change(self, group: str, name: str, max_members: int = 0) -> list[Outgoing]:
-        """Another name or bound; nobody is put out. Raises `NoSuchGroup`."""
+        """Another name or bound; nobody is put out. Raises `UnknownGroupError`."""
         known = self._hosted[group] = replace(self._hosted_here(group), name=name, max_members=max_members)
         meta = Meta(known.name, known.kind, known.kind, known.max_members)
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
     def remove(self, group: str, peer: str) -> list[Outgoing]:
-        """One member is in it no more, and comes back by an invitation alone. Raises `NoSuchGroup` and `NoSuchMember`."""
+        """One member is in it no more, and comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
         known = self._hosted_here(group)
         if peer == self.own_id or peer not in self._joined_at[group]:
-            raise NoSuchMember(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
+            raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
         self._removed[group][peer] = None
         if len(self._removed[group]) > REMOVED_MAX:
             del self._removed[group][next(iter(self._removed[group]))]
@@ -220,7 +220,7 @@ class Groups:
         return [*farewell, *self._without(known, peer, left=True)]
 
     def close(self, group: str) -> list[Outgoing]:
-        """The group ends. Raises `NoSuchGroup`."""
+        """The group ends. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
         del self._hosted[group], self._joined_at[group], self._removed[group]
         self._listed_at.pop(group, None)
@@ -230,38 +230,38 @@ class Groups:
     # As a member.
 
     def join(self, host: str, group: str) -> list[Outgoing]:
-        """Ask to be let in; `joined` or `refused` follows, or nothing. Raises `TooManyGroups`."""
+        """Ask to be let in; `joined` or `refused` follows, or nothing. Raises `TooManyGroupsError`."""
         if (host, group) not in self._joined:
             if len(self._joined) >= JOINED_MAX:
-                raise TooManyGroups(f"{JOINED_MAX} groups are joined, the most there may be: leave one")
+                raise TooManyGroupsError(f"{JOINED_MAX} groups are joined, the most there may be: leave one")
             if sum(known == host for known, _ in self._joined) >= JOINED_PER_HOST_MAX:
-                raise TooManyGroups(f"{JOINED_PER_HOST_MAX} groups of {host} are joined, the most there may be of one peer: leave one")
+                raise TooManyGroupsError(f"{JOINED_PER_HOST_MAX} groups of {host} are joined, the most there may be of one peer: leave one")
             if not group or len(group) > ID_MAX_CHARS or ":" in group:
-                raise NoSuchGroup(f"{group[:ID_MAX_CHARS]!r} is no group's id: 1 to {ID_MAX_CHARS} characters without a colon")
-            self._joined[host, group] = Known(group, host, joined=False)
+                raise UnknownGroupError(f"{group[:ID_MAX_CHARS]!r} is no group's id: 1 to {ID_MAX_CHARS} characters without a colon")
+            self._joined[host, group] = GroupInfo(group, host, joined=False)
         return [self._enveloped(host, group, "join")]
 
     def leave(self, host: str, group: str) -> list[Outgoing]:
-        """Be there no more. Raises `NoSuchGroup`."""
+        """Be there no more. Raises `UnknownGroupError`."""
         known = self._joined.pop((host, group), None)
         if known is None:
-            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+            raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return self._told("ended", known, [self._enveloped(host, group, "leave")])
 
     def ping(self, host: str, group: str) -> list[Outgoing]:
-        """Ask the host for a sign; one that takes no message is lost, and its groups are over. Raises `NoSuchGroup`."""
+        """Ask the host for a sign; one that takes no message is lost, and its groups are over. Raises `UnknownGroupError`."""
         if (host, group) not in self._joined:
-            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+            raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return [self._enveloped(host, group, "ping")]
 
     def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
-        """A message to everybody in a group, hosted here or joined; this peer does not get it back. Raises `NoSuchGroup`."""
+        """A message to everybody in a group, hosted here or joined; this peer does not get it back. Raises `UnknownGroupError`."""
         if len(payload) > PAYLOAD_MAX_BYTES:
-            raise NotAMessage(f"the message has {len(payload)} bytes; the most is {PAYLOAD_MAX_BYTES}")
+            raise InvalidGroupMessageError(f"the message has {len(payload)} bytes; the most is {PAYLOAD_MAX_BYTES}")
         if host == self.own_id:
             return self._to_all(self._hosted_here(group), "msg", payload)
         if (host, group) not in self._joined or not self._joined[host, group].joined:
-            raise NoSuchGroup(f"the group {group!r} of {host} is not joined")
+            raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return [Outgoing(host, topics.group_topic(group, "msg"), payload)]
 
     # What comes.
@@ -273,7 +273,7 @@ class Groups:
         if said.id in self._hosted:
             return self._at_host(self._hosted[said.id], sender, said)
         if said.type == "join" and self._affords(sender, CHANGE_COSTS):
-            return [self._refusal(sender, said.id, Refused(NOT_FOUND, "no such group is hosted here"))]
+            return [self._refusal(sender, said.id, GroupErrorPayload(NOT_FOUND, "no such group is hosted here"))]
         return []
 
     def gone(self, peer: str) -> list[Outgoing]:
@@ -296,7 +296,7 @@ class Groups:
 
     # At the host.
 
-    def _at_host(self, group: Known, sender: str, said: Group) -> list[Outgoing]:
+    def _at_host(self, group: GroupInfo, sender: str, said: Group) -> list[Outgoing]:
         was_removed = self.was_removed(group.id, sender)
         if not self._affords(sender, CHANGE_COSTS if was_removed or said.type in ("join", "leave") else 1):
             return []
@@ -313,7 +313,7 @@ class Groups:
         if said.type == "ping":
             return [*back, self._enveloped(sender, group.id, "pong")]
         if said.type == "msg" and isinstance(said.event, Plain) and _may_be_said(group, said.event.json):
-            self._subscribers.tell(Change("msg", group, sender, said.event.json))
+            self._subscribers.tell(GroupChange("msg", group, sender, said.event.json))
             return [*back, *self._to_all(group, "msg", said.event.json, without=sender)]
         return back
 
@@ -324,18 +324,18 @@ class Groups:
         self._spent[peer] += cost
         return self._spent[peer] <= BUDGET_PER_MINUTE
 
-    def _with(self, group: Known, peer: str) -> list[Outgoing]:
+    def _with(self, group: GroupInfo, peer: str) -> list[Outgoing]:
         if peer in group.members:
             return [self._welcome(group, peer)]
         members = self._joined_at[group.id]
         bound = min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
         if peer not in members and len(members) >= bound:
-            return [self._refusal(peer, group.id, Refused(FULL, f"the group has {bound} members, the most there may be"))]
+            return [self._refusal(peer, group.id, GroupErrorPayload(FULL, f"the group has {bound} members, the most there may be"))]
         members.setdefault(peer, self._now_ms())
         group = self._with_members(group, {*group.members, peer})
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
 
-    def _kept_out(self, group: Known, peer: str, said: Group) -> list[Outgoing]:
+    def _kept_out(self, group: GroupInfo, peer: str, said: Group) -> list[Outgoing]:
         """It asks again, or was away when it was removed and does not know."""
         if said.type == "join":
             return [self._refusal(peer, group.id, _REMOVED)]
@@ -345,31 +345,31 @@ class Groups:
         payload = topics.envelope("close", group, msgspec.json.encode(_REMOVED), self.own_id)
         return Outgoing(peer, topics.group_topic(group, "close"), payload)
 
-    def _refusal(self, peer: str, group: str, why: Refused) -> Outgoing:
+    def _refusal(self, peer: str, group: str, why: GroupErrorPayload) -> Outgoing:
         payload = topics.envelope("error", group, msgspec.json.encode(why), self.own_id)
         return Outgoing(peer, topics.group_topic(group, "error"), payload)
 
-    def _without(self, group: Known, peer: str, *, left: bool = False) -> list[Outgoing]:
+    def _without(self, group: GroupInfo, peer: str, *, left: bool = False) -> list[Outgoing]:
         was_here = peer in group.members
         if left or group.volatile:
             del self._joined_at[group.id][peer]
         group = self._with_members(group, {*group.members} - {peer})
         return self._told("members", group, self._list_to_all(group) if was_here else [])
 
-    def _with_members(self, group: Known, here: set[str]) -> Known:
+    def _with_members(self, group: GroupInfo, here: set[str]) -> GroupInfo:
         everybody = self._joined_at[group.id]
         members, away = (tuple(peer for peer in everybody if (peer in here) is present) for present in (True, False))
         self._hosted[group.id] = replace(group, members=members, away=away)
         return self._hosted[group.id]
 
-    def _listed(self, group: Known) -> list[Member]:
+    def _listed(self, group: GroupInfo) -> list[Member]:
         return [Member(peer, msgspec.Raw(b"%d" % self._joined_at[group.id][peer])) for peer in group.members]
 
-    def _welcome(self, group: Known, peer: str) -> Outgoing:
+    def _welcome(self, group: GroupInfo, peer: str) -> Outgoing:
         welcome = Welcome(group.name, group.kind, group.kind, group.max_members, group.volatile, self._listed(group))
         return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
 
-    def _list_to_all(self, group: Known, without: str = "") -> list[Outgoing]:
+    def _list_to_all(self, group: GroupInfo, without: str = "") -> list[Outgoing]:
         """Now, or when a second is over since the last time."""
         if self._now_ms() - self._listed_at.get(group.id, -LIST_EVERY_MS) >= LIST_EVERY_MS:
             self._listed_at[group.id] = self._now_ms()
@@ -377,19 +377,19 @@ class Groups:
         self._unlisted.add(group.id)
         return []
 
-    def _to_all(self, group: Known, type_: str, payload: bytes, without: str = "") -> list[Outgoing]:
+    def _to_all(self, group: GroupInfo, type_: str, payload: bytes, without: str = "") -> list[Outgoing]:
         topic = topics.group_topic(group.id, type_)
         return [Outgoing(peer, topic, payload) for peer in group.members if peer not in (without, self.own_id)]
 
     # At a member.
 
-    def _from_host(self, group: Known, said: Group) -> list[Outgoing]:
+    def _from_host(self, group: GroupInfo, said: Group) -> list[Outgoing]:
         if said.type == "ping":
             return [self._enveloped(group.host, group.id, "pong")]
-        if isinstance(said.event, Refused) or said.type == "close":
+        if isinstance(said.event, GroupErrorPayload) or said.type == "close":
             del self._joined[group.host, group.id]
-            refused = said.event if isinstance(said.event, Refused) else _why_over(said.event)
-            self._subscribers.tell(Change("refused" if said.type == "error" else "ended", group, refused=refused))
+            refused = said.event if isinstance(said.event, GroupErrorPayload) else _why_over(said.event)
+            self._subscribers.tell(GroupChange("refused" if said.type == "error" else "ended", group, refused=refused))
         elif isinstance(said.event, Welcome):
             self._update("joined", _welcomed(group, said.event))
         elif not group.joined or not self._affords(group.host, 1):
@@ -400,45 +400,45 @@ class Groups:
         elif isinstance(said.event, Meta):
             self._update("meta", replace(group, name=said.event.group_name[:NAME_MAX_CHARS], max_members=said.event.max_members))
         elif said.type in ("msg", "state") and len(said.event.json) <= PAYLOAD_MAX_BYTES:
-            self._subscribers.tell(Change("msg" if said.type == "msg" else "state", group, group.host, said.event.json))
+            self._subscribers.tell(GroupChange("msg" if said.type == "msg" else "state", group, group.host, said.event.json))
         return []
 
-    def _update(self, what: Kind, group: Known) -> None:
+    def _update(self, what: Kind, group: GroupInfo) -> None:
         self._joined[group.host, group.id] = group
-        self._subscribers.tell(Change(what, group))
+        self._subscribers.tell(GroupChange(what, group))
 
     # Both.
 
-    def _hosted_here(self, group: str) -> Known:
+    def _hosted_here(self, group: str) -> GroupInfo:
         if group not in self._hosted:
-            raise NoSuchGroup(f"no group {group!r} is hosted here")
+            raise UnknownGroupError(f"no group {group!r} is hosted here")
         return self._hosted[group]
 
     def _enveloped(self, peer: str, group: str, type_: str) -> Outgoing:
         return Outgoing(peer, topics.group_topic(group, type_), topics.envelope(type_, group, sender=self.own_id))
 
-    def _told(self, what: Kind, group: Known, outgoing: list[Outgoing]) -> list[Outgoing]:
-        self._subscribers.tell(Change(what, group))
+    def _told(self, what: Kind, group: GroupInfo, outgoing: list[Outgoing]) -> list[Outgoing]:
+        self._subscribers.tell(GroupChange(what, group))
         return outgoing
 
 
-def _welcomed(group: Known, said: Welcome) -> Known:
+def _welcomed(group: GroupInfo, said: Welcome) -> GroupInfo:
     name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
     volatile = said.volatile or kind == listen.APP_TYPE
-    return Known(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
+    return GroupInfo(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
 
 
-def _why_over(said: object) -> Refused:
+def _why_over(said: object) -> GroupErrorPayload:
     """What a host of ours says with a `close`; others say nothing."""
     with contextlib.suppress(InvalidJsonError):
-        return decode(said.json if isinstance(said, Plain) else b"", Refused)
-    return Refused()
+        return decode(said.json if isinstance(said, Plain) else b"", GroupErrorPayload)
+    return GroupErrorPayload()
 
 
 def _ids(members: Iterable[Member]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(member.peer_id for member in members if len(member.peer_id) <= ID_MAX_CHARS))
 
 
-def _may_be_said(group: Known, payload: bytes) -> bool:
+def _may_be_said(group: GroupInfo, payload: bytes) -> bool:
     """Members hand on what their host hands on as its own: so a member's word of a session is nobody's."""
     return len(payload) <= PAYLOAD_MAX_BYTES and group.kind != listen.APP_TYPE

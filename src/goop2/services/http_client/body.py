@@ -17,7 +17,7 @@ _GZIP_WINDOW = zlib.MAX_WBITS | 16
 GZIP_NAMES: Final = ("gzip", "x-gzip")
 
 
-class Body:
+class ResponseBody:
     """`feed` it pieces, then `finish`. Both raise `OutboundError`."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Body:
         self._content += content
 
 
-class GzipBody(Body):
+class GzipBody(ResponseBody):
     """A body of one or several gzip members."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class GzipBody(Body):
             piece = self._member.unused_data
 
 
-def body_for(headers: Mapping[str, str]) -> Body:
+def body_for(headers: Mapping[str, str]) -> ResponseBody:
     """What takes in the body of an answer with these headers. Raises `OutboundError`."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > BODY_MAX_BYTES:
@@ -83,5 +83,5 @@ def body_for(headers: Mapping[str, str]) -> Body:
     if encoding in GZIP_NAMES:
         return GzipBody()
     if encoding in ("", "identity"):
-        return Body()
+        return ResponseBody()
     raise OutboundError(f"response is encoded as {shown(encoding)}, which was not asked for")

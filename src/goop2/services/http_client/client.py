@@ -24,12 +24,12 @@ import httpcore
 from goop2.scripting.invocation import Caller
 from goop2.services.http_client.body import body_for
 from goop2.services.http_client.concurrency import Slots
-from goop2.services.http_client.connector import Admit, Network
+from goop2.services.http_client.connector import Admit, EgressConnector
 from goop2.services.http_client.egress_policy import Gate, Route, system_route
 from goop2.services.http_client.errors import OutboundError
 from goop2.services.http_client.failure_texts import said_in_a_sentence
 from goop2.services.http_client.limits import PIECES_A_TURN, REDIRECTS_MAX, REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_PER_CALLER, WAITING_MAX
-from goop2.services.http_client.request import Request, Response, received_headers, redirected
+from goop2.services.http_client.request import HttpRequest, Response, received_headers, redirected
 from goop2.services.http_client.resolver import Lookup, system_lookup
 
 
@@ -41,7 +41,7 @@ def default_tls() -> ssl.SSLContext:
 
 
 @dataclass(frozen=True)
-class World:
+class Dependencies:
     """What lies outside the peer; tests stand a small one of their own in its place."""
 
     lookup: Lookup = system_lookup
@@ -53,12 +53,12 @@ class World:
 class Client:
     """HTTP for scripts. `allow`: (host, port) pairs that need not be public."""
 
-    def __init__(self, world: World, allow: Iterable[tuple[str, int]] = ()) -> None:
+    def __init__(self, world: Dependencies, allow: Iterable[tuple[str, int]] = ()) -> None:
         self._world = world
         self._gate = Gate(allow, world.lookup, world.route)
         self._slots = Slots(REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_PER_CALLER, WAITING_MAX)
 
-    async def fetch(self, request: Request, caller: Caller, seconds: float) -> Response:
+    async def fetch(self, request: HttpRequest, caller: Caller, seconds: float) -> Response:
         """The answer to `request`, within `seconds`. Raises `OutboundError`; cancelled, it leaves nothing open."""
         begun = time.monotonic()
         try:
@@ -67,7 +67,7 @@ class Client:
         except TimeoutError:
             raise OutboundError(f"timed out after {time.monotonic() - begun:.1f} s") from None
 
-    async def _follow(self, request: Request, caller: Caller) -> Response:
+    async def _follow(self, request: HttpRequest, caller: Caller) -> Response:
         # What the owner allows in the own network is for scripts to ask, not for a server elsewhere to send them to.
         allowed = True
         for _ in range(REDIRECTS_MAX + 1):
@@ -79,12 +79,12 @@ class Client:
             request = answer
         raise OutboundError(f"more than {REDIRECTS_MAX} redirects")
 
-    async def _hop(self, request: Request, admit: Admit) -> Response | Request:
+    async def _hop(self, request: HttpRequest, admit: Admit) -> Response | HttpRequest:
         """The answer, or the request it redirects to."""
         target = request.target
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         with said_in_a_sentence(target):
-            async with Network(admit, self._world.sockets) as network:
+            async with EgressConnector(admit, self._world.sockets) as network:
                 connection = httpcore.AsyncHTTPConnection(origin, ssl_context=self._world.tls, network_backend=network)
                 answer = await connection.handle_async_request(_on_the_wire(request))
                 headers = received_headers(answer.headers)
@@ -92,7 +92,7 @@ class Client:
                 return redirected(request, answer.status, headers) or await _read(answer, headers)
 
 
-def _on_the_wire(request: Request) -> httpcore.Request:
+def _on_the_wire(request: HttpRequest) -> httpcore.Request:
     target = request.target
     url = httpcore.URL(scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode())
     return httpcore.Request(request.method, url, headers=request.wire_headers(), content=request.body)

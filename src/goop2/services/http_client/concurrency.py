@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from goop2.scripting.fair_queue import FairLine
+from goop2.scripting.fair_queue import FairQueue
 from goop2.scripting.invocation import Caller
 from goop2.services.http_client.errors import OutboundError
 
@@ -29,7 +29,7 @@ class Slots:
         self._total = total
         self._share = share
         self._held: Counter[str] = Counter()
-        self._line: FairLine[_Waiting] = FairLine(waiting)
+        self._line: FairQueue[_Waiting] = FairQueue(waiting)
 
     @property
     def held(self) -> int:

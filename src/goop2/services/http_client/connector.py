@@ -1,6 +1,6 @@
 """The only way from a request to a socket: httpcore asks here for a connection, and the gate answers.
 
-One `Network` serves one hop. It connects to what the gate gave and to nothing else, counts what
+One `EgressConnector` serves one hop. It connects to what the gate gave and to nothing else, counts what
 comes back, and closes what it opened, however the hop ends: a task cancelled twice, a handshake cut short.
 """
 
@@ -21,7 +21,7 @@ Admit = Callable[[str, int], Awaitable[Sequence[SocketAddress]]]
 """admit(host, port) → where to connect; raises `OutboundError`."""
 
 
-class Network(httpcore.AsyncNetworkBackend):
+class EgressConnector(httpcore.AsyncNetworkBackend):
     """The network behind the gate; an async context manager whose end closes every connection."""
 
     def __init__(self, admit: Admit, sockets: httpcore.AsyncNetworkBackend) -> None:
@@ -30,7 +30,7 @@ class Network(httpcore.AsyncNetworkBackend):
         self._opened: list[httpcore.AsyncNetworkStream] = []
         self._allowance = Allowance()
 
-    async def __aenter__(self) -> Network:
+    async def __aenter__(self) -> EgressConnector:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
 from goop2.services.http_client.client import Client
 from goop2.services.http_client.errors import OutboundError
 from goop2.services.http_client.limits import ANSWER_SECONDS, REQUESTS_PER_INVOCATION
-from goop2.services.http_client.request import Request, Response, checked_headers
+from goop2.services.http_client.request import HttpRequest, Response, checked_headers
 from goop2.services.http_client.url import read_url
 
 TOO_MANY: Final = HostAnswer(b"vv", (None, b"http request limit (%d) exceeded" % REQUESTS_PER_INVOCATION))
@@ -41,7 +41,7 @@ class _Options(msgspec.Struct, forbid_unknown_fields=True):
     """An empty Lua table may come as an array."""
 
 
-class BadArgument(Exception):
+class ArgumentError(Exception):
     """The script called us wrongly: raised there, not answered."""
 
 
@@ -75,29 +75,29 @@ class HttpOperations:
             return _shaped(await self._client.fetch(request, invocation.caller, seconds))
         except OutboundError as error:
             return HostAnswer(b"vv", (None, str(error).encode()))
-        except BadArgument as error:
+        except ArgumentError as error:
             return HostAnswer(b"!", (f"bad argument #{OPTIONS_AT[name]} to 'goop.http.{name}' ({error})".encode(),))
 
 
-def _get(url: Scalar, options: Scalar) -> Request:
+def _get(url: Scalar, options: Scalar) -> HttpRequest:
     target = read_url(_text(url, "url"))
-    return Request("GET", target, _headers(options, target.credentials))
+    return HttpRequest("GET", target, _headers(options, target.credentials))
 
 
-def _post(url: Scalar, body: Scalar, options: Scalar) -> Request:
+def _post(url: Scalar, body: Scalar, options: Scalar) -> HttpRequest:
     target = read_url(_text(url, "url"))
     if not isinstance(body, bytes) or body[:1] not in CONTENT_TYPES:
-        raise BadArgument("body must be a string or a table")
+        raise ArgumentError("body must be a string or a table")
     headers = _headers(options, target.credentials)
     if not _has(headers, "content-type"):
         headers = (*headers, ("Content-Type", CONTENT_TYPES[body[:1]]))
-    return Request("POST", target, headers, body[1:])
+    return HttpRequest("POST", target, headers, body[1:])
 
 
 def _text(value: Scalar, name: str) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
-    raise BadArgument(f"{name} must be a string")
+    raise ArgumentError(f"{name} must be a string")
 
 
 def _headers(options: Scalar, credentials: str) -> tuple[tuple[str, str], ...]:
@@ -114,9 +114,9 @@ def _given_headers(options: Scalar) -> _Headers:
     try:
         given = decode(options if isinstance(options, bytes) else b"", _Options).headers
     except InvalidJsonError as error:
-        raise BadArgument(f'opts must be a table such as {{headers = {{Accept = "text/plain"}}}}: {error}') from None
+        raise ArgumentError(f'opts must be a table such as {{headers = {{Accept = "text/plain"}}}}: {error}') from None
     if given and not isinstance(given, dict):
-        raise BadArgument('opts.headers must have names, such as {Accept = "text/plain"}')
+        raise ArgumentError('opts.headers must have names, such as {Accept = "text/plain"}')
     return given if isinstance(given, dict) else {}
 
 

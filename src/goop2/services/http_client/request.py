@@ -47,7 +47,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One request, before any hop or after some."""
 
     method: Literal["GET", "POST"]
@@ -97,7 +97,7 @@ def received_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def redirected(request: Request, status: int, headers: Mapping[str, str]) -> Request | None:
+def redirected(request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
     """The next hop that an answer asks for; None when it is the last. Raises `OutboundError`.
 
     Another origin is told nothing that could be a credential; a body never follows from https to http.

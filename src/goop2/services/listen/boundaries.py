@@ -37,7 +37,7 @@ Boundary = tuple[int, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class SoundRange:
     """A file to be heard from any second."""
 
     file: BinaryIO
@@ -53,12 +53,12 @@ class Sound:
         return self.boundary(seconds)[0]
 
 
-def sound(file: BinaryIO, track: Track) -> Sound:
+def sound(file: BinaryIO, track: Track) -> SoundRange:
     """The sound of an open file; one call at a time. Raises `ListenError` when the file is not what it was when it was loaded."""
     size = file.seek(0, os.SEEK_END)
     try:
         return _FORMATS[track.format](file, track, size)
-    except (mpeg.NoFrames, OSError, struct.error, ValueError, IndexError):
+    except (mpeg.NoMpegFramesError, OSError, struct.error, ValueError, IndexError):
         raise ListenError(f"{track.name} is broken, or not the file that was loaded") from None
 
 
@@ -75,7 +75,7 @@ _kept: OrderedDict[tuple[str, int, int], _Marks] = OrderedDict()
 """Path, size and time of change → marks, the newest last: whoever asks again and again has the file read once."""
 
 
-def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
+def _mp3(file: BinaryIO, track: Track, size: int) -> SoundRange:
     changed = os.fstat(file.fileno()).st_mtime_ns
     marks = _kept.pop((track.path, size, changed), None) or _marks(file)
     _kept[track.path, size, changed] = marks
@@ -87,7 +87,7 @@ def _mp3(file: BinaryIO, track: Track, size: int) -> Sound:
         mark = min(len(marks.offsets) - 1, int(at / marks.each))
         return (size, end) if at >= end else (marks.offsets[mark], mark * marks.each)
 
-    return Sound(file, b"", size, boundary)
+    return SoundRange(file, b"", size, boundary)
 
 
 def _marks(file: BinaryIO) -> _Marks:
@@ -99,21 +99,21 @@ def _marks(file: BinaryIO) -> _Marks:
             if len(marks) > MARKS_MAX:
                 marks, stride = marks[::2], stride * 2
     if not marks:
-        raise mpeg.NoFrames
+        raise mpeg.NoMpegFramesError
     return _Marks(marks, seconds / count * stride, seconds)
 
 
-def _wav(file: BinaryIO, _track: Track, _size: int) -> Sound:
+def _wav(file: BinaryIO, _track: Track, _size: int) -> SoundRange:
     known = wav.layout(file)
 
     def boundary(seconds: float) -> Boundary:
         block = min((known.end - known.begin) // known.block, int(seconds * known.rate))
         return known.begin + block * known.block, block / known.rate
 
-    return Sound(file, _read(file, known.front, known.begin - known.front), known.end, boundary)
+    return SoundRange(file, _read(file, known.front, known.begin - known.front), known.end, boundary)
 
 
-def _flac(file: BinaryIO, track: Track, size: int) -> Sound:
+def _flac(file: BinaryIO, track: Track, size: int) -> SoundRange:
     known = flac.layout(file)
 
     def next_frame(begin: int, searched: int) -> Boundary | None:
@@ -125,7 +125,7 @@ def _flac(file: BinaryIO, track: Track, size: int) -> Sound:
     return _halved(file, prefix, known.first, size, track.duration, next_frame)
 
 
-def _ogg(file: BinaryIO, track: Track, size: int) -> Sound:
+def _ogg(file: BinaryIO, track: Track, size: int) -> SoundRange:
     head = _read(file, 0, 64)
     serial, packet = head[14:18], head[27 + head[26] :]
     opus = packet.startswith(b"OpusHead")
@@ -155,7 +155,7 @@ def _ogg(file: BinaryIO, track: Track, size: int) -> Sound:
 
 def _halved(
     file: BinaryIO, prefix: bytes, first: int, end: int, duration: float, next_after: Callable[[int, int], Boundary | None]
-) -> Sound:
+) -> SoundRange:
     """A file whose boundaries say when they are; `next_after` finds the first from an offset on, in so many bytes."""
 
     def boundary(seconds: float) -> Boundary:
@@ -171,7 +171,7 @@ def _halved(
                 best, low = max(best, found), max(middle + 1, found[0])
         return min(best, (end, duration))
 
-    return Sound(file, prefix, end, boundary)
+    return SoundRange(file, prefix, end, boundary)
 
 
 def _read(file: BinaryIO, at: int, size: int, *, short: bool = False) -> bytes:
@@ -184,7 +184,7 @@ def _read(file: BinaryIO, at: int, size: int, *, short: bool = False) -> bytes:
     return content
 
 
-_FORMATS: Final[dict[str, Callable[[BinaryIO, Track, int], Sound]]] = {
+_FORMATS: Final[dict[str, Callable[[BinaryIO, Track, int], SoundRange]]] = {
     "mp3": _mp3,
     "wav": _wav,
     "flac": _flac,

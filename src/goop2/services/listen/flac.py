@@ -18,7 +18,7 @@ _LAST_FRAME_IN_BYTES: Final = 1 << 17
 _HEADER_MAX_BYTES: Final = 16
 
 
-class Layout(NamedTuple):
+class FlacLayout(NamedTuple):
     """What the front of the file says."""
 
     info: bytes
@@ -41,7 +41,7 @@ class Start(NamedTuple):
     """In the frame."""
 
 
-def layout(file: BinaryIO) -> Layout:
+def layout(file: BinaryIO) -> FlacLayout:
     """Raises ValueError where it is none."""
     front = begins(file, (MARK,))
     file.seek(front)
@@ -63,7 +63,7 @@ def layout(file: BinaryIO) -> Layout:
             break
     else:
         raise ValueError(f"more than {_BLOCKS_MAX} blocks stand before its first frame")
-    return Layout(info, rate, int.from_bytes(info[:2], "big"), at)
+    return FlacLayout(info, rate, int.from_bytes(info[:2], "big"), at)
 
 
 def duration(file: BinaryIO) -> float:
@@ -79,7 +79,7 @@ def duration(file: BinaryIO) -> float:
     return (last.sample + last.samples) / known.rate
 
 
-def next_start(content: bytes, begin: int, known: Layout) -> Start | None:
+def next_start(content: bytes, begin: int, known: FlacLayout) -> Start | None:
     """The first frame at or after `begin`."""
     found = begin - 1
     while (found := content.find(b"\xff", found + 1)) >= 0:
@@ -89,7 +89,7 @@ def next_start(content: bytes, begin: int, known: Layout) -> Start | None:
     return None
 
 
-def _start(head: bytes, at: int, known: Layout) -> Start | None:
+def _start(head: bytes, at: int, known: FlacLayout) -> Start | None:
     """The frame whose header this is, None when it is none: its checksum tells."""
     if len(head) < _HEADER_MAX_BYTES or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None

@@ -28,14 +28,14 @@ _CONTENTS_BYTES: Final = 44
 """A first frame that says here what follows holds no sound."""
 
 
-class NoFrames(Exception):
+class NoMpegFramesError(Exception):
     """There is no MP3 in it."""
 
     def __init__(self) -> None:
         super().__init__("it holds no frames of an MP3 that browsers play")
 
 
-class Frame(NamedTuple):
+class MpegFrame(NamedTuple):
     """A frame's place and sound."""
 
     at: int
@@ -53,17 +53,17 @@ class _Header(NamedTuple):
 
 
 def scan(file: BinaryIO) -> tuple[float, int]:
-    """Seconds, and bytes of audio, of all frames. Raises `NoFrames`. Reads the whole file, in pieces."""
+    """Seconds, and bytes of audio, of all frames. Raises `NoMpegFramesError`. Reads the whole file, in pieces."""
     seconds, audio = 0.0, 0
     for _, size, length in frames(file):
         seconds, audio = seconds + length, audio + size
     if not audio:
-        raise NoFrames
+        raise NoMpegFramesError
     return seconds, audio
 
 
-def frames(file: BinaryIO) -> Iterator[Frame]:
-    """Every frame of sound, in order. Raises `NoFrames` where too much at the front is none."""
+def frames(file: BinaryIO) -> Iterator[MpegFrame]:
+    """Every frame of sound, in order. Raises `NoMpegFramesError` where too much at the front is none."""
     first = start = at = after_tags(file)
     content, synced, any_yet = _read(file, at), False, False
     while True:
@@ -75,14 +75,14 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
         header = _header(content, inside)
         if header is not None and (synced or _another_follows(content, inside, header)):
             if any_yet or not _is_contents(content[inside : inside + _CONTENTS_BYTES]):
-                yield Frame(at, header.size, header.seconds)
+                yield MpegFrame(at, header.size, header.seconds)
             at, synced, any_yet = at + header.size, True, True
             continue
         synced = False
         found = content.find(b"\xff", inside + 1)
         at = start + (found if found >= 0 else len(content))
         if not any_yet and at - first > _SEARCHED_BYTES:
-            raise NoFrames
+            raise NoMpegFramesError
 
 
 def _read(file: BinaryIO, at: int) -> bytes:

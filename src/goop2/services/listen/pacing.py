@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
-from goop2.services.listen.boundaries import Sound
+from goop2.services.listen.boundaries import SoundRange
 
 LEAD_SECONDS: Final = 2.0
 """Ahead of the clock: a player's buffer over a home network."""
@@ -22,7 +22,7 @@ PIECE_BYTES: Final = 64 * 1024
 
 
 async def paced(
-    sound: Sound, position: Callable[[], float | None], sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    sound: SoundRange, position: Callable[[], float | None], sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> AsyncGenerator[bytes, None]:
     """The pieces from the current position on: first what a decoder wants, then whole frames or pages.
 
@@ -48,12 +48,12 @@ async def paced(
         await sleep(STEP_SECONDS)
 
 
-def _until(sound: Sound, now: float, begin: int) -> int:
+def _until(sound: SoundRange, now: float, begin: int) -> int:
     """How far a listener may have it: LEAD_SECONDS, and a browser's block more."""
     per_second = (sound.offset(now + LEAD_SECONDS) - begin) / LEAD_SECONDS
     return sound.offset(now + LEAD_SECONDS + BLOCK_BYTES / per_second) if per_second > 0 else sound.end
 
 
-def _piece(sound: Sound, at: int, size: int) -> bytes:
+def _piece(sound: SoundRange, at: int, size: int) -> bytes:
     sound.file.seek(at)
     return sound.file.read(size)

@@ -20,7 +20,7 @@ from goop2.scripting.printable import printable
 from goop2.services.listen import flac, ogg, wav
 from goop2.services.listen.cover import Cover, cover_of
 from goop2.services.listen.file_start import begins
-from goop2.services.listen.mpeg import NoFrames, scan
+from goop2.services.listen.mpeg import NoMpegFramesError, scan
 from goop2.services.listen.session import AudioUnreadableError, ListenError, Track
 
 ENDINGS: Final = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav")
@@ -165,7 +165,7 @@ def _described(file: BinaryIO, real: Path, shown: str) -> Track:
         if not format_:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")
         duration, audio = _MEASURED[format_](file, stamp[0])
-    except (NoFrames, OSError, ValueError, EOFError, struct.error) as error:
+    except (NoMpegFramesError, OSError, ValueError, EOFError, struct.error) as error:
         raise ListenError(f"{shown} is broken, or no audio file: {printable(str(error) or type(error).__name__, SHOWN_CHARS)}") from None
     if duration <= 0:
         raise ListenError(f"{shown} holds no sound")
@@ -190,7 +190,7 @@ def _format(file: BinaryIO, name: str) -> str:
 def _holds_mp3(file: BinaryIO) -> bool:
     try:
         wav.layout(file)
-    except wav.HoldsMp3:
+    except wav.WavHoldsMp3Error:
         return True
     except (ValueError, struct.error):
         pass

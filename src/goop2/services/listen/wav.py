@@ -21,11 +21,11 @@ _PLAYED: Final = frozenset({1, 3, 6, 7})
 """PCM, floating point, A-law and µ-law: what browsers play."""
 
 
-class HoldsMp3(ValueError):
+class WavHoldsMp3Error(ValueError):
     """Its sound is an MP3, which browsers play, and which is found by its frames (mpeg.py)."""
 
 
-class Layout(NamedTuple):
+class WavLayout(NamedTuple):
     """Where the samples are."""
 
     begin: int
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
         return (self.end - self.begin) // self.block / self.rate
 
 
-def layout(file: BinaryIO) -> Layout:
+def layout(file: BinaryIO) -> WavLayout:
     """Raises ValueError where it is none, or none browsers play."""
     size = file.seek(0, os.SEEK_END)
     at, length, rate, block, long = (front := begins(file, MARKS)) + 12, 0, 0, 0, 0
@@ -68,7 +68,7 @@ def layout(file: BinaryIO) -> Layout:
         raise ValueError("it does not say what its samples are")
     if length == _IN_DS64 and long:
         length = long
-    return Layout(at, min(size, at + length) if length else size, rate, block, front)
+    return WavLayout(at, min(size, at + length) if length else size, rate, block, front)
 
 
 def _format(content: bytes) -> tuple[int, int]:
@@ -80,7 +80,7 @@ def _format(content: bytes) -> tuple[int, int]:
     if code == _FLOATING and content[14:16] != _FLOATING_BITS:
         raise ValueError("its samples are floating point of other than 32 bits, which browsers do not play")
     if code == _MP3:
-        raise HoldsMp3
+        raise WavHoldsMp3Error
     if code not in _PLAYED:
         raise ValueError(f"its sound is packed in a way (0x{code:x}) that browsers do not play")
     return rate, block

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from goop2.folder import threads
-from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, NotServed, SiteFiles, TooLarge, UnreadableError
+from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, FileNotServedError, SiteFiles, SiteFileTooLargeError, UnreadableError
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.catalog import Script
@@ -108,12 +108,12 @@ class Api:
         """What api.json says, read anew when it has changed; None when there is none."""
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
-        except NotServed:
+        except FileNotServedError:
             # A folder, a pipe, a link that leads out: the owner has declared something, and nothing else is given.
             return ApiFileError("it cannot be read as a file of the site") if self._is_there() else None
         except ApiFileError as error:
             return error
-        except TooLarge as error:
+        except SiteFileTooLargeError as error:
             return ApiFileError(str(error))
         if text != self._text:
             try:

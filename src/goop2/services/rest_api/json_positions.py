@@ -13,7 +13,7 @@ _PLAIN: Final = re.compile(r"[^\s,\]}]*")
 _NESTING: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
-class Twice(Exception):
+class DuplicateKeyError(Exception):
     """A name stands twice in an object; `name`, and where it stands the second time."""
 
     def __init__(self, name: str, line: int, column: int) -> None:
@@ -24,7 +24,7 @@ class Twice(Exception):
 
 
 def places(text: str) -> dict[Path, tuple[int, int]]:
-    """(line, column), from 1, of everything in `text`, which must be JSON. Raises `Twice`."""
+    """(line, column), from 1, of everything in `text`, which must be JSON. Raises `DuplicateKeyError`."""
     found: dict[Path, int] = {}
     _value(text, 0, (), found)
     return {path: line_and_column(text, at) for path, at in found.items()}
@@ -49,7 +49,7 @@ def _members(text: str, at: int, path: Path, found: dict[Path, int]) -> int:
     while text[at] != "}":
         name, end = scanstring(text, at + 1, True)
         if (*path, name) in found:
-            raise Twice(name, *line_and_column(text, at))
+            raise DuplicateKeyError(name, *line_and_column(text, at))
         found[(*path, name)] = at
         at = _after_blank(text, _value(text, _after_blank(text, end) + 1, (*path, name), found))
         if text[at] == ",":

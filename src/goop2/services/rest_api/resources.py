@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.services.rest_api.json_positions import Path, Twice, line_and_column, places, too_deep
+from goop2.services.rest_api.json_positions import DuplicateKeyError, Path, line_and_column, places, too_deep
 
 LIST_LIMIT: Final = 50
 """Items of a page where nothing else is said."""
@@ -29,7 +29,7 @@ class ApiFileError(Exception):
     """api.json is wrong; the message says where and what."""
 
 
-class Listing(msgspec.Struct, frozen=True):
+class ResourcePage(msgspec.Struct, frozen=True):
     """How a resource is listed."""
 
     order: str = ORDER
@@ -55,7 +55,7 @@ class Resource(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
     """The columns given; none: all of them."""
     get: bool = False
-    list: Listing | None = None
+    list: ResourcePage | None = None
     insert: bool = False
     update: bool = False
     delete: bool = False
@@ -64,7 +64,7 @@ class Resource(msgspec.Struct, frozen=True):
 
 def default(table: str) -> Resource:
     """The resource that a table is where there is no api.json: everything under the table's policy."""
-    return Resource(table, get=True, list=Listing(), insert=True, update=True, delete=True)
+    return Resource(table, get=True, list=ResourcePage(), insert=True, update=True, delete=True)
 
 
 def parse(text: str) -> dict[str, Resource]:
@@ -74,7 +74,7 @@ def parse(text: str) -> dict[str, Resource]:
         found = places(text)
     except json.JSONDecodeError as error:
         raise wrong(error.lineno, error.colno, error.msg) from None
-    except Twice as error:
+    except DuplicateKeyError as error:
         raise wrong(error.line, error.column, f"{json.dumps(error.name)} is there twice in one object") from None
     except RecursionError:
         raise wrong(*line_and_column(text, too_deep(text, DEPTH_MAX)), "it is nested too deep") from None
@@ -127,14 +127,14 @@ class _Reader:
             **{key: self.flag((name, key), declared.get(key, False)) for key in ("get", "insert", "update", "delete")},
         )
 
-    def listing(self, path: Path, value: object) -> Listing | None:
+    def listing(self, path: Path, value: object) -> ResourcePage | None:
         if isinstance(value, bool):
-            return Listing() if value else None
+            return ResourcePage() if value else None
         declared = self.mapping(path, value, ("order", "limit"))
         limit = declared.get("limit", LIST_LIMIT)
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= LIST_LIMIT_MAX:
             raise self.fail((*path, "limit"), f"should be a whole number from 1 to {LIST_LIMIT_MAX}")
-        return Listing(self.text((*path, "order"), declared["order"]) if "order" in declared else ORDER, limit)
+        return ResourcePage(self.text((*path, "order"), declared["order"]) if "order" in declared else ORDER, limit)
 
     def pairs(self, path: Path, value: object) -> Pairs:
         declared = self.mapping(path, value, ("key", "value"))

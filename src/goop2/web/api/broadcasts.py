@@ -7,21 +7,21 @@ from collections.abc import Callable
 from typing import Final
 
 from goop2.services.chat.service import Heard
-from goop2.web.api.chat import CHAT, Message
+from goop2.web.api.chat import CHAT, MessageEvent
 from goop2.web.http.event_log import Events
-from goop2.web.remote.network import Abroad, Network
+from goop2.web.remote.network import NetworkView, RemoteNetwork
 from goop2.web.remote.sites import audience
 
 BROADCAST: Final = "broadcast"
 _MILLISECONDS: Final = 1000
 
 
-def tell(abroad: Abroad, events: Events, owners_pages: str) -> None:
+def tell(abroad: RemoteNetwork, events: Events, owners_pages: str) -> None:
     """Tell pages, whenever the network is up."""
 
-    def follow(network: Network) -> Callable[[], None]:
+    def follow(network: NetworkView) -> Callable[[], None]:
         def heard(said: Heard) -> None:
-            message = Message(said.sender, said.content, BROADCAST, int(time.time() * _MILLISECONDS), 0)
+            message = MessageEvent(said.sender, said.content, BROADCAST, int(time.time() * _MILLISECONDS), 0)
             for whom in (owners_pages, audience(said.sender)):
                 events.publish(CHAT, message, whom)
 

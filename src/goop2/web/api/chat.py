@@ -14,22 +14,22 @@ import msgspec
 from goop2.protocols.untrusted_json import Decoder, InvalidJsonError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.services.chat.service import Chat as Messages
-from goop2.services.chat.service import ChatError, ChatRefusedError, Said, check
+from goop2.services.chat.service import ChatError, ChatRefusedError, ChatReply, check
+from goop2.services.chat.service import ChatService as Messages
 from goop2.storage.errors import StorageError
-from goop2.storage.messages import Message as Kept
+from goop2.storage.messages import StoredMessage as Kept
 from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.remote.network import Abroad
+from goop2.web.remote.network import RemoteNetwork
 
 CHAT: Final = "chat"
 _MILLISECONDS: Final = 1000
 
 
-class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+class MessageEvent(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     """A chat message, as `Goop.chat.subscribe` hands it to pages."""
 
     sender: str
@@ -49,7 +49,7 @@ class Send(msgspec.Struct):
     peer: str = ""
 
 
-class Which(msgspec.Struct):
+class ConversationRequest(msgspec.Struct):
     """Messages with `peer`, of those before the one with the id `before`."""
 
     peer: str = ""
@@ -57,7 +57,7 @@ class Which(msgspec.Struct):
 
 
 _send = Decoder(Send)
-_which = Decoder(Which)
+_which = Decoder(ConversationRequest)
 
 
 def site_audience(caller: Caller) -> str:
@@ -65,10 +65,10 @@ def site_audience(caller: Caller) -> str:
     return f"site:{caller.id}"
 
 
-class Chat:
+class ChatApi:
     """Chat between callers and one peer."""
 
-    def __init__(self, messages: Messages, events: Events, abroad: Abroad) -> None:
+    def __init__(self, messages: Messages, events: Events, abroad: RemoteNetwork) -> None:
         self._messages = messages
         self._events = events
         self._abroad = abroad
@@ -80,7 +80,7 @@ class Chat:
         self.end: Callable[[], None] = messages.subscribe(self._tell)
         """Ends the events."""
 
-    async def send(self, call: Call, body: bytes) -> bytes | Failure:
+    async def send(self, call: RequestContext, body: bytes) -> bytes | Failure:
         """`POST {peer?, content}`: kept; a command's reply comes as an event, and is kept too."""
         asked = _send.decode(body)
         if self._is_another(call, asked.peer):
@@ -90,14 +90,14 @@ class Chat:
             return reply.failure
         return b'{"status":"sent"}'
 
-    async def messages(self, call: Call, body: bytes) -> bytes | Failure:
+    async def messages(self, call: RequestContext, body: bytes) -> bytes | Failure:
         """`POST {peer?, before?}`: what the caller and the peer have said, oldest first; `before`: the id of a message."""
         asked = _which.decode(body)
         if self._is_another(call, asked.peer):
             return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
         return msgspec.json.encode([shown(kept) for kept in await self._messages.messages(call.caller.id, asked.before)])
 
-    async def broadcast(self, call: Call, body: bytes) -> bytes | Failure:
+    async def broadcast(self, call: RequestContext, body: bytes) -> bytes | Failure:
         """`POST {content}`: to every peer that is here, by the owner; nobody keeps it."""
         asked = _send.decode(body)
         if not call.caller.owner:
@@ -108,13 +108,15 @@ class Chat:
         reached = await self._abroad.network.broadcast(asked.content, int(time.time() * _MILLISECONDS))
         return msgspec.json.encode({"status": "sent", "peers": reached})
 
-    def _is_another(self, call: Call, peer: str) -> bool:
+    def _is_another(self, call: RequestContext, peer: str) -> bool:
         return peer not in ("", call.origin.peer_id)
 
-    def _answering(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Callable[[Call], Awaitable[None]]:
+    def _answering(
+        self, work: Callable[[RequestContext, bytes], Awaitable[bytes | Failure]]
+    ) -> Callable[[RequestContext], Awaitable[None]]:
         """`work` with the body read, and every refusal sent."""
 
-        async def answer(call: Call) -> None:
+        async def answer(call: RequestContext) -> None:
             try:
                 result = await work(call, await read_json(call.scope, call.receive, BODY_MAX_BYTES))
             except ChatRefusedError as refusal:
@@ -130,12 +132,12 @@ class Chat:
 
         return answer
 
-    def _tell(self, said: Said) -> None:
+    def _tell(self, said: ChatReply) -> None:
         """To the pages of the caller it was said to."""
         if said.reply:
             self._events.publish(CHAT, shown(said.message), f"site:{said.message.peer}")
 
 
-def shown(kept: Kept) -> Message:
+def shown(kept: Kept) -> MessageEvent:
     """A message as pages see it."""
-    return Message(kept.sender, kept.content, CHAT, kept.timestamp, kept.id)
+    return MessageEvent(kept.sender, kept.content, CHAT, kept.timestamp, kept.id)

@@ -19,7 +19,7 @@ from goop2.scripting.engine import Engine, Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.services.tables import TABLE_OPERATIONS, Tables, read_request
 from goop2.web.http.bodies import read_json
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 from goop2.web.http.responses import send_failure, send_json, send_refusal
 from goop2.web.limits import BODY_MAX_BYTES, FULL_HOLD_SECONDS
 
@@ -45,7 +45,7 @@ def method_of(path: str) -> str:
     return "GET" if path in _ASKED_WITH_GET else "POST"
 
 
-async def send_other_method(call: Call, name: str) -> None:
+async def send_other_method(call: RequestContext, name: str) -> None:
     """The operation at the path `name` is asked for otherwise."""
     method = method_of(name)
     allow = (b"allow", method.encode())
@@ -65,7 +65,7 @@ class _Function(msgspec.Struct, frozen=True):
 _lua_call = Decoder(_LuaCall)
 
 
-class Data:
+class DataApi:
     """The data operations of one peer."""
 
     def __init__(self, engine: Engine, catalog: Catalog, tables: Tables) -> None:
@@ -79,7 +79,7 @@ class Data:
             **{path: self._on_tables(operation) for path, operation in {**PATHS, **named}.items()},
         }
 
-    async def answer(self, call: Call, name: str) -> None:
+    async def answer(self, call: RequestContext, name: str) -> None:
         """Answer the operation `name`."""
         run = self.operations.get(name)
         if run is None:
@@ -89,7 +89,7 @@ class Data:
         else:
             await self._answer(call, run)
 
-    async def _answer(self, call: Call, run: Run) -> None:
+    async def _answer(self, call: RequestContext, run: Run) -> None:
         body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
         result = await run(call.caller, body)
         if isinstance(result, Success):

@@ -11,10 +11,10 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from goop2.web.http.origins import Realm
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 
 
-class Access(Enum):
+class EndpointAccess(Enum):
     """How much of an endpoint a kind of page gets."""
 
     ALL = auto()
@@ -27,32 +27,32 @@ class Access(Enum):
     """403."""
 
 
-class Rule(NamedTuple):
+class EndpointRule(NamedTuple):
     """Of one endpoint. A browser visitor has no peer of its own, so what means "the viewer's peer" is nothing for it."""
 
-    own: Access
+    own: EndpointAccess
     """The owner, on the own site."""
-    visited: Access
+    visited: EndpointAccess
     """A page of another peer's site, which may be a stranger's code; its viewer is the owner of this peer."""
-    visitor: Access
+    visitor: EndpointAccess
     """A browser visitor on the own site, a test visitor among them."""
 
 
-_SITES: Final = Rule(Access.ALL, Access.HOST, Access.ALL)
+_SITES: Final = EndpointRule(EndpointAccess.ALL, EndpointAccess.HOST, EndpointAccess.ALL)
 """What a page asks of the peer whose site it is."""
-_PEERS: Final = Rule(Access.ALL, Access.HOST, Access.NONE)
+_PEERS: Final = EndpointRule(EndpointAccess.ALL, EndpointAccess.HOST, EndpointAccess.NONE)
 """What the viewer's own peer does with others: on a visited site, with its host and nobody else."""
-_OWNERS: Final = Rule(Access.ALL, Access.NONE, Access.NONE)
+_OWNERS: Final = EndpointRule(EndpointAccess.ALL, EndpointAccess.NONE, EndpointAccess.NONE)
 
-RULES: Final[dict[str, Rule]] = {
+RULES: Final[dict[str, EndpointRule]] = {
     "data": _SITES,
     "events": _SITES,
     "listen": _SITES,
-    "identity": Rule(Access.ALL, Access.SELF, Access.SELF),
+    "identity": EndpointRule(EndpointAccess.ALL, EndpointAccess.SELF, EndpointAccess.SELF),
     "chat/send": _SITES,
     "chat/messages": _SITES,
     "chat/broadcast": _OWNERS,
-    "site/files": Rule(Access.ALL, Access.NONE, Access.ALL),
+    "site/files": EndpointRule(EndpointAccess.ALL, EndpointAccess.NONE, EndpointAccess.ALL),
     "site/upload": _OWNERS,
     "site/remove": _OWNERS,
     "peers": _PEERS,
@@ -77,12 +77,12 @@ REFUSALS: Final = {
 }
 
 
-def rule_of(path: str) -> Rule | None:
+def rule_of(path: str) -> EndpointRule | None:
     """Return the rule of an endpoint, None where there is none."""
     return RULES.get(path) or RULES.get(path.partition("/")[0])
 
 
-def access_of(call: Call, path: str) -> Access | None:
+def access_of(call: RequestContext, path: str) -> EndpointAccess | None:
     """Return what the page that asks gets of an endpoint; None where there is no such endpoint."""
     rule = rule_of(path)
     if rule is None:
@@ -97,6 +97,6 @@ def checked(own: Iterable[str], visited: Iterable[str]) -> None:
     ruleless = sorted({*own, *visited} - {path for path in {*own, *visited} if rule_of(path)})
     if ruleless:
         raise ValueError(f"these endpoints have no rule in web/api/endpoints.py: {', '.join(ruleless)}")
-    given = sorted(path for path in visited if (rule := rule_of(path)) and rule.visited is Access.NONE)
+    given = sorted(path for path in visited if (rule := rule_of(path)) and rule.visited is EndpointAccess.NONE)
     if given:
         raise ValueError(f"these endpoints answer visited sites against their rule in web/api/endpoints.py: {', '.join(given)}")

@@ -12,17 +12,17 @@ from typing import Final
 
 import msgspec
 
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.services.groups.service import Grouping, Invited, code_of
-from goop2.services.groups.state import PAYLOAD_MAX_BYTES, Change, Known, NoSuchGroup
+from goop2.services.groups.service import GroupService, Invited, code_of
+from goop2.services.groups.state import PAYLOAD_MAX_BYTES, GroupChange, GroupInfo, UnknownGroupError
 from goop2.storage.errors import StorageError
 from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.origins import Realm
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 from goop2.web.remote.sites import audience
@@ -32,14 +32,14 @@ INVITE: Final = "group-invite"
 _DONE: Final = b'{"ok":true}'
 
 
-class Which(msgspec.Struct):
+class GroupRequest(msgspec.Struct):
     """A group; `host` is the peer whose page asks when it is left out."""
 
     group: str
     host: str = ""
 
 
-class Say(Which, kw_only=True):
+class Say(GroupRequest, kw_only=True):
     """Something to say to a group: any JSON."""
 
     payload: msgspec.Raw = msgspec.Raw(b"null")
@@ -61,7 +61,7 @@ class Whom(msgspec.Struct):
     peer: str
 
 
-class Shown(msgspec.Struct, frozen=True):
+class GroupView(msgspec.Struct, frozen=True):
     """A group as pages see it. Names and types are its host's text."""
 
     id: str
@@ -87,15 +87,17 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
     message: str = ""
 
 
-def shown(group: Known) -> Shown:
+def shown(group: GroupInfo) -> GroupView:
     """A group for pages."""
-    return Shown(group.id, group.host, group.name, group.kind, group.max_members, group.volatile, group.joined, group.members, group.away)
+    return GroupView(
+        group.id, group.host, group.name, group.kind, group.max_members, group.volatile, group.joined, group.members, group.away
+    )
 
 
-class Groups:
+class GroupApi:
     """The groups of this peer, for pages."""
 
-    def __init__(self, grouping: Grouping, events: Events, owners_pages: str) -> None:
+    def __init__(self, grouping: GroupService, events: Events, owners_pages: str) -> None:
         self._grouping = grouping
         self._groups = grouping.groups
         self._events = events
@@ -127,25 +129,25 @@ class Groups:
 
     # A member's.
 
-    async def _subscriptions(self, call: Call, _body: bytes) -> bytes:
+    async def _subscriptions(self, call: RequestContext, _body: bytes) -> bytes:
         host = _only_host(call)
         groups = (*self._groups.hosted(), *self._groups.joined())
         return msgspec.json.encode([shown(group) for group in groups if host in ("", group.host)])
 
-    async def _join(self, call: Call, body: bytes) -> bytes:
-        host, group = _which(call, decode(body, Which))
+    async def _join(self, call: RequestContext, body: bytes) -> bytes:
+        host, group = _which(call, decode(body, GroupRequest))
         if host != self._groups.own_id:
             return msgspec.json.encode(shown(await self._grouping.join(host, group)))
         found = next((each for each in self._groups.hosted() if each.id == group), None)
         if found is None:
-            raise NoSuchGroup(f"no group {group[:64]!r} is hosted here")
+            raise UnknownGroupError(f"no group {group[:64]!r} is hosted here")
         return msgspec.json.encode(shown(found))
 
-    async def _leave(self, call: Call, body: bytes) -> bytes:
-        self._grouping.leave(*_which(call, decode(body, Which)))
+    async def _leave(self, call: RequestContext, body: bytes) -> bytes:
+        self._grouping.leave(*_which(call, decode(body, GroupRequest)))
         return _DONE
 
-    async def _say(self, call: Call, body: bytes) -> bytes:
+    async def _say(self, call: RequestContext, body: bytes) -> bytes:
         asked = decode(body, Say)
         # In one line, as the network wants it.
         self._grouping.send(*_which(call, asked), msgspec.json.format(bytes(asked.payload), indent=-1))
@@ -153,36 +155,36 @@ class Groups:
 
     # The owner's.
 
-    async def _create(self, _call: Call, body: bytes) -> bytes:
+    async def _create(self, _call: RequestContext, body: bytes) -> bytes:
         asked = decode(body, Create)
         known = await self._grouping.create(asked.name, asked.type, asked.max_members, volatile=asked.volatile)
         return msgspec.json.encode(shown(known))
 
-    async def _close(self, _call: Call, body: bytes) -> bytes:
-        await self._grouping.end(decode(body, Which).group)
+    async def _close(self, _call: RequestContext, body: bytes) -> bytes:
+        await self._grouping.end(decode(body, GroupRequest).group)
         return _DONE
 
-    async def _invite(self, _call: Call, body: bytes) -> bytes:
+    async def _invite(self, _call: RequestContext, body: bytes) -> bytes:
         asked = decode(body, Whom)
         await self._grouping.invite(asked.group, asked.peer)
         return _DONE
 
-    async def _remove(self, _call: Call, body: bytes) -> bytes:
+    async def _remove(self, _call: RequestContext, body: bytes) -> bytes:
         asked = decode(body, Whom)
         await self._grouping.remove(asked.group, asked.peer)
         return _DONE
 
-    async def _invites(self, _call: Call, _body: bytes) -> bytes:
+    async def _invites(self, _call: RequestContext, _body: bytes) -> bytes:
         return msgspec.json.encode(self._grouping.invites())
 
-    async def _refuse(self, _call: Call, body: bytes) -> bytes:
-        asked = decode(body, Which)
+    async def _refuse(self, _call: RequestContext, body: bytes) -> bytes:
+        asked = decode(body, GroupRequest)
         self._grouping.refuse(asked.host, asked.group)
         return _DONE
 
     # Events.
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: GroupChange) -> None:
         group = change.group
         said = change.what in ("msg", "state")
         happened = Happened(
@@ -201,19 +203,19 @@ class Groups:
     def _tell_invite(self, invited: Invited) -> None:
         self._events.publish(INVITE, invited, self._owners_pages)
 
-    def _answering(self, work: Callable[[Call, bytes], Awaitable[bytes]]) -> Answer:
+    def _answering(self, work: Callable[[RequestContext, bytes], Awaitable[bytes]]) -> Answer:
         """`work` with the body read, and every refusal sent."""
 
-        async def answer(call: Call) -> None:
+        async def answer(call: RequestContext) -> None:
             try:
                 _only_host(call)
                 body = await read_json(call.scope, call.receive, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES) if call.method == "POST" else b""
                 result: bytes | Failure = await work(call, body)
-            except _Forbidden as why:
+            except _ForbiddenError as why:
                 result = Failure(ErrorCode.FORBIDDEN, str(why))
             except InvalidJsonError as error:
                 result = Failure(ErrorCode.BAD_REQUEST, str(error))
-            except (NetworkFault, StorageError) as fault:
+            except (NetworkError, StorageError) as fault:
                 result = Failure(code_of(fault), str(fault))
             if isinstance(result, Failure):
                 await send_failure(call.send, result, call.headers)
@@ -223,22 +225,22 @@ class Groups:
         return answer
 
 
-class _Forbidden(Exception):
+class _ForbiddenError(Exception):
     """Not for this caller; a sentence."""
 
 
-def _only_host(call: Call) -> str:
-    """The one host whose groups this page may touch; "" for the owner's own pages: any. Raises `_Forbidden`."""
+def _only_host(call: RequestContext) -> str:
+    """The one host whose groups this page may touch; "" for the owner's own pages: any. Raises `_ForbiddenError`."""
     if call.origin.realm is Realm.VISITED_SITE:
         return call.origin.peer_id
     if call.origin.realm is Realm.OWN_SITE:
         return ""
-    raise _Forbidden("groups are for peers: a visitor is in none")
+    raise _ForbiddenError("groups are for peers: a visitor is in none")
 
 
-def _which(call: Call, asked: Which) -> tuple[str, str]:
-    """Host and id of a group this page may touch. Raises `_Forbidden`."""
+def _which(call: RequestContext, asked: GroupRequest) -> tuple[str, str]:
+    """Host and id of a group this page may touch. Raises `_ForbiddenError`."""
     only = _only_host(call)
     if only and asked.host not in ("", only):
-        raise _Forbidden("a page is in groups of the peer whose site it is, and of nobody else")
+        raise _ForbiddenError("a page is in groups of the peer whose site it is, and of nobody else")
     return asked.host or call.origin.peer_id, asked.group

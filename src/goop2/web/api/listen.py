@@ -28,7 +28,7 @@ from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
 from goop2.web.http.files import Compressed, Document, send_document
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 
@@ -47,7 +47,7 @@ _PICTURE_HEADERS: Final = [
 """It came with a file, from whoever made that."""
 
 
-class Control(msgspec.Struct, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What the owner wants done."""
 
     action: str
@@ -56,7 +56,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     seconds: float | None = None
 
 
-class Listen:
+class ListenApi:
     """The session of this peer, for pages."""
 
     def __init__(self, listening: Listening) -> None:
@@ -99,10 +99,10 @@ class Listen:
     def _tell(self) -> None:
         self._events.publish(KIND, self.shown(), EVERYBODY)
 
-    async def _state(self, call: Call) -> None:
+    async def _state(self, call: RequestContext) -> None:
         await send_json(call.send, msgspec.json.encode(self.shown()), headers=call.headers)
 
-    async def _hear(self, call: Call) -> None:
+    async def _hear(self, call: RequestContext) -> None:
         """`?join=1`: whoever reads these is a listener meanwhile."""
         joins = bool(_query(call).get("join"))
         audiences = [EVERYBODY, *([LISTENERS] if joins else [])]
@@ -117,7 +117,7 @@ class Listen:
             if joins:
                 self._listening.recount()
 
-    async def _audio(self, call: Call) -> None:
+    async def _audio(self, call: RequestContext) -> None:
         """`?session=<id>`: the track's file. With `&from=<seconds>` an MP3 begins at that second's frame: browsers guess where that is."""
         opened = await self._opened(call)
         if opened is None:
@@ -131,7 +131,7 @@ class Listen:
             content = SiteFile(path, cast(BinaryIO, _From(file, begin)), status)
             await send_document(call, Document(path, etag, status.st_size - begin, file=content), self._compressed)
 
-    async def _where_it_begins(self, call: Call) -> None:
+    async def _where_it_begins(self, call: RequestContext) -> None:
         """For the same query as the audio's: `{"position": seconds}`, where in the track that begins."""
         opened = await self._opened(call)
         if opened is None:
@@ -141,7 +141,7 @@ class Listen:
             _, position = await self._begins(call, track, file)
         await send_json(call.send, b'{"position":%.4f}' % position, headers=call.headers)
 
-    async def _opened(self, call: Call) -> tuple[Track, BinaryIO] | None:
+    async def _opened(self, call: RequestContext) -> tuple[Track, BinaryIO] | None:
         """The track asked for and its file, to be closed; None when the call is answered already: there is none."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
@@ -150,7 +150,7 @@ class Listen:
             await _send_no_track(call, error)
             return None
 
-    async def _begins(self, call: Call, track: Track, file: BinaryIO) -> Boundary:
+    async def _begins(self, call: RequestContext, track: Track, file: BinaryIO) -> Boundary:
         try:
             seconds = float(_query(call).get("from", ""))
         except ValueError:
@@ -160,7 +160,7 @@ class Listen:
         async with self._finding:
             return await asyncio.to_thread(lambda: sound(file, track).boundary(seconds))
 
-    async def _cover(self, call: Call) -> None:
+    async def _cover(self, call: RequestContext) -> None:
         """`?session=<id>`: the picture in the track's file."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
@@ -177,12 +177,12 @@ class Listen:
         call = call._replace(headers=[*call.headers, *_PICTURE_HEADERS])
         await send_document(call, Document(f"cover.{cover.kind}", etag, len(cover.content), cover.content), self._compressed)
 
-    async def _files(self, call: Call) -> None:
+    async def _files(self, call: RequestContext) -> None:
         """What the owner can load: `{"files": [path]}`; null for others."""
         files = await asyncio.to_thread(self._listening.files) if call.caller.owner else None
         await send_json(call.send, msgspec.json.encode({"files": files}), headers=call.headers)
 
-    async def _control(self, call: Call) -> None:
+    async def _control(self, call: RequestContext) -> None:
         """`POST {action, name?, path?, seconds?}`, by the owner."""
         result = await self._controlled(call)
         if isinstance(result, Failure):
@@ -190,17 +190,17 @@ class Listen:
         else:
             await send_json(call.send, msgspec.json.encode(self.shown()), HTTPStatus.OK, call.headers)
 
-    async def _controlled(self, call: Call) -> Failure | None:
+    async def _controlled(self, call: RequestContext) -> Failure | None:
         if not call.caller.owner:
             return _OWNERS
         try:
-            await control(self._listening, decode(await read_json(call.scope, call.receive, ENVELOPE_MAX_BYTES), Control))
+            await control(self._listening, decode(await read_json(call.scope, call.receive, ENVELOPE_MAX_BYTES), ControlRequest))
         except (ListenError, InvalidJsonError) as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return None
 
 
-async def control(listening: Listening, wanted: Control) -> None:
+async def control(listening: Listening, wanted: ControlRequest) -> None:
     """Do what the owner wants. Raises `ListenError`."""
     actions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: listening.create(wanted.name),
@@ -238,11 +238,11 @@ class _From:
         return self._file.read(size)
 
 
-async def _send_no_track(call: Call, error: ListenError) -> None:
+async def _send_no_track(call: RequestContext, error: ListenError) -> None:
     unreadable = isinstance(error, AudioUnreadableError)
     code, seconds = (ErrorCode.UNAVAILABLE, UNREADABLE_RETRY_SECONDS) if unreadable else (ErrorCode.NOT_FOUND, None)
     await send_failure(call.send, Failure(code, str(error), retry_after_seconds=seconds), call.headers)
 
 
-def _query(call: Call) -> dict[str, str]:
+def _query(call: RequestContext) -> dict[str, str]:
     return dict(parse_qsl(call.scope["query_string"].decode("latin-1")))

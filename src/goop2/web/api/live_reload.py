@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from goop2.folder import threads
-from goop2.folder.site_files import Listed, SiteFiles
+from goop2.folder.site_files import SiteFileEntry, SiteFiles
 from goop2.scripting.watch import watch_folders
 
 FOLDERS_MAX: Final = 500
@@ -18,7 +18,7 @@ FOLDERS_MAX: Final = 500
 
 async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Event) -> None:
     """Call `changed` whenever a file anybody may see has changed, until `stop` is set."""
-    known: list[Listed] | None = None
+    known: list[SiteFileEntry] | None = None
 
     async def look() -> None:
         nonlocal known

@@ -13,19 +13,19 @@ import msgspec
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.services.groups.service import Grouping
+from goop2.services.groups.service import GroupService
 from goop2.web.http.event_log import Events
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import send_failure, send_json
-from goop2.web.remote.network import Abroad, Network
+from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 if TYPE_CHECKING:
-    from goop2.peers.discovery.roster import Change
+    from goop2.peers.discovery.roster import RosterChange
 
 KIND: Final = "peer"
 
 
-class Shown(msgspec.Struct, frozen=True):
+class PeerView(msgspec.Struct, frozen=True):
     """A peer that is here, or just was."""
 
     id: str
@@ -36,7 +36,7 @@ class Shown(msgspec.Struct, frozen=True):
 class Peers:
     """The peers around, for pages."""
 
-    def __init__(self, abroad: Abroad, grouping: Grouping, events: Events, owners_pages: str) -> None:
+    def __init__(self, abroad: RemoteNetwork, grouping: GroupService, events: Events, owners_pages: str) -> None:
         self._abroad = abroad
         self._grouping = grouping
         self._events = events
@@ -45,26 +45,26 @@ class Peers:
         self.api_of_visits: dict[str, Answer] = {"peers": self._list_of_visit}
         abroad.on_join(self._follow)
 
-    async def _list(self, call: Call) -> None:
+    async def _list(self, call: RequestContext) -> None:
         if not call.caller.owner:
             await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone"), call.headers)
             return
         network = self._abroad.network
         here = network.roster.peers() if network is not None else ()
-        await send_json(call.send, msgspec.json.encode([Shown(peer.id, peer.label, online=True) for peer in here]), headers=call.headers)
+        await send_json(call.send, msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here]), headers=call.headers)
 
-    async def _list_of_visit(self, call: Call) -> None:
+    async def _list_of_visit(self, call: RequestContext) -> None:
         host = call.origin.peer_id
         met = {host, *(member for group in self._grouping.groups.joined() if group.host == host for member in group.members)}
         met.discard(self._grouping.groups.own_id)
         network = self._abroad.network
         here = {peer.id for peer in network.roster.peers()} if network is not None else set()
-        found = [Shown(one, self._abroad.label(one) or one, online=one in here) for one in sorted(met)]
+        found = [PeerView(one, self._abroad.label(one) or one, online=one in here) for one in sorted(met)]
         await send_json(call.send, msgspec.json.encode(found), headers=call.headers)
 
-    def _follow(self, network: Network) -> Callable[[], None]:
-        def changed(change: Change) -> None:
+    def _follow(self, network: NetworkView) -> Callable[[], None]:
+        def changed(change: RosterChange) -> None:
             peer = change.peer
-            self._events.publish(KIND, Shown(peer.id, peer.label, online=change.what != "offline"), self._owners_pages)
+            self._events.publish(KIND, PeerView(peer.id, peer.label, online=change.what != "offline"), self._owners_pages)
 
         return network.roster.subscribe(changed)

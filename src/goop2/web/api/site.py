@@ -11,18 +11,18 @@ from urllib.parse import parse_qs
 import msgspec
 
 from goop2.folder import threads
-from goop2.folder.site_changes import CannotWrite, NotChanged, NotThere, remove, write
+from goop2.folder.site_changes import SiteChangeError, SiteFileMissingError, SiteWriteError, remove, write
 from goop2.folder.site_files import SiteFiles
 from goop2.protocols.untrusted_json import Decoder, InvalidJsonError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.web.http.bodies import read_body
 from goop2.web.http.forms import FormError, is_form, the_file
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import send_failure, send_json, send_refusal
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
-_CODES: Final = {NotThere: ErrorCode.NOT_FOUND, CannotWrite: ErrorCode.UNAVAILABLE}
+_CODES: Final = {SiteFileMissingError: ErrorCode.NOT_FOUND, SiteWriteError: ErrorCode.UNAVAILABLE}
 """Why nothing was changed → error class."""
 
 
@@ -40,10 +40,10 @@ class SiteApi:
         self._files = files
         self.api: dict[str, Answer] = {"site/files": self._list, "site/upload": self._upload, "site/remove": self._remove}
 
-    async def _list(self, call: Call) -> None:
+    async def _list(self, call: RequestContext) -> None:
         await send_json(call.send, msgspec.json.encode(await threads.SITE.run(self._files.listing)), HTTPStatus.OK, call.headers)
 
-    async def _upload(self, call: Call) -> None:
+    async def _upload(self, call: RequestContext) -> None:
         """`POST ?path=…`, the content as the body, or as the only file of a form."""
         path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
         body = await _body_of_owner(call, UPLOAD_MAX_BYTES)
@@ -57,7 +57,7 @@ class SiteApi:
             return
         await self._change(call, lambda: write(self._files, path, content))
 
-    async def _remove(self, call: Call) -> None:
+    async def _remove(self, call: RequestContext) -> None:
         """`POST {path}`."""
         body = await _body_of_owner(call, ENVELOPE_MAX_BYTES)
         if body is None:
@@ -69,16 +69,16 @@ class SiteApi:
             return
         await self._change(call, lambda: remove(self._files, path))
 
-    async def _change(self, call: Call, change: Callable[[], None]) -> None:
+    async def _change(self, call: RequestContext, change: Callable[[], None]) -> None:
         try:
             await threads.SITE.run(change)
-        except NotChanged as error:
+        except SiteChangeError as error:
             await send_failure(call.send, Failure(_CODES.get(type(error), ErrorCode.BAD_REQUEST), str(error)), call.headers)
         else:
             await send_json(call.send, b'{"ok":true}', HTTPStatus.OK, call.headers)
 
 
-async def _body_of_owner(call: Call, max_bytes: int) -> bytes | None:
+async def _body_of_owner(call: RequestContext, max_bytes: int) -> bytes | None:
     """The body, where the owner POSTs one; None when the answer is given already."""
     if call.method != "POST":
         await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "this is asked for with POST", [(b"allow", b"POST"), *call.headers])

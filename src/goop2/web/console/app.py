@@ -17,18 +17,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.console.controls import chat, data, groups, home, listen, network, runs, scripts, settings
-from goop2.web.console.controls.replies import BadRequest, refusal
+from goop2.web.console.controls.replies import BadRequestError, refusal
 from goop2.web.console.events import CONSOLE
 from goop2.web.console.metrics import Metrics
 from goop2.web.http.admission import Entrance, user_of
 from goop2.web.http.assets import Assets
-from goop2.web.http.bodies import BodyTooLarge, refused
+from goop2.web.http.bodies import BodyTooLargeError, refused
 from goop2.web.http.console_token import Token
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
-from goop2.web.http.origins import Door, Origin, Realm
+from goop2.web.http.origins import Listener, Origin, Realm
 from goop2.web.http.passes import CONSOLE as CONSOLE_PASS
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 from goop2.web.http.responses import NO_HEADERS, Carrying, send_refusal
 
 
@@ -57,7 +57,7 @@ class _Guarded:
         return Carrying(self._app, [(b"set-cookie", self._entrance.passes.cookie(CONSOLE_PASS, user_of(scope)))])
 
 
-def console_app(parts: Parts, door: Door, opened: str, token: Token, web: Web) -> ASGIApp:
+def console_app(parts: Parts, door: Listener, opened: str, token: Token, web: Web) -> ASGIApp:
     """The console of one peer, behind its loopback door.
 
     `opened` is the site's address from beyond loopback, "" when it is not opened.
@@ -87,7 +87,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
 
 
-async def _too_large(_request: Request, error: BodyTooLarge) -> ASGIApp:
+async def _too_large(_request: Request, error: BodyTooLargeError) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await refused(scope, receive, send, error)
 
@@ -98,20 +98,20 @@ async def _not_there(_request: Request, _error: Exception) -> Response:
     return refusal(HTTPStatus.NOT_FOUND, "not_found", "the console has no such control")
 
 
-_REFUSALS: Final[dict[Any, Any]] = {BadRequest: _refused, BodyTooLarge: _too_large, HTTPStatus.NOT_FOUND: _not_there}
+_REFUSALS: Final[dict[Any, Any]] = {BadRequestError: _refused, BodyTooLargeError: _too_large, HTTPStatus.NOT_FOUND: _not_there}
 """What a control raises → what its page is told."""
 
 
 class _Pages:
     """The console's own files; nothing in them is about this peer."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Listener) -> None:
         self._assets = Assets("console")
         self._origin = Origin(Realm.CONSOLE, door.peer_id, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        call = Call(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
+        call = RequestContext(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
         await self._assets.answer(call, scope["path"].removeprefix("/") or INDEX)
 
 
@@ -124,5 +124,5 @@ class _Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        call = Call(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
+        call = RequestContext(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
         await send_events(call, self._events, CONSOLE, [CONSOLE])

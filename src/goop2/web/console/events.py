@@ -10,14 +10,14 @@ from typing import Final
 
 import msgspec
 
-from goop2.scripting.catalog import Catalog, Change
+from goop2.scripting.catalog import Catalog, CatalogChange
 from goop2.scripting.runs import Run, Runs
-from goop2.services.chat.service import Chat, Said
-from goop2.services.groups.service import Grouping, Invited
+from goop2.services.chat.service import ChatReply, ChatService
+from goop2.services.groups.service import GroupService, Invited
 from goop2.services.groups.state import NAME_MAX_CHARS
-from goop2.services.groups.state import Change as GroupChange
+from goop2.services.groups.state import GroupChange as GroupChange
 from goop2.services.listen.service import Listening
-from goop2.storage.messages import Message
+from goop2.storage.messages import StoredMessage
 from goop2.web.app import Parts
 from goop2.web.http.event_log import Events
 
@@ -72,7 +72,7 @@ class MessageShown(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     state: str
 
 
-def message_shown(message: Message) -> MessageShown:
+def message_shown(message: StoredMessage) -> MessageShown:
     """`message` for the console."""
     return MessageShown(message.peer, message.id, message.sender, message.content, message.timestamp, message.state)
 
@@ -107,7 +107,7 @@ def _tell_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[End, ..
     def run_ended(run: Run) -> None:
         events.publish("run", short_run(run), CONSOLE)
 
-    def script_changed(change: Change) -> None:
+    def script_changed(change: CatalogChange) -> None:
         fault = change.fault
         line, message = (fault.line, fault.message) if fault else (None, "")
         events.publish("script", ScriptChanged(change.what, change.kind, change.name, change.path, line, message), CONSOLE)
@@ -115,8 +115,8 @@ def _tell_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[End, ..
     return runs.subscribe(run_ended), catalog.subscribe(script_changed)
 
 
-def _tell_messages(events: Events, chat: Chat) -> End:
-    def said(what: Said) -> None:
+def _tell_messages(events: Events, chat: ChatService) -> End:
+    def said(what: ChatReply) -> None:
         events.publish("message", message_shown(what.message), CONSOLE)
         if events.heard(CONSOLE):
             chat.shown([what.message])
@@ -131,7 +131,7 @@ def _tell_listening(events: Events, listening: Listening) -> tuple[End, ...]:
     return listening.subscribe(listens), listening.counts.add(listens), listening.following.subscribe(listens)
 
 
-def _tell_groups(events: Events, grouping: Grouping) -> tuple[End, ...]:
+def _tell_groups(events: Events, grouping: GroupService) -> tuple[End, ...]:
     def changed(change: GroupChange) -> None:
         if change.what not in ("msg", "state"):
             group, why = change.group, change.refused.message or change.refused.code

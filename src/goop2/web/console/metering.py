@@ -70,7 +70,7 @@ class MinuteShown(msgspec.Struct, frozen=True):
     latencies: list[Latency]
 
 
-class Meter:
+class RunMeter:
     """Counts the runs of one peer."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from goop2.folder.regular_files import read_regular
 from goop2.web.app import Parts
-from goop2.web.console.metering import Meter
+from goop2.web.console.metering import RunMeter
 from goop2.web.http.console_token import TOKEN_BYTES, Token
 from goop2.web.http.origins import Realm
 from goop2.web.http.responses import NO_HEADERS, send_refusal
@@ -38,7 +38,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 class Metrics:
     """ASGI: what there is to count, for whoever shows the metrics token or the console's."""
 
-    def __init__(self, parts: Parts, meter: Meter, requests: Counter[Realm], console: Token) -> None:
+    def __init__(self, parts: Parts, meter: RunMeter, requests: Counter[Realm], console: Token) -> None:
         self._counted = (parts, meter, requests)
         self._console = console
         self._token = metrics_token(parts.folder)

@@ -25,7 +25,7 @@ from goop2.web.http.files import send_html, send_page
 from goop2.web.http.local_users import is_of
 from goop2.web.http.origins import NOT_FROM_ANOTHER_PAGE, READERS_DOING, Realm
 from goop2.web.http.passes import OWN, PARAMETER, Passes, visit_of
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 from goop2.web.http.responses import INTERSTITIAL_HEADERS, PAGE_HEADERS, send_failure
 
 _PARAMETER: Final = PARAMETER.encode() + b"="
@@ -54,11 +54,11 @@ class Entrance:
         user = user_of(scope)
         return is_of(user, self._own_user) or self.passes.held(cookies, place, user)
 
-    def wants_code(self, call: Call, place: str) -> bool:
+    def wants_code(self, call: RequestContext, place: str) -> bool:
         """Whether the owner, who follows a link on a page of ours, would be asked at `place` without a code."""
         return call.header(b"sec-fetch-site") in READERS_DOING and not (place == OWN and self.is_owner(call.scope, b"", OWN))
 
-    async def admit(self, call: Call, cookies: bytes, is_api: bool) -> Call | None:
+    async def admit(self, call: RequestContext, cookies: bytes, is_api: bool) -> RequestContext | None:
         """Return `call` as it may go on, its origin another where it counts as a visitor's; None when it was answered here."""
         realm = call.origin.realm
         if realm is Realm.OPEN_SITE:
@@ -73,7 +73,7 @@ class Entrance:
             return call._replace(origin=replace(call.origin, realm=Realm.OPEN_SITE))
         return call
 
-    async def _goes_on(self, call: Call, cookies: bytes, place: str, is_api: bool) -> bool:
+    async def _goes_on(self, call: RequestContext, cookies: bytes, place: str, is_api: bool) -> bool:
         """Whether a request may reach a visited site; False when it was answered."""
         if not self.is_owner(call.scope, cookies, place):
             await send_not_yours(call, is_api)
@@ -84,7 +84,7 @@ class Entrance:
             return False
         return True
 
-    async def _ask(self, call: Call, place: str) -> None:
+    async def _ask(self, call: RequestContext, place: str) -> None:
         """Send the page that names the peer and leads on by a click."""
         peer_id = call.origin.peer_id
         label = self._label_of(peer_id)[:_LABEL_SHOWN_CHARS]
@@ -95,7 +95,7 @@ class Entrance:
         body = _PAGE.format(name=name, peer_id=html.escape(peer_id), onward=html.escape(onward))
         await send_html(call, HTTPStatus.OK, body, INTERSTITIAL_HEADERS)
 
-    async def _redeem(self, call: Call, cookies: bytes, place: str) -> None:
+    async def _redeem(self, call: RequestContext, cookies: bytes, place: str) -> None:
         """Exchange the code in the address for a cookie, and lead to the address without it."""
         pairs = call.scope["query_string"].split(b"&")
         codes = [pair[len(_PARAMETER) :].decode("latin-1") for pair in pairs if pair.startswith(_PARAMETER)]
@@ -122,16 +122,16 @@ def with_code(address: str, code: str) -> str:
     return f"{address}?{urlencode({PARAMETER: code})}"
 
 
-def _path(call: Call) -> str:
+def _path(call: RequestContext) -> str:
     """The path of a request, fit for `Location`: one / at the beginning, two would name another host."""
     return quote(f"/{call.scope['path'].lstrip('/')}")
 
 
-def _with_headers(call: Call) -> Call:
+def _with_headers(call: RequestContext) -> RequestContext:
     return call._replace(headers=[*call.headers, *PAGE_HEADERS[call.origin.realm]])
 
 
-async def send_not_yours(call: Call, is_api: bool) -> None:
+async def send_not_yours(call: RequestContext, is_api: bool) -> None:
     """Refuse another user of this machine what is the owner's alone."""
     if is_api:
         failure = Failure(ErrorCode.FORBIDDEN, "this peer belongs to another user of this machine")

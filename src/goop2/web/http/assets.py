@@ -11,7 +11,7 @@ from typing import Final
 
 from goop2.folder.content_types import content_type
 from goop2.web.http.files import Compressed, Document, send_document, send_page, send_text
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 
 _COMMENTED: Final = frozenset({content_type("a.js"), content_type("a.css")})
 """Types in which a sentence can stand as a comment."""
@@ -30,7 +30,7 @@ class Assets:
     def __contains__(self, path: str) -> bool:
         return path in self._documents
 
-    async def answer(self, call: Call, path: str) -> None:
+    async def answer(self, call: RequestContext, path: str) -> None:
         """Answer a request for the file `path`, relative to the folder."""
         document = self._documents.get(path)
         if document is None and (type_ := content_type(path)) in _COMMENTED:

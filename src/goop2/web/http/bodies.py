@@ -13,7 +13,7 @@ from goop2.web.http.responses import send_failure, send_refusal
 from goop2.web.limits import UNHEARD_MAX_BYTES
 
 
-class BodyTooLarge(Exception):
+class BodyTooLargeError(Exception):
     """The body is larger than whoever reads it accepts. `refused` answers it."""
 
     def __init__(self, max_bytes: int, unread: bool = False) -> None:
@@ -22,32 +22,33 @@ class BodyTooLarge(Exception):
         """Nothing of it is read: the client waits for a word before it sends, or announces more than anybody reads to throw away."""
 
 
-class ClientGone(Exception):
+class ClientDisconnectedError(Exception):
     """The connection ended before the body did. There is nobody to answer."""
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
-    """Return the whole body. Raises `ClientGone`, and `BodyTooLarge` as soon as that is known: before anything is read, and before a client
+    """Return the whole body. Raises `ClientDisconnectedError`, and `BodyTooLargeError` as soon as that is known: before anything is read,
+    and before a client
     that asks with `Expect` is told to go on, where the length is announced."""
     announced = int(_header(scope, b"content-length") or 0)  # the server has checked it
     if announced > max_bytes:
-        raise BodyTooLarge(max_bytes, _waits(scope) or announced > max_bytes + UNHEARD_MAX_BYTES)
+        raise BodyTooLargeError(max_bytes, _waits(scope) or announced > max_bytes + UNHEARD_MAX_BYTES)
     pieces: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnectedError
         piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > max_bytes:
-            raise BodyTooLarge(max_bytes)
+            raise BodyTooLargeError(max_bytes)
         pieces.append(piece)
         if not message.get("more_body", False):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def refused(scope: Scope, receive: Receive, send: Send, error: BodyTooLarge) -> None:
+async def refused(scope: Scope, receive: Receive, send: Send, error: BodyTooLargeError) -> None:
     """Answer a body that is too large: 413 and the end of the connection where nothing of it is read, else 400.
 
     What the client still sends then is read and thrown away behind the answer: a browser hears none while it is sending.

@@ -31,7 +31,7 @@ class Holder(Protocol):
 T = TypeVar("T", bound=Holder)
 
 
-class Places:
+class ConnectionSlots:
     """Who has one. `holders` are given to `victim` by whoever knows them all."""
 
     def __init__(self) -> None:

@@ -50,7 +50,7 @@ class Events:
         self._bytes = 0
         self.last = 0
         """Number of the newest event."""
-        self._readers: set[Reader] = set()
+        self._readers: set[EventReader] = set()
         self.stopped = False
 
     @property
@@ -90,9 +90,9 @@ class Events:
         for reader in self._readers:
             reader.news.set()
 
-    def read(self, name: str, audiences: frozenset[str], last_id: str = "") -> Reader:
+    def read(self, name: str, audiences: frozenset[str], last_id: str = "") -> EventReader:
         """A reader from now on, or from after the event `last_id`; close it."""
-        reader = Reader(self, name, audiences, place_of(last_id, self.start, self.last))
+        reader = EventReader(self, name, audiences, place_of(last_id, self.start, self.last))
         self._readers.add(reader)
         return reader
 
@@ -103,7 +103,7 @@ class Events:
             reader.news.set()
 
 
-class Reader:
+class EventReader:
     """One who listens. `news` is set when there may be something to `take`."""
 
     def __init__(self, events: Events, name: str, audiences: frozenset[str], place: int) -> None:

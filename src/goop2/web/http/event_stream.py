@@ -13,8 +13,8 @@ from starlette.types import Receive
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.web.http.event_log import Event, Events, Reader
-from goop2.web.http.request_context import Call
+from goop2.web.http.event_log import Event, EventReader, Events
+from goop2.web.http.request_context import RequestContext
 from goop2.web.http.responses import send_failure, send_refusal
 from goop2.web.limits import CONSUMERS_MAX, CONSUMERS_PER_CALLER_MAX, FLUSH_SECONDS, HEARTBEAT_SECONDS
 
@@ -31,7 +31,7 @@ _HEARTBEAT: Final = b": still here\n\n"
 _FULL: Final = Failure(ErrorCode.UNAVAILABLE, "too many pages are listening; close some", retry_after_seconds=5.0)
 
 
-async def send_events(call: Call, events: Events, name: str, audiences: Iterable[str]) -> None:
+async def send_events(call: RequestContext, events: Events, name: str, audiences: Iterable[str]) -> None:
     """Send what is for `audiences`, until either side ends. `name` is whose page it is, for the limits."""
     if call.method not in ("GET", "HEAD"):
         await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "events are asked for with GET", [_ALLOW, *call.headers])
@@ -57,12 +57,12 @@ async def send_events(call: Call, events: Events, name: str, audiences: Iterable
             await gone
 
 
-def _last_id(call: Call) -> str:
+def _last_id(call: RequestContext) -> str:
     """What the page heard last: a browser that comes back by itself says so in a header, a page that comes back in the address."""
     return call.header(b"last-event-id") or parse_qs(call.scope["query_string"].decode("latin-1")).get("after", [""])[0]
 
 
-async def _pump(call: Call, events: Events, reader: Reader, gone: asyncio.Task[None]) -> None:
+async def _pump(call: RequestContext, events: Events, reader: EventReader, gone: asyncio.Task[None]) -> None:
     while not gone.done() and not reader.ended:
         taken = reader.take()
         if taken:
@@ -75,7 +75,7 @@ async def _pump(call: Call, events: Events, reader: Reader, gone: asyncio.Task[N
     await call.send({"type": "http.response.body", "body": b""})
 
 
-async def _news(reader: Reader, gone: asyncio.Task[None]) -> bool:
+async def _news(reader: EventReader, gone: asyncio.Task[None]) -> bool:
     """Wait for something to happen; False when nothing did for HEARTBEAT_SECONDS."""
     news = asyncio.create_task(reader.news.wait())
     done, _ = await asyncio.wait({news, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)

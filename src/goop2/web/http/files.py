@@ -20,10 +20,10 @@ import msgspec
 
 from goop2.folder import threads
 from goop2.folder.content_types import content_type, is_text
-from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, IsFolder, NotServed, SiteFile, SiteFiles
+from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, FileNotServedError, SiteFile, SiteFiles, SiteFolderError
 from goop2.folder.threads import FolderHangsError
 from goop2.web.http.preconditions import range_holds, unmet, written
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 from goop2.web.http.responses import Headers
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES
 
@@ -74,7 +74,7 @@ class SitePages:
         self._files = files
         self._compressed = Compressed()
 
-    async def answer(self, call: Call, path: str, live: bool = False) -> None:
+    async def answer(self, call: RequestContext, path: str, live: bool = False) -> None:
         """Answer a request for `path`; `live` lets pages reload themselves when something changes."""
         if call.method not in ("GET", "HEAD"):
             await send_page(
@@ -86,7 +86,7 @@ class SitePages:
             return
         try:
             document = await threads.SITE.run(_opened, self._files, path, live)
-        except IsFolder:
+        except SiteFolderError:
             await send_to_folder(call)
             return
         except FolderHangsError as error:
@@ -96,7 +96,7 @@ class SitePages:
         except OSError:
             await send_unreadable(call)
             return
-        except NotServed:
+        except FileNotServedError:
             await send_page(
                 call, HTTPStatus.NOT_FOUND, "There is nothing here", "The page was moved, or never was. The address may have a slip."
             )
@@ -108,7 +108,7 @@ class SitePages:
                 document.file.content.close()
 
 
-async def send_to_folder(call: Call) -> None:
+async def send_to_folder(call: RequestContext) -> None:
     """What was asked for is a folder: its page is where links in it say, with a / at the end."""
     query = call.scope["query_string"]
     # One / at the beginning: two would name another host.
@@ -136,7 +136,7 @@ def _etag_of(file: SiteFile) -> str:
     return hashlib.blake2b(stamp.encode(), digest_size=9).hexdigest()
 
 
-async def send_document(call: Call, document: Document, compressed: Compressed, caching: bytes = b"no-cache") -> None:
+async def send_document(call: RequestContext, document: Document, compressed: Compressed, caching: bytes = b"no-cache") -> None:
     """Send it whole, in part, compressed, or not again, as the request's headers say."""
     type_ = content_type(document.path)
     content, etag = document.content, document.etag
@@ -168,7 +168,7 @@ async def send_document(call: Call, document: Document, compressed: Compressed, 
     await _send_part(call, document, headers, etag)
 
 
-async def _send_part(call: Call, document: Document, headers: Headers, etag: str) -> None:
+async def _send_part(call: RequestContext, document: Document, headers: Headers, etag: str) -> None:
     size = document.size
     part = asked_part(call, etag, size, document.modified)
     headers = [*headers, *part.headers]
@@ -187,7 +187,7 @@ class Part(NamedTuple):
     headers: Headers
 
 
-def asked_part(call: Call, etag: str, size: int, modified: float | None = None) -> Part:
+def asked_part(call: RequestContext, etag: str, size: int, modified: float | None = None) -> Part:
     """What is asked for of something `size` bytes long."""
     found = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
     if found is None:
@@ -199,7 +199,7 @@ def asked_part(call: Call, etag: str, size: int, modified: float | None = None) 
     return Part(HTTPStatus.PARTIAL_CONTENT, first, length, [(b"content-range", b"bytes %d-%d/%d" % (first, last, size)), _length(length)])
 
 
-def _asked_bytes(call: Call, size: int) -> tuple[int, int] | None:
+def _asked_bytes(call: RequestContext, size: int) -> tuple[int, int] | None:
     """First and last byte asked for; None for all of it, first after last when there is no such part."""
     match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
     if call.method != "GET" or match is None or not (match["first"] or match["last"]):
@@ -212,12 +212,12 @@ def _asked_bytes(call: Call, size: int) -> tuple[int, int] | None:
     return (first, min(int(match["last"] or size), size - 1)) if first < size else (1, 0)
 
 
-async def _send(call: Call, status: HTTPStatus, headers: Headers, body: bytes | None) -> None:
+async def _send(call: RequestContext, status: HTTPStatus, headers: Headers, body: bytes | None) -> None:
     await call.send({"type": "http.response.start", "status": status, "headers": headers})
     await call.send({"type": "http.response.body", "body": b"" if body is None or call.method == "HEAD" else body})
 
 
-async def _send_pieces(call: Call, status: HTTPStatus, headers: Headers, file: SiteFile, first: int, left: int) -> None:
+async def _send_pieces(call: RequestContext, status: HTTPStatus, headers: Headers, file: SiteFile, first: int, left: int) -> None:
     await call.send({"type": "http.response.start", "status": status, "headers": headers})
     if call.method == "HEAD":
         left = 0
@@ -244,7 +244,7 @@ def _takes_gzip(accepted: str) -> bool:
     return False
 
 
-async def send_unreadable(call: Call) -> None:
+async def send_unreadable(call: RequestContext) -> None:
     """Send that there may be such a file, and that the system does not give it now; what it says is the owner's business."""
     text = "This peer cannot read it at the moment. Reload this page to try again."
     await send_page(
@@ -252,7 +252,7 @@ async def send_unreadable(call: Call) -> None:
     )
 
 
-async def send_unmet(call: Call) -> None:
+async def send_unmet(call: RequestContext) -> None:
     """Send that the file is not the version the request is about."""
     await send_page(call, HTTPStatus.PRECONDITION_FAILED, "The file is another one by now", "Reload the page that leads here.")
 
@@ -265,17 +265,17 @@ _PAGE: Final = """<!doctype html>
 """
 
 
-async def send_page(call: Call, status: HTTPStatus, title: str, text: str, headers: Headers | None = None) -> None:
+async def send_page(call: RequestContext, status: HTTPStatus, title: str, text: str, headers: Headers | None = None) -> None:
     """Send a small page of ours, with a way back."""
     await send_html(call, status, _PAGE.format(title=html.escape(title), text=html.escape(text)), headers)
 
 
-async def send_html(call: Call, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
+async def send_html(call: RequestContext, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
     """Send a page of ours that nobody keeps."""
     await send_text(call, status, "text/html; charset=utf-8", text, headers)
 
 
-async def send_text(call: Call, status: HTTPStatus, type_: str, text: str, headers: Headers | None = None) -> None:
+async def send_text(call: RequestContext, status: HTTPStatus, type_: str, text: str, headers: Headers | None = None) -> None:
     """Send a text of ours that nobody keeps."""
     body = text.encode()
     own = [(b"content-type", type_.encode()), (b"cache-control", b"no-store"), _length(len(body))]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goop2.config import Address
-from goop2.web.http.origins import Door, Realm
+from goop2.web.http.origins import Listener, Realm
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 BACKLOG: Final = 512
@@ -27,15 +27,15 @@ _NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """A machine without IPv6."""
 
 
-class DoorError(Exception):
+class ListenerError(Exception):
     """No door can be opened there; the message says where, why and what to do, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class BoundDoor:
+class BoundListener:
     """A door and its sockets, which listen once they are served."""
 
-    door: Door
+    door: Listener
     sockets: tuple[socket.socket, ...]
 
     def close(self) -> None:
@@ -44,20 +44,20 @@ class BoundDoor:
             sock.close()
 
 
-def bind(address: Address, peer_id: str) -> list[BoundDoor]:
-    """The doors for `viewer.http_addr`; the loopback one first. Raises `DoorError`."""
+def bind(address: Address, peer_id: str) -> list[BoundListener]:
+    """The doors for `viewer.http_addr`; the loopback one first. Raises `ListenerError`."""
     try:
         if is_loopback(address.host):
             return [_loopback_door(peer_id, address.port, address.host)]
         return _opened_and_loopback(address, peer_id)
     except OSError as error:
-        raise DoorError(_sentence(address, error)) from None
+        raise ListenerError(_sentence(address, error)) from None
 
 
-def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundDoor:
+def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundListener:
     """A door on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
     bound = _loopback_door(peer_id, port, LOOPBACK[0])
-    return BoundDoor(Door(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
+    return BoundListener(Listener(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
 
 
 def is_loopback(host: str) -> bool:
@@ -70,10 +70,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _opened_and_loopback(address: Address, peer_id: str) -> list[BoundDoor]:
+def _opened_and_loopback(address: Address, peer_id: str) -> list[BoundListener]:
     sock = _socket(address.host, address.port)
     port = sock.getsockname()[1]
-    opened = BoundDoor(Door(peer_id, port, opened=True, names=_names(address.host)), (sock,))
+    opened = BoundListener(Listener(peer_id, port, opened=True, names=_names(address.host)), (sock,))
     for wanted in (port + 1, 0):
         with contextlib.suppress(OSError, OverflowError):
             return [_loopback_door(peer_id, wanted, LOOPBACK[0]), opened]
@@ -81,7 +81,7 @@ def _opened_and_loopback(address: Address, peer_id: str) -> list[BoundDoor]:
     raise OSError(errno.EADDRINUSE, "no port is free on loopback")
 
 
-def _loopback_door(peer_id: str, port: int, host: str) -> BoundDoor:
+def _loopback_door(peer_id: str, port: int, host: str) -> BoundListener:
     first, *others = dict.fromkeys((LOOPBACK[0] if host == "localhost" else host, *LOOPBACK))
     for tries_left in reversed(range(TRIES_FOR_A_PORT if port == 0 else 1)):
         with contextlib.ExitStack() as undo:
@@ -98,7 +98,7 @@ def _loopback_door(peer_id: str, port: int, host: str) -> BoundDoor:
                 continue
             undo.pop_all()
             names = frozenset({f"[{host}]" if ":" in host else host})
-            return BoundDoor(Door(peer_id, bound_port, names=names), tuple(sockets))
+            return BoundListener(Listener(peer_id, bound_port, names=names), tuple(sockets))
     raise AssertionError("the last try raises")
 
 

@@ -69,7 +69,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class OriginRefusal:
     """Why a request goes no further."""
 
     status: HTTPStatus
@@ -77,7 +77,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Listener:
     """One port a peer listens on."""
 
     peer_id: str
@@ -92,7 +92,7 @@ class Door:
     """Of such a door: the name of the test visitor."""
 
 
-class Asking(NamedTuple):
+class OriginHeaders(NamedTuple):
     """What of a request the decision rests on; "" for a header that is not there."""
 
     host: str
@@ -109,7 +109,7 @@ class Asking(NamedTuple):
     """The address of this machine the connection came to, an IPv6 one in brackets."""
 
 
-def decide(door: Door, asking: Asking) -> Origin | Refused:
+def decide(door: Listener, asking: OriginHeaders) -> Origin | OriginRefusal:
     """The origin `asking` means at `door`, or why it is refused."""
     if len(asking.host) > HEADER_MAX_CHARS or len(asking.origin) > HEADER_MAX_CHARS:
         return _NOT_OURS
@@ -117,7 +117,7 @@ def decide(door: Door, asking: Asking) -> Origin | Refused:
 
 
 @lru_cache(maxsize=1024)
-def _decide(door: Door, asking: Asking) -> Origin | Refused:
+def _decide(door: Listener, asking: OriginHeaders) -> Origin | OriginRefusal:
     origin = _origin(door, asking.host.lower(), asking.local_address)
     if origin is None:
         return _NOT_OURS
@@ -128,16 +128,16 @@ def _decide(door: Door, asking: Asking) -> Origin | Refused:
     return origin
 
 
-_NOT_OURS = Refused(HTTPStatus.MISDIRECTED_REQUEST, "this address is not one of this peer; use the one printed when it started")
-_FOREIGN_PAGE = Refused(HTTPStatus.FORBIDDEN, "a page of another origin may not ask here")
+_NOT_OURS = OriginRefusal(HTTPStatus.MISDIRECTED_REQUEST, "this address is not one of this peer; use the one printed when it started")
+_FOREIGN_PAGE = OriginRefusal(HTTPStatus.FORBIDDEN, "a page of another origin may not ask here")
 
 
-def _follows_a_link(asking: Asking) -> bool:
+def _follows_a_link(asking: OriginHeaders) -> bool:
     """In a tab of its own: not in a frame, where the page around it could trick its reader."""
     return asking.page and not asking.origin and asking.mode == "navigate" and asking.destination == "document"
 
 
-def _origin(door: Door, authority: str, local_address: str) -> Origin | None:
+def _origin(door: Listener, authority: str, local_address: str) -> Origin | None:
     match = _AUTHORITY.fullmatch(authority)
     if match is None or int(match["port"] or HTTP_PORT) != door.port:
         return None
@@ -153,7 +153,7 @@ def _origin(door: Door, authority: str, local_address: str) -> Origin | None:
     return _site(door, host, address)
 
 
-def _site(door: Door, host: str, address: str) -> Origin | None:
+def _site(door: Listener, host: str, address: str) -> Origin | None:
     *visitor, label, top = host.rsplit(".", 2) if host.count(".") else ("", "")
     peer_id = peer_of_label(label) if top == "localhost" else None
     if peer_id is None:

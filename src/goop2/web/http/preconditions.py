@@ -19,7 +19,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from goop2.web.http.request_context import Call
+from goop2.web.http.request_context import RequestContext
 
 _TAG: Final = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _TAGS: Final = re.compile(_TAG)
@@ -29,7 +29,7 @@ _STRONG_AFTER_SECONDS: Final = 1.0
 """A file may change twice within the second that a date can tell: only one that lies further back tells a version (8.8.2.2)."""
 
 
-def unmet(call: Call, etag: str, modified: float | None) -> HTTPStatus | None:
+def unmet(call: RequestContext, etag: str, modified: float | None) -> HTTPStatus | None:
     """Return 412 or 304 where a condition is not met. `etag` is without quotes, "" for none; `modified` in seconds since 1970."""
     wanted = _value(call, b"if-match")
     if wanted is not None and not _names(wanted, etag, weak=False):
@@ -43,7 +43,7 @@ def unmet(call: Call, etag: str, modified: float | None) -> HTTPStatus | None:
     return None
 
 
-def range_holds(call: Call, etag: str, modified: float | None) -> bool:
+def range_holds(call: RequestContext, etag: str, modified: float | None) -> bool:
     """Whether a part may be sent: there is no If-Range, or it names exactly this version."""
     condition = _value(call, b"if-range")
     if condition is None:
@@ -68,13 +68,13 @@ def _names(condition: str, etag: str, weak: bool) -> bool:
     return any(tag == etag and (weak or not prefix) for prefix, tag in _TAGS.findall(condition)) and bool(etag)
 
 
-def _value(call: Call, name: bytes) -> str | None:
+def _value(call: RequestContext, name: bytes) -> str | None:
     """The value of a header without blanks around; None when it is not there, which is not the same as an empty one."""
     value = call.header(name).strip(" \t")
     return value if value or any(key == name for key, _ in call.scope["headers"]) else None
 
 
-def _date(call: Call, name: bytes) -> float | None:
+def _date(call: RequestContext, name: bytes) -> float | None:
     text = call.header(name)
     if text.count(",") > 1:  # several lines; each of the three forms of a date has one comma at most
         return None

@@ -12,7 +12,7 @@ from goop2.web.http.origins import Origin
 from goop2.web.http.responses import Headers
 
 
-class Call(NamedTuple):
+class RequestContext(NamedTuple):
     """A request whose origin and caller are known."""
 
     origin: Origin
@@ -33,5 +33,5 @@ class Call(NamedTuple):
         return ", ".join([value.decode("latin-1") for key, value in self.scope["headers"] if key == name])
 
 
-Answer = Callable[[Call], Awaitable[None]]
+Answer = Callable[[RequestContext], Awaitable[None]]
 """What answers a call."""

@@ -25,7 +25,7 @@ _FILE_MAX_BYTES: Final = 1024 * 1024
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 
 
-class _File(msgspec.Struct):
+class _PortsDocument(msgspec.Struct):
     sites: dict[str, list[int]]
 
 
@@ -66,7 +66,7 @@ class KeptPorts:
     def _read_file(self) -> dict[str, list[int]]:
         file = self._folder / FILE
         try:
-            return decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _File).sites
+            return decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument).sites
         except FileNotFoundError:
             return {}
         except (FileRefusedError, InvalidJsonError) as error:  # not what the system says: a file that cannot be read now is not lost
@@ -84,7 +84,7 @@ class KeptPorts:
                 new.unlink()
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as out:
-                out.write(msgspec.json.encode(_File(self._read())) + b"\n")
+                out.write(msgspec.json.encode(_PortsDocument(self._read())) + b"\n")
             new.replace(file)
         except OSError as error:
             _log.warning("the port of a site is not kept", file=FILE, why=str(error))

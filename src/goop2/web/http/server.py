@@ -15,8 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from goop2.config.ticks import seconds_to_tick
-from goop2.web.http.listeners import BACKLOG, BoundDoor
-from goop2.web.http.timeout_protocol import PatientProtocol, StrangersProtocol, sweep
+from goop2.web.http.listeners import BACKLOG, BoundListener
+from goop2.web.http.timeout_protocol import OpenListenerProtocol, TimeoutProtocol, sweep
 from goop2.web.limits import IDLE_SECONDS, STOP_SECONDS, SWEEP_SECONDS
 
 TICKS_PER_DATE: Final = 10
@@ -62,17 +62,17 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-class Serving:
+class HttpServers:
     """Doors that are served; more can be added."""
 
-    def __init__(self, protocol: type[PatientProtocol] | None = None) -> None:
+    def __init__(self, protocol: type[TimeoutProtocol] | None = None) -> None:
         self._protocol = protocol
         """Of every connection; None: by how far its door is open."""
         self._running: list[tuple[_Server, asyncio.Task[None]]] = []
 
-    async def add(self, bound: BoundDoor, app: ASGIApp) -> None:
+    async def add(self, bound: BoundListener, app: ASGIApp) -> None:
         """Serve `app` behind `bound`, whose sockets are closed at the end."""
-        protocol = self._protocol or (StrangersProtocol if bound.door.opened else PatientProtocol)
+        protocol = self._protocol or (OpenListenerProtocol if bound.door.opened else TimeoutProtocol)
         server = _Server(_config(app, protocol))
         task = asyncio.create_task(server.serve(list(bound.sockets)))
         self._running.append((server, task))
@@ -90,10 +90,10 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serve(
-    doors: Sequence[tuple[BoundDoor, ASGIApp]], stopping: Callable[[], None], protocol: type[PatientProtocol] | None = None
-) -> AsyncIterator[Serving]:
+    doors: Sequence[tuple[BoundListener, ASGIApp]], stopping: Callable[[], None], protocol: type[TimeoutProtocol] | None = None
+) -> AsyncIterator[HttpServers]:
     """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
-    serving = Serving(protocol)
+    serving = HttpServers(protocol)
     try:
         for bound, app in doors:
             await serving.add(bound, app)
@@ -116,7 +116,7 @@ async def _ended(server: _Server, task: asyncio.Task[None]) -> None:
     await task
 
 
-def _config(app: ASGIApp, protocol: type[PatientProtocol]) -> uvicorn.Config:
+def _config(app: ASGIApp, protocol: type[TimeoutProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=protocol,

@@ -10,13 +10,13 @@ import contextlib
 import errno
 from collections.abc import Awaitable, Callable
 
-from goop2.web.http.listeners import TRIES_FOR_A_PORT, BoundDoor, bind_site
+from goop2.web.http.listeners import TRIES_FOR_A_PORT, BoundListener, bind_site
 from goop2.web.http.origins import SITE_HOST, Realm, origin_address
 from goop2.web.http.peer_host import host_label
 from goop2.web.http.saved_ports import KeptPorts
 from goop2.web.limits import SITE_PORTS_MAX
 
-Serve = Callable[[BoundDoor], Awaitable[None]]
+Serve = Callable[[BoundListener], Awaitable[None]]
 
 
 def needs_port(user_agent: str) -> bool:
@@ -24,7 +24,7 @@ def needs_port(user_agent: str) -> bool:
     return "AppleWebKit/" in user_agent and "Chrome/" not in user_agent
 
 
-class TooManySites(Exception):
+class TooManySitesError(Exception):
     """No further site gets a port."""
 
 
@@ -43,7 +43,7 @@ class Ports:
     async def address(self, peer_id: str, visitor: str, user_agent: str) -> str:
         """The origin of a peer's site; where `visitor` is a name, of the own one for that test visitor.
 
-        Raises `TooManySites`, OSError, and ValueError for what is no peer.
+        Raises `TooManySitesError`, OSError, and ValueError for what is no peer.
         """
         label = host_label(peer_id)
         if not needs_port(user_agent):
@@ -53,7 +53,7 @@ class Ports:
 
     async def _open(self, peer_id: str, visitor: str) -> str:
         if len(self._opened) >= SITE_PORTS_MAX or self.serve is None or (self._kept.full and not self._kept.of(peer_id, visitor)):
-            raise TooManySites(f"{len(self._opened)} sites have a port already; the next start of the peer has room again")
+            raise TooManySitesError(f"{len(self._opened)} sites have a port already; the next start of the peer has room again")
         realm = Realm.TEST_VISITOR if visitor else Realm.OWN_SITE if peer_id == self._peer_id else Realm.VISITED_SITE
         bound = self._bound(peer_id, realm, visitor)
         self._kept.keep(bound.door.port, peer_id, visitor)
@@ -61,7 +61,7 @@ class Ports:
         await self.serve(bound)
         return address
 
-    def _bound(self, peer_id: str, realm: Realm, visitor: str) -> BoundDoor:
+    def _bound(self, peer_id: str, realm: Realm, visitor: str) -> BoundListener:
         """The door of a site: where it was last, else where no other site ever was. Raises `OSError`."""
         with contextlib.suppress(OSError):  # another program has it meanwhile
             if port := self._kept.of(peer_id, visitor):

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from goop2.protocols.source_network import network_of
-from goop2.web.http.connection_slots import Places, victim
+from goop2.web.http.connection_slots import ConnectionSlots, victim
 from goop2.web.http.local_users import LocalUsers
 from goop2.web.limits import (
     BODY_SECONDS,
@@ -49,11 +49,11 @@ _UPGRADE_WITH_BODY = "The request asks for another protocol (Upgrade) and has a 
 _OF_TWO_MINDS = "The request names one host in its first line and another in its headers."
 
 
-_PLACES: WeakKeyDictionary[ServerState, Places] = WeakKeyDictionary()
+_PLACES: WeakKeyDictionary[ServerState, ConnectionSlots] = WeakKeyDictionary()
 """Of each server."""
 
 
-class PatientProtocol(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """A connection from this machine."""
 
     connections_per_address: float = NEVER
@@ -69,7 +69,7 @@ class PatientProtocol(HttpToolsProtocol):
         """The user of this machine at the other end."""
         self.network = ""
         self.waiting_since = 0.0
-        self._places = _PLACES.setdefault(self.server_state, Places())
+        self._places = _PLACES.setdefault(self.server_state, ConnectionSlots())
         self._has_place = False
         self._refused = False
         self._head_bytes = 0
@@ -121,11 +121,11 @@ class PatientProtocol(HttpToolsProtocol):
             self._has_place = True
             self._places.take(self.network)
 
-    def _others(self) -> Iterator[PatientProtocol]:
-        others = cast("set[PatientProtocol]", self.connections)
+    def _others(self) -> Iterator[TimeoutProtocol]:
+        others = cast("set[TimeoutProtocol]", self.connections)
         return (each for each in others if each is not self)
 
-    def _give_way(self, others: Iterable[PatientProtocol]) -> None:
+    def _give_way(self, others: Iterable[TimeoutProtocol]) -> None:
         """Have the place of another, or be refused."""
         found = victim(others)
         if found is not None:
@@ -265,7 +265,7 @@ class PatientProtocol(HttpToolsProtocol):
         return now > self._read_by or now > self._taken_at + STALLED_SECONDS
 
 
-class StrangersProtocol(PatientProtocol):
+class OpenListenerProtocol(TimeoutProtocol):
     """A connection at the opened door: no single stranger takes all the places."""
 
     local_users = None
@@ -276,6 +276,6 @@ class StrangersProtocol(PatientProtocol):
 def sweep(connections: Iterable[object], now: float) -> None:
     """Close the connections out of patience at `now`, `time.monotonic()`."""
     for connection in list(connections):
-        protocol = cast(PatientProtocol, connection)
+        protocol = cast(TimeoutProtocol, connection)
         if protocol.out_of_patience(now):
             protocol.transport.abort()

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.listen.follower import Followed, Following
@@ -25,9 +25,9 @@ from goop2.services.listen.session import ListenError
 from goop2.web.api.listen import KIND
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import disconnected, send_events
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import send_failure, send_json
-from goop2.web.remote.network import Abroad, Network, Sound
+from goop2.web.remote.network import NetworkView, RemoteNetwork, SoundStream
 
 LOOK_SECONDS: Final = 5.0
 """Between two looks after the pages of a peer: what is open there while we are not in it, and whether anybody still listens."""
@@ -52,10 +52,10 @@ class _Attention:
     task: asyncio.Task[None] | None = None
 
 
-class ListenAbroad:
+class RemoteListen:
     """Sessions of other peers, for the pages of their sites."""
 
-    def __init__(self, following: Following, abroad: Abroad) -> None:
+    def __init__(self, following: Following, abroad: RemoteNetwork) -> None:
         self._following = following
         self._abroad = abroad
         self._events = Events()
@@ -85,16 +85,16 @@ class ListenAbroad:
 
     # What pages ask.
 
-    async def _state(self, call: Call) -> None:
+    async def _state(self, call: RequestContext) -> None:
         """The session we are in, else the one that is open over there as far as can be told, else null."""
         shown = self._in_it(call.origin.peer_id)
         if shown is None:
             shown = b"null"
-            with contextlib.suppress(NetworkFault):
+            with contextlib.suppress(NetworkError):
                 shown = await self._open_there(call.origin.peer_id)
         await send_json(call.send, shown, headers=call.headers)
 
-    async def _hear(self, call: Call) -> None:
+    async def _hear(self, call: RequestContext) -> None:
         """`?join=1` makes this peer a listener while it is read; `&session=<id>` of that session, else of the one that is open."""
         peer = call.origin.peer_id
         asked = _query(call)
@@ -104,11 +104,11 @@ class ListenAbroad:
         self._attend(peer, asked.get("session"))
         await hearing
 
-    async def _no_files(self, call: Call) -> None:
+    async def _no_files(self, call: RequestContext) -> None:
         """There is nothing for us to load: its host does that."""
         await send_json(call.send, b'{"files":null}', headers=call.headers)
 
-    async def _where_it_began(self, call: Call) -> None:
+    async def _where_it_began(self, call: RequestContext) -> None:
         """`?key=<of the sound>`: `{"position": seconds}` of the track."""
         began = self._began.get(_query(call).get("key", ""))
         if began is None:
@@ -116,7 +116,7 @@ class ListenAbroad:
         else:
             await send_json(call.send, b'{"position":%.3f}' % began(), headers=call.headers)
 
-    async def _audio(self, call: Call) -> None:
+    async def _audio(self, call: RequestContext) -> None:
         """`?key=<chosen by the page>`: the sound from where the host is, for as long as it plays on."""
         failure = self._silent(call.origin.peer_id)
         if failure is None:
@@ -141,7 +141,7 @@ class ListenAbroad:
         try:
             while self._events.heard(_pages(peer)) and not self._events.stopped:
                 attention.wake.clear()
-                with contextlib.suppress(NetworkFault):
+                with contextlib.suppress(NetworkError):
                     await self._look(peer, attention)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
@@ -184,9 +184,9 @@ class ListenAbroad:
     async def _open_there(self, peer: str) -> bytes:
         return msgspec.json.encode(await self._network().followed.session_of(peer))
 
-    def _network(self) -> Network:
+    def _network(self) -> NetworkView:
         if self._abroad.network is None:
-            raise NetworkFault(_NOT_UP)
+            raise NetworkError(_NOT_UP)
         return self._abroad.network
 
     # Its sound.
@@ -198,25 +198,25 @@ class ListenAbroad:
             return Failure(ErrorCode.UNAVAILABLE, f"{SOUNDS_MAX} pages hear the session already; close one", retry_after_seconds=5.0)
         return None
 
-    async def _sound(self, call: Call) -> Failure | None:
+    async def _sound(self, call: RequestContext) -> Failure | None:
         """Send it; why not, when nothing is sent yet."""
         key = _query(call).get("key", "")
         try:
             async with self._network().followed.sound() as sound:
                 self._began[key] = sound.beginning
                 await _send_sound(call, sound)
-        except (ListenError, NetworkFault) as fault:
+        except (ListenError, NetworkError) as fault:
             return Failure(ErrorCode.UNAVAILABLE, str(fault))
         finally:
             self._began.pop(key, None)
         return None
 
 
-async def _not_ours(call: Call) -> None:
+async def _not_ours(call: RequestContext) -> None:
     await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, "only the host controls the session"), call.headers)
 
 
-async def _send_sound(call: Call, sound: Sound) -> None:
+async def _send_sound(call: RequestContext, sound: SoundStream) -> None:
     """Until it ends, or nobody reads it any more."""
     type_ = _TYPES.get(sound.format, b"audio/" + sound.format.encode())
     headers = [
@@ -237,8 +237,8 @@ async def _send_sound(call: Call, sound: Sound) -> None:
                 await task
 
 
-async def _send_pieces(call: Call, sound: Sound) -> None:
-    with contextlib.suppress(NetworkFault):  # then it ends early, and the player asks anew
+async def _send_pieces(call: RequestContext, sound: SoundStream) -> None:
+    with contextlib.suppress(NetworkError):  # then it ends early, and the player asks anew
         async for piece in sound.pieces:
             await call.send({"type": "http.response.body", "body": piece, "more_body": True})
     await call.send({"type": "http.response.body", "body": b""})
@@ -254,7 +254,7 @@ def _listeners(peer: str) -> str:
     return f"listeners:{peer}"
 
 
-def _query(call: Call) -> dict[str, str]:
+def _query(call: RequestContext) -> dict[str, str]:
     return dict(parse_qsl(call.scope["query_string"].decode("latin-1")))
 
 

@@ -13,21 +13,21 @@ from goop2.services.chat.service import Heard
 
 if TYPE_CHECKING:
     from goop2.peers.client import SiteAnswer
-    from goop2.peers.discovery.roster import Change, Peer
+    from goop2.peers.discovery.roster import RosterChange, RosterEntry
 
 
 LABELS_MAX: Final = 2048
 """As many as may be here at a time."""
 
 
-class Asking(Protocol):
-    """Exchanges with other peers (peers/client.py). They raise `NetworkFault`."""
+class RemoteClient(Protocol):
+    """Exchanges with other peers (peers/client.py). They raise `NetworkError`."""
 
     def file(self, peer: str, path: str) -> AbstractAsyncContextManager[SiteAnswer]: ...
-    async def ask(self, peer: str, asked: data.Request) -> data.Answer: ...
+    async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer: ...
 
 
-class Sound(Protocol):
+class SoundStream(Protocol):
     """The sound of a session from a moment on (peers/followed_session.py)."""
 
     @property
@@ -38,50 +38,50 @@ class Sound(Protocol):
     def pieces(self) -> AsyncIterator[bytes]: ...
 
 
-class Hearing(Protocol):
-    """Being a listener of another peer's session (peers/followed_session.py). Raises `ListenError` and `NetworkFault`."""
+class RemoteListening(Protocol):
+    """Being a listener of another peer's session (peers/followed_session.py). Raises `ListenError` and `NetworkError`."""
 
     async def session_of(self, host: str) -> object: ...
     async def join(self, host: str, group: str) -> None: ...
     def leave(self) -> None: ...
-    def sound(self) -> AbstractAsyncContextManager[Sound]: ...
+    def sound(self) -> AbstractAsyncContextManager[SoundStream]: ...
 
 
 class Here(Protocol):
     """Who is here (peers/discovery/roster.py)."""
 
-    def peers(self) -> tuple[Peer, ...]: ...
-    def get(self, peer: str) -> Peer | None: ...
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]: ...
+    def peers(self) -> tuple[RosterEntry, ...]: ...
+    def get(self, peer: str) -> RosterEntry | None: ...
+    def subscribe(self, callback: Callable[[RosterChange], None]) -> Callable[[], None]: ...
 
 
-class Network(Protocol):
+class NetworkView(Protocol):
     """A network that is up (peers/network.py)."""
 
     @property
-    def calling(self) -> Asking: ...
+    def calling(self) -> RemoteClient: ...
     @property
     def roster(self) -> Here: ...
     @property
     def broadcasts(self) -> Subscribers[Heard]: ...
     @property
-    def followed(self) -> Hearing: ...
+    def followed(self) -> RemoteListening: ...
     async def broadcast(self, content: str, timestamp_ms: int) -> int: ...
     def addresses(self) -> tuple[str, ...]: ...
     async def connect(self, address: str) -> tuple[str, str]: ...
 
 
-class Abroad:
+class RemoteNetwork:
     """The network as the web side has it."""
 
     def __init__(self) -> None:
-        self.network: Network | None = None
+        self.network: NetworkView | None = None
         """None while it is not up."""
         self.problem = ""
         """Why it is not, when it could not be opened."""
         self._labels: OrderedDict[str, str] = OrderedDict()
         """Peer → what it called itself when it was last here, the last one last."""
-        self._joined: list[Callable[[Network], Callable[[], None]]] = []
+        self._joined: list[Callable[[NetworkView], Callable[[], None]]] = []
         self._ends: list[Callable[[], None]] = []
 
     def label(self, peer: str) -> str:
@@ -93,7 +93,7 @@ class Abroad:
         rumoured = known.label if known is not None and known.label != peer else ""
         return self._labels.get(peer, rumoured)
 
-    def _named(self, peer: Peer) -> None:
+    def _named(self, peer: RosterEntry) -> None:
         if not peer.proved or peer.label == peer.id:
             return
         self._labels[peer.id] = peer.label
@@ -101,11 +101,11 @@ class Abroad:
         if len(self._labels) > LABELS_MAX:
             self._labels.popitem(last=False)
 
-    def on_join(self, callback: Callable[[Network], Callable[[], None]]) -> None:
+    def on_join(self, callback: Callable[[NetworkView], Callable[[], None]]) -> None:
         """Call `callback` when the network is up; what it gives is called when it is not any more."""
         self._joined.append(callback)
 
-    def join(self, network: Network) -> None:
+    def join(self, network: NetworkView) -> None:
         """It is up."""
         self.network = network
         for peer in network.roster.peers():

@@ -15,27 +15,27 @@ import msgspec
 
 from goop2.folder.content_types import content_type
 from goop2.folder.site_files import INDEX, UNREADABLE_RETRY_SECONDS
-from goop2.net.faults import NetworkFault, Unreachable
-from goop2.peers.client import Refused, TooLarge
+from goop2.net.faults import NetworkError, UnreachableError
+from goop2.peers.client import AnswerTooLargeError, RequestRefusedError
 from goop2.protocols import data, site
-from goop2.protocols.errors import LocalFault
+from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.site import NOT_FOUND
 from goop2.protocols.untrusted_json import Decoder, InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.services.chat.service import Chat, ChatError, ChatRefusedError, Said
+from goop2.services.chat.service import ChatError, ChatRefusedError, ChatReply, ChatService
 from goop2.services.tables import TABLE_OPERATIONS
 from goop2.storage.errors import StorageError
-from goop2.web.api.chat import CHAT, Send, Which, shown
+from goop2.web.api.chat import CHAT, ConversationRequest, Send, shown
 from goop2.web.api.data import PATHS, method_of, send_other_method
-from goop2.web.http.bodies import ClientGone, read_json
+from goop2.web.http.bodies import ClientDisconnectedError, read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.files import Part, asked_part, send_page, send_to_folder, send_unmet
 from goop2.web.http.preconditions import unmet
-from goop2.web.http.request_context import Answer, Call
+from goop2.web.http.request_context import Answer, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import BODY_MAX_BYTES
-from goop2.web.remote.network import Abroad, Network
+from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
@@ -55,7 +55,7 @@ _REFUSALS: Final = {
 """A peer's own word for why there is no file → status, title and text of the page."""
 
 _send = Decoder(Send)
-_which = Decoder(Which)
+_which = Decoder(ConversationRequest)
 
 
 def audience(peer: str) -> str:
@@ -63,10 +63,10 @@ def audience(peer: str) -> str:
     return f"visit:{peer}"
 
 
-class Visits:
+class RemoteSites:
     """Sites of other peers."""
 
-    def __init__(self, abroad: Abroad, chat: Chat, events: Events) -> None:
+    def __init__(self, abroad: RemoteNetwork, chat: ChatService, events: Events) -> None:
         self._abroad = abroad
         self._chat = chat
         self._events = events
@@ -80,7 +80,7 @@ class Visits:
         """Path after `/api/` on a visited site's origin → what answers."""
         self.end: Callable[[], None] = chat.subscribe(self._tell)
 
-    async def answer(self, call: Call, path: str) -> None:
+    async def answer(self, call: RequestContext, path: str) -> None:
         """A file of the site at this origin; a folder is its index."""
         if call.method not in ("GET", "HEAD"):
             allow = [(b"allow", b"GET, HEAD")]
@@ -95,24 +95,24 @@ class Visits:
             return
         try:
             await self._stream(call, network, "/" + path.lstrip("/") + (INDEX if path.endswith("/") or not path else ""))
-        except Unreachable as fault:
+        except UnreachableError as fault:
             await send_page(
                 call,
                 HTTPStatus.BAD_GATEWAY,
                 "This peer cannot be reached",
                 f"{fault}. It may be away for a while: reload this page to try again.",
             )
-        except LocalFault:
+        except LocalProtocolError:
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file has an address like this.")
-        except TooLarge:
+        except AnswerTooLargeError:
             text = f"A visit shows files up to {site.BODY_MAX_BYTES // _MEGABYTE} MB, and this one is larger."
             await send_page(call, HTTPStatus.BAD_GATEWAY, "This file is too large", text)
-        except Refused as refused:
+        except RequestRefusedError as refused:
             await self._refused(call, network, path, refused)
-        except NetworkFault as fault:
+        except NetworkError as fault:
             await send_page(call, HTTPStatus.BAD_GATEWAY, _NO_PAGE, f"{fault}. Reload this page to try again.")
 
-    async def _stream(self, call: Call, network: Network, path: str) -> None:
+    async def _stream(self, call: RequestContext, network: NetworkView, path: str) -> None:
         begun = False
         try:
             async with network.calling.file(call.origin.peer_id, path) as file:
@@ -125,12 +125,12 @@ class Visits:
                 if call.method == "GET" and part.size:
                     await _send_pieces(call, file.pieces, part)
                 await call.send({"type": "http.response.body", "body": b""})
-        except NetworkFault as fault:
+        except NetworkError as fault:
             if begun:  # the browser sees fewer bytes than were promised, and so that it is not whole
-                raise ClientGone from fault
+                raise ClientDisconnectedError from fault
             raise
 
-    async def _refused(self, call: Call, network: Network, path: str, refused: Refused) -> None:
+    async def _refused(self, call: RequestContext, network: NetworkView, path: str, refused: RequestRefusedError) -> None:
         if refused.reason == NOT_FOUND and await self._is_folder(call, network, path):
             await send_to_folder(call)
             return
@@ -138,7 +138,7 @@ class Visits:
         later = [(b"retry-after", b"%d" % UNREADABLE_RETRY_SECONDS)] if status is HTTPStatus.SERVICE_UNAVAILABLE else None
         await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused), later)
 
-    async def _is_folder(self, call: Call, network: Network, path: str) -> bool:
+    async def _is_folder(self, call: RequestContext, network: NetworkView, path: str) -> bool:
         """Links to a folder without the last / work on its own peer, so they do here."""
         name = path.rpartition("/")[2]
         if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
@@ -146,11 +146,11 @@ class Visits:
         try:
             async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
                 return True
-        except NetworkFault:
+        except NetworkError:
             return False
 
     def _data(self, path: str, operation: str) -> Answer:
-        async def ask(call: Call, body: bytes) -> bytes | Failure:
+        async def ask(call: RequestContext, body: bytes) -> bytes | Failure:
             network = self._abroad.network
             if network is None:
                 return Failure(ErrorCode.UNAVAILABLE, _NOT_UP, retry_after_seconds=2.0)
@@ -159,20 +159,20 @@ class Visits:
                 return asked
             try:
                 answer = await network.calling.ask(call.origin.peer_id, asked)
-            except NetworkFault as fault:
+            except NetworkError as fault:
                 return Failure(ErrorCode.UNAVAILABLE, str(fault))
-            except LocalFault as fault:
+            except LocalProtocolError as fault:
                 return Failure(ErrorCode.BAD_REQUEST, str(fault))
-            return answer.json if isinstance(answer, data.Success) else _failure(operation, answer)
+            return answer.json if isinstance(answer, data.SuccessAnswer) else _failure(operation, answer)
 
         asking = self._with_body(ask)
 
-        async def answer(call: Call) -> None:
+        async def answer(call: RequestContext) -> None:
             await (asking(call) if call.method == method_of(path) else send_other_method(call, path))
 
         return answer
 
-    async def _say(self, call: Call, body: bytes) -> bytes | Failure:
+    async def _say(self, call: RequestContext, body: bytes) -> bytes | Failure:
         asked = _send.decode(body)
         if asked.peer not in ("", call.origin.peer_id):
             return Failure(ErrorCode.FORBIDDEN, "a page chats with the peer whose site it is, and nobody else")
@@ -182,7 +182,7 @@ class Visits:
             return Failure(code, str(failure), retry_after_seconds=failure.retry_after_seconds)
         return b'{"status":"sent"}'
 
-    async def _said(self, call: Call, body: bytes) -> bytes | Failure:
+    async def _said(self, call: RequestContext, body: bytes) -> bytes | Failure:
         asked = _which.decode(body)
         if asked.peer not in ("", call.origin.peer_id):
             return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
@@ -190,7 +190,7 @@ class Visits:
         self._chat.shown(found)
         return msgspec.json.encode([shown(kept) for kept in found])
 
-    def _tell(self, said: Said) -> None:
+    def _tell(self, said: ChatReply) -> None:
         """What a peer says to us, to the pages of its site."""
         message = said.message
         if not said.changed and not said.reply and message.sender == message.peer:
@@ -198,8 +198,8 @@ class Visits:
             if self._events.heard(audience(message.peer)):
                 self._chat.shown([message])
 
-    def _with_body(self, work: Callable[[Call, bytes], Awaitable[bytes | Failure]]) -> Answer:
-        async def answer(call: Call) -> None:
+    def _with_body(self, work: Callable[[RequestContext, bytes], Awaitable[bytes | Failure]]) -> Answer:
+        async def answer(call: RequestContext) -> None:
             try:
                 body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
                 result = await work(call, body)
@@ -217,12 +217,12 @@ class Visits:
         return answer
 
 
-def _headers(call: Call, mime: str, part: Part) -> list[tuple[bytes, bytes]]:
+def _headers(call: RequestContext, mime: str, part: Part) -> list[tuple[bytes, bytes]]:
     own = [(b"content-type", _type(mime)), (b"cache-control", b"no-cache"), (b"accept-ranges", b"bytes")]
     return [*own, *part.headers, *call.headers]
 
 
-async def _send_pieces(call: Call, pieces: AsyncIterator[bytes], part: Part) -> None:
+async def _send_pieces(call: RequestContext, pieces: AsyncIterator[bytes], part: Part) -> None:
     """The part of a file that comes from its beginning: players ask for one to jump in a song. What is behind it is not waited for."""
     at, end = 0, part.first + part.size
     async for piece in pieces:
@@ -240,16 +240,16 @@ def _type(mime: str) -> bytes:
     return f"{type_}; charset={charset[1]}".encode() if found and charset else type_.encode()
 
 
-def _request(operation: str, body: bytes) -> data.Request | Failure:
+def _request(operation: str, body: bytes) -> data.DataRequest | Failure:
     try:
         keys = decode(body or b"{}", dict[str, msgspec.Raw])
         text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
-        return decode(msgspec.json.encode(text), data.Request)
+        return decode(msgspec.json.encode(text), data.DataRequest)
     except InvalidJsonError as error:
         return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
 
 
-def _failure(operation: str, answer: data.Failure) -> Failure:
+def _failure(operation: str, answer: data.FailureAnswer) -> Failure:
     """Peers that are not ours give no class: then what a script says is its own mistake, anything else what was asked."""
     code = _CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation == "lua-call" else ErrorCode.BAD_REQUEST)
     if code is ErrorCode.OK:

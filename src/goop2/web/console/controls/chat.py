@@ -17,9 +17,9 @@ from starlette.routing import BaseRoute, Route
 
 from goop2.services.chat.service import ChatError
 from goop2.storage.errors import StorageError
-from goop2.storage.messages import Message
+from goop2.storage.messages import StoredMessage
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, reply, sent
 from goop2.web.console.events import MessageShown, message_shown
 
 
@@ -30,7 +30,7 @@ class Wanted(msgspec.Struct):
     before: int | None = None
 
 
-class Said(msgspec.Struct):
+class SendRequest(msgspec.Struct):
     """Something to say to a peer."""
 
     peer: str
@@ -60,23 +60,23 @@ def routes(parts: Parts) -> list[BaseRoute]:
         return reply([message_shown(message) for message in found])
 
     async def send(request: Request) -> Response:
-        said = await sent(request, Said)
+        said = await sent(request, SendRequest)
         try:
             if said.peer == parts.peer_id:
                 await parts.chat.say(parts.owner, said.content)
                 return reply({"state": ""})
             return reply({"state": (await parts.chat.send(said.peer, said.content)).state})
         except (ChatError, StorageError) as error:
-            raise BadRequest(str(error)) from None
+            raise BadRequestError(str(error)) from None
 
     async def forget(request: Request) -> Response:
         forgotten = await sent(request, Forgotten)
         if not forgotten.peer and not forgotten.strangers:
-            raise BadRequest("name the peer whose conversation is to be deleted")
+            raise BadRequestError("name the peer whose conversation is to be deleted")
         try:
             number = await (parts.chat.forget_strangers() if forgotten.strangers else parts.chat.forget(forgotten.peer))
         except StorageError as error:
-            raise BadRequest(str(error)) from None
+            raise BadRequestError(str(error)) from None
         return reply({"messages": number})
 
     return [
@@ -87,7 +87,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
     ]
 
 
-def _conversation(parts: Parts, peer: str, number: int, last: Message) -> dict[str, object]:
+def _conversation(parts: Parts, peer: str, number: int, last: StoredMessage) -> dict[str, object]:
     known = parts.abroad.network.roster.get(peer) if parts.abroad.network is not None else None
     label = parts.owner.label if peer == parts.peer_id else parts.abroad.label(peer)
     shown: MessageShown = message_shown(last)

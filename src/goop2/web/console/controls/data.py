@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from goop2.scripting.engine import Failure
 from goop2.services.tables import TABLE_OPERATIONS
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, refusal, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
 from goop2.web.http.responses import STATUSES
 
 SYSTEM: Final = "_"
@@ -35,7 +35,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
         asked = await sent(request, dict[str, Any])
         operation = asked.pop("op", None)
         if operation not in TABLE_OPERATIONS:
-            raise BadRequest(f"{operation!r} is no operation")
+            raise BadRequestError(f"{operation!r} is no operation")
         result = await parts.tables.perform(operation, parts.owner, asked)
         if isinstance(result, Failure):
             return refusal(STATUSES.get(result.code, HTTPStatus.BAD_REQUEST), result.code.value, result.message)

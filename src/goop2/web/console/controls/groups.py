@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from goop2.net.faults import NetworkFault
+from goop2.net.faults import NetworkError
 from goop2.protocols import listen
 from goop2.services.groups.service import code_of
-from goop2.services.groups.state import TEMPLATE, Known
+from goop2.services.groups.state import TEMPLATE, GroupInfo
 from goop2.services.listen.session import ListenError
 from goop2.storage.errors import StorageError
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, refusal, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
 from goop2.web.http.responses import STATUSES
 
 MEMBERS_SHOWN: Final = 200
@@ -55,10 +55,10 @@ def routes(parts: Parts) -> list[BaseRoute]:
         asked = await sent(request, Asked)
         action = _ACTIONS.get(asked.action)
         if action is None:
-            raise BadRequest(f"groups have no action {asked.action[:40]!r}; they have {', '.join(_ACTIONS)}")
+            raise BadRequestError(f"groups have no action {asked.action[:40]!r}; they have {', '.join(_ACTIONS)}")
         try:
             await action(parts, asked)
-        except (NetworkFault, StorageError) as fault:
+        except (NetworkError, StorageError) as fault:
             code = code_of(fault)
             return refusal(STATUSES[code], code, str(fault))
         return reply(_overview(parts))
@@ -91,7 +91,7 @@ async def _join(parts: Parts, asked: Asked) -> None:
     try:
         await network.followed.join(asked.host, asked.group)
     except ListenError as error:
-        raise BadRequest(str(error)) from None
+        raise BadRequestError(str(error)) from None
 
 
 async def _leave(parts: Parts, asked: Asked) -> None:
@@ -129,7 +129,7 @@ def _overview(parts: Parts) -> dict[str, object]:
     }
 
 
-def _hosted(parts: Parts, group: Known, everybody: tuple[str, ...]) -> dict[str, object]:
+def _hosted(parts: Parts, group: GroupInfo, everybody: tuple[str, ...]) -> dict[str, object]:
     here = set(group.members)
     members = [{"id": each, "label": parts.abroad.label(each), "here": each in here} for each in everybody[:MEMBERS_SHOWN]]
     about = {"id": group.id, "name": group.name, "type": group.kind, "max_members": group.max_members}
@@ -137,7 +137,7 @@ def _hosted(parts: Parts, group: Known, everybody: tuple[str, ...]) -> dict[str,
     return {**about, **counts, "session": listen.is_session(group.id), "members": members}
 
 
-def _joined(parts: Parts, group: Known) -> dict[str, object]:
+def _joined(parts: Parts, group: GroupInfo) -> dict[str, object]:
     members = [{"id": each, "label": parts.abroad.label(each)} for each in group.members[:MEMBERS_SHOWN]]
     about = {"id": group.id, "host": group.host, "label": parts.abroad.label(group.host), "name": group.name, "type": group.kind}
     joined = {"joined": group.joined, "count": len(group.members), "session": listen.is_session(group.id)}

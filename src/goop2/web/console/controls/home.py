@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from goop2.scripting.catalog import Listed
+from goop2.scripting.catalog import ScriptEntry
 from goop2.scripting.printable import printable
 from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
@@ -24,7 +24,7 @@ from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.console.controls.replies import reply
 from goop2.web.console.events import short_run
 from goop2.web.http.admission import Entrance
-from goop2.web.http.origins import Door, origin_address
+from goop2.web.http.origins import Listener, origin_address
 from goop2.web.http.passes import OWN
 from goop2.web.http.peer_host import host_label
 from goop2.web.http.site_ports import needs_port
@@ -51,7 +51,7 @@ class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the console, where it is seen to."""
 
 
-def routes(parts: Parts, door: Door, opened: str, entrance: Entrance) -> list[BaseRoute]:
+def routes(parts: Parts, door: Listener, opened: str, entrance: Entrance) -> list[BaseRoute]:
     """Path → handler. `opened` is the site's address from beyond loopback, "" when it is not opened."""
     host = f"{host_label(parts.peer_id)}.localhost"
     named = f"{origin_address(host, door.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
@@ -162,7 +162,7 @@ def _of_invites(invites: list[tuple[str, str]]) -> Attention:
     return Attention("warn", title, "; ".join((*last, *more)), page="groups")
 
 
-def _of_script(listed: Listed) -> Iterator[Attention]:
+def _of_script(listed: ScriptEntry) -> Iterator[Attention]:
     if listed.fault is not None:
         runs = "Its last good version runs meanwhile." if listed.older_runs else "It answers nobody until it is mended."
         yield Attention("bad", listed.path, listed.fault.located(listed.name), runs, listed.path)

@@ -18,9 +18,9 @@ from starlette.routing import BaseRoute, Route
 
 from goop2.services.listen.operations import followed
 from goop2.services.listen.session import ListenError
-from goop2.web.api.listen import Control, control
+from goop2.web.api.listen import ControlRequest, control
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, reply, sent
 
 
 def routes(parts: Parts, shown: Callable[[], dict[str, object] | None]) -> list[BaseRoute]:
@@ -38,9 +38,9 @@ def routes(parts: Parts, shown: Callable[[], dict[str, object] | None]) -> list[
 
     async def act(request: Request) -> Response:
         try:
-            await control(parts.listening, await sent(request, Control))
+            await control(parts.listening, await sent(request, ControlRequest))
         except ListenError as error:
-            raise BadRequest(str(error)) from None
+            raise BadRequestError(str(error)) from None
         return now()
 
     return [Route("/listen", overview), Route("/listen/files", files), Route("/listen/control", act, methods=["POST"])]

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from goop2.net.faults import NetworkFault, NotAnAddress
+from goop2.net.faults import AddressError, NetworkError
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, refusal, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
 
 
 class Where(msgspec.Struct):
@@ -44,9 +44,9 @@ def routes(parts: Parts) -> list[BaseRoute]:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "this peer is not on the network yet")
         try:
             peer, label = await network.connect(where.address)
-        except NotAnAddress as fault:
-            raise BadRequest(str(fault)) from None
-        except NetworkFault as fault:
+        except AddressError as fault:
+            raise BadRequestError(str(fault)) from None
+        except NetworkError as fault:
             return refusal(HTTPStatus.BAD_GATEWAY, "unavailable", str(fault))
         return reply({"peer": peer, "label": label})
 

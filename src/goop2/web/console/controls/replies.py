@@ -21,7 +21,7 @@ T = TypeVar("T")
 _HEADERS: Final = {name.decode(): text.decode() for name, text in DATA_HEADERS}
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """The page sent what its control does not take; the message says what."""
 
 
@@ -36,9 +36,9 @@ def refusal(status: int, code: str, message: str, **more: object) -> Response:
 
 
 async def sent(request: Request, kind: type[T]) -> T:
-    """The JSON body of `request` as a `kind`. Raises `BadRequest`, `BodyTooLarge` and `ClientGone`."""
+    """The JSON body of `request` as a `kind`. Raises `BadRequestError`, `BodyTooLargeError` and `ClientDisconnectedError`."""
     body = await read_json(request.scope, request.receive, BODY_MAX_BYTES)
     try:
         return decode(body, kind)
     except InvalidJsonError as error:
-        raise BadRequest(str(error)) from None
+        raise BadRequestError(str(error)) from None

@@ -25,9 +25,9 @@ from starlette.routing import BaseRoute, Route
 from goop2.scripting.limits import RUNS_KEPT
 from goop2.scripting.runs import OK, Level, Run
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, refusal, reply
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply
 from goop2.web.console.events import short_run
-from goop2.web.console.metering import Meter
+from goop2.web.console.metering import RunMeter
 
 FAILED: Final = "failed"
 """A status to ask for that stands for every one but `ok`."""
@@ -46,7 +46,7 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
-def routes(parts: Parts, meter: Meter) -> list[BaseRoute]:
+def routes(parts: Parts, meter: RunMeter) -> list[BaseRoute]:
     """Path → handler."""
 
     async def listed(request: Request) -> Response:
@@ -97,5 +97,5 @@ def _lines(run: Run) -> Iterator[Line]:
 def _whole(request: Request, name: str) -> int:
     text = request.query_params.get(name, "") or "0"
     if not text.isdecimal() or len(text) > 12:
-        raise BadRequest(f"{name} is {text[:40]!r}; allowed is a whole number")
+        raise BadRequestError(f"{name} is {text[:40]!r}; allowed is a whole number")
     return int(text)

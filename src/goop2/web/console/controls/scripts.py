@@ -24,36 +24,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from goop2.folder.script_changes import Kind, NotChanged, Overtaken, ScriptFiles, Text
+from goop2.folder.script_changes import Kind, ScriptChangeError, ScriptConflictError, ScriptFiles, ScriptText
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
 from goop2.scripting.runs import Run
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, refusal, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
 
 
-class Which(msgspec.Struct):
+class ScriptRequest(msgspec.Struct):
     """A script."""
 
     kind: Kind
     name: str
 
 
-class Saved(Which):
+class Saved(ScriptRequest):
     """A script's new text; `version` of what it takes the place of."""
 
     text: str
     version: str
 
 
-class Renamed(Which):
+class Renamed(ScriptRequest):
     """A script's new name."""
 
     new_name: str
 
 
-class Removed(Which):
+class Removed(ScriptRequest):
     """A script that goes."""
 
     version: str
@@ -67,7 +67,7 @@ class As(msgspec.Struct):
     email: str = ""
 
 
-class Tried(Which):
+class Tried(ScriptRequest):
     """A script to run, with a command's arguments or a function's parameters as JSON."""
 
     argument: str = ""
@@ -85,21 +85,21 @@ def routes(parts: Parts) -> list[BaseRoute]:
         return reply([{"name": one.name, "signature": _signature(one), "returns": one.returns, "doc": one.doc} for one in FUNCTIONS])
 
     async def read(request: Request) -> Response:
-        which = await sent(request, Which)
+        which = await sent(request, ScriptRequest)
         return reply(await asyncio.to_thread(files.read, which.kind, which.name))
 
     async def save(request: Request) -> Response:
         wanted = await sent(request, Saved)
         try:
             text = await asyncio.to_thread(files.save, wanted.kind, wanted.name, wanted.text, wanted.version)
-        except Overtaken as error:
+        except ScriptConflictError as error:
             await parts.catalog.scan()
             now = await asyncio.to_thread(files.read, wanted.kind, wanted.name)
             return refusal(HTTPStatus.CONFLICT, "conflict", str(error), text=now.text, version=now.version)
         return reply(await _state(parts, wanted, text))
 
     async def create(request: Request) -> Response:
-        which = await sent(request, Which)
+        which = await sent(request, ScriptRequest)
         text = await asyncio.to_thread(files.create, which.kind, which.name)
         return reply(await _state(parts, which, text))
 
@@ -132,20 +132,20 @@ def _told(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
     async def answer(request: Request) -> Response:
         try:
             return await handler(request)
-        except NotChanged as error:
-            raise BadRequest(str(error)) from None
+        except ScriptChangeError as error:
+            raise BadRequestError(str(error)) from None
 
     return answer
 
 
-async def _state(parts: Parts, which: Which, text: Text) -> dict[str, object]:
+async def _state(parts: Parts, which: ScriptRequest, text: ScriptText) -> dict[str, object]:
     """How a script stands after a save: the catalog has its verdict when this returns."""
     await parts.catalog.scan()
     found = next((one for one in parts.catalog.listing() if (one.kind, one.name) == (which.kind, _known_as(which))), None)
     return {"version": text.version, "fault": found.fault if found else None, "older_runs": bool(found and found.older_runs)}
 
 
-def _known_as(which: Which) -> str:
+def _known_as(which: ScriptRequest) -> str:
     return which.name.lower() if which.kind == "command" else which.name
 
 

@@ -21,16 +21,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from goop2.config import Settings, SettingsError
-from goop2.config.editing import BACKUP, Changed, Shown, UnknownSetting, save, show
+from goop2.config.editing import BACKUP, SettingsConflictError, SettingsView, UnknownSettingError, save, show
 from goop2.config.settings import Setting, declared, sections
 from goop2.config.types import Address
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequest, refusal, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
 
 _CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again"
 
 
-class Change(msgspec.Struct, forbid_unknown_fields=True):
+class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     """What the page sends."""
 
     version: str
@@ -44,26 +44,26 @@ def routes(parts: Parts, environment: Mapping[str, str] = os.environ) -> list[Ba
         try:
             if request.method == "GET":
                 return reply(_page(parts, await asyncio.to_thread(show, parts.folder), environment))
-            wanted = await sent(request, Change)
+            wanted = await sent(request, SettingsChange)
             shown = await asyncio.to_thread(save, parts.folder, wanted.changes, wanted.version, environment)
         except SettingsError as error:
-            raise BadRequest(str(error)) from None
-        except UnknownSetting as error:
-            raise BadRequest(f"{error} is no setting") from None
-        except Changed:
+            raise BadRequestError(str(error)) from None
+        except UnknownSettingError as error:
+            raise BadRequestError(f"{error} is no setting") from None
+        except SettingsConflictError:
             return refusal(HTTPStatus.CONFLICT, "conflict", _CHANGED)
         return reply(_page(parts, shown, environment))
 
     return [Route("/settings", answer, methods=["GET", "POST"])]
 
 
-def _page(parts: Parts, shown: Shown, environment: Mapping[str, str]) -> dict[str, object]:
+def _page(parts: Parts, shown: SettingsView, environment: Mapping[str, str]) -> dict[str, object]:
     rows = [_row(setting, parts.settings, shown, environment) for setting in declared()]
     docs = {name: str(section.__doc__) for name, section in sections().items()}
     return {"version": shown.version, "backup": BACKUP, "sections": docs, "settings": rows}
 
 
-def _row(setting: Setting, running: Settings, shown: Shown, environment: Mapping[str, str]) -> dict[str, object]:
+def _row(setting: Setting, running: Settings, shown: SettingsView, environment: Mapping[str, str]) -> dict[str, object]:
     in_force = getattr(getattr(running, setting.section), setting.key)
     return {
         "path": setting.path,
@@ -80,7 +80,7 @@ def _row(setting: Setting, running: Settings, shown: Shown, environment: Mapping
     }
 
 
-def _parsed(setting: Setting, shown: Shown) -> object:
+def _parsed(setting: Setting, shown: SettingsView) -> object:
     """What the file sets it to, None when it sets nothing (then the default holds, which a start may compute)."""
     value = shown.values.get(setting.path)
     return None if value is None or value == "" else setting.kind.parse(value)
