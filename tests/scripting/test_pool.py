@@ -109,8 +109,8 @@ async def test_a_strangers_call_that_keeps_its_worker_long_goes_on_at_the_lowest
 async def test_the_owners_call_keeps_its_priority() -> None:
     async with open_pool() as pool:
         task, pid = await started(pool, invocation_of(LOOP, caller=OWNER))
-        before = cpu_seconds(pid)
-        await until(lambda: cpu_seconds(pid) > before + 3 * LOWERED_AFTER_CPU_SECONDS)
+        before = cpu_seconds(pid) or 0.0
+        await until(lambda: (cpu_seconds(pid) or 0.0) > before + 3 * LOWERED_AFTER_CPU_SECONDS)
         pool._tick()
         assert niceness(pid) == NICENESS
         task.cancel()
