@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import data, fairness, lock, outbound, p2p, report, scripting, web
+from benchmarks import data, fairness, goodput, lock, outbound, p2p, report, scripting, web
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
     "outbound": outbound.run,
     "data": data.run,
     "fairness": fairness.run,
+    "goodput": goodput.run,
     "lock": lock.run,
     "web": web.run,
     "p2p": p2p.run,

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.e2e.lan import Machine, NoNamespaces, machines
+from tests.e2e.lan import Machine, NamespaceError, machines
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _PACKET_BYTES = 65536
@@ -57,7 +57,7 @@ class Line:
 
 @contextmanager
 def two_machines_on_a_line() -> Iterator[tuple[Machine, Machine, Line]]:
-    """Two machines that reach each other over a line and nobody else. Raises `NoNamespaces`."""
+    """Two machines that reach each other over a line and nobody else. Raises `NamespaceError`."""
     with machines("a", "b") as (a, b), ExitStack() as devices:
         ends = []
         for machine, own, other in ((a, "10.78.0.1", "10.78.0.2"), (b, "10.78.0.2", "10.78.0.1")):
@@ -73,7 +73,7 @@ def _device(machine: Machine, own: str, other: str) -> int:
     try:
         device = os.open("/dev/net/tun", os.O_RDWR)
     except OSError as error:
-        raise NoNamespaces(f"no TUN device: {error}") from None
+        raise NamespaceError(f"no TUN device: {error}") from None
     try:
         fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", name.encode(), _IFF_TUN | _IFF_NO_PI))
         for arguments in (
@@ -84,5 +84,5 @@ def _device(machine: Machine, own: str, other: str) -> int:
             subprocess.run(["ip", *arguments], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         os.close(device)
-        raise NoNamespaces(f"no TUN device on a machine of its own: {error}") from None
+        raise NamespaceError(f"no TUN device on a machine of its own: {error}") from None
     return device

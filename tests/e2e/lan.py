@@ -15,7 +15,7 @@ from tests.started import Started
 from tests.web.browser import executable
 
 
-class NoNamespaces(Exception):
+class NamespaceError(Exception):
     """This machine makes none for us; the message says which step failed."""
 
 
@@ -54,7 +54,7 @@ class Machine:
 
 @contextmanager
 def two_machines() -> Iterator[tuple[Machine, Machine]]:
-    """Two machines on one cable, which reach each other and nobody else. Raises `NoNamespaces`."""
+    """Two machines on one cable, which reach each other and nobody else. Raises `NamespaceError`."""
     with machines("a", "b") as (a, b):
         _cable(a, "10.77.0.1", b, "10.77.0.2")
         yield a.at("10.77.0.1"), b.at("10.77.0.2")
@@ -64,7 +64,7 @@ def two_machines() -> Iterator[tuple[Machine, Machine]]:
 def two_networks(*, routed: bool = True) -> Iterator[tuple[Machine, Machine, Machine, Machine]]:
     """Two machines, each on a cable of its own with a router between them, which lets no multicast through, or nothing at all.
 
-    The third and the fourth are the router as the first and the second see it. Raises `NoNamespaces`.
+    The third and the fourth are the router as the first and the second see it. Raises `NamespaceError`.
     """
     with machines("a", "b", "r") as (a, b, router):
         for machine, own, gate in ((a, "10.77.1.1", "10.77.1.254"), (b, "10.77.2.1", "10.77.2.254")):
@@ -76,7 +76,7 @@ def two_networks(*, routed: bool = True) -> Iterator[tuple[Machine, Machine, Mac
 
 @contextmanager
 def machines(*names: str) -> Iterator[list[Machine]]:
-    """Machines without a cable. Raises `NoNamespaces`."""
+    """Machines without a cable. Raises `NamespaceError`."""
     mark = secrets.token_hex(3)
     made = [Machine(f"goop2-{mark}-{name}", "127.0.0.1") for name in names]
     try:
@@ -101,6 +101,6 @@ def _run(*arguments: str) -> None:
     try:
         done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise NoNamespaces("there is no ip command") from None
+        raise NamespaceError("there is no ip command") from None
     if done.returncode:
-        raise NoNamespaces(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+        raise NamespaceError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.badline import Line, two_machines_on_a_line
-from tests.e2e.lan import NoNamespaces
+from tests.e2e.lan import NamespaceError
 from tests.e2e.peers import Running, running
 
 LOSS, DELAY_SECONDS = 0.3, 0.1
@@ -27,7 +27,7 @@ def parts(tmp_path: Path) -> Iterator[tuple[Running, Running, Line]]:
             running(tmp_path / "b", "Bob", b) as bob,
         ):
             yield alice, bob, line
-    except NoNamespaces as missing:
+    except NamespaceError as missing:
         pytest.skip(f"two machines on a bad line: {missing}")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.cli.command import PATIENCE_SECONDS
-from tests.e2e.lan import Machine, NoNamespaces, two_machines, two_networks
+from tests.e2e.lan import Machine, NamespaceError, two_machines, two_networks
 from tests.e2e.peers import Running, running
 from tests.e2e.steps import STEPS, Owner, Step
 from tests.web.browser import launched
@@ -55,7 +55,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     try:
         with request.param(tmp_path_factory.mktemp("found")) as both:
             yield both
-    except NoNamespaces as missing:
+    except NamespaceError as missing:
         pytest.skip(f"two machines on a cable: {missing}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import PATIENCE_SECONDS
-from tests.e2e.lan import Machine, NoNamespaces, two_machines
+from tests.e2e.lan import Machine, NamespaceError, two_machines
 from tests.e2e.peers import Running, running
 
 
@@ -28,7 +28,7 @@ def machines() -> Iterator[tuple[Machine, Machine]]:
     try:
         with two_machines() as both:
             yield both
-    except NoNamespaces as missing:
+    except NamespaceError as missing:
         pytest.skip(f"two machines on a cable: {missing}")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.lan import Machine, NoNamespaces, _cable, _run, machines, two_machines
+from tests.e2e.lan import Machine, NamespaceError, _cable, _run, machines, two_machines
 from tests.e2e.peers import running
 from tests.e2e.test_lan import until
 
@@ -51,7 +51,7 @@ def cable() -> Iterator[tuple[Machine, Machine]]:
     try:
         with two_machines() as both:
             yield both
-    except NoNamespaces as missing:
+    except NamespaceError as missing:
         pytest.skip(f"two machines on a cable: {missing}")
 
 
@@ -89,7 +89,7 @@ def test_one_ipv6_network_does_not_take_the_places_of_a_rendezvous() -> None:
                 finally:
                     process.terminate()
                     process.wait(10)
-    except NoNamespaces as missing:
+    except NamespaceError as missing:
         pytest.skip(f"a machine of its own: {missing}")
     assert (opened, status) == (288, 200)
     assert kept <= 64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import PATIENCE_SECONDS
-from tests.e2e.lan import Machine, NoNamespaces, two_networks
+from tests.e2e.lan import Machine, NamespaceError, two_networks
 from tests.e2e.peers import running
 from tests.e2e.test_lan import until
 
@@ -22,7 +22,7 @@ def machines() -> Iterator[tuple[Machine, ...]]:
     try:
         with two_networks(routed=False) as four:
             yield four
-    except NoNamespaces as missing:
+    except NamespaceError as missing:
         pytest.skip(f"two networks and a machine in the middle: {missing}")
 
 

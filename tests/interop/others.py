@@ -44,7 +44,7 @@ Build = Callable[[Path], list[str]]
 LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
 
 
-class Refused(Exception):
+class OtherRefusedError(Exception):
     """The other program could not do what it was told; its own words."""
 
 
@@ -106,7 +106,7 @@ class Other:
         self._news = asyncio.Condition()
 
     async def connect(self, address: str) -> None:
-        """Raises `Refused`."""
+        """Raises `OtherRefusedError`."""
         await self._do("connect", address=address)
 
     @contextlib.contextmanager
@@ -119,7 +119,7 @@ class Other:
             self._process.send_signal(signal.SIGCONT)
 
     async def ask(self, peer: str, protocol: str, data: bytes = b"", most: int = MOST_BYTES) -> bytes:
-        """What the peer writes. Raises `Refused`."""
+        """What the peer writes. Raises `OtherRefusedError`."""
         return await self._do("ask", peer=peer, protocol=protocol, data=_text(data), most=most)
 
     async def answer(self, protocol: str, data: bytes, lines: int = 1) -> None:
@@ -131,7 +131,7 @@ class Other:
         await self._do("subscribe", topic=topic)
 
     async def publish(self, topic: str, data: bytes) -> None:
-        """Say something in a topic. Raises `Refused`."""
+        """Say something in a topic. Raises `OtherRefusedError`."""
         await self._do("publish", topic=topic, data=_text(data))
 
     async def mdns(self, tag: str) -> None:
@@ -168,7 +168,7 @@ class Other:
                     self._news.notify_all()
             elif not (answer := self._answers.pop(told["n"])).done():  # else nobody waits for it any more
                 if "error" in told:
-                    answer.set_exception(Refused(told["error"]))
+                    answer.set_exception(OtherRefusedError(told["error"]))
                 else:
                     answer.set_result(base64.b64decode(told.get("data") or ""))
 

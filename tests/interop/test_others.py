@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.interop.others import Other, Refused, go_peer, js_peer, running
+from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, running
 from tests.net.hosts import LOOPBACK, new_identity
 from tests.services.listen.sounds import wav
 
@@ -231,7 +231,7 @@ async def test_what_they_say_to_everybody_is_heard_and_not_kept(met: Met) -> Non
 
 async def test_a_protocol_we_do_not_serve_is_refused(met: Met) -> None:
     for protocol in ("/goop/avatar/1.0.0", "/goop/docs/1.0.0"):
-        with pytest.raises(Refused):
+        with pytest.raises(OtherRefusedError):
             await met.other.ask(met.id, protocol, b"GET /\n")
 
 
@@ -426,7 +426,7 @@ async def test_their_signs_are_believed_about_themselves_alone_and_ours_reach_th
 
 async def test_without_encryption_there_is_no_connection_either_way(met: Met, command: list[str]) -> None:
     async with running(command, security="plaintext") as bare:
-        with pytest.raises(Refused):
+        with pytest.raises(OtherRefusedError):
             await bare.connect(met.network.host.addresses[0])
         address = parse(bare.address)
         with pytest.raises(NetworkError):
@@ -436,7 +436,7 @@ async def test_without_encryption_there_is_no_connection_either_way(met: Met, co
 
 async def test_who_answers_with_another_key_is_not_taken_for_the_peer_that_was_meant(met: Met, command: list[str]) -> None:
     forged = new_identity().peer_id
-    with pytest.raises(Refused):
+    with pytest.raises(OtherRefusedError):
         await met.other.connect(met.network.host.addresses[0].replace(met.id, forged))
     async with running(command) as another:
         address = parse(another.address.replace(another.id, forged))

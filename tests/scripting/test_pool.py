@@ -20,14 +20,25 @@ from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation
 from tests.started import Started
 from tests.stopwatch import Stopwatch
 
+from goop2.sandbox.confinement import NICENESS
 from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
-from goop2.scripting.limits import COMPUTING_WORKERS_PER_CORE, STOP_SECONDS, WAITING_MAX, WARM_WORKERS, InvocationLimits
+from goop2.scripting.limits import (
+    COMPUTING_AFTER_SECONDS,
+    COMPUTING_WORKERS_PER_CORE,
+    LOWERED_AFTER_CPU_SECONDS,
+    LOWERED_NICENESS,
+    STOP_SECONDS,
+    WAITING_MAX,
+    WARM_WORKERS,
+    InvocationLimits,
+)
 from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
 
+COMPUTING = "function handle() local t = os.clock() while os.clock() < t + 0.6 do end return 'done' end"
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
 
 
@@ -80,6 +91,65 @@ async def test_at_the_deadline_the_work_stops_and_not_only_the_wait() -> None:
         assert watch.seconds < 0.3 + STOP_SECONDS
         await until(lambda: not is_alive(pid))
         assert await hello(pool) == b"Hello, Alice!"
+
+
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+async def test_a_strangers_call_that_keeps_its_worker_long_goes_on_at_the_lowest_priority() -> None:
+    async with open_pool() as pool:
+        task, pid = await started(pool, invocation_of(LOOP, caller=stranger(1)))
+        await until(lambda: niceness(pid) == LOWERED_NICENESS)
+        assert not task.done()
+        assert await hello(pool) == b"Hello, Alice!"
+        assert {niceness(worker.pid) for worker in pool._workers if worker.ready and worker.pid != pid} == {NICENESS}
+        task.cancel()
+
+
+async def test_the_owners_call_keeps_its_priority() -> None:
+    async with open_pool() as pool:
+        task, pid = await started(pool, invocation_of(LOOP, caller=OWNER))
+        before = cpu_seconds(pid) or 0.0
+        await until(lambda: (cpu_seconds(pid) or 0.0) > before + 3 * LOWERED_AFTER_CPU_SECONDS)
+        pool._tick()
+        assert niceness(pid) == NICENESS
+        task.cancel()
+
+
+async def test_a_call_that_only_waits_keeps_its_priority() -> None:
+    async with open_pool() as pool:
+        task, pid = await started(pool, invocation_of(LOOP, caller=stranger(1)))
+        os.kill(pid, signal.SIGSTOP)  # as a machine does that is busy with others
+        worker, job = next((worker, job) for worker, job in pool._running.items() if worker.pid == pid)
+        job.started -= 10 * COMPUTING_AFTER_SECONDS
+        worker._watched = None
+        for _ in range(3):
+            pool._tick()
+        assert niceness(pid) == NICENESS
+        task.cancel()
+
+
+@pytest.mark.parametrize("may_raise", [True, False])
+async def test_after_a_long_call_its_worker_is_raised_again_or_another_takes_its_place(
+    may_raise: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = os.setpriority
+
+    def setpriority(which: int, who: int, priority: int) -> None:
+        if not may_raise and priority < niceness(who):
+            raise PermissionError
+        given(which, who, priority)
+
+    async with open_pool() as pool:
+        monkeypatch.setattr(os, "setpriority", setpriority)
+        task, pid = await started(pool, invocation_of(COMPUTING, caller=stranger(1), seconds=20.0))
+        await until(lambda: niceness(pid) == LOWERED_NICENESS)
+        assert (await task).payload == b"done"
+        if not may_raise:
+            await until(lambda: not is_alive(pid))
+        await until(lambda: bool(pool._idle))
+        assert {niceness(worker.pid) for worker in pool._idle} == {NICENESS}
 
 
 async def test_the_deadline_counts_the_wait_for_a_worker() -> None:

@@ -115,6 +115,16 @@ EXIT_TOLD_SECONDS = 0.5
 REASON_MAX_CHARS = 300
 """What the log says of a message that is none: it may be a stranger's text."""
 
+COMPUTING_AFTER_SECONDS = 0.1
+"""A stranger's call that keeps its worker for so long is watched: has it computed, or only waited for a busy machine?"""
+
+LOWERED_AFTER_CPU_SECONDS = 0.15
+"""Processor time after which a call that is watched goes on at the lowest priority, so that short calls and the peer itself come first.
+Where the worker cannot be raised again it is replaced after such a call: at most four times a second, each some milliseconds."""
+
+LOWERED_NICENESS = 19
+"""The lowest there is that still gets a share of a busy processor: a worker that holds a lock of the database must come to its end."""
+
 CPU_SPARE_SECONDS = 10.0
 """Processor time a worker is allowed beyond the invocation it is given: the limit is then raised once in so many seconds of work,
 not at each call. A worker that computes without an invocation is ended by the kernel after at most this and one time-out."""

@@ -32,6 +32,7 @@ from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
+    COMPUTING_AFTER_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
     ENDED_LOOK_SECONDS,
     EXIT_TOLD_SECONDS,
@@ -270,6 +271,9 @@ class Pool:
         if self._jobs:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
         self._feed()  # a newcomer may have waited long enough in the line
+        for worker, job in self._running.items():
+            if now - job.started >= COMPUTING_AFTER_SECONDS and job.lane != OWNER_LANE:  # the owner comes before all others
+                worker.lower_if_computing()
         strangers = len(self._running) - self._held[OWNER_LANE]
         if strangers and self._free_soon(now) < self._warm and not self._spawning and self._has_room():
             self._spawn()  # ready before the next short call comes, which should not wait for what loops
@@ -461,8 +465,8 @@ class Pool:
         else:
             raise WorkerProtocolError("an outcome nobody waits for")
         self._release(worker)
-        if spent or worker.calls >= self._calls_per_worker:
-            self._replace(worker)  # after so many calls, or when it holds too much memory for the next honest script
+        if spent or worker.calls >= self._calls_per_worker or not worker.raise_again():
+            self._replace(worker)  # after so many calls, or when it holds too much memory, or is too slow, for the next honest script
         else:
             self._idle.append(worker)
             if self._checking is None:

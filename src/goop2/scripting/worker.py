@@ -21,7 +21,7 @@ from typing import Protocol, cast
 from goop2.sandbox.framing import WorkerProtocolError, frame, from_worker
 from goop2.sandbox.messages import Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Ready
 from goop2.scripting.idle_check import Sample
-from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
+from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS, LOWERED_AFTER_CPU_SECONDS, LOWERED_NICENESS
 
 _PROCESS_CPU_CLOCK = 2
 """CPUCLOCK_SCHED of a whole process, in the kernel's numbering of clocks."""
@@ -77,6 +77,10 @@ class WorkerProcess(asyncio.Protocol):
         self._events = events
         self._pidfd = pidfd
         self._cpu_lasts_until = 0.0
+        self._niceness: int | None = None
+        """What it had before it was lowered; None when it is not."""
+        self._watched: tuple[int, float] | None = None
+        """Which of its calls is watched, and what it had computed when that began."""
         self._reader = from_worker()
         self._transport: asyncio.Transport | None = None
         self._versions: set[bytes] = set()
@@ -105,7 +109,7 @@ class WorkerProcess(asyncio.Protocol):
         if until + CPU_LEAST_SECONDS <= self._cpu_lasts_until or self._pidfd < 0:
             return
         try:
-            used = time.clock_gettime(~self.pid << 3 | _PROCESS_CPU_CLOCK)  # as clock_getcpuclockid(3) of the C library makes it
+            used = self._cpu_seconds()
             now = time.monotonic()
             _, most = resource.prlimit(self.pid, resource.RLIMIT_CPU)
             wanted = math.ceil(used + until - now + CPU_SPARE_SECONDS)
@@ -116,6 +120,36 @@ class WorkerProcess(asyncio.Protocol):
             self._cpu_lasts_until = now + wanted - used
         except (OSError, AttributeError):  # it has just ended, or this system has no such call: not asked again at each call
             self._cpu_lasts_until = until + CPU_SPARE_SECONDS
+
+    def lower_if_computing(self) -> None:
+        """Let others have the processors first, once the call has used much of them since this was first asked during it. Idempotent."""
+        if self._niceness is not None or self._pidfd < 0:
+            return
+        with contextlib.suppress(OSError):  # it has just ended, or this system forbids it
+            used = self._cpu_seconds()
+            if self._watched is None or self._watched[0] != self.calls:
+                self._watched = self.calls, used
+            if used - self._watched[1] < LOWERED_AFTER_CPU_SECONDS:
+                return
+            signal.pidfd_send_signal(self._pidfd, 0)  # raises when it has ended: its pid may be another's by now
+            before = os.getpriority(os.PRIO_PROCESS, self.pid)
+            os.setpriority(os.PRIO_PROCESS, self.pid, LOWERED_NICENESS)
+            self._niceness = before
+
+    def _cpu_seconds(self) -> float:
+        """Return what the process has computed, as clock_getcpuclockid(3) of the C library has it read."""
+        return time.clock_gettime(~self.pid << 3 | _PROCESS_CPU_CLOCK)
+
+    def raise_again(self) -> bool:
+        """Return whether it has the priority it began with; most users may lower a process, and not raise it."""
+        if self._niceness is None:
+            return True
+        try:
+            os.setpriority(os.PRIO_PROCESS, self.pid, self._niceness)
+        except OSError:
+            return False
+        self._niceness = None
+        return True
 
     def send(self, message: Invoke | Compile | HostCallAnswer) -> None:
         """Send without waiting."""
