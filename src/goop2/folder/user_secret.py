@@ -7,6 +7,7 @@ written or read it.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
 import pwd
@@ -23,6 +24,8 @@ FILE: Final = "goop2/secret"
 SECRET_BYTES: Final = 32
 _REMEDY: Final = f"name a folder of this user's own in {STATE_VARIABLE}"
 _FILE_MAX_BYTES: Final = 1024
+_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""They pass, and tell nothing of the file."""
 _FOLDER_MODE: Final = 0o700
 _ROOT: Final = 0
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -34,7 +37,10 @@ class UserSecretError(Exception):
 
 
 def derived_key(folder: Path, purpose: str, known: bytes) -> bytes:
-    """Return a key for `purpose` that whoever made the peer in `folder` cannot know, though they know `known`. Raises `UserSecretError`."""
+    """Return a key for `purpose` that whoever made the peer in `folder` cannot know, though they know `known`.
+
+    Raises `UserSecretError`, and OSError while the system has no room for an open file.
+    """
     return hmac.digest(_secret(folder), purpose.encode() + b"\0" + known, "sha256")
 
 
@@ -46,6 +52,8 @@ def _secret(folder: Path) -> bytes:
         _make(file)
         return _read(file)
     except OSError as error:
+        if error.errno in _SHORTAGES:
+            raise
         raise UserSecretError(f"{shown(file)} cannot be made or read ({error.strerror}): {_REMEDY}") from None
 
 
