@@ -76,6 +76,9 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
         raise ControlError("bad_request", f"what is asked is {len(sent)} bytes; the most is {LINE_MAX_BYTES}")
     try:
         with _place(folder) as path:
+            # A link came with the folder: it may lead to the socket of another peer, or of another program.
+            if os.path.islink(path):  # noqa: PTH114 - no path of its own
+                return None
             opening = asyncio.open_unix_connection(path, limit=LINE_MAX_BYTES)
             reader, writer = await asyncio.wait_for(opening, CONNECT_SECONDS)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
