@@ -14,6 +14,7 @@ that ticks while there are jobs instead of a timer each.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -655,10 +656,23 @@ def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
     return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
 
 
+def _check_arguments(operation: PeerOperation, invocation: Invocation, message: HostCall) -> None:
+    """Raise `WorkerProtocolError` for more or fewer than the operation takes: a worker's own part of goop sends as many as it does."""
+    try:
+        inspect.signature(operation).bind(invocation, *message.arguments)
+    except TypeError:
+        raise WorkerProtocolError(f"goop.{message.operation} with {len(message.arguments)} arguments") from None
+
+
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
     assert isinstance(job.work, Invocation)
     try:
+        _check_arguments(operation, job.work, message)
         answer = await operation(job.work, *message.arguments)
+    except WorkerProtocolError as breach:
+        job.call = None  # it is this task, which is to end by itself
+        worker.end_for_breach(breach)
+        return
     except Exception:
         log.exception("host operation failed", operation=message.operation)
         answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))
