@@ -21,6 +21,8 @@ SETTING_IN_PROSE = re.compile(
 
 A_TEST = re.compile(r"`(tests/[\w./-]+\.py)(?:::(\w+))?`")
 """A file of tests, or one test of it, as `pytest` takes it."""
+A_ROOM = re.compile(r"^\| `([a-z]+)/` \| (.+) \| (.+) \|$", re.MULTILINE)
+"""A row of the table of rooms: name, what the room is, what it must not know."""
 PROMISES, LIMITS = "**Promises**", "**Limits**"
 
 
@@ -95,3 +97,27 @@ def test_no_test_is_named_in_a_form_that_nobody_checks() -> None:
     assert sorted(re.findall(r"\btest_\w+\.py(?:::\w+)?", page)) == sorted(
         f"{Path(file).name}{test and '::' + test}" for file, test in A_TEST.findall(page)
     )
+
+
+def rooms() -> dict[str, tuple[str, str]]:
+    """Return room → the first two paragraphs of its package's docstring: what it is, and what it must not know."""
+    found = {}
+    for file in sorted((ROOT / "src/goop2").glob("*/__init__.py")):
+        paragraphs = (ast.get_docstring(ast.parse(file.read_text())) or "").split("\n\n")
+        assert len(paragraphs) > 1, f"{file.parent.name}: the docstring needs two sentences, what the room is and what it must not know"
+        found[file.parent.name] = (" ".join(paragraphs[0].split()), " ".join(paragraphs[1].split()))
+    return found
+
+
+def test_the_table_of_rooms_is_what_the_packages_say_of_themselves() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    table = page.partition("\n## Rooms\n")[2].partition("\n### ")[0]
+    assert {name: (what, unknown) for name, what, unknown in A_ROOM.findall(table)} == rooms()
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_says_what_it_is_and_what_it_must_not_know(room: str) -> None:
+    what, unknown = rooms()[room]
+    assert what.endswith(".")
+    assert unknown.startswith("It must not know ")
+    assert unknown.endswith(".")
