@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,8 @@ A_TEST = re.compile(r"`(tests/[\w./-]+\.py)(?:::(\w+))?`")
 """A file of tests, or one test of it, as `pytest` takes it."""
 A_ROOM = re.compile(r"^\| `([a-z]+)/` \| (.+) \| (.+) \|$", re.MULTILINE)
 """A row of the table of rooms: name, what the room is, what it must not know."""
+A_PACKAGE = re.compile(r"^\| `([a-z0-9-]+)` \| ([\w.]+) \| (.+) \| (.+) \|$", re.MULTILINE)
+"""A row of a table of dependencies: name, pinned version, what of it is used, who keeps it."""
 PROMISES, LIMITS = "**Promises**", "**Limits**"
 
 
@@ -121,3 +124,13 @@ def test_a_room_says_what_it_is_and_what_it_must_not_know(room: str) -> None:
     assert what.endswith(".")
     assert unknown.startswith("It must not know ")
     assert unknown.endswith(".")
+
+
+@pytest.mark.parametrize("section", ["At run time", "For development"])
+def test_the_page_about_dependencies_names_each_with_the_version_that_is_pinned(section: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = {"At run time": project["project"]["dependencies"], "For development": project["dependency-groups"]["dev"]}[section]
+    names = [re.split(r"[^A-Za-z0-9-]", requirement)[0] for requirement in asked]
+    pinned = {package["name"]: package["version"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    page = (ROOT / "docs/dependencies.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    assert [(name, version) for name, version, _, _ in A_PACKAGE.findall(page)] == [(name, pinned[name]) for name in sorted(names)]
