@@ -96,7 +96,7 @@ class BrokenScript:
 
     @property
     def line(self) -> int | None:
-        """Line to blame, if one is."""
+        """Return the line of the fault, or None if it has none."""
         return self.fault.line
 
     @property
@@ -107,7 +107,7 @@ class BrokenScript:
 
 @dataclass(frozen=True, slots=True)
 class ScriptEntry:
-    """A script as lists show it."""
+    """A script as lists of scripts show it."""
 
     kind: Kind
     name: str

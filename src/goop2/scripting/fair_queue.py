@@ -96,7 +96,7 @@ class FairQueue(Generic[Item]):
         return item
 
     def peek(self, may_run: Callable[[str], bool]) -> Item | None:
-        """What `take` would give."""
+        """Return the item that `take` would give, or None."""
         caller = self._next(may_run)
         return None if caller is None else next(iter(self._turns[caller]))
 

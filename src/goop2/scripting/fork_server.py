@@ -72,7 +72,7 @@ class ForkServerHandle:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """Return the process id of the fork server while it runs."""
         return self._process.pid if self._process else None
 
     async def spawn(self) -> tuple[socket.socket, int, int]:

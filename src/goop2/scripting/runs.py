@@ -77,7 +77,7 @@ class RunLog:
 
     @property
     def lines(self) -> tuple[tuple[Level, str], ...]:
-        """What is kept, in order."""
+        """Return the kept log lines, in order."""
         return tuple(self._lines)
 
     def append(self, level: Level, text: str) -> None:
@@ -118,7 +118,7 @@ class Runs:
         return self._bytes
 
     def new_id(self) -> int:
-        """The id of the next run."""
+        """Return the id of the next run."""
         return next(self._ids)
 
     def add(self, run: Run) -> None:

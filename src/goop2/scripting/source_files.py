@@ -121,7 +121,7 @@ class SourceFolder:
 
 
 class _FileRead:
-    """One pass over the folder."""
+    """One pass over the folder that reads the changed files."""
 
     def __init__(self, folder: Path, homes: Sequence[Path], script_dir: Path, shown: str, before: Snapshot) -> None:
         self._folder = folder

@@ -106,7 +106,7 @@ async def _round(
 
 
 class _Watched(NamedTuple):
-    """What a round watches."""
+    """The folders that one round watches, and their identities."""
 
     identities: _Identities
     notifications: inotify.Notifications | None = None

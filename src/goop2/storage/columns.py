@@ -99,7 +99,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A typed table."""
+    """A typed table: its columns and policies, as declared."""
 
     name: str
     columns: tuple[Column, ...]
@@ -133,12 +133,12 @@ class Table:
 
     @property
     def ddl(self) -> str:
-        """Its CREATE TABLE."""
+        """Return the table's CREATE TABLE statement."""
         return f"CREATE TABLE {quoted(self.name)} ({', '.join((*SYSTEM_DDL, *(column.ddl for column in self.columns)))})"
 
     @property
     def json(self) -> str:
-        """What `_orm_schemas` holds."""
+        """Return the JSON text of the table as `_orm_schemas` holds it."""
         document = {
             "name": self.name,
             "columns": [column.plain() for column in self.columns],
@@ -153,7 +153,7 @@ class Table:
 
 
 def quoted(name: str) -> str:
-    """A name in SQL."""
+    """Return a name quoted for use in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -175,7 +175,7 @@ def parse_table(document: object, fail: Fail, source: DeclarationSource = Declar
 
 
 def parse_columns(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> tuple[Column, ...]:
-    """Columns of their JSON form."""
+    """Return the columns of their JSON form. Raises what `fail` makes."""
     if not isinstance(document, list) or not document:
         raise fail("columns", "must be a list of at least one column")
     if len(document) > COLUMNS_MAX and source is not DeclarationSource.REGISTRY:

@@ -351,7 +351,7 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether one is open."""
+        """Return whether a transaction is open."""
         return self._connection.in_transaction
 
     def begin(self) -> None:
@@ -481,7 +481,7 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Close it. Idempotent."""
+        """Close the connection. Idempotent."""
         self._connection.close(True)
         if self.queue is not None:
             self.queue.close()

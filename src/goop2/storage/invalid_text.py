@@ -24,7 +24,7 @@ _NAME_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class TextLocation:
-    """Where such a value stands."""
+    """A text that is not UTF-8, with its table and column."""
 
     table: str
     """ "" when the column is computed."""

@@ -46,7 +46,7 @@ def put(database: Database, store: Store, key: str, value: str) -> None:
 
 
 def delete(database: Database, store: Store, key: str) -> None:
-    """Forget `key`."""
+    """Delete the value of `key`."""
     database.changed(_DELETE, (store.kind, store.script, key))
 
 

@@ -35,7 +35,7 @@ _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message that is kept."""
+    """A direct message, as a row."""
 
     id: int
     peer: str
@@ -67,7 +67,7 @@ class Conversation:
 
 
 def lay_out(database: Database) -> None:
-    """Make what is missing."""
+    """Create the tables and columns of messages that are missing."""
     make_missing(database, LAYOUT)
 
 

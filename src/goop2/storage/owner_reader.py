@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """A table of the site."""
+    """A table of the site, as the owner's lists show it."""
 
     name: str
     kind: str

@@ -54,7 +54,7 @@ class VisibleRows:
 
 
 def select(subject: TargetTable, rows: VisibleRows) -> str:
-    """The SELECT of a view."""
+    """Return the SELECT of the view of a table's visible rows."""
     columns = ", ".join(map(quoted, subject.columns))
     sql = f"SELECT {columns} FROM main.{quoted(subject.name)}"
     if not rows.hides:

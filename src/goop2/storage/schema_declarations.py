@@ -43,7 +43,7 @@ WHO_MAY_READ: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a file declares."""
+    """The table that a schema file declares."""
 
     table: Table
     odd: tuple[Oddity, ...]

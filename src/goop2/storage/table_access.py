@@ -98,7 +98,7 @@ class TableAccess:
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """The columns of a table."""
+        """Return the columns of a table the visitor may see."""
         subject = self._subject(visitor, request)
         rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
@@ -238,7 +238,7 @@ class TableAccess:
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
     def insert(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Add a row of the visitor's."""
+        """Insert a row that belongs to the visitor."""
         subject = self._subject(visitor, request)
         if scope(subject.access, "insert", visitor) is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
@@ -260,7 +260,7 @@ class TableAccess:
         return _done(bool(found), subject, request, "updated")
 
     def delete(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Remove a row by its id."""
+        """Delete a row by its id."""
         subject = self._subject(visitor, request)
         condition, arguments = self._only(visitor, subject, "delete")
         sql = f"DELETE FROM {quoted(subject.name)} WHERE _id = ?{condition}"

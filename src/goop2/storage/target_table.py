@@ -14,7 +14,7 @@ from goop2.storage.values import shown
 
 @dataclass(frozen=True, slots=True)
 class TargetTable:
-    """A table somebody asked for."""
+    """A table resolved for the caller who asked for it."""
 
     name: str
     columns: tuple[str, ...]

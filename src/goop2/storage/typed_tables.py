@@ -33,7 +33,7 @@ TABLES_REMEMBERED: Final = 64
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
-    """Who a new row belongs to."""
+    """The caller to whom a new row belongs."""
 
     id: str
     email: str = ""
@@ -199,7 +199,7 @@ class TypedTables:
         return self._database.query(_reading(table), f"SELECT * FROM {quoted(table.name)} WHERE _id = ?", (_id(table, row_id),))
 
     def list(self, name: str, limit: object = None) -> RowSink:
-        """Rows by `_id`."""
+        """Return rows of a table in the order of `_id`."""
         table = self.table(name)
         end = _count(table, "limit", limit)
         sql = f"SELECT * FROM {quoted(table.name)} ORDER BY _id LIMIT ?"

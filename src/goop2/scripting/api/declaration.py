@@ -51,7 +51,7 @@ class Parameter:
 
     @property
     def letters(self) -> str:
-        """Its part of the signature."""
+        """Return the parameter's part of the signature."""
         return LETTERS[self.type] + ("*" if self.repeated else "?" if self.optional else "")
 
 
@@ -77,7 +77,7 @@ class Function:
 
     @property
     def member(self) -> str:
-        """`get` of `kv.get`."""
+        """Return the name within its group: `get` of `kv.get`."""
         return self.name.rpartition(".")[2]
 
     @property

@@ -100,7 +100,7 @@ class Refusals(msgspec.Struct):
 
 
 async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
-    """Carries nothing."""
+    """Raise `UndeliveredError`, since the peer is not on the network."""
     raise UndeliveredError("this peer is not on the network")
 
 

@@ -83,7 +83,7 @@ class Invited(msgspec.Struct, frozen=True):
 
 
 class GroupService:
-    """All groups of one peer."""
+    """The groups a peer hosts and has joined."""
 
     def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = GroupState(own_id, lambda: time.time_ns() // 1_000_000)
@@ -141,7 +141,7 @@ class GroupService:
         self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
-        """It is no more."""
+        """Forget the network, which has closed."""
         self._post = self._carry = None
 
     # The owner's.
@@ -261,15 +261,15 @@ class GroupService:
         self._keep_soon()
 
     def gone(self, peer: str) -> None:
-        """A peer is offline."""
+        """Tell the groups that a peer is offline."""
         self._send_all(self.groups.gone(peer))
 
     def back(self, peer: str) -> None:
-        """A peer is online."""
+        """Tell the groups that a peer is online again."""
         self._send_all(self.groups.back(peer))
 
     def tick(self) -> None:
-        """To be called every second."""
+        """Do the periodic work of the groups; call it every second."""
         self._send_all(self.groups.tick())
 
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:

@@ -148,7 +148,7 @@ class GroupState:
         return self._subscribers.add(callback)
 
     def hosted(self) -> tuple[GroupInfo, ...]:
-        """The groups of this peer."""
+        """Return the groups that this peer hosts."""
         return tuple(self._hosted.values())
 
     def joined(self) -> tuple[GroupInfo, ...]:

@@ -30,7 +30,7 @@ class ResponseBody:
         self._decode(piece)
 
     def finish(self) -> bytes:
-        """The whole content."""
+        """Return the whole content of the response."""
         return bytes(self._content)
 
     def _decode(self, piece: bytes) -> None:

@@ -34,7 +34,7 @@ _KEPT_IN_PATH = "%/:?[]@!$&'()*+,;=~"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes."""
+    """The scheme, host, port and path of a request."""
 
     scheme: str
     """`http` or `https`."""

@@ -84,7 +84,7 @@ class Following:
             self._become(replace(self.followed, session=session, listeners=listeners, joined=True))
 
     def heard(self, action: str, track: Track | None = None, position: float | None = None) -> None:
-        """Word of the host."""
+        """Apply a message of the session's host."""
         if self.followed is None or not self.followed.joined:
             return
         if action == "close":
@@ -97,7 +97,7 @@ class Following:
             self._become(replace(self.followed, session=session, run=self.followed.run + (not goes_on)))
 
     def end(self) -> None:
-        """It is over, or we leave."""
+        """Forget the session, which is over or which we leave."""
         if self.followed is not None:
             self._become(None)
 

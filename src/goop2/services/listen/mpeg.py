@@ -29,14 +29,14 @@ _CONTENTS_BYTES: Final = 44
 
 
 class NoMpegFramesError(Exception):
-    """There is no MP3 in it."""
+    """The file holds no MP3 frames."""
 
     def __init__(self) -> None:
         super().__init__("it holds no frames of an MP3 that browsers play")
 
 
 class MpegFrame(NamedTuple):
-    """A frame's place and sound."""
+    """The place of a frame in the file, and its sound."""
 
     at: int
     """Offset in the file."""

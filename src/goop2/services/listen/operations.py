@@ -22,7 +22,7 @@ Elsewhere = Callable[[str, Sequence[str]], Awaitable[HostAnswer | None]]
 
 
 def operations(listening: Listening) -> Mapping[str, PeerOperation]:
-    """Name → operation."""
+    """Return the operations of `goop.listen` by name."""
 
     async def create(_invocation: Invocation, name: Scalar) -> HostAnswer:
         return await _value(listening.create(_text(name)), lambda state: group(state, listening.listeners()))

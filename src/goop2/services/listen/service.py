@@ -44,7 +44,7 @@ class State:
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """The session in its file."""
+    """The session as it is saved in its file."""
 
     id: str
     name: str
@@ -83,11 +83,11 @@ class Listening:
         return found
 
     def listeners(self) -> int:
-        """How many these are."""
+        """Return how many listeners the session has."""
         return len(self.who())
 
     def recount(self) -> None:
-        """Somebody has come or gone."""
+        """Notify subscribers that the number of listeners may have changed."""
         self.counts.tell(self.listeners())
 
     def restore(self) -> None:
@@ -146,12 +146,12 @@ class Listening:
             await self._become(self._open().play(self._clock()))
 
     async def pause(self) -> None:
-        """Raises `ListenError`."""
+        """Pause the session. Raises `ListenError`."""
         async with self._changing:
             await self._become(self._open().pause(self._clock()))
 
     async def seek(self, seconds: float) -> None:
-        """Raises `ListenError`."""
+        """Move the session to a second of its track. Raises `ListenError`."""
         async with self._changing:
             await self._become(self._open().seek(seconds, self._clock()))
 

@@ -54,7 +54,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session at one moment."""
+    """The state of a listening session at one moment."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class Session:
     """When that was, on the clock of `now`."""
 
     def at(self, now: float) -> float:
-        """Seconds into the track."""
+        """Return how many seconds into the track the session is at `now`."""
         if self.track is None:
             return 0.0
         passed = now - self.updated if self.playing else 0.0

@@ -227,7 +227,7 @@ _MEASURED: Final[Mapping[str, Callable[[BinaryIO, int], tuple[float, int]]]] = {
 
 
 class _Tagged(NamedTuple):
-    """What a file says of itself."""
+    """The tags and pictures that a sound file holds."""
 
     tags: Any
     """As mutagen reads them: a mapping, or None."""
