@@ -16,7 +16,7 @@ from goop2.net.stream import Stream
 
 
 class StreamPool:
-    """One connection's."""
+    """The idle streams and known protocols of one connection."""
 
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(QUESTIONS_AT_ONCE)

@@ -25,7 +25,7 @@ _CIRCUITS = [[*transport, "p2p", "p2p-circuit"] for transport in _TRANSPORTS]
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """A peer and one way to it."""
+    """A peer's id and one address of it."""
 
     peer: str
     transport: str

@@ -56,7 +56,7 @@ FAULTS: Final = (
 
 
 class Circuits:
-    """The circuits of one host."""
+    """The circuits of one host, through relays."""
 
     def __init__(self, host: BasicHost, admission: Admission) -> None:
         self._host = host
@@ -72,7 +72,7 @@ class Circuits:
 
     @property
     def relays(self) -> frozenset[str]:
-        """Whom we use as relays now."""
+        """Return the ids of the relays that are used now."""
         return frozenset((*self._places, *self.asked, *map(str, self._called)))
 
     def attach(self) -> None:

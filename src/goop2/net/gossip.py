@@ -160,7 +160,7 @@ async def open_gossip(guest: Guest, host: Host, topic: str, heard: Heard) -> Asy
 
 
 class _Router(GossipSub):
-    """A router for one topic."""
+    """A GossipSub router for one topic."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(
@@ -194,7 +194,7 @@ class _Router(GossipSub):
         self._forget_back_offs()
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
-        """Hand a message on."""
+        """Hand a message on to neighbours."""
         await super().publish(msg_forwarder, pubsub_msg)
         self.recent_message_deliveries.clear()
 
@@ -255,7 +255,7 @@ class _Pubsub(Pubsub):
         return self._writing > 0 or any(len(queue) for queue in self.peer_queues.values())
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
-        """Write to a neighbour."""
+        """Write a message to a neighbour; return whether it was sent."""
         self._writing += 1
         try:
             return await super().write_msg(stream, rpc_msg)

@@ -89,7 +89,7 @@ class MuxedStream(IMuxedStream):
         return bool(self._buffer) or self.was_reset or self.read_ended
 
     async def arrival(self) -> None:
-        """Until it is readable."""
+        """Wait until the stream is readable."""
         while not self.readable:
             await self.news.wait()
 
@@ -148,12 +148,12 @@ class MuxedStream(IMuxedStream):
         return size
 
     async def close(self) -> None:
-        """Say that no more comes."""
+        """Tell the other side that no more data comes."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self.close_now()
 
     def close_now(self) -> None:
-        """As `close`."""
+        """Close the writing side without waiting (as `close`)."""
         if not (self.write_ended or self.was_reset):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
@@ -363,7 +363,7 @@ class Muxer(IMuxedConn):
         return (self._ours(stream_id) or self.admission.received(self._peer, size, self.origin)) and self.admission.memory.hold(size)
 
     def forget(self, stream: MuxedStream) -> None:
-        """A stream has ended."""
+        """Remove a stream that has ended."""
         if self.streams.pop(stream.stream_id, None) is not None:
             if self._ours(stream.stream_id):
                 self._opened -= 1
@@ -423,12 +423,12 @@ class Muxer(IMuxedConn):
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
-        """All there is to send."""
+        """Return all the bytes to send, and take them."""
         batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
         return batch
 
     def sent(self, size: int) -> None:
-        """So much of it was."""
+        """Note that `size` bytes were sent."""
         self._unsent -= size
         self.room.tell()
 

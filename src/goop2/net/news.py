@@ -15,7 +15,7 @@ Enter = Callable[[Callable[[], object]], object]
 
 
 class News:
-    """Made once, told often."""
+    """A notification, made once and sent many times."""
 
     __slots__ = ("_enter", "_futures", "_trio")
 

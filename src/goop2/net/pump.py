@@ -73,7 +73,7 @@ class Pump:
         self._after(0.0)
 
     def _woken(self) -> None:
-        """There is news for trio."""
+        """Give trio the events that its epoll holds."""
         self._news = outcome.capture(self._state.runner.io_manager.get_events, 0)
         self._tick()
 

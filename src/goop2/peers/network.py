@@ -59,7 +59,7 @@ class PeerNetwork:
 
     @property
     def roster(self) -> Roster:
-        """Who is here."""
+        """Return the roster of peers that are online."""
         return self.discovery.roster
 
     def addresses(self) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class HostCalls:
         self._calls: list[CallTime] = []
 
     def end(self) -> None:
-        """The run is over."""
+        """Forget the run, which is over."""
         if self._data is not None:
             self._data.end()
 

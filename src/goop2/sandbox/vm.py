@@ -61,7 +61,7 @@ class CompileError(Exception):
 
 
 class VmResult(msgspec.Struct, frozen=True, gc=False):
-    """What an invocation came to."""
+    """The result of an invocation inside a VM."""
 
     code: str
     payload: bytes
@@ -129,7 +129,7 @@ class MemoryGate:
         self.runtime = runtime
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
-        """Answer Lua."""
+        """Answer a host call of Lua."""
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None

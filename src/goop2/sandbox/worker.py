@@ -59,7 +59,7 @@ class Channel:
         self._waiting: deque[ToWorker] = deque()
 
     def send(self, message: FromWorker) -> None:
-        """Send one message whole."""
+        """Send one whole message to the peer."""
         self._socket.sendall(frame(message))
 
     def receive(self) -> ToWorker:

@@ -204,7 +204,7 @@ class ListenerApp:
         self._console = Carrying(console, PAGE_HEADERS[Realm.CONSOLE])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer a request, and turn every error into an answer (ASGI)."""
         try:
             await self._answer(scope, receive, send)
         except ClientDisconnectedError:

@@ -67,17 +67,17 @@ class Troubles(Protocol):
         """Something does not work now."""
 
     def well(self, about: str, sentence: str) -> None:
-        """It works."""
+        """Report that `about` works."""
 
 
 class Untold:
-    """Tells nobody."""
+    """A `Troubles` that reports to nobody."""
 
     def trouble(self, about: str, sentence: str) -> None:
-        """Troubles."""
+        """Ignore the trouble (as `Troubles.trouble`)."""
 
     def well(self, about: str, sentence: str) -> None:
-        """Troubles."""
+        """Ignore the news (as `Troubles.well`)."""
 
 
 class _SaidRelay(msgspec.Struct):

@@ -48,7 +48,7 @@ _PICTURE_HEADERS: Final = [
 
 
 class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What the owner wants done."""
+    """The request of the owner to change the session."""
 
     action: str
     name: str = ""
@@ -84,7 +84,7 @@ class ListenApi:
         )
 
     def stop(self) -> None:
-        """End the streams."""
+        """End the event streams of listening."""
         for end in self._end:
             end()
         self._events.stop()
@@ -234,7 +234,7 @@ class _From:
         return self._file.seek(self._begin + at) - self._begin
 
     def read(self, size: int) -> bytes:
-        """From where it is."""
+        """Read up to `size` bytes from the current position."""
         return self._file.read(size)
 
 

@@ -30,7 +30,7 @@ class Histogram:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration, in seconds."""
         self.seconds += seconds
         for place, bound in enumerate(BOUNDS_SECONDS):
             if seconds <= bound:
@@ -79,7 +79,7 @@ class RunMeter:
         self._minutes: deque[Minute] = deque(maxlen=MINUTES_KEPT)
 
     def add(self, run: Run) -> None:
-        """Count a run that ended."""
+        """Count a run that has ended."""
         key = run.kind, run.status
         histogram = self.histograms.get(key)
         if histogram is None:

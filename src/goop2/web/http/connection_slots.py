@@ -41,12 +41,12 @@ class ConnectionSlots:
         self._networks: Counter[str] = Counter()
 
     def take(self, network: str) -> None:
-        """Count one more."""
+        """Count one more connection of `network`."""
         self.total += 1
         self._networks[network] += 1
 
     def give_back(self, network: str) -> None:
-        """Count one less."""
+        """Count one connection of `network` less."""
         self.total -= 1
         self._networks[network] -= 1
         if not self._networks[network]:

@@ -15,7 +15,7 @@ _SCHEME: Final = b"Bearer "
 
 
 class Token:
-    """The secret of one start."""
+    """The console's secret, made anew at each start."""
 
     def __init__(self) -> None:
         self.text = secrets.token_urlsafe(TOKEN_BYTES)

@@ -29,7 +29,7 @@ _EVENT_BYTES: Final = 200
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """Something happened."""
+    """One event that pages are told."""
 
     number: int
     kind: str
@@ -121,7 +121,7 @@ class EventReader:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will come."""
+        """Return whether no further event will come."""
         return self._events.stopped
 
     def take(self) -> list[Event]:
@@ -133,5 +133,5 @@ class EventReader:
         return gap + [event for event in self._events.after(place) if event.audience in self.audiences]
 
     def close(self) -> None:
-        """No more. Idempotent."""
+        """Stop reading events. Idempotent."""
         self._events._readers.discard(self)

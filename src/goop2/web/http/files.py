@@ -68,7 +68,7 @@ class Compressed:
 
 
 class SitePages:
-    """The site over HTTP."""
+    """The files of the own site over HTTP."""
 
     def __init__(self, files: SiteFiles) -> None:
         self._files = files

@@ -39,7 +39,7 @@ class BoundListener:
     sockets: tuple[socket.socket, ...]
 
     def close(self) -> None:
-        """Give the ports back."""
+        """Close the sockets, which frees their ports."""
         for sock in self.sockets:
             sock.close()
 

@@ -84,7 +84,7 @@ class LocalUsers:
         return None
 
     def close(self) -> None:
-        """Close the netlink socket."""
+        """Close the netlink socket, if one is open."""
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None

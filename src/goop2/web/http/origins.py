@@ -57,7 +57,7 @@ class Realm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An origin of ours."""
+    """An origin that this peer serves."""
 
     realm: Realm
     peer_id: str
@@ -78,7 +78,7 @@ class OriginRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One port a peer listens on."""
+    """A port on which a peer listens."""
 
     peer_id: str
     port: int

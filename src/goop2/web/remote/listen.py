@@ -77,7 +77,7 @@ class RemoteListen:
         self._end = following.subscribe(self._tell)
 
     def stop(self) -> None:
-        """End the streams."""
+        """End the event streams of sessions elsewhere."""
         self._end()
         self._events.stop()
         for attention in self._attentions.values():

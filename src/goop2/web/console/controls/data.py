@@ -25,7 +25,7 @@ SYSTEM: Final = "_"
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the data page's controls."""
 
     async def tables(_request: Request) -> Response:
         listed = await _ask(parts, "tables")

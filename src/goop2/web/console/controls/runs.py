@@ -36,7 +36,7 @@ LINES_MAX: Final = 5000
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A log line and whose it is."""
+    """A log line and the run it belongs to."""
 
     run: int
     at: float
@@ -47,7 +47,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def routes(parts: Parts, meter: RunMeter) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
         return reply([short_run(run) for run in _wanted(parts, request)])

@@ -31,7 +31,7 @@ _CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor;
 
 
 class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What the page sends."""
+    """The request to change settings."""
 
     version: str
     changes: dict[str, object]
