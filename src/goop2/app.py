@@ -277,7 +277,7 @@ def limits_of(settings: Settings) -> InvocationLimits:
 
 
 def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:
-    """What every worker of this peer is told."""
+    """Return what every worker of this peer is told."""
     return Setup(
         flavour=flavour,
         declarations=stubs(FUNCTIONS),

@@ -78,7 +78,7 @@ def _take_lines_of_libraries() -> None:
 
 
 def cause(error: BaseException | None) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, OSError):

@@ -52,7 +52,7 @@ def harmless(text: str) -> str:
 
 
 def fitting(line: str) -> str:
-    """A line whose parts two blanks keep apart, as it is, or a part a line on a terminal that would break it anywhere."""
+    """Return a line whose parts two blanks keep apart, as it is, or a part a line on a terminal that would break it anywhere."""
     if not is_terminal(sys.stdout) or len(line) < shutil.get_terminal_size().columns:
         return line
     return line.replace("  ", "\n  ")

@@ -43,7 +43,7 @@ class SettingsView:
 
 
 def show(folder: Path) -> SettingsView:
-    """The settings goop.json of `folder` sets. Raises `SettingsError`."""
+    """Return the settings goop.json of `folder` sets. Raises `SettingsError`."""
     content, document = read_document(folder)
     values = {}
     for setting in declared():

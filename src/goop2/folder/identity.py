@@ -72,7 +72,7 @@ def _is_there(file: Path) -> bool:
 
 
 def ephemeral() -> Identity:
-    """An identity for one run, which is kept nowhere."""
+    """Return an identity for one run, which is kept nowhere."""
     seed = secrets.token_bytes(SEED_BYTES)
     return Identity(_peer_id(_public_key(seed)), seed)
 

@@ -182,7 +182,7 @@ class SocketCarrier:
             self._wait(False)
 
     def _more(self) -> bool:
-        """Whether there is; a batch is encrypted when the last one is with the system."""
+        """Return whether there is; a batch is encrypted when the last one is with the system."""
         batch = self._cargo.outgoing()
         self._batch_bytes = len(batch)
         self._unsent = memoryview(self._packets.send(batch) if batch else b"")

@@ -200,7 +200,7 @@ async def asked(stream: NetStream, message: bytes) -> tuple[bytes, bytes]:
 
 
 async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
-    """A message and what came after it. Raises `RemoteProtocolError` and the stream's errors; its time is the caller's affair."""
+    """Return a message and what came after it. Raises `RemoteProtocolError` and the stream's errors; its time is the caller's affair."""
     reader = circuit.MessageReader()
     while True:
         piece = await stream.read(READ_MAX_BYTES)

@@ -86,7 +86,7 @@ class Gossip:
             await self._guest.call(self._publish, payload)
 
     def neighbours(self) -> tuple[str, ...]:
-        """Who of the connected peers listens to the topic too."""
+        """Return who of the connected peers listens to the topic too."""
         listening = self._pubsub.peer_topics.get(self._topic, set()) if self._pubsub else set()
         return tuple(str(peer) for peer in listening)
 
@@ -177,7 +177,7 @@ class _Router(GossipSub):
 
     @property  # type: ignore[override] # the library only sleeps so long
     def heartbeat_interval(self) -> float:
-        """How long the library's loop of heartbeats waits for the next: until the tick at which the peer wakes up anyway."""
+        """Return how long the library's loop of heartbeats waits for the next: until the tick at which the peer wakes up anyway."""
         return seconds_to_tick(HEARTBEAT_SECONDS)
 
     @heartbeat_interval.setter
@@ -251,7 +251,7 @@ class _Pubsub(Pubsub):
 
     @property
     def unsaid(self) -> bool:
-        """Whether something that was published is not on its way yet."""
+        """Return whether something that was published is not on its way yet."""
         return self._writing > 0 or any(len(queue) for queue in self.peer_queues.values())
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
@@ -326,7 +326,7 @@ class _Pubsub(Pubsub):
 
 
 def _holds_its_key(author: bytes) -> bool:
-    """Whether the id itself says which key signs for it; ids of the network do, and others make the library raise."""
+    """Return whether the id itself says which key signs for it; ids of the network do, and others make the library raise."""
     try:
         return ID(author).extract_public_key() is not None
     except Exception:  # whatever its parsers raise

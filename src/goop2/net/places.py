@@ -73,7 +73,7 @@ class RelayReservations:
         return tuple(self._until)
 
     def reserve(self, peer: str, address: str) -> float:
-        """A place, or the same for longer; for how many seconds. Raises `RelayRefusedError`."""
+        """Return a place, or the same for longer; for how many seconds. Raises `RelayRefusedError`."""
         self._count(peer)
         self._expire()
         others = [each for other, (_, each) in self._until.items() if other != peer]

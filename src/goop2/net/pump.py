@@ -42,7 +42,7 @@ class Pump:
 
     @property
     def turning(self) -> bool:
-        """Whether it is this pump that turns trio, and not trio's thread."""
+        """Return whether it is this pump that turns trio, and not trio's thread."""
         return self._state is not None
 
     def schedule(self, tick: Callable[[], object]) -> None:

@@ -312,7 +312,7 @@ class DedupCache:
         self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def first_time(self, sender: str, id_: str) -> bool:
-        """Whether it is new; from now on it is not."""
+        """Return whether it is new; from now on it is not."""
         new = (sender, id_) not in self._ids
         self._ids[sender, id_] = None
         if len(self._ids) > self._kept:
@@ -324,7 +324,7 @@ class DedupCache:
 
 
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
+    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
     return await stream.line(reader, seconds)
 
 

@@ -47,7 +47,7 @@ class Announcements:
 
     @property
     def readers(self) -> int:
-        """How many read now."""
+        """Return how many read now."""
         return len(self._readers)
 
     def readers_of(self, network: str) -> int:
@@ -116,7 +116,7 @@ class AnnouncementReader:
 
     @property
     def missed(self) -> bool:
-        """Whether something is gone that it has not heard: then it should hear who is here, after `catch_up`."""
+        """Return whether something is gone that it has not heard: then it should hear who is here, after `catch_up`."""
         return self._place < self._announcements._forgotten or self._place < 0
 
     def catch_up(self) -> None:

@@ -43,7 +43,7 @@ class LocalProtocol(TimeoutProtocol):
 
     @property
     def connections_max(self) -> int:
-        """How many there may be at this server."""
+        """Return how many there may be at this server."""
         return CONNECTIONS_MAX
 
 

@@ -61,7 +61,7 @@ class HostCalls:
 
     @property
     def calls(self) -> tuple[CallTime, ...]:
-        """The host calls of this run, with their times."""
+        """Return the host calls of this run, with their times."""
         return tuple(self._calls)
 
     def __call__(self, operation: bytes, *arguments: Scalar) -> tuple[Scalar, ...]:

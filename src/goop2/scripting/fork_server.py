@@ -76,7 +76,7 @@ class ForkServerHandle:
         return self._process.pid if self._process else None
 
     async def spawn(self) -> tuple[socket.socket, int, int]:
-        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `ForkServerLostError`."""
+        """Fork a worker; return our end of its socket, its pid, a pidfd the caller closes. Raises `ForkServerLostError`."""
         if self._control is None:
             raise ForkServerLostError("the nursery is not running")
         ours, theirs = socket.socketpair()

@@ -233,7 +233,7 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for a worker."""
+        """Return how many calls wait for a worker."""
         return len(self._line)
 
     @property

@@ -149,7 +149,7 @@ async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.
 
 
 def _cause(error: Exception) -> Exception:
-    """What went wrong: it comes in a group from the thread that waits."""
+    """Return what went wrong: it comes in a group from the thread that waits."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return OSError("a folder's name is not UTF-8") if isinstance(error, UnicodeError) else error

@@ -88,7 +88,7 @@ class WorkerProcess(asyncio.Protocol):
         """Message → what takes it now; nothing else has its place."""
 
     def knows(self, version: bytes) -> bool:
-        """Whether this script version was sent before; from now on it counts as sent."""
+        """Return whether this script version was sent before; from now on it counts as sent."""
         if version in self._versions:
             return True
         if len(self._versions) >= VERSIONS_REMEMBERED:

@@ -193,7 +193,7 @@ def _settle(job: _Job, outcome: Success | Failure) -> None:
 
 
 def read_request(body: bytes) -> Request | Failure:
-    """A request's keys from JSON text."""
+    """Return a request's keys from JSON text."""
     try:
         found: object = decode(body or b"{}")
     except InvalidJsonError as error:

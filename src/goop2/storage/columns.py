@@ -71,7 +71,7 @@ class Column:
 
     @property
     def ddl(self) -> str:
-        """The column in a CREATE TABLE."""
+        """Return the column in a CREATE TABLE."""
         parts = [quoted(self.name), TYPES[self.type].sql]
         if self.required or self.key:
             parts.append("NOT NULL")
@@ -118,7 +118,7 @@ class Table:
         return {operation: policy if operation == "read" or policy == "local" else "owner" for operation, policy in self.access.items()}
 
     def column(self, name: str) -> Column | None:
-        """The site's own column of that name."""
+        """Return the site's own column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
     @property
@@ -128,7 +128,7 @@ class Table:
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """The columns that together name a row, none when `_id` does."""
+        """Return the columns that together name a row, none when `_id` does."""
         return tuple(column.name for column in self.columns if column.key)
 
     @property
@@ -158,14 +158,14 @@ def quoted(name: str) -> str:
 
 
 def literal(value: Value) -> str:
-    """A value in DDL, where nothing can be bound."""
+    """Return a value in DDL, where nothing can be bound."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value)
 
 
 def parse_table(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> Table:
-    """A table of its JSON form. Raises what `fail` makes of the field that is wrong."""
+    """Return a table of its JSON form. Raises what `fail` makes of the field that is wrong."""
     if not isinstance(document, dict):
         raise fail("the whole", "must be an object with name and columns")
     name = _name(document.get("name"), "name", fail, source)

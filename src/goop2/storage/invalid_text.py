@@ -71,7 +71,7 @@ def run_out(cursor: apsw.Cursor) -> None:
 
 
 def rows_with(connection: apsw.Connection, place: TextLocation) -> list[object]:
-    """The numbers of a few rows that hold the value; none where there are no numbers, or too many rows to look through."""
+    """Return the numbers of a few rows that hold the value; none where there are no numbers, or too many rows to look through."""
     if not place.table:
         return []
     column = quoted(place.column)

@@ -33,7 +33,7 @@ class Store(msgspec.Struct, frozen=True, gc=False):
 
 
 def get(database: Database, store: Store, key: str) -> str | None:
-    """The value's JSON text, None when the key is not there."""
+    """Return the value's JSON text, None when the key is not there."""
     value = database.scalar(_GET, (store.kind, store.script, key))
     return None if value is None else str(value)
 

@@ -49,7 +49,7 @@ class VisibleRows:
 
     @property
     def hides(self) -> bool:
-        """Whether there may be rows it does not show."""
+        """Return whether there may be rows it does not show."""
         return self.own or bool(self.condition)
 
 

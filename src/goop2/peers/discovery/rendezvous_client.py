@@ -109,7 +109,7 @@ class Server:
             await self._content(answer, "/publish")
 
     async def relay(self) -> list[PeerAddress]:
-        """Where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
+        """Return where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
         async with self._pool.stream("GET", f"{self.url}/relay", extensions={"timeout": _TIMEOUT}) as answer:
             if answer.status == _NOT_FOUND:
                 return []

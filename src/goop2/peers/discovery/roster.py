@@ -200,7 +200,7 @@ class Roster:
 
 
 def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) -> RosterEntry:
-    """What is known now. A key that a message leaves out is still the peer's key."""
+    """Return what is known now. A key that a message leaves out is still the peer's key."""
     itself = source is DiscoverySource.ITSELF
     rumoured = "" if itself else said.public_key
     public_key = said.public_key if itself else ""

@@ -91,7 +91,7 @@ class GroupRemote:
 
 
 def _the_host(request: Request, of: Iterable[str], nobody: str) -> str:
-    """Who hosts the group that is meant, of those who host one of its id. Raises `ControlError`."""
+    """Return who hosts the group that is meant, of those who host one of its id. Raises `ControlError`."""
     group, peer = str(request["group"]), str(request.get("peer") or "")
     hosts = [host for host in of if peer in ("", host)]
     if len(hosts) > 1:

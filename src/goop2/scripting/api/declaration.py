@@ -82,5 +82,5 @@ class Function:
 
     @property
     def signature(self) -> str:
-        """The parameters as sandbox/calls.lua reads them."""
+        """Return the parameters as sandbox/calls.lua reads them."""
         return "".join(parameter.letters for parameter in self.parameters)

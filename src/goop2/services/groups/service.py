@@ -147,7 +147,7 @@ class GroupService:
     # The owner's.
 
     async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> GroupInfo:
-        """A group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
+        """Create a group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
         name, kind = " ".join(name.split()), " ".join(kind.split())
         if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
             raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
@@ -158,7 +158,7 @@ class GroupService:
         return known
 
     async def end(self, group: str) -> None:
-        """A group hosted here is over. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
+        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
         `StorageError`."""
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
             raise InvalidGroupError("the group of a listening session ends with the session: end that")
@@ -342,7 +342,7 @@ class GroupService:
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """The class of what went wrong with a group."""
+    """Return the class of what went wrong with a group."""
     return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
 
 

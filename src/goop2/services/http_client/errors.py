@@ -21,7 +21,7 @@ class BlockedError(OutboundError):
 
 
 def shown(text: str) -> str:
-    """What a stranger wrote, fit for a sentence."""
+    """Return what a stranger wrote, fit for a sentence."""
     return printable(text, SHOWN_CHARS)
 
 

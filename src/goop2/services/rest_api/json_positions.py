@@ -74,7 +74,7 @@ def _after_blank(text: str, at: int) -> int:
 
 
 def too_deep(text: str, levels: int) -> int:
-    """Where `text`, JSON or not, is nested deeper than `levels`."""
+    """Return where `text`, JSON or not, is nested deeper than `levels`."""
     depth = 0
     for match in _NESTING.finditer(text):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)

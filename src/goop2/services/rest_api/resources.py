@@ -82,7 +82,7 @@ def parse(text: str) -> dict[str, Resource]:
 
 
 def decoded(content: bytes) -> str:
-    """The text of an api.json, with the mark some editors put before it or without. Raises `ApiFileError`."""
+    """Return the text of an api.json, with the mark some editors put before it or without. Raises `ApiFileError`."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

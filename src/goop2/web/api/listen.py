@@ -90,7 +90,7 @@ class ListenApi:
         self._events.stop()
 
     def shown(self) -> dict[str, object] | None:
-        """The session as pages see it."""
+        """Return the session as pages see it."""
         state = self._listening.state()
         if state is None:
             return None
@@ -142,7 +142,7 @@ class ListenApi:
         await send_json(call.send, b'{"position":%.4f}' % position, headers=call.headers)
 
     async def _opened(self, call: RequestContext) -> tuple[Track, BinaryIO] | None:
-        """The track asked for and its file, to be closed; None when the call is answered already: there is none."""
+        """Return the track asked for and its file, to be closed; None when the call is answered already: there is none."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
             return track, await asyncio.to_thread(self._listening.open, track)

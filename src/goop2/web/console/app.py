@@ -50,7 +50,7 @@ class _Guarded:
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
 
     def _remembering(self, scope: Scope) -> ASGIApp:
-        """The application, which gives a browser that is the owner's by its token alone a pass: its links do not carry the token."""
+        """Return the application, which gives a browser that is the owner's by its token alone a pass: its links do not carry the token."""
         cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie")
         if self._entrance.is_owner(scope, cookies, CONSOLE_PASS):
             return self._app

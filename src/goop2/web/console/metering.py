@@ -107,7 +107,7 @@ class RunMeter:
 
 
 def percentile(buckets: Counter[int], share: float) -> float:
-    """The milliseconds within which `share` (0 … 1) of the runs in `buckets` ended, right to a tenth."""
+    """Return the milliseconds within which `share` (0 … 1) of the runs in `buckets` ended, right to a tenth."""
     wanted = share * buckets.total()
     seen = 0
     for bucket in sorted(buckets):

@@ -66,7 +66,7 @@ class Metrics:
 
 
 def metrics_token(folder: Path) -> str:
-    """The token of the peer in `folder`, made when there is none; "" when it cannot be kept, and then none opens."""
+    """Return the token of the peer in `folder`, made when there is none; "" when it cannot be kept, and then none opens."""
     file = folder / TOKEN_FILE
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)

@@ -21,11 +21,11 @@ class Holder(Protocol):
 
     @property
     def half_sent(self) -> bool:
-        """Whether its request is not whole, or not begun."""
+        """Return whether its request is not whole, or not begun."""
 
     @property
     def idle(self) -> bool:
-        """Whether it is kept, without a request."""
+        """Return whether it is kept, without a request."""
 
 
 T = TypeVar("T", bound=Holder)

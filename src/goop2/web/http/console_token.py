@@ -21,5 +21,5 @@ class Token:
         self.text = secrets.token_urlsafe(TOKEN_BYTES)
 
     def is_shown(self, authorization: bytes) -> bool:
-        """Whether this `Authorization` header shows it. Takes the same time whatever it says."""
+        """Return whether this `Authorization` header shows it. Takes the same time whatever it says."""
         return hmac.compare_digest(authorization, _SCHEME + self.text.encode())

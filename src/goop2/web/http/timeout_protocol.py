@@ -99,7 +99,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     @property
     def connections_max(self) -> int:
-        """How many there may be at this server."""
+        """Return how many there may be at this server."""
         return CONNECTIONS_MAX
 
     @property
@@ -257,7 +257,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def out_of_patience(self, now: float) -> bool:
-        """Whether the client lets us wait too long, for its request or for taking our answer."""
+        """Return whether the client lets us wait too long, for its request or for taking our answer."""
         unsent = self.transport.get_write_buffer_size()
         if unsent == 0 or unsent < self._unsent_bytes:
             self._taken_at = now

@@ -245,12 +245,12 @@ async def _send_pieces(call: RequestContext, sound: SoundStream) -> None:
 
 
 def _pages(peer: str) -> str:
-    """The audience of all pages of a peer's site."""
+    """Return the audience of all pages of a peer's site."""
     return f"pages:{peer}"
 
 
 def _listeners(peer: str) -> str:
-    """The audience of those that want to hear its session."""
+    """Return the audience of those that want to hear its session."""
     return f"listeners:{peer}"
 
 

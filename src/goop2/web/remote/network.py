@@ -85,7 +85,7 @@ class RemoteNetwork:
         self._ends: list[Callable[[], None]] = []
 
     def label(self, peer: str) -> str:
-        """What a peer calls itself, or did when it was last here, which is untrusted text; "" when nothing is known.
+        """Return what a peer calls itself, or did when it was last here, which is untrusted text; "" when nothing is known.
 
         What others say it is called counts only until it has said so itself.
         """

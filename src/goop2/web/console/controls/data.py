@@ -71,6 +71,6 @@ def _column(described: dict[str, Any], typed: dict[str, Any] | None) -> dict[str
 
 
 async def _ask(parts: Parts, operation: str, **request: object) -> Any:
-    """The answer as the owner, None where there is none."""
+    """Return the answer as the owner, None where there is none."""
     result = await parts.tables.perform(operation, parts.owner, request)
     return None if isinstance(result, Failure) else msgspec.json.decode(result.json)

@@ -82,7 +82,7 @@ def _wanted(parts: Parts, request: Request) -> Iterator[Run]:
 
 
 def _says(run: Run, text: str) -> bool:
-    """Whether `text`, case-folded, stands somewhere in the run: its names, its error, its lines."""
+    """Return whether `text`, case-folded, stands somewhere in the run: its names, its error, its lines."""
     if any(text in part.casefold() for part in (run.script, run.caller, run.message)):
         return True
     return any(text in line.casefold() for _, line in run.log)
