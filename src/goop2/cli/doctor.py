@@ -45,7 +45,7 @@ FLAVOURS: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at."""
+    """One result of `goop2 doctor`: a thing and its state."""
 
     what: str
     ok: bool

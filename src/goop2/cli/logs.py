@@ -60,7 +60,7 @@ class _Libraries(logging.Handler):
     """What libraries log, and Python's own warnings, in our form: a line, without a traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """logging.Handler."""
+        """Hand a record of a library to our log (logging.Handler)."""
         error = record.exc_info[1] if record.exc_info else None
         try:
             text = record.getMessage()

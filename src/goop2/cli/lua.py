@@ -172,7 +172,7 @@ async def _listing(folder: Path) -> script_listing.ScriptListing:
 
 
 def stdin() -> bytes:
-    """Return what `-` reads."""
+    """Return the bytes of stdin, which `-` stands for."""
     try:
         return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
     except OSError as error:

@@ -32,7 +32,7 @@ def set_up() -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Does somebody sit there?"""
+    """Return whether `stream` is an open terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
@@ -69,7 +69,7 @@ def answer_json(value: object) -> None:
 
 
 def result(text: str) -> None:
-    """JSON text on stdout."""
+    """Print JSON text on stdout."""
     print(escaped(text), flush=True)
 
 
@@ -89,7 +89,7 @@ def warn(sentence: str) -> None:
 
 
 def fail(sentence: str) -> None:
-    """Why there is no answer."""
+    """Print on stderr why there is no answer."""
     _complain("error: ", _RED, sentence)
 
 

@@ -169,7 +169,7 @@ class _Way:
             return 0
 
     def close(self) -> None:
-        """Close what is its own."""
+        """Close the socket or descriptor that was opened for this way."""
         if self._socket is not None:
             self._socket.close()
         if self._own >= 0:

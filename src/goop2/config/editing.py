@@ -34,7 +34,7 @@ class UnknownSettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SettingsView:
-    """What goop.json says now."""
+    """The settings that goop.json holds now."""
 
     values: dict[str, object]
     """Path of a setting (`lua.enabled`) → what stands there; absent when nothing does."""

@@ -46,7 +46,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a peer starts with."""
+    """The settings a peer starts with, and the warnings about them."""
 
     settings: Settings
     warnings: tuple[str, ...]

@@ -27,7 +27,7 @@ _OTHERS_MAY: Final = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class PayloadKeys:
-    """A pair, as bytes."""
+    """The key pair for payloads, as bytes."""
 
     public: bytes
     private: bytes = field(repr=False)

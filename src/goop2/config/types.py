@@ -27,7 +27,7 @@ class NotAllowedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SettingType(Generic[T]):
-    """One kind of value."""
+    """The type of a setting: what is allowed, and how it is read."""
 
     allowed: str
     """In words, to stand after "allowed is"."""
@@ -104,7 +104,7 @@ def line() -> SettingType[str]:
 
 
 def one_of(*values: str) -> SettingType[str]:
-    """One of a few words."""
+    """Return the type of a setting that is one of a few words."""
 
     def parse(value: object) -> str:
         if isinstance(value, str) and value in values:

@@ -39,7 +39,7 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A peer's key and name."""
+    """The signing key of a peer, and the id made from it."""
 
     peer_id: str
     """`12D3Koo…`, which other peers know it by."""

@@ -105,7 +105,7 @@ class SiteFile:
 
 @dataclass(frozen=True, slots=True)
 class SiteFileEntry:
-    """A file as lists show it."""
+    """A file of the site as lists show it."""
 
     path: str
     size: int

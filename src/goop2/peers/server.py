@@ -122,7 +122,7 @@ class PeerServer:
         await host.serve(data.KEPT_PROTOCOL, self.keep_answering_data, KEPT_LIFE_SECONDS + EXCHANGE_SECONDS)
 
     async def answer_content(self, stream: Stream) -> None:
-        """Send this peer's label."""
+        """Send this peer's label over `stream`."""
         await stream.finish(content.answer(self._label()))
 
     async def answer_site(self, stream: Stream) -> None:
@@ -149,7 +149,7 @@ class PeerServer:
                 await self._send_file(stream, file)
 
     async def answer_data(self, stream: Stream) -> None:
-        """Answer one data operation."""
+        """Answer one data operation over `stream`."""
         try:
             line = await read_line(stream, data.request_reader())
         except RemoteProtocolError as fault:

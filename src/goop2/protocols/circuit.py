@@ -55,7 +55,7 @@ class RelayRefusedError(RemoteProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """A peer wants a place."""
+    """The request of a peer for a reservation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ class MessageReader:
 
 
 def reserve() -> bytes:
-    """Asks a relay for a place."""
+    """Return the request to a relay for a reservation."""
     return _framed(pb.HopMessage(type=pb.HopMessage.RESERVE))
 
 
 def connect(peer: bytes) -> bytes:
-    """Asks a relay for a circuit."""
+    """Return the request to a relay for a circuit to `peer`."""
     return _framed(pb.HopMessage(type=pb.HopMessage.CONNECT, peer=pb.PeerId(id=peer)))
 
 
@@ -146,7 +146,7 @@ def give_circuit(seconds: int, data_bytes: int) -> bytes:
 
 
 def hop_refusal(status: int) -> bytes:
-    """Return a relay's no."""
+    """Return a relay's refusal with this status."""
     return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=status))  # type: ignore[arg-type]
 
 

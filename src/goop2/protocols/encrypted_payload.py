@@ -51,7 +51,7 @@ class PayloadBox:
             raise ValueError("this is no X25519 key") from error
 
     def seal(self, content: bytes) -> bytes:
-        """As base64."""
+        """Return the content encrypted, as base64."""
         return binascii.b2a_base64(self._box.encrypt(content), newline=False)
 
     def open(self, text: bytes) -> bytes:
@@ -115,7 +115,7 @@ def text_of_payload(content: bytes) -> bytes | None:
 
 
 def frame(box: PayloadBox, content: bytes) -> bytes:
-    """Return a piece of a stream."""
+    """Return an encrypted piece of a stream, with its length."""
     text = box.seal(content)
     return _SIZE.pack(len(text)) + text
 

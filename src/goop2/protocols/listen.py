@@ -56,7 +56,7 @@ class SoundHeader:
 
 @dataclass(frozen=True, slots=True)
 class SoundRefusal:
-    """There is no sound, and why."""
+    """The answer that there is no sound, and why."""
 
     reason: str
 

@@ -47,14 +47,14 @@ class FileHeader:
 
 @dataclass(frozen=True, slots=True)
 class BodyChunk:
-    """A piece of the file."""
+    """A piece of the file's content."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The file is whole."""
+    """The end of a file that came whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """The host lets us in."""
+    """The message by which a host takes a peer into its group."""
 
     group_name: str = ""
     app_type: str = ""
@@ -158,7 +158,7 @@ class Broadcast(msgspec.Struct, frozen=True):
 
 
 class Other(msgspec.Struct, frozen=True):
-    """A topic of others."""
+    """A message of a topic this peer does not know."""
 
     topic: str
 
@@ -206,7 +206,7 @@ def is_free(topic: str) -> bool:
 
 
 def group_topic(group: str, type_: str) -> str:
-    """`group:<id>:<type>`."""
+    """Return the topic `group:<id>:<type>`."""
     return f"{GROUP_PREFIX}:{group}:{type_}"
 
 

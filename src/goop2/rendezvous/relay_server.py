@@ -45,7 +45,7 @@ class SaidRelay(msgspec.Struct, frozen=True):
 
 
 class RelayServer:
-    """A relay that runs."""
+    """A relay that is running beside a rendezvous server."""
 
     def __init__(self, host: Host, relay: Relay) -> None:
         self._host = host

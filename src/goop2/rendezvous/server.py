@@ -48,7 +48,7 @@ class LocalProtocol(TimeoutProtocol):
 
 
 class OpenedProtocol(LocalProtocol):
-    """A connection from anywhere."""
+    """A connection that may come from any address."""
 
     connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
 

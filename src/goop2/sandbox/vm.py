@@ -129,7 +129,7 @@ class MemoryGate:
         self.runtime = runtime
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
-        """Answer a host call of Lua."""
+        """Answer a host call of Lua, with the memory limit lifted."""
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None

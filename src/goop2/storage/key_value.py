@@ -46,7 +46,7 @@ def put(database: Database, store: Store, key: str, value: str) -> None:
 
 
 def delete(database: Database, store: Store, key: str) -> None:
-    """Delete the value of `key`."""
+    """Delete the value of `key` from a store."""
     database.changed(_DELETE, (store.kind, store.script, key))
 
 

@@ -35,7 +35,7 @@ _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A direct message, as a row."""
+    """A direct message as the database holds it."""
 
     id: int
     peer: str

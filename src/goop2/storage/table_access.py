@@ -260,7 +260,7 @@ class TableAccess:
         return _done(bool(found), subject, request, "updated")
 
     def delete(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Delete a row by its id."""
+        """Delete a row, named by its id, that the visitor may delete."""
         subject = self._subject(visitor, request)
         condition, arguments = self._only(visitor, subject, "delete")
         sql = f"DELETE FROM {quoted(subject.name)} WHERE _id = ?{condition}"

@@ -67,7 +67,7 @@ class Troubles(Protocol):
         """Something does not work now."""
 
     def well(self, about: str, sentence: str) -> None:
-        """Report that `about` works."""
+        """Report that `about` works again, or works at all."""
 
 
 class Untold:

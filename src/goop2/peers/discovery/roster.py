@@ -65,7 +65,7 @@ class RosterEntry(msgspec.Struct, frozen=True):
 
 
 class RosterChange(msgspec.Struct, frozen=True):
-    """One change of the roster."""
+    """One change of the roster, as its subscribers get it."""
 
     what: Literal["online", "update", "offline"]
     peer: RosterEntry

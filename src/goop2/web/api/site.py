@@ -58,7 +58,7 @@ class SiteApi:
         await self._change(call, lambda: write(self._files, path, content))
 
     async def _remove(self, call: RequestContext) -> None:
-        """`POST {path}`."""
+        """Remove a file of the site: `POST {path}`."""
         body = await _body_of_owner(call, ENVELOPE_MAX_BYTES)
         if body is None:
             return

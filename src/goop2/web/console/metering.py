@@ -79,7 +79,7 @@ class RunMeter:
         self._minutes: deque[Minute] = deque(maxlen=MINUTES_KEPT)
 
     def add(self, run: Run) -> None:
-        """Count a run that has ended."""
+        """Count a run, which has ended, in its histogram."""
         key = run.kind, run.status
         histogram = self.histograms.get(key)
         if histogram is None:

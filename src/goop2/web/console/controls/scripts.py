@@ -34,7 +34,7 @@ from goop2.web.console.controls.replies import BadRequestError, refusal, reply, 
 
 
 class ScriptRequest(msgspec.Struct):
-    """A request about one script."""
+    """A request of the console about one script."""
 
     kind: Kind
     name: str
