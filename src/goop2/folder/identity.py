@@ -38,7 +38,7 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A peer's key and name."""
+    """The signing key of a peer, and the id made from it."""
 
     peer_id: str
     """`12D3Koo…`, which other peers know it by."""
@@ -71,7 +71,7 @@ def _is_there(file: Path) -> bool:
 
 
 def ephemeral() -> Identity:
-    """An identity for one run, which is kept nowhere."""
+    """Return an identity for one run, which is kept nowhere."""
     seed = secrets.token_bytes(SEED_BYTES)
     return Identity(_peer_id(_public_key(seed)), seed)
 

@@ -91,7 +91,7 @@ def _mux(swarm: Any, admission: Admission, enter: Enter) -> None:
 
 
 def _carrier(conn: Any, enter: Enter) -> Carrier:
-    """The socket under a secured connection, where there is one, and what was read of it already."""
+    """Return the socket under a secured connection, where there is one, and what was read of it already."""
     secured = conn.conn
     ahead = secured.read_writer.read_write_closer.stream
     if not (isinstance(ahead, _Ahead) and isinstance(ahead.inner, TrioTCPStream)):
@@ -164,7 +164,7 @@ class _Ahead(ReadWriteCloser):
         return got[:size]
 
     def rest(self) -> bytes:
-        """What was read of the socket and of nobody from here; it is handed over once."""
+        """Return what was read of the socket and of nobody from here; it is handed over once."""
         rest, self._read = self._read, b""
         return rest
 

@@ -51,7 +51,7 @@ STOPPED: Final = Failure(ErrorCode.UNAVAILABLE, "the peer is stopping")
 
 
 class _Job:
-    """An operation on its way."""
+    """An operation on a table, from acceptance to outcome."""
 
     __slots__ = ("account", "condition", "deadline", "operation", "outcome", "request", "visitor")
 
@@ -76,7 +76,7 @@ class AsyncDatabase:
         self._close: Callable[[], None] = lambda: None
 
     async def open(self, path: Path, care: FileCare) -> None:
-        """Raises `DatabaseError`."""
+        """Open the database on its thread. Raises `DatabaseError`."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
 
     def _open(self, path: Path, care: FileCare) -> None:
@@ -91,7 +91,7 @@ class AsyncDatabase:
             _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
-        """Do it, and say how it went."""
+        """Carry out an operation on the thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
 
     def _do(self, job: _Job) -> Success | Failure:
@@ -109,7 +109,7 @@ class AsyncDatabase:
             return FAULT
 
     async def close(self) -> None:
-        """After what is under way."""
+        """Close the database after the operation under way."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
@@ -129,7 +129,7 @@ class Tables:
         self._stopped = False
 
     async def open(self) -> None:
-        """Raises `DatabaseError`."""
+        """Open the connections of the owner and of strangers. Raises `DatabaseError`."""
         await self._owners.open(self._path, self._care)
         await self._strangers.open(self._path, self._care)
 
@@ -193,7 +193,7 @@ def _settle(job: _Job, outcome: Success | Failure) -> None:
 
 
 def read_request(body: bytes) -> Request | Failure:
-    """A request's keys from JSON text."""
+    """Return a request's keys from JSON text."""
     try:
         found: object = decode(body or b"{}")
     except InvalidJsonError as error:

@@ -39,7 +39,7 @@ class _PeersDocument(msgspec.Struct):
 
 
 class Remembered:
-    """The file of a folder."""
+    """The file with the peers the owner has typed in."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE

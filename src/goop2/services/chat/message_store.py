@@ -100,11 +100,11 @@ class MessageStore:
         return await self._do(lambda: messages.mark_shown(self._opened(), numbers, state))
 
     async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
-        """The same by its id on the wire."""
+        """Return the same by its id on the wire."""
         return await self._do(lambda: messages.mark_by_wire_id(self._opened(), sender, peer, wire_id, state))
 
     async def page(self, peer: str, before: int | None = None, limit: int = PAGE_MAX) -> list[StoredMessage]:
-        """The newest messages with a peer, older than the message `before`; oldest first."""
+        """Return the newest messages with a peer, older than the message `before`; oldest first."""
         return await self._do(lambda: messages.page(self._opened(), peer, before, min(limit, PAGE_MAX)))
 
     async def conversations(self) -> list[Conversation]:

@@ -83,7 +83,7 @@ class Invited(msgspec.Struct, frozen=True):
 
 
 class GroupService:
-    """All groups of one peer."""
+    """The groups a peer hosts and has joined."""
 
     def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = GroupState(own_id, lambda: time.time_ns() // 1_000_000)
@@ -141,13 +141,13 @@ class GroupService:
         self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
-        """It is no more."""
+        """Forget the network, which has closed."""
         self._post = self._carry = None
 
     # The owner's.
 
     async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> GroupInfo:
-        """A group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
+        """Create a group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
         name, kind = " ".join(name.split()), " ".join(kind.split())
         if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
             raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
@@ -158,7 +158,7 @@ class GroupService:
         return known
 
     async def end(self, group: str) -> None:
-        """A group hosted here is over. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
+        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
         `StorageError`."""
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
             raise InvalidGroupError("the group of a listening session ends with the session: end that")
@@ -261,15 +261,15 @@ class GroupService:
         self._keep_soon()
 
     def gone(self, peer: str) -> None:
-        """A peer is offline."""
+        """Tell the groups that a peer is offline."""
         self._send_all(self.groups.gone(peer))
 
     def back(self, peer: str) -> None:
-        """A peer is online."""
+        """Tell the groups that a peer is online again."""
         self._send_all(self.groups.back(peer))
 
     def tick(self) -> None:
-        """To be called every second."""
+        """Do the periodic work of the groups; call it every second."""
         self._send_all(self.groups.tick())
 
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:
@@ -342,7 +342,7 @@ class GroupService:
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """The class of what went wrong with a group."""
+    """Return the class of what went wrong with a group."""
     return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
 
 

@@ -82,7 +82,7 @@ class Passes:
         return self._pair(place, user) + b"; Path=/; HttpOnly; SameSite=Lax" + lasting
 
     def held(self, cookies: bytes, place: str, user: int | None) -> bool:
-        """Whether these `Cookie` headers hold the pass for `place`, given to this user."""
+        """Return whether these `Cookie` headers hold the pass for `place`, given to this user."""
         if self._name(place) + b"=" not in cookies:
             return False
         if not self._key:

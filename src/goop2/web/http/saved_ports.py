@@ -48,13 +48,13 @@ class KeptPorts:
         return ports[-1] if ports else 0
 
     def is_anothers(self, port: int, peer_id: str, visitor: str) -> bool:
-        """Whether another site has, or had, this port."""
+        """Return whether another site has, or had, this port."""
         key = _key(peer_id, visitor)
         return any(port in ports for other, ports in self._read().items() if other != key)
 
     @property
     def full(self) -> bool:
-        """Whether no further site can be kept."""
+        """Return whether no further site can be kept."""
         return len(self._read()) >= KEPT_PORTS_MAX
 
     def keep(self, port: int, peer_id: str, visitor: str) -> None:
