@@ -30,6 +30,16 @@ async def test_a_running_peer_answers_and_one_that_does_not_run_gives_nothing(fo
     assert await ask(folder, "echo", {"text": "hi"}, SECONDS) is None
 
 
+async def test_a_link_to_the_socket_of_another_peer_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "stranger/data").mkdir(parents=True)
+    (tmp_path / "stranger/data/peer.sock").symlink_to(folder / "data/peer.sock")
+    async with listening(folder, {"echo": echo}):
+        assert await ask(tmp_path / "stranger", "echo", {"text": "hi"}, SECONDS) is None
+        async with listening(tmp_path / "stranger", {"echo": echo}):
+            pass
+        assert await ask(folder, "echo", {"text": "hi"}, SECONDS) is not None, "the other peer's socket is left alone"
+
+
 async def test_an_operation_it_does_not_know_is_refused_by_name(folder: Path) -> None:
     async with listening(folder, {}):
         with pytest.raises(ControlError, match="knows no operation 'dance'"):

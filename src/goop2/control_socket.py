@@ -76,6 +76,8 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
         raise ControlError("bad_request", f"what is asked is {len(sent)} bytes; the most is {LINE_MAX_BYTES}")
     try:
         with _place(folder) as path:
+            if _is_link(path):
+                return None
             opening = asyncio.open_unix_connection(path, limit=LINE_MAX_BYTES)
             reader, writer = await asyncio.wait_for(opening, CONNECT_SECONDS)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
@@ -122,6 +124,11 @@ async def _answer(operations: Mapping[str, Operation], line: bytes) -> Answer:
 def _remove(folder: Path) -> None:
     with _place(folder) as path, contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - no path of its own
+
+
+def _is_link(path: str) -> bool:
+    """Whether it came with the folder: it may lead to the socket of another peer, or of another program."""
+    return os.path.islink(path)  # noqa: PTH114 - no path of its own
 
 
 @contextlib.contextmanager

@@ -286,6 +286,11 @@ VIOLATIONS["an endless error"] = (
 )
 
 
+VIOLATIONS["a host call with an argument too many"] = (
+    'channel.send(sys.modules["goop2.sandbox.messages"].HostCall("commands", (b"x",))); time.sleep(5)'
+)
+
+
 @pytest.mark.parametrize("what", VIOLATIONS)
 async def test_a_broken_protocol_is_logged_counted_and_not_the_scripts_error(
     what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -361,6 +361,18 @@ def test_a_reply_is_what_its_tostring_gives(flavour: str, gives: str, code: str,
     assert (ran.code, ran.text) == (code, text)
 
 
+@pytest.mark.parametrize("first", ["nil", "'ok'", "{}"])
+@pytest.mark.parametrize("more", ["'forbidden'", "'forbidden', 'by me'", "'forbidden', 'by me', 'forbidden', {code = 'forbidden'}"])
+def test_what_else_a_script_returns_is_never_an_error_class(flavour: str, first: str, more: str) -> None:
+    """Only scripts of ours answer nil, error class, message."""
+    for kind, entry, argument in (("command", "handle", b""), ("function", "call", b"{}")):
+        ran = run(flavour, f"function {entry}() return {first}, {more} end", argument, kind)
+        assert (ran.code, "forbidden" in ran.text) == ("ok", False), ran
+        if kind == "command":
+            given = f"setmetatable({{}}, {{__tostring = function() return 'x', {more} end}})"
+            assert run(flavour, f"function {entry}() return {given}, {more} end").code == "ok"
+
+
 def test_two_calls_draw_different_numbers(flavour: str) -> None:
     draw = "return math.random(2 ^ 30) .. ' ' .. math.random(2 ^ 30)"
     assert len({reply_of(flavour, draw) for _ in range(5)}) == 5

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.scripting.workshop import is_alive, setup_of
+from tests.scripting.workshop import is_alive, no_descriptors_left, setup_of
 
-from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError
+from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError, WorkerStartError
 
 Exits = list[tuple[int, int]]
 
@@ -104,3 +104,35 @@ async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_
     assert ([child.pid for child in process.children()], descriptors()) == ([pid], before)
     sock.close()
     os.close(pidfd)
+
+
+async def test_without_descriptors_a_spawn_is_refused_and_the_nursery_lives_on(nursery: ForkServerHandle) -> None:
+    before = descriptors()
+    with no_descriptors_left(), pytest.raises(WorkerStartError, match="Too many open files"):
+        await nursery.spawn()
+    with no_descriptors_left() as taken:  # the last is gone while the answer is on its way
+        os.close(taken.pop())
+        os.close(taken.pop())
+        waiting = asyncio.create_task(nursery.spawn())
+        await asyncio.sleep(0)
+        taken.append(os.dup(1))
+        with pytest.raises(WorkerStartError, match="Too many open files"):
+            await asyncio.wait_for(waiting, 5)
+    assert descriptors() == before
+    sock, _, pidfd = await nursery.spawn()
+    sock.close()
+    os.close(pidfd)
+
+
+async def test_without_descriptors_a_start_is_refused_and_may_be_tried_again() -> None:
+    nursery = ForkServerHandle(setup_of(), lambda _pid, _status: None)
+    before = descriptors()
+    for free in (0, 2):  # not even the socket; no pipe to the new process
+        with no_descriptors_left() as taken:
+            for _ in range(free):
+                os.close(taken.pop())
+            with pytest.raises(WorkerStartError, match="Too many open files"):
+                nursery.start()
+        assert (nursery.pid, descriptors()) == (None, before)
+    nursery.start()
+    nursery.stop()

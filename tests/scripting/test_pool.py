@@ -16,7 +16,20 @@ from pathlib import Path
 import msgspec
 import pytest
 from structlog.testing import capture_logs
-from tests.scripting.workshop import HELLO, LOOP, OWNER, cpu_seconds, invocation_of, is_alive, open_pool, script_of, setup_of, stranger
+from tests.scripting.workshop import (
+    HELLO,
+    LOOP,
+    OWNER,
+    cpu_seconds,
+    invocation_of,
+    is_alive,
+    no_descriptors_left,
+    open_pool,
+    script_of,
+    setup_of,
+    stranger,
+    take_descriptors,
+)
 from tests.started import Started
 from tests.stopwatch import Stopwatch
 
@@ -36,7 +49,8 @@ from goop2.scripting.limits import (
     WARM_WORKERS,
     InvocationLimits,
 )
-from goop2.scripting.pool import CRASHED, LINE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
+from goop2.scripting.pool import CRASHED, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
+from goop2.scripting.worker import WorkerProcess
 
 COMPUTING = "function handle() local t = os.clock() while os.clock() < t + 0.6 do end return 'done' end"
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
@@ -516,6 +530,34 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
         assert (outcome.code is ErrorCode.OK, asked) == (False, [])
         called = await pool.run(invocation_of(script_of("function call() return goop.site.read('x') end", "function"), argument=b"{}"))
         assert (called.payload, asked) == (b'"secret"', ["site.read"])
+
+
+@pytest.mark.parametrize("ended", ["the worker", "the nursery"])
+async def test_without_descriptors_calls_are_told_so_at_once_and_a_worker_comes_when_there_are_some(
+    ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_pool(InvocationLimits(workers=1)) as pool:
+        nursery, worker = pool.nursery_pid, pool.worker_pids[0]
+        assert nursery is not None
+        with no_descriptors_left() as taken, capture_logs() as lines, monkeypatch.context() as patch:
+            lost = pool.worker_lost
+
+            def lost_and_none_won(gone: WorkerProcess) -> None:
+                take_descriptors(taken)
+                lost(gone)
+
+            patch.setattr(pool, "worker_lost", lost_and_none_won)
+            os.kill(worker if ended == "the worker" else nursery, signal.SIGKILL)
+            await until(lambda: worker not in pool.worker_pids)
+            for _ in range(3):
+                begun = time.monotonic()
+                assert await pool.run(invocation_of(HELLO, stranger(1))) == NO_WORKER
+                assert time.monotonic() - begun < 2
+            said = [line for line in lines if line["event"].startswith("no worker can be started")]
+            assert len(said) == 1
+            assert "Too many open files" in said[0]["cause"]
+        assert await hello(pool) == b"Hello, Alice!"
+        assert (pool.nursery_pid == nursery) is (ended == "the worker")
 
 
 async def test_a_nursery_that_ends_is_said_once_however_many_workers_were_awaited() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import resource
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -82,3 +85,24 @@ def resident_bytes(pid: int | str = "self") -> int:
 
 def is_alive(pid: int) -> bool:
     return cpu_seconds(pid) is not None
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[list[int]]:
+    """Every number this process may have for a file is taken, by the ones given too."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(1)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(each.name) for each in Path("/proc/self/fd").iterdir()) + 1, limits[1]))
+    try:
+        take_descriptors(taken)
+        yield taken
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def take_descriptors(taken: list[int]) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.dup(1))

@@ -32,7 +32,8 @@ def test_a_script_has_its_bytes(guests: Database) -> None:
     texts = [b"Ann", b"Jos\xe9", "Zoë".encode()]
     assert guests.query(QUERY, "SELECT name FROM guests ORDER BY _id").values == texts
     assert guests.query(QUERY, "SELECT name FROM guests WHERE _id > ? -- all\n;", (0,)).values == texts
-    for end in (";", ";;", "; ; ", "; -- all", ";\n/* all; */ ;", " -- all"):
+    unclosed = (" /* all", ";/* all", " /* all *", " /*/", "/* -- all", " -- /* all", " /* ' */ -- /*")
+    for end in (";", ";;", "; ; ", "; -- all", ";\n/* all; */ ;", " -- all", *unclosed):
         assert guests.query(QUERY, f"SELECT name FROM guests ORDER BY _id{end}").values == texts, end
     assert guests.query(QUERY, "SELECT name || '; -- x' FROM guests WHERE _id = 2").values == [b"Jos\xe9; -- x"]
     assert guests.query(QUERY, "WITH g AS (SELECT * FROM guests) SELECT name FROM g ORDER BY _id DESC LIMIT 2").values == texts[:0:-1]

@@ -7,6 +7,7 @@ and neither scripts nor invocations.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -43,6 +44,10 @@ class ForkServerLostError(Exception):
     """The nursery ended; its workers end with it."""
 
 
+class WorkerStartError(Exception):
+    """This process has no descriptor or no memory to start one with; a nursery that runs is as well as before."""
+
+
 class ForkServerHandle:
     """One nursery process. `on_exit(pid, status)` hears of every worker that was reaped."""
 
@@ -54,21 +59,28 @@ class ForkServerHandle:
         self._control: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the process; it is asked for workers right away and answers when it is ready."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [*COMMAND, str(theirs.fileno())],  # and nothing of the peer: its arguments are in every worker's memory
-                env=dict(os.environ) if "environment" in self._setup.skip_layers else ENVIRONMENT,
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C in the terminal is the peer's to handle
-            )
-        ours.send(msgspec.msgpack.encode(self._setup))
-        ours.setblocking(False)
-        self._control = ours
-        asyncio.get_running_loop().add_reader(ours, self._receive)
+        """Start the process; it is asked for workers right away and answers when it is ready. Raises `WorkerStartError`."""
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._control = ours
+            with theirs:
+                self._process = self._new_process(theirs)
+            ours.send(msgspec.msgpack.encode(self._setup))
+            ours.setblocking(False)
+            asyncio.get_running_loop().add_reader(ours, self._receive)
+        except OSError as error:
+            self.stop()
+            raise WorkerStartError(str(error)) from error
+
+    def _new_process(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*COMMAND, str(theirs.fileno())],  # and nothing of the peer: its arguments are in every worker's memory
+            env=dict(os.environ) if "environment" in self._setup.skip_layers else ENVIRONMENT,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is the peer's to handle
+        )
 
     @property
     def pid(self) -> int | None:
@@ -76,19 +88,25 @@ class ForkServerHandle:
         return self._process.pid if self._process else None
 
     async def spawn(self) -> tuple[socket.socket, int, int]:
-        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `ForkServerLostError`."""
+        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `ForkServerLostError`, `WorkerStartError`."""
         if self._control is None:
             raise ForkServerLostError("the nursery is not running")
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise WorkerStartError(str(error)) from error
         answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         try:
             with theirs:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno()])
             self._pending.append(answered)
             pid, pidfd = await answered
-        except OSError as error:
+        except ConnectionError as error:
             ours.close()
             raise ForkServerLostError(str(error)) from error
+        except OSError as error:  # too many descriptors on their way, or no memory for one more
+            ours.close()
+            raise WorkerStartError(str(error)) from error
         except BaseException:
             ours.close()
             if answered.done() and not answered.cancelled() and answered.exception() is None:
@@ -126,13 +144,16 @@ class ForkServerHandle:
             return
         message = _decoder.decode(data)
         if isinstance(message, Spawned):
-            self._deliver(message.pid, descriptors[0])
+            self._deliver(message.pid, descriptors)
         elif isinstance(message, Exited):
             self._on_exit(message.pid, message.status)
 
-    def _deliver(self, pid: int, pidfd: int) -> None:
+    def _deliver(self, pid: int, descriptors: list[int]) -> None:
         waiting = self._pending.popleft()
         if waiting.done():
-            os.close(pidfd)  # nobody waits any more: the worker ends with its socket
-        else:
-            waiting.set_result((pid, pidfd))
+            for pidfd in descriptors:
+                os.close(pidfd)  # nobody waits any more: the worker ends with its socket
+        elif descriptors:
+            waiting.set_result((pid, descriptors[0]))
+        else:  # there was no number left for it; without it the worker could not be ended
+            waiting.set_exception(WorkerStartError(os.strerror(errno.EMFILE)))

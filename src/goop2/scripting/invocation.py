@@ -111,4 +111,6 @@ class HostAnswer:
 
 
 PeerOperation = Callable[..., Awaitable[HostAnswer]]
-"""async operation(invocation, *arguments) -> HostAnswer; cancelled when the invocation ends first."""
+"""async operation(invocation, *arguments) -> HostAnswer; cancelled when the invocation ends first.
+
+Raises `WorkerProtocolError` (sandbox.framing) for arguments that no script can make a worker send."""

@@ -14,6 +14,7 @@ that ticks while there are jobs instead of a timer each.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -27,7 +28,7 @@ from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, 
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.catalog import CompileUnavailableError
 from goop2.scripting.fair_queue import FairQueue
-from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError
+from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError, WorkerStartError
 from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
@@ -73,6 +74,7 @@ ENDED_BY = {
 """Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
 killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data_calls.py's, and LuaJIT
 does not count how deep C functions call each other, so that there the stack's end is met."""
+NO_WORKER = Outcome(ErrorCode.UNAVAILABLE, b"no worker process can be started now; try again later")
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 
@@ -140,6 +142,8 @@ class Pool:
         self._ticking: asyncio.TimerHandle | None = None
         self._restarting = 0
         """Workers that were awaited when the nursery ended, and wait for the next one."""
+        self._short = False
+        """Whether the last worker could not be started, which the owner has been told."""
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._checking: asyncio.TimerHandle | None = None
@@ -161,7 +165,10 @@ class Pool:
         """Start the nursery and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
         self._loop = asyncio.get_running_loop()
         self._first_ready = self._loop.create_future()
-        self._nursery.start()
+        try:
+            self._nursery.start()
+        except WorkerStartError as error:
+            raise PoolError(f"no worker process can be started: {error}") from None
         for _ in range(self._warm):
             self._spawn()
         try:
@@ -615,6 +622,12 @@ class Pool:
         except ForkServerLostError as error:
             await self._restart_nursery(error)
             return
+        except WorkerStartError as error:
+            self._run_short(error)
+            if not self._stopped:
+                self._spawn(RESPAWN_SECONDS)
+            return
+        self._short = False
         worker = WorkerProcess(self, pid, pidfd)
         self._workers.add(worker)
         # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
@@ -623,17 +636,29 @@ class Pool:
     async def _restart_nursery(self, error: ForkServerLostError) -> None:
         if self._stopped:
             return
-        if not self._restarting:  # as many come here as workers were awaited; the owner is told once
+        if not self._restarting and not self._short:  # as many come here as workers were awaited; the owner is told once
             log.error("starting the worker nursery again", cause=str(error))
         self._restarting += 1
         try:
             await asyncio.sleep(RESPAWN_SECONDS)
             if not self._stopped and self._nursery.pid is None:
                 self._nursery.start()
+        except WorkerStartError as error:
+            self._run_short(error)
         finally:
             self._restarting -= 1
         if not self._stopped:
             self._spawn()
+
+    def _run_short(self, error: WorkerStartError) -> None:
+        """Tell the owner once, and whoever waits for a worker that there is none."""
+        if not self._short and not self._stopped:
+            log.error("no worker can be started; trying again", cause=str(error), every_seconds=RESPAWN_SECONDS)
+        self._short = True
+        sides = {worker.side for worker in self._workers}
+        for job in list(self._jobs):
+            if sides.isdisjoint((None, _side(job.lane))) and self._line.remove(job):
+                self._finish(job, NO_WORKER)
 
 
 _OWNERS, _STRANGERS = Side.OWNER, Side.STRANGERS  # looked up in the class they cost as much as a call
@@ -655,10 +680,23 @@ def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
     return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
 
 
+def _check_arguments(operation: PeerOperation, invocation: Invocation, message: HostCall) -> None:
+    """Raise `WorkerProtocolError` for more or fewer than the operation takes: a worker's own part of goop sends as many as it does."""
+    try:
+        inspect.signature(operation).bind(invocation, *message.arguments)
+    except TypeError:
+        raise WorkerProtocolError(f"goop.{message.operation} with {len(message.arguments)} arguments") from None
+
+
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
     assert isinstance(job.work, Invocation)
     try:
+        _check_arguments(operation, job.work, message)
         answer = await operation(job.work, *message.arguments)
+    except WorkerProtocolError as breach:
+        job.call = None  # it is this task, which is to end by itself
+        worker.end_for_breach(breach)
+        return
     except Exception:
         log.exception("host operation failed", operation=message.operation)
         answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))

@@ -169,6 +169,11 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def end_for_breach(self, breach: WorkerProtocolError) -> None:
+        """End the process for what it sent, and have that told."""
+        self._events.worker_broke_protocol(self, str(breach))
+        self.kill()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio.Protocol."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
@@ -182,8 +187,7 @@ class WorkerProcess(asyncio.Protocol):
                     raise WorkerProtocolError("ready twice" if self.ready else "not ready yet")
                 handler(self, message)
         except WorkerProtocolError as error:
-            self._events.worker_broke_protocol(self, str(error))
-            self.kill()
+            self.end_for_breach(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio.Protocol."""

@@ -29,9 +29,11 @@ def inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value
 
 
 def without_end(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> str:
-    """Return the one statement of `sql` without its semicolon and what follows that: it can stand in brackets."""
+    """Return the one statement of `sql` without its semicolon and what follows that, its comments closed: it can stand in brackets."""
     _, rest = _compile_first(cursor, role, sql, arguments)
-    return sql[: len(sql) - len(rest)].rstrip("; \t\n\f\r")
+    statement = sql[: len(sql) - len(rest)].rstrip("; \t\n\f\r")
+    # SQLite takes a comment that nobody closes to the end of the text; it compiled, so nothing else of it can be open.
+    return statement if apsw.complete(f"{statement}\n;") else f"{statement}*/"
 
 
 def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:

@@ -14,7 +14,9 @@ import pytest
 from tests.services.listen.sounds import wav
 
 from goop2.app import open_peer
+from goop2.sandbox.framing import WorkerProtocolError
 from goop2.services.listen import tracks
+from goop2.services.listen.operations import operations
 from goop2.services.peer import Peer
 
 MANUAL = """
@@ -81,6 +83,12 @@ async def test_every_failure_is_a_value(tmp_path: Path) -> None:
     assert "the session One is open" in out[6]
     assert "nothing.mp3" in out[7]
     assert "no track is loaded" in out[8]
+
+
+async def test_a_position_that_is_no_number_is_a_breach_by_the_worker(tmp_path: Path) -> None:
+    async with opened(tmp_path) as peer:
+        with pytest.raises(WorkerProtocolError, match=r"goop\.listen\.seek"):
+            await operations(peer.listening)["listen.seek"](None, b"soon")
 
 
 async def test_a_session_survives_a_restart_paused_where_it_was(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from goop2.app import open_peer
 from goop2.scripting.engine import Success
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
+from goop2.services.rest_api import function
 
 ALICE, BOB = Caller("alice-id", email="alice@example.org"), Caller("bob-id")
 POSTS = {
@@ -208,6 +210,17 @@ async def test_a_worker_that_asks_for_it_in_another_scripts_name_is_refused(peer
     operation = peer.pool._operations["api.perform"]
     answer = await operation(Invocation(script, b"", peer.owner, 0.0), b"rows", b"diary", b"{}")
     assert answer.shape == b"!"
+
+
+async def test_a_worker_that_asks_for_what_api_lua_never_asks_breaks_the_protocol(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a KeyError, with a traceback in the log for each call: here the operations the real ones stand under are taken away."""
+    monkeypatch.setattr(function, "_NEEDS", {})
+    with capture_logs() as lines:
+        assert await ask(peer, "list", "posts") == "unavailable"
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert (line["event"], line["script"], line["caller"]) == ("a worker broke the protocol and was ended", "api", BOB.id), line
+    assert line["pid"]
+    assert peer.pool.protocol_violations == 1
 
 
 @pytest.mark.parametrize(

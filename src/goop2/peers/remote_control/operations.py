@@ -19,6 +19,7 @@ from goop2.peers.remote_control.groups import GroupRemote
 from goop2.protocols import data
 from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.sandbox.framing import WorkerProtocolError
 from goop2.scripting.command_text import is_command
 from goop2.services.chat.service import ChatError, ChatReply
 from goop2.services.listen.operations import operations as listening
@@ -132,7 +133,7 @@ class Remote:
             raise ControlError("bad_request", "goop.listen has no such operation")
         try:
             answer = await operation(None, *map(str, arguments))
-        except (TypeError, ValueError) as error:
+        except (TypeError, WorkerProtocolError) as error:
             raise ControlError("bad_request", str(error)) from None
         return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
+from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
 from goop2.services.listen.follower import Following
@@ -41,7 +43,7 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
         return await _done(listening.pause())
 
     async def seek(_invocation: Invocation, seconds: Scalar) -> HostAnswer:
-        return await _done(listening.seek(float(_text(seconds))))
+        return await _done(listening.seek(_number(seconds)))
 
     async def close(_invocation: Invocation) -> HostAnswer:
         return await _done(listening.close())
@@ -53,6 +55,7 @@ def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[st
     """The operations in a process beside the running peer: the session is that one's, and the own where none runs."""
 
     def asked(name: str, operation: PeerOperation) -> PeerOperation:
+        @functools.wraps(operation)  # it takes as many arguments
         async def ask(invocation: Invocation, *arguments: Scalar) -> HostAnswer:
             try:
                 answer = await elsewhere(name, [_text(each) for each in arguments])
@@ -114,3 +117,10 @@ def _json(value: object) -> HostAnswer:
 
 def _text(value: Scalar) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _number(value: Scalar) -> float:
+    try:
+        return float(_text(value))
+    except ValueError:  # in a worker goop.listen.seek takes nothing else
+        raise WorkerProtocolError("goop.listen.seek of what is no number") from None

@@ -15,6 +15,7 @@ import msgspec
 
 from goop2.folder import threads
 from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, FileNotServedError, SiteFiles, SiteFileTooLargeError, UnreadableError
+from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.catalog import Script
@@ -37,7 +38,7 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "update": ("update",),
     "delete": ("delete",),
 }
-"""What api.lua may ask → the words of api.json of which one must allow it."""
+"""What api.lua may ask beside `resource` → the words of api.json of which one must allow it."""
 _SOURCE: Final = (Path(__file__).parent / "api.lua").read_bytes()
 
 SCRIPT: Final = Script(
@@ -66,9 +67,11 @@ class Api:
         return f"site/{FILE}: {found}" if isinstance(found, ApiFileError) else ""
 
     async def perform(self, invocation: Invocation, operation: Scalar, resource: Scalar, request: Scalar) -> HostAnswer:
-        """The private operation (scripting.invocation.PeerOperation)."""
+        """The private operation (scripting.invocation.PeerOperation). Raises `WorkerProtocolError` for what api.lua never asks."""
         if not invocation.script.builtin:
             return HostAnswer(b"!", (b"goop.api is not available",))
+        if _text(operation) not in ("resource", *_NEEDS):
+            raise WorkerProtocolError("api.perform was asked for an operation it does not have")
         result = await self._perform(invocation.caller, _text(operation), _text(resource), request)
         if isinstance(result, Failure):
             return HostAnswer(b"vvv", (None, result.code.value.encode(), result.message.encode()))
