@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,8 @@ from goop2.scripting.fair_queue import FairQueue
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.limits import BUSY_RETRY_SECONDS
 from goop2.scripting.usage import Accounts
-from goop2.storage.database import open_database
+from goop2.storage.async_database import AsyncDatabase
+from goop2.storage.database import Database, open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.policies import Visitor
@@ -65,25 +66,17 @@ class _Job:
         self.outcome: asyncio.Future[Success | Failure] = asyncio.get_running_loop().create_future()
 
 
-class AsyncDatabase:
-    """One thread and one connection: an operation at a time."""
+class _Operator:
+    """Does operations on a connection of its own, which writes by `rank`."""
 
-    def __init__(self, name: str, rank: Rank) -> None:
-        self._thread = ThreadPoolExecutor(1, name)
-        self._rank = rank
+    def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
+        self.database = AsyncDatabase(name, partial(open_database, path, watchful=True, care=care, rank=rank), self._prepare)
         self._access: TableAccess | None = None
         self._said: set[str] = set()
-        self._close: Callable[[], None] = lambda: None
 
-    async def open(self, path: Path, care: FileCare) -> None:
-        """Open the database on its thread. Raises `DatabaseError`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
-
-    def _open(self, path: Path, care: FileCare) -> None:
-        database = open_database(path, watchful=True, care=care, rank=self._rank)
-        self._database = database
+    def _prepare(self, database: Database) -> None:
         database.told = self._tell
-        self._access, self._close = TableAccess(database), database.close
+        self._access = TableAccess(database)
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self._said and len(self._said) < SAID_MAX:
@@ -91,14 +84,14 @@ class AsyncDatabase:
             _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
-        """Carry out an operation on the thread, and return its result."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+        """Do a job and return how it went. A cancelled caller's job is not begun."""
+        return await self.database.run(lambda database: self._do(database, job))
 
-    def _do(self, job: _Job) -> Success | Failure:
+    def _do(self, database: Database, job: _Job) -> Success | Failure:
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
-        self._database.deadline = job.deadline
+        database.deadline = job.deadline
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
             return Success(msgspec.json.encode(answer))
@@ -108,20 +101,14 @@ class AsyncDatabase:
             _log.exception("an operation on a table failed", operation=job.operation)
             return FAULT
 
-    async def close(self) -> None:
-        """Close the database after the operation under way."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown()
-
 
 class Tables:
     """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
 
     def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
-        self._path = path
-        self._care = care
         self._is_member = is_member
-        self._owners, self._strangers = AsyncDatabase("goop2-tables-owner", Rank.PEER), AsyncDatabase("goop2-tables", Rank.STRANGER)
+        self._owners = _Operator("goop2-tables-owner", Rank.PEER, path, care)
+        self._strangers = _Operator("goop2-tables", Rank.STRANGER, path, care)
         self._owners_waiting = 0
         self._accounts = Accounts(time.monotonic)
         self._line: FairQueue[_Job] = FairQueue(WAITING_MAX, self._accounts.queue_charge)
@@ -129,9 +116,9 @@ class Tables:
         self._stopped = False
 
     async def open(self) -> None:
-        """Open the connections of the owner and of strangers. Raises `DatabaseError`."""
-        await self._owners.open(self._path, self._care)
-        await self._strangers.open(self._path, self._care)
+        """Raises `DatabaseError`."""
+        await self._owners.database.open()
+        await self._strangers.database.open()
 
     async def close(self) -> None:
         """What waits is answered that the peer is stopping."""
@@ -140,8 +127,8 @@ class Tables:
             _settle(job, STOPPED)
         if self._serving is not None:
             await self._serving
-        for desk in (self._owners, self._strangers):
-            await desk.close()
+        for operator in (self._owners, self._strangers):
+            await operator.database.close()
 
     async def perform(self, operation: str, caller: Caller, request: Request, *, condition: str = "") -> Success | Failure:
         """Do an operation of the data protocol for `caller`; its answer as JSON text.
