@@ -83,9 +83,9 @@ async def test_no_endpoint_answers_a_foreign_page_or_the_console(up: Served, pat
 async def test_every_endpoint_has_a_rule_and_stands_in_this_test(up: Served) -> None:
     families = {path.partition("/")[0] for path in EXPECTED if path.startswith(("data/", "listen/"))}
     assert set(endpoints.RULES) == {path for path in EXPECTED if path.partition("/")[0] not in families} | families
-    with pytest.raises(ValueError, match=r"have no rule in web/endpoints\.py: template/apply"):
+    with pytest.raises(ValueError, match=r"have no rule in web/api/endpoints\.py: template/apply"):
         checked(["identity", "template/apply"], [])
-    with pytest.raises(ValueError, match=r"against their rule in web/endpoints\.py: site/upload"):
+    with pytest.raises(ValueError, match=r"against their rule in web/api/endpoints\.py: site/upload"):
         checked(["site/upload"], ["site/upload"])
 
 

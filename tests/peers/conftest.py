@@ -1,0 +1,3 @@
+"""Tests of other peers use the trio run of tests/net/conftest.py."""
+
+from tests.net.conftest import guest as guest
