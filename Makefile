@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
-.PHONY: help setup system demo test check bench lock vendor screenshots record house
+.PHONY: help setup system demo test quick check bench lock vendor screenshots record house
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -17,6 +17,12 @@ demo: $(READY) ## every template in one peer, in your browser
 
 test: $(READY) ## every test
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+quick: $(READY) ## style, types, and the tests that need no browser, no other implementation and no patience
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not browser and not interop"
 
 check: $(READY) ## style, types, import directions, documentation
 	$(BIN)/ruff check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from pathlib import Path
 
@@ -28,6 +29,26 @@ async def test_a_running_peer_answers_and_one_that_does_not_run_gives_nothing(fo
     async with listening(folder, {"echo": echo}):
         assert await ask(folder, "echo", {"text": "hi"}, SECONDS) == {"ok": True, "said": "hi"}
     assert await ask(folder, "echo", {"text": "hi"}, SECONDS) is None
+
+
+async def test_a_link_to_the_socket_of_another_peer_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "stranger/data").mkdir(parents=True)
+    (tmp_path / "stranger/data/peer.sock").symlink_to(folder / "data/peer.sock")
+    async with listening(folder, {"echo": echo}):
+        assert await ask(tmp_path / "stranger", "echo", {"text": "hi"}, SECONDS) is None
+        async with listening(tmp_path / "stranger", {"echo": echo}):
+            pass
+        assert await ask(folder, "echo", {"text": "hi"}, SECONDS) is not None, "the other peer's socket is left alone"
+
+
+async def test_the_socket_is_removed_by_us_alone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Python 3.13 would look for it at a path that may lead elsewhere by then: by the number of a descriptor, a file's now."""
+    with contextlib.ExitStack() as files:
+        async with listening(folder, {"echo": echo}):
+            for _ in range(20):
+                files.enter_context((folder / "a file").open("w"))
+        assert not (folder / "data/peer.sock").exists()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_an_operation_it_does_not_know_is_refused_by_name(folder: Path) -> None:

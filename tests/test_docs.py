@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,10 @@ SETTING_IN_PROSE = re.compile(
 
 A_TEST = re.compile(r"`(tests/[\w./-]+\.py)(?:::(\w+))?`")
 """A file of tests, or one test of it, as `pytest` takes it."""
+A_ROOM = re.compile(r"^\| `([a-z]+)/` \| (.+) \| (.+) \|$", re.MULTILINE)
+"""A row of the table of rooms: name, what the room is, what it must not know."""
+A_PACKAGE = re.compile(r"^\| `([a-z0-9-]+)` \| ([\w.]+) \| (.+) \| (.+) \|$", re.MULTILINE)
+"""A row of a table of dependencies: name, pinned version, what of it is used, who keeps it."""
 PROMISES, LIMITS = "**Promises**", "**Limits**"
 
 
@@ -95,3 +100,37 @@ def test_no_test_is_named_in_a_form_that_nobody_checks() -> None:
     assert sorted(re.findall(r"\btest_\w+\.py(?:::\w+)?", page)) == sorted(
         f"{Path(file).name}{test and '::' + test}" for file, test in A_TEST.findall(page)
     )
+
+
+def rooms() -> dict[str, tuple[str, str]]:
+    """Return room → the first two paragraphs of its package's docstring: what it is, and what it must not know."""
+    found = {}
+    for file in sorted((ROOT / "src/goop2").glob("*/__init__.py")):
+        paragraphs = (ast.get_docstring(ast.parse(file.read_text())) or "").split("\n\n")
+        assert len(paragraphs) > 1, f"{file.parent.name}: the docstring needs two sentences, what the room is and what it must not know"
+        found[file.parent.name] = (" ".join(paragraphs[0].split()), " ".join(paragraphs[1].split()))
+    return found
+
+
+def test_the_table_of_rooms_is_what_the_packages_say_of_themselves() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    table = page.partition("\n## Rooms\n")[2].partition("\n### ")[0]
+    assert {name: (what, unknown) for name, what, unknown in A_ROOM.findall(table)} == rooms()
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_says_what_it_is_and_what_it_must_not_know(room: str) -> None:
+    what, unknown = rooms()[room]
+    assert what.endswith(".")
+    assert unknown.startswith("It must not know ")
+    assert unknown.endswith(".")
+
+
+@pytest.mark.parametrize("section", ["At run time", "For development"])
+def test_the_page_about_dependencies_names_each_with_the_version_that_is_pinned(section: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = {"At run time": project["project"]["dependencies"], "For development": project["dependency-groups"]["dev"]}[section]
+    names = [re.split(r"[^A-Za-z0-9-]", requirement)[0] for requirement in asked]
+    pinned = {package["name"]: package["version"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    page = (ROOT / "docs/dependencies.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    assert [(name, version) for name, version, _, _ in A_PACKAGE.findall(page)] == [(name, pinned[name]) for name in sorted(names)]

@@ -162,7 +162,7 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 
 @asynccontextmanager
 async def _watched(watch: Callable[[asyncio.Event], Coroutine[object, object, None]]) -> AsyncIterator[None]:
-    """Watch while the block runs."""
+    """Run `watch` while the block runs, and end it afterwards."""
     stop = asyncio.Event()
     watching = asyncio.create_task(watch(stop))
     try:
@@ -277,7 +277,7 @@ def limits_of(settings: Settings) -> InvocationLimits:
 
 
 def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:
-    """What every worker of this peer is told."""
+    """Return what every worker of this peer is told."""
     return Setup(
         flavour=flavour,
         declarations=stubs(FUNCTIONS),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ SOCKET: Final = "peer.sock"
 LINE_MAX_BYTES: Final = 8 * 1024 * 1024
 """More than any answer of another peer (protocols/data.py), sealed or not."""
 CONNECT_SECONDS: Final = 2.0
+_LEFT_ALONE: Final[dict[str, bool]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""Python 3.13 removes a server's socket when it closes, by the path it was opened at, which may lead elsewhere by then. We remove it."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.control_socket")
 
@@ -60,7 +63,7 @@ async def listening(folder: Path, operations: Mapping[str, Operation]) -> AsyncI
 
     _remove(folder)
     with _place(folder) as path:
-        server = await asyncio.start_unix_server(serve, path, limit=LINE_MAX_BYTES)
+        server = await asyncio.start_unix_server(serve, path, limit=LINE_MAX_BYTES, **_LEFT_ALONE)
         os.chmod(path, 0o600)  # noqa: PTH101 - no path of its own; the folder is closed too, where we have made it
     try:
         yield
@@ -76,6 +79,8 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
         raise ControlError("bad_request", f"what is asked is {len(sent)} bytes; the most is {LINE_MAX_BYTES}")
     try:
         with _place(folder) as path:
+            if _is_link(path):
+                return None
             opening = asyncio.open_unix_connection(path, limit=LINE_MAX_BYTES)
             reader, writer = await asyncio.wait_for(opening, CONNECT_SECONDS)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
@@ -122,6 +127,11 @@ async def _answer(operations: Mapping[str, Operation], line: bytes) -> Answer:
 def _remove(folder: Path) -> None:
     with _place(folder) as path, contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 - no path of its own
+
+
+def _is_link(path: str) -> bool:
+    """Whether it came with the folder: it may lead to the socket of another peer, or of another program."""
+    return os.path.islink(path)  # noqa: PTH114 - no path of its own
 
 
 @contextlib.contextmanager

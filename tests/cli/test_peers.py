@@ -216,14 +216,14 @@ def test_whoever_comes_while_a_command_is_on_the_network_waits_for_its_end(tmp_p
             assert first.wait(60) == 0
     with ExitStack() as held:
         held.enter_context(locked(tmp_path / "dora", passing=True))
-        peer = held.enter_context(start("peer", tmp_path / "dora"))
-        time.sleep(3)
-        assert peer.poll() is None
-        held.close()
-        assert peer.stdout is not None
-        assert b"Dora is up" in peer.stdout.readline()
-        peer.send_signal(signal.SIGINT)
-        assert peer.wait(20) == 0
+        with start("peer", tmp_path / "dora") as peer:
+            time.sleep(3)
+            assert peer.poll() is None
+            held.close()
+            assert peer.stdout is not None
+            assert b"Dora is up" in peer.stdout.readline()
+            peer.send_signal(signal.SIGINT)
+            assert peer.wait(20) == 0
 
 
 def test_without_a_running_peer_a_command_has_a_network_of_its_own(tmp_path: Path, bob: str) -> None:

@@ -66,3 +66,14 @@ def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(FolderLockedError, match="cannot be made"), locked(tmp_path):
         pass
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_lock_file_that_is_a_hard_link_locks_and_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "precious").write_text("7 command")
+    os.link(tmp_path / "precious", tmp_path / FILE)
+    with locked(tmp_path):
+        with pytest.raises(FolderLockedError, match=r"a peer runs in .* already:") as held, locked(tmp_path):
+            pass
+        assert not held.value.passing
+    assert (tmp_path / "precious").read_text() == "7 command"

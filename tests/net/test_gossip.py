@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from goop2.net import gossip as module
 from goop2.net.gossip import PROTOCOLS, Gossip, open_gossip
 from goop2.net.guest import Guest
 from goop2.net.host import Connected, Host
-from goop2.net.limits import GOSSIP_MESSAGE_MAX_BYTES
+from goop2.net.limits import FORGETTING_AT_KEYS, GOSSIP_MESSAGE_MAX_BYTES
 from goop2.net.stream import Stream
 
 TOPIC = "test.topic"
@@ -304,3 +305,24 @@ async def test_a_service_that_fails_begins_anew(guest: Guest, monkeypatch: pytes
         while not bob.heard:
             await ann.gossip.publish(b"hello")
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_back_offs_that_are_over_are_forgotten_once_there_are_many(more: int) -> None:
+    """Each neighbour that leaves the mesh has one, and a name costs a stranger a handshake; one that still runs is kept."""
+    router = module._Router(TOPIC)
+    now = time.time()
+    peers = [ID(f"peer {number}".encode()) for number in range(FORGETTING_AT_KEYS + more)]
+    running = peers[::1000]
+    router.back_off = {TOPIC: {peer: int(now + (60 if peer in running else -60)) for peer in peers}}
+    await router.handle_rpc(rpc_pb2.RPC(), peers[0])
+    assert set(router.back_off[TOPIC]) == set(running if more else peers)
+
+
+async def test_what_a_stranger_says_of_other_topics_forgets_back_offs_too() -> None:
+    """A message that is not looked at is as good an occasion as any."""
+    router = module._Router(TOPIC)
+    router.back_off = {TOPIC: {ID(f"peer {number}".encode()): 1 for number in range(FORGETTING_AT_KEYS + 1)}}
+    other = rpc_pb2.RPC(control=rpc_pb2.ControlMessage(graft=[rpc_pb2.ControlGraft(topicID="other")]))
+    await router.handle_rpc(other, ID(b"somebody"))
+    assert router.back_off == {TOPIC: {}}

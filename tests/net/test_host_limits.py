@@ -7,12 +7,13 @@ import contextlib
 from typing import Any
 
 import pytest
-from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, read_all, two_hosts, until
+from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
 
 from goop2.net import stream as stream_module
-from goop2.net.faults import PeerBusyError, StreamBrokenError, UnreachableError
+from goop2.net.address import peer_id
+from goop2.net.faults import NetworkError, PeerBusyError, StreamBrokenError, UnreachableError
 from goop2.net.guest import Guest
-from goop2.net.host import Host
+from goop2.net.host import Host, open_host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.stream import Stream
 
@@ -34,6 +35,26 @@ async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_n
             await stream.write(bytes(4 * MEGABYTE_BYTES))
         await until(lambda: callee.peers() == ())
         assert callee.admission.memory.held == 0
+
+
+@pytest.mark.parametrize("way", ["it calls", "it is called"])
+async def test_a_copy_of_the_peers_own_key_is_not_let_in(guest: Guest, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    identity = new_identity()
+    async with open_host(guest, identity, 0, None, LOOPBACK) as own, open_host(guest, identity, 0, None, LOOPBACK) as copy:
+        monkeypatch.setattr(copy._swarm, "get_peer_id", lambda: peer_id(new_identity().peer_id))  # it keeps no such rule
+        await own.serve(ECHO, echo)
+        await copy.serve(ECHO, echo)
+
+        async def exchange(caller: Host, callee: Host) -> None:
+            await connect(caller, callee)
+            await asked(caller, callee, b"hello", ECHO)
+
+        with pytest.raises(NetworkError):
+            await exchange(*((copy, own) if way == "it calls" else (own, copy)))
+        assert own.peers() == ()
+        async with loopback_host(guest) as other:
+            await connect(other, own)
+            assert await asked(other, own, b"hello", ECHO) == b"hello"
 
 
 async def test_a_frame_larger_than_any_window_is_not_even_read(guest: Guest) -> None:

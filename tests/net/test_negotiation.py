@@ -12,9 +12,10 @@ from libp2p.stream_muxer.exceptions import MuxedStreamError
 from tests.net.muxers import read_all, run, two_muxers
 
 from goop2.net.muxer import MuxedStream
-from goop2.net.negotiation import TRIES_MAX, accept, choose, message, proposal
+from goop2.net.negotiation import NAME_MAX_BYTES, TRIES_MAX, accept, choose, message, proposal
 from goop2.protocols.errors import RemoteProtocolError
 
+SECONDS = 5
 HEADER = b"\x13/multistream/1.0.0\n"
 
 
@@ -39,6 +40,36 @@ def test_the_first_that_is_spoken_is_chosen_by_both_sides() -> None:
 async def expect_accepted(stream: MuxedStream, protocol: str) -> None:
     wanted, unsent = await accept(stream, {protocol})
     assert (wanted, unsent) == (protocol, b"")
+
+
+@pytest.mark.parametrize("length", [126, 127, 128, 255, 256, 1000, NAME_MAX_BYTES - 1])
+def test_a_name_as_long_as_may_be_is_spoken_by_both_sides(length: int) -> None:
+    """Of 127 bytes and more with its newline, the length before it takes two bytes; both sides may have asked for another name first."""
+    name = "/" + "x" * (length - 1)
+
+    async def main() -> None:
+        async with two_muxers() as (dialler, dialled):
+            ours = await dialler.open_stream()
+            theirs = await dialled.accept_stream()
+            with trio.fail_after(SECONDS):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(expect_accepted, theirs, name)
+                    assert await choose(ours, ["/a" + "y" * 200, name]) == name
+
+    run(main)
+
+
+@pytest.mark.parametrize("size", [NAME_MAX_BYTES + 1, 2 * NAME_MAX_BYTES, (1 << 14) - 1])
+def test_a_longer_name_is_refused_by_its_length_before_it_comes(size: int) -> None:
+    async def main() -> None:
+        async with two_muxers() as (dialler, dialled):
+            ours = await dialler.open_stream()
+            theirs = await dialled.accept_stream()
+            await ours.write(HEADER + bytes((size & 0x7F | 0x80, size >> 7)))
+            with trio.fail_after(SECONDS), pytest.raises(RemoteProtocolError, match=rf"name of {size} bytes"):
+                await accept(theirs, {"/a"})
+
+    run(main)
 
 
 def test_nothing_spoken_is_said() -> None:

@@ -32,6 +32,6 @@ def test_an_owner_who_sets_nothing_gets_the_limits_of_the_manual() -> None:
 
 def test_both_sides_of_the_wall_have_the_same_bounds() -> None:
     """The sandbox may import nothing of the peer, and Lua nothing at all: so the numbers stand there again."""
-    prelude = (Path(host_calls.__file__).parent / "prelude.lua").read_text("utf-8")
-    assert f"local RESULT_MAX_BYTES = {limits.RESULT_MAX_BYTES}\n" in prelude
+    function = (Path(host_calls.__file__).parent / "function.lua").read_text("utf-8")
+    assert f"local RESULT_MAX_BYTES = {limits.RESULT_MAX_BYTES}\n" in function
     assert (host_calls.LOG_LINES_MAX, host_calls.LOG_MAX_BYTES) == (limits.LOG_LINES_MAX, limits.LOG_MAX_BYTES)

@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 from tests.folder.templates.sites import SHIFT_MAX, WATCH_SHIFTS
 from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, launched
+from tests.web.console.controls.test_groups import grouped
 from tests.web.served import Served, served
-from tests.web.test_console_groups import grouped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -54,7 +54,7 @@ def demo(folder: Path, no_browser: bool) -> int:
 
 
 def _ensure(folder: Path) -> bool:
-    """Whether it had to be made."""
+    """Return whether it had to be made."""
     from goop2.config.loading import FILE
     from goop2.folder.creation import create
     from goop2.folder.templates import DEMO

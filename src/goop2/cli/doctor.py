@@ -45,7 +45,7 @@ FLAVOURS: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at."""
+    """One result of `goop2 doctor`: a thing and its state."""
 
     what: str
     ok: bool
@@ -100,7 +100,7 @@ def _flavours() -> Iterator[Finding]:
 
 
 def _trial() -> tuple[Mapping[str, str], Mapping[str, str], Finding]:
-    """What a really started worker reports of its wall and of the gaps in it, and whether a script answers behind it."""
+    """Return what a really started worker reports of its wall and of the gaps in it, and whether a script answers behind it."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="goop2-doctor-") as folder:

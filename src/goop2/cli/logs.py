@@ -60,7 +60,7 @@ class _Libraries(logging.Handler):
     """What libraries log, and Python's own warnings, in our form: a line, without a traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """logging.Handler."""
+        """Hand a record of a library to our log (logging.Handler)."""
         error = record.exc_info[1] if record.exc_info else None
         try:
             text = record.getMessage()
@@ -78,7 +78,7 @@ def _take_lines_of_libraries() -> None:
 
 
 def cause(error: BaseException | None) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, OSError):

@@ -107,7 +107,7 @@ def lua_check(folder: Path, as_json: bool) -> int:
 
 
 def unicode(text: str) -> str:
-    """An argument as text: bytes of it that are not UTF-8 become U+FFFD, as in a message from the network."""
+    """Return an argument as text: bytes of it that are not UTF-8 become U+FFFD, as in a message from the network."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -157,7 +157,7 @@ def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:
 
 
 def _failure_fields(failure: Failure | None) -> dict[str, object]:
-    """What `--json` says of a call: the fields of an HTTP error (behaviour.md, "HTTP"), and `ok`."""
+    """Return what `--json` says of a call: the fields of an HTTP error (behaviour.md, "HTTP"), and `ok`."""
     if failure is None:
         return {"ok": True}
     where = {"script": failure.script, "line": failure.line, "detail": failure.detail, "retry_after": failure.retry_after_seconds}
@@ -172,7 +172,7 @@ async def _listing(folder: Path) -> script_listing.ScriptListing:
 
 
 def stdin() -> bytes:
-    """What `-` reads."""
+    """Return the bytes of stdin, which `-` stands for."""
     try:
         return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
     except OSError as error:

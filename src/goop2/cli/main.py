@@ -142,7 +142,7 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
 
 
 def _of_the_system(error: OSError) -> str:
-    """What the system refused, of which file where it says so, and what helps."""
+    """Return what the system refused, of which file where it says so, and what helps."""
     import errno
 
     remedies = {

@@ -23,7 +23,7 @@ class TextType(click.types.StringParamType):
     """Text that can be sent and kept. A path may have any bytes, what is no path may not."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """click.ParamType."""
+        """Return `value`, once it is checked to be text (click.ParamType)."""
         if isinstance(value, str) and shown(value) != value:
             self.fail(f"{shown(value)!r} is not UTF-8 text", param, ctx)
         return super().convert(value, param, ctx)
@@ -33,7 +33,7 @@ class _Folder(click.Path):
     """A path. Not an empty one, which would be the current folder: so reads `goop2 init "$DIR"` where DIR was never set."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """click.ParamType."""
+        """Return the folder that `value` names (click.ParamType)."""
         if value == "":
             self.fail('an empty text names no folder; "." is the current one', param, ctx)
         return super().convert(value, param, ctx)

@@ -32,7 +32,7 @@ def set_up() -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Does somebody sit there?"""
+    """Return whether `stream` is an open terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
@@ -52,7 +52,7 @@ def harmless(text: str) -> str:
 
 
 def fitting(line: str) -> str:
-    """A line whose parts two blanks keep apart, as it is, or a part a line on a terminal that would break it anywhere."""
+    """Return a line whose parts two blanks keep apart, as it is, or a part a line on a terminal that would break it anywhere."""
     if not is_terminal(sys.stdout) or len(line) < shutil.get_terminal_size().columns:
         return line
     return line.replace("  ", "\n  ")
@@ -69,7 +69,7 @@ def answer_json(value: object) -> None:
 
 
 def result(text: str) -> None:
-    """JSON text on stdout."""
+    """Print JSON text on stdout."""
     print(escaped(text), flush=True)
 
 
@@ -89,7 +89,7 @@ def warn(sentence: str) -> None:
 
 
 def fail(sentence: str) -> None:
-    """Why there is no answer."""
+    """Print on stderr why there is no answer."""
     _complain("error: ", _RED, sentence)
 
 

@@ -137,7 +137,7 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
 def ask(
     folder: Path | None, op: str, request: Request, as_json: bool, alone: Callable[[Path, str, Request], Awaitable[Answer]] | None = None
 ) -> tuple[Answer | None, int]:
-    """The answer, or None when it was a failure and has been told; and the exit code. `alone` answers where no peer runs."""
+    """Return the answer, or None when it was a failure and has been told; and the exit code. `alone` answers where no peer runs."""
     from goop2.control_socket import ControlError
 
     chosen = _chosen(folder)

@@ -42,7 +42,7 @@ class CommandCompleter(Completer):
 
 
 async def prompt(peer: Peer, caller: Caller) -> None:
-    """Talk until Ctrl-D."""
+    """Answer what the user types until Ctrl-D."""
     session: PromptSession[str] = PromptSession(
         PROMPT,
         completer=CommandCompleter(peer.catalog.commands),

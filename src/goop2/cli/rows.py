@@ -41,7 +41,7 @@ Rows = Iterator[tuple["Value", ...]]
 
 
 class Writable(Protocol):
-    """Where text goes."""
+    """A stream that text can be written to."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -56,7 +56,7 @@ class Harmless:
         self._stream = stream
 
     def write(self, text: str, /) -> object:
-        """Write it."""
+        """Write text with its control characters made harmless."""
         return self._stream.write(output.harmless(text))
 
 

@@ -42,7 +42,7 @@ class ScriptListing:
         return limit or None
 
     def as_json(self) -> dict[str, object]:
-        """What `lua list --json` prints."""
+        """Return what `lua list --json` prints."""
         return {
             "enabled": self.enabled,
             "commands": [self._script_as_json(script) for script in self.scripts if script.kind == "command"],
@@ -51,7 +51,7 @@ class ScriptListing:
         }
 
     def findings_as_json(self) -> dict[str, object]:
-        """What `lua check --json` prints."""
+        """Return what `lua check --json` prints."""
         broken = [{"file": script.path, **_fault(script)} for script in self.broken]
         return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": self.all_warnings}
 
@@ -68,7 +68,7 @@ class ScriptListing:
 
 
 def listing(peer: Peer) -> ScriptListing:
-    """What there is to show of `peer`."""
+    """Return what there is to show of `peer`."""
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
     return ScriptListing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)

@@ -50,14 +50,14 @@ def _raise_descriptor_limit() -> None:
 
 
 def descriptor_limit() -> int:
-    """How many file descriptors this process may have."""
+    """Return how many file descriptors this process may have."""
     import resource
 
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def own(folder: Path, *, passing: bool = False) -> ExitStack:
-    """The folder's lock (lock.py), waited for while a command has it. Raises `FolderLockedError`."""
+    """Return the folder's lock (lock.py), waited for while a command has it. Raises `FolderLockedError`."""
     from goop2.folder.lock import FolderLockedError, locked
 
     ends = time.monotonic() + COMMAND_SECONDS
@@ -109,7 +109,7 @@ def _running_session(folder: Path) -> Elsewhere:
 
 
 def settings_of(folder: Path) -> Settings:
-    """The settings of the peer in `folder`, so that a folder that is none is refused before anything is made in it."""
+    """Return the settings of the peer in `folder`, so that a folder that is none is refused before anything is made in it."""
     from goop2.config import load
 
     return load(folder, os.environ).settings
@@ -122,7 +122,7 @@ def require_lua(folder: Path) -> None:
 
 
 def caller(peer: Peer, stranger: str | None) -> Caller:
-    """The owner, or who `--as` names: never the owner, whatever id it is."""
+    """Return the owner, or who `--as` names: never the owner, whatever id it is."""
     from goop2.scripting.invocation import Caller
 
     return peer.owner if stranger is None else Caller(stranger, stranger)

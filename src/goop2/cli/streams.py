@@ -156,7 +156,7 @@ class _Way:
                 self._own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 
     def write(self, content: bytes) -> int:
-        """How many bytes were taken. Raises OSError where nobody will take any."""
+        """Return how many bytes were taken. Raises OSError where nobody will take any."""
         try:
             if self._socket is not None:
                 return self._socket.send(content, socket.MSG_DONTWAIT)
@@ -169,7 +169,7 @@ class _Way:
             return 0
 
     def close(self) -> None:
-        """Close what is its own."""
+        """Close the socket or descriptor that was opened for this way."""
         if self._socket is not None:
             self._socket.close()
         if self._own >= 0:
@@ -177,7 +177,7 @@ class _Way:
             self._own = -1
 
     def wait(self, milliseconds: int) -> bool:
-        """Whether it takes something, or says that it never will."""
+        """Return whether it takes something, or says that it never will."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         return bool(poll.poll(milliseconds))

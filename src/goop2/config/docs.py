@@ -23,7 +23,7 @@ The sections `identity` and `paths` of a Goop2 peer, and keys of the others that
 
 
 def render() -> str:
-    """The whole page."""
+    """Return the whole text of docs/settings.md."""
     return "\n".join([HEAD, *(_section(name, str(kept.__doc__)) for name, kept in sections().items())])
 
 

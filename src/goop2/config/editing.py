@@ -34,7 +34,7 @@ class UnknownSettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SettingsView:
-    """What goop.json says now."""
+    """The settings that goop.json holds now."""
 
     values: dict[str, object]
     """Path of a setting (`lua.enabled`) → what stands there; absent when nothing does."""
@@ -43,7 +43,7 @@ class SettingsView:
 
 
 def show(folder: Path) -> SettingsView:
-    """The settings goop.json of `folder` sets. Raises `SettingsError`."""
+    """Return the settings goop.json of `folder` sets. Raises `SettingsError`."""
     content, document = read_document(folder)
     values = {}
     for setting in declared():

@@ -46,7 +46,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a peer starts with."""
+    """The settings a peer starts with, and the warnings about them."""
 
     settings: Settings
     warnings: tuple[str, ...]
@@ -66,7 +66,7 @@ def read_document(folder: Path) -> tuple[bytes, dict[str, object]]:
 
 
 def check(folder: Path, document: dict[str, object], environment: Mapping[str, str]) -> Loaded:
-    """The same as `load`, were `document` what goop.json says."""
+    """Return the same as `load`, were `document` what goop.json says."""
     file = folder / FILE
     values: dict[str, dict[str, object]] = {name: {} for name in sections()}
     names: dict[str, str] = {}

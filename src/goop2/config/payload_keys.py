@@ -27,7 +27,7 @@ _OTHERS_MAY: Final = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class PayloadKeys:
-    """A pair, as bytes."""
+    """The key pair for payloads, as bytes."""
 
     public: bytes
     private: bytes = field(repr=False)
@@ -39,12 +39,12 @@ class PayloadKeys:
 
 
 def load(folder: Path) -> PayloadKeys | None:
-    """The pair of the peer in `folder`; None when it has none. Raises `SettingsError` when what stands there is no pair."""
+    """Return the pair of the peer in `folder`; None when it has none. Raises `SettingsError` when what stands there is no pair."""
     return _pair(folder / FILE, _section(read_document(folder)[1]))
 
 
 def make(folder: Path) -> tuple[PayloadKeys, bool]:
-    """The pair of the peer in `folder`, made when there is none, and whether it was. goop.json is then for its owner's eyes alone.
+    """Return the pair of the peer in `folder`, made when there is none, and whether it was. goop.json is then for its owner's eyes alone.
 
     Raises `SettingsError`, and `SettingsConflictError` when somebody saves goop.json at the same moment.
     """
@@ -60,7 +60,7 @@ def make(folder: Path) -> tuple[PayloadKeys, bool]:
 
 
 def others_may_read(folder: Path, private: bool = True) -> str:
-    """What to tell an owner whose goop.json holds a private key and is open to others of this machine; "" when it is not.
+    """Return what to tell an owner whose goop.json holds a private key and is open to others of this machine; "" when it is not.
 
     `private`: to the group neither (`storage.group_readable`).
     """

@@ -27,7 +27,7 @@ class NotAllowedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SettingType(Generic[T]):
-    """One kind of value."""
+    """The type of a setting: what is allowed, and how it is read."""
 
     allowed: str
     """In words, to stand after "allowed is"."""
@@ -64,7 +64,7 @@ def boolean() -> SettingType[bool]:
 
 
 def number(low: float, high: float) -> SettingType[float]:
-    """A number within bounds, both included."""
+    """Return a number within bounds, both included."""
 
     def parse(value: object) -> float:
         # bool is an int to Python, not to whoever wrote goop.json.
@@ -76,7 +76,7 @@ def number(low: float, high: float) -> SettingType[float]:
 
 
 def whole(low: int, high: int | None = None) -> SettingType[int]:
-    """A number without a fraction, within bounds, both included; no upper one when `high` is None."""
+    """Return a number without a fraction, within bounds, both included; no upper one when `high` is None."""
 
     def parse(value: object) -> int:
         whole_value = int(value) if isinstance(value, float) and value.is_integer() else value
@@ -104,7 +104,7 @@ def line() -> SettingType[str]:
 
 
 def one_of(*values: str) -> SettingType[str]:
-    """One of a few words."""
+    """Return the type of a setting that is one of a few words."""
 
     def parse(value: object) -> str:
         if isinstance(value, str) and value in values:
@@ -115,7 +115,7 @@ def one_of(*values: str) -> SettingType[str]:
 
 
 def web_address() -> SettingType[str]:
-    """An http:// or https:// URL."""
+    """Return an http:// or https:// URL."""
 
     def parse(value: object) -> str:
         text = line().parse(value)
@@ -140,7 +140,7 @@ def address(lowest_port: int, default_host: str | None = None) -> SettingType[Ad
 
 
 def list_of(kind: SettingType[T], allowed: str) -> SettingType[tuple[T, ...]]:
-    """A list of one kind; in the environment JSON, or parts between commas. `allowed` names it in the plural."""
+    """Return a list of one kind; in the environment JSON, or parts between commas. `allowed` names it in the plural."""
 
     def parse(value: object) -> tuple[T, ...]:
         if isinstance(value, list):

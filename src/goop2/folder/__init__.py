@@ -1,4 +1,7 @@
-"""The peer's folder: identity, lock, creating a peer, the files of its site and scripts, and how any file in it is opened."""
+"""The peer's folder on disk: identity, lock, templates, files of the site and of scripts, and the one safe way to open a file.
+
+It must not know what a script or a setting means, nor any transport.
+"""
 
 from typing import Final
 

@@ -76,6 +76,6 @@ def content_type(path: str) -> str:
 
 
 def is_text(type_: str) -> bool:
-    """Whether it is text, of which compression makes less."""
+    """Return whether it is text, of which compression makes less."""
     name = type_.partition(";")[0]
     return name.startswith("text/") or name.endswith(("+json", "+xml")) or name in _TEXT_TYPES

@@ -93,7 +93,7 @@ def _tightened_folder(shown_as: str, name: str, parent: int | None, depth: int) 
 
 
 def _tighten(name: str, folder: int | None, flags: int) -> bool | None:
-    """Whether it is private now; None where it was before, is not this user's, or is not there."""
+    """Return whether it is private now; None where it was before, is not this user's, or is not there."""
     try:
         if not _is_too_wide(os.stat(name, dir_fd=folder, follow_symlinks=False)):
             return None

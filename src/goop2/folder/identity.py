@@ -9,11 +9,9 @@ goop2, and must never overwrite a key: whoever loses it loses their name, their 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import base58
 from nacl.signing import SigningKey
 
 from goop2.folder.regular_files import NotRegularError, open_regular, shown
+from goop2.folder.whole_file import make_whole
 
 FILE = "data/identity.key"
 SEED_BYTES = 32
@@ -39,7 +38,7 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A peer's key and name."""
+    """The signing key of a peer, and the id made from it."""
 
     peer_id: str
     """`12D3Koo…`, which other peers know it by."""
@@ -72,7 +71,7 @@ def _is_there(file: Path) -> bool:
 
 
 def ephemeral() -> Identity:
-    """An identity for one run, which is kept nowhere."""
+    """Return an identity for one run, which is kept nowhere."""
     seed = secrets.token_bytes(SEED_BYTES)
     return Identity(_peer_id(_public_key(seed)), seed)
 
@@ -123,30 +122,4 @@ def _create(file: Path) -> None:
     file.parent.mkdir(mode=0o700, exist_ok=True)
     seed = secrets.token_bytes(SEED_BYTES)
     key = seed + _public_key(seed)
-    with _temporary(file, ED25519 + bytes([len(key)]) + key) as temporary, contextlib.suppress(FileExistsError):
-        # A link fails where a rename would replace: the first process wins, the others read its key.
-        os.link(temporary, file)
-        _sync_folder(file.parent)
-
-
-@contextlib.contextmanager
-def _temporary(file: Path, content: bytes) -> Iterator[Path]:
-    """A file beside `file`, for the owner's eyes only and safely on the disk, gone at the end."""
-    path = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as opened:  # noqa: PTH123 (a descriptor, which Path does not open)
-            opened.write(content)
-            opened.flush()
-            os.fsync(descriptor)
-        yield path
-    finally:
-        path.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_whole(file, ED25519 + bytes([len(key)]) + key)

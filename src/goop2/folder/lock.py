@@ -44,11 +44,14 @@ def locked(folder: Path, *, passing: bool = False) -> Iterator[None]:
     except OSError as error:
         raise FolderLockedError(f"{file} cannot be made ({error.strerror}): a running peer marks its folder there", held=False) from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise FolderLockedError(f"{file} is not a regular file: move it away, a running peer marks its folder there", held=False)
         _lock(folder, descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}{f' {_COMMAND}' if passing else ''}\n".encode(), 0)
+        # One with another name (a hard link) may be a file of the owner's: it is locked all the same, and not written to.
+        if status.st_nlink == 1:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}{f' {_COMMAND}' if passing else ''}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -58,7 +61,8 @@ def _lock(folder: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder, _, kind = os.pread(descriptor, _HOLDER_MAX_BYTES, 0).decode("ascii", "replace").strip().partition(" ")
+        said = os.pread(descriptor, _HOLDER_MAX_BYTES, 0) if os.fstat(descriptor).st_nlink == 1 else b""
+        holder, _, kind = said.decode("ascii", "replace").strip().partition(" ")
         known = f" (process {holder})" if holder.isdigit() else ""
         if kind == _COMMAND:
             raise FolderLockedError(f"a command is at work in {folder}{known}: try again when it has ended", passing=True) from None

@@ -59,7 +59,7 @@ class ScriptFiles:
         self._script_dir = folder / script_dir
 
     def read(self, kind: Kind, name: str) -> ScriptText:
-        """The file of a script. Raises `ScriptChangeError` when there is none."""
+        """Return the file of a script. Raises `ScriptChangeError` when there is none."""
         file = self._file(kind, name)
         try:
             content = _read(file, self._script_dir)
@@ -76,7 +76,7 @@ class ScriptFiles:
         return self._write(self._file(kind, name), text)
 
     def create(self, kind: Kind, name: str, text: str = "") -> ScriptText:
-        """A new script. Raises `ScriptChangeError` when there is one of that name."""
+        """Create a script. Raises `ScriptChangeError` when there is one of that name."""
         file = self._file(kind, name)
         self._real_folder(file.parent, make=True)
         if self._taken(file):

@@ -32,7 +32,7 @@ class SiteWriteError(SiteChangeError):
 
 
 class SiteFileMissingError(SiteChangeError):
-    """There is no such file."""
+    """The site has no file at this path."""
 
 
 def write(files: SiteFiles, path: str, content: bytes) -> None:

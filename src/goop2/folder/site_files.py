@@ -105,7 +105,7 @@ class SiteFile:
 
 @dataclass(frozen=True, slots=True)
 class SiteFileEntry:
-    """A file as lists show it."""
+    """A file of the site as lists show it."""
 
     path: str
     size: int
@@ -128,7 +128,7 @@ class SiteFiles:
         """Why files could not be read, by the system's number → when the owner was told last."""
 
     def open(self, path: str) -> SiteFile:
-        """The file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there.
+        """Return the file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there.
 
         Raises `FileNotServedError`, `SiteFolderError`, `UnreadableError`.
         """
@@ -202,7 +202,7 @@ class SiteFiles:
                 found.append(_listed(path, target.status))
 
     def _is_secret(self, status: os.stat_result) -> bool:
-        """Whether it is a script or a private file by another name: a hard link. What has one name alone is what it is called.
+        """Return whether it is a script or a private file by another name: a hard link. What has one name alone is what it is called.
 
         Raises OSError where these cannot be looked through: then nobody knows.
         """
@@ -298,7 +298,7 @@ class Walk:
             return os.readlink(name, dir_fd=self._folders[-1])
 
     def _link(self, target: str) -> list[str]:
-        """What is left to walk after a link to `target`; an absolute one begins at the site again."""
+        """Return what is left to walk after a link to `target`; an absolute one begins at the site again."""
         self._links += 1
         if self._links > LINKS_MAX:
             raise FileNotServedError(target)
@@ -337,7 +337,7 @@ def components(path: str) -> list[str]:
 
 
 def is_private(folder: Path, status: os.stat_result) -> bool:
-    """Whether a file is one that the peer in `folder` keeps for its owner: goop.json, the database, or something in data/.
+    """Return whether a file is one that the peer in `folder` keeps for its owner: goop.json, the database, or something in data/.
 
     Raises OSError where that cannot be known.
     """
@@ -351,7 +351,7 @@ def is_private(folder: Path, status: os.stat_result) -> bool:
 
 
 def _holds(folder: Path, wanted: tuple[int, int]) -> bool:
-    """Whether a file of that identity lies somewhere in `folder`. Raises OSError where that cannot be known."""
+    """Return whether a file of that identity lies somewhere in `folder`. Raises OSError where that cannot be known."""
     for inside, _, names in os.walk(folder, onerror=_raise_unless_absent):
         for name in names:
             with _passing_over_absent():

@@ -56,7 +56,7 @@ class Accepting:
             muxed.abandon()
 
     async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> Linger | None:
-        """What is left to do when the protocol is ours."""
+        """Return what is left to do when the protocol is ours."""
         with trio.fail_after(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
         handler = self._handlers[protocol]

@@ -16,7 +16,7 @@ from goop2.net.stream import Stream
 
 
 class StreamPool:
-    """One connection's."""
+    """The idle streams and known protocols of one connection."""
 
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
@@ -26,7 +26,7 @@ class StreamPool:
         """Kept streams by protocol and since when; the longest idle first."""
 
     def speaks(self, protocol: str) -> bool:
-        """Whether it has spoken it on this connection."""
+        """Return whether it has spoken it on this connection."""
         return self._speaks.get(protocol, False)
 
     def worth_asking(self, protocols: Sequence[str]) -> list[str]:

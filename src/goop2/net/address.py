@@ -25,7 +25,7 @@ _CIRCUITS = [[*transport, "p2p", "p2p-circuit"] for transport in _TRANSPORTS]
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """A peer and one way to it."""
+    """A peer's id and one address of it."""
 
     peer: str
     transport: str
@@ -33,7 +33,7 @@ class PeerAddress:
 
     @property
     def is_circuit(self) -> bool:
-        """Whether it leads through a relay."""
+        """Return whether it leads through a relay."""
         return self.transport.endswith(CIRCUIT)
 
 
@@ -74,7 +74,7 @@ def _in_one_spelling(text: str) -> str:
 
 @lru_cache(_PEERS_REMEMBERED)
 def peer_id(text: str) -> ID:
-    """A peer's id in libp2p's form. Raises `AddressError`."""
+    """Return a peer's id in libp2p's form. Raises `AddressError`."""
     try:
         found = ID.from_string(text)
         # An id that does not hold its key cannot be told from a typing mistake, and no peer of the network has one.

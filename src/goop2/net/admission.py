@@ -33,7 +33,7 @@ class TokenBucket:
         return len(self._used)
 
     def take(self, key: str, units: int = 1) -> bool:
-        """Whether there is room for so many; then they are counted."""
+        """Return whether there is room for so many; then they are counted."""
         now = self._clock()
         used = self._still_used(key, now) + units
         if used > self._per_minute:
@@ -174,7 +174,7 @@ class ByteBudget:
         self.held = 0
 
     def hold(self, size: int) -> bool:
-        """Whether there is room; then it is held."""
+        """Return whether there is room; then it is held."""
         if self.held + size > self._most:
             return False
         self.held += size
@@ -229,5 +229,5 @@ class Admission:
             raise AdmissionError(f"{network} asks too often")
 
     def received(self, peer: str, size: int, network: str = "") -> bool:
-        """Whether `peer`, which comes from `network`, may have sent so many bytes unasked."""
+        """Return whether `peer`, which comes from `network`, may have sent so many bytes unasked."""
         return self._received.take(peer, size) and (not network or self._received_by_network.take(network, size))

@@ -70,7 +70,7 @@ class Requester:
         return Stream(muxed, peer, chosen)
 
     async def ask(self, peer: str, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
-        """The answer to a line. `kept`: the protocol's form for many questions, "" when there is none.
+        """Return the answer to a line. `kept`: the protocol's form for many questions, "" when there is none.
 
         Raises what `open` and a stream raise, and `TimeoutError`.
         """

@@ -30,7 +30,7 @@ class Cargo(Protocol):
         """Take what came. Whatever it raises ends the connection."""
 
     def outgoing(self) -> bytes:
-        """All there is to send now."""
+        """Return all the bytes to send now, and take them."""
 
     def sent(self, size: int) -> None:
         """So much of it is with the system."""
@@ -61,7 +61,7 @@ class LibraryCarrier:
         self._to_send = trio.Event()
 
     def wake(self) -> None:
-        """As Carrier."""
+        """Send what has gathered (as `Carrier.wake`)."""
         if not self._to_send.is_set():
             self._enter(self._to_send.set)
 
@@ -73,7 +73,7 @@ class LibraryCarrier:
         """As Carrier: who closes what the library secured ends it."""
 
     async def run(self, cargo: Cargo) -> None:
-        """As Carrier."""
+        """Carry bytes until the connection ends (as `Carrier.run`)."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, cargo)
             while True:
@@ -117,13 +117,13 @@ class SocketCarrier:
         self._finished = False
 
     def wake(self) -> None:
-        """As Carrier."""
+        """Send what has gathered (as `Carrier.wake`)."""
         if self._loop is not None and not (self._due or self._waits or self._finished):
             self._due = True
             self._loop.call_soon(self._send)
 
     async def run(self, cargo: Cargo) -> None:
-        """As Carrier."""
+        """Carry bytes until the connection ends (as `Carrier.run`)."""
         self._cargo, self._fd = cargo, os.dup(self._socket.fileno())
         self._loop = asyncio.get_running_loop()
         try:
@@ -145,7 +145,7 @@ class SocketCarrier:
         return self._loop is not None
 
     def end(self) -> None:
-        """As Carrier."""
+        """Close the socket (as `Carrier.end`)."""
         self._close()
         self._enter(self._over.set)
 
@@ -182,7 +182,7 @@ class SocketCarrier:
             self._wait(False)
 
     def _more(self) -> bool:
-        """Whether there is; a batch is encrypted when the last one is with the system."""
+        """Return whether there is; a batch is encrypted when the last one is with the system."""
         batch = self._cargo.outgoing()
         self._batch_bytes = len(batch)
         self._unsent = memoryview(self._packets.send(batch) if batch else b"")

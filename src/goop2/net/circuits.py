@@ -56,7 +56,7 @@ FAULTS: Final = (
 
 
 class Circuits:
-    """The circuits of one host."""
+    """The circuits of one host, through relays."""
 
     def __init__(self, host: BasicHost, admission: Admission) -> None:
         self._host = host
@@ -72,7 +72,7 @@ class Circuits:
 
     @property
     def relays(self) -> frozenset[str]:
-        """Whom we use as relays now."""
+        """Return the ids of the relays that are used now."""
         return frozenset((*self._places, *self.asked, *map(str, self._called)))
 
     def attach(self) -> None:
@@ -200,7 +200,7 @@ async def asked(stream: NetStream, message: bytes) -> tuple[bytes, bytes]:
 
 
 async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
-    """A message and what came after it. Raises `RemoteProtocolError` and the stream's errors; its time is the caller's affair."""
+    """Return a message and what came after it. Raises `RemoteProtocolError` and the stream's errors; its time is the caller's affair."""
     reader = circuit.MessageReader()
     while True:
         piece = await stream.read(READ_MAX_BYTES)

@@ -54,7 +54,7 @@ class AddressBook:
 
 
 async def dial(swarm: Swarm, circuits: Circuits, peer: ID, transports: Sequence[str]) -> bool:
-    """Whether there is a connection to the peer now, within DIAL_SECONDS, and as long through a relay after its wait.
+    """Return whether there is a connection to the peer now, within DIAL_SECONDS, and as long through a relay after its wait.
 
     Who answers in the peer's place is noted in `circuits.others`.
     """

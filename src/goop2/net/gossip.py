@@ -86,7 +86,7 @@ class Gossip:
             await self._guest.call(self._publish, payload)
 
     def neighbours(self) -> tuple[str, ...]:
-        """Who of the connected peers listens to the topic too."""
+        """Return who of the connected peers listens to the topic too."""
         listening = self._pubsub.peer_topics.get(self._topic, set()) if self._pubsub else set()
         return tuple(str(peer) for peer in listening)
 
@@ -160,7 +160,7 @@ async def open_gossip(guest: Guest, host: Host, topic: str, heard: Heard) -> Asy
 
 
 class _Router(GossipSub):
-    """A router for one topic."""
+    """A GossipSub router for one topic."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(
@@ -177,7 +177,7 @@ class _Router(GossipSub):
 
     @property  # type: ignore[override] # the library only sleeps so long
     def heartbeat_interval(self) -> float:
-        """How long the library's loop of heartbeats waits for the next: until the tick at which the peer wakes up anyway."""
+        """Return how long the library's loop of heartbeats waits for the next: until the tick at which the peer wakes up anyway."""
         return seconds_to_tick(HEARTBEAT_SECONDS)
 
     @heartbeat_interval.setter
@@ -194,7 +194,7 @@ class _Router(GossipSub):
         self._forget_back_offs()
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
-        """Hand a message on."""
+        """Hand a message on to neighbours."""
         await super().publish(msg_forwarder, pubsub_msg)
         self.recent_message_deliveries.clear()
 
@@ -251,11 +251,11 @@ class _Pubsub(Pubsub):
 
     @property
     def unsaid(self) -> bool:
-        """Whether something that was published is not on its way yet."""
+        """Return whether something that was published is not on its way yet."""
         return self._writing > 0 or any(len(queue) for queue in self.peer_queues.values())
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
-        """Write to a neighbour."""
+        """Write a message to a neighbour; return whether it was sent."""
         self._writing += 1
         try:
             return await super().write_msg(stream, rpc_msg)
@@ -326,7 +326,7 @@ class _Pubsub(Pubsub):
 
 
 def _holds_its_key(author: bytes) -> bool:
-    """Whether the id itself says which key signs for it; ids of the network do, and others make the library raise."""
+    """Return whether the id itself says which key signs for it; ids of the network do, and others make the library raise."""
     try:
         return ID(author).extract_public_key() is not None
     except Exception:  # whatever its parsers raise

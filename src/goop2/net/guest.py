@@ -218,7 +218,7 @@ class _Call(Generic[T]):
                 self._waiting.set_result(None)
 
     async def result(self) -> T:
-        """What the task gives or raises."""
+        """Return what the task gives or raises."""
         if self._outcome is None:
             await self.end()
         assert self._outcome is not None
@@ -237,7 +237,7 @@ def _stopped() -> outcome.Error:
 
 
 def _outcome(task: asyncio.Task[T], raise_cancelled: list[Callable[[], Any]]) -> outcome.Outcome[T]:
-    """What the trio side gets of a host task that ended."""
+    """Return what the trio side gets of a host task that ended."""
     if not task.cancelled():
         return outcome.capture(task.result)
     if raise_cancelled:
@@ -246,7 +246,7 @@ def _outcome(task: asyncio.Task[T], raise_cancelled: list[Callable[[], Any]]) ->
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The one failure in trio's groups of groups, or the group when there are several."""
+    """Return the one failure in trio's groups of groups, or the group when there are several."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

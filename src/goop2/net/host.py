@@ -115,7 +115,7 @@ class Host:
 
     @property
     def port(self) -> int:
-        """The TCP port it listens on, 0 when it no longer does."""
+        """Return the TCP port it listens on, 0 when it no longer does."""
         listening = self._host.get_transport_addrs()
         return int(listening[0].value_for_protocol("tcp") or 0) if listening else 0
 
@@ -129,11 +129,11 @@ class Host:
         self._book.drop(address.peer, address.transport)
 
     def is_connected(self, peer: str) -> bool:
-        """Whether there is a connection to the peer, as far as is known."""
+        """Return whether there is a connection to the peer, as far as is known."""
         return bool(self._swarm.get_connections(peer_id(peer)))
 
     def is_known(self, peer: str) -> bool:
-        """Whether there is a connection to the peer, or an address to try."""
+        """Return whether there is a connection to the peer, or an address to try."""
         return bool(self._book.of(peer) or self._swarm.get_connections(peer_id(peer)))
 
     async def connect(self, peer: str, addresses: Sequence[PeerAddress] = ()) -> None:
@@ -164,7 +164,7 @@ class Host:
             raise UnreachableError(f"{peer} cannot be reached{_tried(transports)}")
 
     async def open(self, peer: str, *protocols: str) -> Stream:
-        """A new stream to a peer, on the first of `protocols` it speaks. Raises `UnreachableError`, `ProtocolNotSupportedError`,
+        """Return a new stream to a peer, on the first of `protocols` it speaks. Raises `UnreachableError`, `ProtocolNotSupportedError`,
         `PeerBusyError`, `StreamBrokenError`."""
         await self._make_sure(peer)
         self._one_more(peer)
@@ -178,7 +178,7 @@ class Host:
         return stream
 
     async def ask(self, peer: str, protocol: str, question: bytes, reader: LineReader, seconds: float, *, kept: str = "") -> bytes:
-        """The line that answers a line, within so long. `kept`: the protocol's form for many questions on a stream.
+        """Return the line that answers a line, within so long. `kept`: the protocol's form for many questions on a stream.
 
         Raises as `open` does.
         """

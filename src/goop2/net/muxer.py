@@ -75,26 +75,26 @@ class MuxedStream(IMuxedStream):
 
     @property
     def waiting(self) -> bytearray:
-        """What has come and is not read yet; not to be changed."""
+        """Return what has come and is not read yet; not to be changed."""
         return self._buffer
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more to be had or to be done."""
+        """Return whether there is nothing more to be had or to be done."""
         return self.was_reset or (self.read_ended and self.write_ended)
 
     @property
     def readable(self) -> bool:
-        """Whether there is something to read, or never will be."""
+        """Return whether there is something to read, or never will be."""
         return bool(self._buffer) or self.was_reset or self.read_ended
 
     async def arrival(self) -> None:
-        """Until it is readable."""
+        """Wait until the stream is readable."""
         while not self.readable:
             await self.news.wait()
 
     async def read(self, n: int | None = None) -> bytes:
-        """What has come, at most `n` bytes. Raises MuxedStreamEOF when that was all, MuxedStreamReset."""
+        """Return what has come, at most `n` bytes. Raises MuxedStreamEOF when that was all, MuxedStreamReset."""
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.arrival()
         return self.read_now(n)
@@ -148,12 +148,12 @@ class MuxedStream(IMuxedStream):
         return size
 
     async def close(self) -> None:
-        """Say that no more comes."""
+        """Tell the other side that no more data comes."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self.close_now()
 
     def close_now(self) -> None:
-        """As `close`."""
+        """Close the writing side without waiting (as `close`)."""
         if not (self.write_ended or self.was_reset):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
@@ -318,7 +318,7 @@ class Muxer(IMuxedConn):
         await self._end()
 
     async def open_stream(self) -> MuxedStream:
-        """A new stream to the other side."""
+        """Return a new stream to the other side."""
         await trio.lowlevel.checkpoint_if_cancelled()
         return self.open_now()
 
@@ -335,7 +335,7 @@ class Muxer(IMuxedConn):
         return stream
 
     async def accept_stream(self) -> MuxedStream:
-        """The next stream the other side opens. Raises MuxedConnUnavailable at the connection's end."""
+        """Return the next stream the other side opens. Raises MuxedConnUnavailable at the connection's end."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._to_accept:
             if self._ending:
@@ -347,7 +347,7 @@ class Muxer(IMuxedConn):
 
     @property
     def full(self) -> bool:
-        """Whether so much waits to be sent that its streams should."""
+        """Return whether so much waits to be sent that its streams should."""
         return self._unsent >= UNSENT_MAX_BYTES
 
     def post(self, frame: bytes) -> None:
@@ -359,11 +359,11 @@ class Muxer(IMuxedConn):
             self._carrier.wake()
 
     def may_come(self, stream_id: int, size: int) -> bool:
-        """Whether these bytes may, and then they are held: what we asked for always, what others begin as fast as the limits say."""
+        """Return whether these bytes may, and then they are held: what we asked for always, what others begin as fast as the limits say."""
         return (self._ours(stream_id) or self.admission.received(self._peer, size, self.origin)) and self.admission.memory.hold(size)
 
     def forget(self, stream: MuxedStream) -> None:
-        """A stream has ended."""
+        """Remove a stream that has ended."""
         if self.streams.pop(stream.stream_id, None) is not None:
             if self._ours(stream.stream_id):
                 self._opened -= 1
@@ -423,12 +423,12 @@ class Muxer(IMuxedConn):
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
-        """All there is to send."""
+        """Return all the bytes to send, and take them."""
         batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
         return batch
 
     def sent(self, size: int) -> None:
-        """So much of it was."""
+        """Note that `size` bytes were sent."""
         self._unsent -= size
         self.room.tell()
 
@@ -453,7 +453,7 @@ class Muxer(IMuxedConn):
             stream.end()
 
     def _accept(self, stream_id: int) -> MuxedStream | None:
-        """A stream the other side opens; None when it has too many. Raises `RemoteProtocolError`."""
+        """Return a stream the other side opens; None when it has too many. Raises `RemoteProtocolError`."""
         if self._ours(stream_id) or stream_id in self.streams or not stream_id:
             raise RemoteProtocolError(f"stream {stream_id} is not theirs to open")
         stream = MuxedStream(self, stream_id)

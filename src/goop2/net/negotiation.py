@@ -30,7 +30,7 @@ def message(text: str) -> bytes:
 
 
 def proposal(protocol: str) -> bytes:
-    """What is said before anything in this protocol."""
+    """Return what is said before anything in this protocol."""
     return message(MULTISTREAM) + message(protocol)
 
 
@@ -59,7 +59,7 @@ async def confirm(stream: MuxedStream, expected: bytes) -> None:
 
 
 async def accept(stream: MuxedStream, spoken: Container[str]) -> tuple[str, bytes]:
-    """What the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteProtocolError`."""
+    """Return what the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteProtocolError`."""
     await confirm(stream, message(MULTISTREAM))
     answer = message(MULTISTREAM)
     for _ in range(TRIES_MAX):

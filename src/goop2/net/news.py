@@ -15,7 +15,7 @@ Enter = Callable[[Callable[[], object]], object]
 
 
 class News:
-    """Made once, told often."""
+    """A notification, made once and sent many times."""
 
     __slots__ = ("_enter", "_futures", "_trio")
 
@@ -40,7 +40,7 @@ class News:
         await self._trio.wait()
 
     async def come(self, seconds: float) -> bool:
-        """Whether it is told again within so long. In asyncio."""
+        """Return whether it is told again within so long. In asyncio."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         # A quarter of what asyncio.timeout costs.

@@ -10,6 +10,7 @@
 6. Each stream that opens or ends is told to everybody in a task each, and nobody listens.
 7. Of the peers it has met it keeps a thousand and forgets its own key first, without which gossip is silent; and it notes for ever who has
    gone, for the auto-connector. `_forget_the_gone` forgets those that are not connected, the longest known first.
+8. It lets in whoever proves the peer's own id. Only a copy of the peer's key can, and rows of the owner's would be its: `_mux` refuses it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
+from libp2p.transport.exceptions import MuxerUpgradeFailure
 from libp2p.transport.tcp import tcp
 
 from goop2.net.accepting import Accepting
@@ -79,6 +81,8 @@ def _mux(swarm: Any, admission: Admission, enter: Enter) -> None:
     muxers = swarm.upgrader.muxer_multistream
 
     async def new_conn(conn: Any, peer: ID) -> Any:
+        if peer == swarm.get_peer_id():
+            raise MuxerUpgradeFailure("the other side has this peer's own key")
         protocol, _its_own = await muxers._selector.select(conn, conn.is_initiator, muxers.negotiate_timeout)
         carrier = _carrier(conn, enter)
         return muxers._annotate_connection(Muxer(conn, peer, admission, enter, carrier, _origin(conn)), conn, protocol)
@@ -87,7 +91,7 @@ def _mux(swarm: Any, admission: Admission, enter: Enter) -> None:
 
 
 def _carrier(conn: Any, enter: Enter) -> Carrier:
-    """The socket under a secured connection, where there is one, and what was read of it already."""
+    """Return the socket under a secured connection, where there is one, and what was read of it already."""
     secured = conn.conn
     ahead = secured.read_writer.read_write_closer.stream
     if not (isinstance(ahead, _Ahead) and isinstance(ahead.inner, TrioTCPStream)):
@@ -160,7 +164,7 @@ class _Ahead(ReadWriteCloser):
         return got[:size]
 
     def rest(self) -> bytes:
-        """What was read of the socket and of nobody from here; it is handed over once."""
+        """Return what was read of the socket and of nobody from here; it is handed over once."""
         rest, self._read = self._read, b""
         return rest
 

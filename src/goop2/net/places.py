@@ -45,7 +45,7 @@ class RelayLimits:
 
 
 class RelayReservations:
-    """The state of a relay."""
+    """The reservations and circuits of a relay."""
 
     def __init__(self, limits: RelayLimits, clock: Callable[[], float]) -> None:
         self.limits = limits
@@ -64,16 +64,16 @@ class RelayReservations:
 
     @property
     def circuits(self) -> int:
-        """Open now."""
+        """Return how many circuits are open."""
         return len(self._sources)
 
     def peers(self) -> tuple[str, ...]:
-        """Who has a place."""
+        """Return the ids of the peers that have a reservation."""
         self._expire()
         return tuple(self._until)
 
     def reserve(self, peer: str, address: str) -> float:
-        """A place, or the same for longer; for how many seconds. Raises `RelayRefusedError`."""
+        """Return a place, or the same for longer; for how many seconds. Raises `RelayRefusedError`."""
         self._count(peer)
         self._expire()
         others = [each for other, (_, each) in self._until.items() if other != peer]
@@ -84,7 +84,7 @@ class RelayReservations:
         return self.limits.place_seconds
 
     def drop(self, peer: str) -> None:
-        """It is gone."""
+        """Remove the reservation of a peer that has gone."""
         self._until.pop(peer, None)
 
     @contextlib.contextmanager

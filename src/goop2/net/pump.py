@@ -42,7 +42,7 @@ class Pump:
 
     @property
     def turning(self) -> bool:
-        """Whether it is this pump that turns trio, and not trio's thread."""
+        """Return whether it is this pump that turns trio, and not trio's thread."""
         return self._state is not None
 
     def schedule(self, tick: Callable[[], object]) -> None:
@@ -73,7 +73,7 @@ class Pump:
         self._after(0.0)
 
     def _woken(self) -> None:
-        """There is news for trio."""
+        """Give trio the events that its epoll holds."""
         self._news = outcome.capture(self._state.runner.io_manager.get_events, 0)
         self._tick()
 

@@ -104,7 +104,7 @@ class Relay:
                 await reset(other)
 
     async def _bring(self, source: ID, target: ID, seconds: int, most: int) -> tuple[NetStream, bytes]:
-        """The target's end of a circuit, once it has taken it, and what it has said already. Raises `RelayRefusedError`."""
+        """Return the target's end of a circuit, once it has taken it, and what it has said already. Raises `RelayRefusedError`."""
         if not self._host.is_connected(str(target)):
             self.places.drop(str(target))
             raise RelayRefusedError(circuit.NO_RESERVATION)

@@ -48,11 +48,11 @@ class Stream:
 
     @property
     def fresh(self) -> bool:
-        """Whether it is open both ways, and nothing came that nobody asked for."""
+        """Return whether it is open both ways, and nothing came that nobody asked for."""
         return not (self.muxed.readable or self.muxed.write_ended)
 
     async def read(self, timeout_seconds: float = ANSWER_SECONDS) -> bytes:
-        """The next bytes, b"" when the other side sends no more. Raises `StreamBrokenError`, and `RemoteProtocolError` for another
+        """Return the next bytes, b"" when the other side sends no more. Raises `StreamBrokenError`, and `RemoteProtocolError` for another
         protocol's."""
         return await self._read(_now() + timeout_seconds)
 
@@ -69,7 +69,7 @@ class Stream:
                 return line
 
     async def over(self, timeout_seconds: float) -> bool:
-        """Whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises
+        """Return whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises
         `StreamBrokenError`."""
         if not await self._readable(_now() + timeout_seconds):
             raise self._too_slow()
@@ -155,7 +155,7 @@ class Stream:
             self._expected = self._expected[len(got) :]
 
     async def _some(self, size: int, until: float) -> bytes:
-        """The next bytes, at most so many, b"" when no more come."""
+        """Return the next bytes, at most so many, b"" when no more come."""
         if not await self._readable(until):
             raise self._too_slow()
         try:
@@ -166,7 +166,7 @@ class Stream:
             raise self._ended() from None
 
     async def _readable(self, until: float) -> bool:
-        """Whether there is something to read by then, or never will be."""
+        """Return whether there is something to read by then, or never will be."""
         while not self.muxed.readable:
             if not await self.muxed.news.come(until - _now()):
                 return False

@@ -1,1 +1,4 @@
-"""Other peers: what is asked of them and answered, who is here, and what the owner asks of the network. network.py is the way in."""
+"""Other peers: the requests sent to them and answered, who is online, and the encryption of payloads.
+
+It must not know HTTP or browsers, nor libp2p itself, which stands behind `net`.
+"""

@@ -86,7 +86,7 @@ class Calling:
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
 
     async def label(self, peer: str) -> str:
-        """What the peer calls itself: untrusted text. A probe whether it can be reached."""
+        """Return what the peer calls itself: untrusted text. A probe whether it can be reached."""
         with _named(peer):
             async with await self._host.open(peer, content.PROTOCOL) as stream:
                 return content.label(await read_line(stream, content.reader(), PROBE_SECONDS))
@@ -99,11 +99,11 @@ class Calling:
             yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
 
     async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer:
-        """The answer to a data operation, whatever it says."""
+        """Return the answer to a data operation, whatever it says."""
         return await self._sealed_first(peer, lambda box: self._ask(peer, asked, box))
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
-        """The answer of a data function."""
+        """Return the answer of a data function."""
         return await self.ask(peer, data.DataRequest("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
 
     async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
@@ -163,7 +163,7 @@ class Calling:
     async def _opened(
         self, stack: contextlib.AsyncExitStack, header: site.FileHeader, events: AsyncIterator[site.Event], box: PayloadBox
     ) -> bytes:
-        """The file in a box, whole: nothing of it is known to be true before its end. Held as often as it is copied."""
+        """Return the file in a box, whole: nothing of it is known to be true before its end. Held as often as it is copied."""
         held = 3 * header.size
         if not self._sealed_files.hold(held):
             raise RemoteProtocolError("too much that is sealed comes at a time: it is not read")
@@ -191,7 +191,7 @@ class _DecryptionError(StreamBrokenError):
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """The answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
+    """Return the answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:

@@ -54,7 +54,7 @@ def serving(peer: Peer, who: CallerResolver, keep: Keep, sealing: KeyRing) -> Pe
 
 
 def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing) -> Keep:
-    """What becomes of a message, by what it is; it is acknowledged when this returns."""
+    """Return what becomes of a message, by what it is; it is acknowledged when this returns."""
 
     async def keep(received: Received) -> None:
         try:

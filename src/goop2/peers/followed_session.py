@@ -88,7 +88,7 @@ class FollowedSession:
         self._ends = (grouping.groups.subscribe(self._group_changed), self._following.subscribe(self._changed))
 
     def stop(self) -> None:
-        """Leave, if we are anywhere."""
+        """Leave the session, if one is followed."""
         self._following.end()
         for end in self._ends:
             end()
@@ -159,7 +159,7 @@ class FollowedSession:
             yield piece
 
     async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The sound in sealed frames."""
+        """Yield the sound in the host's encrypted frames."""
         try:
             frames = self._sealing.frames(host)
             async for piece in pieces:

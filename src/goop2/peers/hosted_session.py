@@ -183,7 +183,7 @@ class GroupSession:
 
 
 def _said(before: State, now: State, *, everything: bool = False) -> list[bytes]:
-    """What the host did between two states, or all that somebody who has just come must know."""
+    """Return what the host did between two states, or all that somebody who has just come must know."""
     said: list[bytes] = []
     if now.track is None:
         return said

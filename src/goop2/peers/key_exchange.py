@@ -53,7 +53,7 @@ class Introducing:
         self._soon(peer, topics.IDENTITY, b"{}")
 
     def answer(self, peer: str) -> None:
-        """Tell a peer that has asked."""
+        """Send our identity to a peer that has asked."""
         said = self._says()
         if self.email_for is not None:
             said = msgspec.structs.replace(said, email=self.email_for(peer))
@@ -65,7 +65,7 @@ class Introducing:
             self._sealing.told(peer, said.public_key, supported=said.encryption_supported)
 
     async def close(self) -> None:
-        """Nothing more is sent."""
+        """End the exchanges under way, and send nothing more."""
         tasks = tuple(self._under_way.values())
         for task in tasks:
             task.cancel()

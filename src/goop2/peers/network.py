@@ -59,11 +59,11 @@ class PeerNetwork:
 
     @property
     def roster(self) -> Roster:
-        """Who is here."""
+        """Return the roster of peers that are online."""
         return self.discovery.roster
 
     def addresses(self) -> tuple[str, ...]:
-        """Where others can dial this peer."""
+        """Return where others can dial this peer."""
         return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:

@@ -74,7 +74,7 @@ class KeyRing:
         return known.box if known.supported and self._clock() >= known.aside_until else None
 
     def open(self, peer: str, text: bytes) -> tuple[bytes, PayloadBox]:
-        """What a peer has sealed, and the box for the answer. Raises `DecryptionError`."""
+        """Return what a peer has sealed, and the box for the answer. Raises `DecryptionError`."""
         if not self._private:
             raise DecryptionError("this peer has no key and opens nothing sealed")
         known = self._keys.get(peer)

@@ -122,7 +122,7 @@ class PeerServer:
         await host.serve(data.KEPT_PROTOCOL, self.keep_answering_data, KEPT_LIFE_SECONDS + EXCHANGE_SECONDS)
 
     async def answer_content(self, stream: Stream) -> None:
-        """The label."""
+        """Send this peer's label over `stream`."""
         await stream.finish(content.answer(self._label()))
 
     async def answer_site(self, stream: Stream) -> None:
@@ -149,7 +149,7 @@ class PeerServer:
                 await self._send_file(stream, file)
 
     async def answer_data(self, stream: Stream) -> None:
-        """One operation."""
+        """Answer one data operation over `stream`."""
         try:
             line = await read_line(stream, data.request_reader())
         except RemoteProtocolError as fault:
@@ -312,7 +312,7 @@ class DedupCache:
         self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def first_time(self, sender: str, id_: str) -> bool:
-        """Whether it is new; from now on it is not."""
+        """Return whether it is new; from now on it is not."""
         new = (sender, id_) not in self._ids
         self._ids[sender, id_] = None
         if len(self._ids) > self._kept:
@@ -324,7 +324,7 @@ class DedupCache:
 
 
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """A line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
+    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
     return await stream.line(reader, seconds)
 
 

@@ -1,1 +1,4 @@
-"""The network's protocols as formats: bytes in, events out, no stream, no clock, no file. What each means is in its module."""
+"""The wire formats between peers: bytes in, events out, and back.
+
+It must not know any stream, clock or file; the meaning of each format is in its module.
+"""

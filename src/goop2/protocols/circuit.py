@@ -55,7 +55,7 @@ class RelayRefusedError(RemoteProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """A peer wants a place."""
+    """The request of a peer for a reservation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class MessageReader:
         return message
 
     def rest(self) -> bytes:
-        """What came after the message."""
+        """Return what came after the message."""
         return bytes(self._buffer)
 
     def end(self) -> NoReturn:
@@ -101,12 +101,12 @@ class MessageReader:
 
 
 def reserve() -> bytes:
-    """Asks a relay for a place."""
+    """Return the request to a relay for a reservation."""
     return _framed(pb.HopMessage(type=pb.HopMessage.RESERVE))
 
 
 def connect(peer: bytes) -> bytes:
-    """Asks a relay for a circuit."""
+    """Return the request to a relay for a circuit to `peer`."""
     return _framed(pb.HopMessage(type=pb.HopMessage.CONNECT, peer=pb.PeerId(id=peer)))
 
 
@@ -125,7 +125,7 @@ def connected(message: bytes) -> None:
 
 
 def hop_asked(message: bytes) -> Reserve | Connect:
-    """What a relay is asked for. Raises `RemoteProtocolError`."""
+    """Return what a relay is asked for. Raises `RemoteProtocolError`."""
     said = _parsed(pb.HopMessage(), message)
     if said.type == pb.HopMessage.RESERVE:
         return Reserve()
@@ -135,29 +135,29 @@ def hop_asked(message: bytes) -> Reserve | Connect:
 
 
 def give_place(expire: int, addresses: list[str]) -> bytes:
-    """A relay's yes to RESERVE. `addresses` are its own, `/ip4/…/p2p/<its id>`."""
+    """Return a relay's yes to RESERVE. `addresses` are its own, `/ip4/…/p2p/<its id>`."""
     reservation = pb.Reservation(expire=expire, addrs=[Multiaddr(address).to_bytes() for address in addresses])
     return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=pb.OK, reservation=reservation))
 
 
 def give_circuit(seconds: int, data_bytes: int) -> bytes:
-    """A relay's yes to CONNECT, with the circuit's bounds."""
+    """Return a relay's yes to CONNECT, with the circuit's bounds."""
     return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=pb.OK, limit=pb.Limit(duration=seconds, data=data_bytes)))
 
 
 def hop_refusal(status: int) -> bytes:
-    """A relay's no."""
+    """Return a relay's refusal with this status."""
     return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=status))  # type: ignore[arg-type]
 
 
 def bring(peer: bytes, seconds: int, data_bytes: int) -> bytes:
-    """A relay brings a circuit from `peer`."""
+    """Return the message by which a relay brings a circuit from `peer`."""
     limit = pb.Limit(duration=seconds, data=data_bytes)
     return _framed(pb.StopMessage(type=pb.StopMessage.CONNECT, peer=pb.PeerId(id=peer), limit=limit))
 
 
 def brought(message: bytes) -> Connect:
-    """Who is said to call. Raises `RemoteProtocolError`."""
+    """Return who is said to call. Raises `RemoteProtocolError`."""
     said = _parsed(pb.StopMessage(), message)
     if said.type != pb.StopMessage.CONNECT:
         raise RemoteProtocolError("a relay brings no circuit")

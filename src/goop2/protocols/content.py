@@ -16,7 +16,7 @@ def reader() -> LineReader:
 
 
 def label(content: bytes) -> str:
-    """The label as text: untrusted, without control characters; what is not UTF-8 is U+FFFD."""
+    """Return the label as text: untrusted, without control characters; what is not UTF-8 is U+FFFD."""
     text = content.decode("utf-8", "replace")
     return "".join(character for character in text if character.isprintable()).strip()
 

@@ -99,7 +99,7 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> DataRequest:
-    """The request in a line. Raises `RemoteProtocolError`, whose message the peer may be told."""
+    """Return the request in a line. Raises `RemoteProtocolError`, whose message the peer may be told."""
     try:
         request = tolerant_json.decode(content, DataRequest)
     except InvalidJsonError as error:
@@ -118,7 +118,7 @@ def answer_reader() -> LineReader:
 
 
 def answered(content: bytes) -> Answer:
-    """The answer in a line. Raises `RemoteProtocolError`."""
+    """Return the answer in a line. Raises `RemoteProtocolError`."""
     try:
         sent = tolerant_json.decode(content, _Sent)
     except InvalidJsonError as error:

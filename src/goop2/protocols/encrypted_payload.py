@@ -51,18 +51,18 @@ class PayloadBox:
             raise ValueError("this is no X25519 key") from error
 
     def seal(self, content: bytes) -> bytes:
-        """As base64."""
+        """Return the content encrypted, as base64."""
         return binascii.b2a_base64(self._box.encrypt(content), newline=False)
 
     def open(self, text: bytes) -> bytes:
-        """What is in a box. Raises `DecryptionError`."""
+        """Return what is in a box. Raises `DecryptionError`."""
         try:
             return self.open_raw(binascii.a2b_base64(text, strict_mode=True))
         except binascii.Error:
             raise DecryptionError(f"what should be sealed is not base64 ({len(text)} bytes)") from None
 
     def open_raw(self, box: bytes) -> bytes:
-        """The same of nonce and box. Raises `DecryptionError`."""
+        """Return the same of nonce and box. Raises `DecryptionError`."""
         try:
             return self._box.decrypt(box)
         except (CryptoError, ValueError):
@@ -70,7 +70,7 @@ class PayloadBox:
 
 
 def public_key(text: str) -> bytes | None:
-    """The key a peer tells in base64; None when it is none."""
+    """Return the key a peer tells in base64; None when it is none."""
     try:
         key = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
@@ -84,27 +84,27 @@ def size_of(content_bytes: int) -> int:
 
 
 def line_size_of(content_bytes: int) -> int:
-    """The same of a line, without its newline."""
+    """Return the same of a line, without its newline."""
     return len(PREFIX) + size_of(content_bytes)
 
 
 def line(box: PayloadBox | None, plain: bytes) -> bytes:
-    """A line with its newline, sealed when there is a box."""
+    """Return a line with its newline, sealed when there is a box."""
     return plain if box is None else PREFIX + box.seal(plain.removesuffix(b"\n")) + b"\n"
 
 
 def text_of_line(content: bytes) -> bytes | None:
-    """The box in a line without its newline; None when it is plain."""
+    """Return the box in a line without its newline; None when it is plain."""
     return content.removeprefix(PREFIX).strip() if content.startswith(PREFIX) else None
 
 
 def payload(box: PayloadBox | None, plain: bytes) -> bytes:
-    """A message's payload, sealed when there is a box."""
+    """Return a message's payload, sealed when there is a box."""
     return plain if box is None else b'{"enc":"' + box.seal(plain) + b'"}'
 
 
 def text_of_payload(content: bytes) -> bytes | None:
-    """The box in a payload; None when it is plain."""
+    """Return the box in a payload; None when it is plain."""
     if b'"enc"' not in content:
         return None
     try:
@@ -115,7 +115,7 @@ def text_of_payload(content: bytes) -> bytes | None:
 
 
 def frame(box: PayloadBox, content: bytes) -> bytes:
-    """A piece of a stream."""
+    """Return an encrypted piece of a stream, with its length."""
     text = box.seal(content)
     return _SIZE.pack(len(text)) + text
 

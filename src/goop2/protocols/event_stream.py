@@ -19,7 +19,7 @@ ID_MAX_BYTES: Final = 128
 
 
 class ServerSentEventReader:
-    """Reads one stream of events."""
+    """A reader of one stream of server-sent events."""
 
     def __init__(self) -> None:
         self.last_id = ""

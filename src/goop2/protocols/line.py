@@ -33,7 +33,7 @@ class LineReader:
         return line
 
     def rest(self) -> bytes:
-        """What came after the line; it is handed over once."""
+        """Return what came after the line; it is handed over once."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._searched = 0

@@ -56,7 +56,7 @@ class SoundHeader:
 
 @dataclass(frozen=True, slots=True)
 class SoundRefusal:
-    """There is no sound, and why."""
+    """The answer that there is no sound, and why."""
 
     reason: str
 
@@ -84,7 +84,7 @@ class _Message(msgspec.Struct, frozen=True):
 
 
 def is_session(group: str) -> bool:
-    """Whether a group's id is a listening session's."""
+    """Return whether a group's id is a listening session's."""
     return _GROUP.fullmatch(group) is not None
 
 
@@ -101,18 +101,18 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """The group of a request, which need not be one there is; None when it is a bad request."""
+    """Return the group of a request, which need not be one there is; None when it is a bad request."""
     word, _, group = content.rstrip(b"\r").partition(b" ")
     return group.decode() if word == b"LISTEN" and _WORD.fullmatch(group) else None
 
 
 def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
-    """What comes before the sound."""
+    """Return what comes before the sound."""
     return line("the header", f"{'EAOK' if sealed else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:
-    """The answer without sound."""
+    """Return the answer without sound."""
     return line("the header", f"ERR {reason}".encode(), HEADER_MAX_BYTES)
 
 
@@ -137,7 +137,7 @@ def answered(content: bytes) -> SoundHeader | SoundRefusal:
 
 
 def control(action: str, track: TrackPayload | None = None, position: float | None = None) -> bytes:
-    """The payload of a group message, JSON. The queue is the one track."""
+    """Return the payload of a group message, JSON. The queue is the one track."""
     if action not in ACTIONS:
         raise LocalProtocolError(f"{action!r} is no action of a listening session")
     said: dict[str, object] = {"action": action, "queue_index": 0, "queue_total": 0 if action == "close" else 1}

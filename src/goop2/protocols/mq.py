@@ -100,7 +100,7 @@ def message_reader() -> LineReader:
 
 
 def message(content: bytes) -> Message:
-    """The message in a line. Raises `NotAMessageError`."""
+    """Return the message in a line. Raises `NotAMessageError`."""
     try:
         sent = tolerant_json.decode(content, _SentMessage)
     except InvalidJsonError as error:
@@ -172,5 +172,5 @@ def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float 
 
 
 def send_ack(of: Message) -> bytes:
-    """The acknowledgement of a message."""
+    """Return the acknowledgement of a message."""
     return msgspec.json.encode(_SentAck(of.id, of.seq)) + b"\n"

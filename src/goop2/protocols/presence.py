@@ -61,7 +61,7 @@ _EXACT: Final = ("avatar_hash", "target", "verification_token", "public_key")
 
 
 def read(payload: bytes) -> Presence:
-    """The presence in a payload, its texts and lists cut to their bounds. Raises `RemoteProtocolError`."""
+    """Return the presence in a payload, its texts and lists cut to their bounds. Raises `RemoteProtocolError`."""
     if len(payload) > PRESENCE_MAX_BYTES:
         raise RemoteProtocolError(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
     try:

@@ -47,14 +47,14 @@ class FileHeader:
 
 @dataclass(frozen=True, slots=True)
 class BodyChunk:
-    """A piece of the file."""
+    """A piece of the file's content."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The file is whole."""
+    """The end of a file that came whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """The path of a request, `/index.html` for `/`; None when it is a bad request."""
+    """Return the path of a request, `/index.html` for `/`; None when it is a bad request."""
     method, _, path = content.rstrip(b"\r").partition(b" ")
     if method != b"GET" or not path.startswith(b"/") or b"\0" in path:
         return None
@@ -97,14 +97,14 @@ def requested(content: bytes) -> str | None:
 
 
 def header(mime: str, size: int, *, sealed: bool = False) -> bytes:
-    """What comes before a body of `size` bytes. Raises `LocalProtocolError` when nobody would read it."""
+    """Return what comes before a body of `size` bytes. Raises `LocalProtocolError` when nobody would read it."""
     if size > BODY_MAX_BYTES:
         raise LocalProtocolError(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
     return line("the header", f"{'EOK' if sealed else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:
-    """The answer without a file."""
+    """Return the answer without a file."""
     return line("the header", f"ERR {reason}".encode(), HEADER_MAX_BYTES)
 
 
@@ -121,7 +121,7 @@ class AnswerReader:
         self.done = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """The events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteProtocolError`."""
+        """Return the events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteProtocolError`."""
         if self.done:
             return []
         if self._missing is not None:

@@ -26,7 +26,7 @@ _objects: Final = Decoder(dict[str, msgspec.Raw])
 
 
 def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
-    """A value of this type. `absent`: null in place of the whole object is one without keys. Raises `InvalidJsonError`."""
+    """Return a value of this type. `absent`: null in place of the whole object is one without keys. Raises `InvalidJsonError`."""
     try:
         return untrusted_json.decode(content, as_)
     except UnexpectedJsonError:

@@ -93,7 +93,7 @@ class Invite(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """The app type, whatever it is called."""
+        """Return the app type, whatever it is called."""
         return self.app_type or self.group_type
 
 
@@ -105,7 +105,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """The host lets us in."""
+    """The message by which a host takes a peer into its group."""
 
     group_name: str = ""
     app_type: str = ""
@@ -158,7 +158,7 @@ class Broadcast(msgspec.Struct, frozen=True):
 
 
 class Other(msgspec.Struct, frozen=True):
-    """A topic of others."""
+    """A message of a topic this peer does not know."""
 
     topic: str
 
@@ -188,7 +188,7 @@ _GROUP: Final[dict[str, type[Welcome | Members | Meta]]] = {"welcome": Welcome, 
 
 
 def read(topic: str, payload: bytes) -> Event:
-    """The event a message carries. Raises `RemoteProtocolError`, whose message names topic and place."""
+    """Return the event a message carries. Raises `RemoteProtocolError`, whose message names topic and place."""
     if topic in _DIRECT:
         return _decode(topic, payload, _DIRECT[topic])
     if topic == BROADCAST:
@@ -201,12 +201,12 @@ def read(topic: str, payload: bytes) -> Event:
 
 
 def is_free(topic: str) -> bool:
-    """Whether the payload is a group's own affair, whatever it looks like."""
+    """Return whether the payload is a group's own affair, whatever it looks like."""
     return topic.startswith(GROUP_PREFIX + ":") and topic.rpartition(":")[2] in ("msg", "state")
 
 
 def group_topic(group: str, type_: str) -> str:
-    """`group:<id>:<type>`."""
+    """Return the topic `group:<id>:<type>`."""
     return f"{GROUP_PREFIX}:{group}:{type_}"
 
 

@@ -1,1 +1,4 @@
-"""A rendezvous server: peers that cannot hear each other leave their signs here and hear those of others. It proves nothing of anybody."""
+"""The rendezvous server `goop2 rendezvous`, where peers that cannot hear each other leave announcements, and a relay beside it.
+
+It must not know a peer's database or scripts, and it keeps nothing on disk.
+"""

@@ -21,7 +21,7 @@ from goop2.rendezvous.limits import ANNOUNCEMENTS_KEPT, TAKEN_AT_ONCE
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """The newest of one peer."""
+    """The newest announcement of one peer."""
 
     number: int
     json: bytes
@@ -47,7 +47,7 @@ class Announcements:
 
     @property
     def readers(self) -> int:
-        """How many read now."""
+        """Return how many readers there are now."""
         return len(self._readers)
 
     def readers_of(self, network: str) -> int:
@@ -111,12 +111,12 @@ class AnnouncementReader:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will come."""
+        """Return whether no further announcement will come."""
         return self._announcements.stopped
 
     @property
     def missed(self) -> bool:
-        """Whether something is gone that it has not heard: then it should hear who is here, after `catch_up`."""
+        """Return whether something is gone that it has not heard: then it should hear who is here, after `catch_up`."""
         return self._place < self._announcements._forgotten or self._place < 0
 
     def catch_up(self) -> None:
@@ -133,5 +133,5 @@ class AnnouncementReader:
         return taken
 
     def close(self) -> None:
-        """Read no more. Idempotent."""
+        """Stop reading announcements. Idempotent."""
         self._announcements._close(self)

@@ -138,7 +138,7 @@ class _Heard(StreamingResponse):
         self._reader = reader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Send the stream of announcements (ASGI)."""
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -86,7 +86,7 @@ setInterval(soon, 10000);
 
 
 def render(peers: Sequence[Presence]) -> str:
-    """The page with these peers on it."""
+    """Return the page with these peers on it."""
     shown = "\n".join(
         f'<li><span class="label">{escape(said.label or "(no name)")}</span><span class="id">{escape(said.peer_id)}</span></li>'
         for said in peers[:PAGE_PEERS_MAX]

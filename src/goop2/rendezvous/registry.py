@@ -56,7 +56,7 @@ class Registry:
         return len(self._entries)
 
     def peers(self) -> list[Presence]:
-        """The last sign of each, by label."""
+        """Return the last sign of each, by label."""
         self.expire()
         return sorted((entry.said for entry in self._entries.values()), key=lambda said: (said.label.lower(), said.peer_id))
 
@@ -66,7 +66,7 @@ class Registry:
             raise AnnouncementRateError
 
     def post(self, source: str, said: Presence) -> Presence | None:
-        """A sign from an address; gives what is handed on, if anything is. Raises `AddressError` when it is of no peer, and
+        """Accept an announcement from an address; return what is handed on, if any. Raises `AddressError` when it is of no peer, and
         `RegistryFullError`."""
         peer_id(said.peer_id)
         self.expire()
@@ -103,7 +103,7 @@ class Registry:
         self._entries.move_to_end(said.peer_id)
 
     def _goodbye(self, source: str, peer: str) -> bool:
-        """Whether the peer is gone by its own word, as far as an address is one."""
+        """Return whether the peer is gone by its own word, as far as an address is one."""
         entry = self._entries.get(peer)
         if entry is None:
             return False

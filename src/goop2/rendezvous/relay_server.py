@@ -45,14 +45,14 @@ class SaidRelay(msgspec.Struct, frozen=True):
 
 
 class RelayServer:
-    """A relay that runs."""
+    """A relay that is running beside a rendezvous server."""
 
     def __init__(self, host: Host, relay: Relay) -> None:
         self._host = host
         self.relay = relay
 
     def said_to(self, name: str) -> SaidRelay:
-        """What is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
+        """Return what is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
         limits = self.relay.places.limits
         by_name = _way(name, self._host.port) if any(f"/{ALL_ADDRESSES}/" in address for address in self._host.addresses) else None
         addresses = dict.fromkeys(
@@ -85,7 +85,7 @@ async def open_beside(address: Address, guest: Guest | None = None) -> AsyncIter
 
 
 def addresses_of(host: Host) -> list[str]:
-    """Where it can be dialled, as far as this machine knows."""
+    """Return where it can be dialled, as far as this machine knows."""
     return list(real_addresses(host))
 
 

@@ -43,12 +43,12 @@ class LocalProtocol(TimeoutProtocol):
 
     @property
     def connections_max(self) -> int:
-        """How many there may be at this server."""
+        """Return how many there may be at this server."""
         return CONNECTIONS_MAX
 
 
 class OpenedProtocol(LocalProtocol):
-    """A connection from anywhere."""
+    """A connection that may come from any address."""
 
     connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
 

@@ -315,7 +315,7 @@ def _statement(sql: bytes) -> str:
 
 
 def _bound(value: Scalar) -> Value:
-    """A Lua value for SQLite: a string that is UTF-8 is TEXT, any other a BLOB."""
+    """Return a Lua value for SQLite: a string that is UTF-8 is TEXT, any other a BLOB."""
     if isinstance(value, bytes):
         try:
             return value.decode()

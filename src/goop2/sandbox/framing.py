@@ -79,10 +79,10 @@ class MessageFrameReader(Generic[Message]):
 
 
 def from_worker() -> MessageFrameReader[FromWorker]:
-    """A reader for what a worker sends."""
+    """Return a reader for what a worker sends."""
     return MessageFrameReader(FromWorker)
 
 
 def to_worker() -> MessageFrameReader[ToWorker]:
-    """A reader for what the peer sends."""
+    """Return a reader for what the peer sends."""
     return MessageFrameReader(ToWorker)

@@ -55,13 +55,13 @@ class HostCalls:
         self._calls: list[CallTime] = []
 
     def end(self) -> None:
-        """The run is over."""
+        """Forget the run, which is over."""
         if self._data is not None:
             self._data.end()
 
     @property
     def calls(self) -> tuple[CallTime, ...]:
-        """The host calls of this run, with their times."""
+        """Return the host calls of this run, with their times."""
         return tuple(self._calls)
 
     def __call__(self, operation: bytes, *arguments: Scalar) -> tuple[Scalar, ...]:

@@ -24,7 +24,7 @@ def needed_stat_calls() -> tuple[str, ...]:
 
 
 def _is_enough(allowed: tuple[str, ...]) -> bool:
-    """Whether SQLite learns a file's size in a process that may make of all stat calls only `fstat` and `allowed`."""
+    """Return whether SQLite learns a file's size in a process that may make of all stat calls only `fstat` and `allowed`."""
     pid = os.fork()
     if pid == 0:
         try:

@@ -61,7 +61,7 @@ class CompileError(Exception):
 
 
 class VmResult(msgspec.Struct, frozen=True, gc=False):
-    """What an invocation came to."""
+    """The result of an invocation inside a VM."""
 
     code: str
     payload: bytes
@@ -92,7 +92,7 @@ class Flavour:
         self.memory_error: type[Exception] = self._module.LuaMemoryError
 
     def runtime(self, memory_bytes: int = 0) -> Any:
-        """A bare Lua state that turns nothing into anything: bytes stay bytes."""
+        """Return a bare Lua state that turns nothing into anything: bytes stay bytes."""
         return self._module.LuaRuntime(
             encoding=None,
             register_eval=False,
@@ -107,7 +107,7 @@ class Flavour:
 
 
 def _part(mark: re.Match[bytes]) -> bytes:
-    """The file a line of json.lua names."""
+    """Return the file a line of json.lua names."""
     return (_HERE / mark[1].decode()).read_bytes()
 
 
@@ -129,7 +129,7 @@ class MemoryGate:
         self.runtime = runtime
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
-        """Answer Lua."""
+        """Answer a host call of Lua, with the memory limit lifted."""
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None

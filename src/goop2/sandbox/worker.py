@@ -59,11 +59,11 @@ class Channel:
         self._waiting: deque[ToWorker] = deque()
 
     def send(self, message: FromWorker) -> None:
-        """Send one message whole."""
+        """Send one whole message to the peer."""
         self._socket.sendall(frame(message))
 
     def receive(self) -> ToWorker:
-        """The next message; exits the process when the peer is gone."""
+        """Return the next message; exits the process when the peer is gone."""
         while not self._waiting:
             data = self._socket.recv(RECEIVE_BYTES)
             if not data:
@@ -72,7 +72,7 @@ class Channel:
         return self._waiting.popleft()
 
     def receive_answer(self) -> HostCallAnswer:
-        """The answer to a host call just sent."""
+        """Return the answer to a host call just sent."""
         answer = self.receive()
         if not isinstance(answer, HostCallAnswer):
             os._exit(1)
@@ -166,12 +166,12 @@ class Worker:
         return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, fault, error_code=outcome.error_code)
 
     def _met_lock(self, outcome: VmResult) -> bool:
-        """Whether the run failed because somebody else held the write lock."""
+        """Return whether the run failed because somebody else held the write lock."""
         busy = self.data.busy if self.data else b""
         return bool(busy) and outcome.code == "script_error" and busy in outcome.payload
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
-        """The script's bytecode; None when neither we nor the message have it."""
+        """Return the script's bytecode; None when neither we nor the message have it."""
         bytecode = self._bytecode.get(invoke.version)
         if bytecode is None and invoke.source is not None:
             bytecode = vm.compile(invoke.script, invoke.source)

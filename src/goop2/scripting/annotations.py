@@ -45,7 +45,7 @@ NO_ANNOTATIONS = Annotations()
 
 
 def parse(source: str, file: str) -> Annotations:
-    """The annotations of `source`; what is wrong in them is a warning and otherwise has no effect."""
+    """Return the annotations of `source`; what is wrong in them is a warning and otherwise has no effect."""
     source = source.removeprefix("\ufeff")
     if not _LINE.match(source):
         return NO_ANNOTATIONS

@@ -96,18 +96,18 @@ class BrokenScript:
 
     @property
     def line(self) -> int | None:
-        """Line to blame, if one is."""
+        """Return the line of the fault, or None if it has none."""
         return self.fault.line
 
     @property
     def message(self) -> str:
-        """What a caller is told: `hello:3: unexpected symbol near 'x'`."""
+        """Return what a caller is told: `hello:3: unexpected symbol near 'x'`."""
         return self.fault.located(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptEntry:
-    """A script as lists show it."""
+    """A script as lists of scripts show it."""
 
     kind: Kind
     name: str
@@ -198,15 +198,15 @@ class Catalog:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was ignored in the script folder and why. A script's own warnings stand in `listing`."""
+        """Return what was ignored in the script folder and why. A script's own warnings stand in `listing`."""
         return self._snapshot.warnings
 
     def command(self, name: str) -> Script | BrokenScript | None:
-        """The chat command `name`, in whatever case it is written."""
+        """Return the chat command `name`, in whatever case it is written."""
         return self._found["command"].get(name.lower())
 
     def function(self, name: str) -> Script | BrokenScript | None:
-        """The data function `name`; ours where the site has none."""
+        """Return the data function `name`; ours where the site has none."""
         return self._found["function"].get(name) or self._builtins.get(name)
 
     def commands(self) -> tuple[tuple[str, str], ...]:
@@ -416,7 +416,7 @@ def _groups(entries: Iterable[_CatalogRecord]) -> Iterator[list[_CatalogRecord]]
 
 
 def _answer(entry: _CatalogRecord) -> Script | BrokenScript | None:
-    """What a look-up finds; None while the first verdict is awaited."""
+    """Return what a look-up finds; None while the first verdict is awaited."""
     if entry.running is not None or entry.fault is None:
         return entry.running
     return BrokenScript(entry.file.kind, entry.file.name, entry.file.path, entry.fault)
@@ -439,7 +439,7 @@ def _listed(entry: _CatalogRecord) -> ScriptEntry:
 
 
 def _fault(name: str, message: str) -> ScriptProblem:
-    """The compiler's message with its line apart."""
+    """Return the compiler's message with its line apart."""
     match = re.fullmatch(rf"{re.escape(name)}:(\d{{1,9}}): (.*)", message, re.DOTALL)
     line, text = (int(match[1]), match[2]) if match else (None, message)
     return ScriptProblem(line, printable(text, _FAULT_MAX_CHARS))

@@ -51,7 +51,7 @@ class FairQueue(Generic[Item]):
         return len(self._turns)
 
     def waiting(self, caller: str) -> int:
-        """How many items of `caller` wait."""
+        """Return how many items of `caller` wait."""
         return len(self._turns.get(caller, ()))
 
     def oldest(self, caller: str) -> Item | None:
@@ -84,7 +84,7 @@ class FairQueue(Generic[Item]):
         return evicted
 
     def take(self, may_run: Callable[[str], bool]) -> Item | None:
-        """The next item, in fair order, of a caller who may run now; None when there is none.
+        """Return the next item, in fair order, of a caller who may run now; None when there is none.
 
         Callers who may not keep their place in front, so the cost is one `may_run` for each of them.
         """
@@ -101,7 +101,7 @@ class FairQueue(Generic[Item]):
         return item
 
     def peek(self, may_run: Callable[[str], bool]) -> Item | None:
-        """What `take` would give."""
+        """Return the item that `take` would give, or None."""
         caller = self._next(may_run)
         return None if caller is None else next(iter(self._turns[caller]))
 

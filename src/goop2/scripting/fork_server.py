@@ -84,11 +84,14 @@ class ForkServerHandle:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """Return the process id of the fork server while it runs."""
         return self._process.pid if self._process else None
 
     async def spawn(self) -> tuple[socket.socket, int, int]:
-        """A new worker: our end of its socket, its pid, a pidfd the caller closes. Raises `ForkServerLostError`, `WorkerStartError`."""
+        """Fork a worker; return our end of its socket, its pid, a pidfd the caller closes.
+
+        Raises `ForkServerLostError`, `WorkerStartError`.
+        """
         if self._control is None:
             raise ForkServerLostError("the nursery is not running")
         try:

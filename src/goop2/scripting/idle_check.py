@@ -22,7 +22,7 @@ _ALIVE = "128 128"
 
 
 class Sample(NamedTuple):
-    """What a process has used."""
+    """The processor time and memory a process has used."""
 
     cpu_seconds: float
     resident_bytes: int

@@ -87,7 +87,7 @@ class Invocation(msgspec.Struct, eq=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """How an invocation ended."""
+    """How an invocation ended: its code and payload."""
 
     code: ErrorCode
     payload: bytes

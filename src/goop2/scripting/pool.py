@@ -95,7 +95,7 @@ class Batch(msgspec.Struct, eq=False):
 
     @property
     def script(self) -> str:
-        """The one being compiled."""
+        """Return the name of the script that is being compiled."""
         return self.sources[min(len(self.messages), len(self.sources) - 1)].script
 
 
@@ -240,7 +240,7 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for a worker."""
+        """Return how many calls wait for a worker."""
         return len(self._line)
 
     @property
@@ -446,7 +446,7 @@ class Pool:
     # ── what workers tell (worker.WorkerEvents) ──────────────────────────────────────────────
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        """It joins the idle."""
+        """Add a worker that has started to the idle ones."""
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(worker)
         self._idle.append(worker)
@@ -488,7 +488,7 @@ class Pool:
         self._assign(worker, job)
 
     def worker_log(self, worker: WorkerProcess, message: Log) -> None:
-        """A line of its run."""
+        """Add a log line to the run of the worker's invocation."""
         job = self._running.get(worker)
         if job is None or not isinstance(job.work, Invocation):
             raise WorkerProtocolError("a log line without a run")

@@ -28,7 +28,7 @@ class RateLimiter:
         """The times by who calls and script: one, or several, oldest first; no key without a counted call."""
 
     def __len__(self) -> int:
-        """Calls remembered now."""
+        """Return how many calls are remembered now."""
         return len(self._times)
 
     def check(self, caller: str, script: str, override: int | None, address: str = "") -> float | None:

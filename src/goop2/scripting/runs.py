@@ -77,7 +77,7 @@ class RunLog:
 
     @property
     def lines(self) -> tuple[tuple[Level, str], ...]:
-        """What is kept, in order."""
+        """Return the kept log lines, in order."""
         return tuple(self._lines)
 
     def append(self, level: Level, text: str) -> None:
@@ -118,7 +118,7 @@ class Runs:
         return self._bytes
 
     def new_id(self) -> int:
-        """The id of the next run."""
+        """Return the id of the next run."""
         return next(self._ids)
 
     def add(self, run: Run) -> None:
@@ -136,7 +136,7 @@ class Runs:
     def recent(
         self, n: int, script: str | None = None, status: str | None = None, caller: str | None = None, kind: str | None = None
     ) -> list[Run]:
-        """The last `n` runs, newest first, of this script, status, caller and kind; None means any."""
+        """Return the last `n` runs, newest first, of this script, status, caller and kind; None means any."""
         wanted = {"script": script, "status": status, "caller": caller, "kind": kind}
         asked = {name: value for name, value in wanted.items() if value is not None}
         return list(itertools.islice(self._matching(asked), max(n, 0)))

@@ -53,7 +53,7 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
 
     @staticmethod
     def of(status: os.stat_result) -> Stamp:
-        """The stamp of the file with this status."""
+        """Return the stamp of the file with this status."""
         return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def settled_at(self, seconds: float) -> bool:
@@ -116,12 +116,12 @@ class SourceFolder:
         return not {*places} <= {*folders, *(Path(os.path.realpath(folder)) for folder in folders)}
 
     def read(self, before: Snapshot) -> Snapshot:
-        """What is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
+        """Return what is there now; files that have not changed since `before` are taken from it. Never raises OSError."""
         return _FileRead(self._folder, self._homes, self._script_dir, self._shown, before).snapshot()
 
 
 class _FileRead:
-    """One pass over the folder."""
+    """One pass over the folder that reads the changed files."""
 
     def __init__(self, folder: Path, homes: Sequence[Path], script_dir: Path, shown: str, before: Snapshot) -> None:
         self._folder = folder
@@ -285,7 +285,7 @@ def _megabytes(size: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words without its path."""
+    """Return the system's own words without its path."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 

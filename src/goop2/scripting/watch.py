@@ -106,7 +106,7 @@ async def _round(
 
 
 class _Watched(NamedTuple):
-    """What a round watches."""
+    """The folders that one round watches, and their identities."""
 
     identities: _Identities
     notifications: inotify.Notifications | None = None
@@ -149,7 +149,7 @@ async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.
 
 
 def _cause(error: Exception) -> Exception:
-    """What went wrong: it comes in a group from the thread that waits."""
+    """Return what went wrong: it comes in a group from the thread that waits."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return OSError("a folder's name is not UTF-8") if isinstance(error, UnicodeError) else error

@@ -47,7 +47,7 @@ class WorkerEvents(Protocol):
         """Its job ended; it is free again."""
 
     def worker_log(self, worker: WorkerProcess, message: Log) -> None:
-        """Its script wrote a line."""
+        """Handle a log line of the worker's script."""
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
         """Its script wants something of the peer, and waits."""
@@ -60,7 +60,7 @@ class WorkerEvents(Protocol):
 
 
 class WorkerProcess(asyncio.Protocol):
-    """A worker, from fork to end."""
+    """A worker process as the peer sees it, from fork to end."""
 
     def __init__(self, events: WorkerEvents, pid: int, pidfd: int) -> None:
         self.pid = pid
@@ -88,7 +88,7 @@ class WorkerProcess(asyncio.Protocol):
         """Message → what takes it now; nothing else has its place."""
 
     def knows(self, version: bytes) -> bool:
-        """Whether this script version was sent before; from now on it counts as sent."""
+        """Return whether this script version was sent before; from now on it counts as sent."""
         if version in self._versions:
             return True
         if len(self._versions) >= VERSIONS_REMEMBERED:
@@ -152,7 +152,7 @@ class WorkerProcess(asyncio.Protocol):
         return True
 
     def send(self, message: Invoke | Compile | HostCallAnswer) -> None:
-        """Send without waiting."""
+        """Send one message to the worker without waiting."""
         if self._transport is not None:
             self._transport.write(frame(message))
 
@@ -175,11 +175,11 @@ class WorkerProcess(asyncio.Protocol):
         self.kill()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio.Protocol."""
+        """Keep the transport of the worker's socket (asyncio.Protocol)."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
-        """asyncio.Protocol."""
+        """Handle the messages in what the worker sent (asyncio.Protocol)."""
         try:
             for message in self._reader.feed(data):
                 handler = self._handlers.get(type(message))
@@ -190,7 +190,7 @@ class WorkerProcess(asyncio.Protocol):
             self.end_for_breach(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio.Protocol."""
+        """Report that the worker's socket has closed (asyncio.Protocol)."""
         del exc
         self._transport = None
         self.kill()  # a socket can be closed by a process that goes on

@@ -56,7 +56,7 @@ class Peer:
 
     @property
     def owner(self) -> Caller:
-        """The owner, as a caller of the own scripts."""
+        """Return the owner, as a caller of the own scripts."""
         return Caller(
             self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
         )

@@ -67,12 +67,12 @@ class StorageHealth:
 
     @property
     def for_callers(self) -> FileCare:
-        """What connections that scripts and callers write through are told."""
+        """Return what connections that scripts and callers write through are told."""
         return FileCare(self._quota.callers, self.report, self.refusal, self._free_bytes)
 
     @property
     def for_peer(self) -> FileCare:
-        """What connections to the peer's own tables are told."""
+        """Return what connections to the peer's own tables are told."""
         return FileCare(self._quota.own, self.report, self.refusal, self._free_bytes)
 
     def size(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,8 @@ from goop2.scripting.fair_queue import FairQueue
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.limits import BUSY_RETRY_SECONDS
 from goop2.scripting.usage import Accounts
-from goop2.storage.database import open_database
+from goop2.storage.async_database import AsyncDatabase
+from goop2.storage.database import Database, open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.limits import VISITOR_SECONDS
@@ -60,7 +61,7 @@ STOPPED: Final = Failure(ErrorCode.UNAVAILABLE, "the peer is stopping")
 
 
 class _Job:
-    """An operation on its way."""
+    """An operation on a table, from acceptance to outcome."""
 
     __slots__ = ("account", "condition", "deadline", "operation", "outcome", "query_seconds", "request", "visitor")
 
@@ -75,25 +76,17 @@ class _Job:
         self.outcome: asyncio.Future[Success | Failure] = asyncio.get_running_loop().create_future()
 
 
-class AsyncDatabase:
-    """One thread and one connection: an operation at a time."""
+class _Operator:
+    """Does operations on a connection of its own, which writes by `rank`."""
 
-    def __init__(self, name: str, rank: Rank) -> None:
-        self._thread = ThreadPoolExecutor(1, name)
-        self._rank = rank
+    def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
+        self.database = AsyncDatabase(name, partial(open_database, path, watchful=True, care=care, rank=rank), self._prepare)
         self._access: TableAccess | None = None
         self._said: set[str] = set()
-        self._close: Callable[[], None] = lambda: None
 
-    async def open(self, path: Path, care: FileCare) -> None:
-        """Raises `DatabaseError`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, path, care)
-
-    def _open(self, path: Path, care: FileCare) -> None:
-        database = open_database(path, watchful=True, care=care, rank=self._rank)
-        self._database = database
+    def _prepare(self, database: Database) -> None:
         database.told = self._tell
-        self._access, self._close = TableAccess(database), database.close
+        self._access = TableAccess(database)
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self._said and len(self._said) < SAID_MAX:
@@ -101,15 +94,15 @@ class AsyncDatabase:
             _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
-        """Do it, and say how it went."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+        """Do a job and return how it went. A cancelled caller's job is not begun."""
+        return await self.database.run(lambda database: self._do(database, job))
 
-    def _do(self, job: _Job) -> Success | Failure:
+    def _do(self, database: Database, job: _Job) -> Success | Failure:
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
-        self._database.deadline = job.deadline
-        self._database.visitor_seconds = job.query_seconds
+        database.deadline = job.deadline
+        database.visitor_seconds = job.query_seconds
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
             return Success(msgspec.json.encode(answer))
@@ -120,20 +113,14 @@ class AsyncDatabase:
             _log.exception("an operation on a table failed", operation=job.operation)
             return FAULT
 
-    async def close(self) -> None:
-        """After what is under way."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown()
-
 
 class Tables:
     """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
 
     def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
-        self._path = path
-        self._care = care
         self._is_member = is_member
-        self._owners, self._strangers = AsyncDatabase("goop2-tables-owner", Rank.PEER), AsyncDatabase("goop2-tables", Rank.STRANGER)
+        self._owners = _Operator("goop2-tables-owner", Rank.PEER, path, care)
+        self._strangers = _Operator("goop2-tables", Rank.STRANGER, path, care)
         self._owners_waiting = 0
         self._accounts = Accounts(time.monotonic)
         self._line: FairQueue[_Job] = FairQueue(WAITING_MAX, self._accounts.queue_charge)
@@ -142,8 +129,8 @@ class Tables:
 
     async def open(self) -> None:
         """Raises `DatabaseError`."""
-        await self._owners.open(self._path, self._care)
-        await self._strangers.open(self._path, self._care)
+        await self._owners.database.open()
+        await self._strangers.database.open()
 
     async def close(self) -> None:
         """What waits is answered that the peer is stopping."""
@@ -152,8 +139,8 @@ class Tables:
             _settle(job, STOPPED)
         if self._serving is not None:
             await self._serving
-        for desk in (self._owners, self._strangers):
-            await desk.close()
+        for operator in (self._owners, self._strangers):
+            await operator.database.close()
 
     async def perform(self, operation: str, caller: Caller, request: Request, *, condition: str = "") -> Success | Failure:
         """Do an operation of the data protocol for `caller`; its answer as JSON text.
@@ -206,7 +193,7 @@ def _settle(job: _Job, outcome: Success | Failure) -> None:
 
 
 def read_request(body: bytes) -> Request | Failure:
-    """A request's keys from JSON text."""
+    """Return a request's keys from JSON text."""
     try:
         found: object = decode(body or b"{}")
     except InvalidJsonError as error:

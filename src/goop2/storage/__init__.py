@@ -1,4 +1,4 @@
-"""SQLite: the connection, the guard on it, typed tables, key-value, and what callers from outside may do.
+"""The SQLite database: the connection and its guard, typed tables, key-value, and what outside callers may do.
 
-Both the peer and the workers import this; it may import nothing else of goop2, and no other part writes SQL.
+It must not know any other room, since peer and workers both import it; no other room writes SQL.
 """

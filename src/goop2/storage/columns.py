@@ -71,7 +71,7 @@ class Column:
 
     @property
     def ddl(self) -> str:
-        """The column in a CREATE TABLE."""
+        """Return the column in a CREATE TABLE."""
         parts = [quoted(self.name), TYPES[self.type].sql]
         if self.required or self.key:
             parts.append("NOT NULL")
@@ -99,7 +99,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A typed table."""
+    """A typed table: its columns and policies, as declared."""
 
     name: str
     columns: tuple[Column, ...]
@@ -118,7 +118,7 @@ class Table:
         return {operation: policy if operation == "read" or policy == "local" else "owner" for operation, policy in self.access.items()}
 
     def column(self, name: str) -> Column | None:
-        """The site's own column of that name."""
+        """Return the site's own column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
     @property
@@ -128,17 +128,17 @@ class Table:
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """The columns that together name a row, none when `_id` does."""
+        """Return the columns that together name a row, none when `_id` does."""
         return tuple(column.name for column in self.columns if column.key)
 
     @property
     def ddl(self) -> str:
-        """Its CREATE TABLE."""
+        """Return the table's CREATE TABLE statement."""
         return f"CREATE TABLE {quoted(self.name)} ({', '.join((*SYSTEM_DDL, *(column.ddl for column in self.columns)))})"
 
     @property
     def json(self) -> str:
-        """What `_orm_schemas` holds."""
+        """Return the JSON text of the table as `_orm_schemas` holds it."""
         document = {
             "name": self.name,
             "columns": [column.plain() for column in self.columns],
@@ -153,19 +153,19 @@ class Table:
 
 
 def quoted(name: str) -> str:
-    """A name in SQL."""
+    """Return a name quoted for use in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: Value) -> str:
-    """A value in DDL, where nothing can be bound."""
+    """Return a value in DDL, where nothing can be bound."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value)
 
 
 def parse_table(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> Table:
-    """A table of its JSON form. Raises what `fail` makes of the field that is wrong."""
+    """Return a table of its JSON form. Raises what `fail` makes of the field that is wrong."""
     if not isinstance(document, dict):
         raise fail("the whole", "must be an object with name and columns")
     name = _name(document.get("name"), "name", fail, source)
@@ -175,7 +175,7 @@ def parse_table(document: object, fail: Fail, source: DeclarationSource = Declar
 
 
 def parse_columns(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> tuple[Column, ...]:
-    """Columns of their JSON form."""
+    """Return the columns of their JSON form. Raises what `fail` makes."""
     if not isinstance(document, list) or not document:
         raise fail("columns", "must be a list of at least one column")
     if len(document) > COLUMNS_MAX and source is not DeclarationSource.REGISTRY:

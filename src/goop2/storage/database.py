@@ -336,7 +336,7 @@ class Database:
         return fault(error)
 
     def _is_at_quota(self) -> bool:
-        """Whether the file has become as large as this connection may make it; else it is the disk that is full.
+        """Return whether the file has become as large as this connection may make it; else it is the disk that is full.
 
         SQLite has one error for both, and by the time it is met what the statement added is gone again.
         """
@@ -353,7 +353,7 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether one is open."""
+        """Return whether a transaction is open."""
         return self._connection.in_transaction
 
     def begin(self) -> None:
@@ -484,7 +484,7 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Close it. Idempotent."""
+        """Close the connection. Idempotent."""
         self._connection.close(True)
         if self.queue is not None:
             self.queue.close()
@@ -542,7 +542,7 @@ def open_database(
 
 
 def _checked(path: Path) -> Path:
-    """The database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
+    """Return the database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
 
     Whether it may lie outside of the peer folder is for settings to say (config/loading.py). The files beside it may not be links at all:
     SQLite writes them without asking what stood there before.
@@ -563,7 +563,7 @@ def sqlite_name(file: Path) -> str:
 
 
 def _files(real: Path) -> tuple[Path, ...]:
-    """The database and what SQLite keeps beside it."""
+    """Return the database and what SQLite keeps beside it."""
     return tuple(real.with_name(real.name + suffix) for suffix in ("", *SUFFIXES))
 
 

@@ -50,6 +50,12 @@ class RefusedError(StorageError):
     """The guard refused what the statement would do; the message may name what its author is not to know of."""
 
 
+class DatabaseClosedError(StorageError):
+    """The database was closed before, because the peer is stopping."""
+
+    code = "unavailable"
+
+
 class DeclarationError(StorageError):
     """What a registry says of a table cannot be read; the message names table and field."""
 

@@ -32,7 +32,7 @@ def refuse(database: Database) -> None:
 
 
 def notices(database: Database) -> list[str]:
-    """A sentence for each trigger on a private table and each private view."""
+    """Return a sentence for each trigger on a private table and each private view."""
     found = database.rows("SELECT type, name, tbl_name FROM sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY type, name")
     return [_sentence(str(kind), str(name), str(table)) for kind, name, table in found if is_private(str(table))]
 

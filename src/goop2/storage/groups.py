@@ -27,7 +27,7 @@ LAYOUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """A group of this peer."""
+    """A group that this peer hosts, as a row."""
 
     id: str
     name: str
@@ -50,7 +50,7 @@ class Subscription:
 
 
 def lay_out(database: Database) -> None:
-    """Make what is missing."""
+    """Create the tables and columns of groups that are missing."""
     make_missing(database, LAYOUT)
 
 

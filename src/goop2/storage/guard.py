@@ -88,7 +88,7 @@ Check = Callable[[Role, str | None, str | None, str | None, str | None], bool]
 
 
 def is_private(table: str) -> bool:
-    """Whether a table is the peer's or SQLite's own, not the site's."""
+    """Return whether a table is the peer's or SQLite's own, not the site's."""
     return table.startswith(("_", "sqlite_"))
 
 

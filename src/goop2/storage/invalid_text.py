@@ -24,7 +24,7 @@ _NAME_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class TextLocation:
-    """Where such a value stands."""
+    """A text that is not UTF-8, with its table and column."""
 
     table: str
     """ "" when the column is computed."""
@@ -71,7 +71,7 @@ def run_out(cursor: apsw.Cursor) -> None:
 
 
 def rows_with(connection: apsw.Connection, place: TextLocation) -> list[object]:
-    """The numbers of a few rows that hold the value; none where there are no numbers, or too many rows to look through."""
+    """Return the numbers of a few rows that hold the value; none where there are no numbers, or too many rows to look through."""
     if not place.table:
         return []
     column = quoted(place.column)

@@ -33,7 +33,7 @@ class Store(msgspec.Struct, frozen=True, gc=False):
 
 
 def get(database: Database, store: Store, key: str) -> str | None:
-    """The value's JSON text, None when the key is not there."""
+    """Return the value's JSON text, None when the key is not there."""
     value = database.scalar(_GET, (store.kind, store.script, key))
     return None if value is None else str(value)
 
@@ -46,7 +46,7 @@ def put(database: Database, store: Store, key: str, value: str) -> None:
 
 
 def delete(database: Database, store: Store, key: str) -> None:
-    """Forget `key`."""
+    """Delete the value of `key` from a store."""
     database.changed(_DELETE, (store.kind, store.script, key))
 
 

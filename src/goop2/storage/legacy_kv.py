@@ -56,7 +56,7 @@ def _told(imported: int, state: Path) -> str:
 
 
 def _import(database: Database, file: Path, home: Path) -> bool:
-    """Whether the file was imported now: False when it has been before."""
+    """Return whether the file was imported now: False when it has been before."""
     _check_name(file.name)
     source = f"{FOLDER}/{file.name}"
     if _is_imported(database, source):

@@ -35,7 +35,7 @@ _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message that is kept."""
+    """A direct message as the database holds it."""
 
     id: int
     peer: str
@@ -67,7 +67,7 @@ class Conversation:
 
 
 def lay_out(database: Database) -> None:
-    """Make what is missing."""
+    """Create the tables and columns of messages that are missing."""
     make_missing(database, LAYOUT)
 
 
@@ -198,7 +198,7 @@ def mark_shown(database: Database, numbers: Iterable[int], state: str) -> list[s
 
 
 def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
-    """The same by the wire id of a message of `sender` to `peer`; the message, None when there is none."""
+    """Return the same by the wire id of a message of `sender` to `peer`; the message, None when there is none."""
     sql = (
         f"SELECT {_COLUMNS} FROM _py_chat p JOIN _chat_messages m ON m.id = p.message "
         "WHERE p.from_id = ? AND p.wire_id = ? AND m.peer_id = ?"
@@ -212,7 +212,7 @@ def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, st
 
 
 def page(database: Database, peer: str, before: int | None, limit: int) -> list[StoredMessage]:
-    """The newest `limit` messages with a peer, of those older than the message `before`; oldest first."""
+    """Return the newest `limit` messages with a peer, of those older than the message `before`; oldest first."""
     sql = (
         f"SELECT {_COLUMNS} FROM _chat_messages m LEFT JOIN _py_chat p ON p.message = m.id "
         "WHERE m.peer_id = ? AND m.id < ? ORDER BY m.id DESC LIMIT ?"

@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """A table of the site."""
+    """A table of the site, as the owner's lists show it."""
 
     name: str
     kind: str
@@ -66,7 +66,7 @@ class Reading:
             self.unreadable.append(sentence)
 
     def tables(self) -> list[TableSummary]:
-        """The site's own tables, sorted by name."""
+        """Return the site's own tables, sorted by name."""
         return [self._summary(name) for name in user_tables(self._database)]
 
     def _summary(self, name: str) -> TableSummary:
@@ -91,7 +91,7 @@ class Reading:
         return self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is not None
 
     def describe(self, name: str) -> list[dict[str, object]]:
-        """The columns of any table or view. Raises `StorageError` when there is none of that name."""
+        """Return the columns of any table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
         rows = self._database.rows(f"PRAGMA table_xinfo({quoted(name)})")
         typed = {column.name: column for column in self._declared(name)}
@@ -110,7 +110,7 @@ class Reading:
         ]
 
     def _declared(self, name: str) -> tuple[Column, ...]:
-        """The columns of a typed table; none of another, or of one whose declaration is damaged."""
+        """Return the columns of a typed table; none of another, or of one whose declaration is damaged."""
         try:
             table = self._typed(name)
         except DeclarationError:
@@ -143,7 +143,7 @@ class Reading:
             self._database.rollback()
 
     def everything(self, name: str) -> str:
-        """The statement for all rows of a table or view. Raises `StorageError` when there is none of that name."""
+        """Return the statement for all rows of a table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
         order = " ORDER BY _id" if "_id" in {column["name"] for column in self.describe(name)} else ""
         return f"SELECT * FROM {quoted(name)}{order}"

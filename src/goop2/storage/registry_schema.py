@@ -112,7 +112,7 @@ def names_and_computed(database: Database, table: str) -> tuple[tuple[str, ...],
 
 
 def computed_names(database: Database, table: str) -> frozenset[str]:
-    """The columns of a table that SQLite computes of others: nothing can be set in them."""
+    """Return the columns of a table that SQLite computes of others: nothing can be set in them."""
     return frozenset(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", (table,)))
 
 
@@ -125,6 +125,6 @@ def user_tables(database: Database) -> list[str]:
 
 
 def table_there(database: Database, name: str) -> str | None:
-    """The table or view of that name, whatever its capitals, as the database spells it; None when there is none."""
+    """Return the table or view of that name, whatever its capitals, as the database spells it; None when there is none."""
     found = database.scalar("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", (name,))
     return None if found is None else str(found)

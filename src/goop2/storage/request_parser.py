@@ -34,7 +34,7 @@ def _bytes(subject: TargetTable, name: str, text: str) -> bytes:
 
 
 def column(subject: TargetTable, name: object) -> str:
-    """The name of a column, and nothing else."""
+    """Return the name of a column, and nothing else."""
     if not isinstance(name, str) or name not in subject.columns:
         raise AccessError("bad_request", f"{subject.name} has no column {shown(name)}")
     return name
@@ -64,7 +64,7 @@ def needed_where(request: Request) -> str:
 
 
 def sql(request: Request, key: str) -> str:
-    """A text of SQL, "" when there is none."""
+    """Return a text of SQL, "" when there is none."""
     text = request.get(key)
     if text is not None and not isinstance(text, str):
         raise AccessError("bad_request", f"{key} must be a text")
@@ -82,7 +82,7 @@ def arguments(request: Request) -> Sequence[Value]:
 
 
 def whole(request: Request, key: str, default: int | None) -> int:
-    """A whole number from 0, as a number or as numeric text; `default` when there is none, and None there is a refusal."""
+    """Return a whole number from 0, as a number or as numeric text; `default` when there is none, and None there is a refusal."""
     number = whole_number(default if request.get(key) is None else request[key])
     if number is None:
         raise AccessError("bad_request", f"{key} must be a whole number from 0")

@@ -30,7 +30,7 @@ KEPT: Final = "before"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was done."""
+    """How many tables a restore has copied, and where the replaced database is."""
 
     tables: int
     """Tables of the site in the backup."""

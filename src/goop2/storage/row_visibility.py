@@ -49,12 +49,12 @@ class VisibleRows:
 
     @property
     def hides(self) -> bool:
-        """Whether there may be rows it does not show."""
+        """Return whether there may be rows it does not show."""
         return self.own or bool(self.condition)
 
 
 def select(subject: TargetTable, rows: VisibleRows) -> str:
-    """The SELECT of a view."""
+    """Return the SELECT of the view of a table's visible rows."""
     columns = ", ".join(map(quoted, subject.columns))
     sql = f"SELECT {columns} FROM main.{quoted(subject.name)}"
     if not rows.hides:

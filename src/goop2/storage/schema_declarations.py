@@ -43,7 +43,7 @@ WHO_MAY_READ: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a file declares."""
+    """The table that a schema file declares."""
 
     table: Table
     odd: tuple[Oddity, ...]
@@ -52,7 +52,7 @@ class Declared:
 
     @property
     def closed(self) -> bool:
-        """Whether a new table of it is `local` until the file is mended."""
+        """Return whether a new table of it is `local` until the file is mended."""
         return any(oddity.closes for oddity in self.odd)
 
 
@@ -84,7 +84,7 @@ def apply_files(database: Database, folder: Path) -> list[str]:
 
 
 def _counts(name: str) -> bool:
-    """Whether a file is meant as a schema: not an editor's or a file manager's leftover."""
+    """Return whether a file is meant as a schema: not an editor's or a file manager's leftover."""
     return name.endswith(ENDING) and not name.startswith(".")
 
 

@@ -52,19 +52,19 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
 
 
 def fault(error: BaseException) -> StorageError:
-    """The error of ours for one of SQLite's, or of Python on its behalf."""
+    """Return the error of ours for one of SQLite's, or of Python on its behalf."""
     return _CLASSES.get(type(error), StorageError)(explained(error))
 
 
 def explained(error: BaseException) -> str:
-    """What SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
+    """Return what SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
     if isinstance(error, apsw.BindingsError):
         return _miscounted(str(error))
     return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))
 
 
 def _miscounted(said: str) -> str:
-    """What apsw says of too few or too many arguments, in an author's words."""
+    """Return what apsw says of too few or too many arguments, in an author's words."""
     counts = _BINDINGS.search(said)
     if counts is None:
         return "the arguments are not as many as the ? in the statement"

@@ -98,7 +98,7 @@ class TableAccess:
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """The columns of a table."""
+        """Return the columns of a table the visitor may see."""
         subject = self._subject(visitor, request)
         rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
@@ -111,7 +111,7 @@ class TableAccess:
         ]
 
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """The declaration of a typed table."""
+        """Return the declaration of a typed table."""
         subject = self._subject(visitor, request)
         subject.need_declaration()
         if subject.typed is None:
@@ -130,14 +130,14 @@ class TableAccess:
         return next(iter(self.query(visitor, {**request, "limit": 1})), None)
 
     def count(self, visitor: Visitor, request: Request) -> int:
-        """How many rows `query` would find."""
+        """Return how many rows `query` would find."""
         subject = self._subject(visitor, request)
         found = self._select(visitor, subject, "count(*) AS n", {**request, "order": None, "limit": None, "offset": None})[0]["n"]
         assert isinstance(found, int)
         return found
 
     def exists(self, visitor: Visitor, request: Request) -> bool:
-        """Whether `query` would find a row."""
+        """Return whether `query` would find a row."""
         return self.query_one(visitor, {**request, "columns": ["_id"]}) is not None
 
     def pluck(self, visitor: Visitor, request: Request) -> list[object]:
@@ -146,7 +146,7 @@ class TableAccess:
         return [row[column] for row in self.query(visitor, {**request, "columns": [column]})]
 
     def distinct(self, visitor: Visitor, request: Request) -> list[object]:
-        """The different values of one column."""
+        """Return the different values of one column."""
         subject = self._subject(visitor, request)
         column = read.one_column(subject, request)
         rows = self._select(visitor, subject, f"DISTINCT {quoted(column)}", {"order": quoted(column), **request})
@@ -202,7 +202,7 @@ class TableAccess:
         return rows
 
     def _told(self, error: StorageError, sql: str, view: str, subject: TargetTable) -> str:
-        """What a stranger is told of it: nothing that depends on what else there is in the database."""
+        """Return what a stranger is told of it: nothing that depends on what else there is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
         return error_masking.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
 
@@ -215,7 +215,7 @@ class TableAccess:
         return self._ways[key]
 
     def _view(self, subject: TargetTable, rows: VisibleRows) -> str:
-        """The view that shows these rows of the table."""
+        """Return the view that shows these rows of the table."""
         key = (subject.name, subject.columns, rows)
         if key not in self._views:
             self._views[key] = self._make_view(subject, rows)
@@ -238,7 +238,7 @@ class TableAccess:
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
     def insert(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Add a row of the visitor's."""
+        """Insert a row that belongs to the visitor."""
         subject = self._subject(visitor, request)
         if scope(subject.access, "insert", visitor) is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
@@ -260,7 +260,7 @@ class TableAccess:
         return _done(bool(found), subject, request, "updated")
 
     def delete(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Remove a row by its id."""
+        """Delete a row, named by its id, that the visitor may delete."""
         subject = self._subject(visitor, request)
         condition, arguments = self._only(visitor, subject, "delete")
         sql = f"DELETE FROM {quoted(subject.name)} WHERE _id = ?{condition}"
@@ -305,7 +305,7 @@ class TableAccess:
         return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
 
     def role(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """What the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
+        """Return what the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
         subject = self._subject(visitor, request)
         opened = {operation: _OPENED[scope(subject.access, operation, visitor)] for operation in subject.access}
         role = "owner" if visitor.owner else "member" if visitor.member else "visitor"
@@ -360,7 +360,7 @@ class TableAccess:
         return subject
 
     def _find(self, name: str) -> TargetTable | None:
-        """The user table of exactly that name."""
+        """Return the user table of exactly that name."""
         if is_private(name):
             return None
         # A virtual table (fts5, rtree) has no page of its own: what it reads of others inside itself SQLite asks about only once.

@@ -21,7 +21,7 @@ Request = Mapping[str, object]
 
 
 def create_table(database: Database, request: Request) -> dict[str, object]:
-    """A classic table of `column_defs`, each with name, type, not_null and default."""
+    """Return a classic table of `column_defs`, each with name, type, not_null and default."""
     name = _new_name(database, request.get("name") or request.get("table"))
     columns = declared.parse_columns(_plain_columns(request.get("column_defs")), declared.failing(name))
     ddl = f"CREATE TABLE {quoted(name)} ({', '.join((*SYSTEM_DDL, *(column.ddl for column in columns)))})"

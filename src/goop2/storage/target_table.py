@@ -14,7 +14,7 @@ from goop2.storage.values import shown
 
 @dataclass(frozen=True, slots=True)
 class TargetTable:
-    """A table somebody asked for."""
+    """A table resolved for the caller who asked for it."""
 
     name: str
     columns: tuple[str, ...]
@@ -27,15 +27,15 @@ class TargetTable:
 
     @property
     def blobs(self) -> tuple[str, ...]:
-        """The columns that hold bytes, of a typed table."""
+        """Return the columns that hold bytes, of a typed table."""
         return tuple(column.name for column in self.typed.columns if column.type == "blob") if self.typed else ()
 
     def visible_to(self, visitor: Visitor) -> bool:
-        """Whether it is named to the visitor."""
+        """Return whether it is named to the visitor."""
         return visitor.owner or self.access["read"] != "local"
 
     def known_to(self, visitor: Visitor) -> bool:
-        """Whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
+        """Return whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
         return visitor.owner or any(policy != "local" for policy in self.access.values())
 
     def need_declaration(self) -> None:

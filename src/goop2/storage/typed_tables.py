@@ -33,7 +33,7 @@ TABLES_REMEMBERED: Final = 64
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
-    """Who a new row belongs to."""
+    """The caller to whom a new row belongs."""
 
     id: str
     email: str = ""
@@ -49,14 +49,14 @@ class TypedTables:
     # ── declarations ─────────────────────────────────────────────────────────────────────────
 
     def table(self, name: str) -> Table:
-        """The typed table of that name. Raises `StorageError` when there is none."""
+        """Return the typed table of that name. Raises `StorageError` when there is none."""
         found = self.lookup(name)
         if found is None:
             raise StorageError(f"there is no typed table {shown(name)}")
         return found
 
     def lookup(self, name: str) -> Table | None:
-        """The typed table of that name, None when there is none."""
+        """Return the typed table of that name, None when there is none."""
         text = self._database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
         if not isinstance(text, str):
             return None
@@ -69,7 +69,7 @@ class TypedTables:
         return table
 
     def is_there(self, name: str) -> bool:
-        """Whether a typed table of that name is registered, and in the database: another program may have dropped it."""
+        """Return whether a typed table of that name is registered, and in the database: another program may have dropped it."""
         return self.lookup(name) is not None and table_there(self._database, name) is not None
 
     def readable(self) -> list[Table]:
@@ -186,7 +186,7 @@ class TypedTables:
         return values
 
     def _automatic(self, table: Table, given: Mapping[str, Value]) -> tuple[dict[str, Value], list[Column]]:
-        """What `auto` columns without a value get, and those of them that SQLite numbers."""
+        """Return what `auto` columns without a value get, and those of them that SQLite numbers."""
         missing = [column for column in table.columns if column.auto and column.name not in given]
         made = {column.name: make() for column in missing if (make := TYPES[column.type].automatic) is not None}
         return made, [column for column in missing if column.name not in made]
@@ -194,12 +194,12 @@ class TypedTables:
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     def get(self, name: str, row_id: object) -> RowSink:
-        """The row with this `_id`, or no row."""
+        """Return the row with this `_id`, or no row."""
         table = self.table(name)
         return self._database.query(_reading(table), f"SELECT * FROM {quoted(table.name)} WHERE _id = ?", (_id(table, row_id),))
 
     def list(self, name: str, limit: object = None) -> RowSink:
-        """Rows by `_id`."""
+        """Return rows of a table in the order of `_id`."""
         table = self.table(name)
         end = _count(table, "limit", limit)
         sql = f"SELECT * FROM {quoted(table.name)} ORDER BY _id LIMIT ?"
@@ -215,7 +215,7 @@ class TypedTables:
         return self._database.query(_reading(table, "goop.schema.find"), sql, arguments)
 
     def count(self, name: str, options: object = None) -> int:
-        """How many rows meet `options` (COUNT_OPTIONS); all of them without."""
+        """Return how many rows meet `options` (COUNT_OPTIONS); all of them without."""
         table = self.table(name)
         options = _options(table, "count", options, COUNT_OPTIONS)
         where = _sql_text(table, options, "where")

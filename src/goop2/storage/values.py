@@ -31,7 +31,7 @@ _DATETIME: Final = rf"{_DATE}([ Tt][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.,][0-9]{{
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One type of column."""
+    """A column type: its SQL name and its check."""
 
     sql: str
     allowed: str
@@ -163,7 +163,7 @@ def stored(kind: str, value: object) -> Value:
 
 
 def shown(value: object) -> str:
-    """A value in a message."""
+    """Return a value as messages show it."""
     if isinstance(value, bytes):
         return "a string that is not UTF-8"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"

@@ -146,7 +146,7 @@ class WriteQueue:
             time.sleep(GATE_SLEEP_SECONDS)
 
     def leave(self) -> None:
-        """Let the next one write."""
+        """Give up the first place, so that the next writer may write."""
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_WRITER)
 

@@ -183,7 +183,7 @@ class Web:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
 
     def _email_shown(self, call: RequestContext) -> str:
-        """The viewer's e-mail address, where it may be told."""
+        """Return the viewer's e-mail address, where it may be told."""
         if call.origin.realm is Realm.VISITED_SITE:  # to a stranger's page only what the owner shares with its peer
             return self.parts.settings.profile.email_for(call.origin.peer_id)
         return self.parts.email if call.caller.owner else ""
@@ -204,7 +204,7 @@ class ListenerApp:
         self._console = Carrying(console, PAGE_HEADERS[Realm.CONSOLE])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer a request, and turn every error into an answer (ASGI)."""
         try:
             await self._answer(scope, receive, send)
         except ClientDisconnectedError:
@@ -247,7 +247,7 @@ class ListenerApp:
             await send_json(send, HEALTHY)
 
     def _caller(self, origin: Origin, scope: Scope, cookies: bytes) -> tuple[Caller, Headers]:
-        """Who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""
+        """Return who calls at a site's origin, and what the answer must carry for it (behaviour.md, "Who is calling")."""
         if origin.realm in (Realm.OWN_SITE, Realm.VISITED_SITE):  # to another peer the owner is this peer, by its proved id
             return self._web.parts.owner, NO_HEADERS
         if origin.realm is Realm.TEST_VISITOR:
@@ -331,13 +331,13 @@ class ListenerApp:
 
 
 def _leads_on(call: RequestContext) -> bool:
-    """Whether it is a link that the owner follows from the own site to another peer's."""
+    """Return whether it is a link that the owner follows from the own site to another peer's."""
     own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
     return own and call.header(b"sec-fetch-mode") == "navigate" and call.header(b"sec-fetch-site") in READERS_DOING
 
 
 def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes]:
-    """What the decision rests on, and the cookies. A header sent twice is no header of a browser, and fits nothing."""
+    """Return what the decision rests on, and the cookies. A header sent twice is no header of a browser, and fits nothing."""
     found: dict[str, str] = {"host": ""}
     cookies = b""
     for name, value in scope["headers"]:

@@ -44,7 +44,7 @@ class Families(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Every family."""
+        """Yield every metric family of the peer."""
         parts = self._parts
         yield self._runs()
         yield self._durations()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_peers_and_their_addresses_are_bounded(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(f'{{"peers":[{peers}]}}')
     remembered.add(address(BOB))
     assert (tmp_path / FILE).read_text().count('"id"') == REMEMBERED_MAX
+
+
+def test_no_more_is_dialled_of_a_file_that_came_with_the_folder(tmp_path: Path) -> None:
+    addresses = [f"/ip4/192.0.2.7/tcp/{port}" for port in range(1, ADDRESSES_MAX + 5)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / FILE).write_text(json.dumps({"peers": [{"id": ANN, "addresses": addresses}] * (REMEMBERED_MAX + 1)}))
+    assert len(Remembered(tmp_path).addresses()) == REMEMBERED_MAX * ADDRESSES_MAX
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"peers":7}', '{"peers":[{"id":"nobody","addresses":["/ip4/1.2.3.4/tcp/1"]}]}'])

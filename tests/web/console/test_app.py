@@ -13,9 +13,9 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 from tests.web.browser import PATIENCE_MS, UNSEEN, go_to, launched, opened
+from tests.web.console.controls.test_groups import grouped
+from tests.web.console.controls.test_listen import plays
 from tests.web.served import Served, served
-from tests.web.test_console_groups import grouped
-from tests.web.test_console_listen import plays
 
 from goop2.services.chat.limits import PER_CALLER_A_MINUTE
 from goop2.services.chat.service import ChatError

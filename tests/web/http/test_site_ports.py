@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -150,3 +151,37 @@ async def test_a_damaged_file_of_ports_is_set_aside(tmp_path: Path, content: byt
     kept.keep(4000, OTHER, "")
     assert KeptPorts(tmp_path).of(OTHER, "") == 4000
     assert (tmp_path / "data/ports.json.bad").read_bytes() == content
+
+
+@pytest.mark.parametrize("seal", ["", "00" * 32, "ü"])
+async def test_ports_that_came_with_the_folder_are_not_believed(tmp_path: Path, seal: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/ports.json").write_bytes(json.dumps({"sites": {OTHER: [4000], ANOTHER: [-1]}, "seal": seal}).encode())
+    kept = KeptPorts(tmp_path)
+    assert (kept.of(OTHER, ""), kept.of(ANOTHER, "")) == (0, 0)
+    assert not kept.is_anothers(4000, ANOTHER, "")
+
+
+async def test_ports_another_user_was_given_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "peer"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "author"))
+    KeptPorts(folder).keep(4000, OTHER, "")
+    assert KeptPorts(folder).of(OTHER, "") == 4000
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "owner"))
+    assert KeptPorts(folder).of(OTHER, "") == 0
+
+
+async def test_where_no_secret_can_be_kept_sites_get_new_ports_and_nothing_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "peer"
+    folder.mkdir()
+    KeptPorts(folder).keep(4000, OTHER, "")
+    with monkeypatch.context() as homeless:
+        homeless.setenv("XDG_STATE_HOME", "/dev/null")
+        kept = KeptPorts(folder)
+        assert kept.of(OTHER, "") == 0
+        kept.keep(5000, OTHER, "")
+        assert kept.of(OTHER, "") == 5000
+    assert KeptPorts(folder).of(OTHER, "") == 4000

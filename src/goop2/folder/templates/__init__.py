@@ -71,7 +71,7 @@ def _demo() -> dict[str, str]:
 
 
 def _in_demo(path: PurePosixPath, site: str) -> str | None:
-    """Where a template's file stands in the demo; None for settings and README, of which the demo has its own."""
+    """Return where a template's file stands in the demo; None for settings and README, of which the demo has its own."""
     if any(path.is_relative_to(staying) for staying in _STAY):
         return str(path)
     return str(_SITE / site / path.relative_to(_SITE)) if path.is_relative_to(_SITE) else None

@@ -70,7 +70,7 @@ class Discovery:
 
     @property
     def through_relays(self) -> tuple[str, ...]:
-        """Where this peer is reached through relays now."""
+        """Return where this peer is reached through relays now."""
         return tuple(address for place in self._places for address in place.addresses)
 
     def changed(self) -> None:
@@ -251,7 +251,7 @@ def _of(host: Host, says: Says, announced: Sequence[str] | None, discovery: Disc
 
 
 def real_addresses(host: Host, announced: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Where others can dial this host now: its listening address, or, where that is every address, each real one."""
+    """Return where others can dial this host now: its listening address, or, where that is every address, each real one."""
     listening = [parse(address) for address in host.addresses]
     addresses = lan_addresses() if announced is None else announced
     every = [f"/ip4/{ip}/tcp/{host.port}/p2p/{host.peer_id}" for ip in addresses]

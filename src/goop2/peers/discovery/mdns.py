@@ -172,7 +172,7 @@ def lan_addresses() -> Iterator[str]:
 
 
 def text_of(entries: Iterable[str]) -> bytes:
-    """A TXT record's content: each string with its length before it."""
+    """Return a TXT record's content: each string with its length before it."""
     encoded = [entry.encode() for entry in entries]
     return b"".join(bytes([len(entry)]) + entry for entry in encoded if len(entry) <= ENTRY_MAX_BYTES)
 
@@ -188,7 +188,7 @@ def entries_of(text: bytes) -> Iterator[str]:
 
 
 def addresses_of(text: bytes) -> list[PeerAddress]:
-    """The peers' addresses in a TXT record's content; anything else in it is left out."""
+    """Return the peers' addresses in a TXT record's content; anything else in it is left out."""
     found = []
     for entry in list(entries_of(text))[:ENTRIES_MAX]:
         if entry.startswith(ENTRY):

@@ -39,7 +39,7 @@ class _PeersDocument(msgspec.Struct):
 
 
 class Remembered:
-    """The file of a folder."""
+    """The file with the peers the owner has typed in."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -92,8 +92,9 @@ class Remembered:
 
 
 def _addresses(path: Path, file: _PeersDocument) -> Iterator[PeerAddress]:
-    for peer in file.peers:
-        for transport in peer.addresses:
+    # No more than `add` keeps: each is dialled for a day, and the file may have come with the folder.
+    for peer in file.peers[:REMEMBERED_MAX]:
+        for transport in peer.addresses[:ADDRESSES_MAX]:
             try:
                 yield parse(f"{transport}/p2p/{peer.id}")
             except AddressError as error:

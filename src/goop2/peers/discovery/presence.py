@@ -119,7 +119,7 @@ class PresenceListener:
 
 
 def addresses_of(said: Presence) -> list[PeerAddress]:
-    """Where the peer says it is, with or without its id at the end; another peer's address and whatever is none are left out."""
+    """Return where the peer says it is, with or without its id at the end; another peer's address and whatever is none are left out."""
     found = []
     for text in said.addrs:
         with contextlib.suppress(AddressError):

@@ -53,7 +53,7 @@ class Redialling:
         self._want(peer, PATIENCE_SECONDS)
 
     def forget(self, peer: str) -> None:
-        """It is not wanted any more."""
+        """Stop dialling a peer that is not wanted any more."""
         self._wanted.pop(peer, None)
 
     def at_once(self, peer: str) -> None:
@@ -77,14 +77,14 @@ class Redialling:
         return chosen
 
     def reached(self, peer: str) -> None:
-        """There is a connection."""
+        """Note that a connection to the peer is open."""
         self._want(peer, PATIENCE_SECONDS)
         self._wanted[peer].dialling = False
         self._wanted[peer].wait = RETRY_FIRST_SECONDS
         self._put_off(peer)
 
     def failed(self, peer: str) -> None:
-        """It could not be reached."""
+        """Plan the next attempt after a dial that failed."""
         wanted = self._wanted.get(peer)
         if wanted is not None:
             wanted.dialling = False
@@ -92,7 +92,7 @@ class Redialling:
             wanted.wait = min(wanted.wait * 2, RETRY_MAX_SECONDS)
 
     def lost(self, peer: str) -> None:
-        """The connection has ended."""
+        """Plan the next attempt after a connection that ended."""
         if peer in self._wanted:
             self._put_off(peer)
 

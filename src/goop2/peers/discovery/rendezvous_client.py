@@ -67,17 +67,17 @@ class Troubles(Protocol):
         """Something does not work now."""
 
     def well(self, about: str, sentence: str) -> None:
-        """It works."""
+        """Report that `about` works again, or works at all."""
 
 
 class Untold:
-    """Tells nobody."""
+    """A `Troubles` that reports to nobody."""
 
     def trouble(self, about: str, sentence: str) -> None:
-        """Troubles."""
+        """Ignore the trouble (as `Troubles.trouble`)."""
 
     def well(self, about: str, sentence: str) -> None:
-        """Troubles."""
+        """Ignore the news (as `Troubles.well`)."""
 
 
 class _SaidRelay(msgspec.Struct):
@@ -109,7 +109,7 @@ class Server:
             await self._content(answer, "/publish")
 
     async def relay(self) -> list[PeerAddress]:
-        """Where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
+        """Return where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
         async with self._pool.stream("GET", f"{self.url}/relay", extensions={"timeout": _TIMEOUT}) as answer:
             if answer.status == _NOT_FOUND:
                 return []

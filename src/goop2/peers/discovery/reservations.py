@@ -44,7 +44,7 @@ class Reserving:
         self._changed = changed
 
     async def keep(self) -> None:
-        """Until cancelled."""
+        """Keep a reservation until cancelled."""
         wait = RETRY_FIRST_SECONDS
         while True:
             try:

@@ -37,7 +37,7 @@ count as offline for that. Gossip itself drops what it has seen within two minut
 
 
 class DiscoverySource(Enum):
-    """How a sign came."""
+    """The way by which an announcement came."""
 
     ITSELF = "itself"
     """Signed by, or on a connection with, the peer."""
@@ -65,7 +65,7 @@ class RosterEntry(msgspec.Struct, frozen=True):
 
 
 class RosterChange(msgspec.Struct, frozen=True):
-    """Something is different."""
+    """One change of the roster, as its subscribers get it."""
 
     what: Literal["online", "update", "offline"]
     peer: RosterEntry
@@ -94,12 +94,12 @@ class Roster:
         return len(self._entries)
 
     def peers(self) -> tuple[RosterEntry, ...]:
-        """By label, then id."""
+        """Return the peers that are online, by label, then id."""
         self.expire()
         return tuple(sorted((entry.peer for entry in self._entries.values()), key=lambda peer: (peer.label.lower(), peer.id)))
 
     def get(self, peer: str) -> RosterEntry | None:
-        """One of them."""
+        """Return the entry of a peer, or None."""
         entry = self._entries.get(peer)
         return entry.peer if entry else None
 
@@ -200,7 +200,7 @@ class Roster:
 
 
 def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) -> RosterEntry:
-    """What is known now. A key that a message leaves out is still the peer's key."""
+    """Return what is known now. A key that a message leaves out is still the peer's key."""
     itself = source is DiscoverySource.ITSELF
     rumoured = "" if itself else said.public_key
     public_key = said.public_key if itself else ""

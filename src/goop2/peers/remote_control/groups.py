@@ -15,7 +15,7 @@ Find = Callable[[str], Awaitable[str]]
 
 
 class GroupRemote:
-    """The operations."""
+    """The owner's operations on groups."""
 
     def __init__(self, grouping: GroupService, find: Find, label: Callable[[str], str]) -> None:
         self._grouping = grouping
@@ -47,12 +47,12 @@ class GroupRemote:
         return _shown(group)
 
     async def close(self, request: Request) -> Answer:
-        """`group`."""
+        """End the group `group`, which is hosted here."""
         await self._grouping.end(str(request["group"]))
         return {}
 
     async def invite(self, request: Request) -> Answer:
-        """`group, peer` → `to`."""
+        """Invite `peer` to `group`; return `to`."""
         peer = await self._find(str(request["peer"]))
         await self._grouping.invite(str(request["group"]), peer)
         return {"to": peer}
@@ -72,7 +72,7 @@ class GroupRemote:
         return {"removed": peer}
 
     async def join(self, request: Request) -> Answer:
-        """`peer, group` → the group."""
+        """Join `group` of `peer`; return the group."""
         return _shown(await self._grouping.join(await self._find(str(request["peer"])), str(request["group"])))
 
     async def leave(self, request: Request) -> Answer:
@@ -91,7 +91,7 @@ class GroupRemote:
 
 
 def _the_host(request: Request, of: Iterable[str], nobody: str) -> str:
-    """Who hosts the group that is meant, of those who host one of its id. Raises `ControlError`."""
+    """Return who hosts the group that is meant, of those who host one of its id. Raises `ControlError`."""
     group, peer = str(request["group"]), str(request.get("peer") or "")
     hosts = [host for host in of if peer in ("", host)]
     if len(hosts) > 1:

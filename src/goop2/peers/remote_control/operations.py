@@ -138,7 +138,7 @@ class Remote:
         return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
 
     async def _find(self, who: str) -> str:
-        """The id of the peer meant: an id, an address, or the label exactly one peer here has."""
+        """Return the id of the peer meant: an id, an address, or the label exactly one peer here has."""
         if not who.strip():
             raise ControlError("bad_request", "which peer? Its id, its label, or an address of it")
         with contextlib.suppress(AddressError):

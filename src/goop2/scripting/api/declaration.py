@@ -51,7 +51,7 @@ class Parameter:
 
     @property
     def letters(self) -> str:
-        """Its part of the signature."""
+        """Return the parameter's part of the signature."""
         return LETTERS[self.type] + ("*" if self.repeated else "?" if self.optional else "")
 
 
@@ -77,10 +77,10 @@ class Function:
 
     @property
     def member(self) -> str:
-        """`get` of `kv.get`."""
+        """Return the name within its group: `get` of `kv.get`."""
         return self.name.rpartition(".")[2]
 
     @property
     def signature(self) -> str:
-        """The parameters as sandbox/calls.lua reads them."""
+        """Return the parameters as sandbox/calls.lua reads them."""
         return "".join(parameter.letters for parameter in self.parameters)

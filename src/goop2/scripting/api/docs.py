@@ -69,7 +69,7 @@ _LUALS_TYPES: Final = {
 
 
 def reference(functions: Iterable[Function] = FUNCTIONS) -> str:
-    """docs/goop-table.md."""
+    """Return the text of docs/goop-table.md."""
     parts = [_HEAD]
     for group, members in groupby(functions, key=lambda function: function.group):
         parts.append(f"## goop.{group}\n" if group else "## goop\n")
@@ -78,7 +78,7 @@ def reference(functions: Iterable[Function] = FUNCTIONS) -> str:
 
 
 def editor_types(functions: Iterable[Function] = FUNCTIONS) -> str:
-    """docs/goop.lua."""
+    """Return the text of docs/goop.lua."""
     parts = [_LUALS_HEAD]
     for group, members in groupby(functions, key=lambda function: function.group):
         if group:

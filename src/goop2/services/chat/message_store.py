@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from goop2.services.chat.limits import MESSAGE_OVERHEAD_BYTES
 from goop2.services.chat.quotas import CONTACT, Budgets
 from goop2.storage import messages
+from goop2.storage.async_database import AsyncDatabase
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
@@ -40,12 +41,9 @@ class MessageStore:
     """The messages of one peer, whose id is `self_id`."""
 
     def __init__(self, path: Path, self_id: str = "", care: FileCare = CARELESS) -> None:
-        self._path = path
-        self._care = care
         self._self_id = self_id
-        self._thread = ThreadPoolExecutor(1, "goop2-chat")
+        self._database = AsyncDatabase("goop2-chat", partial(open_database, path, guarded=False, care=care), self._prepare)
         self._waiting = 0
-        self._database: Database | None = None
         self._budgets: Budgets | None = None
         """None: to be counted anew."""
         self._contacts: dict[str, bool] = {}
@@ -55,16 +53,14 @@ class MessageStore:
     async def open(self) -> str:
         """Open the database; return why it cannot be used now, "" when it can."""
         try:
-            await self._do(self._opened)
+            await self._do(lambda _database: None)
         except StorageError as error:
             return str(error)
         return ""
 
     async def close(self) -> None:
         """Keep what waits, then close."""
-        if self._database is not None:
-            await self._do(self._database.close)
-        self._thread.shutdown()
+        await self._database.close()
 
     async def add(
         self,
@@ -81,64 +77,62 @@ class MessageStore:
 
         `charged`: whose doing it is, (sender, origin); None for the owner's own.
         """
-        return await self._do(lambda: self._add(peer, sender, content, timestamp, wire_id, state, charged))
+        return await self._do(lambda database: self._add(database, peer, sender, content, timestamp, wire_id, state, charged))
 
     async def forget(self, peer: str) -> int:
         """Remove the conversation with a peer; return how many messages it had. Raises `StorageError`."""
-        return await self._do(lambda: self._forget([peer]))
+        return await self._do(lambda database: self._forget(database, [peer]))
 
     async def forget_strangers(self) -> int:
         """Remove every conversation in which the owner has written nothing; return how many messages these had. Raises `StorageError`."""
-        return await self._do(lambda: self._forget(messages.strangers(self._opened(), self._self_id)))
+        return await self._do(lambda database: self._forget(database, messages.strangers(database, self._self_id)))
 
     async def mark(self, number: int, state: str, unless: str | None = None) -> bool:
         """How the delivery of a message stands now (`messages.mark`)."""
-        return await self._do(lambda: messages.mark(self._opened(), number, state, unless))
+        return await self._do(lambda database: messages.mark(database, number, state, unless))
 
     async def mark_shown(self, numbers: Sequence[int], state: str) -> list[str]:
         """Messages that came in are on a page (`messages.mark_shown`)."""
-        return await self._do(lambda: messages.mark_shown(self._opened(), numbers, state))
+        return await self._do(lambda database: messages.mark_shown(database, numbers, state))
 
     async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
-        """The same by its id on the wire."""
-        return await self._do(lambda: messages.mark_by_wire_id(self._opened(), sender, peer, wire_id, state))
+        """Return the same by its id on the wire."""
+        return await self._do(lambda database: messages.mark_by_wire_id(database, sender, peer, wire_id, state))
 
     async def page(self, peer: str, before: int | None = None, limit: int = PAGE_MAX) -> list[StoredMessage]:
-        """The newest messages with a peer, older than the message `before`; oldest first."""
-        return await self._do(lambda: messages.page(self._opened(), peer, before, min(limit, PAGE_MAX)))
+        """Return the newest messages with a peer, older than the message `before`; oldest first."""
+        return await self._do(lambda database: messages.page(database, peer, before, min(limit, PAGE_MAX)))
 
     async def conversations(self) -> list[Conversation]:
         """With whom there are messages, the latest first."""
-        return await self._do(lambda: messages.conversations(self._opened(), CONVERSATIONS_MAX))
+        return await self._do(lambda database: messages.conversations(database, CONVERSATIONS_MAX))
 
-    def _opened(self) -> Database:
-        """Return the open database; what could not be opened is tried again. Raises `StorageError`."""
-        if self._database is not None:
-            return self._database
-        database = open_database(self._path, guarded=False, care=self._care)
-        try:
-            messages.lay_out(database)
-            with contextlib.suppress(DatabaseFileError):  # where a page is damaged, the others are still read and written
-                messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
-            self._budgets = self._counted(database)
-            while (over := self._budgets.over_all()) is not None:
-                with database.atomic():
-                    if not self._make_room(database, self._budgets, over):
-                        break
-        except BaseException:
-            database.close()
-            raise
-        self._database = database
-        return database
+    def _prepare(self, database: Database) -> None:
+        """Make what is missing, and count what others have used."""
+        messages.lay_out(database)
+        with contextlib.suppress(DatabaseFileError):  # where a page is damaged, the others are still read and written
+            messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
+        self._budgets = self._counted(database)
+        while (over := self._budgets.over_all()) is not None:
+            with database.atomic():
+                if not self._make_room(database, self._budgets, over):
+                    break
 
     @staticmethod
     def _counted(database: Database) -> Budgets:
         return Budgets((charge.sender, charge.origin, charge.bytes) for charge in messages.charges(database))
 
     def _add(
-        self, peer: str, sender: str, content: str, timestamp: int, wire_id: str, state: str, charged: tuple[str, str] | None
+        self,
+        database: Database,
+        peer: str,
+        sender: str,
+        content: str,
+        timestamp: int,
+        wire_id: str,
+        state: str,
+        charged: tuple[str, str] | None,
     ) -> StoredMessage | None:
-        database = self._opened()
         budgets = self._budgets = self._budgets or self._counted(database)
         try:
             with database.atomic():
@@ -203,19 +197,18 @@ class MessageStore:
             budgets.add(peer, CONTACT, before.bytes)
         self._contacts[peer] = True
 
-    def _forget(self, peers: Sequence[str]) -> int:
-        database = self._opened()
+    def _forget(self, database: Database, peers: Sequence[str]) -> int:
         self._budgets = None
         self._contacts.clear()
         return sum([messages.forget(database, peer) for peer in peers])
 
-    async def _do(self, work: Callable[[], T]) -> T:
+    async def _do(self, work: Callable[[Database], T]) -> T:
         if self._waiting >= WAITING_MAX:
             raise MessageStoreBusyError("too many messages wait to be kept; try again later")
+        under_way = self._database.run(work)
         self._waiting += 1
-        under_way = asyncio.get_running_loop().run_in_executor(self._thread, work)
         under_way.add_done_callback(self._done)
-        # Shielded: that nobody waits for it any more does not undo it.
+        # Shielded: cancelling the caller must not cancel the write.
         return await asyncio.shield(under_way)
 
     def _done(self, _future: asyncio.Future[T]) -> None:

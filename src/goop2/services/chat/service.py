@@ -100,7 +100,7 @@ class Refusals(msgspec.Struct):
 
 
 async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) -> None:
-    """Carries nothing."""
+    """Raise `UndeliveredError`, since the peer is not on the network."""
     raise UndeliveredError("this peer is not on the network")
 
 
@@ -139,7 +139,7 @@ class ChatService:
         return self._subscribers.add(callback)
 
     async def messages(self, peer: str, before: int | None = None) -> list[StoredMessage]:
-        """The newest messages with a peer, older than the message `before`; oldest first. Raises `StorageError`."""
+        """Return the newest messages with a peer, older than the message `before`; oldest first. Raises `StorageError`."""
         return await self._keeper.page(peer, before)
 
     async def conversations(self) -> list[tuple[str, int, StoredMessage]]:

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import structlog
@@ -35,7 +35,8 @@ from goop2.services.groups.state import (
     UnknownMemberError,
 )
 from goop2.storage import groups as kept
-from goop2.storage.database import Database, open_database
+from goop2.storage.async_database import AsyncDatabase
+from goop2.storage.database import open_database
 from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
 
@@ -45,7 +46,6 @@ KEEP_SECONDS: Final = 1.0
 """Between two writings of what changes by itself: members come and go."""
 INVITES_MAX: Final = 64
 INVITES_PER_PEER_MAX: Final = 8
-T = TypeVar("T")
 _CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
 
 Check = Callable[[str], object]
@@ -83,14 +83,11 @@ class Invited(msgspec.Struct, frozen=True):
 
 
 class GroupService:
-    """All groups of one peer."""
+    """The groups a peer hosts and has joined."""
 
     def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = GroupState(own_id, lambda: time.time_ns() // 1_000_000)
-        self._path = path
-        self._care = care
-        self._thread = ThreadPoolExecutor(1, "goop2-groups")
-        self._database: Database | None = None
+        self._database = AsyncDatabase("goop2-groups", partial(open_database, path, guarded=False, care=care), kept.lay_out)
         self.problem = ""
         """Why the groups cannot be read or kept; "" when they can."""
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
@@ -109,9 +106,10 @@ class GroupService:
     async def open(self) -> None:
         """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
         try:
-            hosted, joined, invites = await self._in_thread(self._open)
+            hosted, joined, invites = await asyncio.shield(self._database.run(kept.read))
         except StorageError as error:
             self.problem = str(error)
+            await self._database.close()  # which is how `keep` knows
             return
         own = self.groups.own_id
         self.groups.restore(
@@ -126,13 +124,11 @@ class GroupService:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
-        if self._database is not None:
-            # A command beside the running peer has read what was then: it writes nothing over what the peer has kept since.
-            if self._unkept or self._post is not None:
-                with contextlib.suppress(StorageError):
-                    await self.keep()
-            await self._in_thread(self._database.close)
-        self._thread.shutdown()
+        # A command beside the running peer has read what was then: it writes nothing over what the peer has kept since.
+        if self._database.is_open and (self._unkept or self._post is not None):
+            with contextlib.suppress(StorageError):
+                await self.keep()
+        await self._database.close()
 
     def attach(
         self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
@@ -141,13 +137,13 @@ class GroupService:
         self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
-        """It is no more."""
+        """Forget the network, which has closed."""
         self._post = self._carry = None
 
     # The owner's.
 
     async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> GroupInfo:
-        """A group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
+        """Create a group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
         name, kind = " ".join(name.split()), " ".join(kind.split())
         if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
             raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
@@ -158,7 +154,7 @@ class GroupService:
         return known
 
     async def end(self, group: str) -> None:
-        """A group hosted here is over. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
+        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
         `StorageError`."""
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
             raise InvalidGroupError("the group of a listening session ends with the session: end that")
@@ -261,15 +257,15 @@ class GroupService:
         self._keep_soon()
 
     def gone(self, peer: str) -> None:
-        """A peer is offline."""
+        """Tell the groups that a peer is offline."""
         self._send_all(self.groups.gone(peer))
 
     def back(self, peer: str) -> None:
-        """A peer is online."""
+        """Tell the groups that a peer is online again."""
         self._send_all(self.groups.back(peer))
 
     def tick(self) -> None:
-        """To be called every second."""
+        """Do the periodic work of the groups; call it every second."""
         self._send_all(self.groups.tick())
 
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:
@@ -304,7 +300,10 @@ class GroupService:
         # Who has never let us in has no name yet.
         joined = [kept.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
         invites = [kept.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
-        await self._in_thread(lambda: kept.write(self._open_one, hosted, joined, invites))
+        if not self._database.is_open:
+            raise DatabaseFileError(f"the groups cannot be kept: {self.problem}")
+        # Shielded: cancelling the caller must not cancel the write.
+        await asyncio.shield(self._database.run(lambda database: kept.write(database, hosted, joined, invites)))
         self._unkept = self._changed
 
     def _keep_soon(self) -> None:
@@ -320,29 +319,9 @@ class GroupService:
                 self._log.warning("the groups cannot be kept", why=str(error))
             await asyncio.sleep(KEEP_SECONDS)
 
-    @property
-    def _open_one(self) -> Database:
-        if self._database is None:
-            raise DatabaseFileError(f"the groups cannot be kept: {self.problem}")
-        return self._database
-
-    def _open(self) -> tuple[list[kept.Hosted], list[kept.Subscription], list[kept.Subscription]]:
-        database = open_database(self._path, guarded=False, care=self._care)
-        try:
-            kept.lay_out(database)
-            found = kept.read(database)
-        except BaseException:
-            database.close()
-            raise
-        self._database = database
-        return found
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
-
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """The class of what went wrong with a group."""
+    """Return the class of what went wrong with a group."""
     return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
 
 

@@ -148,7 +148,7 @@ class GroupState:
         return self._subscribers.add(callback)
 
     def hosted(self) -> tuple[GroupInfo, ...]:
-        """The groups of this peer."""
+        """Return the groups that this peer hosts."""
         return tuple(self._hosted.values())
 
     def joined(self) -> tuple[GroupInfo, ...]:
@@ -156,7 +156,7 @@ class GroupState:
         return tuple(self._joined.values())
 
     def is_member(self, peer: str, kind: str = TEMPLATE) -> bool:
-        """Whether a peer is a member of a group of this kind hosted here."""
+        """Return whether a peer is a member of a group of this kind hosted here."""
         return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
 
     def members_since(self, group: str) -> dict[str, int]:
@@ -165,7 +165,7 @@ class GroupState:
         return dict(self._joined_at[group])
 
     def removed(self, group: str) -> tuple[str, ...]:
-        """Who was removed from a group hosted here and not invited since. Raises `UnknownGroupError`."""
+        """Return who was removed from a group hosted here and not invited since. Raises `UnknownGroupError`."""
         self._hosted_here(group)
         return tuple(self._removed[group])
 
@@ -197,7 +197,7 @@ class GroupState:
         return self._hosted[id_]
 
     def invitation(self, group: str, peer: str) -> bytes:
-        """What a peer is sent that may join, though it was removed before; JSON. Raises `UnknownGroupError`."""
+        """Return what a peer is sent that may join, though it was removed before; JSON. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
         self._removed[group].pop(peer, None)
         return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile))
@@ -255,7 +255,7 @@ class GroupState:
         return [self._enveloped(host, group, "ping")]
 
     def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
-        """A message to everybody in a group, hosted here or joined; this peer does not get it back. Raises `UnknownGroupError`."""
+        """Send a message to all of a group, hosted here or joined; this peer does not get it back. Raises `UnknownGroupError`."""
         if len(payload) > PAYLOAD_MAX_BYTES:
             raise InvalidGroupMessageError(f"the message has {len(payload)} bytes; the most is {PAYLOAD_MAX_BYTES}")
         if host == self.own_id:
@@ -267,7 +267,7 @@ class GroupState:
     # What comes.
 
     def received(self, sender: str, said: Group) -> list[Outgoing]:
-        """A group message of a peer, which the connection proved; gives what to send because of it."""
+        """Apply a group message of a peer, which the connection proved; return the messages to send because of it."""
         if (sender, said.id) in self._joined:
             return self._from_host(self._joined[sender, said.id], said)
         if said.id in self._hosted:
@@ -429,7 +429,7 @@ def _welcomed(group: GroupInfo, said: Welcome) -> GroupInfo:
 
 
 def _why_over(said: object) -> GroupErrorPayload:
-    """What a host of ours says with a `close`; others say nothing."""
+    """Return what a host of ours says with a `close`; others say nothing."""
     with contextlib.suppress(InvalidJsonError):
         return decode(said.json if isinstance(said, Plain) else b"", GroupErrorPayload)
     return GroupErrorPayload()

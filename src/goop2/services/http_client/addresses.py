@@ -65,7 +65,7 @@ SITE_PREFIX_BITS: Final = 64
 
 
 def why_not_public(address: IPAddress) -> str:
-    """What `address` is, as in "a private address"; "" when it is public."""
+    """Return what `address` is, as in "a private address"; "" when it is public."""
     carried = carried_address(address)
     if carried is not None:
         return why_not_public(carried)
@@ -80,14 +80,14 @@ def why_not_public(address: IPAddress) -> str:
 
 
 def carried_address(address: IPAddress) -> IPv4Address | None:
-    """The IPv4 address that a mapped or NAT64 address leads to; None for others."""
+    """Return the IPv4 address that a mapped or NAT64 address leads to; None for others."""
     if any(address in carrier for carrier in _CARRIERS):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return None
 
 
 def mapped_address(address: IPAddress) -> IPAddress:
-    """The IPv4 address of a mapped one, which is how the system reaches it; any other as it is."""
+    """Return the IPv4 address of a mapped one, which is how the system reaches it; any other as it is."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 

@@ -30,7 +30,7 @@ class ResponseBody:
         self._decode(piece)
 
     def finish(self) -> bytes:
-        """The whole content."""
+        """Return the whole content of the response."""
         return bytes(self._content)
 
     def _decode(self, piece: bytes) -> None:
@@ -56,7 +56,7 @@ class GzipBody(ResponseBody):
         self._begun = False
 
     def finish(self) -> bytes:
-        """The whole content; what is cut short is no answer. Nothing at all stands for nothing."""
+        """Return the whole content; what is cut short is no answer. Nothing at all stands for nothing."""
         if self._begun and not self._member.eof:
             raise OutboundError("response is cut short")
         return super().finish()
@@ -75,7 +75,7 @@ class GzipBody(ResponseBody):
 
 
 def body_for(headers: Mapping[str, str]) -> ResponseBody:
-    """What takes in the body of an answer with these headers. Raises `OutboundError`."""
+    """Return what takes in the body of an answer with these headers. Raises `OutboundError`."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > BODY_MAX_BYTES:
         raise too_large()

@@ -59,7 +59,7 @@ class Client:
         self._slots = Slots(REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_PER_CALLER, WAITING_MAX)
 
     async def fetch(self, request: HttpRequest, caller: Caller, seconds: float) -> Response:
-        """The answer to `request`, within `seconds`. Raises `OutboundError`; cancelled, it leaves nothing open."""
+        """Return the answer to `request`, within `seconds`. Raises `OutboundError`; cancelled, it leaves nothing open."""
         begun = time.monotonic()
         try:
             async with asyncio.timeout(max(0.0, seconds)), self._slots.place(caller):
@@ -80,7 +80,7 @@ class Client:
         raise OutboundError(f"more than {REDIRECTS_MAX} redirects")
 
     async def _hop(self, request: HttpRequest, admit: Admit) -> Response | HttpRequest:
-        """The answer, or the request it redirects to."""
+        """Return the answer, or the request it redirects to."""
         target = request.target
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         with said_in_a_sentence(target):

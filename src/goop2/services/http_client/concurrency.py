@@ -33,7 +33,7 @@ class Slots:
 
     @property
     def held(self) -> int:
-        """Places taken."""
+        """Return how many places are taken."""
         return self._held.total()
 
     @asynccontextmanager

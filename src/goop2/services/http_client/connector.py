@@ -78,7 +78,7 @@ class Allowance:
         self._exceeded = too_many_headers()
 
     def expect_body(self) -> None:
-        """The headers are there."""
+        """Start the byte limit of the body, once the headers were read."""
         self._left = RECEIVED_MAX_BYTES
         self._exceeded = too_large()
 

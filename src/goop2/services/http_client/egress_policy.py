@@ -31,7 +31,7 @@ _ANY_PORT = 9
 
 
 def system_route(address: IPAddress) -> IPAddress | None:
-    """What the system's routing says; no packet is sent."""
+    """Return what the system's routing says; no packet is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -50,11 +50,11 @@ class Gate:
         self._route = route
 
     def allows(self, host: str, port: int) -> bool:
-        """Whether the owner named exactly this."""
+        """Return whether the owner named exactly this."""
         return (host, port) in self._allow
 
     async def addresses(self, host: str, port: int, caller: Caller, *, allowed: bool) -> Sequence[SocketAddress]:
-        """Where to connect for canonical `host`; with `allowed` wherever it is. Raises `OutboundError`."""
+        """Return where to connect for canonical `host`; with `allowed` wherever it is. Raises `OutboundError`."""
         literal = _literal(host)
         found = [(host, port)] if literal else await self._lookups.addresses(host, port, caller)
         if not found:

@@ -21,15 +21,15 @@ class BlockedError(OutboundError):
 
 
 def shown(text: str) -> str:
-    """What a stranger wrote, fit for a sentence."""
+    """Return what a stranger wrote, fit for a sentence."""
     return printable(text, SHOWN_CHARS)
 
 
 def too_large() -> OutboundError:
-    """A body beyond the limit."""
+    """Return the error for a body beyond the limit."""
     return OutboundError(f"response exceeds {BODY_MAX_BYTES // 1024 // 1024} MB")
 
 
 def too_many_headers() -> OutboundError:
-    """Headers beyond the limit."""
+    """Return the error for headers beyond the limit."""
     return OutboundError(f"response headers exceed {HEADERS_MAX_BYTES // 1024} KB")

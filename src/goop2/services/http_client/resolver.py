@@ -26,7 +26,7 @@ Lookup = Callable[[str, int], Sequence[SocketAddress]]
 
 
 def system_lookup(name: str, port: int) -> list[SocketAddress]:
-    """What this system knows of `name`, in the order it would connect."""
+    """Return what this system knows of `name`, in the order it would connect."""
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return [(str(address[0]), int(address[1])) for *_, address in found]
 
@@ -39,7 +39,7 @@ class Lookups:
         self._slots = Slots(LOOKUPS_AT_ONCE, LOOKUPS_AT_ONCE_PER_CALLER, WAITING_MAX)
 
     async def addresses(self, name: str, port: int, caller: Caller) -> Sequence[SocketAddress]:
-        """Where `name` is, asked once. Raises `OutboundError`."""
+        """Return where `name` is, asked once. Raises `OutboundError`."""
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 return await self._in_thread(name, port, caller)

@@ -34,7 +34,7 @@ _KEPT_IN_PATH = "%/:?[]@!$&'()*+,;=~"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes."""
+    """The scheme, host, port and path of a request."""
 
     scheme: str
     """`http` or `https`."""
@@ -48,7 +48,7 @@ class Target:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Who is asked: what may be told one origin is no other's business."""
+        """Return who is asked: what may be told one origin is no other's business."""
         return self.scheme, self.host, self.port
 
     @property
@@ -62,7 +62,7 @@ class Target:
 
 
 def read_url(url: str) -> Target:
-    """The target of `url`. Undecodable bytes come as surrogates (`surrogateescape`). Raises `OutboundError`."""
+    """Return the target of `url`. Undecodable bytes come as surrogates (`surrogateescape`). Raises `OutboundError`."""
     if len(url) > URL_MAX_BYTES:
         raise OutboundError(f"the address has {len(url)} bytes; the most is {URL_MAX_BYTES}")
     _refuse_controls(url)
@@ -83,7 +83,7 @@ def read_url(url: str) -> Target:
 
 
 def read_redirect(base: Target, location: str) -> Target:
-    """The target of a Location header of an answer from `base`; credentials in it are not used. Raises `OutboundError`."""
+    """Return the target of a Location header of an answer from `base`; credentials in it are not used. Raises `OutboundError`."""
     _refuse_controls(location)  # urljoin would take some of them out
     try:
         joined = urljoin(str(base), location)
@@ -94,7 +94,7 @@ def read_redirect(base: Target, location: str) -> Target:
 
 
 def canonical_host(host: str) -> str:
-    """The one spelling of a name or an address, brackets and a last dot taken off. Raises `BlockedError`."""
+    """Return the one spelling of a name or an address, brackets and a last dot taken off. Raises `BlockedError`."""
     if host.startswith("["):
         return _ipv6(host[1:-1])
     name = _ascii(host).lower().removesuffix(".")

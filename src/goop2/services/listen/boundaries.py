@@ -49,12 +49,12 @@ class SoundRange:
     """Seconds → the boundary at or before them; `end` beyond the last."""
 
     def offset(self, seconds: float) -> int:
-        """Where the boundary at or before `seconds` begins in the file."""
+        """Return where the boundary at or before `seconds` begins in the file."""
         return self.boundary(seconds)[0]
 
 
 def sound(file: BinaryIO, track: Track) -> SoundRange:
-    """The sound of an open file; one call at a time. Raises `ListenError` when the file is not what it was when it was loaded."""
+    """Return the sound of an open file; one call at a time. Raises `ListenError` when the file is not what it was when it was loaded."""
     size = file.seek(0, os.SEEK_END)
     try:
         return _FORMATS[track.format](file, track, size)

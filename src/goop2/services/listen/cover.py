@@ -24,7 +24,7 @@ _FRONT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A picture."""
+    """A cover picture and its format."""
 
     kind: str
     """jpg, png, gif or webp."""

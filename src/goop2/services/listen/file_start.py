@@ -29,7 +29,7 @@ def after_tags(file: BinaryIO) -> int:
 
 
 def begins(file: BinaryIO, marks: tuple[bytes, ...]) -> int:
-    """Where one of `marks` stands: at the front of the file, or behind its tags. Raises ValueError where none does."""
+    """Return where one of `marks` stands: at the front of the file, or behind its tags. Raises ValueError where none does."""
     at = 0
     for _ in range(TAGS_MAX):
         header = _read(file, at)

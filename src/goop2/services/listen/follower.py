@@ -55,7 +55,7 @@ class Following:
         return self.followed.session.at(self._clock()) if self.followed is not None else 0.0
 
     def ended(self) -> bool:
-        """Whether the track is over, as far as its length tells."""
+        """Return whether the track is over, as far as its length tells."""
         return self.followed is not None and self.followed.session.ended(self._clock())
 
     def beginning(self) -> Callable[[], float]:
@@ -84,7 +84,7 @@ class Following:
             self._become(replace(self.followed, session=session, listeners=listeners, joined=True))
 
     def heard(self, action: str, track: Track | None = None, position: float | None = None) -> None:
-        """Word of the host."""
+        """Apply a message of the session's host."""
         if self.followed is None or not self.followed.joined:
             return
         if action == "close":
@@ -97,7 +97,7 @@ class Following:
             self._become(replace(self.followed, session=session, run=self.followed.run + (not goes_on)))
 
     def end(self) -> None:
-        """It is over, or we leave."""
+        """Forget the session, which is over or which we leave."""
         if self.followed is not None:
             self._become(None)
 
@@ -107,7 +107,7 @@ class Following:
 
 
 def _after(session: Session, action: str, track: Track | None, position: float | None, now: float) -> Session | None:
-    """The session after that word; None when it says nothing."""
+    """Return the session after that word; None when it says nothing."""
     if action == "load":
         return None if track is None else replace(session, track=track, playing=False, position=position or 0.0, updated=now)
     if session.track is None:
@@ -121,7 +121,7 @@ def _after(session: Session, action: str, track: Track | None, position: float |
 
 
 def _synced(session: Session, there: float, now: float) -> float:
-    """Where the host is, of what we thought and what it said."""
+    """Return where the host is, of what we thought and what it said."""
     thought = session.at(now)
     if not session.playing or abs(there - thought) > JUMP_SECONDS or there > thought:
         return there

@@ -29,14 +29,14 @@ _CONTENTS_BYTES: Final = 44
 
 
 class NoMpegFramesError(Exception):
-    """There is no MP3 in it."""
+    """The file holds no MP3 frames."""
 
     def __init__(self) -> None:
         super().__init__("it holds no frames of an MP3 that browsers play")
 
 
 class MpegFrame(NamedTuple):
-    """A frame's place and sound."""
+    """The place of a frame in the file, and its sound."""
 
     at: int
     """Offset in the file."""
@@ -91,7 +91,7 @@ def _read(file: BinaryIO, at: int) -> bytes:
 
 
 def _another_follows(content: bytes, at: int, header: _Header) -> bool:
-    """Whether a frame of the same kind stands behind this one, or the file ends with it."""
+    """Return whether a frame of the same kind stands behind this one, or the file ends with it."""
     after = at + header.size
     if after + _HEADER_BYTES > len(content):
         return after == len(content)
@@ -104,7 +104,7 @@ def _is_contents(head: bytes) -> bool:
 
 
 def _header(content: bytes, at: int) -> _Header | None:
-    """What begins at `at`, None when it is no frame."""
+    """Return what begins at `at`, None when it is no frame."""
     if at + _HEADER_BYTES > len(content) or content[at] != 0xFF or content[at + 1] & 0xE0 != 0xE0:
         return None
     version, layer = content[at + 1] >> 3 & 3, content[at + 1] >> 1 & 3

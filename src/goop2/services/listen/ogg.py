@@ -49,7 +49,7 @@ def duration(file: BinaryIO) -> float:
 
 
 def is_chained(file: BinaryIO) -> bool:
-    """Whether a stream begins behind the sound of another: those that are heard, or seen, together all begin at the front."""
+    """Return whether a stream begins behind the sound of another: those that are heard, or seen, together all begin at the front."""
     at = 0
     while (length := _first_page(file, at)) > 0:
         at += length

@@ -24,7 +24,7 @@ Elsewhere = Callable[[str, Sequence[str]], Awaitable[HostAnswer | None]]
 
 
 def operations(listening: Listening) -> Mapping[str, PeerOperation]:
-    """Name → operation."""
+    """Return the operations of `goop.listen` by name."""
 
     async def create(_invocation: Invocation, name: Scalar) -> HostAnswer:
         return await _value(listening.create(_text(name)), lambda state: group(state, listening.listeners()))
@@ -52,7 +52,7 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
 
 
 def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[str, PeerOperation]:
-    """The operations in a process beside the running peer: the session is that one's, and the own where none runs."""
+    """Return the operations in a process beside the running peer: the session is that one's, and the own where none runs."""
 
     def asked(name: str, operation: PeerOperation) -> PeerOperation:
         @functools.wraps(operation)  # it takes as many arguments
@@ -73,13 +73,13 @@ def _failed(name: str, error: ListenError) -> HostAnswer:
 
 
 def hosted(listening: Listening) -> dict[str, object] | None:
-    """The session of this peer, for scripts and pages."""
+    """Return the session of this peer, for scripts and pages."""
     state = listening.state()
     return None if state is None else group(state, listening.listeners())
 
 
 def group(state: State, listeners: int, role: str = "host") -> dict[str, object]:
-    """A session for scripts and pages."""
+    """Return a session for scripts and pages."""
     play_state = {"playing": state.playing, "position": state.position, "updated_at": state.updated_at}
     found: dict[str, object] = {"id": state.id, "name": state.name, "role": role, "listeners": listeners, "play_state": play_state}
     return found if state.track is None else found | {"track": plain(state.track)}

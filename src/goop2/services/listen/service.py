@@ -44,7 +44,7 @@ class State:
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """The session in its file."""
+    """The session as it is saved in its file."""
 
     id: str
     name: str
@@ -83,11 +83,11 @@ class Listening:
         return found
 
     def listeners(self) -> int:
-        """How many these are."""
+        """Return how many listeners the session has."""
         return len(self.who())
 
     def recount(self) -> None:
-        """Somebody has come or gone."""
+        """Notify subscribers that the number of listeners may have changed."""
         self.counts.tell(self.listeners())
 
     def restore(self) -> None:
@@ -146,12 +146,12 @@ class Listening:
             await self._become(self._open().play(self._clock()))
 
     async def pause(self) -> None:
-        """Raises `ListenError`."""
+        """Pause the session. Raises `ListenError`."""
         async with self._changing:
             await self._become(self._open().pause(self._clock()))
 
     async def seek(self, seconds: float) -> None:
-        """Raises `ListenError`."""
+        """Move the session to a second of its track. Raises `ListenError`."""
         async with self._changing:
             await self._become(self._open().seek(seconds, self._clock()))
 
@@ -190,14 +190,14 @@ class Listening:
         return (session.track, position) if session.track is not None else None
 
     def track(self, session_id: str) -> Track:
-        """What is loaded in that session. Raises `ListenError`."""
+        """Return what is loaded in that session. Raises `ListenError`."""
         session = self._session
         if session is None or session.id != session_id or session.track is None:
             raise ListenError("no such track is playing")
         return session.track
 
     def cover(self, track: Track) -> Cover | None:
-        """The picture in a track's file. Blocking. Raises `ListenError`."""
+        """Return the picture in a track's file. Blocking. Raises `ListenError`."""
         return self._library.cover(track) if track.has_cover else None
 
     def files(self) -> list[str]:
@@ -205,7 +205,7 @@ class Listening:
         return self._library.files()
 
     def open(self, track: Track) -> BinaryIO:
-        """A track's file, to be closed. Blocking. Raises `ListenError`."""
+        """Return a track's file, to be closed. Blocking. Raises `ListenError`."""
         return self._library.open(track)
 
     def _hosts_only(self) -> None:
@@ -251,7 +251,7 @@ class Listening:
                     await asyncio.to_thread(self._write, session)
 
     def _can_be_heard(self, track: Track) -> bool:
-        """Whether its file is still what was loaded: without it nobody who comes now hears anything."""
+        """Return whether its file is still what was loaded: without it nobody who comes now hears anything."""
         with contextlib.suppress(ListenError):
             self.open(track).close()
             return True
@@ -280,7 +280,7 @@ class Listening:
 
 
 def plain(track: Track | None) -> dict[str, object] | None:
-    """A track for scripts and pages: without its path."""
+    """Return a track for scripts and pages: without its path."""
     if track is None:
         return None
     fields = asdict(track)

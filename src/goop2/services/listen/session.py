@@ -54,7 +54,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session at one moment."""
+    """The state of a listening session at one moment."""
 
     id: str
     name: str
@@ -66,14 +66,14 @@ class Session:
     """When that was, on the clock of `now`."""
 
     def at(self, now: float) -> float:
-        """Seconds into the track."""
+        """Return how many seconds into the track the session is at `now`."""
         if self.track is None:
             return 0.0
         passed = now - self.updated if self.playing else 0.0
         return min(self.track.length, self.position + max(0.0, passed))
 
     def ended(self, now: float) -> bool:
-        """Whether it plays beyond the track's end."""
+        """Return whether it plays beyond the track's end."""
         return self.playing and self.track is not None and self.at(now) >= self.track.length
 
     def load(self, track: Track, now: float) -> Session:
@@ -87,7 +87,7 @@ class Session:
         return replace(self, playing=True, position=0.0 if position >= track.duration else position, updated=now)
 
     def pause(self, now: float) -> Session:
-        """Where it is. Raises `ListenError` without a track."""
+        """Return where it is. Raises `ListenError` without a track."""
         self._track()
         return replace(self, playing=False, position=self.at(now), updated=now)
 
@@ -105,7 +105,7 @@ class Session:
 
 
 def create(name: str, now: float) -> Session:
-    """A new session. Raises `ListenError` for a name that is none."""
+    """Return a new session. Raises `ListenError` for a name that is none."""
     name = " ".join(name.split())
     if not name or len(name) > NAME_MAX_CHARS:
         raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")

@@ -52,7 +52,7 @@ class Library:
             return None
 
     def load(self, path: str) -> Track:
-        """The track at `path`, absolute or in the peer's folder. Blocking. Raises `ListenError` naming the file."""
+        """Return the track at `path`, absolute or in the peer's folder. Blocking. Raises `ListenError` naming the file."""
         shown = printable(path, SHOWN_CHARS)
         real = self._real(path, shown)
         with _opened(real) as file:
@@ -60,7 +60,7 @@ class Library:
             return _described(file, real, shown)
 
     def again(self, track: Track) -> Track:
-        """A track of an earlier start: as it was when its file is, else loaded anew. Blocking. Raises `ListenError`."""
+        """Return a track of an earlier start: as it was when its file is, else loaded anew. Blocking. Raises `ListenError`."""
         try:
             real = self._real(track.path, track.path)
             found = replace(track, path=str(real))
@@ -70,7 +70,7 @@ class Library:
         return found
 
     def open(self, track: Track) -> BinaryIO:
-        """A track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
+        """Return a track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
         file = _opened(Path(track.path))
         self._check_open_to_all(file, Path(track.path).name)
         if _stamp(file) != track.stamp:
@@ -79,12 +79,12 @@ class Library:
         return file
 
     def cover(self, track: Track) -> Cover | None:
-        """The picture in it. Blocking. Raises `ListenError` where its file is not what was loaded."""
+        """Return the picture in it. Blocking. Raises `ListenError` where its file is not what was loaded."""
         with self.open(track) as file:
             return _cover(_tagged(file, track.format))
 
     def files(self) -> list[str]:
-        """What could be loaded, by its name: paths in the peer's folder, and whole ones in the owner's media folders. Blocking."""
+        """Return what could be loaded, by its name: paths in the peer's folder, and whole ones in the owner's media folders. Blocking."""
         hidden = self._hidden()
         found = [str(path.relative_to(self._folder)) for path in _sounds(self._folder, hidden)]
         for place in self._media_dirs:
@@ -175,7 +175,7 @@ def _described(file: BinaryIO, real: Path, shown: str) -> Track:
 
 
 def _format(file: BinaryIO, name: str) -> str:
-    """What the file is by what stands in it, whatever it is called; "" where it is nothing of ours."""
+    """Return what the file is by what stands in it, whatever it is called; "" where it is nothing of ours."""
     for marks, format_ in ((flac.MARK,), "flac"), (wav.MARKS, "wav"):
         with contextlib.suppress(ValueError):
             begins(file, marks)
@@ -227,7 +227,7 @@ _MEASURED: Final[Mapping[str, Callable[[BinaryIO, int], tuple[float, int]]]] = {
 
 
 class _Tagged(NamedTuple):
-    """What a file says of itself."""
+    """The tags and pictures that a sound file holds."""
 
     tags: Any
     """As mutagen reads them: a mapping, or None."""

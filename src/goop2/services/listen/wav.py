@@ -26,7 +26,7 @@ class WavHoldsMp3Error(ValueError):
 
 
 class WavLayout(NamedTuple):
-    """Where the samples are."""
+    """Where the samples of a WAV file are, and their format."""
 
     begin: int
     end: int
@@ -40,7 +40,7 @@ class WavLayout(NamedTuple):
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Return the length of the sound in seconds."""
         return (self.end - self.begin) // self.block / self.rate
 
 

@@ -62,7 +62,7 @@ class Api:
         self._resources: dict[str, Resource] | ApiFileError = {}
 
     def problem(self) -> str:
-        """What is wrong with api.json, as `site/api.json: line 3, column 5: …`; "" when nothing is, or there is none."""
+        """Return what is wrong with api.json, as `site/api.json: line 3, column 5: …`; "" when nothing is, or there is none."""
         found = self._declared()
         return f"site/{FILE}: {found}" if isinstance(found, ApiFileError) else ""
 
@@ -108,7 +108,7 @@ class Api:
         return default(name) if isinstance(known, Success) else _unknown(name)
 
     def _declared(self) -> dict[str, Resource] | ApiFileError | None:
-        """What api.json says, read anew when it has changed; None when there is none."""
+        """Return what api.json says, read anew when it has changed; None when there is none."""
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except FileNotServedError:
@@ -137,7 +137,7 @@ class Api:
 
 
 def _translated(operation: str, caller: Caller, resource: Resource, asked: Mapping[str, object]) -> tuple[str, Caller, dict[str, object]]:
-    """What `Tables` is asked: the table and its columns are the resource's, whatever stands in `asked`."""
+    """Return what `Tables` is asked: the table and its columns are the resource's, whatever stands in `asked`."""
     request: dict[str, object] = {**asked, "table": resource.table}
     if operation == "pairs":
         assert resource.map is not None

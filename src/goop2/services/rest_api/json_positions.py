@@ -74,7 +74,7 @@ def _after_blank(text: str, at: int) -> int:
 
 
 def too_deep(text: str, levels: int) -> int:
-    """Where `text`, JSON or not, is nested deeper than `levels`."""
+    """Return where `text`, JSON or not, is nested deeper than `levels`."""
     depth = 0
     for match in _NESTING.finditer(text):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)
@@ -84,5 +84,5 @@ def too_deep(text: str, levels: int) -> int:
 
 
 def line_and_column(text: str, at: int) -> tuple[int, int]:
-    """Both from 1."""
+    """Return the line and column of a position in a text, both counted from 1."""
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

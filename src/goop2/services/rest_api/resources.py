@@ -30,7 +30,7 @@ class ApiFileError(Exception):
 
 
 class ResourcePage(msgspec.Struct, frozen=True):
-    """How a resource is listed."""
+    """The order and size of the pages of a resource."""
 
     order: str = ORDER
     limit: int = LIST_LIMIT
@@ -45,7 +45,7 @@ class Pairs(msgspec.Struct, frozen=True):
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """A table as callers see it."""
+    """A table as callers of the REST API see it."""
 
     table: str
     slug: str = ""
@@ -82,7 +82,7 @@ def parse(text: str) -> dict[str, Resource]:
 
 
 def decoded(content: bytes) -> str:
-    """The text of an api.json, with the mark some editors put before it or without. Raises `ApiFileError`."""
+    """Return the text of an api.json, with the mark some editors put before it or without. Raises `ApiFileError`."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -91,7 +91,7 @@ def decoded(content: bytes) -> str:
 
 
 def wrong(line: int, column: int, message: str) -> ApiFileError:
-    """What is wrong, and where."""
+    """Return the error for a fault at a line and column of the file."""
     return ApiFileError(f"line {line}, column {column}: {message}")
 
 

@@ -139,5 +139,5 @@ class ChatApi:
 
 
 def shown(kept: Kept) -> MessageEvent:
-    """A message as pages see it."""
+    """Return a message as pages see it."""
     return MessageEvent(kept.sender, kept.content, CHAT, kept.timestamp, kept.id)

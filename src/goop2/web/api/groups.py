@@ -46,7 +46,7 @@ class Say(GroupRequest, kw_only=True):
 
 
 class Create(msgspec.Struct):
-    """A group to be made."""
+    """The request to create a group."""
 
     name: str
     type: str = "template"
@@ -88,7 +88,7 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
 
 
 def shown(group: GroupInfo) -> GroupView:
-    """A group for pages."""
+    """Return a group as pages see it."""
     return GroupView(
         group.id, group.host, group.name, group.kind, group.max_members, group.volatile, group.joined, group.members, group.away
     )
@@ -123,7 +123,7 @@ class GroupApi:
         self._ends = (self._groups.subscribe(self._tell), grouping.subscribe_invites(self._tell_invite))
 
     def end(self) -> None:
-        """No more events."""
+        """Unsubscribe from the events of groups."""
         for each in self._ends:
             each()
 

@@ -48,7 +48,7 @@ _PICTURE_HEADERS: Final = [
 
 
 class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What the owner wants done."""
+    """The request of the owner to change the session."""
 
     action: str
     name: str = ""
@@ -84,13 +84,13 @@ class ListenApi:
         )
 
     def stop(self) -> None:
-        """End the streams."""
+        """End the event streams of listening."""
         for end in self._end:
             end()
         self._events.stop()
 
     def shown(self) -> dict[str, object] | None:
-        """The session as pages see it."""
+        """Return the session as pages see it."""
         state = self._listening.state()
         if state is None:
             return None
@@ -142,7 +142,7 @@ class ListenApi:
         await send_json(call.send, b'{"position":%.4f}' % position, headers=call.headers)
 
     async def _opened(self, call: RequestContext) -> tuple[Track, BinaryIO] | None:
-        """The track asked for and its file, to be closed; None when the call is answered already: there is none."""
+        """Return the track asked for and its file, to be closed; None when the call is answered already: there is none."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
             return track, await asyncio.to_thread(self._listening.open, track)
@@ -234,7 +234,7 @@ class _From:
         return self._file.seek(self._begin + at) - self._begin
 
     def read(self, size: int) -> bytes:
-        """From where it is."""
+        """Read up to `size` bytes from the current position."""
         return self._file.read(size)
 
 

@@ -58,7 +58,7 @@ class SiteApi:
         await self._change(call, lambda: write(self._files, path, content))
 
     async def _remove(self, call: RequestContext) -> None:
-        """`POST {path}`."""
+        """Remove a file of the site: `POST {path}`."""
         body = await _body_of_owner(call, ENVELOPE_MAX_BYTES)
         if body is None:
             return
@@ -79,7 +79,7 @@ class SiteApi:
 
 
 async def _body_of_owner(call: RequestContext, max_bytes: int) -> bytes | None:
-    """The body, where the owner POSTs one; None when the answer is given already."""
+    """Return the body, where the owner POSTs one; None when the answer is given already."""
     if call.method != "POST":
         await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "this is asked for with POST", [(b"allow", b"POST"), *call.headers])
     elif not call.caller.owner:

@@ -41,7 +41,7 @@ class _Guarded:
         self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer a request that shows the token, and refuse others (ASGI)."""
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(shown) == 1 and self._token.is_shown(shown[0]):
             await self._remembering(scope)(scope, receive, send)
@@ -50,7 +50,7 @@ class _Guarded:
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
 
     def _remembering(self, scope: Scope) -> ASGIApp:
-        """The application, which gives a browser that is the owner's by its token alone a pass: its links do not carry the token."""
+        """Return the application, which gives a browser that is the owner's by its token alone a pass: its links do not carry the token."""
         cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie")
         if self._entrance.is_owner(scope, cookies, CONSOLE_PASS):
             return self._app
@@ -110,7 +110,7 @@ class _Pages:
         self._origin = Origin(Realm.CONSOLE, door.peer_id, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Send a file of the console (ASGI)."""
         call = RequestContext(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
         await self._assets.answer(call, scope["path"].removeprefix("/") or INDEX)
 
@@ -123,6 +123,6 @@ class _Stream:
         self._origin = Origin(Realm.CONSOLE, peer_id, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Send the console's events as they come (ASGI)."""
         call = RequestContext(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
         await send_events(call, self._events, CONSOLE, [CONSOLE])

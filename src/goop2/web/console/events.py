@@ -54,7 +54,7 @@ class ScriptChanged(msgspec.Struct, frozen=True):
 
 
 def short_run(run: Run) -> RunEnded:
-    """`run` as lists show it."""
+    """Return `run` as lists of runs show it."""
     return RunEnded(
         run.id, run.kind, run.script, run.caller, run.status, run.message, run.line, run.started, run.milliseconds, run.memory_bytes
     )
@@ -73,7 +73,7 @@ class MessageShown(msgspec.Struct, frozen=True, rename={"sender": "from"}):
 
 
 def message_shown(message: StoredMessage) -> MessageShown:
-    """`message` for the console."""
+    """Return `message` as the console shows it."""
     return MessageShown(message.peer, message.id, message.sender, message.content, message.timestamp, message.state)
 
 

@@ -30,7 +30,7 @@ class Histogram:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration, in seconds."""
         self.seconds += seconds
         for place, bound in enumerate(BOUNDS_SECONDS):
             if seconds <= bound:
@@ -79,7 +79,7 @@ class RunMeter:
         self._minutes: deque[Minute] = deque(maxlen=MINUTES_KEPT)
 
     def add(self, run: Run) -> None:
-        """Count a run that ended."""
+        """Count a run, which has ended, in its histogram."""
         key = run.kind, run.status
         histogram = self.histograms.get(key)
         if histogram is None:
@@ -107,7 +107,7 @@ class RunMeter:
 
 
 def percentile(buckets: Counter[int], share: float) -> float:
-    """The milliseconds within which `share` (0 … 1) of the runs in `buckets` ended, right to a tenth."""
+    """Return the milliseconds within which `share` (0 … 1) of the runs in `buckets` ended, right to a tenth."""
     wanted = share * buckets.total()
     seen = 0
     for bucket in sorted(buckets):

@@ -50,7 +50,7 @@ class Metrics:
         return Families(*self._counted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Send the metrics to whoever shows the token (ASGI)."""
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(shown) != 1 or not self._opens(shown[0]):
             await send_refusal(send, HTTPStatus.FORBIDDEN, f"metrics want the token in {TOKEN_FILE} as a bearer token", NO_HEADERS)
@@ -66,7 +66,7 @@ class Metrics:
 
 
 def metrics_token(folder: Path) -> str:
-    """The token of the peer in `folder`, made when there is none; "" when it cannot be kept, and then none opens."""
+    """Return the token of the peer in `folder`, made when there is none; "" when it cannot be kept, and then none opens."""
     file = folder / TOKEN_FILE
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)

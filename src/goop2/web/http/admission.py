@@ -50,12 +50,12 @@ class Entrance:
         self._own_user = os.geteuid()
 
     def is_owner(self, scope: Scope, cookies: bytes, place: str) -> bool:
-        """Whether a connection counts as the owner's at `place`."""
+        """Return whether a connection counts as the owner's at `place`."""
         user = user_of(scope)
         return is_of(user, self._own_user) or self.passes.held(cookies, place, user)
 
     def wants_code(self, call: RequestContext, place: str) -> bool:
-        """Whether the owner, who follows a link on a page of ours, would be asked at `place` without a code."""
+        """Return whether the owner, who follows a link on a page of ours, would be asked at `place` without a code."""
         return call.header(b"sec-fetch-site") in READERS_DOING and not (place == OWN and self.is_owner(call.scope, b"", OWN))
 
     async def admit(self, call: RequestContext, cookies: bytes, is_api: bool) -> RequestContext | None:
@@ -74,7 +74,7 @@ class Entrance:
         return call
 
     async def _goes_on(self, call: RequestContext, cookies: bytes, place: str, is_api: bool) -> bool:
-        """Whether a request may reach a visited site; False when it was answered."""
+        """Return whether a request may reach a visited site; False when it was answered."""
         if not self.is_owner(call.scope, cookies, place):
             await send_not_yours(call, is_api)
             return False
@@ -113,7 +113,7 @@ class Entrance:
 
 
 def _has_code(query: bytes) -> bool:
-    """Whether a query has a code: what only looks like one, in a value or at the end of a longer name, is the site's own."""
+    """Return whether a query has a code: what only looks like one, in a value or at the end of a longer name, is the site's own."""
     return _PARAMETER in query and any(pair.startswith(_PARAMETER) for pair in query.split(b"&"))
 
 
@@ -123,7 +123,7 @@ def with_code(address: str, code: str) -> str:
 
 
 def _path(call: RequestContext) -> str:
-    """The path of a request, fit for `Location`: one / at the beginning, two would name another host."""
+    """Return the path of a request, fit for `Location`: one / at the beginning, two would name another host."""
     return quote(f"/{call.scope['path'].lstrip('/')}")
 
 

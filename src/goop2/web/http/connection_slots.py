@@ -21,11 +21,11 @@ class Holder(Protocol):
 
     @property
     def half_sent(self) -> bool:
-        """Whether its request is not whole, or not begun."""
+        """Return whether its request is not whole, or not begun."""
 
     @property
     def idle(self) -> bool:
-        """Whether it is kept, without a request."""
+        """Return whether it is kept, without a request."""
 
 
 T = TypeVar("T", bound=Holder)
@@ -41,12 +41,12 @@ class ConnectionSlots:
         self._networks: Counter[str] = Counter()
 
     def take(self, network: str) -> None:
-        """Count one more."""
+        """Count one more connection of `network`."""
         self.total += 1
         self._networks[network] += 1
 
     def give_back(self, network: str) -> None:
-        """Count one less."""
+        """Count one connection of `network` less."""
         self.total -= 1
         self._networks[network] -= 1
         if not self._networks[network]:

@@ -15,11 +15,11 @@ _SCHEME: Final = b"Bearer "
 
 
 class Token:
-    """The secret of one start."""
+    """The console's secret, made anew at each start."""
 
     def __init__(self) -> None:
         self.text = secrets.token_urlsafe(TOKEN_BYTES)
 
     def is_shown(self, authorization: bytes) -> bool:
-        """Whether this `Authorization` header shows it. Takes the same time whatever it says."""
+        """Return whether this `Authorization` header shows it. Takes the same time whatever it says."""
         return hmac.compare_digest(authorization, _SCHEME + self.text.encode())

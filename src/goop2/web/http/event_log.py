@@ -29,7 +29,7 @@ _EVENT_BYTES: Final = 200
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """Something happened."""
+    """One event that pages are told."""
 
     number: int
     kind: str
@@ -68,11 +68,11 @@ class Events:
         return islice(self._ring, max(0, place + 1 - self.oldest), None)
 
     def heard(self, audience: str) -> bool:
-        """Whether anybody listens who hears what is for `audience`."""
+        """Return whether anybody listens who hears what is for `audience`."""
         return any(audience in reader.audiences for reader in self._readers)
 
     def readers(self, who: Callable[[str], bool]) -> int:
-        """How many readers there are whose name fits."""
+        """Return how many readers there are whose name fits."""
         return sum(1 for reader in self._readers if who(reader.name))
 
     def names(self, audience: str) -> list[str]:
@@ -91,7 +91,7 @@ class Events:
             reader.news.set()
 
     def read(self, name: str, audiences: frozenset[str], last_id: str = "") -> EventReader:
-        """A reader from now on, or from after the event `last_id`; close it."""
+        """Return a reader from now on, or from after the event `last_id`; close it."""
         reader = EventReader(self, name, audiences, place_of(last_id, self.start, self.last))
         self._readers.add(reader)
         return reader
@@ -121,11 +121,11 @@ class EventReader:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will come."""
+        """Return whether no further event will come."""
         return self._events.stopped
 
     def take(self) -> list[Event]:
-        """What has happened since the last time, for this reader; a gap first where something was missed."""
+        """Return what has happened since the last time, for this reader; a gap first where something was missed."""
         self.news.clear()
         place, self._place = self._place, self._events.last
         missed = place < self._events.oldest - 1
@@ -133,5 +133,5 @@ class EventReader:
         return gap + [event for event in self._events.after(place) if event.audience in self.audiences]
 
     def close(self) -> None:
-        """No more. Idempotent."""
+        """Stop reading events. Idempotent."""
         self._events._readers.discard(self)

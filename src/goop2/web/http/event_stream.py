@@ -58,7 +58,7 @@ async def send_events(call: RequestContext, events: Events, name: str, audiences
 
 
 def _last_id(call: RequestContext) -> str:
-    """What the page heard last: a browser that comes back by itself says so in a header, a page that comes back in the address."""
+    """Return what the page heard last: a browser that comes back by itself says so in a header, a page that comes back in the address."""
     return call.header(b"last-event-id") or parse_qs(call.scope["query_string"].decode("latin-1")).get("after", [""])[0]
 
 

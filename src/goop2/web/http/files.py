@@ -68,7 +68,7 @@ class Compressed:
 
 
 class SitePages:
-    """The site over HTTP."""
+    """The files of the own site over HTTP."""
 
     def __init__(self, files: SiteFiles) -> None:
         self._files = files
@@ -117,7 +117,7 @@ async def send_to_folder(call: RequestContext) -> None:
 
 
 def _opened(files: SiteFiles, path: str, live: bool) -> Document:
-    """The file at `path`; a small one read at once, so that one hop to a thread is enough."""
+    """Return the file at `path`; a small one read at once, so that one hop to a thread is enough."""
     file = files.open(path)
     etag = _etag_of(file)
     status = file.status
@@ -188,7 +188,7 @@ class Part(NamedTuple):
 
 
 def asked_part(call: RequestContext, etag: str, size: int, modified: float | None = None) -> Part:
-    """What is asked for of something `size` bytes long."""
+    """Return what is asked for of something `size` bytes long."""
     found = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
     if found is None:
         return Part(HTTPStatus.OK, 0, size, [_length(size)])

@@ -71,12 +71,12 @@ class _Files:
 
 
 def is_form(content_type: str) -> bool:
-    """Whether a body of this type is a form."""
+    """Return whether a body of this type is a form."""
     return content_type.partition(";")[0].strip().lower() == MULTIPART
 
 
 def the_file(content_type: str, body: bytes) -> bytes:
-    """The content of the only file in a form. Raises `FormError`."""
+    """Return the content of the only file in a form. Raises `FormError`."""
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     try:
         files = _Files(boundary)

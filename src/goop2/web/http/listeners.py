@@ -39,13 +39,13 @@ class BoundListener:
     sockets: tuple[socket.socket, ...]
 
     def close(self) -> None:
-        """Give the ports back."""
+        """Close the sockets, which frees their ports."""
         for sock in self.sockets:
             sock.close()
 
 
 def bind(address: Address, peer_id: str) -> list[BoundListener]:
-    """The doors for `viewer.http_addr`; the loopback one first. Raises `ListenerError`."""
+    """Return the doors for `viewer.http_addr`; the loopback one first. Raises `ListenerError`."""
     try:
         if is_loopback(address.host):
             return [_loopback_door(peer_id, address.port, address.host)]
@@ -55,13 +55,13 @@ def bind(address: Address, peer_id: str) -> list[BoundListener]:
 
 
 def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundListener:
-    """A door on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
+    """Return a door on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
     bound = _loopback_door(peer_id, port, LOOPBACK[0])
     return BoundListener(Listener(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can come in there."""
+    """Return whether only this machine can come in there."""
     if host == "localhost":
         return True
     try:

@@ -84,7 +84,7 @@ class LocalUsers:
         return None
 
     def close(self) -> None:
-        """Close the netlink socket."""
+        """Close the netlink socket, if one is open."""
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
@@ -149,7 +149,7 @@ def _packed(client: str, server: str) -> tuple[int, bytes, bytes]:
 
 
 def _mapped(address: bytes) -> bytes:
-    """An IPv4 address, in 16 bytes from the left, as an IPv6 one."""
+    """Return an IPv4 address, in 16 bytes from the left, as an IPv6 one."""
     return b"\0" * 10 + b"\xff\xff" + address[:4]
 
 
@@ -201,5 +201,5 @@ def can_tell() -> bool:
 
 
 def is_of(user: int | None, own: int) -> bool:
-    """Whether a connection of `user` counts as one of the user `own`. root may do everything here anyway."""
+    """Return whether a connection of `user` counts as one of the user `own`. root may do everything here anyway."""
     return user is not None and user in (own, ROOT)

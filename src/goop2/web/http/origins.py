@@ -57,7 +57,7 @@ class Realm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An origin of ours."""
+    """An origin that this peer serves."""
 
     realm: Realm
     peer_id: str
@@ -78,7 +78,7 @@ class OriginRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One port a peer listens on."""
+    """A port on which a peer listens."""
 
     peer_id: str
     port: int
@@ -110,7 +110,7 @@ class OriginHeaders(NamedTuple):
 
 
 def decide(door: Listener, asking: OriginHeaders) -> Origin | OriginRefusal:
-    """The origin `asking` means at `door`, or why it is refused."""
+    """Return the origin `asking` means at `door`, or why it is refused."""
     if len(asking.host) > HEADER_MAX_CHARS or len(asking.origin) > HEADER_MAX_CHARS:
         return _NOT_OURS
     return _decide(door, asking)
@@ -165,7 +165,7 @@ def _site(door: Listener, host: str, address: str) -> Origin | None:
 
 
 def is_visitor_name(name: str) -> bool:
-    """Whether a test visitor may be called like this."""
+    """Return whether a test visitor may be called like this."""
     return _TEST_VISITOR.fullmatch(name) is not None
 
 

@@ -5,8 +5,9 @@
     visit:<peer id>   the site of another peer: its reader chose to go there
 
 A code travels in a link, so it is good once, for ten minutes, at one place. A cookie is made from the place and the user who holds the
-connection, by a key in the peer's folder: nothing is stored a browser, and it goes on over restarts. The user is part of it because
-cookies know no ports: another user of this machine may listen at another port of the same host and be sent it, and has no use for it.
+connection, by a key that follows from one in the peer's folder and from the user's secret: nothing is stored a browser, it goes on over
+restarts, and whoever made the folder cannot make it. The user is part of it because cookies know no ports: another user of this machine
+may listen at another port of the same host and be sent it, and has no use for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from typing import Final
 
 import structlog
 
-from goop2.folder.regular_files import FileRefusedError, read_regular
+from goop2.folder.regular_files import read_regular
+from goop2.folder.user_secret import UserSecretError, derived_key
+from goop2.folder.whole_file import make_whole
 from goop2.web.limits import CODE_SECONDS, CODES_MAX
 
 OWN: Final = "own"
@@ -74,16 +77,16 @@ class Passes:
     def cookie(self, place: str, user: int | None) -> bytes:
         """Return the `Set-Cookie` of a pass. One for a visit ends with the browser's session."""
         if not self._key:
-            self._key = _kept_key(self._folder)
+            self._key = _lasting_key(self._folder, self._peer_id)
         lasting = b"" if place.startswith("visit:") else b"; Max-Age=%d" % _YEAR_SECONDS
         return self._pair(place, user) + b"; Path=/; HttpOnly; SameSite=Lax" + lasting
 
     def held(self, cookies: bytes, place: str, user: int | None) -> bool:
-        """Whether these `Cookie` headers hold the pass for `place`, given to this user."""
+        """Return whether these `Cookie` headers hold the pass for `place`, given to this user."""
         if self._name(place) + b"=" not in cookies:
             return False
         if not self._key:
-            self._key = _kept_key(self._folder)
+            self._key = _lasting_key(self._folder, self._peer_id)
         pair = self._pair(place, user)
         return any(hmac.compare_digest(part.strip(), pair) for part in cookies.split(b";"))
 
@@ -96,22 +99,23 @@ class Passes:
         return self._name(place) + b"=" + value.hex().encode()
 
 
-def _kept_key(folder: Path) -> bytes:
-    """Return the key in the peer's folder, made when there is none; one of this run alone where it cannot be kept."""
-    file = folder / KEY_FILE
+def _lasting_key(folder: Path, peer_id: str) -> bytes:
+    """Return the key of this peer's passes; one of this run alone where it cannot be kept."""
     try:
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(secrets.token_hex(_KEY_BYTES).encode() + b"\n")
-        except FileExistsError:
-            pass
-        key = bytes.fromhex(read_regular(file, folder, _KEY_FILE_MAX_BYTES).decode("ascii").strip())
-        if len(key) >= _KEY_BYTES:
-            return key
-        why = f"it holds {len(key)} bytes, not {_KEY_BYTES}; delete it"
-    except (OSError, ValueError, FileRefusedError) as error:
-        why = str(error)
-    _log.warning("browsers that were let in will be asked again after the next start", file=KEY_FILE, why=why)
-    return secrets.token_bytes(_KEY_BYTES)
+        # With the id in it: two folders of one author, with the same key in both, have different passes.
+        return derived_key(folder, f"passes {peer_id}", _key_in(folder))
+    except (OSError, ValueError, UserSecretError) as error:
+        _log.warning("browsers that were let in will be asked again after the next start", file=KEY_FILE, why=str(error))
+        return secrets.token_bytes(_KEY_BYTES)
+
+
+def _key_in(folder: Path) -> bytes:
+    """Return the key in the peer's folder, made when there is none: to delete it ends all passes. The folder's author may know it."""
+    file = folder / KEY_FILE
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    if not os.path.lexists(file):
+        make_whole(file, secrets.token_hex(_KEY_BYTES).encode() + b"\n")
+    key = bytes.fromhex(read_regular(file, folder, _KEY_FILE_MAX_BYTES).decode("ascii").strip())
+    if len(key) < _KEY_BYTES:
+        raise ValueError(f"it holds {len(key)} bytes, not {_KEY_BYTES}; delete it")
+    return key

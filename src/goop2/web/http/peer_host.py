@@ -25,7 +25,7 @@ _BASE58_MAX_CHARS: Final = 64
 
 
 def is_peer_id(peer_id: str) -> bool:
-    """Whether this is the id of a peer of the network, in its one spelling."""
+    """Return whether this is the id of a peer of the network, in its one spelling."""
     return len(peer_id) <= _BASE58_MAX_CHARS and _id_bytes(peer_id) is not None
 
 

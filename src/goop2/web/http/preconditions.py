@@ -44,7 +44,7 @@ def unmet(call: RequestContext, etag: str, modified: float | None) -> HTTPStatus
 
 
 def range_holds(call: RequestContext, etag: str, modified: float | None) -> bool:
-    """Whether a part may be sent: there is no If-Range, or it names exactly this version."""
+    """Return whether a part may be sent: there is no If-Range, or it names exactly this version."""
     condition = _value(call, b"if-range")
     if condition is None:
         return True
@@ -60,7 +60,7 @@ def written(modified: float) -> bytes:
 
 
 def _names(condition: str, etag: str, weak: bool) -> bool:
-    """Whether a list of entity tags names this one; `*` is any version there is."""
+    """Return whether a list of entity tags names this one; `*` is any version there is."""
     if condition == "*":
         return True
     if not _LIST.fullmatch(condition):
@@ -69,7 +69,7 @@ def _names(condition: str, etag: str, weak: bool) -> bool:
 
 
 def _value(call: RequestContext, name: bytes) -> str | None:
-    """The value of a header without blanks around; None when it is not there, which is not the same as an empty one."""
+    """Return the value of a header without blanks around; None when it is not there, which is not the same as an empty one."""
     value = call.header(name).strip(" \t")
     return value if value or any(key == name for key, _ in call.scope["headers"]) else None
 

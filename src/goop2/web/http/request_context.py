@@ -29,7 +29,7 @@ class RequestContext(NamedTuple):
         return method
 
     def header(self, name: bytes) -> str:
-        """The value of the header `name` (lower case), "" when it is not there. Several lines are one list (RFC 9110, 5.3)."""
+        """Return the value of the header `name` (lower case), "" when it is not there. Several lines are one list (RFC 9110, 5.3)."""
         return ", ".join([value.decode("latin-1") for key, value in self.scope["headers"] if key == name])
 
 

@@ -92,7 +92,7 @@ class _ErrorBody(msgspec.Struct, omit_defaults=True):
 
 
 async def send_json(send: Send, body: bytes, status: int = HTTPStatus.OK, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
-    """Send JSON text as it is."""
+    """Send JSON text as the body of an answer."""
     all_headers = [*DATA_HEADERS, (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
@@ -126,7 +126,7 @@ class Carrying:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer with the added headers (ASGI)."""
 
         async def carrying(message: Any) -> None:
             if message["type"] == "http.response.start":

@@ -1,13 +1,16 @@
 """The port of each site that has one of its own, kept in `data/ports.json`: a browser keeps what a site stored, and its cookies, by port.
 
-    {"sites": {"12D3Koo…": [41234], "12D3Koo…/ann": [41240, 41250]}}      the last is used; the others were another program's meanwhile
+    {"sites": {"12D3Koo…": [41234], "12D3Koo…/ann": [41240, 41250]}, "seal": "…"}
 
-A port that a site has ever had is never given to another site, whose pages would find the first one's storage there.
+The last port is used; the others were another program's meanwhile. One that a site has ever had is never given to another site, whose pages
+would find the first one's storage there. For the same reason no file is believed that came with the folder: its author could give a site
+of theirs the port of a site of another peer of this user. So it is sealed with the user's secret.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,7 @@ import msgspec
 import structlog
 
 from goop2.folder.regular_files import FileRefusedError, read_regular
+from goop2.folder.user_secret import UserSecretError, derived_key
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.web.limits import KEPT_PORTS_MAX
 
@@ -27,6 +31,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 
 class _PortsDocument(msgspec.Struct):
     sites: dict[str, list[int]]
+    seal: str = ""
 
 
 class KeptPorts:
@@ -35,6 +40,7 @@ class KeptPorts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sites: dict[str, list[int]] | None = None
+        self._key = b""
 
     def of(self, peer_id: str, visitor: str) -> int:
         """Return the port a site had last; 0 for one that has had none."""
@@ -42,13 +48,13 @@ class KeptPorts:
         return ports[-1] if ports else 0
 
     def is_anothers(self, port: int, peer_id: str, visitor: str) -> bool:
-        """Whether another site has, or had, this port."""
+        """Return whether another site has, or had, this port."""
         key = _key(peer_id, visitor)
         return any(port in ports for other, ports in self._read().items() if other != key)
 
     @property
     def full(self) -> bool:
-        """Whether no further site can be kept."""
+        """Return whether no further site can be kept."""
         return len(self._read()) >= KEPT_PORTS_MAX
 
     def keep(self, port: int, peer_id: str, visitor: str) -> None:
@@ -66,14 +72,25 @@ class KeptPorts:
     def _read_file(self) -> dict[str, list[int]]:
         file = self._folder / FILE
         try:
-            return decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument).sites
+            kept = decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument)
+            if not hmac.compare_digest(kept.seal.encode(), self._seal(kept.sites).encode()):
+                raise FileRefusedError(file, "this user did not make it here")
+            return kept.sites
         except FileNotFoundError:
+            return {}
+        except UserSecretError as error:
+            _log.warning("sites get new ports: whose the kept ones are cannot be told", file=FILE, why=str(error))
             return {}
         except (FileRefusedError, InvalidJsonError) as error:  # not what the system says: a file that cannot be read now is not lost
             _log.warning("sites get new ports: the kept ones cannot be read", file=FILE, why=str(error))
             with contextlib.suppress(OSError):
                 file.rename(file.with_suffix(".json.bad"))
             return {}
+
+    def _seal(self, sites: dict[str, list[int]]) -> str:
+        """Return what only this user can write beside them. Raises `UserSecretError` and OSError."""
+        self._key = self._key or derived_key(self._folder, "ports", b"")
+        return hmac.digest(self._key, msgspec.json.encode(sites), "sha256").hex()
 
     def _write(self) -> None:
         file = self._folder / FILE
@@ -82,11 +99,13 @@ class KeptPorts:
             file.parent.mkdir(mode=0o700, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 new.unlink()
+            sites = self._read()
+            content = msgspec.json.encode(_PortsDocument(sites, self._seal(sites))) + b"\n"
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as out:
-                out.write(msgspec.json.encode(_PortsDocument(self._read())) + b"\n")
+                out.write(content)
             new.replace(file)
-        except OSError as error:
+        except (OSError, UserSecretError) as error:
             _log.warning("the port of a site is not kept", file=FILE, why=str(error))
 
 

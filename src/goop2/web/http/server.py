@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
         self._leaving = asyncio.Event()
 
     def leave(self) -> None:
-        """Stop serving, at once."""
+        """Stop serving at once, without waiting."""
         self.should_exit = True
         self._leaving.set()
 

@@ -20,7 +20,7 @@ Serve = Callable[[BoundListener], Awaitable[None]]
 
 
 def needs_port(user_agent: str) -> bool:
-    """Whether a browser that calls itself this finds no `*.localhost`: WebKit that is no Chromium."""
+    """Return whether a browser that calls itself this finds no `*.localhost`: WebKit that is no Chromium."""
     return "AppleWebKit/" in user_agent and "Chrome/" not in user_agent
 
 
@@ -41,7 +41,7 @@ class Ports:
         """Serves a door; None while nothing is served."""
 
     async def address(self, peer_id: str, visitor: str, user_agent: str) -> str:
-        """The origin of a peer's site; where `visitor` is a name, of the own one for that test visitor.
+        """Return the origin of a peer's site; where `visitor` is a name, of the own one for that test visitor.
 
         Raises `TooManySitesError`, OSError, and ValueError for what is no peer.
         """
@@ -62,7 +62,7 @@ class Ports:
         return address
 
     def _bound(self, peer_id: str, realm: Realm, visitor: str) -> BoundListener:
-        """The door of a site: where it was last, else where no other site ever was. Raises `OSError`."""
+        """Return the door of a site: where it was last, else where no other site ever was. Raises `OSError`."""
         with contextlib.suppress(OSError):  # another program has it meanwhile
             if port := self._kept.of(peer_id, visitor):
                 return bind_site(peer_id, realm, visitor, port)

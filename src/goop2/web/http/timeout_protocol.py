@@ -86,7 +86,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         """When the client last took something of what waits for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """asyncio.Protocol."""
+        """Take a place for the connection (asyncio.Protocol)."""
         super().connection_made(transport)
         self._taken_at = time.monotonic()
         self.waiting_since = self._taken_at
@@ -99,17 +99,17 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     @property
     def connections_max(self) -> int:
-        """How many there may be at this server."""
+        """Return how many there may be at this server."""
         return CONNECTIONS_MAX
 
     @property
     def half_sent(self) -> bool:
-        """places.Holder."""
+        """Return whether a request is only partly received (connection_slots.py)."""
         return self._has_place and self._read_by != NEVER
 
     @property
     def idle(self) -> bool:
-        """places.Holder."""
+        """Return whether no request is under way (connection_slots.py)."""
         return self._has_place and self._read_by == NEVER and (self.cycle is None or self.cycle.response_complete)
 
     def _take_place(self) -> None:
@@ -144,7 +144,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._places.give_back(self.network)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio.Protocol."""
+        """Give the place of the connection back (asyncio.Protocol)."""
         self._leave_place()
         if self._refused:
             self._refused = False
@@ -152,7 +152,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio.Protocol."""
+        """Parse what came, within the limit of the head (asyncio.Protocol)."""
         super().data_received(data)
         if self._in_head:
             self._measure_head(data)
@@ -179,7 +179,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request: start its deadline (httptools)."""
         super().on_message_begin()
         self.scope["state"]["user"] = self._user
         self._in_head, self._head_bytes, self._cookie_bytes = True, 0, 0
@@ -187,7 +187,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._read_by = self.waiting_since + (REFUSED_SECONDS if self._refused else HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
-        """Its body, if any, follows."""
+        """Start the deadline of the body, or refuse the request (httptools)."""
         self._in_head = False
         if self._refused:
             self._send_full()
@@ -241,7 +241,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """All of it is there."""
+        """End the deadline of a request that is whole (httptools)."""
         self._read_by = NEVER
         self.waiting_since = time.monotonic()
         super().on_message_complete()
@@ -252,12 +252,12 @@ class TimeoutProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def resume_writing(self) -> None:
-        """asyncio.Protocol."""
+        """Note that the client has taken data (asyncio.Protocol)."""
         self._taken_at = time.monotonic()
         super().resume_writing()
 
     def out_of_patience(self, now: float) -> bool:
-        """Whether the client lets us wait too long, for its request or for taking our answer."""
+        """Return whether the client lets us wait too long, for its request or for taking our answer."""
         unsent = self.transport.get_write_buffer_size()
         if unsent == 0 or unsent < self._unsent_bytes:
             self._taken_at = now

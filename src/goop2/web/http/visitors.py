@@ -22,7 +22,7 @@ _SECRET = re.compile(rb"(?:^|;)[ \t]*goop2_visitor=([0-9a-f]{32})[ \t]*(?:;|$)")
 
 
 def visitor(cookies: bytes, address: str) -> tuple[Caller, bytes | None]:
-    """The visitor with these `Cookie` headers, and the `Set-Cookie` that makes a new one known next time."""
+    """Return the visitor with these `Cookie` headers, and the `Set-Cookie` that makes a new one known next time."""
     match = _SECRET.search(cookies)
     secret = match[1] if match else secrets.token_hex(_SECRET_BYTES).encode()
     caller = Caller(f"visitor-{hashlib.blake2b(secret, digest_size=_ID_BYTES).hexdigest()}", address=network_of(address))
@@ -35,5 +35,5 @@ def set_cookie(secret: bytes) -> bytes:
 
 
 def named_visitor(name: str) -> Caller:
-    """The caller of the origin of this test visitor."""
+    """Return the caller of the origin of this test visitor."""
     return Caller(f"visitor-{name}")

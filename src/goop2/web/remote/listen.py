@@ -77,7 +77,7 @@ class RemoteListen:
         self._end = following.subscribe(self._tell)
 
     def stop(self) -> None:
-        """End the streams."""
+        """End the event streams of sessions elsewhere."""
         self._end()
         self._events.stop()
         for attention in self._attentions.values():
@@ -245,12 +245,12 @@ async def _send_pieces(call: RequestContext, sound: SoundStream) -> None:
 
 
 def _pages(peer: str) -> str:
-    """The audience of all pages of a peer's site."""
+    """Return the audience of all pages of a peer's site."""
     return f"pages:{peer}"
 
 
 def _listeners(peer: str) -> str:
-    """The audience of those that want to hear its session."""
+    """Return the audience of those that want to hear its session."""
     return f"listeners:{peer}"
 
 

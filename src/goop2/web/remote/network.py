@@ -85,7 +85,7 @@ class RemoteNetwork:
         self._ends: list[Callable[[], None]] = []
 
     def label(self, peer: str) -> str:
-        """What a peer calls itself, or did when it was last here, which is untrusted text; "" when nothing is known.
+        """Return what a peer calls itself, or did when it was last here, which is untrusted text; "" when nothing is known.
 
         What others say it is called counts only until it has said so itself.
         """
@@ -106,7 +106,7 @@ class RemoteNetwork:
         self._joined.append(callback)
 
     def join(self, network: NetworkView) -> None:
-        """It is up."""
+        """Take the network, which has opened."""
         self.network = network
         for peer in network.roster.peers():
             self._named(peer)
@@ -114,7 +114,7 @@ class RemoteNetwork:
         self._ends = [named, *(callback(network) for callback in self._joined)]
 
     def part(self) -> None:
-        """It is no more."""
+        """Forget the network, which has closed."""
         self.network = None
         for end in self._ends:
             end()

@@ -64,7 +64,7 @@ def audience(peer: str) -> str:
 
 
 class RemoteSites:
-    """Sites of other peers."""
+    """The sites of other peers, fetched for the own browser."""
 
     def __init__(self, abroad: RemoteNetwork, chat: ChatService, events: Events) -> None:
         self._abroad = abroad

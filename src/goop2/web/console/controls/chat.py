@@ -31,7 +31,7 @@ class Wanted(msgspec.Struct):
 
 
 class SendRequest(msgspec.Struct):
-    """Something to say to a peer."""
+    """The request to send a direct message to a peer."""
 
     peer: str
     content: str
@@ -45,7 +45,7 @@ class Forgotten(msgspec.Struct):
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the chat page's controls."""
 
     async def overview(_request: Request) -> Response:
         found = await parts.chat.conversations()

@@ -25,7 +25,7 @@ SYSTEM: Final = "_"
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the data page's controls."""
 
     async def tables(_request: Request) -> Response:
         listed = await _ask(parts, "tables")
@@ -71,6 +71,6 @@ def _column(described: dict[str, Any], typed: dict[str, Any] | None) -> dict[str
 
 
 async def _ask(parts: Parts, operation: str, **request: object) -> Any:
-    """The answer as the owner, None where there is none."""
+    """Return the answer as the owner, None where there is none."""
     result = await parts.tables.perform(operation, parts.owner, request)
     return None if isinstance(result, Failure) else msgspec.json.decode(result.json)

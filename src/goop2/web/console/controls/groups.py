@@ -46,7 +46,7 @@ class Asked(msgspec.Struct):
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the groups page's controls."""
 
     async def overview(_request: Request) -> Response:
         return reply(_overview(parts))

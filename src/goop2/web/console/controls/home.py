@@ -87,7 +87,7 @@ def routes(parts: Parts, door: Listener, opened: str, entrance: Entrance) -> lis
 
 @cache
 def _qr(text: str) -> str:
-    """A QR code as the address of an SVG picture, black on nothing."""
+    """Return a QR code as the address of an SVG picture, black on nothing."""
     import segno  # when it is looked at: it takes a twentieth of a start
 
     return str(segno.make(text, error="m", micro=False).svg_data_uri(border=1, dark="#111"))
@@ -129,7 +129,7 @@ def _attention(parts: Parts) -> Iterator[Attention]:
 
 
 def _first(everything: Iterator[Attention]) -> list[Attention]:
-    """What is shown of it: what is broken goes before what is only to be looked at, and there is an end."""
+    """Return what is shown of it: what is broken goes before what is only to be looked at, and there is an end."""
     found = sorted(everything, key=lambda each: each.level != "bad")
     more = len(found) - ATTENTION_MAX
     rest = [Attention("warn", f"{more} more", "What is shown here is only the first of it.", page="scripts")] if more > 0 else []

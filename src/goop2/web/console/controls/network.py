@@ -25,7 +25,7 @@ class Where(msgspec.Struct):
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the network page's controls."""
 
     async def overview(request: Request) -> Response:
         network = parts.abroad.network

@@ -31,12 +31,12 @@ def reply(value: object, status: int = HTTPStatus.OK) -> Response:
 
 
 def refusal(status: int, code: str, message: str, **more: object) -> Response:
-    """Why not: `{code, message, …}`."""
+    """Return why not: `{code, message, …}`."""
     return reply({"code": code, "message": message, **more}, status)
 
 
 async def sent(request: Request, kind: type[T]) -> T:
-    """The JSON body of `request` as a `kind`. Raises `BadRequestError`, `BodyTooLargeError` and `ClientDisconnectedError`."""
+    """Return the JSON body of `request` as a `kind`. Raises `BadRequestError`, `BodyTooLargeError` and `ClientDisconnectedError`."""
     body = await read_json(request.scope, request.receive, BODY_MAX_BYTES)
     try:
         return decode(body, kind)

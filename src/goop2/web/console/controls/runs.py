@@ -36,7 +36,7 @@ LINES_MAX: Final = 5000
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A log line and whose it is."""
+    """A log line and the run it belongs to."""
 
     run: int
     at: float
@@ -47,7 +47,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def routes(parts: Parts, meter: RunMeter) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
         return reply([short_run(run) for run in _wanted(parts, request)])
@@ -82,7 +82,7 @@ def _wanted(parts: Parts, request: Request) -> Iterator[Run]:
 
 
 def _says(run: Run, text: str) -> bool:
-    """Whether `text`, case-folded, stands somewhere in the run: its names, its error, its lines."""
+    """Return whether `text`, case-folded, stands somewhere in the run: its names, its error, its lines."""
     if any(text in part.casefold() for part in (run.script, run.caller, run.message)):
         return True
     return any(text in line.casefold() for _, line in run.log)

@@ -34,7 +34,7 @@ from goop2.web.console.controls.replies import BadRequestError, refusal, reply, 
 
 
 class ScriptRequest(msgspec.Struct):
-    """A script."""
+    """A request of the console about one script."""
 
     kind: Kind
     name: str
@@ -48,13 +48,13 @@ class Saved(ScriptRequest):
 
 
 class Renamed(ScriptRequest):
-    """A script's new name."""
+    """The request to rename a script."""
 
     new_name: str
 
 
 class Removed(ScriptRequest):
-    """A script that goes."""
+    """The request to remove a script."""
 
     version: str
 
@@ -75,7 +75,7 @@ class Tried(ScriptRequest):
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Path → handler."""
+    """Return the routes of the scripts page's controls."""
     files = ScriptFiles(parts.folder, parts.settings.lua.script_dir, parts.settings.homes)
 
     async def listed(_request: Request) -> Response:

@@ -31,7 +31,7 @@ _CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor;
 
 
 class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What the page sends."""
+    """The request to change settings."""
 
     version: str
     changes: dict[str, object]
@@ -81,7 +81,7 @@ def _row(setting: Setting, running: Settings, shown: SettingsView, environment: 
 
 
 def _parsed(setting: Setting, shown: SettingsView) -> object:
-    """What the file sets it to, None when it sets nothing (then the default holds, which a start may compute)."""
+    """Return what the file sets it to, None when it sets nothing (then the default holds, which a start may compute)."""
     value = shown.values.get(setting.path)
     return None if value is None or value == "" else setting.kind.parse(value)
 

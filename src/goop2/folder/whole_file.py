@@ -1,0 +1,40 @@
+"""A small file that is made once, whole or not at all, and never overwritten: a key, a secret."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def make_whole(file: Path, content: bytes) -> None:
+    """Make `file`, for this user's eyes only and safely on the disk, unless another process is first. Raises OSError."""
+    with _temporary(file, content) as temporary, contextlib.suppress(FileExistsError):
+        # A link fails where a rename would replace: the first process wins, the others read what it wrote.
+        os.link(temporary, file)
+        _sync_folder(file.parent)
+
+
+@contextlib.contextmanager
+def _temporary(file: Path, content: bytes) -> Iterator[Path]:
+    """A file beside `file`, gone at the end."""
+    path = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as opened:  # noqa: PTH123 (a descriptor, which Path does not open)
+            opened.write(content)
+            opened.flush()
+            os.fsync(descriptor)
+        yield path
+    finally:
+        path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
