@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.services.tables import BUSY, LATE, STOPPED, TABLE_OPERATIONS, WAITING_MAX, Tables, read_request
+from goop2.services.tables import BUSY, CROWDED, LATE, STOPPED, STRANGER_SECONDS, TABLE_OPERATIONS, WAITING_MAX, Tables, read_request
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.migrations import open_folder
 from goop2.storage.typed_tables import Owner, TypedTables
@@ -118,6 +118,20 @@ async def test_who_asks_once_does_not_wait_behind_who_asks_a_hundred_times(table
     await one(ALICE, "alice")
     assert done.index("alice") <= 2
     await asyncio.gather(*many)
+
+
+async def test_a_crowd_nobody_knows_with_slow_queries_keeps_nobody_waiting_beyond_its_time(tables: Tables) -> None:
+    """Also where one row alone takes a second."""
+    crowd = [
+        asyncio.create_task(tables.perform("query", Caller(f"new-{number}"), {"table": "posts", "where": SLOW})) for number in range(20)
+    ]
+    await asyncio.sleep(0.05)
+    begun = time.monotonic()
+    assert await ask(tables, "count", BOB, table="posts") == 13
+    assert time.monotonic() - begun < STRANGER_SECONDS
+    outcomes = await asyncio.gather(*crowd)
+    assert CROWDED in outcomes
+    assert not any(isinstance(outcome, Success) for outcome in outcomes)
 
 
 async def test_more_than_may_wait_are_turned_away_at_once(tables: Tables) -> None:

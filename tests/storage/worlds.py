@@ -112,7 +112,7 @@ def in_memory() -> Database:
     opened = Database(connection, watchful=True)
     database._configure(connection, guarded=True)
     connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
-    bound_functions(connection)
+    bound_functions(connection, lambda: False)
     return opened
 
 

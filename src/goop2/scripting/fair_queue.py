@@ -45,6 +45,11 @@ class FairQueue(Generic[Item]):
     def __contains__(self, item: Item) -> bool:
         return item in self._callers
 
+    @property
+    def callers(self) -> int:
+        """How many callers have something waiting."""
+        return len(self._turns)
+
     def waiting(self, caller: str) -> int:
         """Return how many items of `caller` wait."""
         return len(self._turns.get(caller, ()))

@@ -3,7 +3,8 @@
 SQLite looks at the clock between the steps of a statement, and a function is one step: `instr` of two long strings takes
 a minute, `json_patch` of two objects two, and nothing can stop them. The functions here take time in the product of two of
 their arguments; each is SQLite's own, asked on a connection apart, after the product has been looked at. LIKE and GLOB are
-held by the length of their pattern (limits.py).
+held by the length of their pattern (limits.py). Between a hundred functions on one row nobody looks at the clock either: those here that
+make large values out of numbers do it themselves.
 """
 
 from __future__ import annotations
@@ -18,19 +19,25 @@ from goop2.storage.limits import FUNCTION_WORK_MAX, VALUE_MAX_BYTES
 
 PRODUCTS: Final = ("instr", "replace", "trim", "ltrim", "rtrim", "unhex", "json_patch", "jsonb_patch")
 """Their first argument is gone through once for each part of their second."""
+MAKERS: Final = ("randomblob", "zeroblob")
+"""They make megabytes of a number. Not those that take text: SQLite's own also take what is not UTF-8."""
+_RANDOM: Final = "randomblob"
 
 
-def bound_functions(connection: apsw.Connection) -> None:
-    """Put a bounded one in the place of each of `PRODUCTS`."""
+def bound_functions(connection: apsw.Connection, must_stop: Callable[[], bool]) -> None:
+    """Put a bounded one in the place of each of `PRODUCTS` and `MAKERS`; `must_stop` is asked before each call."""
     plain = apsw.Connection(":memory:")
     plain.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)
-    for name in PRODUCTS:
-        connection.create_scalar_function(name, _bounded(plain, name), -1, deterministic=True, flags=apsw.SQLITE_INNOCUOUS)
+    for name in (*PRODUCTS, *MAKERS):
+        work = _bounded(plain, name, must_stop)
+        connection.create_scalar_function(name, work, -1, deterministic=name != _RANDOM, flags=apsw.SQLITE_INNOCUOUS)
 
 
-def _bounded(plain: apsw.Connection, name: str) -> Callable[..., apsw.SQLiteValue]:
+def _bounded(plain: apsw.Connection, name: str, must_stop: Callable[[], bool]) -> Callable[..., apsw.SQLiteValue]:
     def work(*arguments: apsw.SQLiteValue) -> apsw.SQLiteValue:
-        if _size(arguments[:1]) * _size(arguments[1:2]) > FUNCTION_WORK_MAX:
+        if must_stop():
+            raise apsw.InterruptError("interrupted")
+        if name in PRODUCTS and _size(arguments[:1]) * _size(arguments[1:2]) > FUNCTION_WORK_MAX:
             raise StorageError(f"{name} of so long values is not done here: it would take too long")
         (value,) = plain.execute(f"SELECT {name}({', '.join('?' * len(arguments))})", arguments).fetchall()[0]
         return value

@@ -77,7 +77,7 @@ FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
-STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS, VISITOR: VISITOR_SECONDS}
+STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
 
@@ -114,6 +114,8 @@ class Database:
         self._hungry = False
         self.care = care
         self.deadline = FOREVER
+        self.visitor_seconds = VISITOR_SECONDS
+        """How long a query of a caller from outside may run here."""
         self.alarm: Callable[[float], None] = lambda _seconds: None
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
@@ -124,7 +126,7 @@ class Database:
         connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
-        connection.set_progress_handler(self._must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
+        connection.set_progress_handler(self.must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
@@ -255,7 +257,7 @@ class Database:
             raise DatabaseFileError(why)
         self._guard.role = role
         self._guard.refusal = ""
-        seconds = STATEMENT_SECONDS.get(role.kind)
+        seconds = self.visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
         self._hold()
@@ -461,7 +463,8 @@ class Database:
             queue.pass_gate(self._has_waited_enough)
             time.sleep(FRONT_SLEEP_SECONDS)
 
-    def _must_stop(self) -> bool:
+    def must_stop(self) -> bool:
+        """Whether the statement under way has had its time or its memory."""
         self._hungry = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
         return self._hungry or now > self.deadline or now > self._statement_ends
@@ -529,7 +532,7 @@ def open_database(
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:
             connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
-            bound_functions(connection)
+            bound_functions(connection, database.must_stop)
         database.scalar("SELECT count(*) FROM sqlite_schema")  # opens the log and its index
     except (apsw.Error, StorageError) as error:
         if queue is not None:
