@@ -14,14 +14,14 @@ def test_what_is_vendored_is_what_the_lock_says() -> None:
     record = json.loads((folder / "vendored.json").read_text())
     lock = json.loads((folder / "package-lock.json").read_text())
     assert record["integrity"] == lock["packages"]["node_modules/uplot"]["integrity"], "make vendor"
-    vendor = ROOT / "src/goop2/web/console/vendor"
+    vendor = ROOT / "src/goop2/web/console/static/vendor"
     assert {name: hashlib.sha256((vendor / name).read_bytes()).hexdigest() for name in record["sha256"]} == record["sha256"]
 
 
 def test_the_editor_committed_is_made_of_what_stands_beside_its_lock() -> None:
     folder = ROOT / "tools/console-editor"
     record = json.loads((folder / "bundled.json").read_text())
-    vendor = ROOT / "src/goop2/web/console/vendor"
+    vendor = ROOT / "src/goop2/web/console/static/vendor"
     for place, digests in ((folder, record["made_of"]), (vendor, record["sha256"])):
         assert {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in digests} == digests
     assert "resolved" not in (folder / "package-lock.json").read_text()

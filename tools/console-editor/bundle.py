@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent.parent / "src/goop2/web/console/vendor"
+TARGET = HERE.parent.parent / "src/goop2/web/console/static/vendor"
 MADE_OF = ("editor.js", "package.json", "package-lock.json")
 BUNDLE, LICENCES = "editor.js", "editor.LICENSES"
 

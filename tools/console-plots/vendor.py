@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent.parent / "src/goop2/web/console/vendor"
+TARGET = HERE.parent.parent / "src/goop2/web/console/static/vendor"
 FILES = {"dist/uPlot.iife.min.js": "uPlot.iife.min.js", "dist/uPlot.min.css": "uPlot.min.css", "LICENSE": "uPlot.LICENSE"}
 PACKAGE = "node_modules/uplot"
 

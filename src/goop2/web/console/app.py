@@ -106,7 +106,7 @@ class _Pages:
     """The console's own files; nothing in them is about this peer."""
 
     def __init__(self, door: Listener) -> None:
-        self._assets = Assets("console")
+        self._assets = Assets("console/static")
         self._origin = Origin(Realm.CONSOLE, door.peer_id, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
