@@ -263,13 +263,13 @@ BY_NAME = {name_of(rule): rule for rule in RULES}
 WITNESS = """
     import os, pyseccomp, socket, sys, threading
     from pathlib import Path
-    from goop2.sandbox import data as of_data, syscalls
+    from goop2.sandbox import data_calls, syscalls
     from goop2.storage.database import open_database
-    from goop2.sandbox.data_calls import Data
+    from goop2.sandbox.data_calls import DataCalls
     from goop2.sandbox.messages import Invoke
     from tests.sandbox.machines import NAMES, run
     from tests.sandbox.test_confinement import BY_NAME
-    of_data.LOCK_MAX_SECONDS = 60.0  # however busy this machine is
+    data_calls.LOCK_MAX_SECONDS = 60.0  # however busy this machine is
     ours, theirs = socket.socketpair()
     for name in NAMES:
         run(name, "function handle() return 1 end")
@@ -277,7 +277,7 @@ WITNESS = """
     (path.parent / "data").mkdir(exist_ok=True)  # where the queue of writers is
     beside = open_database(path, guarded=False)
     beside.rows("CREATE TABLE t (x)")
-    data = Data(path, kv_enabled=False)
+    data = DataCalls(path, kv_enabled=False)
     def begin(seconds):
         data.begin(Invoke("function", "f", b"", None, b"", "c", "C", seconds, ""))
     begin(1e12)
@@ -362,11 +362,11 @@ HUNGRY_PEER = """
     import asyncio, msgspec, sys
     sys.path.insert(0, {tests!r})
     from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of
-    from goop2.scripting.limits import Limits
+    from goop2.scripting.limits import InvocationLimits
     GROW = "function call() local t = {{}} for i = 1, 400 do t[i] = ('x'):rep(1e6) .. i end while true do end end"
     async def main():
         setup = msgspec.structs.replace(setup_of(), memory_bytes=600 << 20)
-        async with open_pool(Limits(workers=2), setup) as pool:
+        async with open_pool(InvocationLimits(workers=2), setup) as pool:
             kept = bytearray(b"x") * (150 << 20)  # the peer is the largest process until the script grows
             print("grow", flush=True)
             sys.stdin.readline()

@@ -180,10 +180,10 @@ def test_a_host_answer_into_a_full_vm_is_a_memory_error_and_the_worker_goes_on(f
     """In a process of its own: without the Door the interpreter lock is lost and it hangs."""
     source = f"function handle() goop.commands() {FILL} goop.commands() return n end"
     code = f"""
-        from goop2.sandbox.messages import Answer
+        from goop2.sandbox.messages import HostCallAnswer
         from tests.sandbox.machines import run
         text = b'["' + b"x" * {size} + b'"]'
-        ran = run({flavour!r}, {source!r}, answer=lambda call: Answer(b"jj", (text, b"{{}}")))
+        ran = run({flavour!r}, {source!r}, answer=lambda call: HostCallAnswer(b"jj", (text, b"{{}}")))
         print(ran.code, run({flavour!r}, "function handle() return 'alive' end").text)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=20, check=False)
