@@ -1,6 +1,6 @@
 """A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
 
-The other side of hosted_session.py, between `listen/` and `p2p/` as that is. What a host says is checked for its form by then, and stays
+The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then, and stays
 another peer's text.
 """
 

@@ -197,7 +197,7 @@ def kept(day: Day) -> Counter[str]:
             found[where] += len(thing)
             for each in thing:
                 look(each, f"{where}[]")
-        elif type(thing).__module__.startswith(("goop2.", "libp2p.pubsub", "libp2p.tools.timed_cache", "tests.p2p.discovery")):
+        elif type(thing).__module__.startswith(("goop2.", "libp2p.pubsub", "libp2p.tools.timed_cache", "tests.peers.discovery")):
             for name, value in getattr(thing, "__dict__", {}).items():
                 if name not in ("host", "pubsub") or where == "":
                     look(value, f"{where}.{name}")
