@@ -1,7 +1,7 @@
 """A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
 
-The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then, and stays
-another peer's text.
+The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then,
+and stays another peer's text.
 """
 
 from __future__ import annotations
