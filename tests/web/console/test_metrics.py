@@ -39,7 +39,7 @@ async def test_a_scraper_reads_what_ran(up: Served) -> None:
 
 
 async def test_every_metric_is_documented(up: Served) -> None:
-    page = (Path(__file__).parent.parent.parent / "docs/console.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/console.md").read_text()
     await up.call("hello")
     told = {name for row in re.findall(r"^\| (`goop2_.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(goop2_[a-z_]+)`", row)}
     parts = re.compile(r"_(bucket|count|sum|created)$")
