@@ -172,7 +172,7 @@
     }
     if (!playing) return;
     if (Math.abs(off) < NEAR_SECONDS) player.ahead = AHEAD_SECONDS;
-    if (!player.jumped) turn(audio, player, off); // one correction at a time: what each costs is measured
+    if (!player.jumped || !player.stalls) turn(audio, player, off); // where a rate costs time, one correction at a time
     if (!audio.paused || audio.ended) return;
     clearTimeout(player.starting);
     const early = -off - player.lag; // an MP3 waits for its moment
@@ -184,10 +184,10 @@
 
   // The rate first: a browser that begins anew for it does so once, for both. It moves when it is beyond where it was sent.
   function jump(audio, player, seconds) {
-    audio.playbackRate = 1;
+    if (player.stalls) audio.playbackRate = 1;
     audio.currentTime = seconds;
     const notBefore = performance.now() + AGAIN_MS;
-    Object.assign(player, { due: notBefore, notBefore, jumped: true, turned: undefined, moves: false, at: audio.currentTime });
+    Object.assign(player, { due: notBefore, notBefore, jumped: true, ...(player.stalls ? { turned: undefined, moves: false, at: audio.currentTime } : {}) });
   }
 
   const isStiff = (player) => player.stalls >= STALLS_MAX;
@@ -206,7 +206,7 @@
     player.fresh = false;
     if (player.jumped) {
       player.jumped = false;
-      const news = Math.abs(off) < NEAR_SECONDS ? off / 2 : off; // a busy machine is a little late or early each time
+      const news = player.stalls && Math.abs(off) < NEAR_SECONDS ? off / 2 : off; // a busy machine is a little late or early each time
       if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + news));
     }
     if (player.turned !== undefined) {
