@@ -187,7 +187,8 @@
     if (player.stalls) audio.playbackRate = 1;
     audio.currentTime = seconds;
     const notBefore = performance.now() + AGAIN_MS;
-    Object.assign(player, { due: notBefore, notBefore, jumped: true, ...(player.stalls ? { turned: undefined, moves: false, at: audio.currentTime } : {}) });
+    Object.assign(player, { due: notBefore, notBefore, jumped: true, moves: false, at: audio.currentTime });
+    if (player.stalls) player.turned = undefined;
   }
 
   const isStiff = (player) => player.stalls >= STALLS_MAX;
