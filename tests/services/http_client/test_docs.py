@@ -16,7 +16,7 @@ from goop2.services.http_client.disabled import DISABLED
 from goop2.services.http_client.errors import OutboundError
 from goop2.services.http_client.operations import TOO_MANY
 
-PAGE = (Path(__file__).parents[2] / "docs/http.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/http.md").read_text("utf-8")
 COMMAND, FUNCTION = re.findall(r"```lua\n(.*?)```", PAGE, re.DOTALL)
 
 LIMITS = {
