@@ -46,7 +46,7 @@ class Caller:
     """Where a visitor comes from who can have as many ids as they like; limits count it too."""
 
     @property
-    def lane(self) -> str:
+    def tenant(self) -> str:
         """Whom lines and shares take this caller for."""
         return self.address or self.id
 

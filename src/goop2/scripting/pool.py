@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -27,7 +28,7 @@ from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Setup
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.catalog import CompileUnavailableError
-from goop2.scripting.fair_queue import FairQueue
+from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError, WorkerStartError
 from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
 from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
@@ -42,7 +43,6 @@ from goop2.scripting.limits import (
     IDLE_OWN_MAX_BYTES,
     IDLE_WORKER_SECONDS,
     NEWCOMER_SECONDS,
-    OWNER_WORKERS,
     REASON_MAX_CHARS,
     RESPAWN_SECONDS,
     START_SECONDS,
@@ -55,13 +55,9 @@ from goop2.scripting.limits import (
 )
 from goop2.scripting.outcomes import outcome_of
 from goop2.scripting.runs import RunLog
-from goop2.scripting.usage import Accounts, Standing
 from goop2.scripting.worker import Side, WorkerProcess
 
 log = structlog.get_logger(__name__)
-
-OWNER_LANE = "\0owner"
-"""The owner's place in the line and in the counts: all of the owner's calls are one caller, and no stranger's id begins like this."""
 
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
 LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
@@ -102,7 +98,7 @@ class Batch(msgspec.Struct, eq=False):
 class Job(msgspec.Struct, eq=False):
     """An invocation or a compilation, from `run` to its outcome."""
 
-    lane: str
+    tenant: str
     work: Invocation | Compile | Batch
     outcome: asyncio.Future[Outcome]
     accepted: float
@@ -117,15 +113,15 @@ class Pool:
 
     def __init__(self, setup: Setup, limits: InvocationLimits, operations: Mapping[str, PeerOperation]) -> None:
         self._max_workers = limits.workers
-        self._share = limits.workers_per_caller
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = operations
+        self._arities: dict[str, tuple[int, float]] = {}
+        """Operation → how many arguments it takes, its invocation among them: the least and the most."""
         self._declared = frozenset(setup.peer_operations)
         self._nursery = ForkServerHandle(setup, self._worker_exited)
-        self._accounts = Accounts(time.monotonic)
-        self._line: FairQueue[Job] = FairQueue(WAITING_MAX, self._accounts.queue_charge)
-        self._kept = limits.workers_kept
+        self._fairness: Fairness[Job] = Fairness(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
+        self._line = self._fairness.queue
         self._calls_per_worker = limits.calls_per_worker
         self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
         self._workers: set[WorkerProcess] = set()
@@ -136,8 +132,6 @@ class Pool:
         """Worker that is gone → its job, until we hear how it ended."""
         self._ended: dict[int, int] = {}
         """Worker that we have heard of so → how it ended, until its socket says it too."""
-        self._held: dict[str, int] = {OWNER_LANE: 0}
-        """Lane → workers it holds."""
         self._spawning: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
         self._restarting = 0
@@ -180,13 +174,13 @@ class Pool:
 
     def run(self, invocation: Invocation) -> Coroutine[Any, Any, Outcome]:
         """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
-        lane = OWNER_LANE if invocation.caller.owner else invocation.caller.account
-        return self._submit(lane, invocation, time.monotonic(), invocation.deadline)
+        tenant = OWNER_TENANT if invocation.caller.owner else invocation.caller.account
+        return self._submit(tenant, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
         """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
         now = time.monotonic()
-        outcome = await self._submit(OWNER_LANE, Compile(name, source), now, now + COMPILE_SECONDS)
+        outcome = await self._submit(OWNER_TENANT, Compile(name, source), now, now + COMPILE_SECONDS)
         if outcome.code is ErrorCode.OK:
             return outcome.payload.decode("utf-8", "replace")
         if outcome.code is ErrorCode.TIMEOUT:
@@ -197,7 +191,7 @@ class Pool:
         """As `compile`, of each in turn; None when the worker or the time ended before the last, whichever was to blame."""
         now = time.monotonic()
         batch = Batch(tuple(Compile(name, source) for name, source in sources))
-        outcome = await self._submit(OWNER_LANE, batch, now, now + COMPILE_SECONDS)
+        outcome = await self._submit(OWNER_TENANT, batch, now, now + COMPILE_SECONDS)
         return batch.messages if outcome.code is ErrorCode.OK else None
 
     def check_operations(self) -> None:
@@ -250,15 +244,15 @@ class Pool:
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _submit(self, lane: str, work: Invocation | Compile | Batch, now: float, deadline: float) -> Outcome:
+    async def _submit(self, tenant: str, work: Invocation | Compile | Batch, now: float, deadline: float) -> Outcome:
         if self._stopped:
             return STOPPED
         loop = self._loop or asyncio.get_running_loop()
-        job = Job(lane, work, loop.create_future(), now, deadline)
+        job = Job(tenant, work, loop.create_future(), now, deadline)
         self._jobs.add(job)
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
-        worker = self._idle_worker(lane) if self._idle and (lane == OWNER_LANE or self._may_start(lane)) else None
+        worker = self._idle_worker(tenant) if self._idle and (tenant == OWNER_TENANT or self._may_start(tenant)) else None
         if worker is not None:
             self._assign(worker, job)
         else:
@@ -279,56 +273,44 @@ class Pool:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
         self._feed()  # a newcomer may have waited long enough in the line
         for worker, job in self._running.items():
-            if now - job.started >= COMPUTING_AFTER_SECONDS and job.lane != OWNER_LANE:  # the owner comes before all others
+            if now - job.started >= COMPUTING_AFTER_SECONDS and job.tenant != OWNER_TENANT:  # the owner comes before all others
                 worker.lower_if_computing()
-        strangers = len(self._running) - self._held[OWNER_LANE]
-        if strangers and self._free_soon(now) < self._warm and not self._spawning and self._has_room():
+        if self._fairness.strangers and self._free_soon(now) < self._warm and not self._spawning and self._has_room():
             self._spawn()  # ready before the next short call comes, which should not wait for what loops
 
     def _free_soon(self, now: float) -> int:
         """Return how many strangers' workers are idle, or busy for so short a time that they are likely to be free in a moment."""
         return sum(worker.side is not Side.OWNER for worker in self._workers) - sum(
-            now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.lane != OWNER_LANE
+            now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.tenant != OWNER_TENANT
         )
 
     def _wait(self, job: Job) -> None:
-        turned_away = self._line.offer(job.lane, job, first_among_equals=job.lane == OWNER_LANE)
+        turned_away = self._line.offer(job.tenant, job, first_among_equals=job.tenant == OWNER_TENANT)
         if turned_away is not None:
             self._finish(turned_away, LINE_FULL)
-        if self._idle and not self._usable(job.lane):
-            self._make_room(job.lane)
-        if (self._idle or (job.lane == OWNER_LANE and not self._held[OWNER_LANE])) and not self._spawning and self._has_room():
+        if self._idle and not self._usable(job.tenant):
+            self._make_room(job.tenant)
+        if (self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none)) and not self._spawning and self._has_room():
             self._spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
-        if self._idle and self._kept and self._accounts.standing(job.lane) is Standing.NEW:
+        if self._idle and self._fairness.waits_for_a_kept_worker(job.tenant):
             asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._feed)
         if self._growing is None:
             self._grow_later()
 
-    def _may_start(self, lane: str) -> bool:
-        """Return whether a call may have an idle worker now: short calls find one ready whenever loops end and begin again."""
-        usable = self._usable(lane)
-        if not usable or lane == OWNER_LANE:
-            return usable > 0
-        if not self._may_run(lane):
-            return False
-        if not self._kept:
-            return True
-        standing = self._accounts.standing(lane)
-        if standing is Standing.HEAVY:
-            return usable > min(self._kept, self._warm)
-        return standing is Standing.LIGHT or usable > 1 or self._asks_once(lane)
+    def _may_start(self, tenant: str) -> bool:
+        return self._fairness.may_start(tenant, self._usable(tenant))
 
-    def _usable(self, lane: str) -> int:
+    def _usable(self, tenant: str) -> int:
         """Return how many idle workers may serve this caller."""
-        other, usable = _other_side(lane), 0
+        other, usable = _other_side(tenant), 0
         for worker in self._idle:  # at every call, so no generator
             if worker.side is not other:
                 usable += 1
         return usable
 
-    def _idle_worker(self, lane: str) -> WorkerProcess | None:
+    def _idle_worker(self, tenant: str) -> WorkerProcess | None:
         """Take an idle worker for this caller, one of its own side first."""
-        side, idle = _side(lane), self._idle
+        side, idle = _side(tenant), self._idle
         if idle and idle[-1].side is side:  # as nearly always
             return idle.pop()
         unused = None
@@ -340,11 +322,11 @@ class Pool:
                 unused = place
         return None if unused is None else idle.pop(unused)
 
-    def _make_room(self, lane: str) -> None:
+    def _make_room(self, tenant: str) -> None:
         """Replace an idle worker of the other side, where all places are taken and this caller may run."""
-        if self._has_room() or self._leaving or not self._may_run(lane):
+        if self._has_room() or self._leaving or not self._fairness.may_run(tenant):
             return
-        other = _other_side(lane)
+        other = _other_side(tenant)
         for worker in self._idle:
             if worker.side is other:
                 self._replace(worker)
@@ -357,31 +339,9 @@ class Pool:
         self._leaving.add(worker)
         worker.kill()
 
-    def _may_run(self, lane: str) -> bool:
-        """The owner always; others up to their share, never on the last worker, and on the kept ones by their standing."""
-        if lane == OWNER_LANE or self._max_workers == 1:
-            return True
-        held = self._held.get(lane, 0)
-        others = len(self._running) - self._held[OWNER_LANE]
-        free = self._max_workers - OWNER_WORKERS - others
-        if held >= self._share or free <= 0:
-            return False
-        standing = self._accounts.standing(lane)
-        if free > self._kept:
-            # Whoever has never had an answer has one call under way while others have any: it may be the first of many loops.
-            return standing is not Standing.NEW or held in (0, others)
-        if held:
-            return False
-        return standing is Standing.LIGHT or (standing is Standing.NEW and free > self._kept // 2 and self._asks_once(lane))
-
-    def _asks_once(self, lane: str) -> bool:
-        """Return whether a caller nobody knows has asked for one thing, and has had the time to ask for more."""
-        job = self._line.oldest(lane)
-        return job is not None and self._line.waiting(lane) == 1 and time.monotonic() - job.accepted >= NEWCOMER_SECONDS
-
     def _assign(self, worker: WorkerProcess, job: Job) -> None:
         self._running[worker] = job
-        self._held[job.lane] = self._held.get(job.lane, 0) + 1
+        self._fairness.take(job.tenant)
         job.started = time.monotonic()
         worker.sample = None
         worker.allow_cpu(job.deadline)
@@ -390,7 +350,7 @@ class Pool:
             worker.send_all(work.sources if isinstance(work, Batch) else (work,))
             return
         if worker.side is None:
-            worker.side = _side(job.lane)
+            worker.side = _side(job.tenant)
         worker.calls += 1
         script = work.script
         source = None if worker.knows(script.version) else script.source
@@ -427,18 +387,14 @@ class Pool:
     def _release(self, worker: WorkerProcess) -> Job | None:
         job = self._running.pop(worker, None)
         if job is not None:
-            self._held[job.lane] -= 1
-            if job.lane != OWNER_LANE:
-                self._accounts.charge(job.lane, time.monotonic() - job.started)
-                if not self._held[job.lane]:
-                    del self._held[job.lane]
+            self._fairness.release(job.tenant, time.monotonic() - job.started)
         return job
 
     def _feed(self) -> None:
         """Give idle workers what waits, in fair order."""
         while self._idle and not self._stopped and len(self._line):
             job = self._line.take(self._may_start)
-            worker = None if job is None else self._idle_worker(job.lane)
+            worker = None if job is None else self._idle_worker(job.tenant)
             if job is None or worker is None:
                 return
             self._assign(worker, job)
@@ -504,6 +460,9 @@ class Pool:
             raise WorkerProtocolError("a host call out of place")
         if message.operation in FUNCTIONS_ONLY and job.work.script.kind == "command":
             raise WorkerProtocolError(f"a command asked for goop.{message.operation}, which is for data functions only")
+        least, most = self._arities.get(message.operation) or self._arities.setdefault(message.operation, _arity(operation))
+        if not least <= 1 + len(message.arguments) <= most:  # a worker's own part of goop sends as many as it takes
+            raise WorkerProtocolError(f"goop.{message.operation} with {len(message.arguments)} arguments")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
@@ -560,12 +519,12 @@ class Pool:
     def _grow(self) -> None:
         """One more worker for a line that stands, or that there are processors for; looks again while anybody waits."""
         self._growing = None
-        job = self._line.peek(self._may_run)
+        job = self._line.peek(self._fairness.may_run)
         if job is None:
             return
         if not self._has_room():
-            if not self._usable(job.lane):
-                self._make_room(job.lane)
+            if not self._usable(job.tenant):
+                self._make_room(job.tenant)
                 self._grow_later()
             return
         if len(self._workers) < self._computing or time.monotonic() - job.accepted >= GROW_AFTER_SECONDS:
@@ -584,7 +543,7 @@ class Pool:
         self._shrinking = None
         if self._stopped or len(self._workers) <= self._warm:
             return
-        spare = self._held[OWNER_LANE] == len(self._running) or self._free_soon(time.monotonic()) > self._warm
+        spare = not self._fairness.strangers or self._free_soon(time.monotonic()) > self._warm
         if self._idle and not len(self._line) and spare:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
@@ -657,19 +616,19 @@ class Pool:
         self._short = True
         sides = {worker.side for worker in self._workers}
         for job in list(self._jobs):
-            if sides.isdisjoint((None, _side(job.lane))) and self._line.remove(job):
+            if sides.isdisjoint((None, _side(job.tenant))) and self._line.remove(job):
                 self._finish(job, NO_WORKER)
 
 
 _OWNERS, _STRANGERS = Side.OWNER, Side.STRANGERS  # looked up in the class they cost as much as a call
 
 
-def _side(lane: str) -> Side:
-    return _OWNERS if lane == OWNER_LANE else _STRANGERS
+def _side(tenant: str) -> Side:
+    return _OWNERS if tenant == OWNER_TENANT else _STRANGERS
 
 
-def _other_side(lane: str) -> Side:
-    return _STRANGERS if lane == OWNER_LANE else _OWNERS
+def _other_side(tenant: str) -> Side:
+    return _STRANGERS if tenant == OWNER_TENANT else _OWNERS
 
 
 def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
@@ -680,18 +639,16 @@ def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
     return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
 
 
-def _check_arguments(operation: PeerOperation, invocation: Invocation, message: HostCall) -> None:
-    """Raise `WorkerProtocolError` for more or fewer than the operation takes: a worker's own part of goop sends as many as it does."""
-    try:
-        inspect.signature(operation).bind(invocation, *message.arguments)
-    except TypeError:
-        raise WorkerProtocolError(f"goop.{message.operation} with {len(message.arguments)} arguments") from None
+def _arity(operation: PeerOperation) -> tuple[int, float]:
+    """Return how many arguments an operation takes, its invocation among them: the least and the most."""
+    parameters = inspect.signature(operation).parameters.values()
+    least = sum(one.default is one.empty and one.kind is not one.VAR_POSITIONAL for one in parameters)
+    return least, math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters) else len(parameters)
 
 
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
     assert isinstance(job.work, Invocation)
     try:
-        _check_arguments(operation, job.work, message)
         answer = await operation(job.work, *message.arguments)
     except WorkerProtocolError as breach:
         job.call = None  # it is this task, which is to end by itself

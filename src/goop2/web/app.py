@@ -177,7 +177,7 @@ class Web:
         self.events.publish("reload", {}, site_audience(self.parts.owner))
 
     async def _page_events(self, call: RequestContext) -> None:
-        await send_events(call, self.events, call.caller.lane, [site_audience(call.caller)])
+        await send_events(call, self.events, call.caller.tenant, [site_audience(call.caller)])
 
     async def _visit_events(self, call: RequestContext) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])

@@ -18,9 +18,9 @@ import msgspec
 import structlog
 
 from goop2.net.address import PeerAddress, parse
-from goop2.net.discovery.cpu_share import CpuShare
 from goop2.net.faults import AddressError
 from goop2.net.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
+from goop2.peers.discovery.cpu_share import CpuShare
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.event_stream import ServerSentEventReader
 from goop2.protocols.presence import Presence, cut, write

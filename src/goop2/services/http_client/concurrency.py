@@ -49,15 +49,15 @@ class Slots:
         """Wait for a place; it is the caller's until `give_back`. Raises `OutboundError` when too many wait."""
         if caller.owner:
             return
-        if self._may_take(caller.lane):
-            self._held[caller.lane] += 1
+        if self._may_take(caller.tenant):
+            self._held[caller.tenant] += 1
         else:
-            await self._wait(_Waiting(caller.lane, asyncio.get_running_loop().create_future()))
+            await self._wait(_Waiting(caller.tenant, asyncio.get_running_loop().create_future()))
 
     def give_back(self, caller: Caller) -> None:
         """The place goes to whose turn it is."""
         if not caller.owner:
-            self._release(caller.lane)
+            self._release(caller.tenant)
 
     def _may_take(self, caller: str) -> bool:
         return self._held.total() < self._total and self._held[caller] < self._share

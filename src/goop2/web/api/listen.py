@@ -106,7 +106,7 @@ class ListenApi:
         """`?join=1`: whoever reads these is a listener meanwhile."""
         joins = bool(_query(call).get("join"))
         audiences = [EVERYBODY, *([LISTENERS] if joins else [])]
-        hearing = asyncio.ensure_future(send_events(call, self._events, call.caller.lane, audiences))
+        hearing = asyncio.ensure_future(send_events(call, self._events, call.caller.tenant, audiences))
         try:
             if joins:
                 await asyncio.sleep(0)  # by then it is a reader

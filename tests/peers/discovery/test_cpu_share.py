@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.clock import Clock
 
-from goop2.net.discovery.cpu_share import SLICE_SECONDS, CpuShare
+from goop2.peers.discovery.cpu_share import SLICE_SECONDS, CpuShare
 
 
 def test_little_work_never_waits() -> None:
