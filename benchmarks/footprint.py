@@ -38,12 +38,12 @@ def _idle() -> list[list[str]]:
         assert idle.stdout
         idle.stdout.readline()
         peer = psutil.Process(idle.pid)
-        nursery, *workers = peer.children(recursive=True)
-        whole = sum(process.memory_full_info().pss for process in (peer, nursery, *workers)) / MEGABYTE
+        fork_server, *workers = peer.children(recursive=True)
+        whole = sum(process.memory_full_info().pss for process in (peer, fork_server, *workers)) / MEGABYTE
         measured = [
             ["an idle peer process, resident", f"{peer.memory_info().rss / MEGABYTE:.0f} MB", "≤ 60 MB"],
             ["an idle worker's own memory", f"{own_megabytes(worker.pid for worker in workers):.0f} MB", "≤ 12 MB"],
-            [f"peer, nursery and {len(workers)} workers together, idle", f"{whole:.0f} MB", ""],
+            [f"peer, fork server and {len(workers)} workers together, idle", f"{whole:.0f} MB", ""],
         ]
         idle.stdin.close()
     return measured

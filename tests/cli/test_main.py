@@ -120,12 +120,12 @@ def test_ctrl_c_ends_a_running_script_at_once_and_leaves_no_process(folder: Path
     save("endless", ENDLESS)
     with start("lua", "chat", folder, "!endless") as process:
         end = time.monotonic() + PATIENCE_SECONDS
-        while not (nursery := workers_of(process)):
+        while not (fork_server := workers_of(process)):
             assert time.monotonic() < end
             time.sleep(0.01)
         time.sleep(0.6)  # by now the script runs; where not, the end must be as clean
         assert interrupted(process) == (130, b"")
-    assert not any(Path(f"/proc/{pid}").exists() for pid in nursery)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in fork_server)
 
 
 def test_ctrl_c_ends_a_filter_that_waits_for_its_input(folder: Path) -> None:

@@ -14,7 +14,7 @@ from unittest import mock
 
 import msgspec
 import pyseccomp
-from tests.sandbox.native_nursery import NAME
+from tests.sandbox.native_fork_server import NAME
 from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of
 
 from goop2.scripting import fork_server
@@ -86,7 +86,7 @@ async def native_workers(
     setup = msgspec.structs.replace(
         setup_of(operations=tuple(OPERATIONS), skip_layers=skip), database=os.fsencode(path), storage_max_bytes=storage_max_bytes
     )
-    command = (sys.executable, "-I", str(Path(__file__).with_name("native_nursery.py")))
+    command = (sys.executable, "-I", str(Path(__file__).with_name("native_fork_server.py")))
     try:
         with mock.patch.object(fork_server, "COMMAND", command):
             async with open_pool(InvocationLimits(workers=workers), setup, OPERATIONS) as pool:

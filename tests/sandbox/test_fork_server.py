@@ -1,4 +1,4 @@
-"""The nursery as a process of its own, spoken to over its socket."""
+"""The fork server as a process of its own, spoken to over its socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETUP = Setup(flavour="luajit21", declarations="", self_id="p", self_label="p", 
 def test_a_peer_that_ends_with_an_answer_unread_leaves_no_traceback() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, "-I", "-m", "goop2.sandbox.fork_server", str(theirs.fileno())]
-    with ours, theirs, Started[bytes](command, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE) as nursery:
+    with ours, theirs, Started[bytes](command, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE) as fork_server:
         theirs.close()
         ours.send(msgspec.msgpack.encode(SETUP))
         worker_side = socket.socketpair()
@@ -27,5 +27,5 @@ def test_a_peer_that_ends_with_an_answer_unread_leaves_no_traceback() -> None:
             socket.send_fds(ours, [b"+"], [worker_side[1].fileno()])
             assert select.select([ours], [], [], PATIENCE_SECONDS)[0], "it never answered"
             ours.close()
-        _, stderr = nursery.communicate(timeout=PATIENCE_SECONDS)
-    assert (stderr, nursery.returncode) == (b"", 0)
+        _, stderr = fork_server.communicate(timeout=PATIENCE_SECONDS)
+    assert (stderr, fork_server.returncode) == (b"", 0)

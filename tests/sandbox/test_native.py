@@ -76,7 +76,7 @@ def told_to(pid: int | None) -> list[bytes]:
 
 async def test_the_peers_pid_is_in_no_argument_and_no_environment_of_a_worker(tmp_path: Path) -> None:
     async with native_workers(tmp_path) as workers:
-        for pid in (*workers.pool.worker_pids, workers.pool.nursery_pid):
+        for pid in (*workers.pool.worker_pids, workers.pool.fork_server_pid):
             assert str(os.getpid()).encode() not in told_to(pid)
 
 

@@ -1,4 +1,4 @@
-"""The handle on the nursery: workers when asked, one clear error when it is gone, no descriptor left behind."""
+"""The handle on the fork_server: workers when asked, one clear error when it is gone, no descriptor left behind."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ async def exits() -> Exits:
 
 
 @pytest.fixture
-async def nursery(exits: Exits) -> AsyncIterator[ForkServerHandle]:
-    nursery = ForkServerHandle(setup_of(), lambda pid, status: exits.append((pid, status)))
-    nursery.start()
-    yield nursery
-    nursery.stop()
+async def fork_server(exits: Exits) -> AsyncIterator[ForkServerHandle]:
+    fork_server = ForkServerHandle(setup_of(), lambda pid, status: exits.append((pid, status)))
+    fork_server.start()
+    yield fork_server
+    fork_server.stop()
 
 
 def descriptors() -> int:
@@ -42,8 +42,8 @@ async def gone(pid: int) -> None:
     raise AssertionError(f"{pid} is alive")
 
 
-async def test_a_worker_comes_with_its_socket_and_a_handle_to_end_it_and_its_end_is_heard(nursery: ForkServerHandle, exits: Exits) -> None:
-    sock, pid, pidfd = await nursery.spawn()
+async def test_a_worker_comes_with_its_socket_and_a_handle_and_its_end_is_heard(fork_server: ForkServerHandle, exits: Exits) -> None:
+    sock, pid, pidfd = await fork_server.spawn()
     assert is_alive(pid)
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     await gone(pid)
@@ -53,8 +53,8 @@ async def test_a_worker_comes_with_its_socket_and_a_handle_to_end_it_and_its_end
     os.close(pidfd)
 
 
-async def test_a_worker_ends_when_the_peer_closes_its_socket(nursery: ForkServerHandle, exits: Exits) -> None:
-    sock, pid, pidfd = await nursery.spawn()
+async def test_a_worker_ends_when_the_peer_closes_its_socket(fork_server: ForkServerHandle, exits: Exits) -> None:
+    sock, pid, pidfd = await fork_server.spawn()
     sock.close()
     await gone(pid)
     os.close(pidfd)
@@ -62,32 +62,32 @@ async def test_a_worker_ends_when_the_peer_closes_its_socket(nursery: ForkServer
     assert [ended for ended, _ in exits] == [pid]
 
 
-async def test_who_waits_for_a_worker_when_the_nursery_dies_is_told(nursery: ForkServerHandle) -> None:
-    waiting = asyncio.create_task(nursery.spawn())
+async def test_who_waits_for_a_worker_when_the_fork_server_dies_is_told(fork_server: ForkServerHandle) -> None:
+    waiting = asyncio.create_task(fork_server.spawn())
     await asyncio.sleep(0)
-    assert nursery.pid is not None
-    os.kill(nursery.pid, signal.SIGKILL)
+    assert fork_server.pid is not None
+    os.kill(fork_server.pid, signal.SIGKILL)
     with pytest.raises(ForkServerLostError):
         await asyncio.wait_for(waiting, 2)
-    assert nursery.pid is None
+    assert fork_server.pid is None
 
 
-async def test_after_the_stop_there_are_no_workers_and_stop_may_be_called_again(nursery: ForkServerHandle) -> None:
-    sock, pid, pidfd = await nursery.spawn()
-    nursery.stop()
-    nursery.stop()
+async def test_after_the_stop_there_are_no_workers_and_stop_may_be_called_again(fork_server: ForkServerHandle) -> None:
+    sock, pid, pidfd = await fork_server.spawn()
+    fork_server.stop()
+    fork_server.stop()
     await gone(pid)
     with pytest.raises(ForkServerLostError):
-        await nursery.spawn()
+        await fork_server.spawn()
     sock.close()
     os.close(pidfd)
 
 
-async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_no_worker(nursery: ForkServerHandle) -> None:
-    sock, pid, pidfd = await nursery.spawn()
+async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_no_worker(fork_server: ForkServerHandle) -> None:
+    sock, pid, pidfd = await fork_server.spawn()
     before = descriptors()
     for turn in range(30):
-        task = asyncio.create_task(nursery.spawn())
+        task = asyncio.create_task(fork_server.spawn())
         await asyncio.sleep(turn * 0.0001)
         task.cancel()
         try:
@@ -96,7 +96,7 @@ async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_
             continue
         late.close()
         os.close(late_pidfd)
-    process = psutil.Process(nursery.pid)
+    process = psutil.Process(fork_server.pid)
     for _ in range(2000):  # workers are nice: on a busy machine they take their time to be born, and to end
         if len(process.children()) == 1 and descriptors() == before:
             break
@@ -106,33 +106,33 @@ async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_
     os.close(pidfd)
 
 
-async def test_without_descriptors_a_spawn_is_refused_and_the_nursery_lives_on(nursery: ForkServerHandle) -> None:
+async def test_without_descriptors_a_spawn_is_refused_and_the_fork_server_lives_on(fork_server: ForkServerHandle) -> None:
     before = descriptors()
     with no_descriptors_left(), pytest.raises(WorkerStartError, match="Too many open files"):
-        await nursery.spawn()
+        await fork_server.spawn()
     with no_descriptors_left() as taken:  # the last is gone while the answer is on its way
         os.close(taken.pop())
         os.close(taken.pop())
-        waiting = asyncio.create_task(nursery.spawn())
+        waiting = asyncio.create_task(fork_server.spawn())
         await asyncio.sleep(0)
         taken.append(os.dup(1))
         with pytest.raises(WorkerStartError, match="Too many open files"):
             await asyncio.wait_for(waiting, 5)
     assert descriptors() == before
-    sock, _, pidfd = await nursery.spawn()
+    sock, _, pidfd = await fork_server.spawn()
     sock.close()
     os.close(pidfd)
 
 
 async def test_without_descriptors_a_start_is_refused_and_may_be_tried_again() -> None:
-    nursery = ForkServerHandle(setup_of(), lambda _pid, _status: None)
+    fork_server = ForkServerHandle(setup_of(), lambda _pid, _status: None)
     before = descriptors()
     for free in (0, 2):  # not even the socket; no pipe to the new process
         with no_descriptors_left() as taken:
             for _ in range(free):
                 os.close(taken.pop())
             with pytest.raises(WorkerStartError, match="Too many open files"):
-                nursery.start()
-        assert (nursery.pid, descriptors()) == (None, before)
-    nursery.start()
-    nursery.stop()
+                fork_server.start()
+        assert (fork_server.pid, descriptors()) == (None, before)
+    fork_server.start()
+    fork_server.stop()

@@ -215,15 +215,15 @@ async def test_an_idle_worker_killed_from_outside_is_replaced_and_no_call_notice
         assert await hello(pool) == b"Hello, Alice!"
 
 
-async def test_when_the_nursery_dies_its_workers_die_calls_fail_and_everything_comes_back_by_itself() -> None:
+async def test_when_the_fork_server_dies_its_workers_die_calls_fail_and_everything_comes_back_by_itself() -> None:
     async with open_pool() as pool:
         task, _ = await started(pool, invocation_of(LOOP))
-        workers, nursery = pool.worker_pids, pool.nursery_pid
-        assert nursery is not None
-        os.kill(nursery, signal.SIGKILL)
+        workers, fork_server = pool.worker_pids, pool.fork_server_pid
+        assert fork_server is not None
+        os.kill(fork_server, signal.SIGKILL)
         assert await task == WORKER_LOST
         await until(lambda: not any(map(is_alive, workers)))
-        await until(lambda: pool.nursery_pid not in (None, nursery))
+        await until(lambda: pool.fork_server_pid not in (None, fork_server))
         assert await hello(pool) == b"Hello, Alice!"
 
 
@@ -367,7 +367,7 @@ async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monke
 async def test_stop_ends_every_process_and_every_call() -> None:
     async with open_pool() as pool:
         running, _ = await started(pool, invocation_of(LOOP))
-        pids = [*pool.worker_pids, pool.nursery_pid]
+        pids = [*pool.worker_pids, pool.fork_server_pid]
         await pool.stop()
         assert await running == STOPPED
         await until(lambda: not [pid for pid in pids if pid is not None and is_alive(pid)])
@@ -482,7 +482,7 @@ def test_nothing_survives_a_peer_that_is_killed() -> None:
             async with open_pool() as pool:
                 asyncio.create_task(pool.run(invocation_of(LOOP, seconds=60)))
                 await asyncio.sleep(0.1)
-                print(pool.nursery_pid, *pool.worker_pids, flush=True)
+                print(pool.fork_server_pid, *pool.worker_pids, flush=True)
                 await asyncio.sleep(60)
         asyncio.run(main())
     """
@@ -532,13 +532,13 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
         assert (called.payload, asked) == (b'"secret"', ["site.read"])
 
 
-@pytest.mark.parametrize("ended", ["the worker", "the nursery"])
+@pytest.mark.parametrize("ended", ["the worker", "the fork server"])
 async def test_without_descriptors_calls_are_told_so_at_once_and_a_worker_comes_when_there_are_some(
     ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_pool(InvocationLimits(workers=1)) as pool:
-        nursery, worker = pool.nursery_pid, pool.worker_pids[0]
-        assert nursery is not None
+        fork_server, worker = pool.fork_server_pid, pool.worker_pids[0]
+        assert fork_server is not None
         with no_descriptors_left() as taken, capture_logs() as lines, monkeypatch.context() as patch:
             lost = pool.worker_lost
 
@@ -547,7 +547,7 @@ async def test_without_descriptors_calls_are_told_so_at_once_and_a_worker_comes_
                 lost(gone)
 
             patch.setattr(pool, "worker_lost", lost_and_none_won)
-            os.kill(worker if ended == "the worker" else nursery, signal.SIGKILL)
+            os.kill(worker if ended == "the worker" else fork_server, signal.SIGKILL)
             await until(lambda: worker not in pool.worker_pids)
             for _ in range(3):
                 begun = time.monotonic()
@@ -557,19 +557,19 @@ async def test_without_descriptors_calls_are_told_so_at_once_and_a_worker_comes_
             assert len(said) == 1
             assert "Too many open files" in said[0]["cause"]
         assert await hello(pool) == b"Hello, Alice!"
-        assert (pool.nursery_pid == nursery) is (ended == "the worker")
+        assert (pool.fork_server_pid == fork_server) is (ended == "the worker")
 
 
-async def test_a_nursery_that_ends_is_said_once_however_many_workers_were_awaited() -> None:
+async def test_a_fork_server_that_ends_is_said_once_however_many_workers_were_awaited() -> None:
     async with open_pool() as pool:
-        nursery = pool._nursery.pid
-        assert nursery is not None
-        os.kill(nursery, signal.SIGSTOP)  # so that all are awaited when it ends
+        fork_server = pool._fork_server.pid
+        assert fork_server is not None
+        os.kill(fork_server, signal.SIGSTOP)  # so that all are awaited when it ends
         for _ in range(4):
             pool._spawn()
-        await until(lambda: len(pool._nursery._pending) >= 4)
+        await until(lambda: len(pool._fork_server._pending) >= 4)
         with capture_logs() as lines:
-            os.kill(nursery, signal.SIGKILL)
-            await until(lambda: pool._nursery.pid not in (None, nursery))
+            os.kill(fork_server, signal.SIGKILL)
+            await until(lambda: pool._fork_server.pid not in (None, fork_server))
             assert await hello(pool) == b"Hello, Alice!"
-        assert [line["event"] for line in lines if line["event"].startswith("starting")] == ["starting the worker nursery again"]
+        assert [line["event"] for line in lines if line["event"].startswith("starting")] == ["starting the fork server again"]

@@ -2,7 +2,7 @@
 
 The peer starts it once with an empty environment. It imports what workers need, compiles our Lua
 code, and forks a ready worker in about a millisecond whenever asked. Over the socket FD
-(SOCK_SEQPACKET) the peer sends one `Setup`, then a descriptor for each worker wanted; the nursery
+(SOCK_SEQPACKET) the peer sends one `Setup`, then a descriptor for each worker wanted; the fork server
 answers `Spawned` with the worker's pidfd, and `Exited` when it has reaped one.
 It must not read anything a script or a stranger has written.
 """
@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from goop2.sandbox.confinement import OOM_SCORE_FORK_SERVER, die_with_parent, go_first_when_memory_ends, prepare
-from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
+from goop2.sandbox.messages import Exited, FromForkServer, Setup, Spawned
 from goop2.sandbox.vm import Flavour, preferred_flavour
 from goop2.sandbox.worker import run_worker
 
@@ -80,7 +80,7 @@ class ForkServer:
         _, status = os.waitpid(pid, 0)
         self._send(Exited(pid, os.waitstatus_to_exitcode(status)))
 
-    def _send(self, message: FromNursery, *descriptors: int) -> None:
+    def _send(self, message: FromForkServer, *descriptors: int) -> None:
         socket.send_fds(self._control, [msgspec.msgpack.encode(message)], descriptors)
 
 
@@ -106,11 +106,11 @@ def main() -> None:
         return  # the peer ended before it was asked to end us
     setup = msgspec.msgpack.decode(data, type=Setup)
     _set_time_zone(setup.time_zone)
-    nursery = ForkServer(control, setup)
+    fork_server = ForkServer(control, setup)
     gc.collect()
     gc.freeze()  # what is shared stays shared: the collector of a worker never touches it
     with contextlib.suppress(ConnectionError):  # the peer ended with something of ours unread: that is its end, not our failure
-        nursery.serve()
+        fork_server.serve()
 
 
 if __name__ == "__main__":

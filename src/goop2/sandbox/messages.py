@@ -22,7 +22,7 @@ ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
 class Setup(msgspec.Struct, array_like=True, frozen=True):
-    """Peer → nursery, once: everything its workers share."""
+    """Peer → fork server, once: everything its workers share."""
 
     flavour: str
     """Name of the Lua flavour, a key of `vm.FLAVOURS`; "" for the best there is."""
@@ -138,17 +138,17 @@ FromWorker = Ready | Done | Compiled | Log | HostCall
 
 
 class Spawned(msgspec.Struct, array_like=True, frozen=True, tag=8):
-    """Nursery → peer: a worker was forked; its pidfd comes beside this message."""
+    """Fork server → peer: a worker was forked; its pidfd comes beside this message."""
 
     pid: int
 
 
 class Exited(msgspec.Struct, array_like=True, frozen=True, tag=9):
-    """Nursery → peer: a worker is gone and reaped."""
+    """Fork server → peer: a worker is gone and reaped."""
 
     pid: int
     status: int
     """Exit code, or minus the number of the signal that ended it."""
 
 
-FromNursery = Spawned | Exited
+FromForkServer = Spawned | Exited

@@ -1,6 +1,6 @@
-"""The peer's handle on the nursery: start it, ask it for workers, hear of their end, start it again.
+"""The peer's handle on the fork server: start it, ask it for workers, hear of their end, start it again.
 
-The nursery itself is goop2.sandbox.fork_server, another process. This file knows sockets and processes,
+The fork server itself is goop2.sandbox.fork_server, another process. This file knows sockets and processes,
 and neither scripts nor invocations.
 """
 
@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from goop2.sandbox.messages import Exited, FromNursery, Setup, Spawned
+from goop2.sandbox.messages import Exited, FromForkServer, Setup, Spawned
 
 ENVIRONMENT: Final = {
     # A VM is a thousand small allocations made and freed again: with malloc's usual cache of 7 a size they cost a third
@@ -29,27 +29,27 @@ ENVIRONMENT: Final = {
     # of deep recursions then leave holes that nothing fits into, until the process is at its bound for good.
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=500:glibc.malloc.mmap_threshold=131072",
 }
-"""The whole environment of the nursery and its workers."""
+"""The whole environment of the fork server and its workers."""
 
 COMMAND: Final = (sys.executable, "-I", "-m", "goop2.sandbox.fork_server")
-"""What starts the nursery; its descriptor follows."""
+"""What starts the fork server; its descriptor follows."""
 
 MESSAGE_MAX_BYTES = 4096
 
 log = structlog.get_logger(__name__)
-_decoder = msgspec.msgpack.Decoder[FromNursery](FromNursery)
+_decoder = msgspec.msgpack.Decoder[FromForkServer](FromForkServer)
 
 
 class ForkServerLostError(Exception):
-    """The nursery ended; its workers end with it."""
+    """The fork server ended; its workers end with it."""
 
 
 class WorkerStartError(Exception):
-    """This process has no descriptor or no memory to start one with; a nursery that runs is as well as before."""
+    """This process has no descriptor or no memory to start one with; a fork server that runs is as well as before."""
 
 
 class ForkServerHandle:
-    """One nursery process. `on_exit(pid, status)` hears of every worker that was reaped."""
+    """One fork server process. `on_exit(pid, status)` hears of every worker that was reaped."""
 
     def __init__(self, setup: Setup, on_exit: Callable[[int, int], None]) -> None:
         self._setup = setup
@@ -93,7 +93,7 @@ class ForkServerHandle:
         Raises `ForkServerLostError`, `WorkerStartError`.
         """
         if self._control is None:
-            raise ForkServerLostError("the nursery is not running")
+            raise ForkServerLostError("the fork server is not running")
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
@@ -119,7 +119,7 @@ class ForkServerHandle:
         return ours, pid, pidfd
 
     def stop(self) -> None:
-        """End the nursery and, by that, every worker. Idempotent."""
+        """End the fork server and, by that, every worker. Idempotent."""
         control, process = self._control, self._process
         self._control = self._process = None
         if control is not None:
@@ -131,7 +131,7 @@ class ForkServerHandle:
         while self._pending:
             waiting = self._pending.popleft()
             if not waiting.done():
-                waiting.set_exception(ForkServerLostError("the nursery stopped"))
+                waiting.set_exception(ForkServerLostError("the fork server stopped"))
 
     def _receive(self) -> None:
         assert self._control is not None
@@ -142,7 +142,7 @@ class ForkServerHandle:
         except OSError:
             data, descriptors = b"", []
         if not data:
-            log.error("nursery ended", pid=self.pid)
+            log.error("fork server ended", pid=self.pid)
             self.stop()
             return
         message = _decoder.decode(data)

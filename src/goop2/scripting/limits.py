@@ -110,7 +110,7 @@ START_SECONDS = 10.0
 """Until the first worker must be ready; it takes a fifth of a second on a busy small machine."""
 
 EXIT_TOLD_SECONDS = 0.5
-"""How long a lost call waits to hear from the nursery how its worker ended: a millisecond, where all are busy more than a hundred."""
+"""How long a lost call waits to hear from the fork server how its worker ended: a millisecond, where all are busy more than a hundred."""
 
 REASON_MAX_CHARS = 300
 """What the log says of a message that is none: it may be a stranger's text."""
@@ -136,7 +136,7 @@ ENDED_LOOK_SECONDS = 0.005
 """How often a pool that stops looks whether killed workers have closed their files, which takes some milliseconds."""
 
 RESPAWN_SECONDS = 0.1
-"""Pause before the nursery is started again after it ended by itself."""
+"""Pause before the fork server is started again after it ended by itself."""
 
 IDLE_WORKER_SECONDS = 30.0
 """A worker beyond the warm ones that has had nothing to do for so long is ended: it holds about 10 MB."""

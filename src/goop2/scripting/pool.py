@@ -119,7 +119,7 @@ class Pool:
         self._arities: dict[str, tuple[int, float]] = {}
         """Operation → how many arguments it takes, its invocation among them: the least and the most."""
         self._declared = frozenset(setup.peer_operations)
-        self._nursery = ForkServerHandle(setup, self._worker_exited)
+        self._fork_server = ForkServerHandle(setup, self._worker_exited)
         self._fairness: Fairness[Job] = Fairness(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
         self._line = self._fairness.queue
         self._calls_per_worker = limits.calls_per_worker
@@ -135,7 +135,7 @@ class Pool:
         self._spawning: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
         self._restarting = 0
-        """Workers that were awaited when the nursery ended, and wait for the next one."""
+        """Workers that were awaited when the fork server ended, and wait for the next one."""
         self._short = False
         """Whether the last worker could not be started, which the owner has been told."""
         self._growing: asyncio.TimerHandle | None = None
@@ -156,11 +156,11 @@ class Pool:
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> dict[str, str]:
-        """Start the nursery and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
+        """Start the fork server and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
         self._loop = asyncio.get_running_loop()
         self._first_ready = self._loop.create_future()
         try:
-            self._nursery.start()
+            self._fork_server.start()
         except WorkerStartError as error:
             raise PoolError(f"no worker process can be started: {error}") from None
         for _ in range(self._warm):
@@ -216,7 +216,7 @@ class Pool:
         pids = self.worker_pids
         for worker in list(self._workers):
             worker.kill()
-        self._nursery.stop()
+        self._fork_server.stop()
         for task in list(self._spawning):
             task.cancel()
         await asyncio.gather(*self._spawning, return_exceptions=True)
@@ -238,9 +238,9 @@ class Pool:
         return len(self._line)
 
     @property
-    def nursery_pid(self) -> int | None:
-        """Process id of the nursery while it runs."""
-        return self._nursery.pid
+    def fork_server_pid(self) -> int | None:
+        """Process id of the fork server while it runs."""
+        return self._fork_server.pid
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
 
@@ -498,7 +498,7 @@ class Pool:
             self._grow_later()
 
     def _finish_lost(self, pid: int, job: Job) -> None:
-        """How its process ended says why; the nursery tells it in a moment, or has told it, unless it is gone too."""
+        """How its process ended says why; the fork server tells it in a moment, or has told it, unless it is gone too."""
         if pid in self._ended:
             self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
             return
@@ -577,9 +577,9 @@ class Pool:
         if after_seconds:  # the last one died in its cradle: no busy loop of births and deaths
             await asyncio.sleep(after_seconds)
         try:
-            sock, pid, pidfd = await self._nursery.spawn()
+            sock, pid, pidfd = await self._fork_server.spawn()
         except ForkServerLostError as error:
-            await self._restart_nursery(error)
+            await self._restart_fork_server(error)
             return
         except WorkerStartError as error:
             self._run_short(error)
@@ -592,16 +592,16 @@ class Pool:
         # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
         await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
 
-    async def _restart_nursery(self, error: ForkServerLostError) -> None:
+    async def _restart_fork_server(self, error: ForkServerLostError) -> None:
         if self._stopped:
             return
         if not self._restarting and not self._short:  # as many come here as workers were awaited; the owner is told once
-            log.error("starting the worker nursery again", cause=str(error))
+            log.error("starting the fork server again", cause=str(error))
         self._restarting += 1
         try:
             await asyncio.sleep(RESPAWN_SECONDS)
-            if not self._stopped and self._nursery.pid is None:
-                self._nursery.start()
+            if not self._stopped and self._fork_server.pid is None:
+                self._fork_server.start()
         except WorkerStartError as error:
             self._run_short(error)
         finally:

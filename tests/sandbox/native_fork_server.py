@@ -1,4 +1,4 @@
-"""A nursery whose workers also execute Python text, as native code that got hold of a worker could act.
+"""A fork server whose workers also execute Python text, as native code that got hold of a worker could act.
 
 For tests only: `tests/sandbox/native.py` starts it in place of goop2.sandbox.fork_server. The text is the argument of a call of the
 script NAME. It runs behind the wall, with `channel`, `worker`, `ctypes` and `out` at hand; `out` comes back as JSON.
