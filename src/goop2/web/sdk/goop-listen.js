@@ -160,8 +160,8 @@
       return;
     }
     const off = there - heard(audio, player); // above 0: we are behind
-    notice(player, off);
-    if (isFar(player, off)) {
+    notice(audio, player, off);
+    if (isFar(audio, player, off)) {
       if (group.track.format === "mp3") {
         if (off > 0 && player.fresh) player.ahead = Math.min(AHEAD_MAX_SECONDS, player.ahead + off); // so late it was there
         return place(audio, player, there, playing);
@@ -187,22 +187,23 @@
     if (player.stalls) audio.playbackRate = 1;
     audio.currentTime = seconds;
     const notBefore = performance.now() + AGAIN_MS;
-    Object.assign(player, { due: notBefore, notBefore, jumped: true, moves: false, at: audio.currentTime });
-    if (player.stalls) player.turned = undefined;
+    Object.assign(player, { due: notBefore, notBefore, jumped: true, turned: undefined, moves: false, at: audio.currentTime });
   }
 
   const isStiff = (player) => player.stalls >= STALLS_MAX;
+  const isUnsure = (audio, player) => player.stalls > 0 && !isStiff(player) && audio.playbackRate !== 1; // the way back to 1 will tell
 
-  function isFar(player, off) {
+  function isFar(audio, player, off) {
     if (player.fresh && off < 0 && -off <= player.ahead) return false; // it was there early, and waits for its moment
     if (player.jumped && !player.moves && performance.now() < player.notBefore) return false; // a jump takes its time; another begins anew
     if (Math.abs(off) > JUMP_SECONDS) return true;
     if (!player.stalls || !player.moves || performance.now() < player.notBefore) return false; // playing faster does it
+    if (isUnsure(audio, player)) return false;
     return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
   }
 
   // What this browser is like: how late it begins, and what another rate costs.
-  function notice(player, off) {
+  function notice(audio, player, off) {
     if (!player.moves) return;
     player.fresh = false;
     if (player.jumped) {
@@ -211,16 +212,17 @@
       if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + news));
     }
     if (player.turned !== undefined) {
-      if (off - player.turned > STALL_SECONDS) player.stalls++;
+      // Somebody else's rate tells nothing. One that cost nothing says that the time before it was a busy machine's.
+      if (audio.playbackRate === player.rate) player.stalls = off - player.turned > STALL_SECONDS ? player.stalls + 1 : 0;
       player.turned = undefined;
     }
   }
 
   function turn(audio, player, off) {
-    const wanted = Math.abs(off) > JUMP_SECONDS || isStiff(player) ? 1 : rate(off);
-    if (audio.playbackRate === wanted) return;
+    const wanted = Math.abs(off) > JUMP_SECONDS || isStiff(player) || isUnsure(audio, player) ? 1 : rate(off);
+    if (audio.playbackRate === wanted || !player.moves) return; // what a rate costs cannot be seen of a player that is still
     audio.playbackRate = wanted;
-    if (player.moves) player.turned = off; // looked at the next time
+    Object.assign(player, { turned: off, rate: wanted }); // looked at the next time
   }
 
   // Loads the file; of an MP3 what sounds from then on, a little later than now, so that there is time to load it.
