@@ -8,11 +8,12 @@
   const { AUDIO, FUNCTION, NAME, NUMBER, options, refuse } = Goop.kinds;
   const listeners = new Set();
   const STEP_MS = 500; // how often a player looks at where it should be
-  const JUMP_SECONDS = 1; // beyond it a player jumps
+  const JUMP_SECONDS = 1; // beyond it a player jumps at once
   const CLOSE_SECONDS = 0.03; // below it a player is in step
   const RATE = 0.06; // the most a player is faster or slower
   // A browser wants a second of sound before it begins, so that sound under way begins late and catches up; what it lacks is there already.
   const LATE_SECONDS = 4; // beyond it the sound is asked for anew
+  const SLOW_SECONDS = 0.5; // beyond it the rate alone would take long, and a player jumps when it has not just done so
   const NEAR_SECONDS = 0.3; // beyond it a player catches up
   const CATCH_UP = 1.5;
   const AGAIN_MS = 3000; // before sound is asked for once more
@@ -197,9 +198,9 @@
     if (player.fresh && off < 0 && -off <= player.ahead) return false; // it was there early, and waits for its moment
     if (player.jumped && !player.moves && performance.now() < player.notBefore) return false; // a jump takes its time; another begins anew
     if (Math.abs(off) > JUMP_SECONDS) return true;
-    if (!player.stalls || !player.moves || performance.now() < player.notBefore) return false; // playing faster does it
-    if (isUnsure(audio, player)) return false;
-    return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
+    if (!player.moves || performance.now() < player.notBefore || isUnsure(audio, player)) return false;
+    if (player.stalls) return Math.abs(off) > (isStiff(player) ? STIFF_SECONDS : NEAR_SECONDS);
+    return Math.abs(off) > SLOW_SECONDS && group.track.format !== "mp3"; // of an MP3 a jump would load it anew
   }
 
   // What this browser is like: how late it begins, and what another rate costs.
