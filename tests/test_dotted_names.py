@@ -35,6 +35,8 @@ OF_OTHERS = frozenset(("security/noise/patterns.py", "security/chat_flood.py", "
 MODULES_OF_OTHERS = frozenset(("server.py", "uvloop.py"))
 MODULE = re.compile(r"(?<![\w./*<>{}$-])([a-z_]\w*\.py)(?![\w*/-])")
 """A module named without its folder."""
+EMBEDDED_IMPORT = re.compile(r"\bfrom ((?:goop2|tests|benchmarks)[\w.]*) import ([\w, ]+)")
+"""In a program that is text here: checkers of Python do not see it."""
 HOST_NAMES = frozenset(("goop2.com", "goop2.local", "goop2.lan", "goop2.org", "goop2.net", "goop2.example"))
 LOGGERS = re.compile(r"get(?:_l|L)ogger\($")
 
@@ -122,6 +124,32 @@ def test_every_module_named_without_its_folder_is_somewhere() -> None:
         for number, line, _ in passages(path)
         for named in MODULE.findall(line)
         if named not in there and named not in MODULES_OF_OTHERS
+    ]
+    assert wrong == []
+
+
+def test_every_module_that_the_package_names_without_its_folder_stands_beside() -> None:
+    """Else a reader looks in the wrong room: many rooms have a limits.py."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {named}"
+        for path in files()
+        if path.is_relative_to(PACKAGE)
+        for number, line, _ in passages(path)
+        for named in MODULE.findall(line)
+        if not (path.parent / named).exists() and not (PACKAGE / named).exists() and named not in MODULES_OF_OTHERS
+    ]
+    assert wrong == []
+
+
+def test_every_import_of_an_embedded_program_leads_to_something() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {module} has no {name}"
+        for path in files()
+        if path.suffix == ".py"
+        for number, line, _ in passages(path)
+        for module, names in EMBEDDED_IMPORT.findall(line)
+        for name in (each.strip().partition(" as ")[0] for each in names.split(",") if each.strip())
+        if not resolves(f"{module}.{name}")
     ]
     assert wrong == []
 

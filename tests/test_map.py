@@ -114,7 +114,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.console.controls.scripts": Elsewhere("web/test_console_editing.py", "web.server"),
     "web.console.controls.settings": Elsewhere("web/test_console_states.py", "web.server"),
     "web.console.events": Elsewhere("web/console/test_app.py", "web.server"),
-    "web.families": Elsewhere("web/console/test_metrics.py", "web.server"),
+    "web.console.families": Elsewhere("web/console/test_metrics.py", "web.server"),
     "web.http.assets": Elsewhere("web/test_app.py", "web.server"),
     "web.http.console_token": Elsewhere("web/test_app.py", "web.server"),
     "web.http.request_context": Elsewhere("web/api/test_endpoints.py", "web.server"),

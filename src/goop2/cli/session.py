@@ -57,7 +57,7 @@ def descriptor_limit() -> int:
 
 
 async def own(folder: Path, *, passing: bool = False) -> ExitStack:
-    """Return the folder's lock (lock.py), waited for while a command has it. Raises `FolderLockedError`."""
+    """Return the folder's lock (folder/lock.py), waited for while a command has it. Raises `FolderLockedError`."""
     from goop2.folder.lock import FolderLockedError, locked
 
     ends = time.monotonic() + COMMAND_SECONDS

@@ -14,7 +14,7 @@ def make_whole(file: Path, content: bytes) -> None:
     with _temporary(file, content) as temporary, contextlib.suppress(FileExistsError):
         # A link fails where a rename would replace: the first process wins, the others read what it wrote.
         os.link(temporary, file)
-        _sync_folder(file.parent)
+        sync(file.parent)
 
 
 @contextlib.contextmanager
@@ -32,8 +32,9 @@ def _temporary(file: Path, content: bytes) -> Iterator[Path]:
         path.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Wait until a file's content, or what names a folder has, is on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

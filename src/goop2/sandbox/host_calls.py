@@ -2,7 +2,7 @@
 
 Every answer is (shape, value...), as calls.lua explains, and nothing is ever raised: a Python
 exception that crossed would be a Python object in a script's hands. Operations of the peer are
-passed on over the socket, those of the database are in data.py; this file knows no operation's meaning.
+passed on over the socket, those of the database are in data_calls.py; this file knows no operation's meaning.
 """
 
 from __future__ import annotations

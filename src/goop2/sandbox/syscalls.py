@@ -114,7 +114,7 @@ RULES: Final = (
     # Waiting for the write lock: time.sleep of Python, usleep of SQLite.
     SyscallRule("clock_nanosleep", {0: time.CLOCK_MONOTONIC, 1: TIMER_ABSTIME}),
     SyscallRule("clock_nanosleep", {0: time.CLOCK_REALTIME, 1: 0}),
-    # The alarm that ends a transaction (data.py).
+    # The alarm that ends a transaction (data_calls.py).
     SyscallRule("setitimer", {0: int(signal.ITIMER_REAL)}),
     # SQLite, on its files that are open already.
     SyscallRule("pread64", {0: Slot.DATABASE}),

@@ -104,7 +104,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class HostAnswer:
-    """What a peer operation gives a script: `shape` as calls.lua explains it, one letter a value."""
+    """What a peer operation gives a script: `shape` as sandbox/calls.lua explains it, one letter a value."""
 
     shape: bytes
     values: tuple[Scalar, ...]

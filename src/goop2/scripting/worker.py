@@ -1,4 +1,4 @@
-"""One worker process as the peer sees it: a socket that speaks messages.py, a pidfd to end it with.
+"""One worker process as the peer sees it: a socket that speaks sandbox/messages.py, a pidfd to end it with.
 
 It knows what is running on the worker and hands every event to the pool; it decides nothing.
 What arrives here was sent by a process that ran a stranger's code: anything but a known message in

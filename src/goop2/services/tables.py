@@ -1,8 +1,9 @@
 """The tables of the site for whoever asks from outside: asyncio over storage/table_access.py, which decides what each may do.
 
 Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
-(fair_queue.py), whoever has used less of the thread first (usage.py), have at most a share of the queue each, and a second for a
-statement; less while others wait, so that a turn of all is done in half the time that each has. HTTP and libp2p come here alike; it
+(scripting/fair_queue.py), whoever has used less of the thread first (scripting/usage.py), have at most a share of the queue each, and a
+second for a statement; less while others wait, so that a turn of all is done in half the time that each has. HTTP and libp2p come here
+alike; it
 knows neither.
 """
 
@@ -39,7 +40,7 @@ STRANGER_SECONDS: Final = 5.0
 ROUND_SECONDS: Final = STRANGER_SECONDS / 2
 """In which everybody who waits has a turn: the time of a statement is this, shared by all who wait."""
 WAITING_MAX: Final = 256
-"""Operations of strangers waiting; beyond it the one with most gives way (line.py)."""
+"""Operations of strangers waiting; beyond it the one with most gives way (scripting/fair_queue.py)."""
 OWNERS_WAITING_MAX: Final = 256
 SAID_MAX: Final = 100
 """Texts that cannot be read, each told once."""

@@ -17,6 +17,7 @@ from typing import Final
 import apsw
 
 from goop2.folder.regular_files import shown
+from goop2.folder.whole_file import sync
 from goop2.storage.database import FILE, OPEN_FLAGS, SUFFIXES, sqlite_name
 from goop2.storage.errors import StorageError
 from goop2.storage.owner_reader import Progress, copy_database
@@ -90,9 +91,9 @@ def _replace(target: Path, new: Path) -> Path | None:
         Path(f"{target}{suffix}").unlink(missing_ok=True)
     if kept is not None:
         new.chmod(stat.S_IMODE(kept.stat().st_mode))  # as its owner has it: private, or shared with a group
-    _sync(new)
+    sync(new)
     new.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
     return kept
 
 
@@ -114,11 +115,3 @@ def _free_name(target: Path) -> Path:
     while (kept := target.with_name(stem if number == 1 else f"{stem}-{number}")).exists():
         number += 1
     return kept
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

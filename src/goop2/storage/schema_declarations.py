@@ -179,7 +179,7 @@ def _compare(database: Database, present: Table, declared: Declared) -> Iterator
 def read(file: Path, folder: Path) -> Declared:
     """Return the table a file declares, and what is odd in it.
 
-    Raises `SchemaFileError` when there is no table in it, and `OSError` when it is not to be read (regular_files.py).
+    Raises `SchemaFileError` when there is no table in it, and `OSError` when it is not to be read (folder/regular_files.py).
     """
     document = _document(file, folder)
     odd = tuple(oddities(document))

@@ -68,7 +68,8 @@ SITE_PORTS_MAX: Final = 64
 """Sites, and test visitors, at a port of their own (web/http/site_ports.py) in one run of the peer. Each port is two sockets."""
 
 CODES_MAX: Final = 64
-"""One-time codes (passes.py) that may be out at a time, of each kind; the oldest goes first. A page of ours mints one when it is shown."""
+"""One-time codes (web/http/passes.py) that may be out at a time, of each kind; the oldest goes first. A page of ours mints one when it is
+shown."""
 
 CODE_SECONDS: Final = 600.0
 """How long a code is good: time enough to carry a link to another browser."""

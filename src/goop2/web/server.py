@@ -32,7 +32,8 @@ class OpenWeb:
     console: str
     """The console's address, its token in the fragment."""
     site: str
-    """The own site, for the owner on this machine. Where the platform cannot tell whose a connection is, it holds a code (passes.py)."""
+    """The own site, for the owner on this machine. Where the platform cannot tell whose a connection is, it holds a code
+    (web/http/passes.py)."""
     opened: str
     """The own site from beyond loopback; "" when it is not opened."""
     token: Token

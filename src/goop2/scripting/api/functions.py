@@ -1,7 +1,7 @@
 """Every function of the goop table (manual: "Available APIs"; behaviour.md: "The goop table").
 
 Grouped as the manual groups them; functions of one group stand together. What a function does is
-elsewhere: sandbox/calls.lua (VM), sandbox/host_calls.py (worker), peer.py hands out the peer's.
+elsewhere: sandbox/calls.lua (VM), sandbox/host_calls.py (worker), app.py hands out the peer's.
 """
 
 from __future__ import annotations

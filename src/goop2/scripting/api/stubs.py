@@ -1,4 +1,4 @@
-"""Declarations → Lua stubs: one line a function, pasted into prelude.lua where it says @declarations."""
+"""Declarations → Lua stubs: one line a function, pasted into sandbox/prelude.lua where it says @declarations."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def stubs(functions: Iterable[Function]) -> str:
 
 def _stub(function: Function) -> str:
     kept, otherwise = ("not is_command and ", " or nil") if function.functions_only else ("", "")
-    # pass: not a tail call, for the error levels in calls.lua count this frame.
+    # pass: not a tail call, for the error levels in sandbox/calls.lua count this frame.
     return f'{function.member} = {kept}function(...) return pass(call("{function.name}", "{function.signature}", ...)) end{otherwise},'

@@ -3,7 +3,7 @@
     a host the owner allows on this port → wherever it is
     anything else → its address, or all addresses its name has, looked up once; each must be public
 
-Every connection passes here (network.py), so every hop does. The answer of the one lookup is what is
+Every connection passes here (connector.py), so every hop does. The answer of the one lookup is what is
 connected to: a name that would answer differently the next time is not asked again.
 """
 

@@ -28,10 +28,10 @@ SPENT: Final = "http"
 """Key of our count in `Invocation.spent`."""
 
 CONTENT_TYPES: Final = {b"s": "application/x-www-form-urlencoded", b"j": "application/json"}
-"""What calls.lua puts before a body, a string or a table, → what it is sent as."""
+"""What sandbox/calls.lua puts before a body, a string or a table, → what it is sent as."""
 
 OPTIONS_AT: Final = {"get": 2, "post": 3}
-"""Where opts stand. What stands before them, calls.lua has judged."""
+"""Where opts stand. What stands before them, sandbox/calls.lua has judged."""
 
 _Headers = dict[str, str | int | float]
 

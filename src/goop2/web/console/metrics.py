@@ -26,7 +26,7 @@ from goop2.web.http.origins import Realm
 from goop2.web.http.responses import NO_HEADERS, send_refusal
 
 if TYPE_CHECKING:
-    from goop2.web.families import Families
+    from goop2.web.console.families import Families
 
 TOKEN_FILE: Final = "data/metrics.token"
 TOKEN_FILE_MAX_BYTES: Final = 4096
@@ -45,7 +45,7 @@ class Metrics:
 
     @cached_property
     def _families(self) -> Families:
-        from goop2.web.families import Families  # when somebody asks: it takes a twentieth of a start
+        from goop2.web.console.families import Families  # when somebody asks: it takes a twentieth of a start
 
         return Families(*self._counted)
 

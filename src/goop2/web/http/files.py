@@ -1,6 +1,6 @@
 """Files over HTTP: types, ETags, ranges, compression, and a friendly word where nothing is.
 
-Where the files come from is told by whoever calls: the site's (site_files.py) or ours (assets.py).
+Where the files come from is told by whoever calls: the site's (folder/site_files.py) or ours (assets.py).
 It must not know who asks.
 """
 

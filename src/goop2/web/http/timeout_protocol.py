@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with an end to patience: headers of a bounded size, slow and stalled clients let go.
 
 No timers a request: each connection notes when it began to wait for something, and `sweep`, called
-every second for all of them, closes those that have waited too long. When places run out, places.py says
+every second for all of them, closes those that have waited too long. When places run out, connection_slots.py says
 whose goes; a connection that gets none is told so by a 503, as soon as its request is there.
 """
 

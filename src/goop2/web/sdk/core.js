@@ -1,5 +1,5 @@
 // What every file of the SDK begins with: how a page asks its own peer, and what it is told when that fails.
-// Served in front of each goop-*.js (assets.py), so a page needs only the files it uses; the first one defines it.
+// Served in front of each goop-*.js (web/http/assets.py), so a page needs only the files it uses; the first one defines it.
 (function () {
   "use strict";
   const Goop = (globalThis.Goop = globalThis.Goop || {});

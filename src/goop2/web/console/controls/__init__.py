@@ -1,4 +1,4 @@
 """The owner's controls: what the console's pages ask and do, one module a page, each giving its routes.
 
-All of it stands behind the console's token (console.py); nothing here asks again who is asking.
+All of it stands behind the console's token (web/console/app.py); nothing here asks again who is asking.
 """

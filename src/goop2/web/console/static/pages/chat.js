@@ -11,7 +11,7 @@ const CALM_MS = 300; // several messages come at once
 const written = new Map(); // peer → what stands in the box of its conversation, kept while another one or another page is shown
 let box = null; // the one that is shown
 const refused = new Map(); // peer → [{content, why}]: what could not be sent, and did not go back into the box
-const COMMAND = /^\s*[!！]\s*/; // as command_text.py: blanks around the mark, and the full-width mark of phone keyboards
+const COMMAND = /^\s*[!！]\s*/; // as scripting/command_text.py: blanks around the mark, and the full-width mark of phone keyboards
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
 
 export async function show(main, shell) {
