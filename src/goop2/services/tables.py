@@ -2,9 +2,8 @@
 
 Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
 (scripting/fair_queue.py), whoever has used less of the thread first (scripting/usage.py), have at most a share of the queue each, and a
-second for a statement; less while others wait, so that a turn of all is done in half the time that each has. HTTP and libp2p come here
-alike; it
-knows neither.
+second for a statement; less while others wait, so that a turn of all is done in half the time that each has.
+HTTP and libp2p come here alike; it knows neither.
 """
 
 from __future__ import annotations
