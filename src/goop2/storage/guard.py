@@ -50,26 +50,26 @@ LOOKING_PRAGMAS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # looked up for every statement: there is one object of each, and its hash is the object's
-class ObjectKind:
+class StatementKind:
     """A sort of statement. `flags` keep its compiled statements apart from those of other kinds in apsw's cache."""
 
     name: str
     flags: int
 
 
-SCRIPT_READS: Final = ObjectKind("script reads", 0)
-SCRIPT_WRITES: Final = ObjectKind("script writes", 0)
-ONE_TABLE: Final = ObjectKind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
-VISITOR: Final = ObjectKind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
-OWNER_READS: Final = ObjectKind("owner reads", apsw.SQLITE_PREPARE_NORMALIZE)
-OURS: Final = ObjectKind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
+SCRIPT_READS: Final = StatementKind("script reads", 0)
+SCRIPT_WRITES: Final = StatementKind("script writes", 0)
+ONE_TABLE: Final = StatementKind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
+VISITOR: Final = StatementKind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
+OWNER_READS: Final = StatementKind("owner reads", apsw.SQLITE_PREPARE_NORMALIZE)
+OURS: Final = StatementKind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
     """Who a statement comes from: how messages call it, and for the narrow kinds the one table it may read."""
 
-    kind: ObjectKind
+    kind: StatementKind
     name: str
     table: str = ""
     view: str = ""
@@ -134,7 +134,7 @@ _READING: Final[dict[int, Check]] = {
     apsw.SQLITE_FUNCTION: _harmless_function,
 }
 
-PERMITTED: Final[dict[ObjectKind, dict[int, Check]]] = {
+PERMITTED: Final[dict[StatementKind, dict[int, Check]]] = {
     SCRIPT_READS: {**_READING, apsw.SQLITE_RECURSIVE: _always, apsw.SQLITE_READ: _readable_table},
     SCRIPT_WRITES: {
         **_READING,

@@ -32,7 +32,7 @@ class RowSink(msgspec.Struct, frozen=True, gc=False):
         return len(self.values) // len(self.names) if self.names else 0
 
 
-class EncodedRows(Protocol):
+class RowCursor(Protocol):
     """A cursor of apsw, or what stands for one."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
@@ -41,7 +41,7 @@ class EncodedRows(Protocol):
         """Name and type of each column."""
 
 
-def collect(cursor: EncodedRows, role: Role, rows_max: int) -> RowSink:
+def collect(cursor: RowCursor, role: Role, rows_max: int) -> RowSink:
     """All rows, flat. Raises `StorageError` beyond `rows_max` rows or ROWS_MAX_BYTES."""
     values: list[CrossingValue] = []
     names: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ def _smaller(role: Role) -> str:
     return "give limit and offset, or fewer columns" if role.table else "ask for fewer rows or columns"
 
 
-def as_records(cursor: EncodedRows, role: Role) -> list[dict[str, object]]:
+def as_records(cursor: RowCursor, role: Role) -> list[dict[str, object]]:
     """All rows, each as column → value for JSON. Raises `StorageError` beyond ROWS_MAX rows or ROWS_MAX_BYTES."""
     records: list[dict[str, object]] = []
     names: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ from goop2.web.http.event_stream import send_events
 from goop2.web.http.files import SitePages, send_page
 from goop2.web.http.origins import READERS_DOING, Listener, Origin, OriginHeaders, OriginRefusal, Realm, decide, is_visitor_name
 from goop2.web.http.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.http.site_ports import Ports, TooManySitesError, needs_port
 from goop2.web.http.visitors import named_visitor, visitor
@@ -134,7 +134,7 @@ class Web:
         self.site = SitePages(parts.files)
         self.sdk = Assets("sdk")
         peers = Peers(parts.abroad, parts.grouping, self.events, site_audience(parts.owner))
-        self.api: dict[str, Answer] = {
+        self.api: dict[str, Handler] = {
             **{f"data/{name}": self._data(name) for name in self.data.operations},
             **self.chat.api,
             **self.site_api.api,
@@ -145,7 +145,7 @@ class Web:
             "events": self._page_events,
         }
         """Path after `/api/` on the own site's origins → what answers."""
-        self.api_of_visits: dict[str, Answer] = {
+        self.api_of_visits: dict[str, Handler] = {
             **self.visits.api,
             **self.listen_abroad.api,
             **self.groups.api_of_visits,
@@ -156,7 +156,7 @@ class Web:
         """The same on the origin of another peer's site."""
         checked(self.api, self.api_of_visits)
 
-    def _data(self, name: str) -> Answer:
+    def _data(self, name: str) -> Handler:
         async def answer(call: RequestContext) -> None:
             await self.data.answer(call, name)
 

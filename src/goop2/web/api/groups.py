@@ -22,7 +22,7 @@ from goop2.storage.errors import StorageError
 from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.origins import Realm
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 from goop2.web.remote.sites import audience
@@ -102,13 +102,13 @@ class GroupApi:
         self._groups = grouping.groups
         self._events = events
         self._owners_pages = owners_pages
-        of_members: dict[str, Answer] = {
+        of_members: dict[str, Handler] = {
             "group/subscriptions": self._answering(self._subscriptions),
             "group/join": self._answering(self._join),
             "group/leave": self._answering(self._leave),
             "group/send": self._answering(self._say),
         }
-        of_owners: dict[str, Answer] = {
+        of_owners: dict[str, Handler] = {
             "group/create": self._answering(self._create),
             "group/close": self._answering(self._close),
             "group/invite": self._answering(self._invite),
@@ -203,7 +203,7 @@ class GroupApi:
     def _tell_invite(self, invited: Invited) -> None:
         self._events.publish(INVITE, invited, self._owners_pages)
 
-    def _answering(self, work: Callable[[RequestContext, bytes], Awaitable[bytes]]) -> Answer:
+    def _answering(self, work: Callable[[RequestContext, bytes], Awaitable[bytes]]) -> Handler:
         """`work` with the body read, and every refusal sent."""
 
         async def answer(call: RequestContext) -> None:

@@ -28,7 +28,7 @@ from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
 from goop2.web.http.files import Compressed, Document, send_document
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 
@@ -68,7 +68,7 @@ class ListenApi:
         """In the track `_pictured`: whoever asks again and again has its file read once."""
         self._finding = asyncio.Lock()
         """Hours of MP3 take a second to be gone through: one at a time, whoever asks."""
-        self.api: dict[str, Answer] = {
+        self.api: dict[str, Handler] = {
             "listen/state": self._state,
             "listen/events": self._hear,
             "listen/audio": self._audio,

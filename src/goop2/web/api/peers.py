@@ -15,7 +15,7 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.groups.service import GroupService
 from goop2.web.http.event_log import Events
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
@@ -41,8 +41,8 @@ class Peers:
         self._grouping = grouping
         self._events = events
         self._owners_pages = owners_pages
-        self.api: dict[str, Answer] = {"peers": self._list}
-        self.api_of_visits: dict[str, Answer] = {"peers": self._list_of_visit}
+        self.api: dict[str, Handler] = {"peers": self._list}
+        self.api_of_visits: dict[str, Handler] = {"peers": self._list_of_visit}
         abroad.on_join(self._follow)
 
     async def _list(self, call: RequestContext) -> None:

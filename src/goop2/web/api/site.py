@@ -18,7 +18,7 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.web.http.bodies import read_body
 from goop2.web.http.forms import FormError, is_form, the_file
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json, send_refusal
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
@@ -38,7 +38,7 @@ class SiteApi:
 
     def __init__(self, files: SiteFiles) -> None:
         self._files = files
-        self.api: dict[str, Answer] = {"site/files": self._list, "site/upload": self._upload, "site/remove": self._remove}
+        self.api: dict[str, Handler] = {"site/files": self._list, "site/upload": self._upload, "site/remove": self._remove}
 
     async def _list(self, call: RequestContext) -> None:
         await send_json(call.send, msgspec.json.encode(await threads.SITE.run(self._files.listing)), HTTPStatus.OK, call.headers)

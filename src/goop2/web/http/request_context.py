@@ -33,5 +33,5 @@ class RequestContext(NamedTuple):
         return ", ".join([value.decode("latin-1") for key, value in self.scope["headers"] if key == name])
 
 
-Answer = Callable[[RequestContext], Awaitable[None]]
-"""What answers a call."""
+Handler = Callable[[RequestContext], Awaitable[None]]
+"""Answers one request."""

@@ -25,7 +25,7 @@ from goop2.services.listen.session import ListenError
 from goop2.web.api.listen import KIND
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import disconnected, send_events
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.remote.network import NetworkView, RemoteNetwork, SoundStream
 
@@ -65,7 +65,7 @@ class RemoteListen:
         self._began: dict[str, Callable[[], float]] = {}
         """Key a page chose for its sound → the second of the track it begins at."""
         self._sounds = 0
-        self.api: dict[str, Answer] = {
+        self.api: dict[str, Handler] = {
             "listen/state": self._state,
             "listen/events": self._hear,
             "listen/audio": self._audio,

@@ -32,7 +32,7 @@ from goop2.web.http.bodies import ClientDisconnectedError, read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.files import Part, asked_part, send_page, send_to_folder, send_unmet
 from goop2.web.http.preconditions import unmet
-from goop2.web.http.request_context import Answer, RequestContext
+from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import BODY_MAX_BYTES
 from goop2.web.remote.network import NetworkView, RemoteNetwork
@@ -72,7 +72,7 @@ class RemoteSites:
         self._events = events
         named = {name: name for name in TABLE_OPERATIONS - {*PATHS.values()}}
         paths = {"lua/call": "lua-call", "lua/list": "lua-list", **PATHS, **named}
-        self.api: dict[str, Answer] = {
+        self.api: dict[str, Handler] = {
             **{f"data/{path}": self._data(path, operation) for path, operation in paths.items()},
             "chat/send": self._with_body(self._say),
             "chat/messages": self._with_body(self._said),
@@ -149,7 +149,7 @@ class RemoteSites:
         except NetworkError:
             return False
 
-    def _data(self, path: str, operation: str) -> Answer:
+    def _data(self, path: str, operation: str) -> Handler:
         async def ask(call: RequestContext, body: bytes) -> bytes | Failure:
             network = self._abroad.network
             if network is None:
@@ -198,7 +198,7 @@ class RemoteSites:
             if self._events.heard(audience(message.peer)):
                 self._chat.shown([message])
 
-    def _with_body(self, work: Callable[[RequestContext, bytes], Awaitable[bytes | Failure]]) -> Answer:
+    def _with_body(self, work: Callable[[RequestContext, bytes], Awaitable[bytes | Failure]]) -> Handler:
         async def answer(call: RequestContext) -> None:
             try:
                 body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
