@@ -43,7 +43,7 @@ def sent(content: bytes, by: PrivateKey = BOB) -> bytes:
 
 
 def test_a_peer_that_has_told_its_key_gets_what_only_it_can_open(sealing: KeyRing) -> None:
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     box = sealing.box("bob")
     assert box is not None
     assert NaClBox(BOB, OWN.public_key).decrypt(base64.b64decode(box.seal(b"hi"))) == b"hi"
@@ -55,14 +55,14 @@ def test_a_peer_whose_key_is_not_known_gets_it_plain_and_is_asked(sealing: KeyRi
 
 
 def test_a_peer_that_has_a_key_and_does_not_offer_it_gets_it_plain(sealing: KeyRing) -> None:
-    sealing.told("bob", text(BOB), supported=False)
+    sealing.learn("bob", text(BOB), supported=False)
     assert sealing.box("bob") is None
 
 
 def test_without_keys_of_our_own_nothing_is_sealed_opened_or_asked(asked: list[str]) -> None:
     sealing = KeyRing()
     sealing.unknown = asked.append
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     assert sealing.box("bob") is None
     with pytest.raises(DecryptionError, match="has no key"):
         sealing.open("bob", sent(b"hi"))
@@ -70,12 +70,12 @@ def test_without_keys_of_our_own_nothing_is_sealed_opened_or_asked(asked: list[s
 
 
 def test_what_somebody_else_says_is_bobs_key_seals_nothing_for_bob(sealing: KeyRing) -> None:
-    sealing.rumour = lambda _peer: text(MALLORY)
+    sealing.hint = lambda _peer: text(MALLORY)
     assert sealing.box("bob") is None
 
 
-def test_a_rumoured_key_opens_what_the_peer_itself_sends(sealing: KeyRing) -> None:
-    sealing.rumour = lambda _peer: text(BOB)
+def test_a_hinted_key_opens_what_the_peer_itself_sends(sealing: KeyRing) -> None:
+    sealing.hint = lambda _peer: text(BOB)
     content, box = sealing.open("bob", sent(b"hi"))
     assert content == b"hi"
     assert NaClBox(BOB, OWN.public_key).decrypt(base64.b64decode(box.seal(b"back"))) == b"back"
@@ -83,10 +83,10 @@ def test_a_rumoured_key_opens_what_the_peer_itself_sends(sealing: KeyRing) -> No
 
 
 def test_a_lie_about_a_key_opens_nothing_and_has_the_peer_asked(sealing: KeyRing, asked: list[str]) -> None:
-    sealing.rumour = lambda _peer: text(MALLORY)
+    sealing.hint = lambda _peer: text(MALLORY)
     with pytest.raises(DecryptionError):
         sealing.open("bob", sent(b"hi"))
-    sealing.rumour = lambda _peer: ""
+    sealing.hint = lambda _peer: ""
     with pytest.raises(DecryptionError):
         sealing.open("bob", sent(b"hi"))
     assert asked == ["bob", "bob"]
@@ -94,26 +94,26 @@ def test_a_lie_about_a_key_opens_nothing_and_has_the_peer_asked(sealing: KeyRing
 
 @pytest.mark.parametrize("key", ["", "nonsense", base64.b64encode(bytes(32)).decode(), base64.b64encode(b"\x01" + bytes(31)).decode()])
 def test_what_is_no_key_does_not_take_the_place_of_one(sealing: KeyRing, key: str) -> None:
-    sealing.told("bob", text(BOB), supported=True)
-    sealing.told("bob", key, supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
+    sealing.learn("bob", key, supported=True)
     assert sealing.open("bob", sent(b"hi"))[0] == b"hi"
 
 
 def test_a_peer_that_refuses_is_written_to_plain_for_a_while(sealing: KeyRing, clock: Clock, asked: list[str]) -> None:
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     sealing.refused("bob")
     assert sealing.box("bob") is None
     assert asked == ["bob"]
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     assert sealing.box("bob") is None, "the same key again changes nothing"
     clock.now += ASIDE_SECONDS
     assert sealing.box("bob") is not None
 
 
 def test_a_new_key_ends_the_while_and_so_does_what_opens(sealing: KeyRing) -> None:
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     sealing.refused("bob")
-    sealing.told("bob", text(BOBS_NEW), supported=True)
+    sealing.learn("bob", text(BOBS_NEW), supported=True)
     assert sealing.box("bob") is not None
     sealing.refused("bob")
     sealing.open("bob", sent(b"hi", BOBS_NEW))
@@ -121,7 +121,7 @@ def test_a_new_key_ends_the_while_and_so_does_what_opens(sealing: KeyRing) -> No
 
 
 def test_silence_after_what_is_sealed_is_a_refusal_only_when_it_comes_again_and_again(sealing: KeyRing) -> None:
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     for _ in range(FAILURES_BEFORE_ASIDE - 1):
         sealing.failed("bob")
     sealing.answered("bob")
@@ -133,7 +133,7 @@ def test_silence_after_what_is_sealed_is_a_refusal_only_when_it_comes_again_and_
 
 
 def test_lines_and_payloads_keep_their_bounds_when_they_are_opened(sealing: KeyRing) -> None:
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     assert sealing.line("bob", b"ENC:" + sent(b"x" * 10), "the request", 10)[0] == b"x" * 10
     assert sealing.line("bob", b"x" * 10, "the request", 10) == (b"x" * 10, None)
     assert sealing.payload("bob", b'{"enc":"%s"}' % sent(b"[1]"), 10) == b"[1]"
@@ -151,7 +151,7 @@ def test_a_group_member_without_a_key_may_mean_just_that_object(sealing: KeyRing
     assert KeyRing().payload("bob", payload, 100, free=True) == payload
     with pytest.raises(DecryptionError):
         sealing.payload("bob", payload, 100)
-    sealing.told("bob", text(BOB), supported=True)
+    sealing.learn("bob", text(BOB), supported=True)
     with pytest.raises(DecryptionError):
         sealing.payload("bob", payload, 100, free=True)
     assert sealing.payload("bob", b'{"enc":"%s"}' % sent(b"[1]"), 10, free=True) == b"[1]"
@@ -159,5 +159,5 @@ def test_a_group_member_without_a_key_may_mean_just_that_object(sealing: KeyRing
 
 def test_ten_thousand_peers_that_tell_keys_are_held_to_the_bound(sealing: KeyRing) -> None:
     for number in range(FORGETTING_AT_KEYS + 100):
-        sealing.told(f"peer{number}", text(BOB), supported=True)
+        sealing.learn(f"peer{number}", text(BOB), supported=True)
     assert len(sealing._keys) == FORGETTING_AT_KEYS

@@ -137,7 +137,7 @@ async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(
         sealing(alice).unknown = lambda _peer: None
 
         def mistaken() -> None:
-            sealing(alice).told(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
+            sealing(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
             assert sealing(alice).box(bob.id) is not None
 
         mistaken()
@@ -153,7 +153,7 @@ async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(
 async def test_a_peer_with_the_wrong_key_of_another_asks_it_and_seals_again(guest: Guest, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         alice, bob = await two(stack, guest, tmp_path)
-        sealing(alice).told(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
+        sealing(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
         await alice.peer.chat.send(bob.id, "hello")
         await until(lambda: sealing(alice).box(bob.id) is not None)
         assert (await file(alice, bob.id))[0] is True
@@ -320,7 +320,7 @@ async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path)
             assert (await anext(sound.pieces)).startswith(b"RIFF")
         asked: list[str] = []
         sealing(bob)._keys.clear()
-        sealing(bob).rumour, sealing(bob).unknown = lambda _peer: "", asked.append
+        sealing(bob).hint, sealing(bob).unknown = lambda _peer: "", asked.append
         with pytest.raises(StreamBrokenError, match="the key of the sender is not known"):
             async with bob.network.followed.sound() as sound:
                 await anext(sound.pieces)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goop2.storage.database import FILE, Database, open_database
-from goop2.storage.registry_schema import lay_out
+from goop2.storage.registry_schema import create_schema
 
 
 @pytest.fixture
@@ -19,6 +19,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def database(path: Path) -> Iterator[Database]:
     database = open_database(path)
-    lay_out(database)
+    create_schema(database)
     yield database
     database.close()

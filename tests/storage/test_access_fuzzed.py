@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
-from goop2.storage.registry_schema import lay_out
+from goop2.storage.registry_schema import create_schema
 from goop2.storage.table_access import OPERATIONS, OWNERS_OPERATIONS, TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
@@ -100,7 +100,7 @@ _REQUESTS = st.fixed_dictionaries(
 
 def _laid_out(path: Path) -> Database:
     database = open_database(path, watchful=True)
-    lay_out(database)
+    create_schema(database)
     typed = TypedTables(database)
     typed.create("notes", COLUMNS, {"access": {"read": "owner"}})
     typed.create("posts", COLUMNS)

@@ -19,7 +19,7 @@ from goop2.storage.registry_schema import make_missing
 NAME = "goop2-test"
 
 
-def lay_out(database: Database) -> None:
+def create_schema(database: Database) -> None:
     make_missing(database, ("CREATE TABLE IF NOT EXISTS notes (number INTEGER)",))
 
 
@@ -58,7 +58,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def database(file: Path) -> AsyncIterator[AsyncDatabase]:
-    database = AsyncDatabase(NAME, lambda: open_database(file), lay_out)
+    database = AsyncDatabase(NAME, lambda: open_database(file), create_schema)
     yield database
     await database.close()
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 from goop2.storage import key_value
 from goop2.storage.database import Database, open_database
 from goop2.storage.key_value import Store
-from goop2.storage.registry_schema import lay_out
+from goop2.storage.registry_schema import create_schema
 
 MOMENTS = 200
 STORE = Store("function", "f")
@@ -50,7 +50,7 @@ def _killed_while_writing(path: Path) -> int:
 def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     database = open_database(path)
-    lay_out(database)
+    create_schema(database)
     for table in ("first", "second"):
         database.rows(f"CREATE TABLE {table} (_id INTEGER PRIMARY KEY AUTOINCREMENT)")
     database.close()

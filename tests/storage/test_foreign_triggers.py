@@ -13,7 +13,7 @@ from goop2.storage.guard import EXEC, QUERY
 from goop2.storage.key_value import Store
 from goop2.storage.migrations import open_folder
 from goop2.storage.policies import Visitor
-from goop2.storage.registry_schema import lay_out
+from goop2.storage.registry_schema import create_schema
 from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
@@ -25,9 +25,9 @@ TO_ALL = "INSERT INTO posts (_owner, body) SELECT 'x', content FROM _chat_messag
 def folder_with(folder: Path, *statements: str) -> Path:
     """A folder as it comes from somebody: laid out, with a table anybody reads and with `statements` run."""
     database = open_database(folder / FILE, guarded=False)
-    lay_out(database)
-    messages.lay_out(database)
-    groups.lay_out(database)
+    create_schema(database)
+    messages.create_schema(database)
+    groups.create_schema(database)
     TypedTables(database).create("posts", POSTS, {"access": {"insert": "open"}})
     for statement in statements:
         database.rows(statement)

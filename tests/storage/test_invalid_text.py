@@ -74,7 +74,7 @@ def test_the_owner_reads_and_exports_it(guests: Database) -> None:
 
 
 def test_a_message_of_old_bytes_does_not_shut_its_conversation(database: Database) -> None:
-    messages.lay_out(database)
+    messages.create_schema(database)
     for text in (b"hello", b"Jos\xe9"):
         database.rows("INSERT INTO _chat_messages (peer_id, from_id, content, ts) VALUES ('p', 'p', CAST(? AS TEXT), 1)", (text,))
     assert [message.content for message in messages.page(database, "p", None, 10)] == ["hello", BAD]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from goop2.storage.database import Database
-from goop2.storage.registry_schema import lay_out, table_there, user_tables
+from goop2.storage.registry_schema import create_schema, table_there, user_tables
 from goop2.storage.typed_tables import TypedTables
 
 
 def test_laying_out_again_changes_nothing(database: Database) -> None:
     database.rows("INSERT INTO _tables (name, schema) VALUES ('a', 'b')")
     before = database.rows("SELECT * FROM sqlite_schema"), database.rows("SELECT * FROM _tables")
-    lay_out(database)
+    create_schema(database)
     assert (database.rows("SELECT * FROM sqlite_schema"), database.rows("SELECT * FROM _tables")) == before
 
 

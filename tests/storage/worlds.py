@@ -16,7 +16,7 @@ from goop2.storage.bounded_functions import bound_functions
 from goop2.storage.database import Database, Value
 from goop2.storage.limits import FINE_LIKE_PATTERN_MAX_BYTES
 from goop2.storage.policies import Visitor
-from goop2.storage.registry_schema import lay_out
+from goop2.storage.registry_schema import create_schema
 from goop2.storage.table_access import OPERATIONS, TableAccess
 
 EVE = Visitor("eve", email="eve@example.org")
@@ -121,7 +121,7 @@ class Built:
 
     def __init__(self, world: World) -> None:
         self.database = in_memory()
-        lay_out(self.database)
+        create_schema(self.database)
         for statement in SHAPES[world.shape]:
             self.database.rows(statement)
         self.database.rows("INSERT INTO _tables VALUES (?, '', ?, 'then')", (TABLE, world.policy))

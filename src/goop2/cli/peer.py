@@ -96,14 +96,14 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
 
     try:
         async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
-            web.abroad.join(network)
+            web.abroad.attach(network)
             web.abroad.problem = ""
             if was_away:
                 output.note("this peer is on the network again")
             try:
                 await ending
             finally:
-                web.abroad.part()
+                web.abroad.detach()
     except (NetworkError, GuestFailedError) as fault:
         return str(fault)
     except OSError as error:

@@ -29,7 +29,7 @@ class StreamPool:
         """Return whether it has spoken it on this connection."""
         return self._speaks.get(protocol, False)
 
-    def worth_asking(self, protocols: Sequence[str]) -> list[str]:
+    def candidates(self, protocols: Sequence[str]) -> list[str]:
         """Those it has not said it does not speak; all of them when it has of all."""
         return [protocol for protocol in protocols if self._speaks.get(protocol, True)] or list(protocols)
 
@@ -61,7 +61,7 @@ class StreamPool:
         else:
             stream.reset()
 
-    def tidy(self) -> None:
+    def evict_idle(self) -> None:
         """Let go of what has been idle for long, or is no longer open."""
         long_ago = time.monotonic() - KEPT_IDLE_SECONDS
         for idle in self._idle.values():

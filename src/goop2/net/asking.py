@@ -52,7 +52,7 @@ class Requester:
         the guest raise."""
         muxer = self._muxer(peer)
         known = self._acquaintance(muxer)
-        candidates = known.worth_asking(protocols)
+        candidates = known.candidates(protocols)
         muxed = muxer.open_now()
         if known.speaks(candidates[0]):
             said = negotiation.proposal(candidates[0])
@@ -88,12 +88,12 @@ class Requester:
                     return await _over_kept(known, stream, question, reader, seconds)
                 return await self._once(stream, question, reader, seconds)
 
-    async def tidy(self) -> None:
+    async def evict_idle(self) -> None:
         """For ever: let go of kept streams nobody uses."""
         while True:
             await asyncio.sleep(seconds_to_tick(TIDY_SECONDS))
             for known in list(self._known.values()):
-                known.tidy()
+                known.evict_idle()
 
     async def _once(self, stream: Stream, question: bytes, reader: LineReader, seconds: float) -> bytes:
         try:

@@ -107,7 +107,7 @@ class Circuits:
             raise RemoteProtocolError(f"{CIRCUITS_PER_RELAY} circuits through {relay} are open, the most there may be")
         with contextlib.ExitStack() as place:
             self._called[relay] += 1
-            place.callback(self._one_less, relay)
+            place.callback(self._release, relay)
             await self._dial(peer, relay, way)
             # The connection's end gives it back.
             place.pop_all()
@@ -132,7 +132,7 @@ class Circuits:
         try:
             await muxed.event_closed.wait()
         finally:
-            self._one_less(relay)
+            self._release(relay)
             await reset(stream)
 
     async def _brought(self, stream: NetStream) -> None:
@@ -162,7 +162,7 @@ class Circuits:
         with trio.fail_after(NEGOTIATE_SECONDS):
             return cast(NetStream, await self._host.new_stream(relay, [TProtocol(circuit.HOP)]))
 
-    def _one_less(self, relay: ID) -> None:
+    def _release(self, relay: ID) -> None:
         self._called[relay] -= 1
         if self._called[relay] <= 0:
             del self._called[relay]

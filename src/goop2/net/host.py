@@ -167,12 +167,12 @@ class Host:
         """Return a new stream to a peer, on the first of `protocols` it speaks. Raises `UnreachableError`, `ProtocolNotSupportedError`,
         `PeerBusyError`, `StreamBrokenError`."""
         await self._make_sure(peer)
-        self._one_more(peer)
+        self._acquire(peer)
         try:
             with _in_our_words(peer, protocols):
                 stream = await self._asking.open(peer, protocols)
         except BaseException:
-            self._one_less(peer)
+            self._release(peer)
             raise
         stream.at_end = self._let_go
         return stream
@@ -183,12 +183,12 @@ class Host:
         Raises as `open` does.
         """
         await self._make_sure(peer)
-        self._one_more(peer)
+        self._acquire(peer)
         try:
             with _in_our_words(peer, (kept, protocol) if kept else (protocol,)):
                 return await self._asking.ask(peer, protocol, kept, question, reader, seconds)
         finally:
-            self._one_less(peer)
+            self._release(peer)
 
     async def serve(self, protocol: str, handler: Handler, seconds: float = EXCHANGE_SECONDS) -> None:
         """Have `handler` answer the streams others open with this protocol, each within `seconds`."""
@@ -251,7 +251,7 @@ class Host:
         await self._guest.call(self._listening.wait)
         if not self._host.get_transport_addrs():
             raise PortInUseError(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
-        self._soon(self._asking.tidy())
+        self._soon(self._asking.evict_idle())
 
     async def _run(self, address: Multiaddr) -> None:
         try:
@@ -294,7 +294,7 @@ class Host:
             raise
 
     def _let_go(self, stream: Stream) -> None:
-        self._one_less(stream.peer)
+        self._release(stream.peer)
         if not stream.muxed.ended:
             self._soon(stream.linger())
 
@@ -303,12 +303,12 @@ class Host:
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
 
-    def _one_more(self, peer: str) -> None:
+    def _acquire(self, peer: str) -> None:
         if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
             raise PeerBusyError(f"{OUTGOING_STREAMS_PER_PEER} streams to {peer} are open, the most there may be")
         self._outgoing[peer] += 1
 
-    def _one_less(self, peer: str) -> None:
+    def _release(self, peer: str) -> None:
         self._outgoing[peer] -= 1
         if self._outgoing[peer] <= 0:
             del self._outgoing[peer]

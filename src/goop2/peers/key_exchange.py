@@ -62,7 +62,7 @@ class Introducing:
     def heard(self, peer: str, said: IdentityPayload) -> None:
         """A peer's answer, or what it says unasked. About anybody but itself it is not believed."""
         if said.peer_id in ("", peer):
-            self._sealing.told(peer, said.public_key, supported=said.encryption_supported)
+            self._sealing.learn(peer, said.public_key, supported=said.encryption_supported)
 
     async def close(self) -> None:
         """End the exchanges under way, and send nothing more."""

@@ -157,8 +157,8 @@ async def open_network(
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
         network = PeerNetwork(host, calling, discovery, broadcasts, groups, delivery, followed)
-        peer.chat.join(_carrying(network.calling), who, _telling_shown(delivery))
-        stack.callback(peer.chat.part)
+        peer.chat.attach(_carrying(network.calling), who, _telling_shown(delivery))
+        stack.callback(peer.chat.detach)
         yield network
 
 
@@ -169,16 +169,16 @@ def _sealing(peer: Peer) -> KeyRing:
 
 def _learn_keys(roster: Roster, sealing: KeyRing) -> None:
     def learn(peer: Known) -> None:
-        sealing.told(peer.id, peer.public_key, supported=peer.encryption_supported)
+        sealing.learn(peer.id, peer.public_key, supported=peer.encryption_supported)
 
-    def rumour(peer: str) -> str:
+    def hint(peer: str) -> str:
         known = roster.get(peer)
-        return known.rumoured_key if known else ""
+        return known.hinted_key if known else ""
 
     for peer in roster.peers():
         learn(peer)
     roster.subscribe(lambda change: learn(change.peer))
-    sealing.rumour = rumour
+    sealing.hint = hint
 
 
 def _says(peer: Peer, sealing: KeyRing) -> Callable[[], Presence]:

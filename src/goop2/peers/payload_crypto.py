@@ -41,7 +41,7 @@ class KeyRing:
     def __init__(self, private_key: bytes = b"", public_key: str = "", clock: Callable[[], float] = lambda: 0.0) -> None:
         self.public_key = public_key
         """As presence tells it; "" when this peer has none."""
-        self.rumour: Callable[[str], str] = lambda _peer: ""
+        self.hint: Callable[[str], str] = lambda _peer: ""
         """A peer's key as somebody who proves nothing tells it."""
         self.unknown: Callable[[str], object] = lambda _peer: None
         """Called with a peer whose key is not known, or turned out to be another: it should be asked."""
@@ -49,7 +49,7 @@ class KeyRing:
         self._clock = clock
         self._keys: OrderedDict[str, _Key] = OrderedDict()
 
-    def told(self, peer: str, public_key: str, *, supported: bool) -> None:
+    def learn(self, peer: str, public_key: str, *, supported: bool) -> None:
         """What a peer has said of itself. A key that is none is as good as none."""
         if not self._private or not public_key:
             return
@@ -78,7 +78,7 @@ class KeyRing:
         if not self._private:
             raise DecryptionError("this peer has no key and opens nothing sealed")
         known = self._keys.get(peer)
-        for box in (known.box if known is not None else None, self._box(self.rumour(peer))):
+        for box in (known.box if known is not None else None, self._box(self.hint(peer))):
             if box is not None:
                 with contextlib.suppress(DecryptionError):
                     content = box.open(text)
@@ -99,7 +99,7 @@ class KeyRing:
     def payload(self, peer: str, content: bytes, max_bytes: int, *, free: bool = False) -> bytes:
         """The same of a message's payload. `free`: its form is its writer's own, who may have meant {"enc": …} just so if it has no key."""
         text = encrypted_payload.text_of_payload(content)
-        if free and not (self._private and (peer in self._keys or self.rumour(peer))):
+        if free and not (self._private and (peer in self._keys or self.hint(peer))):
             text = None
         plain = content if text is None else self.open(peer, text)[0]
         if len(plain) > max_bytes:
@@ -109,7 +109,7 @@ class KeyRing:
     def frames(self, peer: str) -> EncryptedFrameReader:
         """For a stream a peer seals. Raises `DecryptionError` when its key is not known."""
         known = self._keys.get(peer)
-        box = known.box if known is not None else self._box(self.rumour(peer)) if self._private else None
+        box = known.box if known is not None else self._box(self.hint(peer)) if self._private else None
         if box is None:
             raise DecryptionError("it is sealed, and the key of the sender is not known")
         return EncryptedFrameReader(box)

@@ -14,7 +14,7 @@ import apsw
 from goop2.storage.columns import quoted
 
 
-def complaint(sql: str, view: str, columns: Sequence[str]) -> str:
+def masked_error(sql: str, view: str, columns: Sequence[str]) -> str:
     """SQLite's error for `sql`, which reads the temporary view of these columns; "" when it finds nothing wrong. Nothing is run."""
     with closing(apsw.Connection(":memory:")) as alone:
         alone.execute(f"CREATE TEMP TABLE {quoted(view)} ({', '.join(map(quoted, columns))})")

@@ -49,7 +49,7 @@ class Subscription:
     kind: str
 
 
-def lay_out(database: Database) -> None:
+def create_schema(database: Database) -> None:
     """Create the tables and columns of groups that are missing."""
     make_missing(database, LAYOUT)
 

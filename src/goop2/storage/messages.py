@@ -66,7 +66,7 @@ class Conversation:
     last: StoredMessage
 
 
-def lay_out(database: Database) -> None:
+def create_schema(database: Database) -> None:
     """Create the tables and columns of messages that are missing."""
     make_missing(database, LAYOUT)
 

@@ -28,7 +28,7 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
     database = open_database(path, guarded=False, care=care)
     try:
         foreign_triggers.refuse(database)
-        registry_schema.lay_out(database)
+        registry_schema.create_schema(database)
         warnings = registry_check.check(database)
         datetimes.unify(database, TypedTables(database).readable())
         return database, [*foreign_triggers.notices(database), *warnings, *legacy_kv.import_files(database, script_dir, folder)]

@@ -38,7 +38,7 @@ _CREATED: Final = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS 
 INDEX_NAMES_TRIED: Final = 100
 
 
-def lay_out(database: Database) -> None:
+def create_schema(database: Database) -> None:
     """Make the registries that are missing. Raises `StorageError`."""
     make_missing(database, (*REGISTRIES, *OURS))
 

@@ -204,7 +204,7 @@ class TableAccess:
     def _told(self, error: StorageError, sql: str, view: str, subject: TargetTable) -> str:
         """Return what a stranger is told of it: nothing that depends on what else there is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
-        return error_masking.complaint(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
+        return error_masking.masked_error(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
 
     def _ways_of(self, subject: TargetTable) -> Ways:
         key = (subject.name, subject.columns)

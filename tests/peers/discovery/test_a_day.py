@@ -160,7 +160,7 @@ class Day:
             self.seen.first_time(peer, str(stamp))
         with contextlib.suppress(circuit.RelayRefusedError):
             self.places.reserve(peer, address)
-        self.sealing.told(peer, KEY, supported=True)
+        self.sealing.learn(peer, KEY, supported=True)
         self.introducing.ask(peer)
         topic = topics.group_topic(self.group, "join")
         joins = topics.read(topic, topics.envelope("join", self.group, sender=peer))

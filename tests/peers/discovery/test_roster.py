@@ -163,7 +163,7 @@ def test_a_key_somebody_else_tells_is_never_the_peers_own(roster: Roster) -> Non
     roster.hearsay(online("ann", 3, public_key="another"))
     peer = roster.get("ann")
     assert peer is not None
-    assert (peer.public_key, peer.encryption_supported, peer.rumoured_key) == ("", True, "another")
+    assert (peer.public_key, peer.encryption_supported, peer.hinted_key) == ("", True, "another")
 
 
 def test_a_connection_is_a_sign(roster: Roster, clock: Clock) -> None:

@@ -78,7 +78,7 @@ def said(messages: list[StoredMessage]) -> list[tuple[str, str]]:
 
 async def test_a_command_of_another_peer_is_kept_answered_and_the_answer_kept(peer: Peer) -> None:
     wire = Wire()
-    peer.chat.join(wire.carry, Caller)
+    peer.chat.attach(wire.carry, Caller)
     assert await peer.chat.receive(ALICE, "id-1", "!hello you", 1764000000000)
     await asyncio.wait_for(wire.came.wait(), 5)
     assert wire.carried == [(ALICE, f"Hello, {ALICE}you")]
@@ -106,11 +106,11 @@ async def test_what_cannot_be_delivered_is_kept_with_the_reason(peer: Peer) -> N
 
     heard: list[ChatReply] = []
     peer.chat.subscribe(heard.append)
-    peer.chat.join(unreachable, Caller)
+    peer.chat.attach(unreachable, Caller)
     message = await peer.chat.send(ALICE, "hi")
     assert message.state == f"{FAILED}: Alice is not here"
     assert [(each.message.state, each.changed) for each in heard] == [("sending", False), (message.state, True)]
-    peer.chat.join(Wire().carry, Caller)
+    peer.chat.attach(Wire().carry, Caller)
     assert (await peer.chat.send(ALICE, "hi again")).state == SENT
     assert [each.state for each in await peer.chat.messages(ALICE)] == [message.state, SENT]
 
@@ -179,7 +179,7 @@ async def test_a_flood_of_many_ids_takes_no_honest_message(peer: Peer, monkeypat
     """As ten ids of one address filled the chat for ever (security/chat_flood.py)."""
     small_budgets(monkeypatch, SENDER_BYTES=20_000, ORIGIN_BYTES=50_000, STRANGERS_BYTES=100_000)
     wire = Wire()
-    peer.chat.join(wire.carry, Caller)
+    peer.chat.attach(wire.carry, Caller)
     for number in range(10):
         await peer.chat.receive(ALICE, str(number), "an honest stranger", 1, "192.0.2.7")
     await peer.chat.receive("bob", "1", "a friend", 1, "192.0.2.8")
@@ -203,7 +203,7 @@ async def test_what_the_flood_holds_is_bounded_in_the_file_too(peer: Peer, monke
 
 async def test_the_owners_own_messages_are_in_no_strangers_budget(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     small_budgets(monkeypatch, SENDER_BYTES=5_000, CONTACTS_BYTES=5_000)
-    peer.chat.join(Wire().carry, Caller)
+    peer.chat.attach(Wire().carry, Caller)
     for number in range(10):
         await peer.chat.send("eve0", f"own {number}" + "x" * 1000)
     await flooded(peer, 1, 20)
@@ -214,7 +214,7 @@ async def test_the_owners_own_messages_are_in_no_strangers_budget(peer: Peer, mo
 async def test_replies_of_scripts_are_in_the_budget_of_whoever_asked(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     small_budgets(monkeypatch, SENDER_BYTES=3_000)
     wire = Wire()
-    peer.chat.join(wire.carry, Caller)
+    peer.chat.attach(wire.carry, Caller)
     for number in range(8):
         await peer.chat.receive(ALICE, str(number), "!hello", 1)
         wire.came.clear()
@@ -238,7 +238,7 @@ async def test_what_a_flood_left_before_this_version_makes_room_too(tmp_path: Pa
 
 
 async def test_a_conversation_can_be_deleted(peer: Peer) -> None:
-    peer.chat.join(Wire().carry, Caller)
+    peer.chat.attach(Wire().carry, Caller)
     await peer.chat.receive(ALICE, "1", "hi", 1)
     await peer.chat.receive("bob", "1", "hi", 1)
     await peer.chat.send("bob", "hello")
@@ -325,7 +325,7 @@ async def test_what_waits_is_kept_before_the_end(tmp_path: Path) -> None:
 
 async def test_a_message_a_page_has_is_told_to_its_sender_once(peer: Peer) -> None:
     told: list[tuple[str, list[str]]] = []
-    peer.chat.join(Wire().carry, Caller, lambda to, ids: told.append((to, list(ids))))
+    peer.chat.attach(Wire().carry, Caller, lambda to, ids: told.append((to, list(ids))))
     await peer.chat.receive(ALICE, "id-1", "hi", 1)
     await peer.chat.receive(ALICE, "id-2", "there", 2)
     await peer.chat.send(ALICE, "hello")
@@ -342,7 +342,7 @@ async def test_that_a_page_has_a_message_may_be_known_before_that_it_was_taken(p
         await peer.chat.delivered(to, wire_id)
 
     states: list[str] = []
-    peer.chat.join(carry, Caller)
+    peer.chat.attach(carry, Caller)
     peer.chat.subscribe(lambda said: states.append(said.message.state))
     await peer.chat.send(ALICE, "hi")
     assert [each.state for each in await peer.chat.messages(ALICE)] == [DELIVERED]
@@ -356,7 +356,7 @@ async def test_commands_that_wait_for_their_answers_keep_no_message_out(peer: Pe
     async def carry(*_of: object) -> None:
         await never.wait()
 
-    peer.chat.join(carry, Caller)
+    peer.chat.attach(carry, Caller)
     assert await peer.chat.receive(ALICE, "id-1", "!hello", 1)
     with pytest.raises(ChatRefusedError, match="too many commands"):
         await peer.chat.receive(ALICE, "id-2", "!hello", 2)

@@ -27,7 +27,7 @@ class Net:
 
 def abroad_with(net: Net) -> RemoteNetwork:
     abroad = RemoteNetwork()
-    abroad.join(cast(NetworkView, net))
+    abroad.attach(cast(NetworkView, net))
     return abroad
 
 
@@ -39,7 +39,7 @@ def test_the_name_of_a_peer_outlives_its_going_and_ours() -> None:
     net.comes("bob", "Robert")
     net.goes("ann")
     assert [abroad.label(peer) for peer in ("ann", "bob", "eve")] == ["Ann", "Robert", ""]
-    abroad.part()
+    abroad.detach()
     net.comes("eve", "Eve")
     assert [abroad.label(peer) for peer in ("ann", "eve")] == ["Ann", ""]
 

@@ -55,7 +55,7 @@ class RosterEntry(msgspec.Struct, frozen=True):
     public_key: str = ""
     """Told by itself; "" otherwise."""
     encryption_supported: bool = False
-    rumoured_key: str = ""
+    hinted_key: str = ""
     """Told by somebody who proves nothing."""
     addresses: tuple[str, ...] = ()
     proved: bool = False
@@ -128,7 +128,7 @@ class Roster:
         entry = self._entries.get(said.peer_id)
         if entry is not None and entry.peer.proved:
             if said.public_key:
-                entry.peer = msgspec.structs.replace(entry.peer, rumoured_key=said.public_key)
+                entry.peer = msgspec.structs.replace(entry.peer, hinted_key=said.public_key)
             return False
         self._here(said, DiscoverySource.HEARSAY)
         return True
@@ -202,7 +202,7 @@ class Roster:
 def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) -> RosterEntry:
     """Return what is known now. A key that a message leaves out is still the peer's key."""
     itself = source is DiscoverySource.ITSELF
-    rumoured = "" if itself else said.public_key
+    hinted = "" if itself else said.public_key
     public_key = said.public_key if itself else ""
     return RosterEntry(
         said.peer_id,
@@ -211,7 +211,7 @@ def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) 
         said.active_template,
         public_key or (known.public_key if known else ""),
         (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
-        rumoured or (known.rumoured_key if known else ""),
+        hinted or (known.hinted_key if known else ""),
         said.addrs or (known.addresses if known else ()),
         itself,
         known.told_email if known else "",

@@ -109,7 +109,7 @@ class MessageStore:
 
     def _prepare(self, database: Database) -> None:
         """Make what is missing, and count what others have used."""
-        messages.lay_out(database)
+        messages.create_schema(database)
         with contextlib.suppress(DatabaseFileError):  # where a page is damaged, the others are still read and written
             messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
         self._budgets = self._counted(database)

@@ -126,11 +126,11 @@ class ChatService:
         self._carry_to: Carry = no_network
         self._tell_shown: TellShown | None = None
 
-    def join(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
+    def attach(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
         """From now on messages to other peers go by `carry`, and `caller_of` says who a peer is to the scripts."""
         self._carry_to, self._caller_of, self._tell_shown = carry, caller_of, tell_shown
 
-    def part(self) -> None:
+    def detach(self) -> None:
         """There is no network any more."""
         self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
 

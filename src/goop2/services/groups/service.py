@@ -87,7 +87,7 @@ class GroupService:
 
     def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = GroupState(own_id, lambda: time.time_ns() // 1_000_000)
-        self._database = AsyncDatabase("goop2-groups", partial(open_database, path, guarded=False, care=care), kept.lay_out)
+        self._database = AsyncDatabase("goop2-groups", partial(open_database, path, guarded=False, care=care), kept.create_schema)
         self.problem = ""
         """Why the groups cannot be read or kept; "" when they can."""
         self._post: Callable[[Iterable[Outgoing]], None] | None = None

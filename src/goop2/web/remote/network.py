@@ -90,8 +90,8 @@ class RemoteNetwork:
         What others say it is called counts only until it has said so itself.
         """
         known = self.network.roster.get(peer) if self.network is not None else None
-        rumoured = known.label if known is not None and known.label != peer else ""
-        return self._labels.get(peer, rumoured)
+        hinted = known.label if known is not None and known.label != peer else ""
+        return self._labels.get(peer, hinted)
 
     def _named(self, peer: RosterEntry) -> None:
         if not peer.proved or peer.label == peer.id:
@@ -105,7 +105,7 @@ class RemoteNetwork:
         """Call `callback` when the network is up; what it gives is called when it is not any more."""
         self._joined.append(callback)
 
-    def join(self, network: NetworkView) -> None:
+    def attach(self, network: NetworkView) -> None:
         """Take the network, which has opened."""
         self.network = network
         for peer in network.roster.peers():
@@ -113,7 +113,7 @@ class RemoteNetwork:
         named = network.roster.subscribe(lambda change: self._named(change.peer))
         self._ends = [named, *(callback(network) for callback in self._joined)]
 
-    def part(self) -> None:
+    def detach(self) -> None:
         """Forget the network, which has closed."""
         self.network = None
         for end in self._ends:

@@ -92,8 +92,8 @@ async def owners(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
         for label in ("Ann", "Bob"):
             up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer"), functions={}, profile={"label": label}))
             network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-            up.web.abroad.join(network)
-            stack.callback(up.web.abroad.part)
+            up.web.abroad.attach(network)
+            stack.callback(up.web.abroad.detach)
             context = await browser.new_context()
             stack.push_async_callback(context.close)
             context.set_default_timeout(PATIENCE_MS)
@@ -190,7 +190,7 @@ async def test_what_is_refused_is_said_and_what_was_typed_is_still_there(owners:
     await ann.press("Make it")
     await expect(ann.page.get_by_role("status").filter(has_text="64 groups are hosted here, the most there may be")).to_be_visible()
     await expect(ann.page.get_by_label("Name")).to_have_value("One more")
-    bob.up.web.abroad.part()
+    bob.up.web.abroad.detach()
     await ann.press("Invite a peer to Group 3", "Cancel")
     assert bob.up.peer.grouping.invites() == ()
 
@@ -204,7 +204,7 @@ async def test_who_may_be_invited_is_who_is_here_and_not_in_it(owners: tuple[Own
     await expect(ann.page.get_by_role("dialog")).to_contain_text("Everybody who is here is in it.")
     await ann.page.get_by_role("dialog").get_by_role("button", name="Close").click()
     await ann.page.get_by_role("dialog").wait_for(state="detached")
-    ann.up.web.abroad.part()
+    ann.up.web.abroad.detach()
     ann.up.peer.grouping.gone(bob.id)
     await expect(ann.card("Groups of this peer")).to_contain_text("away")
     await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()  # its name is still known
