@@ -220,6 +220,23 @@ async def test_an_empty_page_is_clear_and_still_and_fits(browser: Browser, empty
     await _look(browser, empty, EMPTY[name], dark=len(name) % 2 == 0)
 
 
+async def test_the_header_is_as_high_before_the_long_label_came(browser: Browser, full: Served) -> None:
+    page = await (await browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)).new_page()
+    asked = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        await asked.wait()
+        await route.continue_()
+
+    await page.route("**/api/console/who", held)
+    await page.goto(full.web.console)
+    before = await page.evaluate("document.querySelector('.top').offsetHeight")
+    asked.set()
+    await expect(page.locator("#label")).to_contain_text("script")
+    assert await page.evaluate("document.querySelector('.top').offsetHeight") == before
+    await page.context.close()
+
+
 async def test_who_comes_without_the_key_finds_a_page_clear_to_all(browser: Browser, empty: Served) -> None:
     page = await (await browser.new_context(viewport=PHONE)).new_page()
     await page.goto(f"http://{empty.console}/")
