@@ -33,12 +33,13 @@ from tests.scripting.workshop import (
 from tests.started import Started
 from tests.stopwatch import Stopwatch
 
+from goop2.sandbox.answers import Answer, ok, several
 from goop2.sandbox.confinement import NICENESS
 from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
-from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
+from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import (
     COMPUTING_AFTER_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
@@ -429,10 +430,10 @@ async def test_a_compilers_message_of_any_length_is_no_end_of_the_worker() -> No
 
 
 async def test_a_peer_operation_is_answered_and_its_failure_is_the_scripts_error() -> None:
-    async def commands(_invocation: Invocation) -> HostAnswer:
-        return HostAnswer(b"jj", (b'["hello"]', b"{}"))
+    async def commands(_invocation: Invocation) -> Answer:
+        return several(b"jj", b'["hello"]', b"{}")
 
-    async def broken(_invocation: Invocation) -> HostAnswer:
+    async def broken(_invocation: Invocation) -> Answer:
         raise RuntimeError("secret")
 
     source = "function handle()\n local names = goop.commands() return names[1] end"
@@ -446,7 +447,7 @@ async def test_a_peer_operation_is_answered_and_its_failure_is_the_scripts_error
 async def test_a_peer_operation_that_hangs_ends_at_the_deadline() -> None:
     ended = asyncio.Event()
 
-    async def commands(_invocation: Invocation) -> HostAnswer:
+    async def commands(_invocation: Invocation) -> Answer:
         try:
             await asyncio.sleep(60)
         finally:
@@ -507,12 +508,15 @@ async def test_a_caller_at_its_share_goes_on_when_one_of_its_calls_is_killed() -
 
 
 async def test_a_peer_whose_operations_are_not_those_declared_does_not_start() -> None:
-    async def nothing(_invocation: Invocation) -> HostAnswer:
-        return HostAnswer(b"v", (None,))
+    async def nothing(_invocation: Invocation) -> Answer:
+        return ok()
 
     declared = setup_of(operations=("commands", "site.read"))
     Pool(declared, InvocationLimits(workers=1), {"commands": nothing, "site.read": nothing}).check_operations()
-    with pytest.raises(PoolError, match=r"it cannot do site\.read; it does undeclared site\.write"):
+    with pytest.raises(
+        PoolError,
+        match=r"goop\.site\.read is declared as done in the peer, and nothing does it: .*; the operation site\.write is done in the peer",
+    ):
         Pool(declared, InvocationLimits(workers=1), {"commands": nothing, "site.write": nothing}).check_operations()
 
 
@@ -520,9 +524,9 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
     """Not even from a worker that was taken over: here its VM is told that a command is none."""
     asked: list[str] = []
 
-    async def read(_invocation: Invocation, *_arguments: Scalar) -> HostAnswer:
+    async def read(_invocation: Invocation, *_arguments: Scalar) -> Answer:
         asked.append("site.read")
-        return HostAnswer(b"v", (b"secret",))
+        return ok(b"secret")
 
     setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=stubs(FUNCTIONS).replace("not is_command", "true"))
     async with open_pool(InvocationLimits(workers=1), setup, {"site.read": read}) as pool:

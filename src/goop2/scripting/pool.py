@@ -14,24 +14,25 @@ that ticks while there are jobs instead of a timer each.
 from __future__ import annotations
 
 import asyncio
-import inspect
-import math
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
 
+from goop2.sandbox.answers import raised, told
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Setup
-from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite
+from goop2.scripting.api.declaration import operations
+from goop2.scripting.api.rules import forgotten, peer_calls
 from goop2.scripting.catalog import CompileUnavailableError
 from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError, WorkerStartError
 from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
-from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
+from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_AFTER_SECONDS,
@@ -73,9 +74,8 @@ does not count how deep C functions call each other, so that there the stack's e
 NO_WORKER = Outcome(ErrorCode.UNAVAILABLE, b"no worker process can be started now; try again later")
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
-
-FUNCTIONS_ONLY = frozenset(function.name for function in FUNCTIONS if function.functions_only)
-"""Operations no chat command may ask for: the VM of one does not have them, but what a worker says is not trusted."""
+PEER_CALLS: Final = peer_calls((*FUNCTIONS, *PRIVATE))
+"""What a worker may ask of the peer, and how. The VM keeps to it first, but what a worker says is not trusted."""
 
 
 class PoolError(Exception):
@@ -111,14 +111,13 @@ class Job(msgspec.Struct, eq=False):
 class Pool:
     """Worker processes of one peer."""
 
-    def __init__(self, setup: Setup, limits: InvocationLimits, operations: Mapping[str, PeerOperation]) -> None:
+    def __init__(self, setup: Setup, limits: InvocationLimits, lent: Mapping[str, PeerOperation]) -> None:
+        """`lent`: what the peer does for scripts; parts of the peer may still add theirs, it is looked at with each call."""
         self._max_workers = limits.workers
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
-        self._operations = operations
-        self._arities: dict[str, tuple[int, float]] = {}
-        """Operation → how many arguments it takes, its invocation among them: the least and the most."""
-        self._declared = frozenset(setup.peer_operations)
+        self._operations = lent
+        self._declared = frozenset(rule.name for rule in setup.operations if rule.in_peer)
         self._fork_server = ForkServerHandle(setup, self._worker_exited)
         self._fairness: Fairness[Job] = Fairness(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
         self._line = self._fairness.queue
@@ -196,13 +195,9 @@ class Pool:
 
     def check_operations(self) -> None:
         """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
-        lent = frozenset(self._operations)
-        if lent != self._declared:
-            lacking, unknown = sorted(self._declared - lent), sorted(lent - self._declared)
-            raise PoolError(
-                "the goop functions declared and those this peer can do differ: "
-                f"it cannot do {', '.join(lacking) or 'nothing'}; it does undeclared {', '.join(unknown) or 'nothing'}"
-            )
+        declared = [function for function in operations((*FUNCTIONS, *PRIVATE)) if function.name in self._declared]
+        if sentences := forgotten(declared, {ExecutionSite.PEER: self._operations}):
+            raise PoolError("; ".join(sentences))
 
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
@@ -458,11 +453,11 @@ class Pool:
         operation = self._operations.get(message.operation)
         if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
             raise WorkerProtocolError("a host call out of place")
-        if message.operation in FUNCTIONS_ONLY and job.work.script.kind == "command":
+        declared = PEER_CALLS[message.operation]
+        if declared.functions_only and job.work.script.kind == "command":
             raise WorkerProtocolError(f"a command asked for goop.{message.operation}, which is for data functions only")
-        least, most = self._arities.get(message.operation) or self._arities.setdefault(message.operation, _arity(operation))
-        if not least <= 1 + len(message.arguments) <= most:  # a worker's own part of goop sends as many as it takes
-            raise WorkerProtocolError(f"goop.{message.operation} with {len(message.arguments)} arguments")
+        if breach := declared.breach(message.arguments):
+            raise WorkerProtocolError(f"goop.{message.operation} {breach}")
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
@@ -639,13 +634,6 @@ def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
     return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
 
 
-def _arity(operation: PeerOperation) -> tuple[int, float]:
-    """Return how many arguments an operation takes, its invocation among them: the least and the most."""
-    parameters = inspect.signature(operation).parameters.values()
-    least = sum(one.default is one.empty and one.kind is not one.VAR_POSITIONAL for one in parameters)
-    return least, math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters) else len(parameters)
-
-
 async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
     assert isinstance(job.work, Invocation)
     try:
@@ -656,6 +644,7 @@ async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, mes
         return
     except Exception:
         log.exception("host operation failed", operation=message.operation)
-        answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))
+        answer = raised(f"goop.{message.operation} failed in the peer")
     job.call = None
-    worker.send(HostCallAnswer(answer.shape, answer.values))
+    shape, *values = told(answer, PEER_CALLS[message.operation].failure)
+    worker.send(HostCallAnswer(shape, tuple(values)))
