@@ -50,7 +50,8 @@ from goop2.scripting.limits import (
     WARM_WORKERS,
     InvocationLimits,
 )
-from goop2.scripting.pool import CRASHED, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
+from goop2.scripting.outcomes import CRASHED, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST
+from goop2.scripting.pool import Pool, PoolError
 from goop2.scripting.worker import WorkerProcess
 
 COMPUTING = "function handle() local t = os.clock() while os.clock() < t + 0.6 do end return 'done' end"
@@ -118,7 +119,7 @@ async def test_a_strangers_call_that_keeps_its_worker_long_goes_on_at_the_lowest
         await until(lambda: niceness(pid) == LOWERED_NICENESS)
         assert not task.done()
         assert await hello(pool) == b"Hello, Alice!"
-        assert {niceness(worker.pid) for worker in pool._workers if worker.ready and worker.pid != pid} == {NICENESS}
+        assert {niceness(worker.pid) for worker in pool._supply.alive if worker.ready and worker.pid != pid} == {NICENESS}
         task.cancel()
 
 
@@ -395,7 +396,7 @@ async def test_two_hundred_calls_and_twenty_kills_leak_no_descriptor() -> None:
             assert all([await hello(pool) == b"Hello, Alice!" for _ in range(10)])
             victim = pool._idle[round_ % WARM_WORKERS]
             os.kill(victim.pid, signal.SIGKILL)
-            await until(lambda gone=victim: gone not in pool._workers and len(pool._idle) == WARM_WORKERS)  # type: ignore[misc]
+            await until(lambda gone=victim: gone not in pool._supply.alive and len(pool._idle) == WARM_WORKERS)  # type: ignore[misc]
         assert descriptors() <= before
 
 
@@ -566,14 +567,14 @@ async def test_without_descriptors_calls_are_told_so_at_once_and_a_worker_comes_
 
 async def test_a_fork_server_that_ends_is_said_once_however_many_workers_were_awaited() -> None:
     async with open_pool() as pool:
-        fork_server = pool._fork_server.pid
+        fork_server = pool._supply.fork_server.pid
         assert fork_server is not None
         os.kill(fork_server, signal.SIGSTOP)  # so that all are awaited when it ends
         for _ in range(4):
-            pool._spawn()
-        await until(lambda: len(pool._fork_server._pending) >= 4)
+            pool._supply.spawn()
+        await until(lambda: len(pool._supply.fork_server._pending) >= 4)
         with capture_logs() as lines:
             os.kill(fork_server, signal.SIGKILL)
-            await until(lambda: pool._fork_server.pid not in (None, fork_server))
+            await until(lambda: pool._supply.fork_server.pid not in (None, fork_server))
             assert await hello(pool) == b"Hello, Alice!"
         assert [line["event"] for line in lines if line["event"].startswith("starting")] == ["starting the fork server again"]

@@ -32,7 +32,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ExecutionSite, set
 
     async def in_peer() -> set[str]:
         async with open_peer(folder) as peer:
-            return set(peer.pool._operations)
+            return set(peer.pool._operations.lent)
 
     return {
         ExecutionSite.VM: {quoted or plain for quoted, plain in IN_LUA.findall(CALLS.read_text("utf-8"))},

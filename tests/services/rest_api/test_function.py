@@ -207,7 +207,7 @@ async def test_a_worker_that_asks_for_it_in_another_scripts_name_is_refused(peer
     await peer.catalog.scan()
     script = peer.catalog.function("sly")
     assert isinstance(script, Script)
-    operation = peer.pool._operations["api.perform"]
+    operation = peer.pool._operations.lent["api.perform"]
     answer = await operation(Invocation(script, b"", peer.owner, 0.0), b"rows", b"diary", b"{}")
     assert answer[0] == b"!"
 
