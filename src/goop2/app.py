@@ -249,9 +249,9 @@ async def join(
     """
     # Here, because a command that needs no network should not wait for libp2p.
     from goop2.peers.network import open_network
-    from goop2.rendezvous.embedded import servers_of
+    from goop2.rendezvous.embedded import open_servers
 
-    servers = servers_of(peer.settings.presence)
+    servers = open_servers(peer.settings.presence)
     async with open_network(peer, servers, port, listen_on=listen_on, near_by=near_by, guest=guest) as network:
         yield network
 

@@ -61,7 +61,7 @@ class Remote:
         params = _json(str(request.get("params", "{}")))
         peer = await self._find(str(request.get("peer")))
         try:
-            answer = await self._network.calling.call(peer, str(request.get("function")), params)
+            answer = await self._network.client.call(peer, str(request.get("function")), params)
         except NetworkError as fault:
             raise ControlError("unavailable", str(fault)) from None
         except LocalProtocolError as fault:
