@@ -95,13 +95,20 @@ async def open_peer(
         schemas = await opened.enter_async_context(_schemas(folder, health, watch))
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         opened.push_async_callback(pool.stop)
-        catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
+        catalog = Catalog(
+            folder,
+            Path(settings.lua.script_dir),
+            pool.compile,
+            builtins=[api.SCRIPT],
+            homes=settings.homes(folder),
+            compile_many=pool.compile_many,
+        )
         confinement = await _begun(pool, catalog)
         if watch:
             await opened.enter_async_context(_watched(catalog.watch))
         operations["commands"] = _commands(catalog)
         runs = Runs()
-        engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
+        engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
         chat = await opened.enter_async_context(_chat(folder, this, engine, health))
         grouping = await opened.enter_async_context(_grouping(folder, this, health))
         tables = await opened.enter_async_context(_tables(folder, grouping, health))

@@ -61,10 +61,10 @@ class MessageFrameReader(Generic[Message]):
                 break
             messages.append(self._decode(buffer[start + _LENGTH.size : end]))
             start = end
-        self._keep(buffer, start)
+        self._store_rest(buffer, start)
         return messages
 
-    def _keep(self, buffer: bytes | bytearray, start: int) -> None:
+    def _store_rest(self, buffer: bytes | bytearray, start: int) -> None:
         """Hold what is no whole frame yet."""
         if buffer is self._pending:
             del self._pending[:start]

@@ -149,19 +149,19 @@ class VirtualMachine:
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
         self._runtime = flavour.runtime(memory_bytes)
-        self._door = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
-        self._door.lift()
+        self._gate = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
+        self._gate.lift()
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(self._door, memory_bytes)
+        self._run, self._compile = prepare(self._gate, memory_bytes)
 
     def __del__(self) -> None:
-        self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
+        self._gate.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
 
     def compile(self, name: str, source: bytes) -> bytes:
         """Bytecode of `source`. Raises `CompileError`, also when it takes more memory than allowed."""
-        self._door.lift()
+        self._gate.lift()
         try:
             compiled = self._compile(name.encode(), source)
         except self._memory_error:
@@ -176,7 +176,7 @@ class VirtualMachine:
     def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> VmResult:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
         seed = _new_seed()
-        self._door.lift()
+        self._gate.lift()
         try:
             code, payload, *error_code = self._run(
                 kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))

@@ -39,11 +39,11 @@ COMPILED_BY_ONE_VM_BYTES = 64 * 1024
 UNAVAILABLE = "unavailable"
 """The error class of what is nobody's mistake (engine.ErrorCode)."""
 OK = "ok"
-COMPILED_KEPT = 128
+COMPILED_MAX = 128
 """Compiled scripts a worker keeps, oldest out first; it asks for a source again when it needs it."""
 COMPILED_MAX_BYTES = 8 * 1024 * 1024
 """The same in bytes: 128 sources of a megabyte would leave no memory for a script."""
-KEPT_MAX_BYTES = 48 * 1024 * 1024
+IDLE_MEMORY_MAX_BYTES = 48 * 1024 * 1024
 """Memory a worker may hold between two runs beyond what it started with, half of its allowance: SQLite's heap (32 MB), compiled
 scripts, and what malloc keeps. One that holds more ends, so that the next script finds its whole limit and room for the host."""
 RUNS_BETWEEN_LOOKS = 64
@@ -146,7 +146,7 @@ class Worker:
     def _is_spent(self) -> bool:
         """Return whether the memory left below the process bound (RLIMIT_DATA) is less than a script may need."""
         try:
-            mmap.mmap(-1, self._memory_bytes + HOST_ALLOWANCE_BYTES - KEPT_MAX_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+            mmap.mmap(-1, self._memory_bytes + HOST_ALLOWANCE_BYTES - IDLE_MEMORY_MAX_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
         except (OSError, MemoryError):
             return True
         return False
@@ -175,14 +175,14 @@ class Worker:
         bytecode = self._bytecode.get(invoke.version)
         if bytecode is None and invoke.source is not None:
             bytecode = vm.compile(invoke.script, invoke.source)
-            self._keep(invoke.version, bytecode)
+            self._store_bytecode(invoke.version, bytecode)
         return bytecode
 
-    def _keep(self, version: bytes, bytecode: bytes) -> None:
+    def _store_bytecode(self, version: bytes, bytecode: bytes) -> None:
         """Keep a compiled script for later runs, at the cost of the oldest ones."""
         self._bytecode[version] = bytecode
         self._bytecode_bytes += len(bytecode)
-        while len(self._bytecode) > COMPILED_KEPT or self._bytecode_bytes > COMPILED_MAX_BYTES:
+        while len(self._bytecode) > COMPILED_MAX or self._bytecode_bytes > COMPILED_MAX_BYTES:
             self._bytecode_bytes -= len(self._bytecode.pop(next(iter(self._bytecode))))
 
 

@@ -105,7 +105,7 @@ class BrokenScript:
         return self.fault.located(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptEntry:
     """A script as lists of scripts show it."""
 
@@ -150,7 +150,7 @@ class _CatalogRecord:
     held: asyncio.TimerHandle | None = None
     """When the empty file is judged."""
 
-    def let_go(self) -> None:
+    def cancel_hold(self) -> None:
         """The file is not empty any more, or anew."""
         if self.held is not None:
             self.held.cancel()
@@ -172,10 +172,17 @@ class Catalog:
         folder: Path,
         script_dir: Path,
         compile: Compile,
+        *,
         builtins: Iterable[Script] = (),
         homes: Sequence[Path] = (),
         compile_many: CompileMany | None = None,
     ) -> None:
+        """Remember where scripts are; nothing is read yet.
+
+        `script_dir` is relative to `folder`. `compile(name, source)` answers "" or the compiler's message. `builtins` are scripts
+        of ours, found where the site has none of their name. `homes`: folders outside of `folder` that its links may lead to.
+        `compile_many` compiles several sources at once, or answers None when that was not possible.
+        """
         self._builtins = {script.name: script for script in builtins}
         self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
@@ -285,7 +292,7 @@ class Catalog:
         file = self._entries.pop(path).file
         self._index(file, None)
         _log.info("script removed", kind=file.kind, script=file.name, path=path)
-        self._tell(CatalogChange("removed", file.kind, file.name, path))
+        self._notify(CatalogChange("removed", file.kind, file.name, path))
 
     def _update(self, file: SourceFile) -> None:
         entry = self._entries.setdefault(file.path, _CatalogRecord(file))
@@ -294,7 +301,7 @@ class Catalog:
         if known:
             return
         entry.undecided = True
-        entry.let_go()
+        entry.cancel_hold()
         if file.is_empty and self._watched:
             self._hold(entry, file)
         elif file.problem:
@@ -382,10 +389,10 @@ class Catalog:
             log.warning("script annotation", warning=warning)
         if fault is None:
             log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
-            self._tell(CatalogChange("loaded", file.kind, file.name, file.path))
+            self._notify(CatalogChange("loaded", file.kind, file.name, file.path))
         else:
             log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
-            self._tell(CatalogChange("broken", file.kind, file.name, file.path, fault))
+            self._notify(CatalogChange("broken", file.kind, file.name, file.path, fault))
 
     def _index(self, file: SourceFile, answer: Script | BrokenScript | None) -> None:
         """Have look-ups of the script of `file` find `answer`. No two files are of one kind and name."""
@@ -396,7 +403,7 @@ class Catalog:
         if file.kind == "command":
             self._commands = None
 
-    def _tell(self, change: CatalogChange) -> None:
+    def _notify(self, change: CatalogChange) -> None:
         if self._subscribers:
             self._subscribers.notify(change)
 

@@ -19,7 +19,7 @@ from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, InvocationLimits
-from goop2.scripting.outcomes import LINE_FULL
+from goop2.scripting.outcomes import QUEUE_FULL
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate_limit import RateLimiter
@@ -65,11 +65,11 @@ class Engine:
 
     def __init__(
         self,
+        *,
         catalog: Catalog,
         pool: Pool,
         limits: InvocationLimits,
         runs: Runs,
-        *,
         unusable: Callable[[], str] = lambda: "",
         judge_file_fault: Callable[[str], str] = lambda why: why,
     ) -> None:
@@ -190,7 +190,7 @@ def _failure(script: str, outcome: Outcome) -> Failure:
     """The outcome as its caller may see it: script and line, never a path."""
     message = outcome.payload.decode("utf-8", "replace")
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
-        return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is LINE_FULL else None)
+        return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is QUEUE_FULL else None)
     detail = {"code": outcome.error_code} if outcome.error_code else None
     place = _PLACE.match(message)
     if place is None:

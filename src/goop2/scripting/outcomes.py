@@ -14,7 +14,7 @@ from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import ERROR_MAX_BYTES, RESULT_MAX_BYTES
 
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
-LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
+QUEUE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
 WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
 CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
 ENDED_BY = {

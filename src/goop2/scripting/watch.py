@@ -31,14 +31,14 @@ from goop2.config.ticks import seconds_to_tick
 from goop2.folder import threads
 from goop2.scripting import inotify
 from goop2.scripting.limits import (
+    NOTIFIED_PULSE_SECONDS,
+    NOTIFIED_RESCANS,
     RELOAD_DEBOUNCE_MS,
     RELOAD_PULSE_SECONDS,
     RELOAD_QUIET_MS,
     RESCAN_COST,
     RESCAN_SECONDS,
     SLOW_PULSE_SECONDS,
-    TOLD_PULSE_SECONDS,
-    TOLD_RESCANS,
 )
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
@@ -86,7 +86,7 @@ async def _round(
     over = asyncio.Event()
     looked = asyncio.get_running_loop().create_future()
     change = asyncio.create_task(_first_change(watched, over, looked))
-    pulse = (TOLD_PULSE_SECONDS if watched.told else SLOW_PULSE_SECONDS) if inotify.is_available() else RELOAD_PULSE_SECONDS
+    pulse = (NOTIFIED_PULSE_SECONDS if watched.notified else SLOW_PULSE_SECONDS) if inotify.is_available() else RELOAD_PULSE_SECONDS
     try:
         await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
         begun = time.monotonic()
@@ -94,7 +94,7 @@ async def _round(
         seconds = time.monotonic() - begun
         alike = await _looked(places, stopping) == identities
         if not looked.done():
-            looked.set_result(max(RESCAN_SECONDS * (TOLD_RESCANS if watched.told and is_all() else 1), seconds * RESCAN_COST))
+            looked.set_result(max(RESCAN_SECONDS * (NOTIFIED_RESCANS if watched.notified and is_all() else 1), seconds * RESCAN_COST))
         while alike and not (stopping.done() or change.done()):
             await asyncio.wait({stopping, change}, timeout=seconds_to_tick(pulse), return_when=asyncio.FIRST_COMPLETED)
             alike = stopping.done() or change.done() or await _looked(places, stopping) == identities
@@ -111,7 +111,7 @@ class _Watched(NamedTuple):
     identities: _Identities
     notifications: inotify.Notifications | None = None
     problem: Exception | None = None
-    told: bool = False
+    notified: bool = False
     """Whether the kernel tells of every change in them."""
 
 
@@ -122,7 +122,7 @@ def _set_up(places: Iterable[Path]) -> _Watched:
         notifications = inotify.Notifications(folders) if inotify.is_available() else None  # before the look: nothing is missed
     except OSError as error:
         return _Watched(_identities(folders), problem=error)
-    return _Watched(_identities(folders), notifications, told=notifications is not None and inotify.tells_everything(folders))
+    return _Watched(_identities(folders), notifications, notified=notifications is not None and inotify.reports_all_changes(folders))
 
 
 async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:

@@ -50,7 +50,7 @@ class DeclarationSource(Enum):
     REGISTRY = "_orm_schemas: the table is there already, perhaps another peer's, so names and defaults are as they are"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column of a typed table."""
 
@@ -233,7 +233,7 @@ def _column(document: object, place: str, fail: Fail, source: DeclarationSource)
     flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
     if flags["auto"] and kind not in AUTOMATIC:
         raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")
-    column = Column(name, kind, **flags, values=_enum_values(document.get("values"), kind, place, fail, source))
+    column = Column(name=name, type=kind, **flags, values=_enum_values(document.get("values"), kind, place, fail, source))
     return _with_default(column, document.get("default"), place, fail, source)
 
 

@@ -29,7 +29,7 @@ from goop2.storage.limits import (
     CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
-    INSPECTED_KEPT,
+    INSPECTED_MAX,
     JOURNAL_MAX_BYTES,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
@@ -95,7 +95,7 @@ class Database:
         self._statement_ends = FOREVER
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
-        self._hungry = False
+        self._memory_exceeded = False
         self.care = care
         self.deadline = FOREVER
         self._visitor_seconds = VISITOR_SECONDS
@@ -104,8 +104,8 @@ class Database:
         self._changed_before = 0
         self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
-        connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
-        connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("changes", self._changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("total_changes", self._total_changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self.must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
@@ -172,7 +172,7 @@ class Database:
         sql = without_end(self._connection.cursor(), role, sql, arguments)
         rows = invalid_text.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
         return invalid_text.Again(
-            cursor.get_description(), rows if self._on_invalid_text is None else self._telling(rows, found, self._on_invalid_text)
+            cursor.get_description(), rows if self._on_invalid_text is None else self._reporting(rows, found, self._on_invalid_text)
         )
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
@@ -208,15 +208,15 @@ class Database:
         """`_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
-    def _telling(
-        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], tell: Callable[[str], None]
+    def _reporting(
+        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], report: Callable[[str], None]
     ) -> Iterator[tuple[Value, ...]]:
         """`rows`, and what was `found` in each told before it is given."""
         said = 0
         for row in rows:
             for place in found[said:]:
                 self._guard.role = INTERNAL
-                tell(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
+                report(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
             said = len(found)
             yield row
 
@@ -234,13 +234,13 @@ class Database:
         self._connection.set_last_insert_rowid(0)
         self._changed_before = self._connection.total_changes()
 
-    def _changes_told(self, *_: object) -> int:
-        return self._connection.changes() if self._all_changes_told() else 0
+    def _changes_for_sql(self, *_: object) -> int:
+        return self._connection.changes() if self._total_changes_for_sql() else 0
 
-    def _all_changes_told(self, *_: object) -> int:
+    def _total_changes_for_sql(self, *_: object) -> int:
         return self._connection.total_changes() - self._changed_before
 
-    def _watched(self, role: Role) -> apsw.Cursor:
+    def _new_cursor(self, role: Role) -> apsw.Cursor:
         """For a statement that begins now, for whom."""
         if why := self.care.unusable():
             raise DatabaseFileError(why)
@@ -249,7 +249,7 @@ class Database:
         seconds = self._visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
-        self._hold()
+        self._set_alarm()
         if self._memory_max is not FOREVER:
             self._memory_ends = apsw.memory_used() + self._memory_max
         return self._connection.cursor()
@@ -261,7 +261,7 @@ class Database:
         if self.turn.is_held and not self._connection.in_transaction:
             self.turn.leave()
 
-    def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
+    def _started(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
             return self._begin(cursor, role, sql, arguments)
         except apsw.CorruptError as error:
@@ -286,7 +286,7 @@ class Database:
             for limit, value in kept.items():
                 self._connection.limit(limit, value)
 
-    def _hold(self) -> None:
+    def _set_alarm(self) -> None:
         if self._alarmed:
             self._alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
 
@@ -299,7 +299,7 @@ class Database:
             readonly = inspect(cursor, role, sql, arguments)
             if role.kind is SCRIPT_WRITES and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
-            if len(self._inspected) >= INSPECTED_KEPT:
+            if len(self._inspected) >= INSPECTED_MAX:
                 del self._inspected[next(iter(self._inspected))]
             self._inspected[key] = readonly
         if readonly and role.kind is SCRIPT_WRITES:
@@ -316,7 +316,7 @@ class Database:
     def _found(self, error: BaseException) -> StorageError:
         if isinstance(error, apsw.FullError) and self.care.is_at_quota(self._size_bytes):
             return QuotaError(QUOTA_REACHED)
-        if self._hungry and isinstance(error, apsw.InterruptError):
+        if self._memory_exceeded and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
@@ -386,7 +386,7 @@ class Database:
         self.turn.wait(now)
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
-            self._hold()
+            self._set_alarm()
         return True
 
     def _has_waited_enough(self) -> bool:
@@ -394,9 +394,9 @@ class Database:
 
     def must_stop(self) -> bool:
         """Whether the statement under way has had its time or its memory."""
-        self._hungry = apsw.memory_used() > self._memory_ends
+        self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
-        return self._hungry or now > self.deadline or now > self._statement_ends
+        return self._memory_exceeded or now > self.deadline or now > self._statement_ends
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
@@ -427,9 +427,9 @@ class _Statement:
         self._database, self._role, self._sql, self._arguments = database, role, sql, arguments
 
     def __enter__(self) -> apsw.Cursor:
-        self._cursor = self._database._watched(self._role)
+        self._cursor = self._database._new_cursor(self._role)
         try:
-            return self._database._begun(self._cursor, self._role, self._sql, self._arguments)
+            return self._database._started(self._cursor, self._role, self._sql, self._arguments)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise

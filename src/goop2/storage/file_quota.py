@@ -95,7 +95,7 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def told(path: Path, quota: Quota) -> str:
+def size_warning(path: Path, quota: Quota) -> str:
     """Return the sentence for the owner on the size of the database, "" when there is no need for one."""
     size, most = _megabytes(size_of(path)), _megabytes(quota.callers)
     if quota.raised:

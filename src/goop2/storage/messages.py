@@ -8,7 +8,7 @@ Blocking; whose thread it runs on is for the caller to know.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from goop2.storage.database import Database, Value
@@ -33,7 +33,7 @@ REMOVED_AT_ONCE: Final = 256
 _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state, '')"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
     """A direct message as the database holds it."""
 
@@ -97,7 +97,7 @@ def add(
             database.changed(sql, (number, charge.sender, charge.origin, charge.bytes))
         elif number % PRUNED_EVERY == 0:
             _prune_own(database, peer)
-    return StoredMessage(number, peer, sender, content, timestamp, state)
+    return StoredMessage(id=number, peer=peer, sender=sender, content=content, timestamp=timestamp, state=state)
 
 
 def is_known(database: Database, sender: str, wire_id: str) -> bool:
@@ -208,7 +208,7 @@ def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, st
         return None
     found = _message(rows[0])
     mark(database, found.id, state)
-    return StoredMessage(found.id, found.peer, found.sender, found.content, found.timestamp, state)
+    return replace(found, state=state)
 
 
 def page(database: Database, peer: str, before: int | None, limit: int) -> list[StoredMessage]:
@@ -242,7 +242,14 @@ def _prune_own(database: Database, peer: str) -> None:
 
 def _message(row: tuple[Value, ...]) -> StoredMessage:
     number, peer, sender, content, timestamp, state = row
-    return StoredMessage(_int(number), str(peer), str(sender), str(content or ""), _int(timestamp), str(state))
+    return StoredMessage(
+        id=_int(number),
+        peer=str(peer),
+        sender=str(sender),
+        content=str(content or ""),
+        timestamp=_int(timestamp),
+        state=str(state),
+    )
 
 
 def _int(value: Value) -> int:

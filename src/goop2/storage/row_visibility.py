@@ -86,7 +86,7 @@ class Ways:
     """The first of an index."""
 
 
-def told(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
+def with_request(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
     """`rows`, with what of the statement its view is told."""
     wanted = _BY_ONE.match(order)
     column = _unquoted(wanted[1], wanted[2]) if wanted else ""

@@ -197,7 +197,7 @@ class TableAccess:
         rows = VisibleRows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
-        rows = row_visibility.told(rows, self._ways_of(subject), subject, where, order, arguments)
+        rows = row_visibility.with_request(rows, self._ways_of(subject), subject, where, order, arguments)
         self._key = arguments[0] if rows.key else None
         return rows
 
@@ -370,11 +370,12 @@ class TableAccess:
         try:
             typed = self._typed.lookup(name)
         except DeclarationError as error:
-            return TargetTable(name, columns, LOCAL, None, computed, str(error))
+            return TargetTable(name=name, columns=columns, access=LOCAL, typed=None, computed=computed, damage=str(error))
         if typed is not None:
-            return TargetTable(name, columns, typed.access, typed, computed)
+            return TargetTable(name=name, columns=columns, access=typed.access, typed=typed, computed=computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
-        return TargetTable(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
+        access = CLASSIC.get(str(policy), LOCAL)
+        return TargetTable(name=name, columns=columns, access=access, typed=None, computed=computed)
 
 
 def _writing(subject: TargetTable) -> Role:
