@@ -107,7 +107,7 @@ class DataCalls:
         }
 
     def begin(self, invoke: Invoke) -> None:
-        """A run begins: whose rows and keys, and until when."""
+        """Begin a run: whose rows and keys it has, and until when."""
         self._function = invoke.kind == "function"
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
         self._store = Store(invoke.kind, invoke.script)
@@ -123,7 +123,7 @@ class DataCalls:
             self.file_fault = str(fault)
 
     def end(self) -> None:
-        """The run is over: what it left open is undone."""
+        """End the run: undo the transaction it left open."""
         if self.transaction:
             self._rollback()
 

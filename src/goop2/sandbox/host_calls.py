@@ -41,7 +41,7 @@ class HostCalls:
         self._forget()
 
     def begin(self, invoke: Invoke) -> None:
-        """A run begins, and nothing is left of the last one."""
+        """Begin a run; nothing is left of the last one."""
         self._forget()
         if self._data is not None:
             self._data.begin(invoke)
@@ -53,7 +53,7 @@ class HostCalls:
         self._calls: list[CallTime] = []
 
     def end(self) -> None:
-        """Forget the run, which is over."""
+        """End the run: undo the transaction it left open."""
         if self._data is not None:
             self._data.end()
 

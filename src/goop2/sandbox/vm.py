@@ -71,7 +71,7 @@ class VmResult(msgspec.Struct, frozen=True, gc=False):
 
 
 def preferred_flavour() -> str:
-    """The first of `FLAVOURS` this machine has."""
+    """Return the first of `FLAVOURS` this machine has."""
     return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
 
 
@@ -139,7 +139,7 @@ class MemoryGate:
         return answer
 
     def lift(self) -> None:
-        """Nothing that is pushed from now on fails."""
+        """Lift the limit: nothing that is pushed from now on fails."""
         self.runtime.set_max_memory(0)
 
 

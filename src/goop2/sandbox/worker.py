@@ -195,7 +195,7 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
 
 
 def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Ground, parent: int) -> NoReturn:
-    """Everything of a forked child: confine, report, serve; never returns."""
+    """Run a forked child to its end: confine it, report, serve. Never returns."""
     go_first_when_memory_ends(OOM_SCORE_WORKER)
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)

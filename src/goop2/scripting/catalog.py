@@ -151,13 +151,13 @@ class _CatalogRecord:
     """When the empty file is judged."""
 
     def cancel_hold(self) -> None:
-        """The file is not empty any more, or anew."""
+        """Judge the file no more as an empty one: it has changed."""
         if self.held is not None:
             self.held.cancel()
             self.held = self.compiling = None
 
     def awaits(self, version: bytes) -> bool:
-        """Is there, or is there coming, a verdict about `version`?"""
+        """Return whether there is a verdict about `version`, or one is being found."""
         return self.file.version == version and (self.compiling == version or not self.undecided)
 
 
@@ -217,14 +217,14 @@ class Catalog:
         return self._found["function"].get(name) or self._builtins.get(name)
 
     def commands(self) -> tuple[tuple[str, str], ...]:
-        """Names and descriptions of the chat commands that answer, by name."""
+        """Return names and descriptions of the chat commands that answer, by name."""
         if self._commands is None:
             scripts = [script for script in self._found["command"].values() if isinstance(script, Script)]
             self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
         return self._commands
 
     def listing(self) -> list[ScriptEntry]:
-        """Every script, broken or not: commands first, each kind by name."""
+        """Return every script, broken or not: commands first, each kind by name."""
         entries = [entry for entry in self._entries.values() if entry.running or entry.fault]
         return sorted(map(_listed, entries), key=lambda listed: (listed.kind, listed.name))
 
@@ -361,7 +361,7 @@ class Catalog:
                 entry.compiling = None
 
     def _overtaken(self, entry: _CatalogRecord, file: SourceFile) -> bool:
-        """Has the file changed, or gone, since this version of it was read?"""
+        """Return whether the file has changed, or gone, since this version of it was read."""
         return self._entries.get(file.path) is not entry or entry.file.version != file.version
 
     def _decide(self, entry: _CatalogRecord, file: SourceFile, message: str, log: structlog.typing.FilteringBoundLogger = _log) -> None:
@@ -381,7 +381,7 @@ class Catalog:
         entry.undecided = True
 
     def _settle(self, entry: _CatalogRecord, fault: ScriptProblem | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
-        """The file of `entry` has its verdict: `fault`, or that it runs."""
+        """Record the verdict about the file of `entry`: `fault`, or None when it runs; notify subscribers."""
         entry.fault, entry.undecided = fault, False
         self._index(entry.file, _answer(entry))
         file = entry.file
@@ -409,7 +409,7 @@ class Catalog:
 
 
 def _groups(entries: Iterable[_CatalogRecord]) -> Iterator[list[_CatalogRecord]]:
-    """`entries` in order, some at a time."""
+    """Yield `entries` in order, in groups that one worker compiles together."""
     group: list[_CatalogRecord] = []
     size = 0
     for entry in entries:

@@ -160,14 +160,14 @@ class Engine:
 
 
 def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
-    """A run that failed after the database file gave an error is not its author's failure."""
+    """Return `outcome` without blaming the script: its run failed after the database file gave an error."""
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
         return outcome
     return msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=why.encode())
 
 
 def _split(message: str) -> tuple[str, str]:
-    """`!Hello  Alice ` → ("hello", "Alice"): name up to the first blank, the rest trimmed."""
+    """Return name (up to the first blank, in lower case) and trimmed rest of a command: `!Hello  Alice ` → ("hello", "Alice")."""
     body = command_of(message)
     if not body:
         return "", ""
@@ -176,7 +176,7 @@ def _split(message: str) -> tuple[str, str]:
 
 
 def reply_text(payload: bytes) -> str:
-    """A reply as it is sent: valid UTF-8, at most REPLY_MAX_BYTES and the mark of a cut."""
+    """Return a reply as it is sent: valid UTF-8, at most REPLY_MAX_BYTES and the mark of a cut."""
     if len(payload) <= REPLY_MAX_BYTES and payload.isascii():
         return payload.decode()
     text = payload.decode("utf-8", "replace")
@@ -187,7 +187,7 @@ def reply_text(payload: bytes) -> str:
 
 
 def _failure(script: str, outcome: Outcome) -> Failure:
-    """The outcome as its caller may see it: script and line, never a path."""
+    """Return the outcome as its caller may see it: script and line, never a path."""
     message = outcome.payload.decode("utf-8", "replace")
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
         return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is QUEUE_FULL else None)

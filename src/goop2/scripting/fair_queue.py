@@ -47,7 +47,7 @@ class FairQueue(Generic[Item]):
 
     @property
     def callers(self) -> int:
-        """How many callers have something waiting."""
+        """Return how many callers have something waiting."""
         return len(self._turns)
 
     def waiting(self, caller: str) -> int:

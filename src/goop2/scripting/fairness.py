@@ -61,7 +61,7 @@ class Fairness(Generic[W]):
 
     @property
     def owner_holds_none(self) -> bool:
-        """Whether no call of the owner is under way."""
+        """Return whether no call of the owner is under way."""
         return not self._held[OWNER_TENANT]
 
     def waits_for_reserved_worker(self, tenant: str) -> bool:

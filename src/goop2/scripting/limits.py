@@ -212,7 +212,7 @@ RUNS_MAX_BYTES = 16 * MEGABYTE_BYTES
 
 
 def cores() -> int:
-    """Processors this process may use, which in a container are fewer than the machine has."""
+    """Return how many processors this process may use; in a container they are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -244,7 +244,7 @@ class InvocationLimits:
 
     @property
     def workers_per_caller(self) -> int:
-        """The most workers one caller holds at a time; at least one."""
+        """Return the most workers one caller holds at a time; at least one."""
         return max(1, self.workers // CALLER_SHARE_OF_WORKERS)
 
     @property

@@ -128,7 +128,7 @@ class Pool:
         return self._submit(tenant, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
-        """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
+        """Return "" when `source` compiles, else the compiler's message. Raises `CompileUnavailableError` when no worker could say."""
         now = time.monotonic()
         outcome = await self._submit(OWNER_TENANT, Compile(name, source), now, now + COMPILE_SECONDS)
         if outcome.code is ErrorCode.OK:
@@ -138,7 +138,7 @@ class Pool:
         raise CompileUnavailableError(outcome.payload.decode())
 
     async def compile_many(self, sources: Sequence[tuple[str, bytes]]) -> list[str] | None:
-        """As `compile`, of each in turn; None when the worker or the time ended before the last, whichever was to blame."""
+        """Return what `compile` does, for each source in turn; None when worker or time ended before the last, whichever was to blame."""
         now = time.monotonic()
         batch = Batch(tuple(Compile(name, source) for name, source in sources))
         outcome = await self._submit(OWNER_TENANT, batch, now, now + COMPILE_SECONDS)
@@ -162,7 +162,7 @@ class Pool:
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
-        """Process ids of the workers alive, for `doctor`, metrics and tests."""
+        """Return the process ids of the workers alive, for `doctor`, metrics and tests."""
         return tuple(worker.pid for worker in self._supply.alive)
 
     @property
@@ -172,7 +172,7 @@ class Pool:
 
     @property
     def fork_server_pid(self) -> int | None:
-        """Process id of the fork server while it runs."""
+        """Return the process id of the fork server while it runs."""
         return self._supply.fork_server.pid
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
@@ -306,7 +306,7 @@ class Pool:
         )
 
     def _expire(self, job: Job) -> None:
-        """At the deadline the work stops, not only the wait."""
+        """Stop the work at its deadline, not only the wait for it."""
         if not self._queue.remove(job):
             for worker, running in self._running.items():
                 if running is job:
@@ -346,7 +346,7 @@ class Pool:
         self._start_waiting()
 
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
-        """Its job has an outcome, and the next one begins."""
+        """Give the worker's job its outcome, and start the next one."""
         job = self._running.get(worker)
         work = None if job is None else job.work
         outcome: Outcome | None
@@ -424,7 +424,7 @@ class Pool:
             self._grow_later()
 
     def _finish_lost(self, pid: int, job: Job) -> None:
-        """How its process ended says why; the fork server tells it in a moment, or has told it, unless it is gone too."""
+        """Finish the job of a worker that is gone, once its exit status says why; without a fork server it never comes, so not for ever."""
         if pid in self._ended:
             self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
             return

@@ -114,7 +114,7 @@ class Runs:
 
     @property
     def kept_bytes(self) -> int:
-        """About what the ring holds in memory."""
+        """Return about what the ring holds in memory, in bytes."""
         return self._bytes
 
     def new_id(self) -> int:
@@ -173,7 +173,7 @@ class Runs:
 
 
 def _size(run: Run) -> int:
-    """About what `run` holds, in bytes."""
+    """Return about what `run` holds, in bytes."""
     size = _RUN_BYTES + len(run.message)
     if run.calls:
         size += sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)

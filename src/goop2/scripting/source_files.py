@@ -106,7 +106,7 @@ class SourceFolder:
         self._shown = _relative(self._script_dir, folder)
 
     def places(self, snapshot: Snapshot) -> list[Path]:
-        """The folders in which a change may matter, there or not (yet)."""
+        """Return the folders in which a change may matter, whether they are there or not yet."""
         places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
         return sorted(places | {Path(folder) for folder in {file.real_folder for file in snapshot.files.values()}})
 
@@ -156,7 +156,7 @@ class _FileRead:
         yield from self._scripts("function", self._script_dir / FUNCTIONS_FOLDER, f"{self._shown}/{FUNCTIONS_FOLDER}")
 
     def _scripts(self, kind: Kind, directory: Path, shown: str) -> Iterator[SourceFile]:
-        """The scripts of one kind; where two names differ only in case, the first in sort order."""
+        """Yield the scripts of one kind; where two names differ only in case, the first in sort order."""
         taken: dict[str, str] = {}
         real_folder = self._real_folder(directory)
         for file_name in self._listed(kind, directory, shown):
@@ -253,7 +253,7 @@ def _folder_of(path: str) -> str:
 
 
 def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
-    """The file there with what was read: a source, or the problem with it."""
+    """Return the file there with what was read: a source, or the problem with it."""
     file_name = _name_in(place.path)
     if len(content) > SCRIPT_MAX_BYTES:
         return _judged(place, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB")
@@ -290,6 +290,6 @@ def _reason(error: Exception) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """`path` as shown to people, whichever of the two is a real path."""
+    """Return `path` as shown to people, whichever of the two is a real path."""
     bases = [folder, folder.absolute(), Path(os.path.realpath(folder))]
     return next((path.relative_to(base).as_posix() for base in bases if path.is_relative_to(base)), path.name)

@@ -216,7 +216,7 @@ async def _unless_stopped(work: Awaitable[T], stopping: asyncio.Task[bool]) -> T
 
 
 def _identities(places: Iterable[Path]) -> _Identities:
-    """Which folder is at each place now; None where none is."""
+    """Return which folder is at each place now; None where none is."""
     return {place: _identity(place) for place in places}
 
 

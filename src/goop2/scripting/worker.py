@@ -41,22 +41,22 @@ class WorkerEvents(Protocol):
     """What a worker tells its pool. Raising `WorkerProtocolError` ends the worker."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        """It has confined itself; now it can be given work."""
+        """Take a worker that has confined itself: now it can be given work."""
 
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
-        """Its job ended; it is free again."""
+        """Take the outcome of the worker's job; the worker is free again."""
 
     def worker_log(self, worker: WorkerProcess, message: Log) -> None:
         """Handle a log line of the worker's script."""
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
-        """Its script wants something of the peer, and waits."""
+        """Start what the worker's script asks of the peer; the script waits."""
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
-        """It sent what no message is, or one out of place; it is ended, `worker_lost` follows."""
+        """Take note that it sent what no message is, or one out of place; it is being ended, `worker_lost` follows."""
 
     def worker_lost(self, worker: WorkerProcess) -> None:
-        """Its process is gone, by whatever cause."""
+        """Take note that its process is gone, by whatever cause."""
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -97,7 +97,7 @@ class WorkerProcess(asyncio.Protocol):
         return False
 
     def forget(self, version: bytes) -> None:
-        """The worker does not hold this version after all."""
+        """Remember that the worker does not hold this version after all."""
         self._versions.discard(version)
 
     def allow_cpu(self, until: float) -> None:

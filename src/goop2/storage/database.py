@@ -112,7 +112,7 @@ class Database:
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> RowSink:
-        """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
+        """Return the rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return collect(cursor, role, rows_max)
@@ -120,7 +120,7 @@ class Database:
                 return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
-        """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
+        """Return the first column of the first row of a statement that only reads, None without one; no further row is asked for."""
         with _Statement(self, role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
             try:
@@ -132,7 +132,7 @@ class Database:
             return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
-        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
+        """Return rows as `query` does, each as column → value for JSON: integers beyond 2^53 as digits, BLOBs in base64, no infinity."""
         with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return as_records(cursor, role)
@@ -141,7 +141,7 @@ class Database:
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
-        """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
+        """Give the names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
         with _Statement(self, role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
@@ -164,7 +164,7 @@ class Database:
     def _again(
         self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: invalid_text.Read, skipped: int = 0
     ) -> invalid_text.Again:
-        """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
+        """Ask a statement that met text that is not UTF-8 again, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
@@ -176,14 +176,14 @@ class Database:
         )
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
-        """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
+        """Return how many rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         self._begin_write()
         with _Statement(self, role, sql, arguments) as cursor:
             invalid_text.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
-        """First column of the first row of a statement of ours, None without one."""
+        """Return the first column of the first row of a statement of ours, None without one."""
         with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return next(cursor, (None,))[0]
@@ -192,7 +192,7 @@ class Database:
                 return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """All rows of a statement of ours, as SQLite gives them."""
+        """Return all rows of a statement of ours, as SQLite gives them."""
         with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return list(cursor)
@@ -200,18 +200,18 @@ class Database:
                 return list(self._again(cursor, INTERNAL, sql, arguments, invalid_text.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
-        """Number of rows a statement of ours changed."""
+        """Return how many rows a statement of ours changed."""
         return self.change(INTERNAL, sql, arguments)
 
     @property
     def last_id(self) -> int:
-        """`_id` of the row inserted last."""
+        """Return the `_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
     def _reporting(
         self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], report: Callable[[str], None]
     ) -> Iterator[tuple[Value, ...]]:
-        """`rows`, and what was `found` in each told before it is given."""
+        """Yield `rows`; what was `found` in each is reported before it is given."""
         said = 0
         for row in rows:
             for place in found[said:]:
@@ -241,7 +241,7 @@ class Database:
         return self._connection.total_changes() - self._changed_before
 
     def _new_cursor(self, role: Role) -> apsw.Cursor:
-        """For a statement that begins now, for whom."""
+        """Return a cursor for a statement that begins now, with the guard and the clocks set for `role`."""
         if why := self.care.unusable():
             raise DatabaseFileError(why)
         self._guard.role = role
@@ -359,7 +359,7 @@ class Database:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        """Several statements of ours as one, inside a transaction or alone."""
+        """Make several statements of ours one, inside a transaction or alone; an error undoes them all."""
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
@@ -393,7 +393,7 @@ class Database:
         return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
-        """Whether the statement under way has had its time or its memory."""
+        """Return whether the statement under way has had its time or its memory."""
         self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
         return self._memory_exceeded or now > self.deadline or now > self._statement_ends
@@ -402,7 +402,7 @@ class Database:
 
     @property
     def connection(self) -> apsw.Connection:
-        """For the parts of the storage that need more than statements: backup, functions, views."""
+        """Return the connection, for the parts of the storage that need more than statements: backup, functions, views."""
         return self._connection
 
     def close_last(self) -> None:

@@ -55,7 +55,7 @@ def create_schema(database: Database) -> None:
 
 
 def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Subscription]]:
-    """All that is kept: hosted, joined, invitations."""
+    """Return all groups that were saved: hosted, joined, invitations."""
     members: dict[str, dict[str, int]] = {}
     for group, peer, at in database.rows("SELECT group_id, peer_id, joined_at FROM _py_group_members ORDER BY joined_at, rowid"):
         members.setdefault(str(group), {})[str(peer)] = _int(at)

@@ -15,7 +15,7 @@ from goop2.storage.typed_tables import TypedTables
 
 
 def open_folder(folder: Path, script_dir: Path, private: bool = True, care: FileCare = CARELESS) -> tuple[Database, list[str]]:
-    """The peer's own connection, and warnings for the owner; those of schema files are `schemafiles.apply_files`'s. Keep it open while
+    """Open the peer's own connection; return it with warnings for the owner. Keep it open while
     workers live.
 
     `private`: a new data.db is for this user alone, and so is what SQLite makes beside it.

@@ -38,11 +38,11 @@ class RowCursor(Protocol):
     def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
 
     def get_description(self) -> tuple[tuple[str, str], ...]:
-        """Name and type of each column."""
+        """Return name and type of each column."""
 
 
 def collect(cursor: RowCursor, role: Role, rows_max: int) -> RowSink:
-    """All rows, flat. Raises `StorageError` beyond `rows_max` rows or ROWS_MAX_BYTES."""
+    """Return all rows, flat. Raises `StorageError` beyond `rows_max` rows or ROWS_MAX_BYTES."""
     values: list[CrossingValue] = []
     names: tuple[str, ...] = ()
     size = 0
@@ -85,7 +85,7 @@ def _smaller(role: Role) -> str:
 
 
 def as_records(cursor: RowCursor, role: Role) -> list[dict[str, object]]:
-    """All rows, each as column → value for JSON. Raises `StorageError` beyond ROWS_MAX rows or ROWS_MAX_BYTES."""
+    """Return all rows, each as column → value for JSON. Raises `StorageError` beyond ROWS_MAX rows or ROWS_MAX_BYTES."""
     records: list[dict[str, object]] = []
     names: tuple[str, ...] = ()
     crossed: list[CrossingValue] = []

@@ -87,7 +87,7 @@ class Ways:
 
 
 def with_request(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
-    """`rows`, with what of the statement its view is told."""
+    """Return `rows` with what its view is told of the statement."""
     wanted = _BY_ONE.match(order)
     column = _unquoted(wanted[1], wanted[2]) if wanted else ""
     free = ways.numbering if rows.own else ways.numbering | ways.ordered
@@ -111,7 +111,7 @@ def _unquoted(in_quotes: str | None, bare: str | None) -> str:
 
 
 def ways(database: Database, table: str) -> Ways:
-    """Those of a table as it is now. Taken for a table as it was, they cost time and change no answer."""
+    """Return those of a table as it is now. Taken for a table as it was, they cost time and change no answer."""
     indexes = database.rows(
         'SELECT list."unique", group_concat(info.cid), min(info.name) FILTER (WHERE info.seqno = 0)'
         " FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info WHERE NOT list.partial GROUP BY list.name",

@@ -62,7 +62,7 @@ def drop_column(database: Database, request: Request) -> dict[str, object]:
 
 
 def rename_table(database: Database, request: Request) -> dict[str, object]:
-    """`old_name` becomes `new_name`."""
+    """Rename the table `old_name` to `new_name`, in the registries too."""
     old = _existing(database, request.get("old_name") or request.get("table"))
     new = _new_name(database, request.get("new_name"))
     TypedTables(database).lookup(old)  # raises where it could not be renamed in its declaration
@@ -75,7 +75,7 @@ def rename_table(database: Database, request: Request) -> dict[str, object]:
 
 
 def delete_table(database: Database, request: Request) -> dict[str, object]:
-    """The table and its rows are gone."""
+    """Delete the table with its rows, and forget it in the registries."""
     table = _table(database, request)
     database.rows(f"DROP TABLE {quoted(table)}")
     unregister(database, table)

@@ -116,7 +116,7 @@ class WriteQueue:
         self.leave()
 
     def end_outside(self) -> None:
-        """The wait for another program is over."""
+        """End the wait for another program."""
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _END_OUTSIDE)
 
