@@ -269,6 +269,7 @@ WITNESS = """
     from goop2.sandbox.messages import Invoke
     from tests.sandbox.machines import NAMES, run
     from tests.sandbox.test_confinement import BY_NAME
+    from tests.scripting.workshop import OPERATION_RULES
     data_calls.LOCK_MAX_SECONDS = 60.0  # however busy this machine is
     ours, theirs = socket.socketpair()
     for name in NAMES:
