@@ -131,6 +131,7 @@ class MemoryGate:
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
         """Answer a host call of Lua, with the memory limit lifted."""
+        # Lua's sign that everything is pushed: from here on an allocation may fail again.
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None
@@ -175,12 +176,14 @@ class VirtualMachine:
 
     def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> VmResult:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
+        # Without a seed of its own every VM would give the same numbers, and strangers could foretell them.
         seed = _new_seed()
         self._gate.lift()
         try:
             code, payload, *error_code = self._run(
                 kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))
             )
+        # Only where no Lua code of ours could catch it, as when the call itself is pushed.
         except self._memory_error:
             code, payload, error_code = b"memory", b"memory limit exceeded", []
         own_code = error_code[0].decode("utf-8", "replace") if error_code and error_code[0] is not None else ""

@@ -65,6 +65,7 @@ class Channel:
     def receive(self) -> ToWorker:
         """Return the next message; exits the process when the peer is gone."""
         while not self._waiting:
+            # Blocks: a worker has nothing to do until the peer asks.
             data = self._socket.recv(RECEIVE_BYTES)
             if not data:
                 os._exit(0)
@@ -182,6 +183,7 @@ class Worker:
         """Keep a compiled script for later runs, at the cost of the oldest ones."""
         self._bytecode[version] = bytecode
         self._bytecode_bytes += len(bytecode)
+        # Oldest out first: a dict keeps the order in which keys came.
         while len(self._bytecode) > COMPILED_MAX or self._bytecode_bytes > COMPILED_MAX_BYTES:
             self._bytecode_bytes -= len(self._bytecode.pop(next(iter(self._bytecode))))
 

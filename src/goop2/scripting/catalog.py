@@ -259,6 +259,7 @@ class Catalog:
     def _places(self) -> list[Path]:
         """Return the folders to watch; asked again and again, and made anew only when the snapshot is another."""
         if self._placed is not self._snapshot:
+            # Links are followed once a snapshot, not at each of the looks, which come several times a second.
             self._placed, self._folders = self._snapshot, self._folder.places(self._snapshot)
             self._linked = self._folder.has_links(self._folders)
         return self._folders
@@ -296,6 +297,7 @@ class Catalog:
 
     def _update(self, file: SourceFile) -> None:
         entry = self._entries.setdefault(file.path, _CatalogRecord(file))
+        # The same version as before: compiled already, or on its way.
         known = entry.awaits(file.version)
         entry.file = file
         if known:
@@ -365,6 +367,7 @@ class Catalog:
         return self._entries.get(file.path) is not entry or entry.file.version != file.version
 
     def _decide(self, entry: _CatalogRecord, file: SourceFile, message: str, log: structlog.typing.FilteringBoundLogger = _log) -> None:
+        # The file changed while its old version was compiled: that verdict is about a text nobody has any more.
         if self._overtaken(entry, file):
             return
         if not message:

@@ -118,13 +118,16 @@ class Engine:
     async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes) -> bytes | Failure:
         if isinstance(script, BrokenScript):
             return Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
+        # Before anything that costs: a refused call must not reach the pool. The owner is never limited.
         if not caller.owner and (refused := self._refuse_rate(script, caller)):
             return refused
         if why := self._unusable():
             return Failure(ErrorCode.UNAVAILABLE, why, script.name)
+        # The deadline counts from here, so waiting for a worker uses it up too; the wall clock is only shown.
         begun, accepted = time.time(), time.monotonic()
         invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds)
         outcome = await self._pool.run(invocation)
+        # A full disk or a damaged file makes scripts fail that are right: the owner is told of the file, not of the script.
         if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
             outcome = _not_the_scripts(outcome, why)
         failure = None if outcome.code is _OK else _failure(script.name, outcome)
@@ -193,6 +196,7 @@ def _failure(script: str, outcome: Outcome) -> Failure:
         return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is QUEUE_FULL else None)
     detail = {"code": outcome.error_code} if outcome.error_code else None
     place = _PLACE.match(message)
+    # An error raised without a place, as error(text, 0) does, still names the script.
     if place is None:
         return Failure(outcome.code, message if message.startswith(f"{script} ") else f"{script}: {message}", script, detail=detail)
     line = int(place[1]) if message.startswith(f"{script}:") else None

@@ -47,8 +47,10 @@ def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcom
 def _check_result(result: bytes) -> None:
     if not result or len(result) > RESULT_MAX_BYTES:
         raise WorkerProtocolError(f"a result of {len(result)} bytes")
+    # It is copied into answers to others, where a line break could begin a forged part.
     if b"\n" in result:
         raise WorkerProtocolError("a result of several lines")
+    # Nearly all are ASCII, which is UTF-8; only the others are looked at.
     if not result.isascii():
         try:
             result.decode()

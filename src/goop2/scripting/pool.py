@@ -27,7 +27,7 @@ from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import WorkerStartError
 from goop2.scripting.idle_check import lock_holders
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
-from goop2.scripting.job import Batch, Job, other_side_of, side_of, verdict
+from goop2.scripting.job import Batch, Job, described, other_side_of, side_of, verdict
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_AFTER_SECONDS,
@@ -183,6 +183,7 @@ class Pool:
         loop = self._loop or asyncio.get_running_loop()
         job = Job(tenant, work, loop.create_future(), now, deadline)
         self._jobs.add(job)
+        # One clock for all jobs: a timer of its own for each would cost more than starting a short call.
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
         worker = self._idle_worker(tenant) if self._idle and (tenant == OWNER_TENANT or self._may_start(tenant)) else None
@@ -192,6 +193,7 @@ class Pool:
             self._enqueue(job)
         try:
             return await job.outcome
+        # Whoever waited has gone: its work must not go on using a worker.
         except asyncio.CancelledError:
             self._expire(job)
             raise
@@ -219,16 +221,15 @@ class Pool:
 
     def _enqueue(self, job: Job) -> None:
         turned_away = self._queue.offer(job.tenant, job, first_among_equals=job.tenant == OWNER_TENANT)
+        # In a full queue this may be the job itself, or the newest of whoever has the most waiting.
         if turned_away is not None:
             self._finish(turned_away, QUEUE_FULL)
         if self._idle and not self._usable(job.tenant):
             self._make_room(job.tenant)
-        if (
-            (self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none))
-            and not self._supply.is_spawning
-            and self._supply.has_room
-        ):
+        wanted = self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none)
+        if wanted and not self._supply.is_spawning and self._supply.has_room:
             self._supply.spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
+        # Nothing else happens when the newcomer's time has come, so nobody would look at the queue then.
         if self._idle and self._fairness.waits_for_reserved_worker(job.tenant):
             asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._start_waiting)
         if self._growing is None:
@@ -250,6 +251,7 @@ class Pool:
         side, idle = side_of(tenant), self._idle
         if idle and idle[-1].side is side:  # as nearly always
             return idle.pop()
+        # The worker used last comes first; one that served nobody yet comes last, since the first call fixes its side.
         unused = None
         for place in range(len(idle) - 1, -1, -1):
             worker = idle[place]
@@ -290,6 +292,7 @@ class Pool:
             worker.side = side_of(job.tenant)
         worker.calls += 1
         script = work.script
+        # A worker keeps what it compiled: sending a source of 1 MB with each call would cost more than the call.
         source = None if worker.knows(script.version) else script.source
         worker.send(
             Invoke(
@@ -307,6 +310,7 @@ class Pool:
 
     def _expire(self, job: Job) -> None:
         """Stop the work at its deadline, not only the wait for it."""
+        # Not waiting any more, so it runs: nothing inside a VM can be trusted to stop, so its process ends.
         if not self._queue.remove(job):
             for worker, running in self._running.items():
                 if running is job:
@@ -396,12 +400,7 @@ class Pool:
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
         """Tell the owner what was running on it: native code may have taken the worker over."""
         self.protocol_violations += 1
-        job = self._running.get(worker)
-        work = job.work if job is not None else None
-        if isinstance(work, Invocation):
-            running = {"script": work.script.name, "caller": work.caller.id}
-        else:
-            running = {"script": work.script if work is not None else "", "caller": ""}
+        running = described(self._running.get(worker))
         log.error("a worker broke the protocol and was ended", reason=reason[:REASON_MAX_CHARS], pid=worker.pid, **running)
 
     def worker_lost(self, worker: WorkerProcess) -> None:
@@ -415,6 +414,7 @@ class Pool:
         self._ended.pop(worker.pid, None)
         if self._stopped:
             return
+        # A worker that was ready and died is replaced at once; one that died before waits, so that births and deaths are no busy loop.
         leaving = worker in self._leaving
         self._leaving.discard(worker)
         if self._supply.count < self._warm or (leaving and self._supply.has_room):
@@ -466,6 +466,7 @@ class Pool:
         self._shrinking = None
         if self._stopped or len(self._supply.alive) <= self._warm:
             return
+        # While strangers hold workers, one that is idle may be the only one a short call can start on.
         spare = not self._fairness.strangers or self._free_soon(time.monotonic()) > self._warm
         if self._idle and not len(self._queue) and spare:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment

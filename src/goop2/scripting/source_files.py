@@ -146,6 +146,7 @@ class _FileRead:
             self._warnings.append(f"{self._shown} cannot be read: {_reason(error)}; its scripts stay as they were")
             yield from self._before.files.values()
             return
+        # A link may lead anywhere: what a stranger's template links to must not become a script.
         if not any(self._root.is_relative_to(each) for each in (home, *self._homes)):
             self._warnings.append(f"{self._shown} leads out of the peer folder, so no script in it is loaded; put a real folder there")
             return
@@ -164,6 +165,7 @@ class _FileRead:
             if match is None:
                 self._ignore_odd_name(kind, directory / file_name, shown)
                 continue
+            # Commands are typed by people, so their case does not matter; functions are called by code.
             name = match[1].lower() if kind == "command" else match[1]
             if name in taken:
                 self._warnings.append(f"{shown}/{file_name} is ignored: !{name} is {shown}/{taken[name]} already; rename one of the two")
@@ -224,12 +226,14 @@ class _FileRead:
             stamp = Stamp.of(status)
             if known is not None and known.stamp == stamp:
                 return known
+            # One byte more than allowed tells a file that is too large from one that is just as large as it may be.
             content = read_real(real_path, SCRIPT_MAX_BYTES + 1)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
             place = _Place(kind, name, shown, _folder_of(path), None)
             return _judged(place, problem=f"{_name_in(path)} cannot be read: {_reason(error)}")
+        # Written within the resolution of the file system's clock: a second write may leave the same stamp, so it is read again.
         settled = stamp if stamp.settled_at(now) else None
         return _filled(_Place(kind, name, shown, real_folder, settled), content, status.st_size)
 
@@ -275,6 +279,7 @@ def _judged(
     place: _Place, source: bytes = b"", annotations: Annotations = NO_ANNOTATIONS, problem: str = "", *, is_empty: bool = False
 ) -> SourceFile:
     """The file there with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
+    # The problem counts too: a file whose problem changes is judged and reported anew.
     version = hashlib.blake2b(b"%b\0%b" % (f"{place.kind}/{place.name}\0{problem}".encode(), source), digest_size=16).digest()
     return SourceFile(*place, version, source, annotations, problem, is_empty)
 

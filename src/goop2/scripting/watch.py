@@ -92,6 +92,7 @@ async def _round(
         begun = time.monotonic()
         await _unless_stopped(look(), stopping)
         seconds = time.monotonic() - begun
+        # A folder may have been replaced while we looked: then the kernel watches one that is not there any more.
         alike = await _looked(places, stopping) == identities
         if not looked.done():
             looked.set_result(max(RESCAN_SECONDS * (NOTIFIED_RESCANS if watched.notified and is_all() else 1), seconds * RESCAN_COST))
@@ -163,6 +164,7 @@ async def _first_notification(notifications: inotify.Notifications, over: asynci
         try:
             first: set[asyncio.Future[Any]] = {ending, changed, looked}
             await asyncio.wait(first, timeout=RESCAN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            # The look is over, so it is known what a look costs: wait so long that looks without a change cost next to nothing.
             if not (changed.done() or ending.done()):
                 pause = looked.result() if looked.done() and not looked.cancelled() else RESCAN_SECONDS
                 await asyncio.wait({ending, changed}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
@@ -178,6 +180,7 @@ async def _first_notification(notifications: inotify.Notifications, over: asynci
 async def _quiet(notifications: inotify.Notifications, ending: asyncio.Task[bool]) -> None:
     """Wait until no file has changed for a moment, since an editor may still be saving; not for ever."""
     loop = asyncio.get_running_loop()
+    # A program that writes without end must not keep the change from being seen.
     latest = loop.time() + RELOAD_DEBOUNCE_MS / 1000
     while notifications.changed.is_set() and loop.time() < latest and not ending.done():
         notifications.changed.clear()

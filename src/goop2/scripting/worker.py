@@ -91,6 +91,7 @@ class WorkerProcess(asyncio.Protocol):
         """Return whether this script version was sent before; from now on it counts as sent."""
         if version in self._versions:
             return True
+        # Cleared whole: the worker forgets by itself, and a source sent once too often costs little.
         if len(self._versions) >= VERSIONS_REMEMBERED:
             self._versions.clear()
         self._versions.add(version)
@@ -127,6 +128,7 @@ class WorkerProcess(asyncio.Protocol):
             return
         with contextlib.suppress(OSError):  # it has just ended, or this system forbids it
             used = self._cpu_seconds()
+            # Each call is judged by what it used itself, not by what the worker used before it.
             if self._watched is None or self._watched[0] != self.calls:
                 self._watched = self.calls, used
             if used - self._watched[1] < LOWERED_AFTER_CPU_SECONDS:
@@ -211,6 +213,7 @@ class WorkerProcess(asyncio.Protocol):
         self.layers = dict(message.layers)
         self.gaps = dict(message.gaps)
         events = self._events
+        # Looked up by type: a chain of isinstance would cost a message more than its decoding.
         self._handlers = {
             Done: events.worker_done,
             Compiled: events.worker_done,

@@ -20,6 +20,7 @@ import apsw
 from goop2.folder.regular_files import shown
 from goop2.storage import invalid_text
 from goop2.storage.bounded_functions import bound_functions
+from goop2.storage.connection_settings import OPEN_FLAGS, configure
 from goop2.storage.database_files import checked, sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseFileError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
@@ -30,7 +31,6 @@ from goop2.storage.limits import (
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
     INSPECTED_MAX,
-    JOURNAL_MAX_BYTES,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
@@ -49,7 +49,6 @@ from goop2.storage.write_turn import WriteTurn
 
 FILE: Final = "data.db"
 FOREVER: Final = float("inf")
-OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 
 UNLIMITED: Final = 2**31 - 1
 """For SQLite its own bound, which cannot be raised."""
@@ -104,6 +103,7 @@ class Database:
         self._changed_before = 0
         self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
+        # A script could otherwise read in changes() how many rows the last caller changed.
         connection.create_scalar_function("changes", self._changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.create_scalar_function("total_changes", self._total_changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
@@ -242,6 +242,7 @@ class Database:
 
     def _new_cursor(self, role: Role) -> apsw.Cursor:
         """Return a cursor for a statement that begins now, with the guard and the clocks set for `role`."""
+        # Found damaged by another connection: what is written now could make it worse.
         if why := self.care.unusable():
             raise DatabaseFileError(why)
         self._guard.role = role
@@ -255,6 +256,7 @@ class Database:
         return self._connection.cursor()
 
     def _done(self, cursor: apsw.Cursor) -> None:
+        # Closed before the alarm goes: until then the statement still holds the lock.
         cursor.close(True)
         if self._alarmed:
             self._alarm(0)
@@ -294,6 +296,7 @@ class Database:
         """Refuse what is not exactly one statement, or writes where its role only reads."""
         key = (role.kind, sql)
         readonly = self._inspected.get(key)
+        # The same texts come again and again: each is looked at once for each kind of role.
         if readonly is None:
             self._guard.changes = False
             readonly = inspect(cursor, role, sql, arguments)
@@ -394,6 +397,7 @@ class Database:
 
     def must_stop(self) -> bool:
         """Return whether the statement under way has had its time or its memory."""
+        # SQLite counts for the whole process, so what other threads use counts against this statement too.
         self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
         return self._memory_exceeded or now > self.deadline or now > self._statement_ends
@@ -407,6 +411,7 @@ class Database:
 
     def close_last(self) -> None:
         """Close it after all others of this peer: what stands in the write-ahead log goes into the file, and the log is emptied."""
+        # What the last job set is over; without a bound a reader elsewhere would keep the peer from stopping.
         self.deadline = time.monotonic() + CHECKPOINT_SECONDS
         with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -464,7 +469,7 @@ def open_database(
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
         database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank, alarm=alarm, on_invalid_text=on_invalid_text)
-        _configure(connection, guarded=guarded)
+        configure(connection, guarded=guarded)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:
@@ -476,24 +481,3 @@ def open_database(
             queue.close()
         raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
-
-
-def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
-    connection.pragma("temp_store", "memory")
-    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
-    connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    if guarded:
-        for limit, value in SQLITE_LIMITS.items():
-            connection.limit(limit, value)
-    else:  # what the peer does for itself: nobody's view or trigger has a part in it
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
-
-
-def limit_heap(limit_bytes: int) -> None:
-    """Bound what SQLite may allocate in this whole process."""
-    apsw.hard_heap_limit(limit_bytes)

@@ -18,7 +18,8 @@ from urllib.parse import quote
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
-from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value
+from goop2.storage.connection_settings import OPEN_FLAGS
+from goop2.storage.database import FILE, Database, Value
 from goop2.storage.database_files import sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseOpenError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role

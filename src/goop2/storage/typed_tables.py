@@ -60,6 +60,7 @@ class TypedTables:
         text = self._database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
         if not isinstance(text, str):
             return None
+        # By text, not by name: when another process changes the declaration, the old one is not found any more.
         table = self._parsed.get(text)
         if table is None:
             table = parse_registered(name, text)
@@ -88,6 +89,7 @@ class TypedTables:
         unknown = (options or {}).keys() - set(CREATE_OPTIONS)
         if unknown:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
+        # Before the transaction: a wrong declaration must not wait for the write lock.
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
             present = self.lookup(name) if self.is_there(name) else None
@@ -104,11 +106,13 @@ class TypedTables:
             there = present.column(column.name)
             if there is not None and there != column:
                 raise fail(f"column {column.name}", "is declared otherwise already; columns do not change")
+            # SQLite would give old rows NULL, which such a column never holds.
             if there is None and (column.required or column.key):
                 raise fail(f"column {column.name}", "is new and required; rows without it are there already, so it must be optional")
         missing = [column for column in present.columns if wanted.column(column.name) is None]
         if missing:
             raise fail(f"column {missing[0].name}", "is in the table but not in the declaration; columns are not removed")
+        # A script must not open a table that the owner has closed in the console.
         if access_given and dict(wanted.access) != dict(present.access):
             raise fail("access", "is declared otherwise already")
         added = [column for column in wanted.columns if present.column(column.name) is None]
@@ -209,6 +213,7 @@ class TypedTables:
         """Return the rows that meet `options` (FIND_OPTIONS); only the first with `one`."""
         table = self.table(name)
         options = _options(table, "find", options, FIND_OPTIONS)
+        # Asked of SQLite, not cut here: it stops at the first row.
         if one:
             options = {**options, "limit": 1}
         sql, arguments = selection(table, options)
