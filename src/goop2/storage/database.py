@@ -279,6 +279,7 @@ class Database:
 
     def _read_structure(self, role: Role) -> None:
         """Read what tables there are without the limits, which are for statements: SQLite does so anew after every change of them."""
+        # The limits are for what strangers write; a table made under wider ones must not make the whole database unreadable.
         kept = {limit: self._connection.limit(limit, UNLIMITED) for limit in SQLITE_LIMITS}
         self._guard.role = INTERNAL
         try:

@@ -95,6 +95,7 @@ def add(
         if charge is not None:
             sql = "INSERT INTO _py_chat_budget (message, sender, origin, bytes) VALUES (?, ?, ?, ?)"
             database.changed(sql, (number, charge.sender, charge.origin, charge.bytes))
+        # Only now and then: looking for the oldest costs more than adding one.
         elif number % PRUNED_EVERY == 0:
             _prune_own(database, peer)
     return StoredMessage(id=number, peer=peer, sender=sender, content=content, timestamp=timestamp, state=state)
@@ -146,6 +147,7 @@ def recharge(database: Database, sender: str, origin: str) -> list[Charge]:
 def remove_oldest(database: Database, sender: str, origin: str, size: int) -> tuple[int, int]:
     """Remove the oldest messages in one budget until `size` bytes are free; return how many messages and bytes that were."""
     sql = "SELECT message, bytes FROM _py_chat_budget WHERE sender = ? AND origin = ? ORDER BY message LIMIT ?"
+    # Chosen first, then deleted: the transaction holds the write lock for the deletes alone.
     freed, numbers = 0, []
     for number, each in database.rows(sql, (sender, origin, REMOVED_AT_ONCE)):
         numbers.append(_int(number))
@@ -217,6 +219,7 @@ def page(database: Database, peer: str, before: int | None, limit: int) -> list[
         f"SELECT {_COLUMNS} FROM _chat_messages m LEFT JOIN _py_chat p ON p.message = m.id "
         "WHERE m.peer_id = ? AND m.id < ? ORDER BY m.id DESC LIMIT ?"
     )
+    # Asked for newest first, so that the limit cuts the oldest; shown oldest first.
     rows = database.rows(sql, (peer, before if before is not None else 2**63 - 1, limit))
     return [_message(row) for row in reversed(rows)]
 

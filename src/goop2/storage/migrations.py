@@ -27,6 +27,7 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
             make_private(Path(os.path.realpath(path)))
     database = open_database(path, guarded=False, care=care)
     try:
+        # First: a view in the place of a table of ours would be read and written as if it were that table.
         foreign_triggers.refuse(database)
         registry_schema.create_schema(database)
         warnings = registry_check.check(database)

@@ -87,6 +87,7 @@ def _free_index_name(database: Database, wanted: str) -> str:
 def register_again(database: Database, name: str, change: Callable[[dict[str, Any]], None]) -> None:
     """`change` the declaration of a typed table in its registry, where keys that only other peers know stay; and its DDL in the other."""
     text = database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
+    # The whole document is kept: other programs put keys into it that we do not know.
     if text is not None:
         document = json.loads(str(text))
         change(document)

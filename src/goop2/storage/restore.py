@@ -68,6 +68,7 @@ def _checked_copy(source: Path, new: Path, progress: Progress) -> int:
         raise StorageError(f"{shown(source)} cannot be opened as a database: {explained(error)}") from None
     try:
         found = connection.pragma("integrity_check")
+        # A damaged backup must not take the place of a database that may be better.
         if found != "ok":
             raise StorageError(f"{shown(source)} is damaged and was not restored: {str(found).splitlines()[0]}")
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]

@@ -57,6 +57,7 @@ def select(subject: TargetTable, rows: VisibleRows) -> str:
     """Return the SELECT of the view of a table's visible rows."""
     columns = ", ".join(map(quoted, subject.columns))
     sql = f"SELECT {columns} FROM main.{quoted(subject.name)}"
+    # Without a wall SQLite may join the view with the statement around it, and use any index.
     if not rows.hides:
         return sql
     sql += f" WHERE {' AND '.join(_conditions(rows))}"
@@ -100,6 +101,7 @@ def with_request(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str
 def _key_asked_for(ways: Ways, subject: TargetTable, where: str, arguments: Sequence[Value]) -> str:
     """The column of a `where` that is `column = ?` and names one row at most; "" for any other."""
     found = _ONE_ROW.match(where)
+    # More than one argument means more than one condition, which only the statement itself may judge.
     if found is None or len(arguments) != 1:
         return ""
     table, column = _unquoted(found[1], found[2]), _unquoted(found[3], found[4])

@@ -61,6 +61,7 @@ class TableAccess:
         if operation in OWNERS_OPERATIONS and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
         self._caller, self._condition, self._key = visitor.id, condition, None
+        # ON CONFLICT REPLACE of a table's own declaration would delete a row the caller may not touch.
         self._conflict = "" if visitor.owner else "OR ABORT "
         self._database.begin_anew()
         try:
@@ -68,6 +69,7 @@ class TableAccess:
         except AccessError:
             raise
         except StorageError as error:
+            # A trigger's refusal names tables the caller may not know of.
             hidden = isinstance(error, RefusedError) and not visitor.owner
             raise AccessError(error.code, "a trigger of the table does what is refused to it" if hidden else str(error)) from None
 
@@ -82,6 +84,7 @@ class TableAccess:
     def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
         """The tables the visitor may know of."""
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
+        # A registry may name a table that another program has dropped since.
         registered: list[dict[str, object]] = [
             {"name": name, "insert_policy": policy, "created_at": created}
             for name, policy, created in rows
@@ -209,6 +212,7 @@ class TableAccess:
     def _ways_of(self, subject: TargetTable) -> Ways:
         key = (subject.name, subject.columns)
         if key not in self._ways:
+            # Cleared whole: they are asked for again in one statement.
             if len(self._ways) >= VIEWS_KEPT:
                 self._ways.clear()
             self._ways[key] = row_visibility.ways(self._database, subject.name)
@@ -225,6 +229,7 @@ class TableAccess:
         if len(self._views) >= VIEWS_KEPT:
             oldest = next(iter(self._views))
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
+        # A secret name: the guard takes what is read inside this view for allowed, so no caller may name it.
         name = f"v{secrets.token_hex(NAME_BYTES)}"
         self._database.rows(f'CREATE TEMP VIEW "{name}" AS {row_visibility.select(subject, rows)}')
         return name

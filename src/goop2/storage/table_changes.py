@@ -50,6 +50,7 @@ def drop_column(database: Database, request: Request) -> dict[str, object]:
     if not isinstance(column, str) or column in SYSTEM_COLUMNS or column not in column_names(database, table):
         raise StorageError(f"{table} has no column {shown(column)} to drop")
     typed = TypedTables(database).lookup(table)
+    # SQLite would refuse it too, since an index stands on it, but in words about an index its owner never made.
     if typed is not None and column in typed.key_names:
         raise StorageError(f"{table}.{column} is part of the table's key, so it stays; make a table without it and copy the rows")
     database.rows(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)}")

@@ -144,6 +144,7 @@ def whole_number(value: object, minimum: int = 0) -> int | None:
     is_real = isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGER_MAX  # JSON's 5.0 is 5
     if is_text or is_real:
         value = int(value)  # type: ignore[call-overload]
+    # For Python True is an int; for whoever sent it it is no number.
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= INTEGER_MAX:
         return None
     return value

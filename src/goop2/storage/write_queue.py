@@ -179,6 +179,7 @@ def open_queue(database: Path) -> WriteQueue | None:
         descriptor = os.open(database.parent / FOLDER / FILE, _OPEN_FLAGS, _MODE)
     except OSError:
         return None
+    # A folder from elsewhere may hold a pipe or a device here; locks on it would be somebody else's.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return None
