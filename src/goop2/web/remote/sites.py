@@ -106,7 +106,7 @@ class RemoteSites:
     async def _stream(self, call: RequestContext, network: NetworkView, path: str) -> None:
         begun = False
         try:
-            async with network.calling.file(call.origin.peer_id, path) as file:
+            async with network.client.file(call.origin.peer_id, path) as file:
                 begun = True
                 if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
                     await send_unmet(call)
@@ -135,7 +135,7 @@ class RemoteSites:
         if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
-            async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
+            async with network.client.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
                 return True
         except NetworkError:
             return False
@@ -145,7 +145,7 @@ class RemoteSites:
             network = self._abroad.network
             if network is None:
                 return Failure(ErrorCode.UNAVAILABLE, _NOT_UP, retry_after_seconds=2.0)
-            answer = await network.calling.ask(call.origin.peer_id, _request(operation, body))
+            answer = await network.client.ask(call.origin.peer_id, _request(operation, body))
             return answer.json if isinstance(answer, data.SuccessAnswer) else _failure(operation, answer)
 
         # The body is decoded in `ask`: without a network nothing is said of it.
