@@ -30,7 +30,7 @@ from goop2.storage.errors import AccessError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import OPERATIONS, TableAccess
+from goop2.storage.table_access import TableAccess
 from goop2.storage.write_queue import Rank
 
 OWNER_SECONDS: Final = 10.0
@@ -43,8 +43,6 @@ WAITING_MAX: Final = 256
 OWNERS_WAITING_MAX: Final = 256
 SAID_MAX: Final = 100
 """Texts that cannot be read, each told once."""
-TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
-"""The operations there are (network.md, "Data")."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.services.tables")
 
