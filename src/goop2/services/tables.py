@@ -78,12 +78,13 @@ class _Operator:
     """Does operations on a connection of its own, which writes by `rank`."""
 
     def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
-        self.database = AsyncDatabase(name, partial(open_database, path, watchful=True, care=care, rank=rank), self._prepare)
+        self.database = AsyncDatabase(
+            name, partial(open_database, path, watchful=True, care=care, rank=rank, on_invalid_text=self._tell), self._prepare
+        )
         self._access: TableAccess | None = None
         self._said: set[str] = set()
 
     def _prepare(self, database: Database) -> None:
-        database.told = self._tell
         self._access = TableAccess(database)
 
     def _tell(self, sentence: str) -> None:
@@ -99,8 +100,7 @@ class _Operator:
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
-        database.deadline = job.deadline
-        database.visitor_seconds = job.query_seconds
+        database.bound(job.deadline, job.query_seconds)
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
             return Success(msgspec.json.encode(answer))
