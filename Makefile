@@ -1,16 +1,28 @@
 # Each target is what its name says; .ci/run calls the same ones a developer does.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
-BIN := .venv/bin
-READY := .venv/.ready
-SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
+# The environment is .venv. When PYTHON is given and .venv is made with another version, use one beside it: .venv-3.13.
+VENV := .venv
+ifneq ($(origin PYTHON),file)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+ifneq ($(wildcard .venv/bin),)
+VENV := $(if $(wildcard .venv/bin/python$(VERSION)),.venv,.venv-$(VERSION))
+endif
+endif
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
+
+QUICK := not slow and not browser and not interop
+# Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup system demo test quick check bench lock vendor screenshots record house
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
 
-setup: $(READY) ## everything the others need, into .venv
+setup: $(READY) ## install everything the other targets need, into .venv
 
 demo: $(READY) ## every template in one peer, in your browser
 	@$(BIN)/goop2 demo
@@ -18,11 +30,11 @@ demo: $(READY) ## every template in one peer, in your browser
 test: $(READY) ## every test
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-quick: $(READY) ## style, types, and the tests that need no browser, no other implementation and no patience
+quick: $(READY) ## check style and types, and run the unit tests; takes less than a minute on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not browser and not interop"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "$(QUICK)"
 
 check: $(READY) ## style, types, import directions, documentation
 	$(BIN)/ruff check
@@ -59,7 +71,7 @@ $(READY): $(BIN)/uv pyproject.toml uv.lock
 $(BIN)/uv: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "goop2 needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (on Debian: apt-get install python3-venv)"; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: uv==$(UV_VERSION)
 	@touch $@
 

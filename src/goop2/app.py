@@ -21,12 +21,14 @@ from goop2.folder import file_modes
 from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
 from goop2.folder.site_files import SiteFiles
+from goop2.sandbox.answers import Answer, several
 from goop2.sandbox.messages import Setup
-from goop2.scripting.api import FUNCTIONS, ExecutionSite
+from goop2.scripting.api import FUNCTIONS, PRIVATE
+from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
-from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
@@ -54,12 +56,6 @@ if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
-
-COMMAND_OPERATIONS = tuple(
-    function.name for function in FUNCTIONS if function.place is ExecutionSite.WORKER and not function.functions_only
-)
-PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is ExecutionSite.PEER))
-"""What the peer does for scripts."""
 
 
 @asynccontextmanager
@@ -237,8 +233,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Invocati
         self_id=this.peer_id,
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
-        peer_operations=PEER_OPERATIONS,
-        command_operations=COMMAND_OPERATIONS,
+        operations=rules((*FUNCTIONS, *PRIVATE)),
         database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
         time_zone=shown(os.environ.get("TZ", "")),
@@ -257,8 +252,8 @@ def _http(settings: Settings, world: Dependencies | None) -> Mapping[str, PeerOp
 
 
 def _commands(catalog: Catalog) -> PeerOperation:
-    async def commands(_invocation: Invocation) -> HostAnswer:
+    async def commands(_invocation: Invocation) -> Answer:
         listed = catalog.commands()
-        return HostAnswer(b"jj", (msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed))))
+        return several(b"jj", msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed)))
 
     return commands

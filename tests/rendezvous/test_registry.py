@@ -102,6 +102,7 @@ def test_ten_thousand_invented_peers_are_held_to_the_bound_and_push_out_nobody(r
     assert registry.post("192.0.2.1", Presence("online", a_peer(20_000))) is not None, "there is room when others fell silent"
 
 
+@pytest.mark.slow
 def test_long_texts_are_held_to_a_bound_too(registry: Registry) -> None:
     addrs = tuple(f"/dns4/{'x' * 235}{number}/tcp/1" for number in range(16))
     tracemalloc.start()

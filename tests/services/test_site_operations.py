@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from goop2.folder.site_files import SiteFiles
+from goop2.sandbox.answers import FAILED, ok
 from goop2.scripting.limits import SITE_READ_MAX_BYTES
 from goop2.services.site_operations import site_read
 
@@ -24,23 +25,23 @@ def site(tmp_path: Path) -> Path:
 
 
 async def read(site: Path, path: object) -> tuple[object, ...]:
-    return tuple((await site_read(SiteFiles(site, []))(NOBODY, cast("Any", path))).values)
+    return await site_read(SiteFiles(site, []))(NOBODY, cast("Any", path))
 
 
 async def test_a_file_of_the_site_is_read(site: Path) -> None:
-    assert await read(site, b"index.html") == (b"<h1>Hi</h1>",)
+    assert await read(site, b"index.html") == ok(b"<h1>Hi</h1>")
 
 
 @pytest.mark.parametrize("path", [b"", b"nosuch.html", b"../goop.json", b"\xff"])
 async def test_what_is_not_served_is_no_file_of_the_site(site: Path, path: bytes) -> None:
-    content, why = await read(site, path)
-    assert content is None
+    shape, why = await read(site, path)
+    assert shape == FAILED
     assert b"is no file of the site" in cast("bytes", why)
 
 
 async def test_a_file_that_is_too_large_is_refused_in_a_sentence(site: Path) -> None:
     with (site / "site/large.bin").open("wb") as file:
         os.truncate(file.fileno(), SITE_READ_MAX_BYTES + 1)
-    content, why = await read(site, b"large.bin")
-    assert content is None
+    shape, why = await read(site, b"large.bin")
+    assert shape == FAILED
     assert b"large.bin" in cast("bytes", why)

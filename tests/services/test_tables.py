@@ -86,6 +86,7 @@ async def test_text_that_cannot_be_read_is_answered_and_told_the_owner_once(tabl
     assert [line["event"][:43] for line in logged] == ["table posts, row 3, column body: the text i"]
 
 
+@pytest.mark.slow
 async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_it(tables: Tables) -> None:
     begun = time.monotonic()
     slow = asyncio.create_task(tables.perform("query", BOB, {"table": "posts", "where": SLOW}))
@@ -120,6 +121,7 @@ async def test_who_asks_once_does_not_wait_behind_who_asks_a_hundred_times(table
     await asyncio.gather(*many)
 
 
+@pytest.mark.slow
 async def test_a_crowd_nobody_knows_with_slow_queries_keeps_nobody_waiting_beyond_its_time(tables: Tables) -> None:
     """Also where one row alone takes a second."""
     crowd = [

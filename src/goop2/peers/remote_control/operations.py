@@ -135,7 +135,8 @@ class Remote:
             answer = await operation(None, *map(str, arguments))
         except (TypeError, WorkerProtocolError) as error:
             raise ControlError("bad_request", str(error)) from None
-        return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
+        shape, *values = answer
+        return {"shape": shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in values]}
 
     async def _find(self, who: str) -> str:
         """Return the id of the peer meant: an id, an address, or the label exactly one peer here has."""
