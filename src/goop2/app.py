@@ -22,12 +22,14 @@ from goop2.folder import file_modes, threads
 from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
 from goop2.folder.site_files import FileNotServedError, SiteFiles, SiteFileTooLargeError, UnreadableError
+from goop2.sandbox.answers import Answer, err, ok, several
 from goop2.sandbox.messages import Scalar, Setup
-from goop2.scripting.api import FUNCTIONS, ExecutionSite
+from goop2.scripting.api import FUNCTIONS, PRIVATE
+from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import NAME_SHOWN_CHARS, Engine
-from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, SITE_READ_MAX_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
@@ -54,12 +56,6 @@ if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
-
-COMMAND_OPERATIONS = tuple(
-    function.name for function in FUNCTIONS if function.place is ExecutionSite.WORKER and not function.functions_only
-)
-PEER_OPERATIONS = (api.OPERATION, *(function.name for function in FUNCTIONS if function.place is ExecutionSite.PEER))
-"""What the peer does for scripts."""
 
 
 @asynccontextmanager
@@ -253,9 +249,9 @@ async def join(
     """
     # Here, because a command that needs no network should not wait for libp2p.
     from goop2.peers.network import open_network
-    from goop2.rendezvous.embedded import servers_of
+    from goop2.rendezvous.embedded import open_servers
 
-    servers = servers_of(peer.settings.presence)
+    servers = open_servers(peer.settings.presence)
     async with open_network(peer, servers, port, listen_on=listen_on, near_by=near_by, guest=guest) as network:
         yield network
 
@@ -284,8 +280,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Invocati
         self_id=this.peer_id,
         self_label=settings.profile.label or this.peer_id,
         memory_bytes=limits.memory_bytes,
-        peer_operations=PEER_OPERATIONS,
-        command_operations=COMMAND_OPERATIONS,
+        operations=rules((*FUNCTIONS, *PRIVATE)),
         database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
         kv_enabled=limits.kv_enabled,
         time_zone=shown(os.environ.get("TZ", "")),
@@ -304,25 +299,25 @@ def _http(settings: Settings, world: Dependencies | None) -> Mapping[str, PeerOp
 
 
 def _commands(catalog: Catalog) -> PeerOperation:
-    async def commands(_invocation: Invocation) -> HostAnswer:
+    async def commands(_invocation: Invocation) -> Answer:
         listed = catalog.commands()
-        return HostAnswer(b"jj", (msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed))))
+        return several(b"jj", msgspec.json.encode([name for name, _ in listed]), msgspec.json.encode(dict(listed)))
 
     return commands
 
 
 def _site_read(files: SiteFiles) -> PeerOperation:
-    async def site_read(_invocation: Invocation, path: Scalar) -> HostAnswer:
+    async def site_read(_invocation: Invocation, path: Scalar) -> Answer:
         name = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
         try:
             if not name:  # a browser's "/" is the front page; a script names its file
                 raise FileNotServedError(name)
-            return HostAnswer(b"v", (await threads.SITE.run(files.read, name, SITE_READ_MAX_BYTES),))
+            return ok(await threads.SITE.run(files.read, name, SITE_READ_MAX_BYTES))
         except FileNotServedError:
-            return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site".encode()))
+            return err(f"{printable(name, NAME_SHOWN_CHARS)} is no file of the site")
         except UnreadableError as error:
-            return HostAnswer(b"vv", (None, f"{printable(name, NAME_SHOWN_CHARS)}: {error.strerror}".encode()))
+            return err(f"{printable(name, NAME_SHOWN_CHARS)}: {error.strerror}")
         except (SiteFileTooLargeError, threads.FolderHangsError) as error:
-            return HostAnswer(b"vv", (None, str(error).encode()))
+            return err(str(error))
 
     return site_read

@@ -44,8 +44,8 @@ async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: boo
     return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
 
 
-def sealing(joined: Joined) -> KeyRing:
-    return joined.network.calling._sealing
+def key_ring(joined: Joined) -> KeyRing:
+    return joined.network.client._key_ring
 
 
 @dataclass
@@ -80,11 +80,11 @@ async def two(stack: AsyncExitStack, guest: Guest, tmp_path: Path, *, bobs_keys:
 
 async def know(one: Joined, other: Joined, *, keys: bool) -> None:
     await until(lambda: any(each.proved for each in one.network.roster.peers() if each.id == other.id))
-    await until(lambda: not keys or other.id in sealing(one)._keys)
+    await until(lambda: not keys or other.id in key_ring(one)._keys)
 
 
 async def file(by: Joined, of: str, path: str = "/") -> tuple[bool, str, int, bytes]:
-    async with by.network.calling.file(of, path) as answer:
+    async with by.network.client.file(of, path) as answer:
         return answer.sealed, answer.mime, answer.size, b"".join([piece async for piece in answer.pieces])
 
 
@@ -134,15 +134,15 @@ async def test_with_keys_on_one_side_alone_everything_is_plain(guest: Guest, tmp
 async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(guest: Guest, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         alice, bob = await two(stack, guest, tmp_path)
-        sealing(alice).unknown = lambda _peer: None
+        key_ring(alice).unknown = lambda _peer: None
 
         def mistaken() -> None:
-            sealing(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
-            assert sealing(alice).box(bob.id) is not None
+            key_ring(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
+            assert key_ring(alice).box(bob.id) is not None
 
         mistaken()
         assert isinstance(await ask(alice, bob, "lua-call", function="who", params={}), dict)
-        assert sealing(alice).box(bob.id) is None
+        assert key_ring(alice).box(bob.id) is None
         mistaken()
         assert (await file(alice, bob.id))[3] == b"<h1>bob</h1>"
         mistaken()
@@ -153,9 +153,9 @@ async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(
 async def test_a_peer_with_the_wrong_key_of_another_asks_it_and_seals_again(guest: Guest, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         alice, bob = await two(stack, guest, tmp_path)
-        sealing(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
+        key_ring(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
         await alice.peer.chat.send(bob.id, "hello")
-        await until(lambda: sealing(alice).box(bob.id) is not None)
+        await until(lambda: key_ring(alice).box(bob.id) is not None)
         assert (await file(alice, bob.id))[0] is True
 
 
@@ -214,14 +214,14 @@ async def test_a_message_refused_once_comes_again_and_is_kept(pair: Pair) -> Non
 
 async def test_we_seal_for_a_peer_on_the_wire_and_open_its_answers(pair: Pair) -> None:
     peer = pair.wire.host.peer_id
-    answer = await pair.ours.network.calling.call(peer, "score", b'{"a":1}')
+    answer = await pair.ours.network.client.call(peer, "score", b'{"a":1}')
     assert isinstance(answer, data.SuccessAnswer)
     assert answer.json == b'"sealed"'
     assert await file(pair.ours, peer) == (True, "text/html; charset=utf-8", 15, b"<h1>sealed</h1>")
     called, got = pair.wire.lines
     assert json.loads(pair.wire.open(called.removeprefix(b"ENC:"))) == {"op": "lua-call", "function": "score", "params": {"a": 1}}
     assert pair.wire.open(got.removeprefix(b"ENC:")) == b"GET /"
-    await pair.ours.network.calling.chat(peer, "hi", 7)
+    await pair.ours.network.client.chat(peer, "hi", 7)
     payload = pair.wire.messages[-1]["payload"]
     assert list(payload) == ["enc"]
     assert json.loads(pair.wire.open(payload["enc"].encode())) == {"content": "hi", "timestamp": 7}
@@ -244,11 +244,11 @@ async def test_who_we_are_and_our_key_is_told_to_who_asks(pair: Pair) -> None:
 
 async def test_a_peer_cannot_tell_anothers_key(pair: Pair) -> None:
     peer = pair.wire.host.peer_id
-    assert sealing(pair.ours).box(peer) is not None
-    sealing(pair.ours)._keys.clear()
+    assert key_ring(pair.ours).box(peer) is not None
+    key_ring(pair.ours)._keys.clear()
     pair.wire.identity["peerID"] = pair.ours.id
     await pair.wire.introduce(pair.ours.id)
-    assert sealing(pair.ours)._keys == {}
+    assert key_ring(pair.ours)._keys == {}
 
 
 async def test_a_peer_that_refuses_our_seal_gets_the_same_message_plain(pair: Pair) -> None:
@@ -256,7 +256,7 @@ async def test_a_peer_that_refuses_our_seal_gets_the_same_message_plain(pair: Pa
     answers = [refused]
     acknowledge = pair.wire.ack
     pair.wire.ack = lambda message: (answers.pop() if answers and "enc" in message["payload"] else acknowledge)(message)
-    id_ = await pair.ours.network.calling.chat(peer, "hi", 7)
+    id_ = await pair.ours.network.client.chat(peer, "hi", 7)
     chats = [each for each in pair.wire.messages if each["topic"] == "chat"]
     assert [(each["id"], each["payload"].get("content")) for each in chats] == [(id_, None), (id_, "hi")]
 
@@ -267,8 +267,8 @@ async def test_a_peer_that_is_silent_about_what_is_sealed_gets_plain_in_the_end(
     pair.wire.ack = lambda message: b"" if "enc" in message["payload"] else acknowledge(message)
     for _ in range(FAILURES_BEFORE_ASIDE // 2):
         with pytest.raises(StreamBrokenError):
-            await pair.ours.network.calling.chat(peer, "hi", 7)
-    await pair.ours.network.calling.chat(peer, "hi", 7)
+            await pair.ours.network.client.chat(peer, "hi", 7)
+    await pair.ours.network.client.chat(peer, "hi", 7)
     assert pair.wire.messages[-1]["payload"] == {"content": "hi", "timestamp": 7}
 
 
@@ -276,16 +276,16 @@ async def test_an_answer_that_does_not_open_is_no_answer(pair: Pair) -> None:
     peer = pair.wire.host.peer_id
     for answers in (lambda content: b"ENC:" + base64.b64encode(bytes(80)), lambda content: content):
         pair.wire.seal = answers  # type: ignore[method-assign]
-        for exchange in (pair.ours.network.calling.call(peer, "score"), file(pair.ours, peer)):
+        for exchange in (pair.ours.network.client.call(peer, "score"), file(pair.ours, peer)):
             with pytest.raises(StreamBrokenError, match="does not keep to the protocol"):
                 await exchange
-        sealing(pair.ours).answered(peer)
+        key_ring(pair.ours).answered(peer)
 
 
 async def test_a_plain_answer_to_a_sealed_call_is_none(pair: Pair) -> None:
     pair.wire.careless = True
     with pytest.raises(StreamBrokenError, match="the answer to a sealed question is plain"):
-        await pair.ours.network.calling.call(pair.wire.host.peer_id, "score")
+        await pair.ours.network.client.call(pair.wire.host.peer_id, "score")
 
 
 async def test_the_sound_of_a_session_comes_in_sealed_frames(pair: Pair) -> None:
@@ -315,12 +315,12 @@ async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path)
         await bob.network.followed.join(alice.id, session)
         await listening.play()
         await until(lambda: '"playing": true' in json.dumps(followed(bob.peer.listening.following)))
-        assert sealing(alice).box(bob.id) is not None
+        assert key_ring(alice).box(bob.id) is not None
         async with bob.network.followed.sound() as sound:
             assert (await anext(sound.pieces)).startswith(b"RIFF")
         asked: list[str] = []
-        sealing(bob)._keys.clear()
-        sealing(bob).hint, sealing(bob).unknown = lambda _peer: "", asked.append
+        key_ring(bob)._keys.clear()
+        key_ring(bob).hint, key_ring(bob).unknown = lambda _peer: "", asked.append
         with pytest.raises(StreamBrokenError, match="the key of the sender is not known"):
             async with bob.network.followed.sound() as sound:
                 await anext(sound.pieces)
@@ -340,7 +340,7 @@ async def test_a_file_there_is_no_room_to_seal_comes_plain(guest: Guest, tmp_pat
     async with AsyncExitStack() as stack:
         alice, bob = await two(stack, guest, tmp_path)
         assert (await file(alice, bob.id))[0] is False
-        assert sealing(alice).box(bob.id) is not None
+        assert key_ring(alice).box(bob.id) is not None
 
 
 async def test_bounds_hold_sealed_and_opened(pair: Pair) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of, stranger
+from tests.scripting.workshop import OPERATION_RULES, invocation_of, open_pool, script_of, setup_of, stranger
 
 from goop2.sandbox.data_calls import DataCalls
 from goop2.sandbox.messages import Invoke
@@ -89,7 +89,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     database, _ = open_folder(tmp_path, tmp_path / "site/lua")
     database.rows("CREATE TABLE t (x)")
     database.rows("INSERT INTO t VALUES (0)")
-    setup = msgspec.structs.replace(setup_of(), database=bytes(tmp_path / FILE), kv_enabled=True)
+    setup = msgspec.structs.replace(setup_of(), database=bytes(tmp_path / FILE), kv_enabled=True, rules=OPERATION_RULES)
     keeper = MessageStore(tmp_path / FILE)
     await keeper.open()
     try:
@@ -147,7 +147,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
 
 def test_every_function_that_writes_says_that_the_time_is_spent(folder: Path) -> None:
     database, _ = open_folder(folder, folder / "site/lua")
-    data = DataCalls(folder / FILE, kv_enabled=True)
+    data = DataCalls(folder / FILE, kv_enabled=True, rules=OPERATION_RULES)
     data.begin(Invoke("function", "f", b"", None, b"", "caller", "Caller", time.monotonic() + 5))
 
     def done(operation: str, *arguments: bytes) -> object:

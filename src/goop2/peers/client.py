@@ -73,15 +73,15 @@ class SiteAnswer:
         """Then the whole of it is here already, and the size is its own."""
 
 
-class Calling:
+class PeerClient:
     """Exchanges with other peers. All raise `NetworkError` with a sentence that names the peer.
 
     What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (payload_crypto.py).
     """
 
-    def __init__(self, host: Host, sealing: KeyRing | None = None) -> None:
+    def __init__(self, host: Host, key_ring: KeyRing | None = None) -> None:
         self._host = host
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._numbers = itertools.count(1)
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
 
@@ -128,17 +128,17 @@ class Calling:
 
     async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
         """An exchange with what is sealed for the peer, if anything is; plain when the peer cannot open it, and has done nothing."""
-        box = self._sealing.box(peer)
+        box = self._key_ring.box(peer)
         if box is not None:
             try:
                 result = await exchange(box)
             except _DecryptionError:
-                self._sealing.refused(peer)
+                self._key_ring.refused(peer)
             except StreamBrokenError:
-                self._sealing.failed(peer)
+                self._key_ring.failed(peer)
                 raise
             else:
-                self._sealing.answered(peer)
+                self._key_ring.answered(peer)
                 return result
         return await exchange(None)
 

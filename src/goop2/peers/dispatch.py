@@ -11,7 +11,7 @@ import msgspec
 
 from goop2.peers import followed_session
 from goop2.peers.discovery.roster import Roster
-from goop2.peers.key_exchange import Introducing
+from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import NOT_KEPT, Keep, MessageNotAcceptedError, Operation, PeerServer, Received
 from goop2.protocols import data, mq, topics
@@ -46,19 +46,19 @@ class CallerResolver:
         return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
 
 
-def serving(peer: Peer, who: CallerResolver, keep: Keep, sealing: KeyRing) -> PeerServer:
+def serving(peer: Peer, who: CallerResolver, keep: Keep, key_ring: KeyRing) -> PeerServer:
     """All that is asked: site, functions, tables, messages."""
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
-    return PeerServer(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
+    return PeerServer(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, key_ring)
 
 
-def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing) -> Keep:
+def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], key_exchange: KeyExchange) -> Keep:
     """Return what becomes of a message, by what it is; it is acknowledged when this returns."""
 
     async def keep(received: Received) -> None:
         try:
-            await _take(peer, who, broadcasts, introducing, received)
+            await _take(peer, who, broadcasts, key_exchange, received)
         except ChatRefusedError as refusal:
             raise MessageNotAcceptedError(refusal.code, str(refusal), refusal.retry_after_seconds) from None
         except ChatError as refusal:
@@ -71,7 +71,7 @@ def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], int
     return keep
 
 
-async def _take(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing, received: Received) -> None:
+async def _take(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], key_exchange: KeyExchange, received: Received) -> None:
     sender, event = received.sender, received.event
     if isinstance(event, topics.ChatPayload):
         if event.content.strip():
@@ -80,15 +80,15 @@ async def _take(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard],
         await peer.chat.delivered(sender, event.msg_id)
     elif isinstance(event, topics.Broadcast):
         peer.chat.admit_broadcast(sender, event.chat.content, received.origin)
-        broadcasts.tell(Heard(sender, event.chat.content))
+        broadcasts.notify(Heard(sender, event.chat.content))
     elif isinstance(event, topics.Group):
         peer.grouping.received(sender, event)
     elif isinstance(event, topics.Invite):
         peer.grouping.invited(sender, event)
     elif isinstance(event, topics.WhoAreYou):
-        introducing.answer(sender)
+        key_exchange.answer(sender)
     elif isinstance(event, topics.IdentityPayload):
-        introducing.heard(sender, event)
+        key_exchange.heard(sender, event)
         if who.roster is not None:
             who.roster.introduced(sender, event.label, event.email)
 

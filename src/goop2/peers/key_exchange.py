@@ -28,12 +28,12 @@ Send = Callable[[str, str, bytes], Awaitable[object]]
 """(peer, topic, payload); raises `NetworkError`."""
 
 
-class Introducing:
+class KeyExchange:
     """Asks and answers. `says` gives what this peer says of itself now."""
 
-    def __init__(self, send: Send, sealing: KeyRing, says: Callable[[], IdentityPayload], clock: Callable[[], float]) -> None:
+    def __init__(self, send: Send, key_ring: KeyRing, says: Callable[[], IdentityPayload], clock: Callable[[], float]) -> None:
         self._send = send
-        self._sealing = sealing
+        self._key_ring = key_ring
         self._says = says
         self._clock = clock
         self.email_for: Callable[[str], str] | None = None
@@ -62,7 +62,7 @@ class Introducing:
     def heard(self, peer: str, said: IdentityPayload) -> None:
         """A peer's answer, or what it says unasked. About anybody but itself it is not believed."""
         if said.peer_id in ("", peer):
-            self._sealing.learn(peer, said.public_key, supported=said.encryption_supported)
+            self._key_ring.learn(peer, said.public_key, supported=said.encryption_supported)
 
     async def close(self) -> None:
         """End the exchanges under way, and send nothing more."""

@@ -17,15 +17,15 @@ from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.net.guest import Guest, open_guest
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
-from goop2.peers.client import Calling, MessageRejectedError
+from goop2.peers.client import MessageRejectedError, PeerClient
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.roster import Roster, RosterChange
 from goop2.peers.discovery.roster import RosterEntry as Known
 from goop2.peers.dispatch import CallerResolver, keeping, serving
 from goop2.peers.followed_session import FollowedSession
-from goop2.peers.hosted_session import GroupSession
-from goop2.peers.key_exchange import Introducing
-from goop2.peers.outbox import Delivery
+from goop2.peers.hosted_session import HostedSession
+from goop2.peers.key_exchange import KeyExchange
+from goop2.peers.outbox import Outbox
 from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import topics
 from goop2.protocols.presence import Presence
@@ -50,11 +50,11 @@ class PeerNetwork:
     """A peer's network while it is open."""
 
     host: Host
-    calling: Calling
+    client: PeerClient
     discovery: Discovery
     broadcasts: Subscribers[Heard]
     groups: GroupState
-    delivery: Delivery
+    outbox: Outbox
     followed: FollowedSession
 
     @property
@@ -85,7 +85,7 @@ class PeerNetwork:
             await self.host.connect(peer)
         else:
             raise AddressError(f"no address of {peer} is known: give one, such as {EXAMPLE}")
-        label = await self.calling.label(peer)
+        label = await self.client.label(peer)
         self.roster.introduced(peer, label)
         return peer, label
 
@@ -97,7 +97,7 @@ class PeerNetwork:
         async def reach(peer: str) -> bool:
             async with places:
                 try:
-                    await self.calling.send(peer, topics.BROADCAST, payload)
+                    await self.client.send(peer, topics.BROADCAST, payload)
                 except NetworkError:
                     return False
                 return True
@@ -126,50 +126,50 @@ async def open_network(
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on or ALL_ADDRESSES))
         broadcasts: Subscribers[Heard] = Subscribers()
-        sealing = _sealing(peer)
-        calling = Calling(host, sealing)
-        introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
-        introducing.email_for = peer.settings.profile.email_for
-        stack.push_async_callback(introducing.close)
-        sealing.unknown = introducing.ask
+        key_ring = _key_ring(peer)
+        client = PeerClient(host, key_ring)
+        key_exchange = KeyExchange(client.send, key_ring, lambda: _introduction(peer, key_ring), time.monotonic)
+        key_exchange.email_for = peer.settings.profile.email_for
+        stack.push_async_callback(key_exchange.close)
+        key_ring.unknown = key_exchange.ask
         grouping, groups = peer.grouping, peer.grouping.groups
-        delivery = Delivery(calling.send, grouping.gone)
-        stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
-        grouping.attach(delivery.post, calling.send, peer_id)
+        outbox = Outbox(client.send, grouping.gone)
+        stack.push_async_callback(outbox.flush, GOODBYE_SECONDS)
+        grouping.attach(outbox.post, client.send, peer_id)
         stack.callback(grouping.detach)
-        session = GroupSession(peer.listening, groups, delivery.post, sealing)
+        session = HostedSession(peer.listening, groups, outbox.post, key_ring)
         stack.callback(session.stop)
-        followed = FollowedSession(peer.listening, grouping, host, calling, sealing)
+        followed = FollowedSession(peer.listening, grouping, host, client, key_ring)
         stack.callback(followed.stop)
         who = CallerResolver()
         # Before anybody can find us: whoever does asks at once.
-        keep = keeping(peer, who, broadcasts, introducing)
-        await serving(peer, who, keep, sealing).attach(host)
+        keep = keeping(peer, who, broadcasts, key_exchange)
+        await serving(peer, who, keep, key_ring).attach(host)
         await session.attach(host)
         finding = open_discovery(
-            trio, host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by
+            trio, host, peer.folder, _says(peer, key_ring), servers=await stack.enter_async_context(servers), near_by=near_by
         )
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
-        _learn_keys(discovery.roster, sealing)
+        _learn_keys(discovery.roster, key_ring)
         discovery.roster.subscribe(_presence(grouping))
-        discovery.roster.subscribe(_telling_email(peer, introducing))
+        discovery.roster.subscribe(_telling_email(peer, key_exchange))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
             stack.callback(asyncio.create_task(work).cancel)
-        network = PeerNetwork(host, calling, discovery, broadcasts, groups, delivery, followed)
-        peer.chat.attach(_carrying(network.calling), who, _telling_shown(delivery))
+        network = PeerNetwork(host, client, discovery, broadcasts, groups, outbox, followed)
+        peer.chat.attach(_carrying(network.client), who, _telling_shown(outbox))
         stack.callback(peer.chat.detach)
         yield network
 
 
-def _sealing(peer: Peer) -> KeyRing:
+def _key_ring(peer: Peer) -> KeyRing:
     keys = peer.payload_keys
     return KeyRing(keys.private, keys.public_text, time.monotonic) if keys else KeyRing()
 
 
-def _learn_keys(roster: Roster, sealing: KeyRing) -> None:
+def _learn_keys(roster: Roster, key_ring: KeyRing) -> None:
     def learn(peer: Known) -> None:
-        sealing.learn(peer.id, peer.public_key, supported=peer.encryption_supported)
+        key_ring.learn(peer.id, peer.public_key, supported=peer.encryption_supported)
 
     def hint(peer: str) -> str:
         known = roster.get(peer)
@@ -178,11 +178,11 @@ def _learn_keys(roster: Roster, sealing: KeyRing) -> None:
     for peer in roster.peers():
         learn(peer)
     roster.subscribe(lambda change: learn(change.peer))
-    sealing.hint = hint
+    key_ring.hint = hint
 
 
-def _says(peer: Peer, sealing: KeyRing) -> Callable[[], Presence]:
-    key = sealing.public_key
+def _says(peer: Peer, key_ring: KeyRing) -> Callable[[], Presence]:
+    key = key_ring.public_key
     return lambda: Presence(
         "online",
         peer.identity.peer_id,
@@ -193,27 +193,27 @@ def _says(peer: Peer, sealing: KeyRing) -> Callable[[], Presence]:
     )
 
 
-def _introduction(peer: Peer, sealing: KeyRing) -> topics.IdentityPayload:
+def _introduction(peer: Peer, key_ring: KeyRing) -> topics.IdentityPayload:
     """Return what this peer says of itself to whoever asks; the e-mail address is added for those who may have it."""
-    key = sealing.public_key
+    key = key_ring.public_key
     return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, public_key=key, encryption_supported=bool(key))
 
 
-def _telling_email(peer: Peer, introducing: Introducing) -> Callable[[RosterChange], None]:
+def _telling_email(peer: Peer, key_exchange: KeyExchange) -> Callable[[RosterChange], None]:
     """Presence goes to everybody, so a peer that alone may have the e-mail address is told it when it comes."""
     shared = peer.settings.profile.share_email
 
     def changed(change: RosterChange) -> None:
         if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
-            introducing.answer(change.peer.id)
+            key_exchange.answer(change.peer.id)
 
     return changed
 
 
-def _carrying(calling: Calling) -> Carry:
+def _carrying(client: PeerClient) -> Carry:
     async def carry(peer: str, wire_id: str, content: str, timestamp: int) -> None:
         try:
-            await calling.chat(peer, content, timestamp, wire_id)
+            await client.chat(peer, content, timestamp, wire_id)
         except MessageRejectedError as refusal:
             raise UndeliveredError(str(refusal), refusal.code, refusal.retry_after_seconds) from None
         except NetworkError as fault:
@@ -222,9 +222,9 @@ def _carrying(calling: Calling) -> Carry:
     return carry
 
 
-def _telling_shown(delivery: Delivery) -> TellShown:
+def _telling_shown(outbox: Outbox) -> TellShown:
     def tell(peer: str, ids: Sequence[str]) -> None:
-        delivery.post(Outgoing(peer, topics.ACK, msgspec.json.encode(topics.Delivered(id_))) for id_ in ids)
+        outbox.post(Outgoing(peer, topics.ACK, msgspec.json.encode(topics.Delivered(id_))) for id_ in ids)
 
     return tell
 

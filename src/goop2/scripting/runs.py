@@ -131,7 +131,7 @@ class Runs:
         elif self._logs_all:
             self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
         if self._subscribers:
-            self._subscribers.tell(run)
+            self._subscribers.notify(run)
 
     def recent(
         self, n: int, script: str | None = None, status: str | None = None, caller: str | None = None, kind: str | None = None

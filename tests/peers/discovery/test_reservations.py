@@ -19,7 +19,7 @@ from goop2.net.host import open_host
 from goop2.peers.discovery import reservations
 from goop2.peers.discovery.discovery import open_discovery
 from goop2.peers.discovery.rendezvous_client import ServerAwayError, relay_addresses
-from goop2.peers.discovery.reservations import RENEW_MAX_SECONDS, RENEW_MIN_SECONDS, Reserving, renew_after
+from goop2.peers.discovery.reservations import RENEW_MAX_SECONDS, RENEW_MIN_SECONDS, RelayReservation, renew_after
 from goop2.rendezvous.server import open_rendezvous
 
 ANYWHERE = Address("127.0.0.1", 0)
@@ -131,7 +131,7 @@ class Kept:
             monkeypatch.setattr(reservations, name, seconds)
         self.server, self.host = FakeServer(*answers), FakeHost()
         self.told: list[tuple[str, ...]] = []
-        self.place = Reserving(self.server, self.host, lambda: self.told.append(self.place.addresses))  # type: ignore[arg-type]
+        self.place = RelayReservation(self.server, self.host, lambda: self.told.append(self.place.addresses))  # type: ignore[arg-type]
 
     async def __aenter__(self) -> Kept:
         self.task = asyncio.create_task(self.place.keep())

@@ -24,11 +24,11 @@ from goop2.net.gossip import Gossip, open_gossip
 from goop2.net.guest import Guest
 from goop2.net.host import ALL_ADDRESSES, Host
 from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
-from goop2.peers.discovery.peers_file import Remembered
-from goop2.peers.discovery.presence import PresenceListener, Send, Signs, giving_signs
-from goop2.peers.discovery.reconnect import Redialling
+from goop2.peers.discovery.peers_file import RememberedPeers
+from goop2.peers.discovery.presence import Announcer, PresenceListener, Send, open_announcer
+from goop2.peers.discovery.reconnect import RedialSchedule
 from goop2.peers.discovery.rendezvous_client import open_server
-from goop2.peers.discovery.reservations import Reserving
+from goop2.peers.discovery.reservations import RelayReservation
 from goop2.peers.discovery.roster import Roster
 from goop2.protocols.presence import TOPIC, Presence, write
 
@@ -52,21 +52,21 @@ Says = Callable[[], Presence]
 class Discovery:
     """What is found; made by `open_discovery`."""
 
-    def __init__(self, host: Host, remembered: Remembered) -> None:
+    def __init__(self, host: Host, remembered: RememberedPeers) -> None:
         self.roster = Roster(host.peer_id, time.monotonic)
         self.notes: list[str] = []
         """What did not work here since the start, a sentence each."""
         self.troubles: dict[str, str] = {}
         """What does not work now, by what it is about: a sentence each, for `goop2 peers`."""
-        self._signs: Signs
+        self._announcer: Announcer
         self._host = host
         self._remembered = remembered
-        self._redialling = Redialling(time.monotonic, random.random)
+        self._redials = RedialSchedule(time.monotonic, random.random)
         self._connected: frozenset[str] = frozenset()
         self._dials: set[asyncio.Task[None]] = set()
         self._met: frozenset[str] = frozenset()
         self._greeted_at = -GREETING_SECONDS
-        self._places: list[Reserving] = []
+        self._places: list[RelayReservation] = []
 
     @property
     def through_relays(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class Discovery:
 
     def changed(self) -> None:
         """The label or something else this peer says of itself is different: tell the others at once."""
-        self._signs.changed()
+        self._announcer.changed()
 
     async def connect(self, address: PeerAddress) -> None:
         """Connect to a peer the owner typed in, and remember it whether it is there or not, but not when another is there.
@@ -83,31 +83,31 @@ class Discovery:
         Raises `UnreachableError`, of which `WrongPeerError` is one.
         """
         self._remembered.add(address)
-        self._redialling.known(address.peer)
+        self._redials.known(address.peer)
         try:
             await self._host.connect(address.peer, [address])
         except WrongPeerError:
             self._remembered.forget(address.peer, address.transport)
             self._host.forgets(address)
             if not self._host.is_known(address.peer):
-                self._redialling.forget(address.peer)
+                self._redials.forget(address.peer)
             raise
         except UnreachableError as fault:
             raise UnreachableError(f"{fault}; the address is kept and tried again") from None
-        self._redialling.reached(address.peer)
+        self._redials.reached(address.peer)
 
     def found(self, addresses: Iterable[PeerAddress]) -> None:
         """Peers are said to be at these addresses."""
         others = [address for address in addresses if address.peer != self._host.peer_id]
         self._host.knows(others)
         for address in others:
-            self._redialling.told_of(address.peer)
+            self._redials.told_of(address.peer)
 
     def close_by(self, addresses: Sequence[PeerAddress]) -> None:
         """The same, said on the local network just now."""
         self.found(addresses)
         for address in addresses:
-            self._redialling.at_once(address.peer)
+            self._redials.at_once(address.peer)
 
     def _seek_remembered(self) -> None:
         try:
@@ -117,7 +117,7 @@ class Discovery:
             return
         self._host.knows(reversed(addresses))
         for address in addresses:
-            self._redialling.known(address.peer)
+            self._redials.known(address.peer)
 
     def note(self, sentence: str) -> None:
         """Something does not work, and everything else goes on."""
@@ -140,7 +140,7 @@ class Discovery:
         while True:
             self.roster.expire()
             self._notice_connections()
-            for peer in self._redialling.due(self._connected):
+            for peer in self._redials.due(self._connected):
                 dial = asyncio.create_task(self._dial(peer))
                 self._dials.add(dial)
                 dial.add_done_callback(self._dials.discard)
@@ -151,7 +151,7 @@ class Discovery:
         for peer in now - self._connected:
             self.roster.connected(peer)
         for peer in self._connected - now:
-            self._redialling.lost(peer)
+            self._redials.lost(peer)
         self._connected = now
 
     async def _greet(self, gossip: Gossip) -> None:
@@ -162,7 +162,7 @@ class Discovery:
             if neighbours - self._met and time.monotonic() - self._greeted_at >= GREETING_SECONDS:
                 self._greeted_at = time.monotonic()
                 self._met = neighbours
-                await self._signs.give("update", [_over(gossip)])
+                await self._announcer.give("update", [_over(gossip)])
             self._met &= neighbours
             if self._met == neighbours:
                 await gossip.listeners_changed.wait()
@@ -173,11 +173,11 @@ class Discovery:
         try:
             await self._host.connect(peer)
         except Exception as error:  # whatever it was, the next try must not find this one still under way
-            self._redialling.failed(peer)
+            self._redials.failed(peer)
             if not isinstance(error, NetworkError):
                 _log.debug("a peer was not dialled", peer=peer, why=str(error) or type(error).__name__)
         else:
-            self._redialling.reached(peer)
+            self._redials.reached(peer)
 
     async def _close(self) -> None:
         dials = tuple(self._dials)
@@ -203,7 +203,7 @@ async def open_discovery(
     look on the local network too; `announced`: this machine's IPv4 addresses as others
     can dial them, None: every real one.
     """
-    discovery = Discovery(host, Remembered(folder))
+    discovery = Discovery(host, RememberedPeers(folder))
     hearing = PresenceListener(discovery.roster, discovery.found)
     async with contextlib.AsyncExitStack() as stack:
         looking = asyncio.create_task(discovery._look())
@@ -226,8 +226,8 @@ async def open_discovery(
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
             server = await stack.enter_async_context(open_server(url, hearing.rendezvous, discovery))
             ways.append(server.send)
-            discovery._places.append(Reserving(server, host, discovery.changed))
-        discovery._signs = await stack.enter_async_context(giving_signs(_of(host, says, announced, discovery), ways))
+            discovery._places.append(RelayReservation(server, host, discovery.changed))
+        discovery._announcer = await stack.enter_async_context(open_announcer(_of(host, says, announced, discovery), ways))
         for place in discovery._places:
             stack.push_async_callback(_ended, asyncio.create_task(place.keep()))
         greeting = asyncio.create_task(discovery._greet(gossip))

@@ -38,7 +38,7 @@ class _PeersDocument(msgspec.Struct):
     peers: list[_PeerCollector] = []
 
 
-class Remembered:
+class RememberedPeers:
     """The file with the peers the owner has typed in."""
 
     def __init__(self, folder: Path) -> None:

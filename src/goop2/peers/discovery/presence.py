@@ -29,8 +29,8 @@ _MILLISECONDS = 1000
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Signs:
-    """The signs this peer gives; made by `giving_signs`."""
+class Announcer:
+    """The signs this peer gives; made by `open_announcer`."""
 
     def __init__(self, says: Callable[[], Presence], ways: Sequence[Send]) -> None:
         self._says = says
@@ -70,18 +70,18 @@ class Signs:
 
 
 @contextlib.asynccontextmanager
-async def giving_signs(says: Callable[[], Presence], ways: Sequence[Send]) -> AsyncIterator[Signs]:
+async def open_announcer(says: Callable[[], Presence], ways: Sequence[Send]) -> AsyncIterator[Announcer]:
     """Say that this peer is here until the block is left, then goodbye. `says` gives what is true now, its type and time left out."""
-    signs = Signs(says, ways)
-    giving = asyncio.create_task(signs._give())
+    announcer = Announcer(says, ways)
+    giving = asyncio.create_task(announcer._give())
     try:
-        yield signs
+        yield announcer
     finally:
         giving.cancel()
         await asyncio.gather(giving, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await signs.give("offline")
+                await announcer.give("offline")
 
 
 class PresenceListener:

@@ -70,7 +70,7 @@ class Troubles(Protocol):
         """Report that `about` works again, or works at all."""
 
 
-class Untold:
+class IgnoredTroubles:
     """A `Troubles` that reports to nobody."""
 
     def trouble(self, about: str, sentence: str) -> None:
@@ -203,7 +203,7 @@ def relay_addresses(content: bytes) -> list[PeerAddress]:
 async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles | None = None) -> AsyncIterator[Server]:
     """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
     async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
-        server = Server(url, hear, pool, troubles or Untold())
+        server = Server(url, hear, pool, troubles or IgnoredTroubles())
         listening = asyncio.create_task(server._listen())
         try:
             yield server

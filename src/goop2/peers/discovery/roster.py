@@ -173,14 +173,14 @@ class Roster:
         self._entries[said.peer_id] = _RosterRecord(peer, self._clock(), said.ts)
         self._entries.move_to_end(said.peer_id)
         if known is None:
-            self._subscribers.tell(RosterChange("online", peer))
+            self._subscribers.notify(RosterChange("online", peer))
         elif known.peer != peer:
-            self._subscribers.tell(RosterChange("update", peer))
+            self._subscribers.notify(RosterChange("update", peer))
 
     def _gone(self, peer: str) -> None:
         entry = self._entries.pop(peer, None)
         if entry is not None:
-            self._subscribers.tell(RosterChange("offline", entry.peer))
+            self._subscribers.notify(RosterChange("offline", entry.peer))
 
     def _make_room(self, source: DiscoverySource) -> bool:
         """Return whether there is room for a new one."""

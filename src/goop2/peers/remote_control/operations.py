@@ -61,7 +61,7 @@ class Remote:
         params = _json(str(request.get("params", "{}")))
         peer = await self._find(str(request.get("peer")))
         try:
-            answer = await self._network.calling.call(peer, str(request.get("function")), params)
+            answer = await self._network.client.call(peer, str(request.get("function")), params)
         except NetworkError as fault:
             raise ControlError("unavailable", str(fault)) from None
         except LocalProtocolError as fault:
@@ -135,7 +135,8 @@ class Remote:
             answer = await operation(None, *map(str, arguments))
         except (TypeError, WorkerProtocolError) as error:
             raise ControlError("bad_request", str(error)) from None
-        return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
+        shape, *values = answer
+        return {"shape": shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in values]}
 
     async def _find(self, who: str) -> str:
         """Return the id of the peer meant: an id, an address, or the label exactly one peer here has."""

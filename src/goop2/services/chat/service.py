@@ -215,7 +215,7 @@ class ChatService:
         """The other side's browser has shown a message of ours."""
         message = await self._keeper.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
         if message is not None:
-            self._subscribers.tell(ChatReply(message, changed=True))
+            self._subscribers.notify(ChatReply(message, changed=True))
 
     def shown(self, messages: Iterable[StoredMessage]) -> None:
         """A page of the owner's has these, all with one peer; who wrote them is told, once each."""
@@ -279,7 +279,7 @@ class ChatService:
     ) -> StoredMessage | None:
         message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state, charged=charged)
         if message is not None:
-            self._subscribers.tell(ChatReply(message, reply=reply))
+            self._subscribers.notify(ChatReply(message, reply=reply))
         return message
 
     async def _show(self, messages: list[StoredMessage], tell: TellShown) -> None:
@@ -300,7 +300,7 @@ class ChatService:
         message = replace(message, state=SENT if failure is None else f"{FAILED}: {failure}")
         # Where a page over there is open, that it has the message may be known before that it was taken.
         if await self._keeper.mark(message.id, message.state, unless=DELIVERED):
-            self._subscribers.tell(ChatReply(message, changed=True))
+            self._subscribers.notify(ChatReply(message, changed=True))
         return message, failure
 
 

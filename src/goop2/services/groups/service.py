@@ -253,7 +253,7 @@ class GroupService:
         self._invites[sender, new.group] = new
         if len(self._invites) > INVITES_MAX:
             del self._invites[next(iter(self._invites))]
-        self._invited.tell(new)
+        self._invited.notify(new)
         self._keep_soon()
 
     def gone(self, peer: str) -> None:

@@ -115,7 +115,7 @@ class RemoteSites:
     async def _stream(self, call: RequestContext, network: NetworkView, path: str) -> None:
         begun = False
         try:
-            async with network.calling.file(call.origin.peer_id, path) as file:
+            async with network.client.file(call.origin.peer_id, path) as file:
                 begun = True
                 if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
                     await send_unmet(call)
@@ -144,7 +144,7 @@ class RemoteSites:
         if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
-            async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
+            async with network.client.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
                 return True
         except NetworkError:
             return False
@@ -158,7 +158,7 @@ class RemoteSites:
             if isinstance(asked, Failure):
                 return asked
             try:
-                answer = await network.calling.ask(call.origin.peer_id, asked)
+                answer = await network.client.ask(call.origin.peer_id, asked)
             except NetworkError as fault:
                 return Failure(ErrorCode.UNAVAILABLE, str(fault))
             except LocalProtocolError as fault:
