@@ -19,7 +19,7 @@ import pytest
 import watchfiles
 from structlog.testing import capture_logs
 
-from goop2.scripting import inotify, watch
+from goop2.scripting import inotify, limits, watch
 from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.limits import EMPTY_HELD_SECONDS, RELOAD_LIVE_SECONDS, RESCAN_SECONDS
 from goop2.scripting.watch import watch_folders
@@ -463,4 +463,4 @@ async def test_looks_without_an_event_come_the_more_seldom_the_longer_they_take(
     seconds = time.monotonic() - begun  # longer on a busy machine
     stop.set()
     await watching
-    assert looks <= 1 + seconds // (LOOK_SECONDS * watch.RESCAN_COST)
+    assert looks <= 1 + seconds // (LOOK_SECONDS * limits.RESCAN_COST)
