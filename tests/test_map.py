@@ -57,6 +57,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "net.pump": Elsewhere("net/test_guest.py"),
     "net.stream": Elsewhere("net/test_host.py"),
     "peers.client": Elsewhere("peers/test_server.py"),
+    "peers.discovery.redialer": Elsewhere("peers/discovery/test_discovery.py", "peers.discovery.discovery"),
     "peers.dispatch": Elsewhere("peers/test_network.py", "peers.network"),
     "peers.remote_control.chat": Elsewhere("cli/test_chat.py", COMMAND),
     "peers.remote_control.groups": Elsewhere("cli/test_group.py", COMMAND),
