@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -323,3 +323,14 @@ def _settles_invitation(change: GroupChange) -> bool:
 
 def _not_up() -> UnreachableError:
     return UnreachableError("this peer is not on the network yet; try again in a moment")
+
+
+@contextlib.asynccontextmanager
+async def open_groups(own_id: str, path: Path, care: FileCare = CARELESS) -> AsyncIterator[GroupService]:
+    """Open the groups of the peer `own_id`, which are kept in the database at `path`, until the block is left."""
+    grouping = GroupService(own_id, path, care)
+    try:
+        await grouping.open()
+        yield grouping
+    finally:
+        await grouping.close()
