@@ -23,20 +23,6 @@ EXIT_INTERRUPTED: Final = 130
 
 TRACEBACK_VARIABLE: Final = "GOOP2_TRACEBACK"
 
-OWN_ERRORS: Final = {
-    "goop2.config.loading.SettingsError": "settings",
-    "goop2.folder.identity.IdentityError": "identity",
-    "goop2.folder.creation.FolderError": "folder",
-    "goop2.storage.errors.DatabaseError": "database",
-    "goop2.folder.lock.FolderLockedError": "locked",
-    "goop2.scripting.pool.PoolError": "unavailable",
-    "goop2.web.http.listeners.ListenerError": "unavailable",
-    "goop2.net.faults.PortInUseError": "unavailable",
-    "goop2.net.guest.GuestFailedError": "unavailable",
-    "goop2.cli.errors.CommandError": "usage",
-}
-"""Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""
-
 
 def main() -> NoReturn:
     """Entry of the `goop2` command."""
@@ -133,8 +119,9 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     if isinstance(error, click.UsageError):
         return "usage", _usage(error.format_message(), error.ctx.command_path if error.ctx else "")
     kind = type(error)
-    code = OWN_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
-    if code is not None:
+    # Its class says that the message is a sentence for the owner, and gives the `code` of `--json`.
+    code = getattr(kind, "owner_code", None)
+    if isinstance(code, str):
         return code, str(error)
     if isinstance(error, OSError):
         return "system", _of_the_system(error)

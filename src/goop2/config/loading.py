@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
 from goop2.config.types import NotAllowedError
@@ -39,6 +39,8 @@ SLIP_OF_THE_PEN = 0.88
 
 class SettingsError(Exception):
     """The owner's settings do not do; the message says where, what it is and what is allowed, in one sentence."""
+
+    owner_code: ClassVar = "settings"
 
     def __init__(self, message: str) -> None:
         super().__init__(shown(message))  # pages show it too, and the folder's name need not be UTF-8

@@ -35,7 +35,7 @@ def default_workers() -> int:
     return min(WORKERS_PER_CORE * (os.cpu_count() or 1), WORKERS_BY_DEFAULT_AT_MOST)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lua:
     """The owner's scripts, and what a call of one may cost."""
 
@@ -159,7 +159,7 @@ class Storage:
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of a peer, checked."""
 

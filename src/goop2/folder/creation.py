@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from goop2.folder import SETTINGS_FILE, file_modes, templates
 from goop2.folder.regular_files import shown
@@ -18,6 +19,8 @@ from goop2.protocols.line import is_one_line
 
 class FolderError(Exception):
     """No peer folder can be made there; the message says why and what to do, in one sentence."""
+
+    owner_code: ClassVar = "folder"
 
 
 @dataclass(frozen=True, slots=True)

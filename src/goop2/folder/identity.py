@@ -14,6 +14,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import base58
 from nacl.signing import SigningKey
@@ -34,6 +35,8 @@ FILE_SIZES = tuple(len(ED25519) + 1 + SEED_BYTES + copies * PUBLIC_KEY_BYTES for
 
 class IdentityError(Exception):
     """The peer's key cannot be read or made; the message says which file, why, and what to do, in one sentence."""
+
+    owner_code: ClassVar = "identity"
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,4 +213,8 @@ class FollowedSession:
 
 
 def _track(said: listen.TrackPayload | None) -> Track | None:
-    return None if said is None else Track(said.name[: 3 * NAME_MAX_CHARS], said.duration, said.bitrate, said.format[:NAME_MAX_CHARS])
+    return (
+        None
+        if said is None
+        else Track(name=said.name[: 3 * NAME_MAX_CHARS], duration=said.duration, bitrate=said.bitrate, format=said.format[:NAME_MAX_CHARS])
+    )

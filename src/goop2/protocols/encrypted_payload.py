@@ -26,7 +26,6 @@ KEY_BYTES: Final = 32
 OVERHEAD_BYTES: Final = 24 + 16
 """Nonce and authenticator."""
 PREFIX: Final = b"ENC:"
-ENVELOPE_BYTES: Final = len(b'{"enc":""}')
 FRAME_CONTENT_MAX_BYTES: Final = 256 * 1024
 """Of sound; ours are a second's."""
 _SIZE: Final = struct.Struct(">I")

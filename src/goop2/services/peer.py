@@ -27,7 +27,7 @@ from goop2.services.tables import Tables
 from goop2.storage.database import Database
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Peer:
     """A peer whose parts are open."""
 

@@ -260,7 +260,7 @@ async def test_who_was_removed_is_out_after_a_restart_of_either(guest: Guest, tm
         ann.network.roster.alive(host.id)
         await until(lambda: ann.grouping.groups.joined() == ())
         assert not host.grouping.groups.is_member(ann.id)
-        await ann.grouping.keep()
+        await ann.grouping.save()
     async with up(guest, tmp_path / "ann") as ann:
         assert ann.grouping.groups.joined() == ()
 

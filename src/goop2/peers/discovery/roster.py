@@ -45,7 +45,7 @@ class DiscoverySource(Enum):
     """Through somebody who proves nothing."""
 
 
-class RosterEntry(msgspec.Struct, frozen=True):
+class RosterEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A peer that is here. Its texts are untrusted."""
 
     id: str
@@ -210,14 +210,14 @@ def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) 
     hinted = "" if itself else said.public_key
     public_key = said.public_key if itself else ""
     return RosterEntry(
-        said.peer_id,
-        said.label or (known.label if known else "") or said.peer_id,
-        said.email or (known.told_email if known else ""),
-        said.active_template,
-        public_key or (known.public_key if known else ""),
-        (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
-        hinted or (known.hinted_key if known else ""),
-        said.addrs or (known.addresses if known else ()),
-        itself,
-        known.told_email if known else "",
+        id=said.peer_id,
+        label=said.label or (known.label if known else "") or said.peer_id,
+        email=said.email or (known.told_email if known else ""),
+        active_template=said.active_template,
+        public_key=public_key or (known.public_key if known else ""),
+        encryption_supported=(itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
+        hinted_key=hinted or (known.hinted_key if known else ""),
+        addresses=said.addrs or (known.addresses if known else ()),
+        proved=itself,
+        told_email=known.told_email if known else "",
     )

@@ -31,6 +31,7 @@ from goop2.net.faults import NetworkError
 from goop2.protocols import listen, topics
 from goop2.protocols.topics import MEMBERS_MAX, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
 
 HOSTED_MAX: Final = 64
@@ -61,20 +62,34 @@ Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "r
 _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
 
 
-class TooManyGroupsError(NetworkError):
+class GroupError(NetworkError):
+    """Something about a group cannot be done; `code` is the error class that pages and commands get."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class TooManyGroupsError(GroupError):
     """As many groups as there may be are open; the message says how many."""
 
+    code = ErrorCode.BAD_REQUEST
 
-class UnknownGroupError(NetworkError):
+
+class UnknownGroupError(GroupError):
     """The group is not hosted here, or not joined."""
 
+    code = ErrorCode.NOT_FOUND
 
-class UnknownMemberError(NetworkError):
+
+class UnknownMemberError(GroupError):
     """The peer is no member of the group."""
 
+    code = ErrorCode.NOT_FOUND
 
-class InvalidGroupMessageError(NetworkError):
-    """What was to be said to a group is too large."""
+
+class InvalidGroupMessageError(GroupError):
+    """A message to a group is too large."""
+
+    code = ErrorCode.BAD_REQUEST
 
 
 class Outgoing(NamedTuple):
@@ -86,7 +101,7 @@ class Outgoing(NamedTuple):
     """JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupInfo:
     """A group as it is now. Names are untrusted text where another peer hosts it."""
 
@@ -192,7 +207,9 @@ class GroupState:
         if id_ in self._hosted:
             raise TooManyGroupsError(f"a group {id_!r} is hosted here already")
         self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
-        self._hosted[id_] = GroupInfo(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
+        self._hosted[id_] = GroupInfo(
+            id=id_, host=self.own_id, name=name, kind=kind, max_members=max_members, volatile=volatile, members=tuple(self._joined_at[id_])
+        )
         self._subscribers.notify(GroupChange("hosted", self._hosted[id_]))
         return self._hosted[id_]
 
@@ -238,7 +255,7 @@ class GroupState:
                 raise TooManyGroupsError(f"{JOINED_PER_HOST_MAX} groups of {host} are joined, the most there may be of one peer: leave one")
             if not group or len(group) > ID_MAX_CHARS or ":" in group:
                 raise UnknownGroupError(f"{group[:ID_MAX_CHARS]!r} is no group's id: 1 to {ID_MAX_CHARS} characters without a colon")
-            self._joined[host, group] = GroupInfo(group, host, joined=False)
+            self._joined[host, group] = GroupInfo(id=group, host=host, joined=False)
         return [self._enveloped(host, group, "join")]
 
     def leave(self, host: str, group: str) -> list[Outgoing]:
@@ -425,7 +442,9 @@ class GroupState:
 def _welcomed(group: GroupInfo, said: Welcome) -> GroupInfo:
     name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
     volatile = said.volatile or kind == listen.APP_TYPE
-    return GroupInfo(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
+    return GroupInfo(
+        id=group.id, host=group.host, name=name, kind=kind, max_members=said.max_members, volatile=volatile, members=_ids(said.members)
+    )
 
 
 def _why_over(said: object) -> GroupErrorPayload:

@@ -75,7 +75,7 @@ class Following:
         """We ask to be let in. Raises `ListenError` when we are in one."""
         if self.followed is not None:
             raise ListenError(f"this peer listens to {self.followed.session.name or self.followed.host} already: goop.listen.close() first")
-        self.followed = Followed(host, Session(group, ""))
+        self.followed = Followed(host, Session(id=group, name=""))
 
     def let_in(self, name: str, listeners: int) -> None:
         """We are in it, or what is known of it has changed."""

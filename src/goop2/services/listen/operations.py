@@ -81,7 +81,9 @@ def followed(following: Following) -> dict[str, object] | None:
         return None
     session = now.session
     playing = session.playing and not following.ended()
-    state = State(session.id, session.name, session.track, playing, round(following.at(), 3), time.time())
+    state = State(
+        id=session.id, name=session.name, track=session.track, playing=playing, position=round(following.at(), 3), updated_at=time.time()
+    )
     return {**group(state, now.listeners, "listener"), "host": now.host}
 
 

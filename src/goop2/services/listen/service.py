@@ -29,7 +29,7 @@ KEPT_EVERY_SECONDS: Final = 10.0
 """While it plays: what a crash costs of the position."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The session as others see it."""
 
@@ -97,7 +97,7 @@ class Listening:
         except (OSError, InvalidJsonError):
             return
         now = self._clock()
-        self._session = Session(kept.id, kept.name, updated=now)
+        self._session = Session(id=kept.id, name=kept.name, updated=now)
         if kept.track is not None:
             with contextlib.suppress(ListenError):
                 track = self._library.again(kept.track)
@@ -110,7 +110,14 @@ class Listening:
             return None
         now = self._clock()
         playing = session.playing and not session.ended(now)
-        return State(session.id, session.name, session.track, playing, round(session.at(now), 3), time.time())
+        return State(
+            id=session.id,
+            name=session.name,
+            track=session.track,
+            playing=playing,
+            position=round(session.at(now), 3),
+            updated_at=time.time(),
+        )
 
     def follow_elsewhere(self, host: str, group: str) -> None:
         """Be a listener of another peer's session, once it lets us in. Raises `ListenError` when a session is open."""

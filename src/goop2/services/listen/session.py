@@ -28,7 +28,7 @@ class AudioUnreadableError(ListenError):
     """The system cannot give an audio file now: no descriptor left, a broken disk, no permission."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """An audio file that is loaded."""
 
@@ -52,7 +52,7 @@ class Track:
         return self.duration or math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """The state of a listening session at one moment."""
 
@@ -109,4 +109,4 @@ def create(name: str, now: float) -> Session:
     name = " ".join(name.split())
     if not name or len(name) > NAME_MAX_CHARS:
         raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")
-    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", printable(name, NAME_MAX_CHARS), updated=now)
+    return Session(id=f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", name=printable(name, NAME_MAX_CHARS), updated=now)

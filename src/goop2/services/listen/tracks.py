@@ -171,7 +171,15 @@ def _described(file: BinaryIO, real: Path, shown: str) -> Track:
         raise ListenError(f"{shown} holds no sound")
     tagged = _tagged(file, format_)
     has_cover = _cover(tagged) is not None
-    return Track(_name(tagged, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp, has_cover)
+    return Track(
+        name=_name(tagged, real),
+        duration=round(duration, 3),
+        bitrate=int(audio * 8 / duration),
+        format=format_,
+        path=str(real),
+        stamp=stamp,
+        has_cover=has_cover,
+    )
 
 
 def _format(file: BinaryIO, name: str) -> str:
