@@ -6,7 +6,12 @@ from typing import ClassVar
 
 
 class NetworkError(Exception):
-    """Something of the network failed; the message names the peer and what was tried."""
+    """Something of the network failed; the message names the peer and what was tried.
+
+    `code` is an error class of behaviour.md, "Data functions", for whoever asked for it.
+    """
+
+    code = "unavailable"
 
 
 class UnreachableError(NetworkError):
@@ -41,3 +46,5 @@ class MulticastError(NetworkError):
 
 class AddressError(NetworkError):
     """What was given is no address of a peer; the message shows what one looks like."""
+
+    code = "bad_request"

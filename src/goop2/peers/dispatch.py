@@ -23,7 +23,8 @@ from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
 from goop2.services.listen.operations import hosted
-from goop2.services.tables import TABLE_OPERATIONS, Tables
+from goop2.services.tables import Tables
+from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.errors import BusyError, StorageError
 
 if TYPE_CHECKING:

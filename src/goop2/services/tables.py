@@ -31,7 +31,7 @@ from goop2.storage.errors import AccessError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import OPERATIONS, TableAccess
+from goop2.storage.table_access import TableAccess
 from goop2.storage.write_queue import Rank
 
 OWNER_SECONDS: Final = 10.0
@@ -44,8 +44,6 @@ WAITING_MAX: Final = 256
 OWNERS_WAITING_MAX: Final = 256
 SAID_MAX: Final = 100
 """Texts that cannot be read, each told once."""
-TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
-"""The operations there are (network.md, "Data")."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.services.tables")
 
@@ -81,12 +79,13 @@ class _Operator:
     """Does operations on a connection of its own, which writes by `rank`."""
 
     def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
-        self.database = AsyncDatabase(name, partial(open_database, path, watchful=True, care=care, rank=rank), self._prepare)
+        self.database = AsyncDatabase(
+            name, partial(open_database, path, watchful=True, care=care, rank=rank, on_invalid_text=self._tell), self._prepare
+        )
         self._access: TableAccess | None = None
         self._said: set[str] = set()
 
     def _prepare(self, database: Database) -> None:
-        database.told = self._tell
         self._access = TableAccess(database)
 
     def _tell(self, sentence: str) -> None:
@@ -102,8 +101,7 @@ class _Operator:
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
-        database.deadline = job.deadline
-        database.visitor_seconds = job.query_seconds
+        database.bound(job.deadline, job.query_seconds)
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
             return Success(msgspec.json.encode(answer))

@@ -62,7 +62,9 @@ class UndeliveredError(Exception):
 
 
 class ChatError(Exception):
-    """A message was not taken; why, in a sentence."""
+    """A message was not taken; why, in a sentence. `code` is an error class of behaviour.md."""
+
+    code = "bad_request"
 
 
 class ChatRefusedError(ChatError):

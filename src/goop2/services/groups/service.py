@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from goop2.net.faults import AddressError, NetworkError, UnreachableError
+from goop2.net.faults import NetworkError, UnreachableError
 from goop2.protocols import listen, topics
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
@@ -26,7 +26,6 @@ from goop2.services.groups.state import (
     NOT_FOUND,
     REMOVED,
     GroupChange,
-    GroupError,
     GroupInfo,
     GroupState,
     Outgoing,
@@ -50,16 +49,16 @@ Check = Callable[[str], object]
 """Raises `AddressError` for what is no peer's id."""
 
 
-class JoinRefusedError(GroupError):
+class JoinRefusedError(NetworkError):
     """The host of the group says no."""
 
-    code = ErrorCode.FORBIDDEN
+    code = "forbidden"
 
 
-class InvalidGroupError(GroupError):
-    """No group can be what was asked for: its name, its type, its size or its host."""
+class InvalidGroupError(NetworkError):
+    """What was asked for can be no group."""
 
-    code = ErrorCode.BAD_REQUEST
+    code = "bad_request"
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -159,7 +158,7 @@ class GroupService:
         await self.save()
 
     async def remove(self, group: str, peer: str) -> None:
-        """Remove a member from a group hosted here; it stays out until it is invited. Raises `GroupError` and `StorageError`."""
+        """Remove a member from a group hosted here; it stays out until it is invited. Raises `NetworkError` and `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
         await self.save()
 
@@ -191,7 +190,7 @@ class GroupService:
     async def join(self, host: str, group: str) -> GroupInfo:
         """Ask the host to be let into a group; return the group.
 
-        Raises `GroupError`, `AddressError`, and `UnreachableError` without an answer.
+        Raises `NetworkError`, whose `code` says whose fault it is.
         """
         if self._post is None:
             raise _not_up()
@@ -319,10 +318,8 @@ class GroupService:
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """Return the error class of a failed group operation, for pages and commands."""
-    if isinstance(fault, GroupError):
-        return fault.code
-    return ErrorCode.BAD_REQUEST if isinstance(fault, AddressError) else ErrorCode.UNAVAILABLE
+    """Return the class of what went wrong with a group. That it cannot be kept is nobody's fault who asks."""
+    return ErrorCode(fault.code) if isinstance(fault, NetworkError) else ErrorCode.UNAVAILABLE
 
 
 def _settles_invitation(change: GroupChange) -> bool:

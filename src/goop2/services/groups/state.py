@@ -31,7 +31,6 @@ from goop2.net.faults import NetworkError
 from goop2.protocols import listen, topics
 from goop2.protocols.topics import MEMBERS_MAX, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
-from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
 
 HOSTED_MAX: Final = 64
@@ -62,34 +61,28 @@ Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "r
 _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
 
 
-class GroupError(NetworkError):
-    """Something about a group cannot be done; `code` is the error class that pages and commands get."""
-
-    code = ErrorCode.UNAVAILABLE
-
-
-class TooManyGroupsError(GroupError):
+class TooManyGroupsError(NetworkError):
     """As many groups as there may be are open; the message says how many."""
 
-    code = ErrorCode.BAD_REQUEST
+    code = "bad_request"
 
 
-class UnknownGroupError(GroupError):
+class UnknownGroupError(NetworkError):
     """The group is not hosted here, or not joined."""
 
-    code = ErrorCode.NOT_FOUND
+    code = "not_found"
 
 
-class UnknownMemberError(GroupError):
+class UnknownMemberError(NetworkError):
     """The peer is no member of the group."""
 
-    code = ErrorCode.NOT_FOUND
+    code = "not_found"
 
 
-class InvalidGroupMessageError(GroupError):
+class InvalidGroupMessageError(NetworkError):
     """A message to a group is too large."""
 
-    code = ErrorCode.BAD_REQUEST
+    code = "bad_request"
 
 
 class Outgoing(NamedTuple):
