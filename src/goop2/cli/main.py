@@ -103,7 +103,7 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
 
 
 def _report(error: Exception, as_json: bool) -> int:
-    """One sentence on stderr, and with `--json` the same as a value on stdout."""
+    """Print one sentence on stderr, and with `--json` the same as a value on stdout; return the exit code."""
     from goop2.cli import output
 
     code, sentence = _code_and_sentence(error)
@@ -145,7 +145,7 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _usage(message: str, command: str) -> str:
-    """click's message with what it guesses was meant, and where help is."""
+    """Return click's message with what it guesses was meant, and where help is."""
     import re
 
     guess = r"\.? \(?Did you mean (?:one of: )?(.*\?)\)?$"
@@ -161,7 +161,7 @@ def _flushed(code: int) -> int:
 
 
 def _end_of_output(code: int) -> int:
-    """Nothing more is written, not even by Python's own last flush, which would complain."""
+    """Write nothing more, not even by Python's own last flush, which would complain; return `code`."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
@@ -175,7 +175,7 @@ def _is_of_a_stream(error: Exception) -> bool:
 
 
 def _unusable_stream(error: OSError) -> int:
-    """The disk behind stdout is full, say."""
+    """Report that a standard stream cannot be used, because the disk behind it is full, for example."""
     from goop2.cli import output
 
     output.fail(f"stdin cannot be read, or stdout not be written: {error.strerror or error}")

@@ -33,7 +33,7 @@ class Created:
 
 
 def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT) -> Created:
-    """Makes `folder` a peer folder from `template` (templates.files_of), named `label` or else as the folder is.
+    """Make `folder` a peer folder from `template` (templates.files_of), named `label` or else as the folder is.
 
     Raises `FolderError`, also when it is one already.
     """
@@ -59,7 +59,7 @@ def _checked(label: str) -> str:
 
 
 def _check_places(folder: Path, paths: Iterable[str]) -> None:
-    """Nothing is written through a link that leads out of the folder."""
+    """Refuse to write through a link that leads out of the folder."""
     root = Path(os.path.realpath(folder))
     for place in {(folder / path).parent for path in paths}:
         real = Path(os.path.realpath(place))
@@ -74,7 +74,7 @@ def _labelled(settings: str, label: str) -> str:
 
 
 def _write_new(file: Path, text: str) -> bool:
-    """False when something is there already."""
+    """Write a new file; return False when something is there already."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         mode = file_modes.FILE_MODE if file.name == SETTINGS_FILE else 0o666  # less what the user's umask takes

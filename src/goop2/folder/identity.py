@@ -121,7 +121,7 @@ def _peer_id(public_key: bytes) -> str:
 
 
 def _create(file: Path) -> None:
-    """Makes the file whole or not at all, unless another process is first."""
+    """Make the file whole or not at all, unless another process is first."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
     seed = secrets.token_bytes(SEED_BYTES)
     key = seed + _public_key(seed)

@@ -58,7 +58,7 @@ class HostedSession:
         self._changed(listening.state())
 
     def stop(self) -> None:
-        """The host leaves: its listeners are told that it is over."""
+        """End the session's group; its listeners are told that it is over."""
         for end in self._ends:
             end()
         self._end()
@@ -68,7 +68,7 @@ class HostedSession:
         await host.serve(listen.PROTOCOL, self.answer, STREAM_SECONDS)
 
     async def keep_in_step(self) -> None:
-        """Says where everybody is, again and again; until cancelled."""
+        """Tell listeners where the session is, every SYNC_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             self.sync()
@@ -80,7 +80,7 @@ class HostedSession:
             self._say(listen.control("sync", position=state.position))
 
     async def answer(self, stream: Stream) -> None:
-        """The sound from the current position, at the pace it is heard."""
+        """Send the sound from the current position, at the pace it is heard."""
         try:
             group = listen.requested(await read_line(stream, listen.request_reader()))
         except RemoteProtocolError:

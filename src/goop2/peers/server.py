@@ -127,7 +127,7 @@ class PeerServer:
         await stream.finish(content.answer(self._label()))
 
     async def answer_site(self, stream: Stream) -> None:
-        """A file of the site, a piece at a time."""
+        """Send a file of the site over `stream`, a piece at a time."""
         try:
             line = await read_line(stream, site.request_reader())
             line, box = self._key_ring.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
@@ -159,7 +159,7 @@ class PeerServer:
         await stream.finish(await self._data_answer(stream.peer, stream.origin, line))
 
     async def keep_answering_data(self, stream: Stream) -> None:
-        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        """Answer one operation after another, each as if it had come alone, while there is room for streams that wait."""
         ends = time.monotonic() + KEPT_LIFE_SECONDS
         while (line := await self._next_request(stream)) is not None:
             await stream.write(await self._data_answer(stream.peer, stream.origin, line))
@@ -194,7 +194,7 @@ class PeerServer:
         return _written(await self._answer(self._caller_of(peer).coming_from(origin), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
-        """One message: kept, then acknowledged."""
+        """Take one message over `stream`: save it, then acknowledge it."""
         await stream.finish(await self._mq_answer(stream))
 
     async def _mq_answer(self, stream: Stream) -> bytes:
@@ -229,7 +229,7 @@ class PeerServer:
         (self._log.info if quiet else self._log.warning)("a message is refused", peer=peer, why=repr(why))
 
     async def _keep_once(self, message: Received) -> None:
-        """Raises, for a repeat too, when the message is not kept."""
+        """Save a message unless it is a repeat. Raises, for a repeat too, when the message is not saved."""
         name = (message.sender, message.id)
         if self._seen.first_time(*name):
             await self._keep(message)
@@ -337,7 +337,7 @@ def _sealed_file(file: SiteFile, size: int, box: PayloadBox) -> bytes:
 
 
 def _shrank(file: SiteFile, missing: int) -> OSError:
-    """The reader must not take it for whole."""
+    """Return the error for a file that became shorter while it was sent: the reader must not take it for whole."""
     return OSError(f"{file.path} ended {missing} bytes early")
 
 

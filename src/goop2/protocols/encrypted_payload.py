@@ -78,7 +78,7 @@ def public_key(text: str) -> bytes | None:
 
 
 def size_of(content_bytes: int) -> int:
-    """Bytes of the box around so many."""
+    """Return how many bytes the box around so many bytes has."""
     return 4 * ((content_bytes + OVERHEAD_BYTES + 2) // 3)
 
 
@@ -127,7 +127,7 @@ class EncryptedFrameReader:
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> Iterator[bytes]:
-        """What is in every frame these bytes complete. Raises `RemoteProtocolError`."""
+        """Return what is in every frame these bytes complete. Raises `RemoteProtocolError`."""
         self._buffer += data
         while len(self._buffer) >= _SIZE.size:
             (size,) = _SIZE.unpack_from(self._buffer)
@@ -141,6 +141,6 @@ class EncryptedFrameReader:
             yield self._box.open(text)
 
     def end(self) -> None:
-        """The other side sends no more. Raises `RemoteProtocolError` in the middle of a frame."""
+        """Note that the other side sends no more. Raises `RemoteProtocolError` in the middle of a frame."""
         if self._buffer:
             raise RemoteProtocolError(f"the stream ended {len(self._buffer)} bytes into a frame")

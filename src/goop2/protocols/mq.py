@@ -95,7 +95,7 @@ _Answer = _SentAck | _SentRefusal
 
 
 def message_reader() -> LineReader:
-    """For a message; then `message`."""
+    """Return a reader for a message; then `message`."""
     return LineReader("the message", SEALED_MESSAGE_MAX_BYTES)
 
 
@@ -113,7 +113,7 @@ def message(content: bytes) -> Message:
 
 
 def _id_in(content: bytes) -> str:
-    """The id in a line that is otherwise no message, so that its sender knows which one is refused."""
+    """Return the id in a line that is otherwise no message, so that its sender knows which one is refused."""
     try:
         id_ = tolerant_json.decode(content, dict[str, object]).get("id")
     except InvalidJsonError:
@@ -122,7 +122,7 @@ def _id_in(content: bytes) -> str:
 
 
 def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> bytes:
-    """A message as it is sent, its payload sealed when there is a box. Raises `LocalProtocolError` when it is too long."""
+    """Return a message as it is sent, encrypted when there is a box. Raises `LocalProtocolError` when it is too long."""
     plain = line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, sent.payload)), MESSAGE_MAX_BYTES)
     if box is None:
         return plain
@@ -131,7 +131,7 @@ def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> byte
 
 
 def ack_reader() -> LineReader:
-    """For an acknowledgement; then `ack`."""
+    """Return a reader for an acknowledgement; then `ack`."""
     return LineReader("the acknowledgement", ACK_MAX_BYTES)
 
 

@@ -108,7 +108,7 @@ class Rendezvous:
         return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
-        """Whoever has missed something hears again who is here."""
+        """Yield events; whoever has missed something hears again who is here."""
         yield b"retry: 1000\n\n"
         while not reader.ended:
             if everybody or reader.missed:

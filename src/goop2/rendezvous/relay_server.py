@@ -90,7 +90,7 @@ def addresses_of(host: Host) -> list[str]:
 
 
 def _way(name: str, port: int) -> str | None:
-    """To a name or an IP address, as a multiaddr; None when it is neither."""
+    """Return the multiaddr of a name or an IP address; None when it is neither."""
     with contextlib.suppress(ValueError):
         ip = ipaddress.ip_address(name)
         return f"/ip{ip.version}/{ip}/tcp/{port}" if ip.version == 4 else None

@@ -126,7 +126,7 @@ class Server:
             await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
 
     async def _hear_all(self) -> None:
-        """Until the stream ends; the next begins after the last event of this."""
+        """Hear events until the stream ends; the next stream begins after the last event of this one."""
         last_id = self._reader.last_id
         self._reader = ServerSentEventReader()
         self._reader.last_id = last_id
@@ -146,7 +146,7 @@ class Server:
         events += self._reader.receive(piece)
 
     def _check(self, answer: httpcore.Response) -> None:
-        """Raises `ServerAwayError` unless the events follow, and `NotARendezvousError` where it is told to the owner."""
+        """Raise `ServerAwayError` unless events follow, and `NotARendezvousError` where the owner must be told."""
         headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
         if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):

@@ -113,7 +113,7 @@ class Roster:
         return self._subscribers.add(callback)
 
     def signed(self, author: str, said: Presence) -> bool:
-        """A presence whose author is proved. Whether it was believed."""
+        """Take a presence whose author is proved; return whether it was believed."""
         if author != said.peer_id or author == self._self_id or said.type == "punch" or self._replayed(said):
             return False
         self._last_ts[author] = (said.ts, self._clock())
@@ -127,7 +127,7 @@ class Roster:
         return True
 
     def hearsay(self, said: Presence) -> bool:
-        """A presence that proves nothing. Whether it changed or kept up anything."""
+        """Take a presence that proves nothing; return whether it changed or kept up anything."""
         if said.peer_id == self._self_id or said.type not in ("online", "update"):
             return False
         entry = self._entries.get(said.peer_id)
@@ -139,7 +139,7 @@ class Roster:
         return True
 
     def alive(self, peer: str) -> None:
-        """A connection or an answer proves that it is here; what it is called is not known from that."""
+        """Note that a connection or an answer proves that a peer is here; what it is called is not known from that."""
         entry = self._entries.get(peer)
         if entry is not None:
             entry.at = self._clock()
@@ -148,12 +148,12 @@ class Roster:
             self._here(Presence("online", peer), DiscoverySource.ITSELF)
 
     def connected(self, peer: str) -> None:
-        """A connection has come up: the peer may have been started anew, with another clock."""
+        """Note that a connection has come up: the peer may have been started anew, with another clock."""
         self._last_ts.pop(peer, None)
         self.alive(peer)
 
     def introduced(self, peer: str, label: str, email: str = "") -> None:
-        """A connected peer was asked what it is called. What its signs say goes before."""
+        """Take what a connected peer says it is called. What its announcements say goes before."""
         self.alive(peer)
         entry = self._entries.get(peer)
         if entry is None:

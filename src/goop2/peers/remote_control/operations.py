@@ -228,7 +228,7 @@ def _result(text: bytes) -> object:
 
 
 def _json(text: str) -> bytes:
-    """Looked at here, where a mistake can be shown in its own text. What a function takes is for its peer to say."""
+    """Return JSON text as bytes; a mistake is shown here, in its own text. What a function takes is for its peer to say."""
     try:
         decode(text)
     except InvalidJsonError as error:

@@ -160,7 +160,7 @@ class GroupState:
         return tuple(self._hosted.values())
 
     def joined(self) -> tuple[GroupInfo, ...]:
-        """The groups of others this peer is in or has asked to be in."""
+        """Return the groups of others that this peer is in or has asked to be in."""
         return tuple(self._joined.values())
 
     def is_member(self, peer: str, kind: str = TEMPLATE) -> bool:
@@ -168,7 +168,7 @@ class GroupState:
         return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
 
     def members_since(self, group: str) -> dict[str, int]:
-        """Members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
+        """Return the members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
         self._hosted_here(group)
         return dict(self._joined_at[group])
 
@@ -178,11 +178,11 @@ class GroupState:
         return tuple(self._removed[group])
 
     def was_removed(self, group: str, peer: str) -> bool:
-        """Whether a peer may not come back into a group hosted here."""
+        """Return whether a peer may not come back into a group hosted here."""
         return peer in self._removed.get(group, ())
 
     def restore(self, hosted: Iterable[tuple[GroupInfo, Mapping[str, int], Iterable[str]]], joined: Iterable[GroupInfo]) -> None:
-        """What was before this start, with members and who was removed: nobody is here yet."""
+        """Take the groups of the last run, with members and who was removed; nobody is here yet."""
         for group, members, removed in hosted:
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
             self._hosted[group.id] = replace(group, members=(), away=tuple(members))
@@ -193,7 +193,7 @@ class GroupState:
     def host(
         self, name: str, kind: str, *, max_members: int = 0, volatile: bool = False, group: str = "", take_part: bool = False
     ) -> GroupInfo:
-        """A new group here. `take_part`: this peer is on its list. Raises `TooManyGroupsError`."""
+        """Open a new group here. `take_part`: this peer is on its list. Raises `TooManyGroupsError`."""
         if len(self._hosted) >= HOSTED_MAX:
             raise TooManyGroupsError(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
         id_ = group or secrets.token_hex(ID_BYTES)
@@ -219,7 +219,7 @@ class GroupState:
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
     def remove(self, group: str, peer: str) -> list[Outgoing]:
-        """One member is in it no more, and comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
+        """Remove a member, who comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
         known = self._hosted_here(group)
         if peer == self.own_id or peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
@@ -230,7 +230,7 @@ class GroupState:
         return [*farewell, *self._without(known, peer, left=True)]
 
     def close(self, group: str) -> list[Outgoing]:
-        """The group ends. Raises `UnknownGroupError`."""
+        """End a group hosted here. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
         del self._hosted[group], self._joined_at[group], self._removed[group]
         self._listed_at.pop(group, None)
@@ -287,7 +287,7 @@ class GroupState:
         return []
 
     def gone(self, peer: str) -> list[Outgoing]:
-        """A peer is offline: it is away from the groups here, and its own groups are over or away."""
+        """Note that a peer is offline: it is away from the groups here, and its own groups are over or away."""
         for key, group in [(key, group) for key, group in self._joined.items() if key[0] == peer]:
             if group.volatile or not group.name:  # what never let us in is not waited for
                 self._told("ended", self._joined.pop(key), [])
@@ -296,11 +296,11 @@ class GroupState:
         return [sent for group in tuple(self._hosted.values()) if peer in group.members for sent in self._without(group, peer)]
 
     def back(self, peer: str) -> list[Outgoing]:
-        """A peer is online: ask again to be let into its groups."""
+        """Note that a peer is online: ask again to be let into its groups."""
         return [self._enveloped(*key, "join") for key, group in self._joined.items() if key[0] == peer and not group.joined]
 
     def tick(self) -> list[Outgoing]:
-        """To be called every second: the lists that wait."""
+        """Return the member lists that waited; call it every second."""
         waiting, self._unlisted = self._unlisted, set()
         return [sent for group in waiting for sent in self._list_to_all(self._hosted[group])]
 
@@ -346,7 +346,7 @@ class GroupState:
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
 
     def _kept_out(self, group: GroupInfo, peer: str, said: Group) -> list[Outgoing]:
-        """It asks again, or was away when it was removed and does not know."""
+        """Answer a removed peer that asks again, or was away when it was removed and does not know."""
         if said.type == "join":
             return [self._refusal(peer, group.id, _REMOVED)]
         return [self._farewell(group.id, peer)] if said.type in ("msg", "ping") else []
@@ -380,7 +380,7 @@ class GroupState:
         return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
 
     def _list_to_all(self, group: GroupInfo, without: str = "") -> list[Outgoing]:
-        """Now, or when a second is over since the last time."""
+        """Send the member list to all now, or when a second is over since the last time."""
         if self._now_ms() - self._listed_at.get(group.id, -LIST_EVERY_MS) >= LIST_EVERY_MS:
             self._listed_at[group.id] = self._now_ms()
             return self._to_all(group, "members", msgspec.json.encode(Members(self._listed(group))), without)
@@ -452,5 +452,5 @@ def _ids(members: Iterable[Member]) -> tuple[str, ...]:
 
 
 def _may_be_said(group: GroupInfo, payload: bytes) -> bool:
-    """Members hand on what their host hands on as its own: so a member's word of a session is nobody's."""
+    """Return whether a member may say this: members take it as their host's word, so none may speak for a session."""
     return len(payload) <= PAYLOAD_MAX_BYTES and group.kind != listen.APP_TYPE

@@ -51,7 +51,7 @@ class Following:
         return self._subscribers.add(callback)
 
     def at(self) -> float:
-        """Seconds into the track, now; 0 without one."""
+        """Return the seconds into the track, now; 0 without one."""
         return self.followed.session.at(self._clock()) if self.followed is not None else 0.0
 
     def ended(self) -> bool:

@@ -75,7 +75,7 @@ def group(state: State, listeners: int, role: str = "host") -> dict[str, object]
 
 
 def followed(following: Following) -> dict[str, object] | None:
-    """The session of another peer that has let us in."""
+    """Return the session of another peer that has let us in."""
     now = following.followed
     if now is None or not now.joined:
         return None

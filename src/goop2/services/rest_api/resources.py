@@ -63,7 +63,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default(table: str) -> Resource:
-    """The resource that a table is where there is no api.json: everything under the table's policy."""
+    """Return the resource that a table is where there is no api.json: everything under the table's policy."""
     return Resource(table=table, get=True, list=ResourcePage(), insert=True, update=True, delete=True)
 
 
