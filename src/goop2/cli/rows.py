@@ -91,7 +91,7 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 
 def print_table(names: Sequence[str], rows: Rows) -> None:
-    """For people: a table where its columns fit the terminal, else a line a value; says when there is more."""
+    """Print rows for people: a table where its columns fit the terminal, else a line a value; say when there is more."""
     from rich.console import Console
     from rich.text import Text
 
@@ -119,7 +119,7 @@ def print_table(names: Sequence[str], rows: Rows) -> None:
 
 
 def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
-    """Of each column, the widest made narrower until all fit; numbers are never cut. None where they cannot fit."""
+    """Return the width of each column, the widest made narrower until all fit; None where they cannot. Numbers are never cut."""
     natural = [max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True)]
     numeric = [any(text.justify == "right" for text in column) for column in zip(*rows, strict=True)] or [False] * len(heads)
     room = width - BETWEEN * (len(heads) - 1)

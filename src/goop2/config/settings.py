@@ -177,7 +177,7 @@ class Settings:
         return Path(os.path.realpath(folder / self.lua.script_dir))
 
     def homes(self, folder: Path) -> tuple[Path, ...]:
-        """The real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner lets that lead out."""
+        """Return the real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner allows that."""
         outside = (Path(os.path.realpath(folder / SITE)),) if SITE in self.storage.links_out else ()
         return (Path(os.path.realpath(folder)), *outside)
 

@@ -50,7 +50,10 @@ class Identity:
 
 
 def load_or_create(folder: Path) -> Identity:
-    """The identity of the peer in `folder`, made when there is none; processes that come at once get the same. Raises `IdentityError`."""
+    """Return the identity of the peer in `folder`, made when there is none. Raises `IdentityError`.
+
+    Processes that start at the same moment get the same identity.
+    """
     file = folder / FILE
     try:
         if not _is_there(file):
@@ -61,7 +64,7 @@ def load_or_create(folder: Path) -> Identity:
 
 
 def _is_there(file: Path) -> bool:
-    """Raises `IdentityError` where nobody may look: a key may be there, and no second one is made."""
+    """Return whether the key is there. Raises `IdentityError` where nobody may look: no second key is made beside a hidden one."""
     try:
         file.lstat()
     except (FileNotFoundError, NotADirectoryError):

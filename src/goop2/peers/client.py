@@ -76,7 +76,7 @@ class SiteAnswer:
 class PeerClient:
     """Exchanges with other peers. All raise `NetworkError` with a sentence that names the peer.
 
-    What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (payload_crypto.py).
+    What can be encrypted for the peer is; when it says that it cannot decrypt that, it gets the same plain (payload_crypto.py).
     """
 
     def __init__(self, host: Host, key_ring: KeyRing | None = None) -> None:
@@ -195,11 +195,11 @@ class PeerClient:
 
 
 class _DecryptionError(StreamBrokenError):
-    """The peer cannot open what was sealed for it, and has done nothing."""
+    """The peer cannot decrypt what was encrypted for it, and has done nothing."""
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """Return the answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
+    """Return the answer in a line: encrypted when the question was. A plain refusal is that of somebody who could not decrypt it."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:

@@ -23,8 +23,8 @@ from goop2.peers.server import read_line
 from goop2.protocols import data, listen
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.services.groups.records import GroupChange
 from goop2.services.groups.service import GroupService
-from goop2.services.groups.state import GroupChange
 from goop2.services.listen.follower import Followed
 from goop2.services.listen.service import Listening
 from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track

@@ -21,7 +21,8 @@ from goop2.peers.server import read_line
 from goop2.protocols import encrypted_payload, listen, topics
 from goop2.protocols.encrypted_payload import PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.services.groups.state import GroupChange, GroupState, Outgoing
+from goop2.services.groups.records import GroupChange, Outgoing
+from goop2.services.groups.state import GroupState
 from goop2.services.listen.boundaries import sound
 from goop2.services.listen.pacing import paced
 from goop2.services.listen.service import Listening, State

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -30,8 +29,8 @@ from goop2.net.limits import (
     READ_MAX_BYTES,
     REQUEST_SECONDS,
     SEALED_FILES_BYTES,
-    SEEN_MESSAGES,
 )
+from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import content, data, encrypted_payload, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
@@ -305,27 +304,8 @@ class PeerServer:
         await stream.finish()
 
 
-class DedupCache:
-    """Which messages came already, by sender and id: a retry keeps its id. The oldest are forgotten."""
-
-    def __init__(self, kept: int = SEEN_MESSAGES) -> None:
-        self._kept = kept
-        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
-
-    def first_time(self, sender: str, id_: str) -> bool:
-        """Return whether it is new; from now on it is not."""
-        new = (sender, id_) not in self._ids
-        self._ids[sender, id_] = None
-        if len(self._ids) > self._kept:
-            self._ids.popitem(last=False)
-        return new
-
-    def forget(self, sender: str, id_: str) -> None:
-        self._ids.pop((sender, id_), None)
-
-
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
+    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `StreamBrokenError`."""
     return await stream.line(reader, seconds)
 
 

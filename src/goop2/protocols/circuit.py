@@ -120,7 +120,7 @@ def reserved(message: bytes) -> int:
 
 
 def connected(message: bytes) -> None:
-    """There is a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
+    """Check that the answer gives a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     _hop_status(message)
 
 
@@ -170,7 +170,7 @@ def take(status: int = OK) -> bytes:
 
 
 def taken(message: bytes) -> None:
-    """The peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
+    """Check that the peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     said = _parsed(pb.StopMessage(), message)
     if said.type != pb.StopMessage.STATUS:
         raise RemoteProtocolError("the answer to a circuit is none")

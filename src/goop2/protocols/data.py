@@ -2,7 +2,7 @@ r"""`/goop/data/1.0.0`: one JSON object and `\n`; the answer is one JSON object 
 
     {"op": "lua-call", "function": "score", "params": {…}}   →   {"ok": true, "data": …}   or   {"ok": false, "error": "…"}
 
-Either line may be sealed (encrypted_payload.py). Beside `error` ours has `code`, `retry_after` (seconds), `script`,
+Either line may be encrypted (encrypted_payload.py). Beside `error` ours has `code`, `retry_after` (seconds), `script`,
 `line` and `detail`, which others ignore.
 Which operation a caller may use is not decided here.
 """

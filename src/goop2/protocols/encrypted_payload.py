@@ -1,4 +1,4 @@
-r"""Payload encryption: what one peer seals for another inside libp2p's own encryption, as every protocol writes it.
+r"""Payload encryption: what one peer encrypts for another inside libp2p's own encryption, as every protocol writes it.
 
     a box     base64 of nonce (24 bytes) + NaCl box (X25519, XSalsa20-Poly1305; 16 bytes longer than what is in it)
     a line    ENC:<box>\n                             data, both ways; site's request
@@ -36,14 +36,14 @@ class DecryptionError(RemoteProtocolError):
 
 
 class EncryptionRefusedError(RemoteProtocolError):
-    """The other side says that it cannot open what we sealed; it has done nothing."""
+    """The other side says that it cannot decrypt what we encrypted; it has done nothing."""
 
 
 class PayloadBox:
     """Seals and opens what two peers send each other. Either may use the same: it is symmetric."""
 
     def __init__(self, private: bytes, public: bytes) -> None:
-        """Raises ValueError when one is no key."""
+        """Take both keys, 32 bytes each. Raises ValueError when one is no key."""
         try:
             self._box = NaClBox(PrivateKey(private), PublicKey(public))
         except (CryptoError, TypeError, RuntimeError) as error:  # a point that gives everybody the same secret is none
@@ -88,7 +88,7 @@ def line_size_of(content_bytes: int) -> int:
 
 
 def line(box: PayloadBox | None, plain: bytes) -> bytes:
-    """Return a line with its newline, sealed when there is a box."""
+    """Return a line with its newline, encrypted when there is a box."""
     return plain if box is None else PREFIX + box.seal(plain.removesuffix(b"\n")) + b"\n"
 
 
@@ -98,7 +98,7 @@ def text_of_line(content: bytes) -> bytes | None:
 
 
 def payload(box: PayloadBox | None, plain: bytes) -> bytes:
-    """Return a message's payload, sealed when there is a box."""
+    """Return a message's payload, encrypted when there is a box."""
     return plain if box is None else b'{"enc":"' + box.seal(plain) + b'"}'
 
 

@@ -1,7 +1,7 @@
 r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host says to the group.
 
     LISTEN <group id>\n  →  OK <format> <bitrate in bit/s> <duration, %.2f>\n + sound from the current position on, until it ends
-                            EAOK …\n + frames                       the same, sealed (encrypted_payload.py)
+                            EAOK …\n + frames                       the same, encrypted (encrypted_payload.py)
                             ERR <reason>\n                          not found, no track, bad request
 
 Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`SessionControl`); newer

@@ -37,7 +37,7 @@ _WIRE_NAMES: Final = {
 
 
 class Presence(msgspec.Struct, frozen=True, omit_defaults=True, rename=_WIRE_NAMES):
-    """A sign of a peer, as it or somebody in its name gives it."""
+    """An announcement of a peer, as it or somebody in its name gives it."""
 
     type: Literal["online", "update", "offline", "punch"]
     peer_id: str

@@ -1,7 +1,7 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
 POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often, 503 when no more peers have room
-GET  /events    server-sent events: everybody who is here, then signs as they come, of each peer the newest; 503 when no more have room
+GET  /events    server-sent events: everybody who is here, then announcements as they come, the newest of each peer; 503 when full
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404

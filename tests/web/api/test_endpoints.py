@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.web.served import Answer, Served, served
 
-from goop2.services.groups.state import GroupInfo
+from goop2.services.groups.records import GroupInfo
 from goop2.web.api import endpoints
 from goop2.web.api.endpoints import REFUSALS, checked
 from goop2.web.http.peer_host import host_label

@@ -1,16 +1,16 @@
-"""Who is here, as far as it is known: signs of peers in, changes out. Pure: the clock is passed in, nothing is sent.
+"""Who is here, as far as it is known: announcements of peers in, changes out. Pure: the clock is passed in, nothing is sent.
 
 What is believed of whom:
 
     over gossip         the message is signed: believed when its author is the peer it speaks of, dropped otherwise
-    from a rendezvous   nothing is proved: shows an unknown peer and where it may be, until its signs stop; never takes a peer away and
-                        never changes what the peer itself has said. An address that is a lie costs a dial, which proves the id
+    from a rendezvous   nothing is proved: shows an unknown peer and where it may be, until its announcements stop. It never takes a peer
+                        away and never changes what the peer itself has said. A false address costs a dial, which proves the id
     a connection        proves that the peer is there
 
 A key for payload encryption is a peer's own when it has said so itself. One that a rendezvous tells is kept apart: it may open what the
-peer sends, which its connection vouches for, and nothing is ever sealed with it (peers/payload_crypto.py).
+peer sends, which its connection vouches for, and nothing is ever encrypted with it (peers/payload_crypto.py).
 
-A peer is offline OFFLINE_AFTER_SECONDS after its last sign. An older message than the last is a replay and dropped.
+A peer is offline OFFLINE_AFTER_SECONDS after its last announcement. An older message than the last is a replay and dropped.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ OFFLINE_AFTER_SECONDS: Final = 20.0
 """Four heartbeats (network.md)."""
 HEARTBEAT_SECONDS: Final = 5.0
 PEERS_MAX: Final = 2048
-"""Kept at a time. A stranger can invent peers there without end: beyond the bound new ones are not
-taken, so that those who are here do not come and go with every sign; one that has proved itself takes the place of one that has not."""
+"""Peers kept at a time. A stranger can invent peers without end: beyond the bound new ones are refused, so that those who are here do not
+come and go with every announcement. A peer that has proved itself takes the place of one that has not."""
 _TS_MEMORY_SECONDS: Final = 15.0
-"""So long after a peer's last sign an older one is a replay; after that its clock may have been set back while it was away, and it must not
-count as offline for that. Gossip itself drops what it has seen within two minutes."""
+"""For so long after a peer's last announcement an older one is a replay. Later its clock may have been set back while it was away, and it
+must not count as offline for that. Gossip itself drops what it has seen within two minutes."""
 
 
 class DiscoverySource(Enum):

@@ -183,7 +183,7 @@ class ChatService:
     async def deliver(
         self, peer: str, content: str, charged: tuple[str, str] | None = None
     ) -> tuple[StoredMessage, UndeliveredError | None]:
-        """As `send`; gives also why the message was not delivered. `charged`: whose budget it is in, None for the owner's own."""
+        """Send as `send` does; return also why the message was not delivered. `charged`: whose budget pays, None for the owner's own."""
         check(content)
         wire_id = str(uuid.uuid4())
         message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
@@ -208,7 +208,7 @@ class ChatService:
         return message is not None
 
     def admit_broadcast(self, peer: str, content: str, origin: str = "") -> None:
-        """What another peer says to everybody, and nobody keeps, may be told. Raises `ChatError`; then it must not be acknowledged."""
+        """Check that a broadcast of another peer may be shown. Raises `ChatError`; then it must not be acknowledged."""
         check(content)
         with self._counting_refusals():
             self._check_rate(peer, origin)

@@ -20,17 +20,10 @@ from goop2.net.faults import NetworkError, UnreachableError
 from goop2.protocols import listen, topics
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
-from goop2.services.groups.state import (
-    ID_MAX_CHARS,
-    NAME_MAX_CHARS,
-    NOT_FOUND,
-    REMOVED,
-    GroupChange,
-    GroupInfo,
-    GroupState,
-    Outgoing,
-    UnknownGroupError,
-)
+from goop2.services.groups.errors import InvalidGroupError, JoinRefusedError, UnknownGroupError
+from goop2.services.groups.limits import ID_MAX_CHARS, NAME_MAX_CHARS
+from goop2.services.groups.records import NOT_FOUND, REMOVED, GroupChange, GroupInfo, Outgoing
+from goop2.services.groups.state import GroupState
 from goop2.storage import groups as storage
 from goop2.storage.async_database import AsyncDatabase
 from goop2.storage.database import open_database
@@ -47,18 +40,6 @@ _CHANGES_SAVED: Final = frozenset(("hosted", "joined", "members", "meta", "refus
 
 Check = Callable[[str], object]
 """Raises `AddressError` for what is no peer's id."""
-
-
-class JoinRefusedError(NetworkError):
-    """The host of the group says no."""
-
-    code = "forbidden"
-
-
-class InvalidGroupError(NetworkError):
-    """What was asked for can be no group."""
-
-    code = "bad_request"
 
 
 class Invited(msgspec.Struct, frozen=True):

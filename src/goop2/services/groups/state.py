@@ -22,111 +22,32 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, NamedTuple
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 
-from goop2.net.faults import NetworkError
 from goop2.protocols import listen, topics
 from goop2.protocols.topics import MEMBERS_MAX, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.subscribers import Subscribers
-
-HOSTED_MAX: Final = 64
-JOINED_MAX: Final = 64
-"""Groups at a time; an owner opens a few."""
-JOINED_PER_HOST_MAX: Final = 8
-"""Of one host: its pages may ask, and must leave room for others."""
-ID_BYTES: Final = 8
-ID_MAX_CHARS: Final = 128
-NAME_MAX_CHARS: Final = 200
-PAYLOAD_MAX_BYTES: Final = 64 * 1024
-"""A message to a group: it goes to every member. A game's board is a few lines."""
-LIST_EVERY_MS: Final = 1000
-BUDGET_PER_MINUTE: Final = 1200
-"""Of one peer, over all groups: twenty messages a second, a drawing hand."""
-CHANGE_COSTS: Final = 40
-"""Joining or leaving, of the same: everybody is told."""
-TEMPLATE: Final = "template"
-"""The app type whose members the policy `group` means."""
-FULL: Final = "full"
-NOT_FOUND: Final = "not_found"
-REMOVED: Final = "removed"
-REMOVED_MAX: Final = 1024
-"""Remembered of a group; the last ones."""
-
-Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
+from goop2.services.groups.errors import InvalidGroupMessageError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.limits import (
+    BUDGET_PER_MINUTE,
+    CHANGE_COSTS,
+    HOSTED_MAX,
+    ID_BYTES,
+    ID_MAX_CHARS,
+    JOINED_MAX,
+    JOINED_PER_HOST_MAX,
+    LIST_EVERY_MS,
+    NAME_MAX_CHARS,
+    PAYLOAD_MAX_BYTES,
+    REMOVED_MAX,
+)
+from goop2.services.groups.records import FULL, NOT_FOUND, REMOVED, TEMPLATE, GroupChange, GroupInfo, Kind, Outgoing
 
 _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
-
-
-class TooManyGroupsError(NetworkError):
-    """As many groups as there may be are open; the message says how many."""
-
-    code = "bad_request"
-
-
-class UnknownGroupError(NetworkError):
-    """The group is not hosted here, or not joined."""
-
-    code = "not_found"
-
-
-class UnknownMemberError(NetworkError):
-    """The peer is no member of the group."""
-
-    code = "not_found"
-
-
-class InvalidGroupMessageError(NetworkError):
-    """A message to a group is too large."""
-
-    code = "bad_request"
-
-
-class Outgoing(NamedTuple):
-    """A message to send to a peer."""
-
-    peer: str
-    topic: str
-    payload: bytes
-    """JSON."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupInfo:
-    """A group as it is now. Names are untrusted text where another peer hosts it."""
-
-    id: str
-    host: str
-    """Peer id; the own one for a group hosted here."""
-    name: str = ""
-    kind: str = ""
-    """The app type: `template`, `listen`, or whatever its pages know."""
-    max_members: int = 0
-    """0: as many as there may be."""
-    volatile: bool = False
-    members: tuple[str, ...] = ()
-    """Peer ids in the order they joined; of those that are here."""
-    away: tuple[str, ...] = ()
-    """Of a group hosted here: members that are not here now, and have not left."""
-    joined: bool = True
-    """False while the host has not answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupChange:
-    """Something happened in a group."""
-
-    what: Kind
-    group: GroupInfo
-    sender: str = ""
-    """Of a msg or state: the peer that handed it to us, a member at the host, and at a member the host."""
-    payload: bytes = b"null"
-    """Of a msg or state: JSON."""
-    refused: GroupErrorPayload = field(default_factory=GroupErrorPayload)
-    """Why we are not let in, or why it is over as far as the host says: its text."""
 
 
 class GroupState:

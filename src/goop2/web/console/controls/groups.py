@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.protocols import listen
-from goop2.services.groups.state import TEMPLATE, GroupInfo
+from goop2.services.groups.records import TEMPLATE, GroupInfo
 from goop2.web.app import Parts
 from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
 
