@@ -205,7 +205,7 @@ async def join(
 
 
 def limits_of(settings: Settings) -> InvocationLimits:
-    """The limits the owner has set."""
+    """Return the limits of invocations that the owner has set."""
     lua = settings.lua
     return InvocationLimits(
         enabled=lua.enabled,
