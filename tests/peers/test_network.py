@@ -279,7 +279,7 @@ async def test_a_message_that_cannot_be_kept_is_refused_with_an_honest_sentence(
     def full(*_: object) -> None:
         raise DatabaseFileError("the disk is full")
 
-    monkeypatch.setattr(bob.peer.chat._keeper, "_add", full)
+    monkeypatch.setattr(bob.peer.chat._store, "_add", full)
     message, failure = await alice.peer.chat.deliver(bob.id, "hi")
     assert failure is not None
     assert (failure.code, failure.retry_after_seconds) == ("unavailable", 60)

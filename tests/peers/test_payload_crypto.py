@@ -28,9 +28,15 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def key_ring(clock: Clock, asked: list[str]) -> KeyRing:
-    made = KeyRing(bytes(OWN), text(OWN), clock)
-    made.unknown = asked.append
+def hints() -> dict[str, str]:
+    """Peer → its key as a rendezvous names it."""
+    return {}
+
+
+@pytest.fixture
+def key_ring(clock: Clock, asked: list[str], hints: dict[str, str]) -> KeyRing:
+    made = KeyRing(bytes(OWN), text(OWN), clock, lambda peer: hints.get(peer, ""))
+    made.subscribe(asked.append)
     return made
 
 
@@ -61,7 +67,7 @@ def test_a_peer_that_has_a_key_and_does_not_offer_it_gets_it_plain(key_ring: Key
 
 def test_without_keys_of_our_own_nothing_is_sealed_opened_or_asked(asked: list[str]) -> None:
     key_ring = KeyRing()
-    key_ring.unknown = asked.append
+    key_ring.subscribe(asked.append)
     key_ring.learn("bob", text(BOB), supported=True)
     assert key_ring.box("bob") is None
     with pytest.raises(DecryptionError, match="has no key"):
@@ -69,24 +75,24 @@ def test_without_keys_of_our_own_nothing_is_sealed_opened_or_asked(asked: list[s
     assert asked == []
 
 
-def test_what_somebody_else_says_is_bobs_key_seals_nothing_for_bob(key_ring: KeyRing) -> None:
-    key_ring.hint = lambda _peer: text(MALLORY)
+def test_what_somebody_else_says_is_bobs_key_seals_nothing_for_bob(key_ring: KeyRing, hints: dict[str, str]) -> None:
+    hints["bob"] = text(MALLORY)
     assert key_ring.box("bob") is None
 
 
-def test_a_hinted_key_opens_what_the_peer_itself_sends(key_ring: KeyRing) -> None:
-    key_ring.hint = lambda _peer: text(BOB)
+def test_a_hinted_key_opens_what_the_peer_itself_sends(key_ring: KeyRing, hints: dict[str, str]) -> None:
+    hints["bob"] = text(BOB)
     content, box = key_ring.open("bob", sent(b"hi"))
     assert content == b"hi"
     assert NaClBox(BOB, OWN.public_key).decrypt(base64.b64decode(box.seal(b"back"))) == b"back"
     assert key_ring.box("bob") is None, "what opened once is still not the peer's word"
 
 
-def test_a_lie_about_a_key_opens_nothing_and_has_the_peer_asked(key_ring: KeyRing, asked: list[str]) -> None:
-    key_ring.hint = lambda _peer: text(MALLORY)
+def test_a_lie_about_a_key_opens_nothing_and_has_the_peer_asked(key_ring: KeyRing, asked: list[str], hints: dict[str, str]) -> None:
+    hints["bob"] = text(MALLORY)
     with pytest.raises(DecryptionError):
         key_ring.open("bob", sent(b"hi"))
-    key_ring.hint = lambda _peer: ""
+    del hints["bob"]
     with pytest.raises(DecryptionError):
         key_ring.open("bob", sent(b"hi"))
     assert asked == ["bob", "bob"]

@@ -9,22 +9,28 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from nacl.public import PrivateKey
 from tests.net.conftest import guest
-from tests.net.hosts import LOOPBACK, connect, loopback_host, until
+from tests.net.hosts import LOOPBACK, connect, loopback_host, new_identity, until
 from tests.peers.test_network import SETTINGS, Joined, ask
 from tests.services.listen.sounds import wav
 from tests.wire_sealer import DATA, LISTEN, SITE, WireSealer, refused
 
 from goop2.app import join, open_peer
-from goop2.config import payload_keys
+from goop2.config import Address, payload_keys
 from goop2.net.address import parse
 from goop2.net.faults import StreamBrokenError
+from goop2.net.gossip import open_gossip
 from goop2.net.guest import Guest
+from goop2.net.host import open_host
 from goop2.peers import server
+from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.payload_crypto import FAILURES_BEFORE_ASIDE, KeyRing
 from goop2.protocols import data, encrypted_payload, mq, site
+from goop2.protocols.presence import TOPIC
+from goop2.rendezvous.server import open_rendezvous
 from goop2.services.listen.operations import followed
 
 __all__ = ["guest"]
@@ -32,9 +38,11 @@ __all__ = ["guest"]
 SCRIPT = "function call(request) return {id = goop.peer.id, params = request.params} end"
 
 
-async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: bool = True) -> Joined:
+async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: bool = True, rendezvous: str = "") -> Joined:
     (folder / "site/lua/functions").mkdir(parents=True)
-    (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": folder.name}}))
+    (folder / "goop.json").write_text(
+        json.dumps({**SETTINGS, "profile": {"label": folder.name}, "presence": {"rendezvous_wan": rendezvous}})
+    )
     (folder / "site/lua/functions/who.lua").write_text(SCRIPT)
     (folder / "site/index.html").write_text(f"<h1>{folder.name}</h1>")
     wav(folder / "short.wav", 1.5)
@@ -134,7 +142,7 @@ async def test_with_keys_on_one_side_alone_everything_is_plain(guest: Guest, tmp
 async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(guest: Guest, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         alice, bob = await two(stack, guest, tmp_path)
-        key_ring(alice).unknown = lambda _peer: None
+        key_ring(alice)._unknown._callbacks.clear()  # nobody asks bob for his key
 
         def mistaken() -> None:
             key_ring(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
@@ -320,7 +328,8 @@ async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path)
             assert (await anext(sound.pieces)).startswith(b"RIFF")
         asked: list[str] = []
         key_ring(bob)._keys.clear()
-        key_ring(bob).hint, key_ring(bob).unknown = lambda _peer: "", asked.append
+        key_ring(bob)._unknown._callbacks.clear()
+        key_ring(bob).subscribe(asked.append)
         with pytest.raises(StreamBrokenError, match="the key of the sender is not known"):
             async with bob.network.followed.sound() as sound:
                 await anext(sound.pieces)
@@ -373,3 +382,79 @@ async def test_a_session_is_heard_sealed(guest: Guest, tmp_path: Path, monkeypat
             heard = b"".join([piece async for piece in sound.pieces])
         assert heard[:4] == b"RIFF"
         assert any(piece.startswith(b"RIFF") for piece in counted.sealed)
+
+
+async def test_our_key_is_told_over_no_gossip(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await joined(stack, guest, tmp_path / "alice")
+        host = await stack.enter_async_context(loopback_host(guest))
+        heard: list[dict[str, object]] = []
+
+        def hear(_author: str, payload: bytes) -> bool:
+            heard.append(json.loads(payload))
+            return True
+
+        await stack.enter_async_context(open_gossip(guest, host, TOPIC, hear))
+        await connect(host, alice.network.host)
+        await until(lambda: any(said.get("peerId") == alice.id for said in heard))
+        assert all(said["encryptionSupported"] is True for said in heard)
+        assert all("publicKey" not in said for said in heard)
+
+
+async def test_our_key_goes_to_a_rendezvous_server(guest: Guest, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(open_rendezvous(Address("127.0.0.1", 0)))
+        alice = await joined(stack, guest, tmp_path / "alice", rendezvous=url)
+        assert alice.peer.payload_keys is not None
+        async with httpx.AsyncClient(timeout=10) as client, client.stream("GET", f"{url}/events") as events:
+            async for line in events.aiter_lines():
+                if line.startswith("data: "):
+                    assert json.loads(line[6:])["publicKey"] == alice.peer.payload_keys.public_text
+                    break
+
+
+async def test_a_peer_on_the_wire_whose_key_is_unknown_is_not_told_ours_and_then_is(guest: Guest, tmp_path: Path) -> None:
+    """The one order that works with a Go peer: its key first, ours as the answer."""
+    async with AsyncExitStack() as stack:
+        ours = await joined(stack, guest, tmp_path / "alice")
+        host = await stack.enter_async_context(loopback_host(guest))
+        assert ours.peer.payload_keys is not None
+        wire = WireSealer(host, PrivateKey.generate(), PrivateKey(ours.peer.payload_keys.private).public_key)
+        await wire.serve()
+        wire.introduces_itself = False
+        await connect(host, ours.network.host)
+        assert (await wire.message(ours.id, "identity", {}))["type"] == "ack"
+        await until(lambda: len(told(wire)) == 1)
+        await until(lambda: any(each["topic"] == "identity" for each in wire.messages))
+        assert told(wire)[0]["publicKey"] == ""
+        await wire.introduce(ours.id)
+        await until(lambda: len(told(wire)) == 2)
+        assert told(wire)[1]["publicKey"] == ours.peer.payload_keys.public_text
+        await until(lambda: host.peer_id in RememberedPeers(ours.peer.folder).keys())  # noqa: SIM118 - a method of ours
+
+
+def told(wire: WireSealer) -> list[dict[str, object]]:
+    return [each["payload"] for each in wire.messages if each["topic"] == "identity.response"]
+
+
+async def test_what_a_peer_encrypts_is_read_after_our_restart(guest: Guest, tmp_path: Path) -> None:
+    """A Go peer keeps our key, and would tell us its own only in an answer that we could not read."""
+    identity, key = new_identity(), PrivateKey.generate()
+    folder = tmp_path / "alice"
+    for start in range(2):
+        async with AsyncExitStack() as stack:
+            if not start:
+                ours = await joined(stack, guest, folder)
+            else:
+                peer = await stack.enter_async_context(open_peer(folder, {}))
+                ours = Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
+            host = await stack.enter_async_context(open_host(guest, identity, 0, None, LOOPBACK))
+            assert ours.peer.payload_keys is not None
+            wire = WireSealer(host, key, PrivateKey(ours.peer.payload_keys.private).public_key)
+            wire.introduces_itself = False
+            await wire.serve()
+            await connect(host, ours.network.host)
+            if not start:
+                await wire.introduce(ours.id)
+            ack = await wire.message(ours.id, "chat", {"enc": wire.seal(b'{"content":"hi"}').decode()}, str(start))
+            assert ack["type"] == "ack"

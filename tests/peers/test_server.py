@@ -94,7 +94,15 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
 
         files = SiteFiles(folder, [peer.settings.script_dir(folder)])
         for host, keeper in ((callee, keep), (caller, keep_reply)):
-            await PeerServer(lambda: "Alice", files, peer.engine, peer.catalog, Caller, keeper, {}).attach(host)
+            await PeerServer(
+                label=lambda: "Alice",
+                files=files,
+                engine=peer.engine,
+                catalog=peer.catalog,
+                caller_of=Caller,
+                keep=keeper,
+                operations={},
+            ).attach(host)
         await connect(caller, callee)
         yield Pair(caller, PeerClient(caller), callee, folder, received, replies, fail_to_keep, may_keep)
 

@@ -56,7 +56,7 @@ async def test_an_address_is_told_to_those_it_is_shared_with(guest: Guest, tmp_p
             assert email_of(alice, bob) == ""
         assert alice.peer.owner.email == "alice@example.org", "to the own scripts it is known"
         if share == "bob":
-            assert b"alice@example.org" not in write(alice.network.discovery._announcer._says()), "presence goes to everybody"
+            assert b"alice@example.org" not in write(alice.network.discovery.announcer._says()), "presence goes to everybody"
 
 
 async def test_a_site_that_wants_an_address_says_what_to_do(guest: Guest, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.services.tables import BUSY, CROWDED, LATE, STOPPED, STRANGER_SECONDS, TABLE_OPERATIONS, WAITING_MAX, Tables, read_request
+from goop2.services.tables import BUSY, CROWDED, LATE, STOPPED, STRANGER_SECONDS, WAITING_MAX, Tables, read_request
+from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.migrations import open_folder
 from goop2.storage.typed_tables import Owner, TypedTables

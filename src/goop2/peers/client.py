@@ -25,7 +25,7 @@ from goop2.net.limits import (
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
-from goop2.protocols import content, data, encrypted_payload, mq, site, topics
+from goop2.protocols import content, data, encrypted_payload, keys, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -120,6 +120,14 @@ class PeerClient:
                 if attempt == SENDS:
                     raise
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
+        raise AssertionError
+
+    async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
+        """Tell a peer of ours who we are, with our key; return what it says of itself. Raises `ProtocolNotSupportedError` too."""
+        with _named(peer):
+            async with await self._host.open(peer, keys.PROTOCOL) as stream:
+                await stream.write(keys.message(own))
+                return keys.identity(await read_line(stream, keys.reader(), PROBE_SECONDS))
         raise AssertionError
 
     async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:

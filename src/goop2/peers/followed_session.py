@@ -166,7 +166,7 @@ class FollowedSession:
                 for frame in frames.receive(piece):
                     yield frame
         except RemoteProtocolError as fault:
-            self._key_ring.unknown(host)
+            self._key_ring.want(host)
             raise StreamBrokenError(f"{host} does not keep to the protocol: {fault}") from None
 
     def _goes_on(self, followed: Followed) -> bool:

@@ -140,7 +140,7 @@ class HostedSession:
         except StreamBrokenError:
             # It may have left, or have another key by now: nothing on this stream would say so.
             if box is not None:
-                self._key_ring.unknown(stream.peer)
+                self._key_ring.want(stream.peer)
             raise
 
     def _changed(self, state: State | None) -> None:

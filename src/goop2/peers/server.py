@@ -82,6 +82,7 @@ class PeerServer:
 
     def __init__(
         self,
+        *,
         label: Callable[[], str],
         files: SiteFiles,
         engine: Engine,

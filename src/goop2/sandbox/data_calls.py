@@ -22,7 +22,8 @@ from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, ROW, ROWS, Answer, json, ok
 from goop2.sandbox.messages import Invoke, OperationRule, Scalar
 from goop2.storage import key_value
-from goop2.storage.database import Value, descriptors, limit_heap, open_database
+from goop2.storage.database import Value, limit_heap, open_database
+from goop2.storage.database_files import descriptors
 from goop2.storage.errors import BusyError, DatabaseError, DatabaseFileError, QuotaError, StorageError
 from goop2.storage.file_quota import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR
@@ -85,14 +86,13 @@ class DataCalls:
         """The open files of the database, by suffix, and QUEUE; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
-            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT)
+            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT, alarm=_end_in)
             self.descriptors = descriptors(path)
-            if self._database.queue is not None:
-                self.descriptors[QUEUE] = self._database.queue.descriptor
+            if self._database.turn.queue is not None:
+                self.descriptors[QUEUE] = self._database.turn.queue.descriptor
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
-            self._database.alarm = _end_in
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
         self._pending: list[Scalar] = []
@@ -115,8 +115,7 @@ class DataCalls:
         self.file_fault = ""
         self.busy = b""
         if not self._unusable:
-            self._database.deadline = invoke.deadline
-            self._database.lock_seconds = 0.0
+            self._database.bound(invoke.deadline)
             self._database.begin_anew()
 
     def _note_fault(self, fault: DatabaseFileError) -> None:

@@ -24,6 +24,7 @@ from tests.net.hosts import loopback_host
 
 from goop2.net import dialling, gossip
 from goop2.net.admission import Admission
+from goop2.net.faults import ProtocolNotSupportedError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import HostLimits
@@ -92,7 +93,7 @@ class Day:
         self.pubsub.validation_cache.max_size = BOUND
         self.admission = Admission(HostLimits(), clock)
         self.key_ring = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
-        self.key_exchange = key_exchange.KeyExchange(self._send, self.key_ring, topics.IdentityPayload, clock)
+        self.key_exchange = key_exchange.KeyExchange(self, self.key_ring, topics.IdentityPayload, clock)
         self.groups = GroupState("me", lambda: int(clock.now * 1000))
         self.group = self.groups.host("Friends", "game", volatile=True).id
         self.places = RelayReservations(RelayLimits(), clock)
@@ -168,8 +169,11 @@ class Day:
         self.groups.received(peer, joins)
         await asyncio.sleep(0)
 
-    async def _send(self, _peer: str, _topic: str, _payload: bytes) -> None:
+    async def send(self, _peer: str, _topic: str, _payload: bytes) -> None:
         pass
+
+    async def exchange_identities(self, _peer: str, _own: topics.IdentityPayload) -> topics.IdentityPayload:
+        raise ProtocolNotSupportedError
 
     def _changed(self, change: roster.RosterChange) -> None:
         if change.what == "offline":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from goop2.net.guest import Guest
 from goop2.net.host import Host, open_host
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.peers_file import FILE, RememberedPeers
+from goop2.peers.discovery.roster import Roster
 from goop2.protocols.presence import Presence
 
 
@@ -41,7 +43,15 @@ async def peer(
 ) -> AsyncIterator[Peer]:
     async with open_host(guest, identity or new_identity(), port, None, LOOPBACK) as host:
         one = Peer(host, label)
-        async with open_discovery(guest, host, _folder(folder / label), one.says, servers=servers, near_by=False) as one.discovery:
+        async with open_discovery(
+            guest,
+            host,
+            Roster(host.peer_id, time.monotonic),
+            RememberedPeers(_folder(folder / label)),
+            one.says,
+            servers=servers,
+            near_by=False,
+        ) as one.discovery:
             yield one
 
 
@@ -87,7 +97,7 @@ async def test_a_mistyped_id_at_a_live_address_says_so_and_is_not_kept(guest: Gu
             await ann.discovery.connect(PeerAddress(mistyped, there.transport))
         assert RememberedPeers(tmp_path / "Ann").addresses() == []
         assert not ann.host.is_known(mistyped)
-        assert mistyped not in ann.discovery._redials._wanted
+        assert mistyped not in ann.discovery.redialer._schedule._wanted
 
 
 async def test_a_mistyped_address_takes_none_of_a_peers_others(guest: Guest, tmp_path: Path) -> None:
@@ -111,7 +121,7 @@ async def test_a_list_of_peers_that_cannot_be_read_is_said_and_stops_nothing(gue
     (_folder(tmp_path / "Ann") / "data").mkdir()
     (tmp_path / "Ann" / FILE).write_text("nonsense")
     async with peer(guest, tmp_path, "Ann") as ann:
-        assert "mend it or delete it" in ann.discovery.notes[0]
+        assert "mend it or delete it" in ann.discovery.troubles.notes[0]
 
 
 async def test_a_host_on_every_address_is_announced_with_the_real_ones(guest: Guest) -> None:

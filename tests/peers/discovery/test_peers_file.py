@@ -11,7 +11,7 @@ from tests.net.hosts import new_identity
 
 from goop2.net.address import PeerAddress
 from goop2.net.limits import ADDRESSES_MAX, REMEMBERED_MAX
-from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, PeersFileError, RememberedPeers
+from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, KEYS_MAX, PeersFileError, RememberedPeers
 
 ANN, BOB = new_identity().peer_id, new_identity().peer_id
 
@@ -71,3 +71,23 @@ def test_a_file_beyond_bounds_is_not_read(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b" " * (FILE_MAX_BYTES + 1))
     with pytest.raises(PeersFileError, match="make it shorter or delete it"):
         RememberedPeers(tmp_path).addresses()
+
+
+def test_the_keys_of_peers_are_kept_beside_what_is_typed_in(tmp_path: Path) -> None:
+    remembered = RememberedPeers(tmp_path)
+    remembered.add(address(ANN))
+    remembered.add_keys({BOB: "first", ANN: "a key"})
+    remembered.add_keys({BOB: "second"})
+    remembered.add(address(BOB))
+    assert remembered.forget(ANN)
+    assert remembered.keys() == {ANN: "a key", BOB: "second"}
+    assert remembered.addresses() == [address(BOB)]
+
+
+def test_keys_are_bounded_and_the_newest_stay(tmp_path: Path) -> None:
+    remembered = RememberedPeers(tmp_path)
+    remembered.add_keys({f"peer{number}": "a key" for number in range(KEYS_MAX)})
+    remembered.add_keys({"new": "a key"})
+    assert len(remembered.keys()) == KEYS_MAX
+    assert "new" in remembered.keys()  # noqa: SIM118 - a method of ours, not of a mapping
+    assert "peer0" not in remembered.keys()  # noqa: SIM118

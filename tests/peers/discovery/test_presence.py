@@ -99,9 +99,9 @@ async def test_signs_are_given_at_once_at_every_change_and_at_the_end_each_later
     async def broken(_said: Presence) -> None:
         raise OSError
 
-    async with open_announcer(lambda: Presence("online", ANN, "Ann"), [broken, way]) as announcer:
+    async with open_announcer(lambda: Presence("online", ANN, "Ann"), [broken, way], asyncio.Event()) as announcer:
         await until(lambda: len(given) == 1)
-        announcer.changed()
+        announcer.changed.set()
         await until(lambda: len(given) == 2)
     assert [said.type for said in given] == ["online", "update", "offline"]
     assert [said.ts for said in given] == sorted({said.ts for said in given})
@@ -117,7 +117,7 @@ async def test_signs_go_on_though_one_way_hangs(monkeypatch: pytest.MonkeyPatch)
     async def hanging(_said: Presence) -> None:
         await asyncio.sleep(3600)
 
-    async with open_announcer(lambda: Presence("online", ANN), [hanging, way]):
+    async with open_announcer(lambda: Presence("online", ANN), [hanging, way], asyncio.Event()):
         await until(lambda: len(given) >= 3)
     assert (given[0], set(given[1:-1]), given[-1]) == ("online", {"update"}, "offline")
 
@@ -135,5 +135,5 @@ async def test_a_shortage_of_this_machine_does_not_end_the_announcer(monkeypatch
     async def way(said: Presence) -> None:
         given.append(said.type)
 
-    async with open_announcer(says, [way]):
+    async with open_announcer(says, [way], asyncio.Event()):
         await until(lambda: len(given) >= 2)

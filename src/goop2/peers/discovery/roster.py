@@ -103,6 +103,11 @@ class Roster:
         entry = self._entries.get(peer)
         return entry.peer if entry else None
 
+    def hinted_key(self, peer: str) -> str:
+        """Return the key for payload encryption that a rendezvous names for a peer, base64; "" when none does."""
+        entry = self._entries.get(peer)
+        return entry.peer.hinted_key if entry else ""
+
     def subscribe(self, callback: Callable[[RosterChange], None]) -> Callable[[], None]:
         """Call `callback` with every change from now on; gives the function that ends it."""
         return self._subscribers.add(callback)

@@ -100,7 +100,7 @@ class Remote:
         """Who is here: `peers`, each `{id, label, addresses, connected, proved}`; `troubles`: sentences on what hinders finding others."""
         connected = {each.peer for each in self._network.host.peers()}
         return {
-            "troubles": list(self._network.discovery.troubles.values()),
+            "troubles": list(self._network.discovery.troubles.current.values()),
             "peers": [
                 {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
                 for each in self._network.roster.peers()

@@ -64,17 +64,25 @@ _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
 class TooManyGroupsError(NetworkError):
     """As many groups as there may be are open; the message says how many."""
 
+    code = "bad_request"
+
 
 class UnknownGroupError(NetworkError):
     """The group is not hosted here, or not joined."""
+
+    code = "not_found"
 
 
 class UnknownMemberError(NetworkError):
     """The peer is no member of the group."""
 
+    code = "not_found"
+
 
 class InvalidGroupMessageError(NetworkError):
     """What was to be said to a group is too large."""
+
+    code = "bad_request"
 
 
 class Outgoing(NamedTuple):

@@ -7,7 +7,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -286,3 +286,14 @@ def plain(track: Track | None) -> dict[str, object] | None:
     fields = asdict(track)
     del fields["path"], fields["stamp"], fields["has_cover"]
     return fields
+
+
+@contextlib.asynccontextmanager
+async def open_listening(folder: Path, library: Library) -> AsyncIterator[Listening]:
+    """Restore the session of the peer in `folder`, and end its tasks when the block is left."""
+    listening = Listening(folder, library)
+    await asyncio.to_thread(listening.restore)
+    try:
+        yield listening
+    finally:
+        await listening.stop()
