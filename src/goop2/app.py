@@ -168,32 +168,20 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
     """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
     # Here, because a command that serves nothing should not wait for it.
-    from goop2.web.app import Parts
-    from goop2.web.server import open_web
+    from goop2.web.app import Web
+    from goop2.web.console.app import console_app
+    from goop2.web.http.console_token import Token
+    from goop2.web.http.listeners import bound_to
+    from goop2.web.remote.network import RemoteNetwork
+    from goop2.web.server import addresses_of, serving
 
-    parts = Parts(
-        peer_id=peer.identity.peer_id,
-        owner=peer.owner,
-        email=peer.settings.profile.email,
-        engine=peer.engine,
-        chat=peer.chat,
-        tables=peer.tables,
-        grouping=peer.grouping,
-        listening=peer.listening,
-        catalog=peer.catalog,
-        runs=peer.runs,
-        files=peer.files,
-        folder=peer.folder,
-        settings=peer.settings,
-        warnings=peer.warnings,
-        schemas=peer.schemas,
-        health=peer.health,
-        pool=peer.pool,
-        confinement=peer.confinement,
-        live=live,
-    )
-    async with open_web(parts, peer.settings.viewer.http_addr) as web:
-        yield web
+    address = peer.settings.viewer.http_addr
+    with bound_to(address, peer.identity.peer_id) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live)
+        opened = addresses_of(web, listeners, address.host, Token())
+        console = console_app(web, listeners[0].listener, opened.opened, opened.token)
+        async with serving(web, console, listeners):
+            yield opened
 
 
 @asynccontextmanager
@@ -217,7 +205,7 @@ async def join(
 
 
 def limits_of(settings: Settings) -> InvocationLimits:
-    """The limits the owner has set."""
+    """Return the limits of invocations that the owner has set."""
     lua = settings.lua
     return InvocationLimits(
         enabled=lua.enabled,

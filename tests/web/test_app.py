@@ -1,4 +1,4 @@
-"""Who calls, decided over real connections: the owner, test visitors, strangers at the opened door, hostile pages."""
+"""Who calls, decided over real connections: the owner, test visitors, strangers at the opened listener, hostile pages."""
 
 from __future__ import annotations
 

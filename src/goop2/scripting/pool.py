@@ -16,7 +16,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -59,6 +59,8 @@ log = structlog.get_logger(__name__)
 
 class PoolError(Exception):
     """No script can run: the worker processes do not come up."""
+
+    owner_code: ClassVar = "unavailable"
 
 
 class Pool:

@@ -114,7 +114,7 @@ class StorageHealth:
         return status.f_bavail * status.f_frsize
 
     def use(self) -> None:
-        """The database is open: the file in the folder now is the one in use."""
+        """Note that the database is open: the file in the folder now is the one in use."""
         self._identity = self._look_at_file()
         self._size_told = self.size()  # which the start says
 
