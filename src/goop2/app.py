@@ -95,12 +95,19 @@ async def open_peer(
         limits = limits_of(settings)
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         stack.push_async_callback(pool.stop)
-        catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
+        catalog = Catalog(
+            folder,
+            Path(settings.lua.script_dir),
+            pool.compile,
+            builtins=[api.SCRIPT],
+            homes=settings.homes(folder),
+            compile_many=pool.compile_many,
+        )
         confinement = await _begun(pool, catalog)
         if watch:
             await stack.enter_async_context(watching(catalog.watch))
         runs = Runs()
-        engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
+        engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
@@ -198,7 +205,7 @@ async def join(
 
 
 def limits_of(settings: Settings) -> InvocationLimits:
-    """The limits the owner has set."""
+    """Return the limits of invocations that the owner has set."""
     lua = settings.lua
     return InvocationLimits(
         enabled=lua.enabled,

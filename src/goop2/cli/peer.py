@@ -156,6 +156,6 @@ def _loading(*modules: str) -> asyncio.Future[None]:
 
 
 def where(label: str, web: OpenWeb) -> str:
-    """The line that says where a peer is."""
+    """Return the line that says where a peer is."""
     opened = f"  for others: {web.opened}" if web.opened else ""
     return f"{label} is up  console: {web.console}  site: {web.site}{opened}"

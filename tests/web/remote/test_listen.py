@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOST, OTHER = new_identity().peer_id, new_identity().peer_id
 SESSION = "listen-0123456789abcdef"
 OFFERED = {"id": SESSION, "name": "Evening"}
-TRACK = Track("Song", 100.0, 128_000, "mp3")
+TRACK = Track(name="Song", duration=100.0, bitrate=128_000, format="mp3")
 
 
 @dataclass

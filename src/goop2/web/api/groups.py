@@ -14,8 +14,10 @@ import msgspec
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
+from goop2.services.groups.errors import UnknownGroupError
+from goop2.services.groups.limits import PAYLOAD_MAX_BYTES
+from goop2.services.groups.records import GroupChange, GroupInfo
 from goop2.services.groups.service import GroupService, Invited
-from goop2.services.groups.state import PAYLOAD_MAX_BYTES, GroupChange, GroupInfo, UnknownGroupError
 from goop2.web.http.event_log import Events
 from goop2.web.http.handlers import JsonBody, Work, as_sent, endpoint, posted_json
 from goop2.web.http.origins import Realm

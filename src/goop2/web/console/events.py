@@ -13,9 +13,9 @@ import msgspec
 from goop2.scripting.catalog import Catalog, CatalogChange
 from goop2.scripting.runs import Run, Runs
 from goop2.services.chat.service import ChatReply, ChatService
+from goop2.services.groups.limits import NAME_MAX_CHARS
+from goop2.services.groups.records import GroupChange as GroupChange
 from goop2.services.groups.service import GroupService, Invited
-from goop2.services.groups.state import NAME_MAX_CHARS
-from goop2.services.groups.state import GroupChange as GroupChange
 from goop2.services.listen.service import Listening
 from goop2.services.peer import Peer
 from goop2.storage.messages import StoredMessage

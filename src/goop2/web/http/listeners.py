@@ -14,7 +14,7 @@ import ipaddress
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from goop2.config import Address
 from goop2.web.http.origins import Listener, Realm
@@ -29,6 +29,8 @@ _NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 class ListenerError(Exception):
     """The address cannot be listened at; the message says where, why and what to do, in one sentence."""
+
+    owner_code: ClassVar = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)

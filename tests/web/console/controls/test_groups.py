@@ -18,7 +18,7 @@ from goop2.app import join
 from goop2.net.guest import open_guest
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import topics
-from goop2.services.groups.state import HOSTED_MAX
+from goop2.services.groups.limits import HOSTED_MAX
 from goop2.web.console.controls.groups import MEMBERS_SHOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from goop2.scripting.limits import RUNS_KEPT
+from goop2.scripting.limits import RUNS_MAX
 from goop2.scripting.runs import OK, Level, Run
 from goop2.services.peer import Peer
 from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route
@@ -54,7 +54,7 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
 
     async def one(request: Request) -> Response:
         number = int(request.path_params["id"])
-        run = next((run for run in peer.runs.recent(RUNS_KEPT) if run.id == number), None)
+        run = next((run for run in peer.runs.recent(RUNS_MAX) if run.id == number), None)
         if run is None:
             return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {number} is not kept any more")
         return reply(run)
@@ -76,7 +76,7 @@ def _matching(peer: Peer, request: Request) -> Iterator[Run]:
         filters["status"] = None
     text = request.query_params.get("text", "").casefold()
     after = _whole(request, "after")
-    for run in peer.runs.recent(RUNS_KEPT, **filters):
+    for run in peer.runs.recent(RUNS_MAX, **filters):
         if run.id > after and not (failed and run.status == OK) and (not text or _says(run, text)):
             yield run
 
