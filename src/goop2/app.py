@@ -173,14 +173,14 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
     from goop2.web.http.console_token import Token
     from goop2.web.http.listeners import bound_to
     from goop2.web.remote.network import RemoteNetwork
-    from goop2.web.server import addresses_of, serving
+    from goop2.web.server import addresses_of, open_web
 
     address = peer.settings.viewer.http_addr
     with bound_to(address, peer.identity.peer_id) as listeners:
         web = Web(peer, RemoteNetwork(), live=live)
         opened = addresses_of(web, listeners, address.host, Token())
         console = console_app(web, listeners[0].listener, opened.opened, opened.token)
-        async with serving(web, console, listeners):
+        async with open_web(web, console, listeners):
             yield opened
 
 
