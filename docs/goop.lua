@@ -4,7 +4,7 @@
 
 goop = {}
 
----@type { id: string, label: string }
+---@type { id: string, label: string, email: string }
 goop.peer = {}
 ---@type { id: string, label: string }
 goop.self = {}
@@ -57,15 +57,15 @@ function goop.log.error(...) end
 
 goop.http = {}
 
----Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. Any status is a body, not an error.
----Returns: body, nil, {status, headers} | nil, error
+---Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. Any status is a body, not an error. With opts.full = true a third value is {status, headers}.
+---Returns: body, nil | nil, error
 ---@param url string
 ---@param opts? table
 ---@return any ...
 function goop.http.get(url, opts) end
 
 ---Like goop.http.get, sending body: a table as JSON, a string as it is.
----Returns: body, nil, {status, headers} | nil, error
+---Returns: body, nil | nil, error
 ---@param url string
 ---@param body string|table
 ---@param opts? table
@@ -263,10 +263,22 @@ function goop.listen.seek(seconds) end
 ---@return any ...
 function goop.listen.close() end
 
----The loaded chat commands, sorted, and their descriptions.
+---The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.
 ---Returns: names, name → description
 ---@return any ...
 function goop.commands() end
+
+---A function that calls the one of actions that request.params.action names, with request.params, and gives what it gives: `call = goop.route{list = list, add = add}`.
+---Returns: function(request)
+---@param actions table
+---@return any ...
+function goop.route(actions) end
+
+---A function that calls fn when the caller is the owner of the site, and raises `only the site owner can do this` otherwise.
+---Returns: function
+---@param fn function
+---@return any ...
+function goop.owner(fn) end
 
 ---Stands for JSON's null.
 goop.json.null = {}

@@ -2,7 +2,8 @@
 -- Loaded when a script first uses it. It must follow no metatable of a script and use no global.
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
---            goop, the table to fill; is_command, whether a chat command runs; load_part(name, ...), for what most scripts do not use
+--            goop, the table to fill; is_command, whether a chat command runs; is_owner, whether the
+--            caller is this peer; load_part(name, ...), for what most scripts do not use
 -- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
@@ -14,7 +15,7 @@
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command, load_part = ...
+local host, json, null, goop, is_command, is_owner, load_part = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
 local tostring, type, unpack = tostring, type, unpack
@@ -26,6 +27,7 @@ local byte, find, format, sub = string.byte, string.find, string.format, string.
 local ARGUMENT_MAX_BYTES = 1048576
 -- A value to be kept; goop.kv says of one so large that it is, as of smaller ones that are too large.
 local STORED_MAX_BYTES = ARGUMENT_MAX_BYTES
+local ACTION_SHOWN_BYTES = 64 -- of a name that the caller made up
 local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
 local HUGE = math.huge
 
@@ -234,6 +236,37 @@ here["json.encode"] = function(value) return json().encode(value, "value") end
 here["json.decode"] = function(text) return json().decode(text) end
 here["json.object"] = function(value) return json().object(value) end
 here["json.array"] = function(value) return json().array(value) end
+
+-- Calls one of `actions` by request.params.action. Errors are those of the script that calls it.
+here["route"] = function(actions)
+  return function(request)
+    local params = type(request) == "table" and rawget(request, "params") or nil
+    if type(params) ~= "table" then
+      error("request.params missing", 2)
+    end
+    local action = rawget(params, "action")
+    if type(action) ~= "string" or action == "" then
+      error("action parameter required", 2)
+    end
+    local work = rawget(actions, action)
+    if work == nil then
+      error(format("unknown action: %s", sub(action, 1, ACTION_SHOWN_BYTES)), 2)
+    elseif type(work) ~= "function" then
+      error(format("action %s is not a function", sub(action, 1, ACTION_SHOWN_BYTES)), 2)
+    end
+    return work(params)
+  end
+end
+
+-- By who calls, not by goop.peer.id, which a script can change.
+here["owner"] = function(work)
+  return function(...)
+    if not is_owner then
+      error("only the site owner can do this", 2)
+    end
+    return work(...)
+  end
+end
 
 -- ── done by the host ─────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,7 @@ import msgspec
 
 from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, ROW, ROWS, Answer, json, ok
-from goop2.sandbox.messages import Invoke, OperationRule, Scalar
+from goop2.sandbox.messages import HANDLE, Invoke, OperationRule, Scalar
 from goop2.storage import key_value
 from goop2.storage.connection_settings import limit_heap
 from goop2.storage.database import Value, open_database
@@ -112,7 +112,7 @@ class DataCalls:
         """Begin a run: whose rows and keys it has, and until when."""
         self._function = invoke.kind == "function"
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
-        self._store = Store(invoke.kind, invoke.script)
+        self._store = Store("function" if invoke.kind == HANDLE else invoke.kind, invoke.script)
         self._pending = []
         self.file_fault = ""
         self.busy = b""

@@ -17,6 +17,9 @@ UNKNOWN_VERSION = "unknown_version"
 BUILTIN = "builtin"
 """Kind of an `Invoke` whose script is ours and is handed its private operation (prelude.lua)."""
 
+HANDLE = "handle"
+"""Kind of an `Invoke` for the `handle` of a data function's file: run by the rules of a chat command, with the keys of that file."""
+
 Scalar = None | bool | int | float | bytes
 
 ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -74,7 +77,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """Peer → worker: run this script."""
 
     kind: str
-    """`command`, `function` or BUILTIN."""
+    """`command`, `function`, HANDLE or BUILTIN."""
     script: str
     version: bytes
     """Digest of the source; the worker keeps compiled versions by it."""

@@ -251,12 +251,12 @@ end
 -- then calls.lua fills it and the metatable goes.
 local goop = { peer = {}, self = {} }
 local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
-local is_command = false
+local is_command, is_owner = false, false
 local call, perform
 
 local function fill()
   if not call then
-    local loaded, private = load_part("calls", host, json, null, goop, is_command, load_part) -- may fail for want of memory
+    local loaded, private = load_part("calls", host, json, null, goop, is_command, is_owner, load_part) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
     call, perform = loaded, private
@@ -318,6 +318,16 @@ local function run_command(chunk, name, text)
   return reply_text((handle(text)))
 end
 
+-- The `handle` of a data function's file, for a chat command that has no file of its own.
+local function run_handle(chunk, _, text)
+  chunk()
+  local handle = rawget(globals, "handle")
+  if type(handle) ~= "function" then
+    return "", "not_found"
+  end
+  return reply_text((handle(text)))
+end
+
 local function run_function(chunk, name, params)
   chunk()
   local entry = rawget(globals, "call")
@@ -352,13 +362,13 @@ local function compile(name, source)
 end
 
 -- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one
-local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
+local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label, caller_email)
   host() -- everything is pushed: from here on the memory limit holds
   randomseed(seed)
-  goop.peer.id, goop.peer.label = caller_id, caller_label
+  goop.peer.id, goop.peer.label, goop.peer.email = caller_id, caller_label, caller_email
   goop.self.id, goop.self.label = self_id, self_label
-  is_command = kind == "command"
-  local runner, message = run_command, nil
+  is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
+  local runner, message = kind == "handle" and run_handle or run_command, nil
   if not is_command then
     runner = kind == "builtin" and run_builtin or run_function
     argument, message = json().params(argument)

@@ -174,14 +174,16 @@ class VirtualMachine:
         bytecode: bytes = compiled
         return bytecode
 
-    def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> VmResult:
-        """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
+    def run(
+        self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str], email: str = ""
+    ) -> VmResult:
+        """Run the script's entry. `caller` and `this` peer are (id, label) pairs; `email` is the caller's."""
         # Without a seed of its own every VM would give the same numbers, and strangers could foretell them.
         seed = _new_seed()
         self._gate.lift()
         try:
             code, payload, *error_code = self._run(
-                kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))
+                kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this, email))
             )
         # Only where no Lua code of ours could catch it, as when the call itself is pushed.
         except self._memory_error:

@@ -160,7 +160,8 @@ class Worker:
                 return Done(UNKNOWN_VERSION, b"", 0)
         except CompileError as error:
             return Done("script_error", str(error).encode(), 0)
-        outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
+        caller = (invoke.caller_id, invoke.caller_label)
+        outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, caller, self._this, invoke.caller_email)
         self._host.end()
         code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
         fault = self.data.file_fault if self.data else ""

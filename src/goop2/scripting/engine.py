@@ -92,8 +92,7 @@ class Engine:
             return Reply("", Failure(ErrorCode.UNAVAILABLE, DISABLED))
         script = self._catalog.command(name)
         if script is None:
-            text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
-            return Reply(text, Failure(ErrorCode.NOT_FOUND, text))
+            return _unknown(name)
         argument = arguments.encode("utf-8", "replace")
         if len(argument) > PARAMS_MAX_BYTES:
             failure = Failure(ErrorCode.BAD_REQUEST, f"the message is {len(argument)} bytes; the most is {PARAMS_MAX_BYTES}", script.name)
@@ -101,6 +100,9 @@ class Engine:
         answer = await self._run(script, caller, argument)
         if isinstance(answer, bytes):
             return Reply(reply_text(answer))
+        if isinstance(script, Script) and script.of_function and answer.code is ErrorCode.NOT_FOUND:
+            self._catalog.lacks_handle(script)
+            return _unknown(name)
         return Reply(_failure_text(answer), answer)
 
     async def call(self, caller: Caller, function: str, params: bytes = b"{}") -> Success | Failure:
@@ -135,7 +137,7 @@ class Engine:
         return outcome.payload if failure is None else failure
 
     def _refuse_rate(self, script: Script, caller: Caller) -> Failure | None:
-        wait = self._rate.check(caller.id, f"{script.kind}/{script.name}", script.annotations.rate_limit, caller.address)
+        wait = self._rate.check(caller.id, script.file, script.annotations.rate_limit, caller.address)
         if wait is None:
             return None
         return Failure(ErrorCode.RATE_LIMITED, "rate limit exceeded; try again later", script.name, retry_after_seconds=wait)
@@ -167,6 +169,11 @@ def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
         return outcome
     return msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=why.encode())
+
+
+def _unknown(name: str) -> Reply:
+    text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
+    return Reply(text, Failure(ErrorCode.NOT_FOUND, text))
 
 
 def _split(message: str) -> tuple[str, str]:

@@ -21,7 +21,8 @@ _HEAD = """# The goop table
 What scripts see as `goop`, function by function. Made from the declarations in `goop2.scripting.api`; change those, then run
 `python -m goop2.scripting.api.docs`.
 
-`goop.peer.id` and `goop.peer.label` are the caller, `goop.self.id` and `goop.self.label` this peer, `goop.json.null` is JSON's null.
+`goop.peer.id` and `goop.peer.label` are the caller, `goop.peer.email` the address it says it has ("" when it says none), `goop.self.id` and
+`goop.self.label` this peer, `goop.json.null` is JSON's null.
 A wrong argument raises an error that names the function, the position and the expected type. Everything else that can fail says so
 with a second value: `nil, "message"`; functions that give nothing on success return the message itself.
 
@@ -46,7 +47,7 @@ _LUALS_HEAD = """---@meta
 
 goop = {}
 
----@type { id: string, label: string }
+---@type { id: string, label: string, email: string }
 goop.peer = {}
 ---@type { id: string, label: string }
 goop.self = {}

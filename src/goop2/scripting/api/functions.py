@@ -57,16 +57,16 @@ _HTTP = (
     Function(
         "http.get",
         (_URL, _OPTIONS),
-        gives="body, nil, {status, headers}",
+        gives="body, nil",
         failure=_NIL,
         place=_PEER,
         doc="Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. "
-        "Any status is a body, not an error.",
+        "Any status is a body, not an error. With opts.full = true a third value is {status, headers}.",
     ),
     Function(
         "http.post",
         (_URL, Parameter("body", "data"), _OPTIONS),
-        gives="body, nil, {status, headers}",
+        gives="body, nil",
         failure=_NIL,
         place=_PEER,
         doc="Like goop.http.get, sending body: a table as JSON, a string as it is.",
@@ -267,7 +267,27 @@ _LISTEN = (
 )
 
 _COMMANDS = (
-    Function("commands", gives="names, name → description", place=_PEER, doc="The loaded chat commands, sorted, and their descriptions."),
+    Function(
+        "commands",
+        gives="names, name → description",
+        place=_PEER,
+        doc="The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.",
+    ),
+    Function(
+        "route",
+        (Parameter("actions", "table"),),
+        gives="function(request)",
+        place=_VM,
+        doc="A function that calls the one of actions that request.params.action names, with request.params, and gives what it gives: "
+        "`call = goop.route{list = list, add = add}`.",
+    ),
+    Function(
+        "owner",
+        (Parameter("fn", "function"),),
+        gives="function",
+        place=_VM,
+        doc="A function that calls fn when the caller is the owner of the site, and raises `only the site owner can do this` otherwise.",
+    ),
 )
 
 FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *_COMMANDS)
