@@ -111,7 +111,7 @@ async def open_peer(
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
-        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.is_member, health.for_callers))
+        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)

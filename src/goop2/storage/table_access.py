@@ -14,6 +14,7 @@ from typing import Final
 
 from goop2.storage import error_masking, row_visibility, table_changes
 from goop2.storage import request_parser as read
+from goop2.storage.columns import OPERATIONS as OPERATION_NAMES
 from goop2.storage.columns import quoted
 from goop2.storage.data_operations import BY_NAME, TABLE_OPERATIONS
 from goop2.storage.database import Database, Value
@@ -25,6 +26,7 @@ from goop2.storage.registry_schema import names_and_computed, user_tables
 from goop2.storage.request_parser import Request
 from goop2.storage.row_visibility import VisibleRows, Ways
 from goop2.storage.target_table import TargetTable
+from goop2.storage.template_group import OWNER, role_in
 from goop2.storage.typed_tables import Owner, TypedTables
 from goop2.storage.values import shown
 
@@ -195,7 +197,7 @@ class TableAccess:
 
     def _visible(self, visitor: Visitor, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
         """The rows the visitor may read, and what of the request the view is told."""
-        allowed = scope(subject.access, "read", visitor)
+        allowed = self._scope(subject, "read", visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
         rows = VisibleRows(allowed is Scope.OWN, self._condition)
@@ -246,7 +248,7 @@ class TableAccess:
     def insert(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Insert a row that belongs to the visitor."""
         subject = self._subject(visitor, request)
-        if scope(subject.access, "insert", visitor) is Scope.NONE:
+        if self._scope(subject, "insert", visitor) is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
         with self._database.atomic():
             row = self._insert(subject, read.data(subject, request), Owner(visitor.id, visitor.email))
@@ -273,9 +275,14 @@ class TableAccess:
         found = self._database.change(_writing(subject), sql, (read.whole(request, "id", None), *arguments))
         return _done(bool(found), subject, request, "deleted")
 
+    def _scope(self, subject: TargetTable, operation: str, visitor: Visitor) -> Scope:
+        # The role is looked up for tables that ask for it alone.
+        role = role_in(self._database, visitor.roles) if subject.rights is not None and not visitor.owner else ""
+        return scope(subject.access, operation, visitor, subject.rights, role)
+
     def _only(self, visitor: Visitor, subject: TargetTable, operation: str) -> tuple[str, tuple[Value, ...]]:
         """The condition a row must meet, as SQL and its arguments."""
-        allowed = scope(subject.access, operation, visitor)
+        allowed = self._scope(subject, operation, visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, operation, visitor, f"you may not {operation} rows of {subject.name}"))
         site = f"(\n{self._condition}\n)" if self._condition else "1"
@@ -311,12 +318,15 @@ class TableAccess:
         return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
 
     def role(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Return what the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
+        """Return the visitor's role in the template group, what it may by the table's `roles`, and which rows each operation opens."""
         subject = self._subject(visitor, request)
-        opened = {operation: _OPENED[scope(subject.access, operation, visitor)] for operation in subject.access}
-        role = "owner" if visitor.owner else "member" if visitor.member else "visitor"
+        opened = {operation: _OPENED[self._scope(subject, operation, visitor)] for operation in subject.access}
+        role = OWNER if visitor.owner else role_in(self._database, visitor.roles)
+        permissions = None
+        if role and subject.rights is not None:
+            permissions = dict.fromkeys(OPERATION_NAMES, True) if role == OWNER else subject.rights.get(role)
         # The policies themselves are for who may change them.
-        return {"role": role, **opened, **({"policies": dict(subject.access)} if visitor.owner else {})}
+        return {"role": role, "permissions": permissions, **opened, **({"policies": dict(subject.access)} if visitor.owner else {})}
 
     # ── the owner's ──────────────────────────────────────────────────────────────────────────
 
@@ -378,7 +388,7 @@ class TableAccess:
         except DeclarationError as error:
             return TargetTable(name=name, columns=columns, access=LOCAL, typed=None, computed=computed, damage=str(error))
         if typed is not None:
-            return TargetTable(name=name, columns=columns, access=typed.access, typed=typed, computed=computed)
+            return TargetTable(name=name, columns=columns, access=typed.access, typed=typed, rights=typed.rights, computed=computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         access = CLASSIC.get(str(policy), LOCAL)
         return TargetTable(name=name, columns=columns, access=access, typed=None, computed=computed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from goop2.storage.columns import SYSTEM_COLUMNS, Table
 from goop2.storage.database import Value
 from goop2.storage.errors import AccessError, DeclarationError
-from goop2.storage.policies import Visitor
+from goop2.storage.policies import Rights, Visitor
 from goop2.storage.values import shown
 
 
@@ -20,6 +20,8 @@ class TargetTable:
     columns: tuple[str, ...]
     access: Mapping[str, str]
     typed: Table | None
+    rights: Rights | None = None
+    """What its roles may, of a typed table that has them."""
     computed: frozenset[str] = frozenset()
     """The columns that SQLite computes of others."""
     damage: str = ""

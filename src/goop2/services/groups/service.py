@@ -29,6 +29,7 @@ from goop2.storage.async_database import AsyncDatabase
 from goop2.storage.database import open_database
 from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
+from goop2.storage.template_group import ROLE_MAX_CHARS
 
 JOIN_SECONDS: Final = 10.0
 """For the host to let us in: a message there, and one back."""
@@ -84,7 +85,12 @@ class GroupService:
         own = self.groups.own_id
         self.groups.restore(
             [
-                (GroupInfo(id=one.id, host=own, name=one.name, kind=one.kind, max_members=one.max_members), one.members, one.removed)
+                (
+                    GroupInfo(id=one.id, host=own, name=one.name, kind=one.kind, max_members=one.max_members),
+                    one.members,
+                    one.removed,
+                    one.roles,
+                )
                 for one in hosted
             ],
             [GroupInfo(id=one.id, host=one.host, name=one.name, kind=one.kind) for one in joined],
@@ -141,6 +147,13 @@ class GroupService:
     async def remove(self, group: str, peer: str) -> None:
         """Remove a member from a group hosted here; it stays out until it is invited. Raises `NetworkError` and `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
+        await self.save()
+
+    async def set_role(self, group: str, peer: str, role: str) -> None:
+        """Give a member of a group hosted here a role. Raises `NetworkError` and `StorageError`."""
+        if not 0 < len(role) <= ROLE_MAX_CHARS:
+            raise InvalidGroupError(f"a role has 1 to {ROLE_MAX_CHARS} characters")
+        self._send_all(self.groups.set_role(group, peer, role))
         await self.save()
 
     async def invite(self, group: str, peer: str) -> None:
@@ -278,6 +291,7 @@ class GroupService:
                 max_members=one.max_members,
                 members=groups.members_since(one.id),
                 removed=groups.removed(one.id),
+                roles=groups.roles(one.id),
             )
             for one in groups.hosted()
             if not one.volatile
