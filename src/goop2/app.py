@@ -34,6 +34,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import open_chat
+from goop2.services.groups.script_operations import GroupOperations
 from goop2.services.groups.service import open_groups
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
@@ -120,6 +121,7 @@ async def open_peer(
         sessions = listen_operations(listening)
         operations |= {
             "commands": _commands(catalog),
+            **GroupOperations(grouping).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }

@@ -3,32 +3,35 @@
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
 --            goop, the table to fill; is_command, whether a chat command runs; is_owner, whether the
---            caller is this peer; load_part(name, ...), for what most scripts do not use
--- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone
+--            caller is this peer; caller_id; load_part(name, ...), for what most scripts do not use
+-- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone; template() -> goop.template
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
 -- as JSON, i a whole number or one as text, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON;
+-- c a table of columns and what SQL can hold or goop.expr, sent as JSON: a list of column, kind and value;
 -- r, last, a table of columns and what SQL can hold, sent as column, value, column, value.
 -- After it `?` means optional, `*` any number of them.
 --
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
+-- l a list of all values that follow.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command, is_owner, load_part = ...
+local host, json, null, goop, is_command, is_owner, caller_id, load_part = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
+local setmetatable = setmetatable
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
 local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
-local byte, find, format, sub = string.byte, string.find, string.format, string.sub
+local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
 -- A value to be kept; goop.kv says of one so large that it is, as of smaller ones that are too large.
 local STORED_MAX_BYTES = ARGUMENT_MAX_BYTES
 local ACTION_SHOWN_BYTES = 64 -- of a name that the caller made up
-local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
+local RAISE, PLAIN, ROWS, ROW, LIST, JSON = "!", "v", "R", "r", "l", byte("j")
 local HUGE = math.huge
 
 -- `return pass(f())` keeps the frame of the function it stands in, which error levels count; `return f()` would not.
@@ -86,7 +89,7 @@ end
 
 local TYPE_NAMES = {
   s = "string", n = "number", i = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil",
-  o = "table", r = "table", d = "string or table",
+  o = "table", r = "table", c = "table", d = "string or table",
 }
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
 
@@ -96,7 +99,7 @@ local function fits(letter, value)
     return true
   elseif letter == "v" then
     return value == nil or kind == "string" or kind == "number" or kind == "boolean"
-  elseif kind == "table" and (letter == "o" or letter == "d" or letter == "r") then
+  elseif kind == "table" and (letter == "o" or letter == "d" or letter == "r" or letter == "c") then
     return true
   elseif letter == "i" then
     return kind == "number" or (kind == "string" and find(value, "^%-?%d+$") ~= nil)
@@ -139,9 +142,14 @@ local function convert(name, position, letter, value)
   return value
 end
 
+-- What goop.expr gives -> its SQL. By the table itself: nothing that comes from a caller can be taken for one.
+local expressions = setmetatable({}, { __mode = "k" })
+
 -- nil, or why a column cannot hold the value.
 local function misfit(column, value)
-  if not fits("v", value) then
+  if type(value) == "table" and expressions[value] then
+    return format("%s is a goop.expr, which only update_where of a goop.orm handle takes", column)
+  elseif not fits("v", value) then
     return format("%s cannot hold a %s", column, type(value))
   elseif value ~= value or value == HUGE or value == -HUGE then
     return format("%s is not a finite number", column)
@@ -170,6 +178,40 @@ local function flatten(name, position, row, arguments)
   return last
 end
 
+local function hexadecimal(letter)
+  return format("%02x", byte(letter))
+end
+
+-- Changes as JSON. The kind tells expressions, which only this VM can have made, and bytes from plain values.
+local function changes_text(name, position, changes)
+  local list = {}
+  for column, value in next, changes do
+    local sql = type(value) == "table" and expressions[value]
+    if type(column) ~= "string" then
+      complain(name, position, "columns have names, and %s is none", tostring(column))
+    elseif sql then
+      list[#list + 1] = { column, "e", sql }
+    else
+      if rawequal(value, null) then
+        value = nil
+      end
+      local message = misfit(column, value)
+      if message then
+        complain(name, position, "%s", message)
+      elseif type(value) == "string" and find(value, "[\128-\255%z]") then
+        list[#list + 1] = { column, "b", (gsub(value, ".", hexadecimal)) }
+      else
+        list[#list + 1] = { column, "v", value == nil and null or value }
+      end
+    end
+  end
+  local text, message = json().encode(list, "changes")
+  if not text then
+    complain(name, position, "%s", message)
+  end
+  return text
+end
+
 -- Checks and converts the arguments in place; returns how many there are to pass on.
 local function prepare(name, signature, arguments, count)
   local position, cursor, last = 0, 1, #signature
@@ -184,7 +226,9 @@ local function prepare(name, signature, arguments, count)
         arguments[index] = convert(name, index, letter, value)
       end
     end
-    if letter == "r" then
+    if letter == "c" then
+      arguments[first] = changes_text(name, first, arguments[first])
+    elseif letter == "r" then
       final = flatten(name, first, arguments[first], arguments)
     end
     position = final
@@ -268,6 +312,12 @@ here["owner"] = function(work)
   end
 end
 
+here["expr"] = function(sql)
+  local marker = setmetatable({}, { __metatable = "goop.expr", __newindex = function() error("goop.expr cannot be changed", 2) end })
+  expressions[marker] = sql
+  return marker
+end
+
 -- ── done by the host ─────────────────────────────────────────────────────────────────────────
 
 local function decode(text)
@@ -321,6 +371,12 @@ local function received(shape, ...)
     return (read_rows(...))
   elseif shape == ROW then
     return read_rows(...)[1]
+  elseif shape == LIST then
+    local list = { ... }
+    for index = 1, select("#", ...) do
+      if list[index] == nil then list[index] = null end
+    end
+    return list
   elseif shape == RAISE then
     error((...), 4) -- 1 received, 2 call, 3 the goop function, 4 the script
   end
@@ -371,6 +427,18 @@ here["db.transaction"] = function(fn)
   return pass(conclude(resume(transact)))
 end
 
+local open_config, set_config, save_config
+
+local function configs()
+  if not open_config then
+    open_config, set_config, save_config = load_part("config", ask, received)
+  end
+end
+
+here["config"] = function(...) configs() return pass(open_config(...)) end
+here["config.set"] = function(...) return pass(set_config(...)) end
+here["config.save"] = function(...) return pass(save_config(...)) end
+
 local function call(operation, signature, ...)
   local arguments = { ... }
   local count = prepare(operation, signature, arguments, select("#", ...))
@@ -395,6 +463,7 @@ local functions = {
   --@declarations: one stub a function, from scripting/api, which asks is_command where one is for data functions only
 }
 functions.json.null = null
+functions.group.member.id = caller_id
 for name, member in next, functions do
   if rawget(goop, name) == nil then
     rawset(goop, name, member)
@@ -406,4 +475,10 @@ local function perform(operation, resource, request)
   return call("api.perform", "sso", operation, resource, request)
 end
 
-return call, perform
+-- The manifest of the site's template, read when a script first asks for it.
+local function template()
+  local shape, text = ask("template")
+  return shape == "j" and decode(text) or { require_email = false }
+end
+
+return call, perform, template

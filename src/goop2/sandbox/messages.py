@@ -34,6 +34,8 @@ class FailureForm(StrEnum):
     """The message alone: for functions that give nothing when all went well."""
     FALSE = "false"
     """`false, "message"`: for checks."""
+    ZERO = "zero"
+    """`0, "message"`: for functions that give a number."""
     RAISE = "raise"
     """An error at the script's line."""
 

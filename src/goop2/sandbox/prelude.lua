@@ -8,7 +8,7 @@
 -- limit on again, which is off while values are pushed (vm.py, MemoryGate); memory_bytes: the limit
 local host, memory_bytes = ...
 
-local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
+local error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset = error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset
 local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
 local plain_tostring = tostring
 local load_pieces, metatable_of, frame_of = load, debug.getmetatable, debug.getinfo
@@ -137,7 +137,7 @@ local LIBRARY = {
   math = { floor = math.floor, huge = math.huge },
 }
 
--- The bytecode of calls.lua, json.lua, library.lua or handles.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
+-- The bytecode of calls.lua, json.lua, library.lua, handles.lua or config.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
 local function exchange(name)
   local done, bytecode = pcall(host, "part", name)
   host()
@@ -251,21 +251,32 @@ end
 -- then calls.lua fills it and the metatable goes.
 local goop = { peer = {}, self = {} }
 local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
-local is_command, is_owner = false, false
-local call, perform
+local is_command, is_owner, id_of_caller = false, false, ""
+local call, perform, template
+
+local filled = { __metatable = "goop" }
+
+-- Read when it is asked for: it takes a look into the database.
+function filled.__index(_, name)
+  if name == "template" then
+    local found = template()
+    rawset(goop, "template", found)
+    return found
+  end
+end
 
 local function fill()
   if not call then
-    local loaded, private = load_part("calls", host, json, null, goop, is_command, is_owner, load_part) -- may fail for want of memory
+    local loaded, private, read_template = load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part) -- may fail for want of memory
     unfilled.__metatable = nil
-    setmetatable(goop, nil)
-    call, perform = loaded, private
+    setmetatable(goop, filled)
+    call, perform, template = loaded, private, read_template
   end
 end
 
 function unfilled.__index(_, name)
   fill()
-  return rawget(goop, name)
+  return goop[name]
 end
 setmetatable(goop, unfilled)
 globals.goop = goop
@@ -277,6 +288,7 @@ function globals.pairs(value)
   end
   if rawequal(value, goop) then
     fill()
+    local _ = goop.template
   end
   return pairs(value)
 end
@@ -367,6 +379,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   randomseed(seed)
   goop.peer.id, goop.peer.label, goop.peer.email = caller_id, caller_label, caller_email
   goop.self.id, goop.self.label = self_id, self_label
+  id_of_caller = caller_id
   is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
   local runner, message = kind == "handle" and run_handle or run_command, nil
   if not is_command then

@@ -11,7 +11,7 @@ import pytest
 
 from goop2.app import open_peer
 from goop2.folder.creation import create
-from goop2.sandbox import data_calls, vm
+from goop2.sandbox import data_calls, vm, worker_operations
 from goop2.sandbox.host_calls import LOG
 from goop2.sandbox.messages import FailureForm, OperationRule, Scalar
 from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite, Function, Parameter
@@ -36,7 +36,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ExecutionSite, set
 
     return {
         ExecutionSite.VM: {quoted or plain for quoted, plain in IN_LUA.findall(CALLS.read_text("utf-8"))},
-        ExecutionSite.WORKER: {LOG.decode(), *data_calls.operations_of(data_calls.DataCalls.__new__(data_calls.DataCalls))},
+        ExecutionSite.WORKER: {LOG.decode(), *worker_operations.operations_of(data_calls.DataCalls.__new__(data_calls.DataCalls))},
         ExecutionSite.PEER: asyncio.run(in_peer()),
     }
 

@@ -22,7 +22,8 @@ What scripts see as `goop`, function by function. Made from the declarations in 
 `python -m goop2.scripting.api.docs`.
 
 `goop.peer.id` and `goop.peer.label` are the caller, `goop.peer.email` the address it says it has ("" when it says none), `goop.self.id` and
-`goop.self.label` this peer, `goop.json.null` is JSON's null.
+`goop.self.label` this peer, `goop.json.null` is JSON's null. `goop.template` is the manifest of the site's template, with
+`require_email`; `goop.group.member.id` is the caller too.
 A wrong argument raises an error that names the function, the position and the expected type. Everything else that can fail says so
 with a second value: `nil, "message"`; functions that give nothing on success return the message itself.
 
@@ -51,6 +52,8 @@ goop = {}
 goop.peer = {}
 ---@type { id: string, label: string }
 goop.self = {}
+---@type table<string, any>
+goop.template = {}
 """
 
 LUALS_TYPES: Final = {
@@ -66,6 +69,7 @@ LUALS_TYPES: Final = {
     "any": "any",
     "options": "table",
     "data": "string|table",
+    "changes": "table<string, any>",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from goop2.sandbox.messages import FailureForm
 from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
+from goop2.scripting.api.site_functions import GROUP, ORM, ORM_PRIVATE
 
 _VM, _WORKER, _PEER = ExecutionSite.VM, ExecutionSite.WORKER, ExecutionSite.PEER
 _NIL, _MESSAGE, _FALSE = FailureForm.NIL, FailureForm.MESSAGE, FailureForm.FALSE
@@ -290,10 +291,11 @@ _COMMANDS = (
     ),
 )
 
-FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *_COMMANDS)
+FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *GROUP, *_COMMANDS, *ORM)
 """All of them, group by group."""
 
 PRIVATE: Final = (
+    *ORM_PRIVATE,
     Function("print", _LINE, place=_VM, doc="The script's print.", private=True),
     Function("log", (Parameter("level", "string"), Parameter("text", "string")), place=_WORKER, doc="Sends a line.", private=True),
     Function("db.begin", place=_WORKER, doc="Begins goop.db.transaction.", functions_only=True, private=True),

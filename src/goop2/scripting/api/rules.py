@@ -24,6 +24,7 @@ _TYPES: Final[Mapping[str, frozenset[type]]] = {
     "any": _SCALAR,
     "options": frozenset((bytes,)),
     "data": frozenset((bytes,)),
+    "changes": frozenset((bytes,)),
 }
 """Type of a parameter → the types its argument has once sandbox/calls.lua has converted it. A table, a function or a row as it is never
 crosses to the peer."""

@@ -135,7 +135,8 @@ class GroupState:
         for group, members, removed, roles in hosted:
             self._roles[group.id] = {peer: role for peer, role in roles.items() if peer in members}
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
-            self._hosted[group.id] = replace(group, members=(), away=tuple(members))
+            here = (self.own_id,) if self.own_id in members else ()
+            self._hosted[group.id] = replace(group, members=here, away=tuple(peer for peer in members if peer not in here))
         self._joined.update({(group.host, group.id): replace(group, joined=False) for group in joined})
 
     # As a host.
