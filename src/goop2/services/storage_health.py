@@ -25,7 +25,7 @@ from goop2.scripting import inotify
 from goop2.scripting.inotify import Notifications
 from goop2.storage.database import Database
 from goop2.storage.errors import DamagedError, DatabaseFileError, QuotaError, StorageError
-from goop2.storage.file_quota import FREE_ENOUGH_BYTES, FileCare, Quota, told
+from goop2.storage.file_quota import FREE_ENOUGH_BYTES, FileCare, Quota, size_warning
 from goop2.storage.soundness import Check
 from goop2.storage.sqlite_errors import DISK_FULL
 
@@ -77,7 +77,7 @@ class StorageHealth:
 
     def size(self) -> str:
         """Return what the owner should know of the database's size, "" when nothing."""
-        return told(self._path, self._quota)
+        return size_warning(self._path, self._quota)
 
     def refusal(self) -> str:
         """Return why nothing may be read or written, "" when it may."""
@@ -160,7 +160,7 @@ class StorageHealth:
         notifications = None
         if inotify.is_available():
             with contextlib.suppress(OSError):  # the system gives no more of them
-                notifications = Notifications([self._path]) if inotify.tells_everything([self._path.parent]) else None
+                notifications = Notifications([self._path]) if inotify.reports_all_changes([self._path.parent]) else None
         self._look(database)
         return notifications
 

@@ -88,7 +88,7 @@ class Net:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    async with served(tmp_path_factory.mktemp("abroad")) as one:
+    async with served(tmp_path_factory.mktemp("remote")) as one:
         yield one
 
 
@@ -97,10 +97,10 @@ async def followed(up: Served, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     assert listen.LOOK_SECONDS == 5
     monkeypatch.setattr(listen, "LOOK_SECONDS", 0.05)
     followed = Followed(up.peer.listening.following)
-    up.web.abroad.network = cast(NetworkView, Net(followed))
+    up.web.remote.network = cast(NetworkView, Net(followed))
     yield followed
     followed.leave()
-    up.web.abroad.network = None
+    up.web.remote.network = None
     await asyncio.sleep(0.1)
 
 

@@ -271,7 +271,14 @@ class GroupService:
         self._changed, self._unsaved = False, True
         groups = self.groups
         hosted = [
-            storage.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id), groups.removed(one.id))
+            storage.Hosted(
+                id=one.id,
+                name=one.name,
+                kind=one.kind,
+                max_members=one.max_members,
+                members=groups.members_since(one.id),
+                removed=groups.removed(one.id),
+            )
             for one in groups.hosted()
             if not one.volatile
         ]
