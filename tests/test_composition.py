@@ -1,7 +1,7 @@
 """One composition root: app.py puts the rooms of a peer together, and nobody else does.
 
-A room offers functions `open_…` (the web may call its own `serving`), which take finished parts and hold something open until their block is
-left. Within its room anybody may call one. Across rooms only app.py may, and the few that EXCEPTIONS names.
+A room offers functions `open_…` (the web may call its own `serving`), which take finished parts and hold something open until their block
+is left. Within its room anybody may call one. Across rooms only app.py may, and the few that EXCEPTIONS names.
 """
 
 from __future__ import annotations
