@@ -41,7 +41,7 @@ class IdentityClient(Protocol):
     """What of `PeerClient` the key exchange uses. Both raise `NetworkError`."""
 
     async def send(self, peer: str, topic: str, payload: bytes) -> object:
-        """Send a message."""
+        """Send `payload`, JSON text, as a message of `topic`."""
 
     async def exchange_identities(self, peer: str, own: IdentityPayload) -> IdentityPayload:
         """Tell a peer of ours who we are; return what it says of itself."""
