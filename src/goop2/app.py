@@ -95,12 +95,19 @@ async def open_peer(
         limits = limits_of(settings)
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         stack.push_async_callback(pool.stop)
-        catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
+        catalog = Catalog(
+            folder,
+            Path(settings.lua.script_dir),
+            pool.compile,
+            builtins=[api.SCRIPT],
+            homes=settings.homes(folder),
+            compile_many=pool.compile_many,
+        )
         confinement = await _begun(pool, catalog)
         if watch:
             await stack.enter_async_context(watching(catalog.watch))
         runs = Runs()
-        engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
+        engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
@@ -161,32 +168,20 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
     """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
     # Here, because a command that serves nothing should not wait for it.
-    from goop2.web.app import Parts
-    from goop2.web.server import open_web
+    from goop2.web.app import Web
+    from goop2.web.console.app import console_app
+    from goop2.web.http.console_token import Token
+    from goop2.web.http.listeners import bound_to
+    from goop2.web.remote.network import RemoteNetwork
+    from goop2.web.server import addresses_of, serving
 
-    parts = Parts(
-        peer_id=peer.identity.peer_id,
-        owner=peer.owner,
-        email=peer.settings.profile.email,
-        engine=peer.engine,
-        chat=peer.chat,
-        tables=peer.tables,
-        grouping=peer.grouping,
-        listening=peer.listening,
-        catalog=peer.catalog,
-        runs=peer.runs,
-        files=peer.files,
-        folder=peer.folder,
-        settings=peer.settings,
-        warnings=peer.warnings,
-        schemas=peer.schemas,
-        health=peer.health,
-        pool=peer.pool,
-        confinement=peer.confinement,
-        live=live,
-    )
-    async with open_web(parts, peer.settings.viewer.http_addr) as web:
-        yield web
+    address = peer.settings.viewer.http_addr
+    with bound_to(address, peer.identity.peer_id) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live)
+        opened = addresses_of(web, listeners, address.host, Token())
+        console = console_app(web, listeners[0].listener, opened.opened, opened.token)
+        async with serving(web, console, listeners):
+            yield opened
 
 
 @asynccontextmanager
@@ -210,7 +205,7 @@ async def join(
 
 
 def limits_of(settings: Settings) -> InvocationLimits:
-    """The limits the owner has set."""
+    """Return the limits of invocations that the owner has set."""
     lua = settings.lua
     return InvocationLimits(
         enabled=lua.enabled,

@@ -220,7 +220,7 @@ class SiteFiles:
         return is_private(self._folder, status) or any(_holds(folder, _identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
-        """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case.
+        """Return the folders of scripts that are there now, by identity: a file system may not tell names apart by case.
 
         Raises OSError where one cannot be looked at: it would not be hidden.
         """
@@ -338,7 +338,7 @@ class Walk:
 
 
 def components(path: str) -> list[str]:
-    """The names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
+    """Return the names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
     parts = path.split("/")
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise FileNotServedError(path)

@@ -69,7 +69,7 @@ class RelayReservation:
         return renew_after(until - time.time())
 
     async def _while_there(self, relay: Sequence[PeerAddress], seconds: float) -> None:
-        """Until the place is to be renewed, or the relay is gone."""
+        """Wait until the reservation is to be renewed, or the relay is gone."""
         if not relay:
             self._tell(())
         end = asyncio.get_running_loop().time() + seconds
@@ -87,5 +87,5 @@ class RelayReservation:
 
 
 def renew_after(lasts_seconds: float) -> float:
-    """When to renew a place that is said to last so long: half of it, within bounds."""
+    """Return after how many seconds to renew a reservation that is said to last so long: half of it, within bounds."""
     return min(max(lasts_seconds / 2, RENEW_MIN_SECONDS), RENEW_MAX_SECONDS)
