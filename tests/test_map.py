@@ -133,7 +133,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.http.saved_ports": Elsewhere("web/http/test_site_ports.py"),
     "web.http.server": Elsewhere("rendezvous/test_server.py", "rendezvous.server"),
     "web.limits": Elsewhere("web/http/test_files.py"),
-    "web.server": Elsewhere("web/test_start.py"),
+    "web.server": Elsewhere("recording/test_http.py", "app"),
 }
 """Module, below `goop2` → where it is tested."""
 
