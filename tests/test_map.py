@@ -46,6 +46,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "config.loading": Elsewhere("test_config.py", "config"),
     "config.settings": Elsewhere("test_config.py", "config"),
     "config.types": Elsewhere("test_config.py", "config"),
+    "folder.private_files": Elsewhere("folder/test_site_files.py", "folder.site_files"),
     "folder.whole_file": Elsewhere("folder/test_identity.py", "folder.identity"),
     "net.accepting": Elsewhere("net/test_host.py", "net.host"),
     "net.acquaintance": Elsewhere("net/test_kept.py"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -126,17 +126,16 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         pool.check_operations()
-        odd = [
+        found = (
             payload_keys.others_may_read(folder, private) if keys else "",
             await asyncio.to_thread(rest.problem),
-            f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
-            f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+            *_not_kept(chat.problem, grouping.problem),
             health.size(),
-        ]
+        )
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, odd)))),
+            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
             schemas=schemas,
             health=health,
             identity=this,
@@ -153,6 +152,14 @@ async def open_peer(
             confinement=confinement,
             payload_keys=keys,
         )
+
+
+def _not_kept(chat_problem: str, groups_problem: str) -> Iterator[str]:
+    """Yield a warning for each service that cannot save what it holds."""
+    if chat_problem:
+        yield f"messages are not kept, and refused: {chat_problem}"
+    if groups_problem:
+        yield f"groups are not kept: {groups_problem}"
 
 
 async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
