@@ -87,6 +87,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "services.chat.message_store": Elsewhere("services/chat/test_service.py", "services.chat.service"),
     "services.groups.errors": Elsewhere("services/groups/test_state.py"),
     "services.groups.limits": Elsewhere("services/groups/test_state.py"),
+    "services.groups.closing": Elsewhere("services/test_existing_sites.py"),
     "services.groups.script_operations": Elsewhere("services/test_existing_sites.py"),
     "services.groups.records": Elsewhere("services/groups/test_state.py"),
     "services.http_client.disabled": Elsewhere("services/http_client/test_docs.py"),

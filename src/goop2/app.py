@@ -28,12 +28,13 @@ from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
-from goop2.scripting.invocation import Invocation, PeerOperation
+from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import open_chat
+from goop2.services.groups.closing import telling_scripts
 from goop2.services.groups.script_operations import GroupOperations
 from goop2.services.groups.service import open_groups
 from goop2.services.http_client import disabled
@@ -112,6 +113,8 @@ async def open_peer(
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
+        owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
+        await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))

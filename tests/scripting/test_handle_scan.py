@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goop2.scripting.handle_scan import defines_handle
+from goop2.scripting.handle_scan import HANDLE, defines
 
 DEFINED = [
     "function handle(args) return args end",
@@ -29,9 +29,9 @@ NOT_DEFINED = [
 
 @pytest.mark.parametrize("source", DEFINED)
 def test_a_global_handle_is_seen(source: str) -> None:
-    assert defines_handle(source.encode())
+    assert defines(source.encode(), HANDLE)
 
 
 @pytest.mark.parametrize("source", NOT_DEFINED)
 def test_what_is_no_global_handle_is_not_taken_for_one(source: str) -> None:
-    assert not defines_handle(source.encode())
+    assert not defines(source.encode(), HANDLE)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.scripting.test_sides import until
 from tests.storage.manual import peer_with
 
 from goop2.sandbox.orm_calls import OrmCalls
@@ -18,6 +19,7 @@ from goop2.sandbox.worker_operations import operations_of
 from goop2.scripting.api.site_functions import ORM
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller
+from goop2.services.groups.closing import PAUSE_SECONDS
 from goop2.services.groups.script_operations import TYPES
 from goop2.services.peer import Peer
 from goop2.storage.expressions import EXPRESSION_MAX_CHARS
@@ -111,7 +113,11 @@ function call(request)
 end
 """
 ODD = "local t, why = goop.orm('plain') function call() return { tostring(t), why, tostring(goop.orm('_meta')) } end"
+CLOSING = """
+function on_group_close(id) goop.orm("votes"):insert({ voter = id, choice = goop.peer.id == goop.self.id and "owner" or "other" }) end
+"""
 FUNCTIONS = {
+    "closing": CLOSING,
     "board": BOARD,
     "poll": POLL,
     "seed": SEED,
@@ -318,6 +324,15 @@ async def test_a_script_opens_and_ends_groups(peer: Peer) -> None:
     assert result[4] is True
     assert "close group: no group" in result[5]
     assert result[6:] == [0, 1, True, len(TYPES)]
+
+
+async def test_functions_are_told_of_an_ended_group_as_the_owner(peer: Peer) -> None:
+    group = peer.grouping.groups.host("Game", "chat")
+    await peer.grouping.end(group.id)
+    await until(lambda: bool(peer.runs.recent(1)), 20 * PAUSE_SECONDS)
+    rows = peer.database.rows("SELECT voter, choice, _owner FROM votes")
+    assert rows == [(group.id, "owner", peer.identity.peer_id)]
+    assert [(run.kind, run.script) for run in peer.runs.recent(1)] == [("function", "closing")]
 
 
 async def test_a_table_that_is_not_typed_has_no_handle(peer: Peer) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 
 from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, Answer, json, ok
-from goop2.sandbox.messages import HANDLE, Invoke, OperationRule, Scalar
+from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, Invoke, OperationRule, Scalar
 from goop2.sandbox.orm_calls import OrmCalls
 from goop2.sandbox.worker_operations import bound, decoded, operation, operations_of, row_of, table_name, text_of
 from goop2.storage import key_value
@@ -86,9 +86,9 @@ class DataCalls(OrmCalls):
 
     def begin(self, invoke: Invoke) -> None:
         """Begin a run: whose rows and keys it has, and until when."""
-        self._function = invoke.kind == "function"
+        self._function = invoke.kind in ("function", GROUP_CLOSE)
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
-        self._store = Store("function" if invoke.kind == HANDLE else invoke.kind, invoke.script)
+        self._store = Store("function" if invoke.kind in (HANDLE, GROUP_CLOSE) else invoke.kind, invoke.script)
         self._pending = []
         self.file_fault = ""
         self.busy = b""

@@ -20,6 +20,9 @@ BUILTIN = "builtin"
 HANDLE = "handle"
 """Kind of an `Invoke` for the `handle` of a data function's file: run by the rules of a chat command, with the keys of that file."""
 
+GROUP_CLOSE = "group_close"
+"""Kind of an `Invoke` for the `on_group_close` of a data function's file, with the id of the group."""
+
 Scalar = None | bool | int | float | bytes
 
 ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -79,7 +82,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """Peer → worker: run this script."""
 
     kind: str
-    """`command`, `function`, HANDLE or BUILTIN."""
+    """`command`, `function`, HANDLE, GROUP_CLOSE or BUILTIN."""
     script: str
     version: bytes
     """Digest of the source; the worker keeps compiled versions by it."""

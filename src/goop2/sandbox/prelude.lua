@@ -340,6 +340,15 @@ local function run_handle(chunk, _, text)
   return reply_text((handle(text)))
 end
 
+local function run_group_close(chunk, _, group)
+  chunk()
+  local entry = rawget(globals, "on_group_close")
+  if type(entry) == "function" then
+    entry(group)
+  end
+  return "null"
+end
+
 local function run_function(chunk, name, params)
   chunk()
   local entry = rawget(globals, "call")
@@ -381,8 +390,8 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   goop.self.id, goop.self.label = self_id, self_label
   id_of_caller = caller_id
   is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
-  local runner, message = kind == "handle" and run_handle or run_command, nil
-  if not is_command then
+  local runner, message = kind == "handle" and run_handle or kind == "group_close" and run_group_close or run_command, nil
+  if not is_command and kind ~= "group_close" then
     runner = kind == "builtin" and run_builtin or run_function
     argument, message = json().params(argument)
     if message then

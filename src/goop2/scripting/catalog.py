@@ -23,9 +23,10 @@ import msgspec
 import structlog
 
 from goop2.folder import threads
-from goop2.sandbox.messages import BUILTIN, HANDLE
+from goop2.sandbox.messages import BUILTIN, GROUP_CLOSE, HANDLE
 from goop2.scripting.annotations import Annotations
-from goop2.scripting.handle_scan import defines_handle
+from goop2.scripting.handle_scan import HANDLE as HANDLE_NAME
+from goop2.scripting.handle_scan import ON_GROUP_CLOSE, defines
 from goop2.scripting.limits import COMPILE_TOGETHER_BYTES, COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
 from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolder
@@ -75,9 +76,14 @@ class Script(msgspec.Struct, frozen=True, gc=False):
     of_function: bool = False
     """A command that is the `handle` of a data function's file."""
 
+    for_event: bool = False
+    """A function that is told of an ended group, by its `on_group_close`."""
+
     @property
     def invoked_as(self) -> str:
         """Return the kind of its `Invoke`."""
+        if self.for_event:
+            return GROUP_CLOSE
         return BUILTIN if self.builtin else HANDLE if self.of_function else self.kind
 
     @property
@@ -239,7 +245,7 @@ class Catalog:
         if self._handles is None:
             functions = [script for script in self._found["function"].values() if isinstance(script, Script)]
             self._without_handle &= {script.version for script in functions}
-            having = [script for script in functions if script.version not in self._without_handle and defines_handle(script.source)]
+            having = [script for script in functions if script.version not in self._without_handle and defines(script.source, HANDLE_NAME)]
             self._handles = {script.name.lower(): msgspec.structs.replace(script, kind="command", of_function=True) for script in having}
         return self._handles
 
@@ -254,6 +260,12 @@ class Catalog:
             named = ((script.name, script.annotations.description) for script in scripts if isinstance(script, Script))
             self._commands = tuple(sorted(named))
         return self._commands
+
+    def group_listeners(self) -> list[Script]:
+        """Return the data functions that want to be told of ended groups, by name."""
+        functions = (script for script in self._found["function"].values() if isinstance(script, Script))
+        wanting = [msgspec.structs.replace(script, for_event=True) for script in functions if defines(script.source, ON_GROUP_CLOSE)]
+        return sorted(wanting, key=lambda script: script.name)
 
     def listing(self) -> list[ScriptEntry]:
         """Return every script, broken or not: commands first, each kind by name."""

@@ -117,6 +117,12 @@ class Engine:
         answer = await self._run(script, caller, params)
         return Success(answer) if isinstance(answer, bytes) else answer
 
+    async def group_closed(self, owner: Caller, group: str) -> None:
+        """Tell every data function that has an `on_group_close` that a group has ended, one after the other, as the owner."""
+        if self._limits.enabled:
+            for script in self._catalog.group_listeners():
+                await self._run(script, owner, group.encode())
+
     async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes) -> bytes | Failure:
         if isinstance(script, BrokenScript):
             return Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)

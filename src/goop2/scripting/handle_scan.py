@@ -1,4 +1,4 @@
-"""Whether the file of a data function seems to define the global `handle`, so that `!name` may run it.
+"""Whether the file of a data function seems to define the global `handle`, so that `!name` may run it, or `on_group_close`.
 
 By its text, since nothing runs before somebody calls it; the first run as a command shows whether it is so (catalog.py, `lacks_handle`).
 """
@@ -13,11 +13,11 @@ _NOT_CODE: Final = re.compile(
     re.DOTALL,
 )
 """Comments and strings, in which a definition is none."""
-_DEFINED: Final = re.compile(
-    rb"(?<![\w.:])(?<!local )function\s+handle\s*\(|(?<![\w.:])(?<!local )handle\s*=(?!=)|\b_G\s*\.\s*handle\s*=(?!=)"
-)
+_DEFINED: Final = rb"(?<![\w.:])(?<!local )function\s+%(name)s\s*\(|(?<![\w.:])(?<!local )%(name)s\s*=(?!=)|\b_G\s*\.\s*%(name)s\s*=(?!=)"
+HANDLE: Final = b"handle"
+ON_GROUP_CLOSE: Final = b"on_group_close"
 
 
-def defines_handle(source: bytes) -> bool:
-    """Return whether `source` seems to define a global function `handle`."""
-    return b"handle" in source and _DEFINED.search(_NOT_CODE.sub(b" ", source)) is not None
+def defines(source: bytes, name: bytes) -> bool:
+    """Return whether `source` seems to define a global function `name`."""
+    return name in source and re.search(_DEFINED % {b"name": name}, _NOT_CODE.sub(b" ", source)) is not None
