@@ -1,4 +1,4 @@
-"""Connections through a relay: a stream to it that carries another connection. The surface the host builds on; the branch `relay` fills it."""
+"""Connections through a relay: a stream to it that carries another connection. What the host builds on."""
 
 from __future__ import annotations
 
