@@ -253,9 +253,7 @@ async def test_a_circuit_ends_in_time() -> None:
         await until(lambda: not parts.caller.is_connected(parts.callee.peer_id))
 
 
-async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows(
-    parts: Three, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     """A callee that takes the circuit and reads nothing: the relay waits for it, not for ever, and holds no more than the windows."""
     monkeypatch.setattr(circuits, "WRITE_SECONDS", 1.0)
     end = asyncio.Event()
