@@ -18,8 +18,8 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.utils import encode_varint_prefixed
 from tests.net.hosts import SECONDS, connect, loopback_host, new_identity, read_all, until
 
-from goop2.net import gossip as module
-from goop2.net.gossip import PROTOCOLS, Gossip, open_gossip
+from goop2.net.gossip import service as module
+from goop2.net.gossip.service import PROTOCOLS, Gossip, open_gossip
 from goop2.net.guest import Guest
 from goop2.net.host import Connected, Host
 from goop2.net.limits import FORGETTING_AT_KEYS, GOSSIP_MESSAGE_MAX_BYTES
