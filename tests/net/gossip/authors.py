@@ -6,8 +6,8 @@ import secrets
 
 from nacl.signing import SigningKey
 
-from goop2.folder.identity import ED25519, IDENTITY_MULTIHASH
 from goop2.net.gossip.messages import Message, sign
+from goop2.protocols import peer_ids
 
 TOPIC = "test.topic"
 
@@ -17,7 +17,7 @@ class Author:
 
     def __init__(self) -> None:
         self.seed = secrets.token_bytes(32)
-        self.id = IDENTITY_MULTIHASH + ED25519 + b"\x20" + bytes(SigningKey(self.seed).verify_key)
+        self.id = peer_ids.to_bytes(peer_ids.peer_of(bytes(SigningKey(self.seed).verify_key)))
         self._number = 0
 
     def says(self, data: bytes, topic: str = TOPIC) -> Message:

@@ -466,9 +466,14 @@ def test_who_misbehaves_too_often_is_ignored_for_a_while(table: Table) -> None:
     assert list(table.router.listeners) == [peer]
 
 
-def test_a_router_without_neighbours_is_idle_once_nothing_can_be_asked_for(table: Table) -> None:
+def test_a_router_without_neighbours_is_idle_and_keeps_nothing(table: Table) -> None:
     assert table.router.is_idle
-    table.router.publish(ANN.says(b"hello"))
+    table.router.publish(ANN.says(b"to nobody"))
+    (peer,) = table.meet(1)
     assert not table.router.is_idle
-    table.pass_seconds(10)
+    table.router.publish(ANN.says(b"hello"))
+    assert len(table.router.cache) == 1
+    table.router.lose(peer)
+    table.router.listen(peer, False)
     assert table.router.is_idle
+    assert len(table.router.cache) == 0

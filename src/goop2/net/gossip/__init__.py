@@ -11,6 +11,7 @@
 It must not know what is said.
 """
 
-from goop2.net.gossip.service import Gossip, Heard, open_gossip
+from goop2.net.gossip.intake import Heard
+from goop2.net.gossip.service import Gossip, open_gossip
 
 __all__ = ["Gossip", "Heard", "open_gossip"]

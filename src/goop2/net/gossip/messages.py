@@ -11,28 +11,26 @@ A message is handed on as it is written here, whatever order or unknown fields i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
-import base58
 import nacl.bindings
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 
-from goop2.folder.identity import ED25519, IDENTITY_MULTIHASH, PUBLIC_KEY_BYTES
+from goop2.protocols import peer_ids
 from goop2.protocols.errors import RemoteProtocolError
+from goop2.protocols.peer_ids import ID_BYTES, PUBLIC_KEY_BYTES
 from goop2.protocols.protobuf import CONTENT, content, parse
 
 _FROM, _DATA, _SEQNO, _TOPIC, _SIGNATURE, _KEY = 1, 2, 3, 4, 5, 6
 _FIELDS: Final = dict.fromkeys((_FROM, _DATA, _SEQNO, _TOPIC, _SIGNATURE, _KEY), CONTENT)
 _PREFIX: Final = b"libp2p-pubsub:"
-_KEY_PREFIX: Final = ED25519 + bytes((PUBLIC_KEY_BYTES,))
-_AUTHOR_PREFIX: Final = IDENTITY_MULTIHASH + _KEY_PREFIX
-AUTHOR_BYTES: Final = len(_AUTHOR_PREFIX) + PUBLIC_KEY_BYTES
+_MULTIHASH_BYTES: Final = 2
+"""How an id begins; what follows is the key's protobuf."""
 SEQNO_BYTES: Final = 8
 SIGNATURE_BYTES: Final = 64
-_NAME_BYTES: Final = len(_KEY_PREFIX) + PUBLIC_KEY_BYTES + SEQNO_BYTES
-_NAMES_REMEMBERED: Final = 4096
+_NAME_BYTES: Final = ID_BYTES - _MULTIHASH_BYTES + SEQNO_BYTES
+_NAME_HEAD: Final = peer_ids.key_message(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Message:
     @property
     def name(self) -> bytes:
         """Return what the message is remembered by (`name_of_id`)."""
-        return self.author[len(IDENTITY_MULTIHASH) :] + self.seqno
+        return self.author[_MULTIHASH_BYTES:] + self.seqno
 
     @property
     def id(self) -> bytes:
@@ -61,7 +59,7 @@ class Message:
     @property
     def author_id(self) -> str:
         """Return the author's id as text."""
-        return id_text(self.author)
+        return peer_ids.from_bytes(self.author)
 
     def is_authentic(self) -> bool:
         """Return whether the author signed it. This is the expensive part: a tenth of a millisecond."""
@@ -80,11 +78,9 @@ def read_message(data: bytes) -> Message | None:
     """Return a message; None when its author is unknown or it can have no valid signature. Raises `RemoteProtocolError`."""
     fields = parse("a message", data, _FIELDS)
     author, seqno, signature = fields.content(_FROM), fields.content(_SEQNO), fields.content(_SIGNATURE)
-    if len(author) != AUTHOR_BYTES or not author.startswith(_AUTHOR_PREFIX):
+    if not peer_ids.holds_key(author) or len(seqno) != SEQNO_BYTES or len(signature) != SIGNATURE_BYTES:
         return None
-    if len(seqno) != SEQNO_BYTES or len(signature) != SIGNATURE_BYTES:
-        return None
-    if _KEY in fields and fields.content(_KEY) != author[len(IDENTITY_MULTIHASH) :]:
+    if _KEY in fields and fields.content(_KEY) != author[_MULTIHASH_BYTES:]:
         return None
     try:
         topic = fields.content(_TOPIC).decode()
@@ -98,7 +94,7 @@ def read_message(data: bytes) -> Message | None:
 def sign(seed: bytes, data: bytes, number: int, topic: str) -> Message:
     """Return a message of the author with this secret."""
     key = SigningKey(seed)
-    author = _AUTHOR_PREFIX + bytes(key.verify_key)
+    author = peer_ids.to_bytes(peer_ids.peer_of(bytes(key.verify_key)))
     seqno = number.to_bytes(SEQNO_BYTES, "big")
     signed = _signed(author, data, seqno, topic)
     return Message(author, data, seqno, topic, key.sign(_PREFIX + signed).signature, signed)
@@ -106,19 +102,13 @@ def sign(seed: bytes, data: bytes, number: int, topic: str) -> Message:
 
 def name_of_id(id_: bytes) -> bytes:
     """Return what a message with this id is remembered by: js-libp2p leaves out the two bytes with which the others' ids begin."""
-    return id_[len(IDENTITY_MULTIHASH) :] if len(id_) == _NAME_BYTES + len(IDENTITY_MULTIHASH) else id_
+    return id_[_MULTIHASH_BYTES:] if len(id_) == _NAME_BYTES + _MULTIHASH_BYTES else id_
 
 
 def can_be_id(id_: bytes) -> bool:
     """Return whether a message that is taken here can have this id."""
     name = name_of_id(id_)
-    return len(name) == _NAME_BYTES and name.startswith(_KEY_PREFIX)
-
-
-@lru_cache(_NAMES_REMEMBERED)
-def id_text(author: bytes) -> str:
-    """Return the id of a peer as text."""
-    return base58.b58encode(author).decode("ascii")
+    return len(name) == _NAME_BYTES and name.startswith(_NAME_HEAD)
 
 
 def _signed(author: bytes, data: bytes | None, seqno: bytes, topic: str) -> bytes:

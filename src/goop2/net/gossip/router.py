@@ -127,7 +127,7 @@ class Router:
     @property
     def is_idle(self) -> bool:
         """Return whether a heartbeat would do nothing."""
-        return not self._neighbours and not len(self.cache)
+        return not self._neighbours
 
     # What happens.
 
@@ -228,6 +228,9 @@ class Router:
         neighbour = self._neighbours[peer]
         if not neighbour.reached and not neighbour.listens:
             del self._neighbours[peer]
+        if self.is_idle:
+            # There will be no heartbeat to end what is kept, and whoever comes next has missed nothing.
+            self.cache.clear()
 
     def _candidates(self, *, outbound_only: bool = False) -> list[str]:
         """Return who may be taken into the mesh."""
@@ -306,7 +309,8 @@ class Router:
     def _send(self, message: Message, peers: Iterable[str], *, handed_on: bool) -> None:
         content = message.write()
         self._seen.add(message.name)
-        self.cache.add(message.name, message.id, content)
+        if not self.is_idle:
+            self.cache.add(message.name, message.id, content)
         frame = write_messages((content,))
         self._outgoing += [Outgoing(peer, frame, handed_on) for peer in peers]
 
