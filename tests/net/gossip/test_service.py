@@ -6,26 +6,27 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import pytest
-import trio
-from libp2p.crypto.rsa import create_new_key_pair
-from libp2p.custom_types import TProtocol
-from libp2p.peer.id import ID
-from libp2p.pubsub.pb import rpc_pb2
-from libp2p.pubsub.pubsub import Pubsub
-from libp2p.utils import encode_varint_prefixed
-from tests.net.hosts import SECONDS, connect, loopback_host, new_identity, read_all, until
+from structlog.testing import capture_logs
+from tests.net.gossip.authors import TOPIC, Author
+from tests.net.hosts import SECONDS, connect, loopback_host, read_all, until
 
+from goop2.net.gossip import Gossip, open_gossip
+from goop2.net.gossip import intake as intake_module
+from goop2.net.gossip import neighbour as neighbour_module
 from goop2.net.gossip import service as module
-from goop2.net.gossip.service import PROTOCOLS, Gossip, open_gossip
-from goop2.net.guest import Guest
+from goop2.net.gossip.messages import Message, sign
+from goop2.net.gossip.neighbour import PROTOCOLS
+from goop2.net.gossip.router import IGNORED_SECONDS, MALFORMED, Router
+from goop2.net.gossip.rpc import CONTROL, Control, write_control, write_messages, write_subscription
 from goop2.net.host import Connected, Host
-from goop2.net.limits import FORGETTING_AT_KEYS, GOSSIP_MESSAGE_MAX_BYTES
+from goop2.net.limits import GOSSIP_FAULTS_PER_MINUTE, GOSSIP_MESSAGE_MAX_BYTES, GOSSIP_RPC_MAX_BYTES
 from goop2.net.stream import Stream
+from goop2.protocols import peer_ids
+from goop2.protocols.protobuf import content, delimited, number, read_varint, varint
 
-TOPIC = "test.topic"
+LISTENS = write_subscription(TOPIC)
 
 
 class Member:
@@ -42,11 +43,10 @@ class Member:
 
 
 @contextlib.asynccontextmanager
-async def member(guest: Guest) -> AsyncIterator[Member]:
-    async with loopback_host(guest) as host:
+async def member() -> AsyncIterator[Member]:
+    async with loopback_host() as host:
         one = Member(host)
-        async with open_gossip(guest, host, TOPIC, one.hear) as one.gossip:
-            await until(lambda: one.gossip._pubsub is not None)
+        async with open_gossip(host, TOPIC, one.hear) as one.gossip:
             yield one
 
 
@@ -55,101 +55,95 @@ async def acquainted(one: Member, other: Member) -> None:
     await until(lambda: other.host.peer_id in one.gossip.neighbours() and one.host.peer_id in other.gossip.neighbours())
 
 
-async def raw(guest: Guest, sender: Host, receiver: Host, *sent: bytes) -> None:
+async def raw(sender: Host, receiver: Host, *sent: bytes) -> Stream:
     """Bytes on a gossip stream of our own making."""
-
-    async def write() -> None:
-        stream = await sender._host.new_stream(ID.from_string(receiver.peer_id), [TProtocol(PROTOCOLS[0])])
-        with contextlib.suppress(Exception):  # it may be reset at any byte
-            for piece in sent:
-                await stream.write(piece)
-            await trio.sleep(0.2)
-
-    await guest.call(write)
+    stream = await sender.open(receiver.peer_id, PROTOCOLS[0])
+    with contextlib.suppress(Exception):  # it may be reset at any byte
+        for piece in sent:
+            await stream.write(piece)
+        await asyncio.sleep(0.1)
+    return stream
 
 
-def rpc(*messages: rpc_pb2.Message) -> bytes:
-    return encode_varint_prefixed(rpc_pb2.RPC(publish=list(messages)).SerializeToString())
+def forged(message: Message, signature: bytes = b"x" * 64) -> bytes:
+    return message.signed + content(5, signature)
 
 
-LISTENS = encode_varint_prefixed(rpc_pb2.RPC(subscriptions=[rpc_pb2.RPC.SubOpts(subscribe=True, topicid=TOPIC)]).SerializeToString())
+def own(host: Host, data: bytes = b"own") -> bytes:
+    return sign(host.identity.seed, data, 1, TOPIC).write()
 
 
-def message(author: bytes, data: bytes = b"forged", number: int = 1, **more: Any) -> rpc_pb2.Message:
-    return rpc_pb2.Message(data=data, topicIDs=[TOPIC], from_id=author, seqno=number.to_bytes(8, "big"), **more)
-
-
-async def test_what_one_says_another_hears_with_its_authors_name(guest: Guest) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_what_one_says_another_hears_with_its_authors_name() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
         assert ann.heard == []
 
 
-async def test_what_one_says_is_heard_before_there_is_a_mesh(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_heartbeat(_router: object) -> None:
-        await trio.sleep_forever()
-
-    async def not_taken_in(*_arguments: object) -> None:
-        pass
-
-    monkeypatch.setattr(module._Router, "heartbeat", no_heartbeat)
-    monkeypatch.setattr(module._Router, "on_peer_subscribed", not_taken_in)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_what_one_says_is_heard_before_there_is_a_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Router, "heartbeat", lambda _router: None)
+    monkeypatch.setattr(Router, "_welcome", lambda _router, _peer: None)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         await ann.gossip.publish(b"goodbye")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"goodbye")])
 
 
-async def test_who_leaves_has_said_everything_however_long_that_takes(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Pubsub.write_msg
+async def test_numbers_go_up_over_restarts() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        before = time.time_ns()
+        await acquainted(ann, bob)
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bool(bob.heard))
+        assert before - 10**9 * SECONDS < ann.gossip._number <= time.time_ns()
 
-    async def slowly(*arguments: Any) -> bool:
-        await trio.sleep(0.1)
-        return await write(*arguments)
 
-    monkeypatch.setattr(Pubsub, "write_msg", slowly)
+async def test_who_leaves_has_said_everything_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
-    async with asyncio.timeout(SECONDS), member(guest) as bob:
-        async with member(guest) as ann:
+    async with asyncio.timeout(SECONDS), member() as bob:
+        async with member() as ann:
             await acquainted(ann, bob)
-            await until(lambda: bool(ann.gossip._pubsub and ann.gossip._pubsub.peers))
+            (ours,) = ann.gossip._neighbours.values()
+            await until(lambda: ours._stream is not None)
+            assert ours._stream is not None
+            window, ours._stream.muxed.send_window = ours._stream.muxed.send_window, 5
             await ann.gossip.publish(b"one thing more")
             await ann.gossip.publish(b"goodbye")
+            asyncio.get_running_loop().call_later(0.3, ours._stream.muxed.grow, window)
         await until(lambda: [payload for _, payload in bob.heard] == [b"one thing more", b"goodbye"])
 
 
 @contextlib.asynccontextmanager
-async def late_reader(guest: Guest, waits: Callable[[Host, Stream], Awaitable[None]]) -> AsyncIterator[asyncio.Future[bytes]]:
+async def late_reader(waits: Callable[[Host, Stream], Awaitable[None]]) -> AsyncIterator[asyncio.Future[bytes]]:
     """A neighbour that waits with its reading, and what it heard. Inside the block somebody has said goodbye to it and gone."""
     heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(SECONDS), loopback_host(guest) as late:
+    async with asyncio.timeout(SECONDS), loopback_host() as late:
 
         async def read_late(stream: Stream) -> None:
             await waits(late, stream)
             heard.set_result(await read_all(stream))
 
         await late.serve(PROTOCOLS[0], read_late)
-        async with member(guest) as ann:
+        async with member() as ann:
             await connect(late, ann.host)
             stream = await late.open(ann.host.peer_id, PROTOCOLS[0])
             await stream.write(LISTENS)
-            await until(lambda: late.peer_id in ann.gossip.neighbours() and bool(ann.gossip._pubsub and ann.gossip._pubsub.peers))
+            await until(lambda: late.peer_id in ann.gossip.neighbours() and late.peer_id in ann.gossip._router.mesh)
             await ann.gossip.publish(b"goodbye")
         yield heard
         stream.reset()
 
 
-async def test_last_words_are_heard_by_who_reads_them_when_we_are_gone(guest: Guest) -> None:
+async def test_last_words_are_heard_by_who_reads_them_when_we_are_gone() -> None:
     async def waits(late: Host, _stream: Stream) -> None:
         await until(lambda: not late.peers())
 
-    async with late_reader(guest, waits) as heard:
+    async with late_reader(waits) as heard:
         assert b"goodbye" in await heard
 
 
-async def test_the_connection_stays_for_a_moment_while_last_words_are_read(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_stays_for_a_moment_while_last_words_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
     connected: list[Connected] = []
 
@@ -158,13 +152,13 @@ async def test_the_connection_stays_for_a_moment_while_last_words_are_read(guest
         await asyncio.sleep(0.2)
         connected.extend(late.peers())
 
-    async with late_reader(guest, waits) as heard:
+    async with late_reader(waits) as heard:
         assert b"goodbye" in await heard
         assert connected
 
 
-async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it(guest: Guest) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as between, member(guest) as bob:
+async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as between, member() as bob:
         await acquainted(ann, between)
         await acquainted(between, bob)
         await ann.gossip.publish(b"not to be handed on")
@@ -174,37 +168,34 @@ async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it(g
         assert bob.heard == [(ann.host.peer_id, b"hello")]
 
 
-async def test_a_message_in_anothers_name_is_not_heard(guest: Guest) -> None:
-    victim = ID.from_string(new_identity().peer_id).to_bytes()
-    async with asyncio.timeout(SECONDS), member(guest) as bob, loopback_host(guest) as eve:
+async def test_who_missed_a_message_is_offered_it_and_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as between, member() as bob:
+        await acquainted(ann, between)
+        await acquainted(between, bob)
+        # Bob is in nobody's mesh.
+        between.gossip._router.control(bob.host.peer_id, Control(prune=60))
+        between.gossip._router.drain()
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+
+
+async def test_a_message_in_anothers_name_is_not_heard() -> None:
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
         await connect(eve, bob.host)
-        signed = message(victim, b"signed by another")
-        signed.signature = eve._host.get_private_key().sign(b"libp2p-pubsub:" + signed.SerializeToString())
-        signed.key = eve._host.get_public_key().serialize()
-        own = message(ID.from_string(eve.peer_id).to_bytes(), b"own")
-        own.signature = eve._host.get_private_key().sign(b"libp2p-pubsub:" + own.SerializeToString())
-        await raw(guest, eve, bob.host, rpc(message(victim)), rpc(message(victim, signature=b"x" * 64)), rpc(signed), rpc(own))
+        victim = Author()
+        key = peer_ids.key_message(peer_ids.public_key_of(eve.peer_id))
+        unsigned = victim.says(b"not signed").signed
+        by_another = forged(victim.says(b"signed by another"), sign(eve.identity.seed, b"signed by another", 1, TOPIC).signature)
+        sent = [write_messages((each,)) for each in (unsigned, forged(victim.says(b"forged")), by_another + content(6, key), own(eve))]
+        await raw(eve, bob.host, *sent)
         await until(lambda: bool(bob.heard))
         assert bob.heard == [(eve.peer_id, b"own")]
 
 
-async def test_an_author_whose_id_does_not_hold_its_key_is_not_heard(guest: Guest) -> None:
-    keys = create_new_key_pair(2048)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, loopback_host(guest) as eve:
-        await connect(eve, bob.host)
-        await acquainted(ann, bob)
-        signed = message(ID.from_pubkey(keys.public_key).to_bytes())
-        signed.signature = keys.private_key.sign(b"libp2p-pubsub:" + signed.SerializeToString())
-        signed.key = keys.public_key.serialize()
-        await raw(guest, eve, bob.host, rpc(signed))
-        await ann.gossip.publish(b"hello")
-        await until(lambda: bool(bob.heard))
-        assert bob.heard == [(ann.host.peer_id, b"hello")]
-
-
-async def test_all_together_are_heard_so_often_a_minute(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GOSSIP_MESSAGES_PER_MINUTE", 3)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, member(guest) as carol:
+async def test_all_together_are_heard_so_often_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "GOSSIP_MESSAGES_PER_MINUTE", 3)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, member() as carol:
         await acquainted(ann, bob)
         await acquainted(carol, bob)
         for _ in range(3):
@@ -215,33 +206,112 @@ async def test_all_together_are_heard_so_often_a_minute(guest: Guest, monkeypatc
         assert len(bob.heard) == 3
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        rpc(message(b"")),
-        rpc(message(b"\x12\x20" + bytes(32), signature=b"x", key=b"nonsense")),
-        rpc(message(b"\xff" * 40, signature=b"x")),
-        encode_varint_prefixed(b"\xff\xff\xff no protobuf"),
-        b"\xff" * 11,
-        b"\xff\xff\xff\xff\x7f",
-        encode_varint_prefixed(
-            rpc_pb2.RPC(control=rpc_pb2.ControlMessage(prune=[rpc_pb2.ControlPrune(topicID=TOPIC, backoff=2**63)])).SerializeToString()
-        ),
-    ],
-)
-async def test_garbage_ends_nothing(guest: Guest, garbage: bytes) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, loopback_host(guest) as eve:
-        before = bob.gossip._pubsub
+GARBAGE = [
+    write_messages((content(1, b"") + content(2, b"forged"),)),
+    write_messages((content(1, b"\x12\x20" + bytes(32)) + content(5, b"x") + content(6, b"nonsense"),)),
+    write_messages((content(1, b"\xff" * 40) + content(5, b"x"),)),
+    delimited(b"\xff\xff\xff no protobuf"),
+    b"\xff" * 11,
+    b"\xff\xff\xff\xff\x7f",
+    delimited(content(CONTROL, b"\xff\xff")),
+    delimited(content(CONTROL, content(4, content(1, TOPIC.encode()) + number(3, 2**63)))),
+    varint(GOSSIP_RPC_MAX_BYTES + 1) + b"x" * 100,
+    b"\x00" * 1000,
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_garbage_ends_nothing(garbage: bytes) -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, loopback_host() as eve:
         await connect(eve, bob.host)
-        await raw(guest, eve, bob.host, garbage)
+        await raw(eve, bob.host, garbage)
         await acquainted(ann, bob)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
-        assert bob.gossip._pubsub is before
 
 
-async def test_a_message_that_is_too_long_is_not_heard(guest: Guest) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_what_cannot_be_read_ends_its_stream_and_nothing_else() -> None:
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
+        await connect(eve, bob.host)
+        broken = await raw(eve, bob.host, LISTENS, delimited(b"\xff\xff\xff no protobuf"))
+        await until(lambda: broken.muxed.was_reset)
+        await until(lambda: eve.peer_id not in bob.gossip.neighbours())
+        assert eve.is_connected(bob.host.peer_id)
+        await raw(eve, bob.host, LISTENS)
+        await until(lambda: eve.peer_id in bob.gossip.neighbours())
+
+
+async def test_who_sends_garbage_again_and_again_is_ignored_for_a_while_and_told_of_a_few_times() -> None:
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
+        await connect(eve, bob.host)
+        with capture_logs() as lines:
+            for _ in range(GOSSIP_FAULTS_PER_MINUTE // MALFORMED + 5):
+                await raw(eve, bob.host, delimited(b"\xff\xff\xff no protobuf"))
+        assert len([line for line in lines if line["event"] == "a neighbour's gossip ended"]) == GOSSIP_FAULTS_PER_MINUTE // MALFORMED + 1
+        refused = await raw(eve, bob.host, LISTENS, write_messages((own(eve),)))
+        await until(lambda: refused.muxed.was_reset)
+        assert (bob.gossip.neighbours(), bob.heard) == ((), [])
+        bob.gossip._router._ignored[eve.peer_id] -= IGNORED_SECONDS
+        await raw(eve, bob.host, LISTENS)
+        await until(lambda: eve.peer_id in bob.gossip.neighbours())
+
+
+async def test_a_newer_stream_of_a_neighbour_takes_the_place_of_an_older_one() -> None:
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
+        await connect(eve, bob.host)
+        first = await raw(eve, bob.host, LISTENS)
+        await until(lambda: eve.peer_id in bob.gossip.neighbours())
+        second = await raw(eve, bob.host, LISTENS)
+        await until(lambda: first.muxed.was_reset)
+        assert bob.gossip.neighbours() == (eve.peer_id,)
+        second.reset()
+        await until(lambda: bob.gossip.neighbours() == ())
+
+
+async def test_half_an_rpc_is_held_for_so_long_and_all_together_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GOSSIP_RPC_SECONDS", 0.3)
+    half = varint(50_000) + bytes(20_000)
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve, loopback_host() as mallory:
+        bob.gossip._unread._most = 30_000
+        await connect(eve, bob.host)
+        await connect(mallory, bob.host)
+        first = await raw(eve, bob.host, half)
+        second = await raw(mallory, bob.host, half)
+        await until(lambda: second.muxed.was_reset)
+        assert 0 < bob.gossip._unread.held <= 20_003
+        await until(lambda: first.muxed.was_reset)
+        assert bob.gossip._unread.held == 0
+
+
+async def test_rpcs_of_a_neighbour_are_read_no_faster_than_they_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GOSSIP_RPCS_PER_MINUTE", 60)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, loopback_host() as eve:
+        await connect(eve, bob.host)
+        with capture_logs() as lines:
+            await raw(eve, bob.host, b"\x00" * 10_000, write_messages((own(eve),)))
+            await acquainted(ann, bob)
+            await ann.gossip.publish(b"hello")
+            await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+        assert [line["event"] for line in lines].count("a neighbour floods gossip") == 1
+
+
+async def test_an_rpc_of_many_messages_lets_others_have_their_turn() -> None:
+    many = write_messages([sign(Author().seed, b"%d" % each, each, TOPIC).write() for each in range(200)])
+    bare = many[read_varint(many)[1] :]
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
+        await connect(eve, bob.host)
+        reading = asyncio.create_task(bob.gossip._take(eve.peer_id, bare))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await reading
+        assert len(bob.heard) == 200
+        assert turns > 200 // module.MESSAGES_AT_ONCE
+
+
+async def test_a_message_that_is_too_long_is_not_heard() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         await ann.gossip.publish(b"x" * (GOSSIP_MESSAGE_MAX_BYTES + 1))
         await ann.gossip.publish(b"short")
@@ -249,80 +319,130 @@ async def test_a_message_that_is_too_long_is_not_heard(guest: Guest) -> None:
         assert [payload for _, payload in bob.heard] == [b"short"]
 
 
-async def test_an_author_is_heard_so_often_a_minute(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AUTHOR_MESSAGES_PER_MINUTE", 3)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, member(guest) as carol:
+async def test_an_author_is_heard_so_often_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "AUTHOR_MESSAGES_PER_MINUTE", 3)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, member() as carol:
         await acquainted(ann, bob)
         await acquainted(carol, bob)
-        for number in range(6):
-            await ann.gossip.publish(b"%d" % number)
+        for each in range(6):
+            await ann.gossip.publish(b"%d" % each)
         await carol.gossip.publish(b"carol")
         await until(lambda: (carol.host.peer_id, b"carol") in bob.heard and len(bob.heard) >= 4)
         await asyncio.sleep(0.3)
         assert [author for author, _ in bob.heard].count(ann.host.peer_id) == 3
 
 
-async def test_a_neighbour_hands_on_so_much_a_minute_whoever_the_authors_are(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "NEIGHBOUR_MESSAGES_PER_MINUTE", 3)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_a_neighbour_hands_on_so_much_a_minute_whoever_the_authors_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "NEIGHBOUR_MESSAGES_PER_MINUTE", 3)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
-        for number in range(6):
-            await ann.gossip.publish(b"%d" % number)
+        for each in range(6):
+            await ann.gossip.publish(b"%d" % each)
         await until(lambda: len(bob.heard) >= 3)
         await asyncio.sleep(0.3)
         assert len(bob.heard) == 3
 
 
-async def test_other_topics_of_a_stranger_are_not_remembered(guest: Guest) -> None:
-    control = rpc_pb2.ControlMessage(prune=[rpc_pb2.ControlPrune(topicID=f"topic-{number}") for number in range(50)])
-    subscribed = [rpc_pb2.RPC.SubOpts(subscribe=True, topicid=f"topic-{number}") for number in range(50)]
-    flood = encode_varint_prefixed(rpc_pb2.RPC(control=control, subscriptions=subscribed).SerializeToString())
-    async with asyncio.timeout(SECONDS), member(guest) as bob, loopback_host(guest) as eve:
+async def test_controls_of_a_neighbour_are_read_up_to_so_many_bytes_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GOSSIP_CONTROL_BYTES_PER_MINUTE", 50)
+    graft = write_control(Control(graft=True), TOPIC)
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
         await connect(eve, bob.host)
-        await raw(guest, eve, bob.host, flood)
-        pubsub = bob.gossip._pubsub
-        assert pubsub is not None
-        assert set(pubsub.peer_topics) <= {TOPIC}
-        assert set(pubsub.router.back_off) <= {TOPIC}  # type: ignore[attr-defined]
+        with capture_logs() as lines:
+            await raw(eve, bob.host, LISTENS, graft, write_control(Control((b"x" * 46,)), TOPIC), graft)
+        assert [line["event"] for line in lines].count("a neighbour floods gossip") == 1
+        assert bob.gossip._router.mesh == {eve.peer_id}
 
 
-async def test_a_service_that_fails_begins_anew(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RENEW_SECONDS", 0.5)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_other_topics_of_a_stranger_are_not_remembered() -> None:
+    prunes = b"".join(content(4, content(1, f"topic-{each}".encode())) for each in range(50))
+    subscribed = b"".join(content(1, number(1, 1) + content(2, f"topic-{each}".encode())) for each in range(50))
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
+        await connect(eve, bob.host)
+        await raw(eve, bob.host, delimited(subscribed + content(CONTROL, prunes)))
+        assert bob.gossip.neighbours() == ()
+        assert bob.gossip._router.back_offs == {}
+
+
+async def test_a_stream_that_ends_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour_module, "RETRY_FIRST_SECONDS", 0.1)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
-        failing = bob.gossip._pubsub
-        assert failing is not None
+        bob.gossip._incoming[ann.host.peer_id].reset()
+        await until(lambda: not ann.gossip._router.mesh)
+        await until(lambda: ann.host.peer_id in bob.gossip.neighbours() and bool(ann.gossip._router.mesh))
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 
-        async def fail() -> None:
-            raise ValueError("a mistake of the library")
 
-        async def run() -> None:
-            assert failing is not None
-            failing.manager.run_task(fail)
-
-        await guest.call(run)
-        await until(lambda: bob.gossip._pubsub not in (None, failing))
-        while not bob.heard:
+async def test_a_gossip_that_begins_late_is_met_at_once() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, loopback_host() as host:
+        await connect(host, ann.host)
+        await asyncio.sleep(0.1)
+        bob = Member(host)
+        async with open_gossip(host, TOPIC, bob.hear) as bob.gossip:
+            await until(lambda: bob.host.peer_id in ann.gossip.neighbours() and ann.host.peer_id in bob.gossip.neighbours())
             await ann.gossip.publish(b"hello")
-            await asyncio.sleep(0.1)
+            await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 
 
-@pytest.mark.parametrize("more", [0, 1])
-async def test_back_offs_that_are_over_are_forgotten_once_there_are_many(more: int) -> None:
-    """Each neighbour that leaves the mesh has one, and a name costs a stranger a handshake; one that still runs is kept."""
-    router = module._Router(TOPIC)
-    now = time.time()
-    peers = [ID(f"peer {number}".encode()) for number in range(FORGETTING_AT_KEYS + more)]
-    running = peers[::1000]
-    router.back_off = {TOPIC: {peer: int(now + (60 if peer in running else -60)) for peer in peers}}
-    await router.handle_rpc(rpc_pb2.RPC(), peers[0])
-    assert set(router.back_off[TOPIC]) == set(running if more else peers)
+async def test_a_peer_that_is_gone_leaves_nothing_behind() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann:
+        async with member() as bob:
+            await acquainted(ann, bob)
+            ann.gossip.listeners_changed.clear()
+        await until(lambda: not ann.gossip._neighbours and not ann.gossip._incoming and ann.gossip._router.is_idle)
+        assert ann.gossip.listeners_changed.is_set()
 
 
-async def test_what_a_stranger_says_of_other_topics_forgets_back_offs_too() -> None:
-    """A message that is not looked at is as good an occasion as any."""
-    router = module._Router(TOPIC)
-    router.back_off = {TOPIC: {ID(f"peer {number}".encode()): 1 for number in range(FORGETTING_AT_KEYS + 1)}}
-    other = rpc_pb2.RPC(control=rpc_pb2.ControlMessage(graft=[rpc_pb2.ControlGraft(topicID="other")]))
-    await router.handle_rpc(other, ID(b"somebody"))
-    assert router.back_off == {TOPIC: {}}
+async def test_there_is_no_heartbeat_while_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
+    beats = 0
+
+    def beat(_router: Router) -> None:
+        nonlocal beats
+        beats += 1
+
+    monkeypatch.setattr(Router, "heartbeat", beat)
+    async with asyncio.timeout(SECONDS), member() as ann:
+        await ann.gossip.publish(b"to nobody")
+        await asyncio.sleep(0.2)
+        alone = beats
+        async with member() as bob:
+            await acquainted(ann, bob)
+            await until(lambda: beats > 5)
+    assert alone == 0
+
+
+async def test_a_heartbeat_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)
+    fails = True
+
+    def beat(_router: Router) -> None:
+        nonlocal fails
+        if fails:
+            fails = False
+            raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(Router, "heartbeat", beat)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        await acquainted(ann, bob)
+        await until(lambda: not fails)
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+
+
+async def test_a_neighbour_that_does_not_read_misses_the_newest_and_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour_module, "GOSSIP_QUEUE_BYTES", 5000)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        await acquainted(ann, bob)
+        (ours,) = ann.gossip._neighbours.values()
+        await until(lambda: ours._stream is not None)
+        assert ours._stream is not None
+        window, ours._stream.muxed.send_window = ours._stream.muxed.send_window, 0
+        for each in range(50):
+            ours.push(write_messages((own(ann.host, b"%d" % each),)), handed_on=each % 2 == 1)
+        assert len(ours._first) < 25
+        assert ours._first._bytes + ours._then._bytes <= 10_000
+        ours._stream.muxed.grow(window)
+        await until(lambda: ours._blocked is None)

@@ -15,7 +15,7 @@ from typing import Final
 from goop2.net.connection import Connection
 from goop2.net.faults import NetworkError
 from goop2.net.host import Host
-from goop2.net.limits import GOSSIP_QUEUE_BYTES, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS, WRITE_SECONDS
+from goop2.net.limits import GOSSIP_QUEUE_BYTES, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.net.muxer import MuxedStreamError
 from goop2.net.stream import Stream
 from goop2.protocols.errors import RemoteProtocolError
@@ -48,7 +48,7 @@ class _Queue:
 
 
 class Neighbour:
-    """A neighbour while there is a connection to it. `reached(neighbour, True or False)` is called when it can be written to, and no more."""
+    """A neighbour while there is a connection to it. `reached` is called with it and True when it can be written to, False when no more."""
 
     def __init__(self, host: Host, peer: str, hello: bytes, reached: Callable[[Neighbour, bool], object]) -> None:
         self.peer = peer
@@ -57,11 +57,10 @@ class Neighbour:
         """What we listen to: first on every stream."""
         self._reached = reached
         self._stream: Stream | None = None
-        self._rest = memoryview(b"")
-        """Of frames the muxer has taken a part of."""
         self._first, self._then = _Queue(), _Queue()
         """Our own words and controls, and others' messages."""
         self._blocked: asyncio.Task[None] | None = None
+        """Writes what the other side does not take at once."""
         self._again = asyncio.Event()
         """Set when it is worth trying to open the stream at once."""
         self._speaks = True
@@ -72,11 +71,6 @@ class Neighbour:
         """Return whether we have dialled it."""
         return self._stream is not None and self._stream.connection.opened_by_us
 
-    @property
-    def waits(self) -> bool:
-        """Return whether something is not written yet that can be."""
-        return self._stream is not None and bool(self._rest or len(self._first) or len(self._then))
-
     def push(self, frame: bytes, handed_on: bool) -> None:
         """Write a frame as soon as the other side takes it."""
         (self._then if handed_on else self._first).add(frame)
@@ -84,21 +78,23 @@ class Neighbour:
 
     def hint(self) -> None:
         """Tell that it speaks gossip after all, or that there is another connection."""
-        stream = self._stream
-        if stream is not None and stream.connection.is_relayed and self._best_is_direct():
-            stream.reset()
-        self._again.set()
+        if self._stream is None:
+            self._again.set()
+        elif self._stream.connection.is_relayed and self._best_is_direct():
+            self._stream.reset()
+            self._again.set()
 
     async def say_goodbye(self, seconds: float) -> None:
         """Write what waits, and give the other side so long to read it: of a stream that is reset it throws away what it has not read."""
         with contextlib.suppress(TimeoutError, NetworkError):
             async with asyncio.timeout(seconds):
-                while self.waits and self._stream is not None:
-                    await self._stream.muxed.room.wait()
-                if self._stream is not None:
-                    await self._stream.finish()
-                    while not self._stream.muxed.ended:
-                        await self._stream.muxed.changed.wait()
+                if self._blocked is not None:
+                    await asyncio.wait((self._blocked,))
+                stream = self._stream
+                if stream is not None:
+                    await stream.finish()
+                    while not stream.muxed.ended:
+                        await stream.muxed.changed.wait()
 
     async def close(self) -> None:
         """End the stream."""
@@ -110,7 +106,6 @@ class Neighbour:
         loop = asyncio.get_running_loop()
         wait = RETRY_FIRST_SECONDS
         while True:
-            self._again.clear()
             began = loop.time()
             with contextlib.suppress(NetworkError, RemoteProtocolError):
                 await self._speak()
@@ -118,6 +113,7 @@ class Neighbour:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._again.wait()
+            self._again.clear()
 
     async def _speak(self) -> None:
         """Open a stream, unless the other side has said that it speaks no gossip, and keep it to its end."""
@@ -128,6 +124,7 @@ class Neighbour:
             try:
                 await stream.write(self._hello)
                 self._stream = stream
+                self._again.clear()
                 self._reached(self, True)
                 self._write()
                 # Nothing is said on our stream but its end.
@@ -142,7 +139,6 @@ class Neighbour:
             self._blocked = None
         if self._stream is not None:
             self._stream = None
-            self._rest = memoryview(b"")
             self._first.take()
             self._then.take()
             self._reached(self, False)
@@ -157,23 +153,27 @@ class Neighbour:
 
     def _write(self) -> None:
         """Write what waits, as far as it is taken; a task waits for the rest."""
-        if self._stream is None or self._blocked is not None:
+        stream = self._stream
+        if stream is None or self._blocked is not None:
             return
+        rest = self._take()
         try:
-            while self._rest or len(self._first) or len(self._then):
-                self._rest = self._rest or memoryview(self._first.take() + self._then.take())
-                size = self._stream.muxed.write_now(self._rest)
-                self._rest = self._rest[size:]
-                if not size:
-                    self._blocked = asyncio.create_task(self._wait_for_room(self._stream))
-                    return
+            while rest and (size := stream.muxed.write_now(rest)):
+                rest = rest[size:] or self._take()
         except MuxedStreamError:
-            pass  # its reader is told, and opens another
+            return  # who reads the stream is told, and opens another
+        if rest:
+            self._blocked = asyncio.create_task(self._write_slowly(stream, rest))
 
-    async def _wait_for_room(self, stream: Stream) -> None:
-        taken = await stream.muxed.room.wait(WRITE_SECONDS)
-        self._blocked = None
-        if taken:
-            self._write()
-        else:
+    async def _write_slowly(self, stream: Stream, rest: memoryview) -> None:
+        try:
+            while rest:
+                await stream.write(rest)
+                rest = self._take()
+        except NetworkError:
             stream.reset()
+        finally:
+            self._blocked = None
+
+    def _take(self) -> memoryview:
+        return memoryview(self._first.take() + self._then.take())
