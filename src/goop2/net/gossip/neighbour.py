@@ -63,7 +63,8 @@ class Neighbour:
         """Writes what the other side does not take at once."""
         self._again = asyncio.Event()
         """Set when it is worth trying to open the stream at once."""
-        self._speaks = True
+        self._has_spoken = False
+        """Whether it has sent us gossip, whatever identify says."""
         self._running = asyncio.create_task(self._run())
 
     @property
@@ -76,8 +77,9 @@ class Neighbour:
         (self._then if handed_on else self._first).add(frame)
         self._write()
 
-    def hint(self) -> None:
+    def hint(self, *, has_spoken: bool = False) -> None:
         """Tell that it speaks gossip after all, or that there is another connection."""
+        self._has_spoken = self._has_spoken or has_spoken
         if self._stream is None:
             self._again.set()
         elif self._stream.connection.is_relayed and self._best_is_direct():
@@ -118,7 +120,7 @@ class Neighbour:
     async def _speak(self) -> None:
         """Open a stream, unless the other side has said that it speaks no gossip, and keep it to its end."""
         connection = self._best()
-        if connection is None or not any(self._host.supports(self.peer, protocol) is not False for protocol in PROTOCOLS):
+        if connection is None or not (self._has_spoken or self._may_speak()):
             return
         async with await self._host.open_on(connection, *PROTOCOLS) as stream:
             try:
@@ -142,6 +144,9 @@ class Neighbour:
             self._first.take()
             self._then.take()
             self._reached(self, False)
+
+    def _may_speak(self) -> bool:
+        return any(self._host.supports(self.peer, protocol) is not False for protocol in PROTOCOLS)
 
     def _best(self) -> Connection | None:
         open_ = [each for each in self._host.connections(self.peer) if each.is_open]

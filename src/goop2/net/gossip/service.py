@@ -146,7 +146,7 @@ class Gossip:
             self._listen(peer, False)
         self._incoming[peer] = stream
         if peer in self._neighbours:
-            self._neighbours[peer].hint()
+            self._neighbours[peer].hint(has_spoken=True)
         try:
             await self._read(stream)
         except RemoteProtocolError as error:
