@@ -2,8 +2,9 @@
 
     a 10.77.1.1 ── router 192.31.196.1 ── 192.31.196.254 public 192.175.48.254 ── router 192.175.48.1 ── 10.77.2.1 b
 
-The public side routes between the two networks; a rendezvous and a relay run on it. Its addresses are ones that implementations take for public
-(go-libp2p offers no others for a punch), of blocks that IANA reserves for services; they exist in these namespaces alone, which have no way out.
+The public side routes between the two networks; a rendezvous and a relay run on it. Its addresses are ones that implementations take for
+public (go-libp2p offers no others for a punch), of blocks IANA reserves for services. They exist in these namespaces alone, which have no
+way out.
 A router drops what nobody behind it asked for, as home routers do: were it to refuse, a hole would close before it is punched.
 """
 

@@ -17,8 +17,8 @@ from goop2.net.faults import StreamBrokenError, UnreachableError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import WINDOW_MAX_BYTES
-from goop2.net.places import RelayLimits
 from goop2.net.relay import Relay, open_relay
+from goop2.net.reservations import RelayLimits
 from goop2.net.stream import Stream
 from goop2.protocols import circuit
 
@@ -68,9 +68,9 @@ async def test_a_peer_that_cannot_be_dialled_is_reached_through_the_relay(parts:
     await parts.meet()
     assert await asked(parts.caller, parts.callee, b"hello" * 1000) == b"hello" * 1000
     assert parts.callee.peers()[-1].peer == parts.caller.peer_id, "Noise runs from end to end: the callee sees who calls"
-    assert parts.relay.places.circuits == 1
+    assert parts.relay.reservations.circuits == 1
     await parts.caller.disconnect(parts.callee.peer_id)
-    await until(lambda: parts.relay.places.circuits == 0)
+    await until(lambda: parts.relay.reservations.circuits == 0)
     await until(lambda: parts.caller.relays == frozenset() and not parts.callee.is_connected(parts.caller.peer_id))
 
 
@@ -102,7 +102,7 @@ async def test_both_call_each_other_over_one_circuit(parts: Three) -> None:
     await parts.meet()
     await parts.caller.serve(ECHO, echo)
     assert await asked(parts.callee, parts.caller, b"back") == b"back"
-    assert parts.relay.places.circuits == 1
+    assert parts.relay.reservations.circuits == 1
 
 
 async def test_a_file_of_many_windows_passes_whole(parts: Three) -> None:
@@ -122,14 +122,14 @@ async def test_who_has_no_place_is_not_reached(parts: Three) -> None:
 
 async def test_a_place_ends_with_its_peers_connection(parts: Three) -> None:
     await parts.callee.reserve(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
-    assert len(parts.relay.places) == 1
+    assert len(parts.relay.reservations) == 1
     await parts.callee.disconnect(parts.relay_host.peer_id)
     await until(lambda: not parts.relay_host.is_connected(parts.callee.peer_id))
     await parts.caller.connect(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
     assert (
         await refusal(parts.caller, parts.relay_host, circuit.connect(peer_id(parts.callee.peer_id).to_bytes())) == circuit.NO_RESERVATION
     )
-    assert len(parts.relay.places) == 0
+    assert len(parts.relay.reservations) == 0
 
 
 async def test_the_end_of_the_relay_ends_what_it_carries(parts: Three) -> None:
@@ -154,7 +154,7 @@ async def test_a_relay_that_leads_to_somebody_else_leads_nowhere(parts: Three, g
         with pytest.raises(UnreachableError):
             await parts.caller.connect(parts.callee.peer_id, [parts.through(parts.callee.peer_id)])
         assert {each.peer for each in parts.caller.peers()} == {parts.relay_host.peer_id}
-        await until(lambda: parts.relay.places.circuits == 0)
+        await until(lambda: parts.relay.reservations.circuits == 0)
 
 
 async def test_a_peer_that_gave_no_place_brings_nobody(parts: Three) -> None:
@@ -217,7 +217,7 @@ async def test_more_places_than_there_are_are_refused(guest: Guest) -> None:
         with pytest.raises(UnreachableError, match="gives no place: it has no place left"):
             await parts.caller.reserve(parts.relay_host.peer_id, where)
         await parts.callee.reserve(parts.relay_host.peer_id, where)
-        assert len(parts.relay.places) == 1
+        assert len(parts.relay.reservations) == 1
 
 
 async def test_who_asks_without_end_is_refused(guest: Guest) -> None:
@@ -244,13 +244,13 @@ async def test_a_circuit_carries_so_much_and_ends(guest: Guest) -> None:
         await parts.meet()
         with pytest.raises(StreamBrokenError):
             await asked(parts.caller, parts.callee, b"x" * 1_000_000)
-        await until(lambda: parts.relay.places.circuits == 0)
+        await until(lambda: parts.relay.reservations.circuits == 0)
 
 
 async def test_a_circuit_ends_in_time(guest: Guest) -> None:
     async with three(guest, RelayLimits(circuit_seconds=1)) as parts:
         await parts.meet()
-        await until(lambda: parts.relay.places.circuits == 0)
+        await until(lambda: parts.relay.reservations.circuits == 0)
         await until(lambda: not parts.caller.is_connected(parts.callee.peer_id))
 
 
@@ -279,7 +279,7 @@ async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows
                     held = max(held, parts.relay_host.admission.memory.held)
                 pytest.fail("thirteen megabytes went to somebody who reads nothing")
             assert 0 < held <= 2 * WINDOW_MAX_BYTES
-        await until(lambda: parts.relay.places.circuits == 0)
+        await until(lambda: parts.relay.reservations.circuits == 0)
         end.set()
         await parts.meet()
         assert await asked(parts.caller, parts.callee, b"hello") == b"hello"

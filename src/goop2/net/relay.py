@@ -2,7 +2,7 @@
 
 Bytes go from one stream to the other as they come, a piece at a time: who reads slowly is waited for, and nothing is held for it
 but what its window lets the other side send. What is carried is another connection's Noise, which this machine cannot read.
-places.py has the bounds.
+reservations.py has the bounds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from goop2.net.circuits import FAULTS, asked, read_message, reset, write
 from goop2.net.guest import Guest, GuestStoppedError
 from goop2.net.host import Host
 from goop2.net.limits import NEGOTIATE_SECONDS, READ_MAX_BYTES, RELAY_ANSWER_SECONDS
-from goop2.net.places import RelayLimits, RelayReservations
+from goop2.net.reservations import RelayLimits, RelayReservations
 from goop2.protocols import circuit
 from goop2.protocols.circuit import Connect, RelayRefusedError
 from goop2.protocols.errors import RemoteProtocolError
@@ -41,7 +41,7 @@ class Relay:
     """Answers HOP streams; made by `open_relay`."""
 
     def __init__(self, host: Host, addresses: Addresses, limits: RelayLimits) -> None:
-        self.places = RelayReservations(limits, time.monotonic)
+        self.reservations = RelayReservations(limits, time.monotonic)
         self._host = host
         self._addresses = addresses
         self._log = structlog.get_logger("goop2.net").bind()
@@ -54,9 +54,9 @@ class Relay:
         with self._stop:
             while True:
                 await trio.sleep(CLEANUP_SECONDS)
-                for peer in self.places.peers():
+                for peer in self.reservations.peers():
                     if not self._host.is_connected(peer):
-                        self.places.drop(peer)
+                        self.reservations.drop(peer)
 
     async def _end(self) -> None:
         self._stop.cancel()
@@ -85,15 +85,15 @@ class Relay:
             await ours.linger(RELAY_ANSWER_SECONDS)
 
     async def _reserve(self, stream: NetStream) -> None:
-        seconds = self.places.reserve(str(stream.muxed_conn.peer_id), _address(stream))
+        seconds = self.reservations.reserve(str(stream.muxed_conn.peer_id), _address(stream))
         await write(stream, circuit.give_place(int(time.time() + seconds), self._addresses()))
         await stream.close_write()
 
     async def _connect(self, stream: NetStream, source: ID, wanted: Connect, rest: bytes) -> None:
         target = ID(wanted.peer)
-        limits = self.places.limits
+        limits = self.reservations.limits
         seconds, most = int(limits.circuit_seconds), limits.circuit_bytes
-        with self.places.circuit(str(source), str(target), _address(stream)):
+        with self.reservations.circuit(str(source), str(target), _address(stream)):
             other, first_back = await self._bring(source, target, seconds, most)
             try:
                 await write(stream, circuit.give_circuit(seconds, most))
@@ -106,7 +106,7 @@ class Relay:
     async def _bring(self, source: ID, target: ID, seconds: int, most: int) -> tuple[NetStream, bytes]:
         """Return the target's end of a circuit, once it has taken it, and what it has said already. Raises `RelayRefusedError`."""
         if not self._host.is_connected(str(target)):
-            self.places.drop(str(target))
+            self.reservations.drop(str(target))
             raise RelayRefusedError(circuit.NO_RESERVATION)
         try:
             with trio.fail_after(NEGOTIATE_SECONDS):
