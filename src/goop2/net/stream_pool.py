@@ -1,7 +1,7 @@
 """What is known of the peer at the other end of a connection, as long as that lasts: which protocols it speaks, and streams kept for it.
 
 A kept stream carries one exchange after another, one at a time, and saves each the opening. It is given back only after a whole answer: a
-stream whose answer was abandoned is reset. Who finds none opens one, so there are never more than questions at once. Asyncio.
+stream whose answer was abandoned is reset. Who finds none opens one, so there are never more than questions at once.
 """
 
 from __future__ import annotations
