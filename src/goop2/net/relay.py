@@ -119,7 +119,7 @@ class _Carrying:
     async def both_ways(self, one: Stream, first: bytes, other: Stream, first_back: bytes) -> None:
         ways = [asyncio.create_task(self._carry(one, first, other)), asyncio.create_task(self._carry(other, first_back, one))]
         try:
-            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             for way in ways:
                 way.cancel()

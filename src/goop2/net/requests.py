@@ -107,9 +107,7 @@ class _StreamGoneError(Exception):
     """The other side had let go of a kept stream before it read the question, so that it can be asked again."""
 
 
-async def _over_kept(
-    pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False
-) -> bytes:
+async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False) -> bytes:
     try:
         await _put(stream, question, seconds, used=used)
         answer = await stream.line(reader, seconds)
