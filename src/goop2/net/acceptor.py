@@ -1,68 +1,88 @@
-"""Streams other peers open: admitted or not, asked for their protocol, handed to who speaks it. Trio side."""
+"""Streams other peers open: admitted or not, asked for their protocol, handed to the handler of it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
-import trio
-from libp2p.custom_types import TProtocol
-from libp2p.network.stream.net_stream import NetStream
+import structlog
 
 from goop2.net import negotiation
-from goop2.net.admission import Admission
+from goop2.net.admission import Admission, AdmissionError
 from goop2.net.limits import NEGOTIATE_SECONDS
 from goop2.net.muxer import MuxedStream
+from goop2.net.stream import Stream
 
-Log = Callable[[str], object]
+Handler = Callable[[Stream], Awaitable[None]]
+"""Carries out one exchange another peer began. What it raises resets the stream."""
+Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+"""Runs a coroutine beside everything else."""
 
-
-Linger = Callable[[], Awaitable[None]]
-"""Gives the other side the time to read the answer to its end."""
-Answer = Callable[[MuxedStream, bytes], Awaitable[Linger]]
-"""Carries out one exchange; the bytes go before its first, and are what is left to say of the protocol."""
-
-
-class OwnProtocol:
-    """A protocol of ours among those of the library, which takes its streams where the library would hand out its own."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-
-    async def __call__(self, _stream: object) -> None:
-        raise AssertionError("our streams are not the library's to hand out")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Accepting:
-    """What a swarm does with each new stream. `handlers`: by protocol, the library's and ours."""
+class Acceptor:
+    """What a host does with each stream that others open."""
 
-    def __init__(self, handlers: Mapping[Any, Any], admission: Admission, refused: Log) -> None:
-        self._handlers = handlers
+    def __init__(self, admission: Admission, start: Start) -> None:
         self._admission = admission
-        self._refused = refused
+        self._start = start
+        self._handlers: dict[str, tuple[Handler, float | None]] = {}
+        """Protocol → who answers it, and within how many seconds."""
 
-    async def __call__(self, stream: NetStream) -> None:
-        muxed: Any = stream.muxed_stream
-        peer = str(muxed.muxed_conn.peer_id)
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Return the protocols that are served."""
+        return tuple(self._handlers)
+
+    def serve(self, protocol: str, handler: Handler, seconds: float | None) -> None:
+        """Have `handler` answer the streams of this protocol, each within so long; None: for as long as it takes."""
+        self._handlers[protocol] = (handler, seconds)
+
+    def accept(self, muxed: MuxedStream) -> None:
+        """Give a new stream its task; one that is not admitted is reset at once, so that there are never more tasks than places."""
+        peer = muxed.connection.peer
+        place = ExitStack()
         try:
-            with self._admission.stream(peer, muxed.muxed_conn.origin):
-                linger = await self._hand_out(stream, muxed)
-            if linger is not None and not muxed.ended:
-                # It no longer takes a place: whoever has the answer may ask the next thing at once.
-                with self._admission.lingering(peer, muxed.abandon):
-                    await linger()
-        except Exception as error:  # ours, and whatever the library's handlers raise: it would end every connection
-            self._refused(f"a stream of {peer}: {error or type(error).__name__}")
+            place.enter_context(self._admission.stream(peer, muxed.origin))
+        except AdmissionError as refusal:
+            _log.debug("refused", why=f"a stream of {peer}: {refusal}")
             muxed.abandon()
+            return
+        # A task that is cancelled before its first step runs nothing of it.
+        self._start(self._serve(muxed, peer, place)).add_done_callback(lambda _task: place.close())
 
-    async def _hand_out(self, stream: NetStream, muxed: MuxedStream) -> Linger | None:
-        """Return what is left to do when the protocol is ours."""
-        with trio.fail_after(NEGOTIATE_SECONDS):
+    async def _serve(self, muxed: MuxedStream, peer: str, place: ExitStack) -> None:
+        try:
+            stream = await self._exchange(muxed, peer)
+            # It no longer takes a place: whoever has the answer may ask the next thing at once.
+            place.close()
+            if stream is not None and not muxed.ended:
+                with self._admission.lingering(peer, muxed.abandon):
+                    await stream.linger()
+        except Exception as error:  # a stranger's doing, or a handler's mistake: the end of this stream, and of nothing else
+            _log.debug("refused", why=f"a stream of {peer}: {error or type(error).__name__}")
+            muxed.abandon()
+        except BaseException:
+            muxed.abandon()
+            raise
+
+    async def _exchange(self, muxed: MuxedStream, peer: str) -> Stream | None:
+        """Return the stream when its exchange was carried out."""
+        async with asyncio.timeout(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
-        handler = self._handlers[protocol]
-        if isinstance(handler, OwnProtocol):
-            return await handler.answer(muxed, unsent)
-        await muxed.write(unsent)
-        stream.set_protocol(TProtocol(protocol))
-        await handler(stream)
-        return None
+        handler, seconds = self._handlers[protocol]
+        stream = Stream(muxed, peer, protocol, unsent=unsent)
+        stream.origin = muxed.origin
+        stream.another = partial(self._admission.request, peer, stream.origin)
+        try:
+            async with asyncio.timeout(seconds):
+                await handler(stream)
+        except Exception as error:
+            _log.info("exchange failed", peer=peer, protocol=protocol, why=str(error) or type(error).__name__)
+            stream.reset()
+            return None
+        return stream

@@ -13,13 +13,15 @@ from goop2.protocols.identify import Identified
 class Connection:
     """A connection. Compared by identity; it stays what it is when its peer has another."""
 
-    def __init__(self, muxer: Muxer, *, remote: str, is_relayed: bool = False) -> None:
+    def __init__(self, muxer: Muxer, *, remote: str, is_relayed: bool = False, from_listening_port: bool = True) -> None:
         self.muxer = muxer
         self.peer = muxer.peer
         """The authenticated id of the other side."""
         self.remote = remote
         """The other end: `/ip4/192.0.2.7/tcp/4001`, or through a relay `/p2p/<its id>/p2p-circuit`."""
         self.is_relayed = is_relayed
+        self.from_listening_port = from_listening_port
+        """Whether our end is the port we listen on: then where the other side sees us is where others may dial us."""
         self.closed = asyncio.Event()
         """Set at its end, however that came."""
         self.pool = StreamPool()

@@ -15,18 +15,11 @@ from goop2.net.connection import Connection
 from goop2.net.faults import NetworkError
 from goop2.net.limits import ADDRESSES_MAX, CIRCUIT_HEAD_START_SECONDS, CIRCUITS_TRIED, DIAL_SECONDS, FORGETTING_AT_KEYS, HEAD_START_SECONDS
 from goop2.net.muxer import MuxedStreamError
+from goop2.net.noise_handshake import OtherPeerError
 from goop2.protocols.errors import RemoteProtocolError
 
 Dial = Callable[[str, str], Awaitable[Connection]]
 """Makes a connection to a peer at an address; raises one of FAULTS."""
-
-
-class OtherPeerError(RemoteProtocolError):
-    """Another peer than the one that was dialled is there, and has proved its id."""
-
-    def __init__(self, other: str) -> None:
-        super().__init__(f"another peer is there, {other}")
-        self.other = other
 
 
 FAULTS: Final = (NetworkError, RemoteProtocolError, MuxedStreamError, AdmissionError, TimeoutError, OSError, EOFError, ValueError)

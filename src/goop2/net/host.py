@@ -325,10 +325,11 @@ class Host:
         if not stream.muxed.ended:
             self._soon(stream.linger())
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+        return task
 
     def _acquire(self, peer: str) -> None:
         if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:

@@ -42,11 +42,11 @@ class MuxedStreamError(Exception):
     """A stream cannot be read or written any more."""
 
 
-class MuxedStreamEOF(MuxedStreamError):
+class MuxedStreamEndedError(MuxedStreamError):
     """The other side has sent all it wanted to."""
 
 
-class MuxedStreamReset(MuxedStreamError):
+class MuxedStreamResetError(MuxedStreamError):
     """One side has ended the stream before it was done, or the connection is lost."""
 
 
@@ -106,7 +106,7 @@ class MuxedStream:
         return bool(self._buffer) or self.was_reset or self.read_ended
 
     async def read(self, size: int) -> bytes:
-        """Return what has come, at most so many bytes, waiting for it. Raises `MuxedStreamEOF` when that was all, `MuxedStreamReset`."""
+        """Return what has come, at most so many bytes, waiting for it. Raises `MuxedStreamEndedError` when that was all, `MuxedStreamResetError`."""
         while not self.readable:
             await self.changed.wait()
         return self.read_now(size)
@@ -114,7 +114,7 @@ class MuxedStream:
     def read_now(self, size: int) -> bytes:
         """As `read`, of what is readable."""
         if not self._buffer:
-            raise MuxedStreamEOF("the stream has ended") if self.read_ended else MuxedStreamReset("the stream was reset")
+            raise MuxedStreamEndedError("the stream has ended") if self.read_ended else MuxedStreamResetError("the stream was reset")
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         self._muxer.admission.memory.free(len(data))
@@ -138,7 +138,7 @@ class MuxedStream:
     def write_now(self, data: bytes | memoryview) -> int:
         """Hand over as much as the other side takes at once; return how many bytes that was, 0 when nothing is taken now."""
         if self.was_reset or self.write_ended:
-            raise MuxedStreamReset("the stream is not open for writing")
+            raise MuxedStreamResetError("the stream is not open for writing")
         if self._muxer.full or self.send_window <= 0:
             return 0
         size = min(len(data), self.send_window, FRAME_MAX_BYTES)

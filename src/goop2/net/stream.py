@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from goop2.net.faults import StreamBrokenError
 from goop2.net.limits import ANSWER_SECONDS, LINGER_SECONDS, READ_MAX_BYTES, REQUEST_SECONDS, WRITE_SECONDS
-from goop2.net.muxer import MuxedStream, MuxedStreamEOF, MuxedStreamError
+from goop2.net.muxer import MuxedStream, MuxedStreamEndedError, MuxedStreamError
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
 
@@ -167,7 +167,7 @@ class Stream:
             raise self._too_slow()
         try:
             return self.muxed.read_now(size)
-        except MuxedStreamEOF:
+        except MuxedStreamEndedError:
             return b""
         except MuxedStreamError:
             raise self._ended() from None

@@ -39,7 +39,7 @@ class Transport(Protocol):
     """A connection's, from its first byte to its last."""
 
     def attach(self, receiver: Receiver) -> None:
-        """Serve this receiver from now on, in the place of another. What came for the other and was not taken is the caller's to hand over."""
+        """Serve this receiver from now on, in the place of another; what came for that one is the caller's to hand over."""
 
     def wake(self) -> None:
         """Send what has gathered, soon."""
@@ -78,7 +78,7 @@ class SocketTransport:
             self._loop.call_soon(self._send)
 
     def finish(self) -> bool:
-        """As Transport. What comes meanwhile is read: the system takes back our last words when a socket is closed with something unread."""
+        """As Transport. What comes meanwhile is read: the system takes our last words back when a socket is closed with unread bytes."""
         if self._ended:
             return False
         self._finished = True
