@@ -50,7 +50,6 @@ from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 
 if TYPE_CHECKING:
-    from goop2.net.guest import Guest
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
@@ -245,7 +244,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 
 @asynccontextmanager
 async def join(
-    peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True, guest: Guest | None = None
+    peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True
 ) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
@@ -256,7 +255,7 @@ async def join(
     from goop2.rendezvous.embedded import servers_of
 
     servers = servers_of(peer.settings.presence)
-    async with open_network(peer, servers, port, listen_on=listen_on, near_by=near_by, guest=guest) as network:
+    async with open_network(peer, servers, port, listen_on=listen_on, near_by=near_by) as network:
         yield network
 
 

@@ -24,7 +24,6 @@ from tests.net.hosts import LOOPBACK
 from goop2.app import join, open_peer
 from goop2.folder.identity import load_or_create
 from goop2.net.address import parse
-from goop2.net.guest import Guest, open_guest
 from goop2.net.host import Host, open_host
 from goop2.net.stream import Stream
 from goop2.peers.client import Calling
@@ -62,7 +61,7 @@ async def stop_in_trio(*_arguments: object, **_keywords: object) -> NoReturn:
 @contextlib.asynccontextmanager
 async def a_host(folder: Path) -> AsyncIterator[Host]:
     guest: Guest
-    async with open_guest() as guest, open_host(guest, load_or_create(folder), 0, None, LOOPBACK) as host:
+    async with open_host(load_or_create(folder), 0, None, LOOPBACK) as host:
         yield host
 
 

@@ -19,7 +19,6 @@ from tests.services.listen.sounds import wav
 from goop2.app import join, open_peer
 from goop2.net import host as host_module
 from goop2.net.faults import NetworkError
-from goop2.net.guest import Guest
 from goop2.net.host import Handler, Host
 from goop2.net.stream import Stream
 from goop2.peers.network import PeerNetwork
@@ -94,7 +93,7 @@ class Attacked:
 
 
 @pytest.fixture
-async def attacked(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Attacked]:
+async def attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Attacked]:
     ended: list[Exception] = []
 
     async def exchange(stream: Stream, handler: Handler) -> None:
@@ -117,8 +116,8 @@ async def attacked(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     wav(tmp_path / "a.wav", 1)
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(tmp_path, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-        stranger = await stack.enter_async_context(loopback_host(guest))
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        stranger = await stack.enter_async_context(loopback_host())
         await connect(stranger, network.host)
         yield Attacked(peer, network, stranger, ended)
 

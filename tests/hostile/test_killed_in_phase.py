@@ -34,7 +34,6 @@ from goop2.net import host as host_module
 from goop2.net import stream as stream_module
 from goop2.net.address import parse
 from goop2.net.faults import NetworkError
-from goop2.net.guest import Guest
 from goop2.peers import client
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import content
@@ -185,7 +184,7 @@ def what(request: pytest.FixtureRequest, phase: str, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-async def survivor(guest: Guest, what: signal.Signals, phase: str, tmp_path: Path) -> AsyncIterator[Survivor]:
+async def survivor(what: signal.Signals, phase: str, tmp_path: Path) -> AsyncIterator[Survivor]:
     folder = tmp_path / "survivor"
     create(folder, "Survivor")
     (folder / "site/lua/functions").mkdir(parents=True, exist_ok=True)
@@ -194,9 +193,9 @@ async def survivor(guest: Guest, what: signal.Signals, phase: str, tmp_path: Pat
     (folder / "site" / FILE).write_bytes(bytes(FILE_BYTES))
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-        one = Survivor(peer, network, guest)
-        async with loopback_host(guest) as visitor:
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        one = Survivor(peer, network)
+        async with loopback_host() as visitor:
             await connect(visitor, network.host)
             assert await asked(visitor, network.host, b"", content.PROTOCOL)
         if phase in ("unanswered", "message"):

@@ -21,7 +21,6 @@ from tests.services.listen.sounds import wav
 from goop2.app import join, open_peer
 from goop2.net.address import parse
 from goop2.net.faults import NetworkError
-from goop2.net.guest import Guest, open_guest
 from goop2.peers.client import RequestRefusedError as NoFile
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, listen
@@ -107,11 +106,11 @@ async def met(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> A
     async with AsyncExitStack() as stack:
         guest = await stack.enter_async_context(open_guest())
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         other = await stack.enter_async_context(running(command))
         await other.subscribe(PRESENCE)
         await other.connect(network.host.addresses[0])
-        yield Met(peer, network, other, guest)
+        yield Met(peer, network, other)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -20,7 +20,6 @@ from tests.net.hosts import SECONDS, connect, loopback_host, new_identity, read_
 
 from goop2.net import gossip as module
 from goop2.net.gossip import PROTOCOLS, Gossip, open_gossip
-from goop2.net.guest import Guest
 from goop2.net.host import Connected, Host
 from goop2.net.limits import FORGETTING_AT_KEYS, GOSSIP_MESSAGE_MAX_BYTES
 from goop2.net.stream import Stream
@@ -42,10 +41,10 @@ class Member:
 
 
 @contextlib.asynccontextmanager
-async def member(guest: Guest) -> AsyncIterator[Member]:
-    async with loopback_host(guest) as host:
+async def member() -> AsyncIterator[Member]:
+    async with loopback_host() as host:
         one = Member(host)
-        async with open_gossip(guest, host, TOPIC, one.hear) as one.gossip:
+        async with open_gossip(host, TOPIC, one.hear) as one.gossip:
             await until(lambda: one.gossip._pubsub is not None)
             yield one
 
@@ -55,7 +54,7 @@ async def acquainted(one: Member, other: Member) -> None:
     await until(lambda: other.host.peer_id in one.gossip.neighbours() and one.host.peer_id in other.gossip.neighbours())
 
 
-async def raw(guest: Guest, sender: Host, receiver: Host, *sent: bytes) -> None:
+async def raw(sender: Host, receiver: Host, *sent: bytes) -> None:
     """Bytes on a gossip stream of our own making."""
 
     async def write() -> None:
@@ -79,15 +78,15 @@ def message(author: bytes, data: bytes = b"forged", number: int = 1, **more: Any
     return rpc_pb2.Message(data=data, topicIDs=[TOPIC], from_id=author, seqno=number.to_bytes(8, "big"), **more)
 
 
-async def test_what_one_says_another_hears_with_its_authors_name(guest: Guest) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_what_one_says_another_hears_with_its_authors_name() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
         assert ann.heard == []
 
 
-async def test_what_one_says_is_heard_before_there_is_a_mesh(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_one_says_is_heard_before_there_is_a_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_heartbeat(_router: object) -> None:
         await trio.sleep_forever()
 
@@ -96,13 +95,13 @@ async def test_what_one_says_is_heard_before_there_is_a_mesh(guest: Guest, monke
 
     monkeypatch.setattr(module._Router, "heartbeat", no_heartbeat)
     monkeypatch.setattr(module._Router, "on_peer_subscribed", not_taken_in)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         await ann.gossip.publish(b"goodbye")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"goodbye")])
 
 
-async def test_who_leaves_has_said_everything_however_long_that_takes(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_leaves_has_said_everything_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     write = Pubsub.write_msg
 
     async def slowly(*arguments: Any) -> bool:
@@ -111,8 +110,8 @@ async def test_who_leaves_has_said_everything_however_long_that_takes(guest: Gue
 
     monkeypatch.setattr(Pubsub, "write_msg", slowly)
     monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
-    async with asyncio.timeout(SECONDS), member(guest) as bob:
-        async with member(guest) as ann:
+    async with asyncio.timeout(SECONDS), member() as bob:
+        async with member() as ann:
             await acquainted(ann, bob)
             await until(lambda: bool(ann.gossip._pubsub and ann.gossip._pubsub.peers))
             await ann.gossip.publish(b"one thing more")
@@ -121,17 +120,17 @@ async def test_who_leaves_has_said_everything_however_long_that_takes(guest: Gue
 
 
 @contextlib.asynccontextmanager
-async def late_reader(guest: Guest, waits: Callable[[Host, Stream], Awaitable[None]]) -> AsyncIterator[asyncio.Future[bytes]]:
+async def late_reader(waits: Callable[[Host, Stream], Awaitable[None]]) -> AsyncIterator[asyncio.Future[bytes]]:
     """A neighbour that waits with its reading, and what it heard. Inside the block somebody has said goodbye to it and gone."""
     heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(SECONDS), loopback_host(guest) as late:
+    async with asyncio.timeout(SECONDS), loopback_host() as late:
 
         async def read_late(stream: Stream) -> None:
             await waits(late, stream)
             heard.set_result(await read_all(stream))
 
         await late.serve(PROTOCOLS[0], read_late)
-        async with member(guest) as ann:
+        async with member() as ann:
             await connect(late, ann.host)
             stream = await late.open(ann.host.peer_id, PROTOCOLS[0])
             await stream.write(LISTENS)
@@ -141,15 +140,15 @@ async def late_reader(guest: Guest, waits: Callable[[Host, Stream], Awaitable[No
         stream.reset()
 
 
-async def test_last_words_are_heard_by_who_reads_them_when_we_are_gone(guest: Guest) -> None:
+async def test_last_words_are_heard_by_who_reads_them_when_we_are_gone() -> None:
     async def waits(late: Host, _stream: Stream) -> None:
         await until(lambda: not late.peers())
 
-    async with late_reader(guest, waits) as heard:
+    async with late_reader(waits) as heard:
         assert b"goodbye" in await heard
 
 
-async def test_the_connection_stays_for_a_moment_while_last_words_are_read(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_stays_for_a_moment_while_last_words_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_WORDS_SECONDS", SECONDS)
     connected: list[Connected] = []
 
@@ -158,13 +157,13 @@ async def test_the_connection_stays_for_a_moment_while_last_words_are_read(guest
         await asyncio.sleep(0.2)
         connected.extend(late.peers())
 
-    async with late_reader(guest, waits) as heard:
+    async with late_reader(waits) as heard:
         assert b"goodbye" in await heard
         assert connected
 
 
-async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it(guest: Guest) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as between, member(guest) as bob:
+async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as between, member() as bob:
         await acquainted(ann, between)
         await acquainted(between, bob)
         await ann.gossip.publish(b"not to be handed on")
@@ -174,37 +173,37 @@ async def test_it_is_handed_on_by_whoever_is_between_unless_it_is_not_worth_it(g
         assert bob.heard == [(ann.host.peer_id, b"hello")]
 
 
-async def test_a_message_in_anothers_name_is_not_heard(guest: Guest) -> None:
+async def test_a_message_in_anothers_name_is_not_heard() -> None:
     victim = ID.from_string(new_identity().peer_id).to_bytes()
-    async with asyncio.timeout(SECONDS), member(guest) as bob, loopback_host(guest) as eve:
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
         await connect(eve, bob.host)
         signed = message(victim, b"signed by another")
         signed.signature = eve._host.get_private_key().sign(b"libp2p-pubsub:" + signed.SerializeToString())
         signed.key = eve._host.get_public_key().serialize()
         own = message(ID.from_string(eve.peer_id).to_bytes(), b"own")
         own.signature = eve._host.get_private_key().sign(b"libp2p-pubsub:" + own.SerializeToString())
-        await raw(guest, eve, bob.host, rpc(message(victim)), rpc(message(victim, signature=b"x" * 64)), rpc(signed), rpc(own))
+        await raw(eve, bob.host, rpc(message(victim)), rpc(message(victim, signature=b"x" * 64)), rpc(signed), rpc(own))
         await until(lambda: bool(bob.heard))
         assert bob.heard == [(eve.peer_id, b"own")]
 
 
-async def test_an_author_whose_id_does_not_hold_its_key_is_not_heard(guest: Guest) -> None:
+async def test_an_author_whose_id_does_not_hold_its_key_is_not_heard() -> None:
     keys = create_new_key_pair(2048)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, loopback_host(guest) as eve:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, loopback_host() as eve:
         await connect(eve, bob.host)
         await acquainted(ann, bob)
         signed = message(ID.from_pubkey(keys.public_key).to_bytes())
         signed.signature = keys.private_key.sign(b"libp2p-pubsub:" + signed.SerializeToString())
         signed.key = keys.public_key.serialize()
-        await raw(guest, eve, bob.host, rpc(signed))
+        await raw(eve, bob.host, rpc(signed))
         await ann.gossip.publish(b"hello")
         await until(lambda: bool(bob.heard))
         assert bob.heard == [(ann.host.peer_id, b"hello")]
 
 
-async def test_all_together_are_heard_so_often_a_minute(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_together_are_heard_so_often_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GOSSIP_MESSAGES_PER_MINUTE", 3)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, member(guest) as carol:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, member() as carol:
         await acquainted(ann, bob)
         await acquainted(carol, bob)
         for _ in range(3):
@@ -229,19 +228,19 @@ async def test_all_together_are_heard_so_often_a_minute(guest: Guest, monkeypatc
         ),
     ],
 )
-async def test_garbage_ends_nothing(guest: Guest, garbage: bytes) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, loopback_host(guest) as eve:
+async def test_garbage_ends_nothing(garbage: bytes) -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, loopback_host() as eve:
         before = bob.gossip._pubsub
         await connect(eve, bob.host)
-        await raw(guest, eve, bob.host, garbage)
+        await raw(eve, bob.host, garbage)
         await acquainted(ann, bob)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
         assert bob.gossip._pubsub is before
 
 
-async def test_a_message_that_is_too_long_is_not_heard(guest: Guest) -> None:
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+async def test_a_message_that_is_too_long_is_not_heard() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         await ann.gossip.publish(b"x" * (GOSSIP_MESSAGE_MAX_BYTES + 1))
         await ann.gossip.publish(b"short")
@@ -249,9 +248,9 @@ async def test_a_message_that_is_too_long_is_not_heard(guest: Guest) -> None:
         assert [payload for _, payload in bob.heard] == [b"short"]
 
 
-async def test_an_author_is_heard_so_often_a_minute(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_author_is_heard_so_often_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AUTHOR_MESSAGES_PER_MINUTE", 3)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob, member(guest) as carol:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob, member() as carol:
         await acquainted(ann, bob)
         await acquainted(carol, bob)
         for number in range(6):
@@ -262,9 +261,9 @@ async def test_an_author_is_heard_so_often_a_minute(guest: Guest, monkeypatch: p
         assert [author for author, _ in bob.heard].count(ann.host.peer_id) == 3
 
 
-async def test_a_neighbour_hands_on_so_much_a_minute_whoever_the_authors_are(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_neighbour_hands_on_so_much_a_minute_whoever_the_authors_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NEIGHBOUR_MESSAGES_PER_MINUTE", 3)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         for number in range(6):
             await ann.gossip.publish(b"%d" % number)
@@ -273,22 +272,22 @@ async def test_a_neighbour_hands_on_so_much_a_minute_whoever_the_authors_are(gue
         assert len(bob.heard) == 3
 
 
-async def test_other_topics_of_a_stranger_are_not_remembered(guest: Guest) -> None:
+async def test_other_topics_of_a_stranger_are_not_remembered() -> None:
     control = rpc_pb2.ControlMessage(prune=[rpc_pb2.ControlPrune(topicID=f"topic-{number}") for number in range(50)])
     subscribed = [rpc_pb2.RPC.SubOpts(subscribe=True, topicid=f"topic-{number}") for number in range(50)]
     flood = encode_varint_prefixed(rpc_pb2.RPC(control=control, subscriptions=subscribed).SerializeToString())
-    async with asyncio.timeout(SECONDS), member(guest) as bob, loopback_host(guest) as eve:
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
         await connect(eve, bob.host)
-        await raw(guest, eve, bob.host, flood)
+        await raw(eve, bob.host, flood)
         pubsub = bob.gossip._pubsub
         assert pubsub is not None
         assert set(pubsub.peer_topics) <= {TOPIC}
         assert set(pubsub.router.back_off) <= {TOPIC}  # type: ignore[attr-defined]
 
 
-async def test_a_service_that_fails_begins_anew(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_service_that_fails_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RENEW_SECONDS", 0.5)
-    async with asyncio.timeout(SECONDS), member(guest) as ann, member(guest) as bob:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         failing = bob.gossip._pubsub
         assert failing is not None

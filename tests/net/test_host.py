@@ -31,7 +31,6 @@ from goop2.net import dialling, pinned
 from goop2.net import host as host_module
 from goop2.net.address import PeerAddress, parse, peer_id
 from goop2.net.faults import AddressError, PortInUseError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError
-from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.stream import Stream
@@ -47,14 +46,14 @@ async def never(stream: Stream) -> None:
 # Exchanges.
 
 
-async def test_an_exchange_there_and_back(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_an_exchange_there_and_back() -> None:
+    async with two_hosts() as (caller, callee):
         await callee.serve(ECHO, echo)
         assert await asked(caller, callee, b"hello") == b"hello"
 
 
-async def test_both_sides_know_who_the_other_is_and_ids_are_identity_keys(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_both_sides_know_who_the_other_is_and_ids_are_identity_keys() -> None:
+    async with two_hosts() as (caller, callee):
         callers: list[str] = []
 
         async def handler(stream: Stream) -> None:
@@ -68,9 +67,9 @@ async def test_both_sides_know_who_the_other_is_and_ids_are_identity_keys(guest:
         assert caller.peers()[0].address == f"{LOOPBACK}:{callee.port}"
 
 
-async def test_a_megabyte_and_more_arrives_whole(guest: Guest) -> None:
+async def test_a_megabyte_and_more_arrives_whole() -> None:
     data = bytes(range(256)) * 4096 * 5
-    async with two_hosts(guest) as (caller, callee):
+    async with two_hosts() as (caller, callee):
 
         async def handler(stream: Stream) -> None:
             await stream.finish(data)
@@ -79,21 +78,21 @@ async def test_a_megabyte_and_more_arrives_whole(guest: Guest) -> None:
         assert await asked(caller, callee, b"") == data
 
 
-async def test_the_first_protocol_the_peer_speaks_is_taken(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_the_first_protocol_the_peer_speaks_is_taken() -> None:
+    async with two_hosts() as (caller, callee):
         await callee.serve(ECHO, echo)
         async with await caller.open(callee.peer_id, "/test/newer", ECHO) as stream:
             assert stream.protocol == ECHO
 
 
-async def test_a_protocol_the_peer_does_not_speak_is_said(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_a_protocol_the_peer_does_not_speak_is_said() -> None:
+    async with two_hosts() as (caller, callee):
         with pytest.raises(ProtocolNotSupportedError, match=f"{callee.peer_id} does not speak /test/none"):
             await caller.open(callee.peer_id, "/test/none")
 
 
-async def test_a_handler_that_fails_resets_its_stream_and_nothing_else(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_a_handler_that_fails_resets_its_stream_and_nothing_else() -> None:
+    async with two_hosts() as (caller, callee):
 
         async def handler(stream: Stream) -> None:
             raise ValueError("a bug")
@@ -106,7 +105,7 @@ async def test_a_handler_that_fails_resets_its_stream_and_nothing_else(guest: Gu
         assert await asked(caller, callee, b"still there") == b"still there"
 
 
-async def test_a_block_that_fails_resets_the_stream_so_that_the_other_side_knows(guest: Guest) -> None:
+async def test_a_block_that_fails_resets_the_stream_so_that_the_other_side_knows() -> None:
     ended: list[type[Exception]] = []
 
     async def handler(stream: Stream) -> None:
@@ -121,15 +120,15 @@ async def test_a_block_that_fails_resets_the_stream_so_that_the_other_side_knows
             await stream.write(b"half a")
             raise ValueError
 
-    async with two_hosts(guest) as (caller, callee):
+    async with two_hosts() as (caller, callee):
         await callee.serve(ECHO, handler)
         with pytest.raises(ValueError):  # noqa: PT011
             await fail(caller, callee)
         await until(lambda: ended == [StreamBrokenError])
 
 
-async def test_cancelling_an_exchange_leaves_the_connection_alive(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_cancelling_an_exchange_leaves_the_connection_alive() -> None:
+    async with two_hosts() as (caller, callee):
         await callee.serve("/test/never", never)
         await callee.serve(ECHO, echo)
         with pytest.raises(TimeoutError):
@@ -140,7 +139,7 @@ async def test_cancelling_an_exchange_leaves_the_connection_alive(guest: Guest) 
 # Who may connect.
 
 
-async def dial_as(guest: Guest, callee: Host, security: Mapping[Any, Any] | None, muxers: Mapping[Any, Any] | None) -> bool:
+async def dial_as(callee: Host, security: Mapping[Any, Any] | None, muxers: Mapping[Any, Any] | None) -> bool:
     """Dial with py-libp2p itself, offering only this; whether it was let in."""
     keys = create_new_key_pair()
     noise = {NOISE: NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)}
@@ -157,24 +156,24 @@ async def dial_as(guest: Guest, callee: Host, security: Mapping[Any, Any] | None
     return await guest.call(dial)
 
 
-async def test_a_dial_without_encryption_is_refused(guest: Guest) -> None:
-    async with loopback_host(guest) as callee:
-        assert not await dial_as(guest, callee, {PLAINTEXT_PROTOCOL_ID: InsecureTransport(create_new_key_pair())}, None)
+async def test_a_dial_without_encryption_is_refused() -> None:
+    async with loopback_host() as callee:
+        assert not await dial_as(callee, {PLAINTEXT_PROTOCOL_ID: InsecureTransport(create_new_key_pair())}, None)
 
 
-async def test_a_dial_that_only_knows_another_muxer_is_refused(guest: Guest) -> None:
-    async with loopback_host(guest) as callee:
-        assert not await dial_as(guest, callee, None, {MPLEX_PROTOCOL_ID: Mplex})
+async def test_a_dial_that_only_knows_another_muxer_is_refused() -> None:
+    async with loopback_host() as callee:
+        assert not await dial_as(callee, None, {MPLEX_PROTOCOL_ID: Mplex})
 
 
-async def test_a_dial_with_what_we_speak_is_taken(guest: Guest) -> None:
+async def test_a_dial_with_what_we_speak_is_taken() -> None:
     # The same dialler as above, so that it is the offer that was refused and not the dialler.
-    async with loopback_host(guest) as callee:
-        assert await dial_as(guest, callee, None, None)
+    async with loopback_host() as callee:
+        assert await dial_as(callee, None, None)
 
 
-async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want(guest: Guest) -> None:
-    async with loopback_host(guest) as caller, loopback_host(guest) as other:
+async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want() -> None:
+    async with loopback_host() as caller, loopback_host() as other:
         wanted = new_identity().peer_id
         with pytest.raises(UnreachableError, match=f"{wanted} cannot be reached at /ip4/127.0.0.1/tcp/{other.port}"):
             await caller.connect(wanted, [PeerAddress(wanted, parse(other.addresses[0]).transport)])
@@ -182,7 +181,7 @@ async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want(gues
 
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["nothing", "nonsense", "another id"])
-async def test_a_dial_that_fails_leaves_no_socket(guest: Guest, monkeypatch: pytest.MonkeyPatch, says: bytes | None) -> None:
+async def test_a_dial_that_fails_leaves_no_socket(monkeypatch: pytest.MonkeyPatch, says: bytes | None) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(says or b"")
         await reader.read()
@@ -190,7 +189,7 @@ async def test_a_dial_that_fails_leaves_no_socket(guest: Guest, monkeypatch: pyt
 
     monkeypatch.setattr(dialling, "DIAL_SECONDS", 0.3)
     wanted = new_identity().peer_id
-    async with loopback_host(guest) as caller, loopback_host(guest) as other, await asyncio.start_server(answer, LOOPBACK, 0) as server:
+    async with loopback_host() as caller, loopback_host() as other, await asyncio.start_server(answer, LOOPBACK, 0) as server:
         port = other.port if says is None else server.sockets[0].getsockname()[1]
         before = sockets()
         # A socket that is left is closed by Python some time later; its warning fails this test too.
@@ -206,8 +205,8 @@ def sockets() -> int:
     return sum(each.startswith("socket:") for each in open_now)
 
 
-async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled(guest: Guest) -> None:
-    async with loopback_host(guest) as caller:
+async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled() -> None:
+    async with loopback_host() as caller:
         with pytest.raises(AddressError):
             await caller.open("nobody", ECHO)
 
@@ -215,25 +214,25 @@ async def test_what_is_no_peer_id_is_refused_before_anything_is_dialled(guest: G
 # Ports and reconnecting.
 
 
-async def test_a_port_another_peer_has_is_not_shared(guest: Guest) -> None:
-    async with loopback_host(guest) as first:
+async def test_a_port_another_peer_has_is_not_shared() -> None:
+    async with loopback_host() as first:
         with pytest.raises(PortInUseError, match=f"port {first.port} is taken or not allowed: set p2p.listen_port"):
-            async with loopback_host(guest, port=first.port):
+            async with loopback_host(port=first.port):
                 pass
 
 
-async def test_a_port_is_had_again_at_once_when_its_last_program_had_visitors(guest: Guest) -> None:
+async def test_a_port_is_had_again_at_once_when_its_last_program_had_visitors() -> None:
     with socket.create_server((LOOPBACK, 0)) as last:
         port = last.getsockname()[1]
         with socket.create_connection((LOOPBACK, port)) as visitor:
             # Whoever ends first keeps the connection for a minute, in the system.
             last.accept()[0].close()
             visitor.recv(1)
-    async with loopback_host(guest, port=port) as again:
+    async with loopback_host(port=port) as again:
         assert again.port == port
 
 
-async def test_who_waits_for_a_dial_has_its_outcome(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_for_a_dial_has_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     dials: list[Sequence[str]] = []
     may_end = trio.Event()
 
@@ -245,7 +244,7 @@ async def test_who_waits_for_a_dial_has_its_outcome(guest: Guest, monkeypatch: p
     monkeypatch.setattr(host_module, "dial", dial)
     nobody = new_identity().peer_id
     somewhere, elsewhere = (PeerAddress(nobody, f"/ip4/192.0.2.{number}/tcp/1") for number in (1, 2))
-    async with loopback_host(guest) as caller:
+    async with loopback_host() as caller:
         same = [asyncio.create_task(caller.connect(nobody, [somewhere])) for _ in range(5)]
         await until(lambda: len(dials) == 1)
         more = asyncio.create_task(caller.connect(nobody, [elsewhere]))
@@ -256,11 +255,11 @@ async def test_who_waits_for_a_dial_has_its_outcome(guest: Guest, monkeypatch: p
     assert dials == [(somewhere.transport,), (elsewhere.transport, somewhere.transport)]
 
 
-async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(guest: Guest) -> None:
+async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed() -> None:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
-    async with loopback_host(guest) as caller, loopback_host(guest) as callee:
+    async with loopback_host() as caller, loopback_host() as callee:
         away = [PeerAddress(callee.peer_id, f"/ip4/{LOOPBACK}/tcp/{port}")]
         for _ in range(2):
             with pytest.raises(UnreachableError):
@@ -269,9 +268,9 @@ async def test_a_peer_that_comes_back_is_reached_at_once_though_dials_failed(gue
         assert [peer.peer for peer in caller.peers()] == [callee.peer_id]
 
 
-async def test_an_answer_that_came_whole_can_be_read_when_who_gave_it_is_gone(guest: Guest) -> None:
-    async with loopback_host(guest) as caller:
-        async with loopback_host(guest) as callee:
+async def test_an_answer_that_came_whole_can_be_read_when_who_gave_it_is_gone() -> None:
+    async with loopback_host() as caller:
+        async with loopback_host() as callee:
             await callee.serve("/test/echo", echo)
             await connect(caller, callee)
             stream = await caller.open(callee.peer_id, "/test/echo")
@@ -282,9 +281,9 @@ async def test_an_answer_that_came_whole_can_be_read_when_who_gave_it_is_gone(gu
             assert await read_all(stream) == b"last words"
 
 
-async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so(guest: Guest) -> None:
-    async with loopback_host(guest) as caller:
-        async with loopback_host(guest) as callee:
+async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so() -> None:
+    async with loopback_host() as caller:
+        async with loopback_host() as callee:
             await callee.serve(ECHO, echo)
             await connect(caller, callee)
         await until(lambda: caller.peers() == ())
@@ -295,8 +294,8 @@ async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so(guest: Gu
 # The library and the process.
 
 
-async def test_after_a_thousand_peers_a_host_knows_itself_and_who_is_connected_and_forgets_the_others(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_after_a_thousand_peers_a_host_knows_itself_and_who_is_connected_and_forgets_the_others() -> None:
+    async with two_hosts() as (caller, callee):
         known: Any = callee._host.get_peerstore()
         await until(lambda: ID.from_string(caller.peer_id) in known.peer_data_map)
         for number in range(known.max_peers + 100):
@@ -324,8 +323,8 @@ def test_neither_libp2p_nor_trio_is_loaded_before_a_host_is_opened() -> None:
     assert ended.stdout.strip() == "[]"
 
 
-async def test_a_connection_we_end_is_ended_though_the_other_side_takes_no_notice(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_a_connection_we_end_is_ended_though_the_other_side_takes_no_notice() -> None:
+    async with two_hosts() as (caller, callee):
         network: Any = callee._host.get_network()
         (connection,) = network.get_connections()
         muxer = connection.muxed_conn
@@ -351,7 +350,7 @@ async def _talk(stream: Stream) -> None:
             await asyncio.sleep(0)
 
 
-async def _heard_of_who_closes(guest: Guest, size: int) -> bytes:
+async def _heard_of_who_closes(size: int) -> bytes:
     """An answer of so many bytes, by a host that closes as soon as it has handed it over, to one that talks to it all the while."""
 
     async def last_words(stream: Stream) -> None:
@@ -361,8 +360,8 @@ async def _heard_of_who_closes(guest: Guest, size: int) -> bytes:
         while await stream.read():
             pass
 
-    async with loopback_host(guest) as caller:
-        async with loopback_host(guest, HostLimits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
+    async with loopback_host() as caller:
+        async with loopback_host(HostLimits(bytes_per_minute_and_peer=1000 * MEGABYTE_BYTES)) as callee:
             await callee.serve(ECHO, last_words)
             await callee.serve("/test/take", take)
             await connect(caller, callee)
@@ -378,7 +377,7 @@ async def _heard_of_who_closes(guest: Guest, size: int) -> bytes:
         return await heard
 
 
-async def test_the_last_words_before_a_host_closes_are_heard_by_who_is_still_talking(guest: Guest) -> None:
+async def test_the_last_words_before_a_host_closes_are_heard_by_who_is_still_talking() -> None:
     """What nobody has read when a socket is closed makes the system take back what was sent last."""
     for _ in range(12):
-        assert len(await _heard_of_who_closes(guest, 2 * MEGABYTE_BYTES)) == 2 * MEGABYTE_BYTES
+        assert len(await _heard_of_who_closes(2 * MEGABYTE_BYTES)) == 2 * MEGABYTE_BYTES

@@ -14,7 +14,6 @@ from tests.net.hosts import SECONDS, asked, connect, echo, loopback_host, new_id
 from goop2.net import circuits
 from goop2.net.address import CIRCUIT, PeerAddress, parse, peer_id
 from goop2.net.faults import StreamBrokenError, UnreachableError
-from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import WINDOW_MAX_BYTES
 from goop2.net.relay import Relay, open_relay
@@ -44,20 +43,20 @@ class Three:
 
 
 @contextlib.asynccontextmanager
-async def three(guest: Guest, limits: RelayLimits | None = None) -> AsyncIterator[Three]:
+async def three(limits: RelayLimits | None = None) -> AsyncIterator[Three]:
     async with (
-        loopback_host(guest) as relay_host,
-        open_relay(guest, relay_host, lambda: list(relay_host.addresses), limits) as relay,
-        loopback_host(guest) as caller,
-        loopback_host(guest) as callee,
+        loopback_host() as relay_host,
+        open_relay(relay_host, lambda: list(relay_host.addresses), limits) as relay,
+        loopback_host() as caller,
+        loopback_host() as callee,
     ):
         await callee.serve(ECHO, echo)
         yield Three(relay_host, relay, caller, callee)
 
 
 @pytest_asyncio.fixture
-async def parts(guest: Guest) -> AsyncIterator[Three]:
-    opened = three(guest)
+async def parts() -> AsyncIterator[Three]:
+    opened = three()
     async with opened as running:
         yield running
 
@@ -145,8 +144,8 @@ async def test_a_relay_that_lies_about_who_calls_is_not_believed(parts: Three, m
     assert {each.peer for each in parts.callee.peers()} == {parts.relay_host.peer_id, parts.caller.peer_id}
 
 
-async def test_a_relay_that_leads_to_somebody_else_leads_nowhere(parts: Three, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with loopback_host(guest) as mallory:
+async def test_a_relay_that_leads_to_somebody_else_leads_nowhere(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with loopback_host() as mallory:
         for each in (parts.callee, mallory):
             await each.reserve(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
         bring = parts.relay._bring
@@ -180,9 +179,9 @@ async def test_a_peer_that_gave_no_place_brings_nobody(parts: Three) -> None:
     ],
     ids=["nothing", "no size", "too long", "refusal", "another answer", "no Noise"],
 )
-async def test_a_relay_that_answers_anything_is_an_unreachable_peer(guest: Guest, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relay_that_answers_anything_is_an_unreachable_peer(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuits, "RELAY_ANSWER_SECONDS", 1.0)
-    async with loopback_host(guest) as liar, loopback_host(guest) as caller:
+    async with loopback_host() as liar, loopback_host() as caller:
         await liar.serve(circuit.HOP, lambda stream: stream.finish(answer))
         nobody = new_identity().peer_id
         with pytest.raises(UnreachableError):
@@ -192,14 +191,14 @@ async def test_a_relay_that_answers_anything_is_an_unreachable_peer(guest: Guest
         assert caller.relays == frozenset()
 
 
-async def test_a_relay_that_says_nothing_is_given_up(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relay_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circuits, "RELAY_ANSWER_SECONDS", 0.3)
     silent = asyncio.Event()
 
     async def say_nothing(_stream: Stream) -> None:
         await silent.wait()
 
-    async with loopback_host(guest) as liar, loopback_host(guest) as caller:
+    async with loopback_host() as liar, loopback_host() as caller:
         await liar.serve(circuit.HOP, say_nothing)
         nobody = new_identity().peer_id
         with pytest.raises(UnreachableError):
@@ -210,8 +209,8 @@ async def test_a_relay_that_says_nothing_is_given_up(guest: Guest, monkeypatch: 
         silent.set()
 
 
-async def test_more_places_than_there_are_are_refused(guest: Guest) -> None:
-    async with three(guest, RelayLimits(places=1)) as parts:
+async def test_more_places_than_there_are_are_refused() -> None:
+    async with three(RelayLimits(places=1)) as parts:
         where = [parse(parts.relay_host.addresses[0])]
         await parts.callee.reserve(parts.relay_host.peer_id, where)
         with pytest.raises(UnreachableError, match="gives no place: it has no place left"):
@@ -220,8 +219,8 @@ async def test_more_places_than_there_are_are_refused(guest: Guest) -> None:
         assert len(parts.relay.reservations) == 1
 
 
-async def test_who_asks_without_end_is_refused(guest: Guest) -> None:
-    async with three(guest, RelayLimits(asked_per_minute_and_peer=5)) as parts:
+async def test_who_asks_without_end_is_refused() -> None:
+    async with three(RelayLimits(asked_per_minute_and_peer=5)) as parts:
         where = [parse(parts.relay_host.addresses[0])]
         for _ in range(5):
             await parts.callee.reserve(parts.relay_host.peer_id, where)
@@ -230,8 +229,8 @@ async def test_who_asks_without_end_is_refused(guest: Guest) -> None:
         await parts.caller.reserve(parts.relay_host.peer_id, where)
 
 
-async def test_more_circuits_to_one_peer_than_may_be_are_refused_and_the_first_goes_on(guest: Guest) -> None:
-    async with three(guest, RelayLimits(circuits_per_peer=1)) as parts, loopback_host(guest) as another:
+async def test_more_circuits_to_one_peer_than_may_be_are_refused_and_the_first_goes_on() -> None:
+    async with three(RelayLimits(circuits_per_peer=1)) as parts, loopback_host() as another:
         await parts.meet()
         with pytest.raises(UnreachableError):
             await another.connect(parts.callee.peer_id, [parts.through(parts.callee.peer_id)])
@@ -239,23 +238,23 @@ async def test_more_circuits_to_one_peer_than_may_be_are_refused_and_the_first_g
         assert await asked(parts.caller, parts.callee, b"hello") == b"hello"
 
 
-async def test_a_circuit_carries_so_much_and_ends(guest: Guest) -> None:
-    async with three(guest, RelayLimits(circuit_bytes=100_000)) as parts:
+async def test_a_circuit_carries_so_much_and_ends() -> None:
+    async with three(RelayLimits(circuit_bytes=100_000)) as parts:
         await parts.meet()
         with pytest.raises(StreamBrokenError):
             await asked(parts.caller, parts.callee, b"x" * 1_000_000)
         await until(lambda: parts.relay.reservations.circuits == 0)
 
 
-async def test_a_circuit_ends_in_time(guest: Guest) -> None:
-    async with three(guest, RelayLimits(circuit_seconds=1)) as parts:
+async def test_a_circuit_ends_in_time() -> None:
+    async with three(RelayLimits(circuit_seconds=1)) as parts:
         await parts.meet()
         await until(lambda: parts.relay.reservations.circuits == 0)
         await until(lambda: not parts.caller.is_connected(parts.callee.peer_id))
 
 
 async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows(
-    parts: Three, guest: Guest, monkeypatch: pytest.MonkeyPatch
+    parts: Three, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A callee that takes the circuit and reads nothing: the relay waits for it, not for ever, and holds no more than the windows."""
     monkeypatch.setattr(circuits, "WRITE_SECONDS", 1.0)
@@ -265,7 +264,7 @@ async def test_a_slow_reader_ends_its_circuit_and_no_other_and_costs_two_windows
         await stream.write(circuit.take())
         await end.wait()
 
-    async with loopback_host(guest) as frozen:
+    async with loopback_host() as frozen:
         await frozen.serve(circuit.STOP, take_and_read_nothing)
         for each in (frozen, parts.callee):
             await asked_for_a_place(each, parts.relay_host)

@@ -21,7 +21,6 @@ from goop2.app import join, open_peer
 from goop2.config import payload_keys
 from goop2.net.address import parse
 from goop2.net.faults import StreamBrokenError
-from goop2.net.guest import Guest
 from goop2.peers import server
 from goop2.peers.payload_crypto import FAILURES_BEFORE_ASIDE, KeyRing
 from goop2.protocols import data, encrypted_payload, mq, site
@@ -32,7 +31,7 @@ __all__ = ["guest"]
 SCRIPT = "function call(request) return {id = goop.peer.id, params = request.params} end"
 
 
-async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: bool = True) -> Joined:
+async def joined(stack: AsyncExitStack, folder: Path, *, keys: bool = True) -> Joined:
     (folder / "site/lua/functions").mkdir(parents=True)
     (folder / "goop.json").write_text(json.dumps({**SETTINGS, "profile": {"label": folder.name}}))
     (folder / "site/lua/functions/who.lua").write_text(SCRIPT)
@@ -41,7 +40,7 @@ async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: boo
     if keys:
         payload_keys.make(folder)
     peer = await stack.enter_async_context(open_peer(folder, {}))
-    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
+    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False)))
 
 
 def sealing(joined: Joined) -> KeyRing:
@@ -57,10 +56,10 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
-        ours = await joined(stack, guest, tmp_path / "alice")
-        host = await stack.enter_async_context(loopback_host(guest))
+        ours = await joined(stack, tmp_path / "alice")
+        host = await stack.enter_async_context(loopback_host())
         assert ours.peer.payload_keys is not None
         wire = WireSealer(host, PrivateKey.generate(), PrivateKey(ours.peer.payload_keys.private).public_key)
         await wire.serve()
@@ -69,9 +68,9 @@ async def pair(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
         yield Pair(ours, wire)
 
 
-async def two(stack: AsyncExitStack, guest: Guest, tmp_path: Path, *, bobs_keys: bool = True) -> tuple[Joined, Joined]:
-    alice = await joined(stack, guest, tmp_path / "alice")
-    bob = await joined(stack, guest, tmp_path / "bob", keys=bobs_keys)
+async def two(stack: AsyncExitStack, tmp_path: Path, *, bobs_keys: bool = True) -> tuple[Joined, Joined]:
+    alice = await joined(stack, tmp_path / "alice")
+    bob = await joined(stack, tmp_path / "bob", keys=bobs_keys)
     await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
     for one, other in ((alice, bob), (bob, alice)):
         await know(one, other, keys=bobs_keys)
@@ -102,10 +101,10 @@ class Counted:
         monkeypatch.setattr(encrypted_payload.PayloadBox, "seal", counted)
 
 
-async def test_two_peers_with_keys_seal_all_they_say(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_peers_with_keys_seal_all_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         found = await ask(alice, bob, "lua-call", function="who", params={"a": 1})
         assert found == {"id": alice.id, "params": {"a": 1}}
         assert await ask(alice, bob, "lua-call", function="nosuch") == "not_found"
@@ -119,10 +118,10 @@ async def test_two_peers_with_keys_seal_all_they_say(guest: Guest, tmp_path: Pat
     assert sum(b'"code":"not_found"' in content for content in counted.sealed) == 1
 
 
-async def test_with_keys_on_one_side_alone_everything_is_plain(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_with_keys_on_one_side_alone_everything_is_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path, bobs_keys=False)
+        alice, bob = await two(stack, tmp_path, bobs_keys=False)
         for one, other in ((alice, bob), (bob, alice)):
             found = await ask(one, other, "lua-call", function="who", params={})
             assert isinstance(found, dict)
@@ -131,9 +130,9 @@ async def test_with_keys_on_one_side_alone_everything_is_plain(guest: Guest, tmp
     assert counted.sealed == []
 
 
-async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         sealing(alice).unknown = lambda _peer: None
 
         def mistaken() -> None:
@@ -150,9 +149,9 @@ async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(
         assert [each.content for each in await bob.peer.chat.messages(alice.id)] == ["hello"]
 
 
-async def test_a_peer_with_the_wrong_key_of_another_asks_it_and_seals_again(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_with_the_wrong_key_of_another_asks_it_and_seals_again(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         sealing(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
         await alice.peer.chat.send(bob.id, "hello")
         await until(lambda: sealing(alice).box(bob.id) is not None)
@@ -305,9 +304,9 @@ async def test_the_sound_of_a_session_comes_in_sealed_frames(pair: Pair) -> None
     assert len(sound) > 10_000
 
 
-async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path) -> None:
+async def test_a_session_is_heard_through_its_seal(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         wav(alice.peer.folder / "long.wav", 30)
         listening = alice.peer.listening
         session = (await listening.create("Evening")).id
@@ -335,10 +334,10 @@ async def test_a_file_too_large_for_a_box_comes_plain(pair: Pair, monkeypatch: p
         assert await pair.wire.exchange(pair.ours.id, SITE, request) == plain
 
 
-async def test_a_file_there_is_no_room_to_seal_comes_plain(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_there_is_no_room_to_seal_comes_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SEALED_FILES_BYTES", 100)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         assert (await file(alice, bob.id))[0] is False
         assert sealing(alice).box(bob.id) is not None
 
@@ -358,10 +357,10 @@ async def test_bounds_hold_sealed_and_opened(pair: Pair) -> None:
     assert await wire.exchange(peer, SITE, b"ENC:" + too_long + b"\n") == b"ERR bad request\n"
 
 
-async def test_a_session_is_heard_sealed(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_is_heard_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         session = (await bob.peer.listening.create("Evening")).id
         await bob.peer.listening.load("short.wav")
         await alice.network.followed.join(bob.id, session)

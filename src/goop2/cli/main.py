@@ -32,7 +32,6 @@ OWN_ERRORS: Final = {
     "goop2.scripting.pool.PoolError": "unavailable",
     "goop2.web.http.listeners.ListenerError": "unavailable",
     "goop2.net.faults.PortInUseError": "unavailable",
-    "goop2.net.guest.GuestFailedError": "unavailable",
     "goop2.cli.errors.CommandError": "usage",
 }
 """Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""

@@ -15,7 +15,6 @@ import msgspec
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
-from goop2.net.guest import Guest, open_guest
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
 from goop2.peers.client import Calling, MessageRejectedError
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
@@ -113,18 +112,15 @@ async def open_network(
     *,
     listen_on: str = "",
     near_by: bool = True,
-    guest: Guest | None = None,
 ) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left.
 
     `servers`: the URLs of the rendezvous servers to use, while it is open. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`:
-    an IP address; "" for all of them. `guest`: trio beside this loop, where it runs already; a thread can have one.
-    Raises `PortInUseError`, and `GuestFailedError` out of the block when libp2p fails.
+    an IP address; "" for all of them. Raises `PortInUseError`.
     """
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
-        trio = await stack.enter_async_context(open_guest()) if guest is None else guest
-        host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on or ALL_ADDRESSES))
+        host = await stack.enter_async_context(open_host(peer.identity, port, None, listen_on or ALL_ADDRESSES))
         broadcasts: Subscribers[Heard] = Subscribers()
         sealing = _sealing(peer)
         calling = Calling(host, sealing)
@@ -147,7 +143,7 @@ async def open_network(
         await serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
         finding = open_discovery(
-            trio, host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by
+            host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by
         )
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster

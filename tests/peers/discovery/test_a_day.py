@@ -24,7 +24,6 @@ from tests.net.hosts import loopback_host
 
 from goop2.net import dialling, gossip
 from goop2.net.admission import Admission
-from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import HostLimits
 from goop2.net.reservations import RelayLimits, RelayReservations
@@ -80,7 +79,7 @@ class Clock:
 class Day:
     """What a peer and a rendezvous keep of others."""
 
-    def __init__(self, guest: Guest, host: Host, clock: Clock) -> None:
+    def __init__(self, host: Host, clock: Clock) -> None:
         self._guest = guest
         self.roster = roster.Roster("me", clock)
         self.redialling = reconnect.Redialling(clock, lambda: 0.5)
@@ -220,9 +219,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def test_what_is_kept_of_500_peers_is_the_same_after_2_hours_and_after_24(guest: Guest, clock: Clock) -> None:
-    async with loopback_host(guest) as host:
-        day = Day(guest, host, clock)
+async def test_what_is_kept_of_500_peers_is_the_same_after_2_hours_and_after_24(clock: Clock) -> None:
+    async with loopback_host() as host:
+        day = Day(host, clock)
         await day.hours(2)
         before = kept(day)
         await day.hours(22)
@@ -230,12 +229,12 @@ async def test_what_is_kept_of_500_peers_is_the_same_after_2_hours_and_after_24(
         await day.close()
 
 
-async def test_without_its_bound_each_of_them_would_be_seen_to_grow(guest: Guest, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_its_bound_each_of_them_would_be_seen_to_grow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, bound in BOUNDS:
         monkeypatch.setattr(module, bound, UNBOUNDED)
     monkeypatch.delattr(gossip._Router, "publish")
-    async with loopback_host(guest) as host:
-        day = Day(guest, host, clock)
+    async with loopback_host() as host:
+        day = Day(host, clock)
         await day.hours(2)
         before = kept(day)
         monkeypatch.setattr(day.pubsub.seen_messages, "_sweep", lambda: None)

@@ -21,7 +21,6 @@ from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import PeerAddress, parse
 from goop2.net.faults import NetworkError, UnreachableError, WrongPeerError
 from goop2.net.gossip import Gossip, open_gossip
-from goop2.net.guest import Guest
 from goop2.net.host import ALL_ADDRESSES, Host
 from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.peers.discovery.peers_file import Remembered
@@ -188,7 +187,6 @@ class Discovery:
 
 @contextlib.asynccontextmanager
 async def open_discovery(
-    guest: Guest,
     host: Host,
     folder: Path,
     says: Says,
@@ -210,7 +208,7 @@ async def open_discovery(
         stack.push_async_callback(discovery._close)
         stack.push_async_callback(_ended, looking)
         discovery._seek_remembered()
-        gossip = await stack.enter_async_context(open_gossip(guest, host, TOPIC, hearing.gossip))
+        gossip = await stack.enter_async_context(open_gossip(host, TOPIC, hearing.gossip))
         if near_by:
             staying = stay_near_by(
                 host.peer_id,

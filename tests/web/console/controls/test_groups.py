@@ -15,7 +15,6 @@ from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served
 
 from goop2.app import join
-from goop2.net.guest import open_guest
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import topics
 from goop2.services.groups.state import HOSTED_MAX
@@ -91,7 +90,7 @@ async def owners(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
         made = []
         for label in ("Ann", "Bob"):
             up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer"), functions={}, profile={"label": label}))
-            network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+            network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False))
             up.web.abroad.attach(network)
             stack.callback(up.web.abroad.detach)
             context = await browser.new_context()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from goop2.net.guest import Guest
 from goop2.net.news import News
 
 
-async def test_both_loops_hear_it(guest: Guest) -> None:
+async def test_both_loops_hear_it() -> None:
     news = News(guest.touch)
     here = [asyncio.create_task(news.come(20)) for _ in range(2)]
     there = asyncio.create_task(guest.call(news.wait))
@@ -21,7 +20,7 @@ async def test_both_loops_hear_it(guest: Guest) -> None:
     await there
 
 
-async def test_who_comes_later_waits_for_the_next(guest: Guest) -> None:
+async def test_who_comes_later_waits_for_the_next() -> None:
     news = News(guest.touch)
     news.tell()
     assert await news.come(0.05) is False
@@ -42,7 +41,7 @@ async def test_trio_has_no_turn_for_news_nobody_waits_for_there() -> None:
     assert entered == []
 
 
-async def test_who_gives_up_is_forgotten(guest: Guest) -> None:
+async def test_who_gives_up_is_forgotten() -> None:
     news = News(guest.touch)
     waiting = asyncio.create_task(news.come(20))
     await asyncio.sleep(0)

@@ -13,7 +13,6 @@ import pytest
 from tests.net.hosts import until
 
 from goop2.net.carriers import SocketCarrier
-from goop2.net.guest import Guest
 from goop2.net.packets import LENGTH_BYTES, Packets
 
 MEGABYTE = 1024 * 1024
@@ -61,7 +60,7 @@ class Heard:
 class Carried:
     """A carrier that runs, and the other side's socket."""
 
-    def __init__(self, guest: Guest, early_message: bytes = b"", early: bytes = b"") -> None:
+    def __init__(self, early_message: bytes = b"", early: bytes = b"") -> None:
         self.cargo = Heard()
         ours, self.other = socket.socketpair()
         ours.setblocking(False)
@@ -83,8 +82,8 @@ class Carried:
 
 
 @contextlib.asynccontextmanager
-async def carried(guest: Guest, **early: bytes) -> AsyncIterator[Carried]:
-    one = Carried(guest, **early)
+async def carried(**early: bytes) -> AsyncIterator[Carried]:
+    one = Carried(**early)
     # What a callback of the loop lets through would be told here, and nowhere else.
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unhandled.append(context))
@@ -100,24 +99,24 @@ async def carried(guest: Guest, **early: bytes) -> AsyncIterator[Carried]:
     assert unhandled == []
 
 
-async def test_what_comes_is_taken_and_what_was_read_before_comes_first(guest: Guest) -> None:
-    async with carried(guest, early=b"first", early_message=message(b"second")) as one:
+async def test_what_comes_is_taken_and_what_was_read_before_comes_first() -> None:
+    async with carried(early=b"first", early_message=message(b"second")) as one:
         await until(lambda: len(one.cargo.came) == 2)
         one.other.send(message(b"third") + message(b"four")[:3])
         one.other.send(message(b"four")[3:])
         await until(lambda: one.cargo.came == [b"first", b"second", b"third", b"four"])
 
 
-async def test_what_gathers_in_a_turn_goes_in_one_packet(guest: Guest) -> None:
-    async with carried(guest) as one:
+async def test_what_gathers_in_a_turn_goes_in_one_packet() -> None:
+    async with carried() as one:
         one.send(b"one", b"two")
         await until(lambda: bool(one.cargo.sizes))
         assert one.other.recv(100) == message(b"onetwo")
         assert one.cargo.sizes == [6]
 
 
-async def test_what_was_to_be_sent_before_it_ran_is_sent(guest: Guest) -> None:
-    one = Carried(guest)
+async def test_what_was_to_be_sent_before_it_ran_is_sent() -> None:
+    one = Carried()
     one.send(b"hello")
     await until(lambda: one.cargo.sizes == [5])
     one.other.close()
@@ -125,24 +124,24 @@ async def test_what_was_to_be_sent_before_it_ran_is_sent(guest: Guest) -> None:
     one.socket.close()
 
 
-async def test_a_socket_that_was_closed_before_it_ran_ends_it(guest: Guest) -> None:
-    one = Carried(guest)
+async def test_a_socket_that_was_closed_before_it_ran_ends_it() -> None:
+    one = Carried()
     one.socket.close()
     one.other.close()
     with pytest.raises(OSError, match="file descriptor"):
         await one.life
 
 
-async def test_who_ends_it_closes_the_socket(guest: Guest) -> None:
-    async with carried(guest) as one:
+async def test_who_ends_it_closes_the_socket() -> None:
+    async with carried() as one:
         one.carrier.end()
         assert one.is_closed()
         await asyncio.wait_for(one.life, 20)
         one.carrier.end()
 
 
-async def test_a_slow_reader_is_waited_for_and_gets_all_of_it(guest: Guest) -> None:
-    async with carried(guest) as one:
+async def test_a_slow_reader_is_waited_for_and_gets_all_of_it() -> None:
+    async with carried() as one:
         content = os.urandom(3 * MEGABYTE)
         one.send(content)
         one.send(b"last")
@@ -162,8 +161,8 @@ async def test_a_slow_reader_is_waited_for_and_gets_all_of_it(guest: Guest) -> N
 
 
 @pytest.mark.parametrize("what", ["it closes", "it says so", "its bytes do not decrypt"])
-async def test_the_end_is_the_end_of_the_run_and_closes_the_socket(guest: Guest, what: str) -> None:
-    async with carried(guest) as one:
+async def test_the_end_is_the_end_of_the_run_and_closes_the_socket(what: str) -> None:
+    async with carried() as one:
         if what == "it closes":
             one.other.shutdown(socket.SHUT_WR)
         else:
@@ -172,8 +171,8 @@ async def test_the_end_is_the_end_of_the_run_and_closes_the_socket(guest: Guest,
         assert one.is_closed()
 
 
-async def test_a_reset_while_it_sends_is_the_end_too(guest: Guest) -> None:
-    async with carried(guest) as one:
+async def test_a_reset_while_it_sends_is_the_end_too() -> None:
+    async with carried() as one:
         one.send(bytes(3 * MEGABYTE))
         await asyncio.sleep(0.05)
         # Its reader would tell, too.
@@ -182,8 +181,8 @@ async def test_a_reset_while_it_sends_is_the_end_too(guest: Guest) -> None:
         await asyncio.wait_for(one.life, 20)
 
 
-async def test_who_is_done_reads_to_the_other_sides_end_and_is_not_ended_by_what_would_have_been_sent(guest: Guest) -> None:
-    one = Carried(guest)
+async def test_who_is_done_reads_to_the_other_sides_end_and_is_not_ended_by_what_would_have_been_sent() -> None:
+    one = Carried()
     await asyncio.sleep(0.02)
     assert one.carrier.finish()
     assert one.is_closed()
@@ -197,14 +196,14 @@ async def test_who_is_done_reads_to_the_other_sides_end_and_is_not_ended_by_what
     one.socket.close()
 
 
-async def test_who_cancels_it_closes_the_socket(guest: Guest) -> None:
-    async with carried(guest) as one:
+async def test_who_cancels_it_closes_the_socket() -> None:
+    async with carried() as one:
         one.life.cancel()
         await until(one.is_closed)
 
 
-async def test_after_the_end_nothing_is_written_to_who_has_the_number_now(guest: Guest) -> None:
-    async with carried(guest) as one:
+async def test_after_the_end_nothing_is_written_to_who_has_the_number_now() -> None:
+    async with carried() as one:
         one.send(b"in the same turn")
         number = one.carrier._fd
         one.carrier.end()
