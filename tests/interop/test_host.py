@@ -157,5 +157,3 @@ async def test_after_a_goodbye_they_can_be_dialled_again(host: Host, other: Othe
     async with await host.open(other.id, GIVE) as stream:
         await stream.finish(b"give\n")
         assert await read_all(stream) == b"again"
-
-

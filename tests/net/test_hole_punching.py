@@ -18,6 +18,7 @@ from goop2.net.address import parse
 from goop2.net.circuits import is_connected_directly
 from goop2.net.faults import StreamBrokenError
 from goop2.net.hole_punching import HolePuncher, _reach, open_hole_punching
+from goop2.net.host import Host
 from goop2.net.limits import PUNCH_ADDRESSES_MAX
 from goop2.net.stream import Stream
 from goop2.protocols import dcutr
@@ -170,6 +171,13 @@ async def test_a_peer_that_answers_nothing_is_given_up(parts: Three, monkeypatch
     assert not callee._ours
 
 
+async def say(host: Host, peer: Host, data: bytes) -> None:
+    """Write this to a peer, on DCUtR, and wait for its answer."""
+    async with await host.open(peer.peer_id, dcutr.PROTOCOL) as stream:
+        await stream.write(data)
+        await stream.read(5.0)
+
+
 async def test_only_who_was_called_through_a_relay_may_have_us_dial(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     dialled: list[str] = []
     async with open_hole_punching(parts.callee) as callee, loopback_host() as near:
@@ -178,9 +186,7 @@ async def test_only_who_was_called_through_a_relay_may_have_us_dial(parts: Three
         await near.connect(parts.callee.peer_id, [parse(parts.callee.addresses[0])])
         for host in (parts.caller, near):
             with pytest.raises(StreamBrokenError):
-                async with await host.open(parts.callee.peer_id, dcutr.PROTOCOL) as stream:
-                    await stream.write(dcutr.connect([NOBODY]) + dcutr.sync())
-                    await stream.read(5.0)
+                await say(host, parts.callee, dcutr.connect([NOBODY]) + dcutr.sync())
     assert dialled == []
 
 

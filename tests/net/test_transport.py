@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from goop2.net.carriers import SocketCarrier
 from tests.net.hosts import until
 
-from goop2.net.carriers import SocketCarrier
 from goop2.net.packets import LENGTH_BYTES, Packets
 
 MEGABYTE = 1024 * 1024
