@@ -243,9 +243,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 
 
 @asynccontextmanager
-async def join(
-    peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True
-) -> AsyncIterator[PeerNetwork]:
+async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
     Parameters and errors: `goop2.peers.network.open_network`.

@@ -181,7 +181,7 @@ async def say(host: Host, peer: Host, data: bytes) -> None:
 async def test_only_who_was_called_through_a_relay_may_have_us_dial(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     dialled: list[str] = []
     async with open_hole_punching(parts.callee) as callee, loopback_host() as near:
-        monkeypatch.setattr(callee, "_dial_as_client", lambda peer, _addresses: dialled.append(peer))
+        monkeypatch.setattr(callee, "_dial_as_client", lambda relayed, _addresses: dialled.append(relayed.peer))
         await parts.meet()
         await near.connect(parts.callee.peer_id, [parse(parts.callee.addresses[0])])
         for host in (parts.caller, near):
@@ -195,7 +195,7 @@ async def test_holes_are_metered_by_who_asks(parts: Three, monkeypatch: pytest.M
     answers = 0
     async with open_hole_punching(parts.caller) as caller:
 
-        async def nothing(_peer: str, _addresses: object) -> None:
+        async def nothing(_relayed: object, _addresses: object) -> None:
             pass
 
         monkeypatch.setattr(caller, "_dial_as_client", nothing)

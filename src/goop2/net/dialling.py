@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
+import structlog
+
 from goop2.net.address import CIRCUIT
 from goop2.net.admission import AdmissionError
 from goop2.net.connection import Connection
@@ -17,6 +19,8 @@ from goop2.net.limits import ADDRESSES_MAX, CIRCUIT_HEAD_START_SECONDS, CIRCUITS
 from goop2.net.muxer import MuxedStreamError
 from goop2.net.noise_handshake import OtherPeerError
 from goop2.protocols.errors import RemoteProtocolError
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 Dial = Callable[[str, str], Awaitable[Connection]]
 """Makes a connection to a peer at an address; raises one of FAULTS."""
@@ -105,8 +109,8 @@ class Dialling:
             connection = await dial(self._peer, transport)
         except OtherPeerError as error:
             self.others[transport] = error.other
-        except FAULTS:
-            pass
+        except FAULTS as error:
+            _log.debug("a dial failed", peer=self._peer, at=transport, why=str(error) or type(error).__name__)
         else:
             if not self._found.done():
                 self._found.set_result(connection)

@@ -20,6 +20,7 @@ import ipaddress
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from typing import Any, Final
+from weakref import WeakSet
 
 import structlog
 
@@ -69,6 +70,8 @@ class HolePuncher:
         """Peers that a direct way is looked for to, as B."""
         self._answering: dict[str, asyncio.Task[Any]] = {}
         """Peers that are dialled at their word, as A."""
+        self._told: WeakSet[Connection] = WeakSet()
+        """Relayed connections beside which there was no hole, as the owner was told."""
         self._detach = host.watch(self._connected)
 
     async def attach(self) -> None:
@@ -178,9 +181,10 @@ class HolePuncher:
             await stream.write(dcutr.connect(own))
             dcutr.read_sync(await messages.next())
             await stream.finish()
-        await self._dial_as_client(stream.peer, addresses)
+        await self._dial_as_client(relayed, addresses)
 
-    async def _dial_as_client(self, peer: str, addresses: Sequence[str]) -> None:
+    async def _dial_as_client(self, relayed: Connection, addresses: Sequence[str]) -> None:
+        peer = relayed.peer
         # The other side tries again before we have given up: two of our sockets cannot lead to the same place.
         earlier = self._answering.pop(peer, None)
         if earlier is not None:
@@ -199,7 +203,9 @@ class HolePuncher:
                 del self._answering[peer]
         if done:
             _log.info("connected directly", peer=peer, how="through a hole")
-        else:
+        elif relayed not in self._told:
+            # The other side tries again, and knows when it was the last time.
+            self._told.add(relayed)
             _log.info("no direct connection", peer=peer, why=f"nobody came through at {', '.join(addresses)}")
 
     # Both.

@@ -62,7 +62,8 @@ class Identify:
         """Return where others see the port we listen on; what most networks of observers tell first."""
         observers: dict[str, set[str]] = defaultdict(set)
         for connection in self._host.connections():
-            observed = connection.identified.observed if connection.identified is not None else ""
+            # js-libp2p tells our id with it.
+            observed = connection.identified.observed.removesuffix(f"/p2p/{self._host.peer_id}") if connection.identified else ""
             if observed and connection.from_listening_port and not connection.is_relayed and _is_plain(observed):
                 observers[observed].add(connection.origin)
         return tuple(sorted(observers, key=lambda address: len(observers[address]), reverse=True))

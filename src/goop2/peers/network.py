@@ -144,9 +144,7 @@ async def open_network(
         keep = keeping(peer, who, broadcasts, introducing)
         await serving(peer, who, keep, sealing).attach(host)
         await session.attach(host)
-        finding = open_discovery(
-            host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by
-        )
+        finding = open_discovery(host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         who.roster = discovery.roster
         _learn_keys(discovery.roster, sealing)
