@@ -26,7 +26,7 @@ from goop2.net import dialling, gossip
 from goop2.net.admission import Admission
 from goop2.net.host import Host
 from goop2.net.limits import HostLimits
-from goop2.net.places import RelayLimits, RelayReservations
+from goop2.net.reservations import RelayLimits, RelayReservations
 from goop2.peers import key_exchange, payload_crypto
 from goop2.peers.discovery import reconnect, roster
 from goop2.peers.discovery.presence import PresenceListener
