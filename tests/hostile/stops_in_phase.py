@@ -60,7 +60,6 @@ async def stop_in_trio(*_arguments: object, **_keywords: object) -> NoReturn:
 
 @contextlib.asynccontextmanager
 async def a_host(folder: Path) -> AsyncIterator[Host]:
-    guest: Guest
     async with open_host(load_or_create(folder), 0, None, LOOPBACK) as host:
         yield host
 

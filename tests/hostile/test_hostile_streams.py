@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.services.listen.sounds import wav
 
@@ -25,8 +24,6 @@ from goop2.peers.network import PeerNetwork
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.services.chat.service import ChatError
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 CONTENT, SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("content", "site", "data", "mq", "listen"))
 ROUNDS = 15

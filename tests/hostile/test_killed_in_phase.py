@@ -22,7 +22,6 @@ import psutil
 import pytest
 import trio
 from tests.hostile.stops_in_phase import FILE, FILE_BYTES, LAST, MESSAGES, PHASES, RESEND
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, asked, connect, loopback_host
 from tests.started import Started
 
@@ -39,8 +38,6 @@ from goop2.peers.network import PeerNetwork
 from goop2.protocols import content
 from goop2.services.chat.service import SENT
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 PATIENCE_SECONDS = 30.0
 """For what another process does, on a machine that does other things too; ends a hang."""
@@ -93,7 +90,6 @@ class Survivor:
 
     peer: Peer
     network: PeerNetwork
-    guest: Guest
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """What the other side asked for is being carried out."""
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)

@@ -19,7 +19,6 @@ from libp2p.pubsub import gossipsub, pubsub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.tools.timed_cache import base_timed_cache, last_seen_cache
 from nacl.public import PrivateKey
-from tests.net.conftest import guest
 from tests.net.hosts import loopback_host
 
 from goop2.net import dialling, gossip
@@ -35,8 +34,6 @@ from goop2.protocols import circuit, topics
 from goop2.protocols.presence import Presence, write
 from goop2.rendezvous.registry import Registry
 from goop2.services.groups.state import GroupState
-
-__all__ = ["guest"]
 
 PEERS: Final = 500
 REGULARS: Final = 100

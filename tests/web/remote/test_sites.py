@@ -55,7 +55,6 @@ class Visit:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def visit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Visit]:
     async with AsyncExitStack() as stack:
-        guest = await stack.enter_async_context(open_guest())
         up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer")))
         network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False))
         other = await stack.enter_async_context(loopback_host())
