@@ -49,13 +49,6 @@ async def read_through(program: str, address: str) -> list[str]:
 
 
 @pytest_asyncio.fixture
-async def guest() -> AsyncIterator[Guest]:
-    opened = open_guest()
-    async with opened as running:
-        yield running
-
-
-@pytest_asyncio.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Pair]:
     opened = pair(tmp_path)
     async with opened as running:

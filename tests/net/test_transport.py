@@ -1,4 +1,4 @@
-"""A socket's carrier, on a real pair of sockets: what came and what goes, and that nothing of it outlives the connection."""
+"""A socket's transport, on a real pair of sockets, and a stream's: what came and what goes, and that nothing outlives the connection."""
 
 from __future__ import annotations
 
@@ -10,69 +10,58 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.net.hosts import until
+from tests.net.hosts import asked, connect, echo, loopback_host, two_hosts, until
 
-from goop2.net.carriers import SocketCarrier
-from goop2.net.packets import LENGTH_BYTES, Packets
+from goop2.net.host import Host
+from goop2.net.stream import Stream
+from goop2.net.transport import SocketTransport, StreamTransport
 
 MEGABYTE = 1024 * 1024
 
 
-class Plain:
-    """No cipher at all: what is on the wire can be read."""
-
-    def encrypt(self, data: bytes) -> bytes:
-        return bytes(data)
-
-    def decrypt(self, data: bytes) -> bytes:
-        if data.startswith(b"forged"):
-            raise ValueError("no such tag")
-        return data
-
-
-def message(content: bytes) -> bytes:
-    return len(content).to_bytes(LENGTH_BYTES, "big") + content
-
-
 class Heard:
-    """Who the bytes are for and from."""
+    """Whom the bytes are for and from."""
 
     def __init__(self) -> None:
-        self.came: list[bytes] = []
+        self.came = b""
         self.to_send: list[bytes] = []
-        self.sizes: list[int] = []
+        self.sent_batches = 0
         self.asked = 0
+        self.losses = 0
 
     def receive(self, data: bytes) -> None:
         if data == b"goodbye":
             raise EOFError
-        self.came.append(data)
+        if data.startswith(b"forged"):
+            raise ValueError("no such tag")
+        self.came += data
 
     def outgoing(self) -> bytes:
         self.asked += 1
         batch, self.to_send = b"".join(self.to_send), []
         return batch
 
-    def sent(self, size: int) -> None:
-        self.sizes.append(size)
+    def sent(self) -> None:
+        self.sent_batches += 1
+
+    def lost(self) -> None:
+        self.losses += 1
 
 
 class Carried:
-    """A carrier that runs, and the other side's socket."""
+    """A transport that is served, and the other side's socket."""
 
-    def __init__(self, early_message: bytes = b"", early: bytes = b"") -> None:
-        self.cargo = Heard()
-        ours, self.other = socket.socketpair()
-        ours.setblocking(False)
+    def __init__(self) -> None:
+        self.heard = Heard()
+        self.socket, self.other = socket.socketpair()
         self.other.setblocking(False)
-        self.socket = ours
-        self.carrier = SocketCarrier(ours, Packets(Plain(), early_message), early, guest.touch)
-        self.life = asyncio.create_task(guest.call(self.carrier.run, self.cargo))
+        self.transport = SocketTransport(self.socket)
+        self.transport.attach(self.heard)
 
     def send(self, *contents: bytes) -> None:
         for content in contents:
-            self.cargo.to_send.append(content)
-            self.carrier.wake()
+            self.heard.to_send.append(content)
+            self.transport.wake()
 
     def is_closed(self) -> bool:
         try:
@@ -82,62 +71,64 @@ class Carried:
 
 
 @contextlib.asynccontextmanager
-async def carried(**early: bytes) -> AsyncIterator[Carried]:
-    one = Carried(**early)
+async def carried() -> AsyncIterator[Carried]:
+    one = Carried()
     # What a callback of the loop lets through would be told here, and nowhere else.
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unhandled.append(context))
     try:
-        await asyncio.sleep(0.02)
-        one.socket.close()
         yield one
     finally:
-        one.life.cancel()
-        await asyncio.gather(one.life, return_exceptions=True)
+        one.transport.end()
         one.other.close()
         asyncio.get_running_loop().set_exception_handler(None)
     assert unhandled == []
+    assert one.heard.losses == 1
+    assert one.socket.fileno() == -1
 
 
-async def test_what_comes_is_taken_and_what_was_read_before_comes_first() -> None:
-    async with carried(early=b"first", early_message=message(b"second")) as one:
-        await until(lambda: len(one.cargo.came) == 2)
-        one.other.send(message(b"third") + message(b"four")[:3])
-        one.other.send(message(b"four")[3:])
-        await until(lambda: one.cargo.came == [b"first", b"second", b"third", b"four"])
+async def test_what_comes_is_taken() -> None:
+    async with carried() as one:
+        one.other.send(b"first")
+        await until(lambda: one.heard.came == b"first")
+        one.other.send(b"second")
+        await until(lambda: one.heard.came == b"firstsecond")
 
 
 async def test_what_gathers_in_a_turn_goes_in_one_packet() -> None:
     async with carried() as one:
         one.send(b"one", b"two")
-        await until(lambda: bool(one.cargo.sizes))
-        assert one.other.recv(100) == message(b"onetwo")
-        assert one.cargo.sizes == [6]
+        await until(lambda: one.heard.sent_batches == 1)
+        assert one.other.recv(100) == b"onetwo"
 
 
-async def test_what_was_to_be_sent_before_it_ran_is_sent() -> None:
-    one = Carried()
-    one.send(b"hello")
-    await until(lambda: one.cargo.sizes == [5])
-    one.other.close()
-    await one.life
-    one.socket.close()
-
-
-async def test_a_socket_that_was_closed_before_it_ran_ends_it() -> None:
-    one = Carried()
-    one.socket.close()
-    one.other.close()
-    with pytest.raises(OSError, match="file descriptor"):
-        await one.life
+async def test_another_receiver_takes_over() -> None:
+    async with carried() as one:
+        one.other.send(b"for the first")
+        await until(lambda: bool(one.heard.came))
+        first, one.heard = one.heard, Heard()
+        one.transport.attach(one.heard)
+        one.other.send(b"for the second")
+        one.send(b"by the second")
+        await until(lambda: one.heard.came == b"for the second")
+        await until(lambda: one.heard.sent_batches == 1)
+        assert first.came == b"for the first"
+        assert one.other.recv(100) == b"by the second"
 
 
 async def test_who_ends_it_closes_the_socket() -> None:
     async with carried() as one:
-        one.carrier.end()
+        one.transport.end()
         assert one.is_closed()
-        await asyncio.wait_for(one.life, 20)
-        one.carrier.end()
+        one.transport.end()
+
+
+async def test_who_comes_after_the_end_is_told_of_it() -> None:
+    async with carried() as one:
+        one.transport.end()
+        late = Heard()
+        one.transport.attach(late)
+        await until(lambda: late.losses == 1)
 
 
 async def test_a_slow_reader_is_waited_for_and_gets_all_of_it() -> None:
@@ -146,29 +137,28 @@ async def test_a_slow_reader_is_waited_for_and_gets_all_of_it() -> None:
         one.send(content)
         one.send(b"last")
         await asyncio.sleep(0.05)
-        assert one.cargo.sizes == []
-        packets, came = Packets(Plain()), b""
+        assert one.heard.sent_batches == 0
+        came = b""
         async with asyncio.timeout(20):
             while len(came) < len(content) + 4:
                 with contextlib.suppress(BlockingIOError):
-                    came += b"".join(packets.receive(one.other.recv(65536)))
+                    came += one.other.recv(65536)
                 await asyncio.sleep(0)
         assert came == content + b"last"
-        assert sum(one.cargo.sizes) == len(came)
-        asked = one.cargo.asked
+        asked_before = one.heard.asked
         await asyncio.sleep(0.02)
-        assert one.cargo.asked <= asked + 1, "it asks for more to send all the time"
+        assert one.heard.asked <= asked_before + 1, "it asks for more to send all the time"
 
 
 @pytest.mark.parametrize("what", ["it closes", "it says so", "its bytes do not decrypt"])
-async def test_the_end_is_the_end_of_the_run_and_closes_the_socket(what: str) -> None:
+async def test_the_end_closes_the_socket(what: str) -> None:
     async with carried() as one:
         if what == "it closes":
             one.other.shutdown(socket.SHUT_WR)
         else:
-            one.other.send(message(b"goodbye" if what == "it says so" else b"forged"))
-        await asyncio.wait_for(one.life, 20)
-        assert one.is_closed()
+            one.other.send(b"goodbye" if what == "it says so" else b"forged")
+        await until(one.is_closed)
+        assert one.heard.losses == 1
 
 
 async def test_a_reset_while_it_sends_is_the_end_too() -> None:
@@ -176,47 +166,119 @@ async def test_a_reset_while_it_sends_is_the_end_too() -> None:
         one.send(bytes(3 * MEGABYTE))
         await asyncio.sleep(0.05)
         # Its reader would tell, too.
-        asyncio.get_running_loop().remove_reader(one.carrier._fd)
+        asyncio.get_running_loop().remove_reader(one.socket)
         one.other.close()
-        await asyncio.wait_for(one.life, 20)
+        await until(lambda: one.heard.losses == 1)
 
 
 async def test_who_is_done_reads_to_the_other_sides_end_and_is_not_ended_by_what_would_have_been_sent() -> None:
-    one = Carried()
-    await asyncio.sleep(0.02)
-    assert one.carrier.finish()
-    assert one.is_closed()
-    one.send(b"an answer nobody hears")
-    await asyncio.sleep(0.02)
-    one.other.send(message(b"still talking"))
-    await until(lambda: one.cargo.came == [b"still talking"])
-    one.other.close()
-    await asyncio.wait_for(one.life, 20)
-    assert not one.carrier.finish()
-    one.socket.close()
-
-
-async def test_who_cancels_it_closes_the_socket() -> None:
     async with carried() as one:
-        one.life.cancel()
-        await until(one.is_closed)
+        assert one.transport.finish()
+        assert one.is_closed()
+        one.send(b"an answer nobody hears")
+        await asyncio.sleep(0.02)
+        one.other.send(b"still talking")
+        await until(lambda: one.heard.came == b"still talking")
+        one.other.close()
+        await until(lambda: one.heard.losses == 1)
+        assert not one.transport.finish()
 
 
 async def test_after_the_end_nothing_is_written_to_who_has_the_number_now() -> None:
     async with carried() as one:
         one.send(b"in the same turn")
-        number = one.carrier._fd
-        one.carrier.end()
+        number = one.socket.fileno()
+        one.transport.end()
         pair = socket.socketpair()
         stranger, beside = pair if pair[0].fileno() == number else pair[::-1]
-        if stranger.fileno() != number:
-            os.dup2(stranger.fileno(), number)
+        assert stranger.fileno() == number
         one.send(b"too late")
         await asyncio.sleep(0.02)
         beside.setblocking(False)
         with pytest.raises(BlockingIOError):
             beside.recv(100)
         beside.close()
-        if stranger.fileno() != number:
-            os.close(number)
         stranger.close()
+
+
+# Over a stream of another connection.
+
+
+@contextlib.asynccontextmanager
+async def a_circuit() -> AsyncIterator[tuple[Host, Host, Host]]:
+    """Who calls, and who is called, by way of somebody who joins two streams; nothing else connects them."""
+    async with loopback_host() as caller, loopback_host() as callee, loopback_host() as middle:
+        await connect(caller, middle)
+        await connect(callee, middle)
+
+        async def brought(stream: Stream) -> None:
+            transport = StreamTransport(stream)
+            connection = await callee.upgrade(transport, opened_by_us=False, origin="/p2p-circuit/x", is_relayed=True)
+            await connection.closed.wait()
+
+        async def hop(stream: Stream) -> None:
+            async with await middle.open(callee.peer_id, "/test/stop") as onward:
+
+                async def carry(source: Stream, target: Stream) -> None:
+                    while piece := await source.read(None):
+                        await target.write(piece)
+                    await target.finish()
+
+                await asyncio.gather(carry(stream, onward), carry(onward, stream))
+
+        await callee.serve("/test/stop", brought, None)
+        await middle.serve("/test/hop", hop, None)
+        yield caller, callee, middle
+
+
+async def test_a_connection_through_a_third_is_one_like_any_other() -> None:
+    async with a_circuit() as (caller, callee, middle):
+        await callee.serve("/test/echo", echo)
+        stream = await caller.open(middle.peer_id, "/test/hop")
+        connection = await caller.upgrade(
+            StreamTransport(stream),
+            opened_by_us=True,
+            expected=callee.peer_id,
+            remote=f"/p2p/{middle.peer_id}/p2p-circuit",
+            is_relayed=True,
+        )
+        assert connection.peer == callee.peer_id
+        assert connection.address == ""
+        content = os.urandom(2 * MEGABYTE)
+        assert await asked(caller, callee, content) == content
+        (theirs,) = callee.connections(caller.peer_id)
+        assert (theirs.is_relayed, theirs.origin) == (True, "/p2p-circuit/x")
+        await connection.close()
+        await until(lambda: not callee.connections(caller.peer_id))
+        await asyncio.wait_for(theirs.closed.wait(), 5)
+        assert caller.connections(callee.peer_id) == ()
+
+
+async def test_the_end_of_the_stream_is_the_end_of_the_connection() -> None:
+    async with a_circuit() as (caller, callee, middle):
+        stream = await caller.open(middle.peer_id, "/test/hop")
+        connection = await caller.upgrade(StreamTransport(stream), opened_by_us=True, is_relayed=True)
+        await middle.disconnect(caller.peer_id)
+        await asyncio.wait_for(connection.closed.wait(), 5)
+        await until(lambda: not callee.connections(caller.peer_id))
+
+
+async def test_new_streams_take_a_direct_connection_rather_than_one_through_a_third() -> None:
+    async with a_circuit() as (caller, callee, middle):
+        stream = await caller.open(middle.peer_id, "/test/hop")
+        relayed = await caller.upgrade(StreamTransport(stream), opened_by_us=True, is_relayed=True)
+        direct = await caller.dial_address(callee.peer_id, f"/ip4/127.0.0.1/tcp/{callee.port}")
+        await callee.serve("/test/echo", echo)
+        assert (await caller.open(callee.peer_id, "/test/echo")).connection is direct
+        assert (await caller.open(callee.peer_id, "/test/echo", relayed=True)).connection is relayed
+        direct.abandon()
+        assert (await caller.open(callee.peer_id, "/test/echo")).connection is relayed
+        await relayed.close()
+
+
+async def test_two_hosts_on_one_loop_end_in_order() -> None:
+    async with two_hosts() as (caller, callee):
+        ends: list[str] = []
+        caller.watch(disconnected=lambda connection: ends.append(connection.peer))
+        await callee.close()
+        await until(lambda: ends == [callee.peer_id])

@@ -124,6 +124,27 @@ CIRCUITS_TRIED = 2
 CIRCUITS_PER_RELAY = 64
 """A stream each, of the 256 a connection has."""
 
+PUNCH_TRIES = 3
+"""Holes that are tried beside one relayed connection (the specification's number)."""
+
+PUNCH_SECONDS = 6.0
+"""Both dial: a first packet that came too early is sent again after 1 s and 3 s, and then comes a handshake."""
+
+PUNCH_ANSWER_SECONDS = 15.0
+"""Agreeing on a hole: three messages through the relay."""
+
+REDIAL_PAUSE_SECONDS = 0.5
+"""Between two dials at one address while a hole is punched, where the first was refused."""
+
+PUNCH_ADDRESSES_MAX = 8
+"""Addresses of one peer that are dialled at once, and told it."""
+
+PUNCHES_AT_ONCE = 4
+"""Peers a direct way is looked for to at a time, of those who called us; the next wait, and are served through their relay."""
+
+PUNCHES_PER_MINUTE_AND_PEER = 12
+"""Tries a peer may cost us: those of four relayed connections."""
+
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what a connection has; gossip and the library open a few too."""
 

@@ -36,6 +36,8 @@ PAUSE_SECONDS: Final = 1.0
 """Without descriptors or memory nothing is accepted for so long."""
 SECOND_DIAL_WITHIN_SECONDS: Final = 0.2
 """When both dialled at the same moment, each dials again within so long, at random, from a port of its own."""
+UNHEARD_SECONDS: Final = 1.5
+"""A peer that dialled at the same moment as we did says its first word within so long; a listener waits for ours."""
 _OUT_OF: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PORT_TAKEN: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EINVAL)
 """The listening port cannot be dialled from: there is or was a connection of the same two ends, or it listens on loopback only."""
@@ -102,6 +104,9 @@ class Listener:
 
     async def _dial(self, peer: str, transport: str, *, opened_by_us: bool, from_listening_port: bool) -> Connection:
         connected, bound = await self._connect(transport, from_listening_port=from_listening_port)
+        if not opened_by_us and not await _speaks(connected):
+            # Nobody dialled at the same moment: the other side's listener has accepted, and waits for us as we do for it.
+            opened_by_us = True
         address = connected.getpeername()
         about = Upgrade(
             opened_by_us=opened_by_us,
@@ -205,6 +210,26 @@ class Listener:
         tasks.append(self._start(serve()))
         # A task that is cancelled before its first step runs nothing of it.
         tasks[0].add_done_callback(lambda _task: place.close())
+
+
+async def _speaks(connected: socket.socket) -> bool:
+    """Return whether anything comes, or the end, within UNHEARD_SECONDS; nothing is taken."""
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    try:
+        loop.add_reader(connected, came.set)
+        async with asyncio.timeout(UNHEARD_SECONDS):
+            await came.wait()
+    except TimeoutError:
+        return False
+    except BaseException:
+        loop.remove_reader(connected)
+        connected.close()
+        raise
+    finally:
+        if connected.fileno() >= 0:
+            loop.remove_reader(connected)
+    return True
 
 
 def _without_delay(opened: socket.socket) -> None:

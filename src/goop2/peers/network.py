@@ -15,6 +15,7 @@ import msgspec
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
+from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
 from goop2.peers.client import Calling, MessageRejectedError
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
@@ -121,6 +122,7 @@ async def open_network(
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(peer.identity, port, None, listen_on or ALL_ADDRESSES))
+        await stack.enter_async_context(open_hole_punching(host))
         broadcasts: Subscribers[Heard] = Subscribers()
         sealing = _sealing(peer)
         calling = Calling(host, sealing)

@@ -33,7 +33,9 @@ def key_message(public_key: bytes) -> bytes:
 def read_key_message(message: bytes) -> bytes:
     """Return the Ed25519 public key of libp2p's protobuf. Raises `RemoteProtocolError`, for keys of other types too."""
     fields = parse("a public key", message, {1: NUMBER, 2: CONTENT}, most=2)
-    kind, key = fields.number(1, -1), fields.content(2)
+    if 1 not in fields:
+        raise RemoteProtocolError("it has no key")
+    kind, key = fields.number(1), fields.content(2)
     if kind != _ED25519:
         raise RemoteProtocolError(f"its key is of type {_KEY_TYPES.get(kind, kind)}; only Ed25519 keys are taken")
     if len(key) != PUBLIC_KEY_BYTES:

@@ -202,11 +202,13 @@ class DelimitedReader:
         raise RemoteProtocolError(f"{self._what} ended after {len(self._buffer)} bytes")
 
     def _read_size(self) -> bool:
-        head = bytes(self._buffer[:_VARINT_MAX_BYTES])
-        if all(byte >= _MORE for byte in head) and len(head) < _VARINT_MAX_BYTES:
-            # Sizes in more bytes than the largest needs are refused before they end.
-            if len(head) > len(varint(self._max_bytes)):
-                raise RemoteProtocolError(f"{self._what} has no size")
+        # One byte more than the largest size needs: refused, whether that ends there or goes on, so that pieces make no difference.
+        longest = len(varint(self._max_bytes)) + 1
+        head = bytes(self._buffer[:longest])
+        ended = any(byte < _MORE for byte in head)
+        if len(head) == longest and all(byte >= _MORE for byte in head[:-1]) and not (ended and read_varint(head)[0] > self._max_bytes):
+            raise RemoteProtocolError(f"{self._what} has no size")
+        if not ended:
             return False
         size, at = read_varint(head)
         if size > self._max_bytes:

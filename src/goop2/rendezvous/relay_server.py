@@ -52,7 +52,7 @@ class RelayServer:
 
     def said_to(self, name: str) -> SaidRelay:
         """Return what is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
-        limits = self.relay.places.limits
+        limits = self.relay.reservations.limits
         by_name = _way(name, self._host.port) if any(f"/{ALL_ADDRESSES}/" in address for address in self._host.addresses) else None
         addresses = dict.fromkeys(
             [f"{by_name}/p2p/{self._host.peer_id}", *addresses_of(self._host)] if by_name else addresses_of(self._host)

@@ -21,7 +21,7 @@ from goop2.net.gossip.caches import SeenCache
 from goop2.net.gossip.messages import Message
 from goop2.net.gossip.rpc import Control
 from goop2.net.limits import HostLimits
-from goop2.net.places import RelayLimits, RelayReservations
+from goop2.net.reservations import RelayLimits, RelayReservations
 from goop2.peers import key_exchange, payload_crypto
 from goop2.peers.discovery import reconnect, roster
 from goop2.peers.discovery.presence import PresenceListener

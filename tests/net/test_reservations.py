@@ -8,7 +8,7 @@ import pytest
 from tests.clock import Clock
 
 from goop2.net.limits import FORGETTING_AT_KEYS
-from goop2.net.places import RelayLimits, RelayReservations
+from goop2.net.reservations import RelayLimits, RelayReservations
 from goop2.protocols import circuit
 from goop2.protocols.circuit import RelayRefusedError
 
