@@ -9,7 +9,7 @@ from tests.clock import Clock
 from tests.net.gossip.authors import TOPIC, Author
 
 from goop2.net.gossip import router as module
-from goop2.net.gossip.caches import GOSSIP_WINDOWS, SeenCache
+from goop2.net.gossip.caches import GOSSIP_WINDOWS, KEPT_WINDOWS, SeenCache
 from goop2.net.gossip.messages import Message, read_message
 from goop2.net.gossip.router import (
     BACK_OFF_SLACK_SECONDS,
@@ -466,16 +466,38 @@ def test_who_misbehaves_too_often_is_ignored_for_a_while(table: Table) -> None:
     assert list(table.router.listeners) == [peer]
 
 
-def test_a_router_without_neighbours_is_idle_and_keeps_nothing(table: Table) -> None:
+def test_a_router_without_neighbours_is_idle(table: Table) -> None:
     idle = [table.router.is_idle]
-    table.router.publish(ANN.says(b"to nobody"))
-    kept = [len(table.router.cache)]
     (peer,) = table.meet(1)
-    table.router.publish(ANN.says(b"hello"))
     idle.append(table.router.is_idle)
-    kept.append(len(table.router.cache))
     table.router.lose(peer)
     table.router.listen(peer, False)
     idle.append(table.router.is_idle)
-    kept.append(len(table.router.cache))
-    assert (idle, kept) == ([True, False, True], [0, 1, 0])
+    assert idle == [True, False, True]
+
+
+@pytest.mark.parametrize(("seconds", "offered"), [(0, 2), (GOSSIP_WINDOWS, 1), (KEPT_WINDOWS, 0)])
+def test_what_was_said_to_nobody_is_offered_to_who_comes_soon(table: Table, seconds: int, offered: int) -> None:
+    """Without neighbours there is no heartbeat."""
+    for _ in range(20):
+        table.router.publish(ANN.says(b"long ago"))
+        table.clock.now += 10
+    table.router.publish(ANN.says(b"just now"))
+    table.clock.now += seconds
+    if seconds < KEPT_WINDOWS:
+        table.router.publish(ANN.says(b"now"))
+    (peer,) = table.meet(1)
+    control = table.controls()[peer]
+    assert control.graft
+    assert len(control.ihave) == offered
+    assert len(table.router.cache) <= 2
+
+
+def test_who_begins_to_listen_again_is_not_offered_everything_again(table: Table) -> None:
+    table.meet(1, name="another")
+    table.router.publish(ANN.says(b"hello"))
+    (peer,) = table.meet(1)
+    assert table.controls()[peer].ihave
+    table.router.listen(peer, False)
+    table.router.listen(peer, True)
+    assert table.controls()[peer] == Control(graft=True)

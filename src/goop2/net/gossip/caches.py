@@ -99,11 +99,6 @@ class MessageCache:
             for name in self._windows.popleft():
                 self._drop(name)
 
-    def clear(self) -> None:
-        """Forget every message."""
-        while self._kept:
-            self._drop(next(iter(self._kept)))
-
     def _drop(self, name: bytes) -> None:
         kept = self._kept.pop(name, None)
         if kept is not None:

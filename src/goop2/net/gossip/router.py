@@ -23,7 +23,7 @@ from random import Random
 from typing import Final, TypeVar
 
 from goop2.net.admission import TokenBucket
-from goop2.net.gossip.caches import MessageCache, SeenCache
+from goop2.net.gossip.caches import KEPT_WINDOWS, MessageCache, SeenCache
 from goop2.net.gossip.messages import Message, can_be_id, name_of_id
 from goop2.net.gossip.rpc import Control, write_control, write_messages
 from goop2.net.limits import (
@@ -81,6 +81,8 @@ class _Neighbour:
     outbound: bool = False
     """We opened the connection: an attacker cannot make that happen."""
     listens: bool = False
+    welcomed: bool = False
+    """It was offered what was said before it came; a stream that is opened again and again costs no more of that."""
     ihaves: int = 0
     asked: int = 0
     answered: int = 0
@@ -118,6 +120,7 @@ class Router:
         self._outgoing: list[Outgoing] = []
         self._pending: dict[str, _Pending] = {}
         self._heartbeats = 0
+        self._shifted_at = clock()
 
     @property
     def listeners(self) -> tuple[str, ...]:
@@ -133,7 +136,7 @@ class Router:
 
     def reach(self, peer: str, outbound: bool) -> None:
         """A neighbour can be written to from now on."""
-        neighbour = self._neighbours.setdefault(peer, _Neighbour())
+        neighbour = self._neighbour(peer)
         neighbour.reached, neighbour.outbound = True, outbound
         self._welcome(peer)
 
@@ -147,7 +150,7 @@ class Router:
         """A neighbour begins or ends to listen; what it listens to is known as long as the stream it opened is there."""
         if (listens and self.ignores(peer)) or (not listens and peer not in self._neighbours):
             return
-        self._neighbours.setdefault(peer, _Neighbour()).listens = listens
+        self._neighbour(peer).listens = listens
         if listens:
             self._welcome(peer)
         else:
@@ -197,7 +200,7 @@ class Router:
         self._expire_promises(now)
         self._mend_mesh()
         self._offer()
-        self.cache.shift()
+        self._shift(now)
         self._seen.evict()
         for neighbour in self._neighbours.values():
             neighbour.ihaves = neighbour.asked = neighbour.answered = 0
@@ -216,7 +219,14 @@ class Router:
     # The mesh.
 
     def _welcome(self, peer: str) -> None:
-        """Take a new listener into the mesh at once while that is short; a heartbeat may be too late for who is soon gone."""
+        """Tell a new listener what was said just before it came, and take it into the mesh at once while that is short: a heartbeat may be
+        too late for who is soon gone."""
+        neighbour = self._neighbours[peer]
+        if not (neighbour.listens and neighbour.reached):
+            return
+        if not neighbour.welcomed and (ids := self.cache.offered()):
+            self._control_for(peer).ihave = ids[-GOSSIP_IDS_PER_HEARTBEAT:]
+        neighbour.welcomed = True
         if len(self.mesh) < DEGREE_LOW and peer in self._candidates():
             self._graft([peer])
 
@@ -228,9 +238,6 @@ class Router:
         neighbour = self._neighbours[peer]
         if not neighbour.reached and not neighbour.listens:
             del self._neighbours[peer]
-        if self.is_idle:
-            # There will be no heartbeat to end what is kept, and whoever comes next has missed nothing.
-            self.cache.clear()
 
     def _candidates(self, *, outbound_only: bool = False) -> list[str]:
         """Return who may be taken into the mesh."""
@@ -309,8 +316,8 @@ class Router:
     def _send(self, message: Message, peers: Iterable[str], *, handed_on: bool) -> None:
         content = message.write()
         self._seen.add(message.name)
-        if not self.is_idle:
-            self.cache.add(message.name, message.id, content)
+        self._catch_up()
+        self.cache.add(message.name, message.id, content)
         frame = write_messages((content,))
         self._outgoing += [Outgoing(peer, frame, handed_on) for peer in peers]
 
@@ -358,6 +365,21 @@ class Router:
                 self.fault(peer, BROKEN_PROMISE)
 
     # Help.
+
+    def _neighbour(self, peer: str) -> _Neighbour:
+        self._catch_up()
+        return self._neighbours.setdefault(peer, _Neighbour())
+
+    def _catch_up(self) -> None:
+        """Without neighbours there are no heartbeats: then what is kept ages when it is next needed."""
+        now = self._clock()
+        if self.is_idle:
+            for _ in range(min(KEPT_WINDOWS, int(now - self._shifted_at))):
+                self._shift(now)
+
+    def _shift(self, now: float) -> None:
+        self.cache.shift()
+        self._shifted_at = now
 
     def _control_for(self, peer: str) -> _Pending:
         return self._pending.setdefault(peer, _Pending())

@@ -1,2 +1,0 @@
-"""Tests of other peers use the trio run of tests/net/conftest.py."""
-
