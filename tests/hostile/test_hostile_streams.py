@@ -17,8 +17,9 @@ from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
 from goop2.net import host as host_module
+from goop2.net.acceptor import Handler
 from goop2.net.faults import NetworkError
-from goop2.net.host import Handler, Host
+from goop2.net.host import Host
 from goop2.net.stream import Stream
 from goop2.peers.network import PeerNetwork
 from goop2.protocols.errors import RemoteProtocolError

@@ -14,7 +14,8 @@ from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.web.served import Answer, Served, served
 
 from goop2.app import join
-from goop2.net.host import Handler, Host
+from goop2.net.acceptor import Handler
+from goop2.net.host import Host
 from goop2.net.stream import Stream
 from goop2.peers import client
 from goop2.protocols import data, site
