@@ -16,7 +16,7 @@ from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
-from goop2.net import host as host_module
+from goop2.net import acceptor
 from goop2.net.acceptor import Handler
 from goop2.net.faults import NetworkError
 from goop2.net.host import Host
@@ -101,7 +101,7 @@ async def attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
             ended.append(error)
             raise
 
-    monkeypatch.setattr(host_module, "_exchange", exchange)
+    monkeypatch.setattr(acceptor, "_exchange", exchange)
     for path, text in {
         "goop.json": json.dumps({"lua": {"enabled": True, "rate_limit_per_peer": 100_000, "rate_limit_global": 100_000}}),
         "schemas/posts.json": json.dumps({"name": "posts", "columns": [{"name": "body", "type": "text"}], "access": {"insert": "open"}}),
