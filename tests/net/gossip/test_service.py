@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 from tests.net.gossip.authors import TOPIC, Author
+from tests.net.gossip.members import Member
 from tests.net.hosts import SECONDS, connect, loopback_host, read_all, until
 
-from goop2.net.gossip import Gossip, open_gossip
 from goop2.net.gossip import intake as intake_module
 from goop2.net.gossip import neighbour as neighbour_module
+from goop2.net.gossip import open_gossip
 from goop2.net.gossip import service as module
 from goop2.net.gossip.messages import Message, sign
 from goop2.net.gossip.neighbour import PROTOCOLS
@@ -27,19 +28,6 @@ from goop2.protocols import peer_ids
 from goop2.protocols.protobuf import content, delimited, number, read_varint, varint
 
 LISTENS = write_subscription(TOPIC)
-
-
-class Member:
-    """A host that listens, and what it heard."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.heard: list[tuple[str, bytes]] = []
-        self.gossip: Gossip
-
-    def hear(self, author: str, payload: bytes) -> bool:
-        self.heard.append((author, payload))
-        return not payload.startswith(b"not to be handed on")
 
 
 @contextlib.asynccontextmanager
