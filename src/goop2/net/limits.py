@@ -1,4 +1,4 @@
-"""Every number of the network, named with its unit and the reason for its value. py-libp2p's own limits do not hold a stranger back."""
+"""Every number of the network, named with its unit and the reason for its value."""
 
 from __future__ import annotations
 
@@ -69,9 +69,6 @@ SILENCE_SECONDS = 90.0
 
 MUXER_CLOSE_SECONDS = 1.0
 """For the last frames of a connection."""
-
-LIBRARY_WRITE_SECONDS = 5.0
-"""What the library writes (gossip, identify), when nothing of it is taken: its own number."""
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0
@@ -146,7 +143,7 @@ PUNCHES_PER_MINUTE_AND_PEER = 12
 """Tries a peer may cost us: those of four relayed connections."""
 
 OUTGOING_STREAMS_PER_PEER = 128
-"""Half of what a connection has; gossip and the library open a few too."""
+"""Half of what a connection has; gossip and identify open a few too."""
 
 QUESTIONS_AT_ONCE = 48
 """Calls to one peer that are under way, and so streams kept for them; the next waits. Three quarters of the streams it lets us open:
@@ -192,7 +189,8 @@ GOSSIP_RPCS_PER_MINUTE = 24_000
 """Of a neighbour: a message each, and as many controls. Beyond it the stream is read more slowly, so that the other side waits."""
 
 GOSSIP_CONTROL_BYTES_PER_MINUTE = 4 * MEGABYTE_BYTES
-"""Of a neighbour: the ids of three seconds' messages every second, twice what NEIGHBOUR_MESSAGES_PER_MINUTE make. What is more is not read."""
+"""Of a neighbour: the ids of three seconds' messages every second, twice what
+NEIGHBOUR_MESSAGES_PER_MINUTE make. What is more is not read."""
 
 GOSSIP_IDS_PER_HEARTBEAT = 5000
 """Message ids we ask a neighbour for, and answer it; what other implementations ask for at a time."""
