@@ -17,7 +17,7 @@ from goop2.net.gossip import intake as intake_module
 from goop2.net.gossip import neighbour as neighbour_module
 from goop2.net.gossip import open_gossip
 from goop2.net.gossip import service as module
-from goop2.net.gossip.messages import Message, sign
+from goop2.net.gossip.messages import GossipMessage, sign
 from goop2.net.gossip.neighbour import PROTOCOLS
 from goop2.net.gossip.router import IGNORED_SECONDS, MALFORMED, Router
 from goop2.net.gossip.rpc import CONTROL, Control, write_control, write_messages, write_subscription
@@ -53,7 +53,7 @@ async def raw(sender: Host, receiver: Host, *sent: bytes) -> Stream:
     return stream
 
 
-def forged(message: Message, signature: bytes = b"x" * 64) -> bytes:
+def forged(message: GossipMessage, signature: bytes = b"x" * 64) -> bytes:
     return message.signed + content(5, signature)
 
 
