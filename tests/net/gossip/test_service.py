@@ -13,6 +13,7 @@ from tests.net.gossip.authors import TOPIC, Author
 from tests.net.gossip.members import Member
 from tests.net.hosts import SECONDS, connect, loopback_host, read_all, until
 
+from goop2.net.address import parse
 from goop2.net.gossip import intake as intake_module
 from goop2.net.gossip import neighbour as neighbour_module
 from goop2.net.gossip import open_gossip
@@ -359,6 +360,20 @@ async def test_a_stream_that_ends_is_opened_again(monkeypatch: pytest.MonkeyPatc
         bob.gossip._incoming[ann.host.peer_id].reset()
         await until(lambda: not ann.gossip._router.mesh)
         await until(lambda: ann.host.peer_id in bob.gossip.neighbours() and bool(ann.gossip._router.mesh))
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+
+
+async def test_a_stream_through_a_relay_moves_to_a_direct_connection() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        await acquainted(ann, bob)
+        (ours,) = ann.gossip._neighbours.values()
+        (relayed,) = ann.host.connections(bob.host.peer_id)
+        await until(lambda: ours._stream is not None)
+        relayed.is_relayed = True
+        direct = await ann.host.dial_address(bob.host.peer_id, parse(bob.host.addresses[0]).transport)
+        await until(lambda: ours._stream is not None and ours._stream.connection is direct)
+        await until(lambda: bob.host.peer_id in ann.gossip._router.mesh)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 
