@@ -1,4 +1,4 @@
-"""GossipSub of ours among go-libp2p and js-libp2p: said both ways, handed on between the two, and asked for where it was missed."""
+"""GossipSub of ours among go-, js- and py-libp2p: said both ways, handed on between two, and asked for where it was missed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.interop.others import Build, Other, go_peer, js_peer, running
+from tests.interop.others import Build, Other, go_peer, js_peer, py_peer, running
 from tests.net.gossip.members import Member
 from tests.net.hosts import loopback_host, until
 
@@ -19,7 +19,7 @@ from goop2.net.gossip.router import Router
 TOPIC = "interop.topic"
 MESH_SECONDS = 2.5
 """Two heartbeats of the others: so long a mesh takes to form."""
-BOTH = pytest.mark.parametrize("build", [go_peer, js_peer], ids=["go-libp2p", "js-libp2p"])
+EACH = pytest.mark.parametrize("build", [go_peer, js_peer, py_peer], ids=["go-libp2p", "js-libp2p", "py-libp2p"])
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ def leave_mesh(member: Member, other: Other) -> None:
     member.gossip._write()
 
 
-@BOTH
+@EACH
 async def test_what_is_said_is_heard_both_ways_once(build: Build, tmp_path: Path) -> None:
     """In any order: go-libp2p checks several messages at a time."""
     async with running(build(tmp_path)) as other, ours() as member:
@@ -62,7 +62,7 @@ async def test_what_is_said_is_heard_both_ways_once(build: Build, tmp_path: Path
         assert other.all_that_came(TOPIC) == []
 
 
-@BOTH
+@EACH
 async def test_we_meet_whoever_dialled(build: Build, tmp_path: Path) -> None:
     async with running(build(tmp_path)) as other, ours() as member:
         await other.subscribe(TOPIC)
@@ -117,7 +117,7 @@ async def test_what_we_missed_is_offered_and_asked_for_once(
         assert member.heard == [(far.id, b"from afar")]
 
 
-@BOTH
+@EACH
 async def test_what_another_missed_is_offered_and_given(build: Build, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(running(build(tmp_path)))

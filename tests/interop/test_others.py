@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, running
+from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, py_peer, running
 from tests.net.hosts import LOOPBACK, new_identity
 from tests.services.listen.sounds import wav
 
@@ -88,7 +88,7 @@ class Met:
         return lambda: asyncio.wait_for(found, 60)
 
 
-@pytest.fixture(scope="module", params=[go_peer, js_peer], ids=["go-libp2p", "js-libp2p"])
+@pytest.fixture(scope="module", params=[go_peer, js_peer, py_peer], ids=["go-libp2p", "js-libp2p", "py-libp2p"])
 def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     made: list[str] = request.param(tmp_path_factory.mktemp("other"))
     return made
