@@ -1,4 +1,4 @@
-"""go-libp2p and js-libp2p against a whole peer of ours, both directions, byte for byte what network.md describes."""
+"""go-, js- and py-libp2p against a whole peer of ours, both directions, byte for byte what network.md describes."""
 
 from __future__ import annotations
 
@@ -104,8 +104,9 @@ async def met(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> A
     wav(folder / "long.wav", 30)
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        # It takes seconds to start, and a peer says that it is online when it starts itself.
         other = await stack.enter_async_context(running(command))
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         await other.subscribe(PRESENCE)
         await other.connect(network.host.addresses[0])
         yield Met(peer, network, other)
