@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
-.PHONY: help setup system demo test quick check bench lock vendor screenshots record house
+.PHONY: help setup system demo test quick check bench lock vendor screenshots record house interop
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -34,6 +34,9 @@ check: $(READY) ## style, types, import directions, documentation
 record: $(READY) ## what commands, pages, scripts and the wire show, into tests/recording/recorded; look at the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording
 
+interop: $(READY) ## the environment of py-libp2p's peer, into your cache; the tests against it make it too
+	@$(BIN)/python -m tests.interop.python_environment
+
 house: $(READY) ## how long functions and files are, names used twice, short docstrings; tools/house.py --verbose lists them
 	@$(BIN)/python tools/house.py
 
@@ -42,6 +45,7 @@ bench: $(READY) ## what we claim about speed, into docs/benchmarks.md
 
 lock: $(READY) ## uv.lock anew, after a change to pyproject.toml
 	$(BIN)/uv lock --default-index https://pypi.org/simple
+	$(BIN)/uv lock --project tests/interop/python --default-index https://pypi.org/simple
 
 vendor: $(READY) ## the console's editor and plot library anew, after a change to their locks (needs npm)
 	$(BIN)/python tools/console-editor/bundle.py

@@ -52,6 +52,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "net.asking": Elsewhere("net/test_kept.py"),
     "net.circuits": Elsewhere("net/test_relay.py"),
     "net.faults": Elsewhere("net/test_host.py"),
+    "net.gossip.neighbour": Elsewhere("net/gossip/test_service.py"),
     "net.limits": Elsewhere("net/test_host_limits.py"),
     "net.pinned": Elsewhere("net/test_host.py"),
     "net.pump": Elsewhere("net/test_guest.py"),

@@ -1,4 +1,4 @@
-"""go-libp2p and js-libp2p against a whole peer of ours, both directions, byte for byte what network.md describes."""
+"""go-, js- and py-libp2p against a whole peer of ours, both directions, byte for byte what network.md describes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, running
+from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, py_peer, running
 from tests.net.hosts import LOOPBACK, new_identity
 from tests.services.listen.sounds import wav
 
@@ -88,7 +88,7 @@ class Met:
         return lambda: asyncio.wait_for(found, 60)
 
 
-@pytest.fixture(scope="module", params=[go_peer, js_peer], ids=["go-libp2p", "js-libp2p"])
+@pytest.fixture(scope="module", params=[go_peer, js_peer, py_peer], ids=["go-libp2p", "js-libp2p", "py-libp2p"])
 def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     made: list[str] = request.param(tmp_path_factory.mktemp("other"))
     return made
@@ -104,8 +104,9 @@ async def met(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> A
     wav(folder / "long.wav", 30)
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        # It takes seconds to start, and a peer says that it is online when it starts itself.
         other = await stack.enter_async_context(running(command))
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         await other.subscribe(PRESENCE)
         await other.connect(network.host.addresses[0])
         yield Met(peer, network, other)

@@ -18,7 +18,7 @@ from goop2.net import dialling
 from goop2.net.admission import Admission
 from goop2.net.gossip import intake, router
 from goop2.net.gossip.caches import SeenCache
-from goop2.net.gossip.messages import Message
+from goop2.net.gossip.messages import GossipMessage
 from goop2.net.gossip.rpc import Control
 from goop2.net.limits import HostLimits
 from goop2.net.reservations import RelayLimits, RelayReservations
@@ -199,7 +199,7 @@ def grown(before: Counter[str], after: Counter[str]) -> dict[str, tuple[int, int
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(Message, "is_authentic", lambda _message: True)
+    monkeypatch.setattr(GossipMessage, "is_authentic", lambda _message: True)
     monkeypatch.setattr(intake, "GOSSIP_SEEN_MAX", BOUND)
     for module, bound in BOUNDS:
         monkeypatch.setattr(module, bound, PEERS + BOUND if module is roster else BOUND)
