@@ -1,7 +1,8 @@
 """Run inside a network namespace: a relay, or a peer that is reached through one, without the rest of goop2. Prints JSON lines.
 
     relay ADDRESS                        is a relay: {"address"}
-    callee RELAY                         keeps a place and answers: {"address": through the relay}, then {"ways"} whenever they change
+    callee RELAY [SECONDS]               keeps a place and answers: {"address": through the relay}, then {"ways"} whenever they change;
+                                         SECONDS: for one try of a hole
     caller ADDRESS SECONDS               asks the callee at once, and when it is connected directly or the time is over: {"ways", "answer"}
 
 `ways` are the connections to the other peer: ["relayed"], ["direct", "relayed"] …; an answer is what the other side calls our origin.
@@ -18,10 +19,12 @@ from collections.abc import Callable, Coroutine
 import structlog
 from tests.net.hosts import new_identity
 
+from goop2.net import hole_punching
 from goop2.net.address import CIRCUIT, parse
 from goop2.net.connection import Connection
 from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import Host, open_host
+from goop2.net.limits import PUNCH_SECONDS
 from goop2.net.relay import open_relay
 from goop2.net.stream import Stream
 
@@ -49,7 +52,8 @@ async def be_relay(address: str) -> None:
         await asyncio.Event().wait()
 
 
-async def be_callee(relay: str) -> None:
+async def be_callee(relay: str, seconds: str = "") -> None:
+    hole_punching.PUNCH_SECONDS = float(seconds or PUNCH_SECONDS)
     async with open_host(new_identity(), PORT) as host, open_hole_punching(host):
         await host.serve(ORIGIN, tell_origin)
 
