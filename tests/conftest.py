@@ -24,7 +24,7 @@ SLOW_FILES = frozenset(
         "net/test_host_limits.py",
         "net/test_kept.py",
         "net/test_relay.py",
-        "net/test_gossip.py",
+        "net/gossip/test_service.py",
         "net/test_muxer.py",
         "net/test_negotiation.py",
         "peers/discovery/test_a_day.py",

@@ -12,21 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
 from goop2.net import host as host_module
+from goop2.net.acceptor import Handler
 from goop2.net.faults import NetworkError
-from goop2.net.host import Handler, Host
+from goop2.net.host import Host
 from goop2.net.stream import Stream
 from goop2.peers.network import PeerNetwork
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.services.chat.service import ChatError
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 CONTENT, SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("content", "site", "data", "mq", "listen"))
 ROUNDS = 15

@@ -20,16 +20,14 @@ from typing import Any
 
 import psutil
 import pytest
-import trio
 from tests.hostile.stops_in_phase import FILE, FILE_BYTES, LAST, MESSAGES, PHASES, RESEND
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, asked, connect, loopback_host
 from tests.started import Started
 
 from goop2.app import join, open_peer
 from goop2.folder.creation import create
 from goop2.folder.identity import load_or_create
-from goop2.net import dialling, muxer
+from goop2.net import dialling, muxer, upgrade
 from goop2.net import host as host_module
 from goop2.net import stream as stream_module
 from goop2.net.address import parse
@@ -39,8 +37,6 @@ from goop2.peers.network import PeerNetwork
 from goop2.protocols import content
 from goop2.services.chat.service import SENT
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 PATIENCE_SECONDS = 30.0
 """For what another process does, on a machine that does other things too; ends a hang."""
@@ -93,7 +89,6 @@ class Survivor:
 
     peer: Peer
     network: PeerNetwork
-    guest: Guest
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """What the other side asked for is being carried out."""
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -128,16 +123,12 @@ class Survivor:
         """All that may be left of an exchange."""
         host = self.network.host
 
-        async def tasks() -> int:
-            return trio.lowlevel.current_statistics().tasks_living
-
         return {
-            "connections": len(host._swarm.get_connections()),
+            "connections": len(host.connections()),
             "places": len(host.admission._connections),
             "streams": len(host.admission._streams) + len(host.admission._lingering),
             "own streams": host._outgoing.total(),
             "bytes": host.admission.memory.held,
-            "trio tasks": await self.guest.call(tasks),
             "tasks": len(asyncio.all_tasks()),
             "descriptors": psutil.Process().num_fds(),
         }
@@ -210,14 +201,15 @@ def shorten(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     """The time-outs by which a stopped peer is noticed in this phase; that of silence when it is stopped (`harm`)."""
     monkeypatch.setattr(dialling, "DIAL_SECONDS", SHORT_SECONDS)
     if phase in ("dialling", "negotiating"):
-        monkeypatch.setattr(host_module, "HANDSHAKE_SECONDS", SHORT_SECONDS)
+        monkeypatch.setattr(upgrade, "HANDSHAKE_SECONDS", SHORT_SECONDS)
         return
     for module, name, seconds in (
         (client, "ANSWER_SECONDS", SHORT_SECONDS),
         (client, "EXCHANGE_SECONDS", SHORT_SECONDS),
         (stream_module, "WRITE_SECONDS", SHORT_SECONDS / 2),
         (stream_module, "LINGER_SECONDS", SHORT_SECONDS / 2),
-        (muxer, "PING_SECONDS", SHORT_SECONDS / 8),
+        (host_module, "TIDY_SECONDS", SHORT_SECONDS / 16),
+        (host_module, "PING_SECONDS", SHORT_SECONDS / 8),
     ):
         monkeypatch.setattr(module, name, seconds)
 

@@ -56,7 +56,6 @@ class Met:
     peer: Peer
     network: PeerNetwork
     other: Other
-    guest: Guest
 
     @property
     def id(self) -> str:
@@ -104,7 +103,6 @@ async def met(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> A
     (folder / "site/large.bin").write_bytes(LARGE)
     wav(folder / "long.wav", 30)
     async with AsyncExitStack() as stack:
-        guest = await stack.enter_async_context(open_guest())
         peer = await stack.enter_async_context(open_peer(folder, {}))
         network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         other = await stack.enter_async_context(running(command))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import pytest
 from tests.net.jumping_loop import run
@@ -49,8 +49,7 @@ class Net:
             self.abandoned.append(transport)
             raise
         self.connected.append(transport)
-        connection: Any = object()
-        return connection
+        return cast(Connection, object())
 
     def finds(self, *transports: str) -> bool:
         """Whether there is a way."""

@@ -8,31 +8,20 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
-from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
-from libp2p.network.exceptions import SwarmException
-from libp2p.peer.id import ID
-from libp2p.peer.peerinfo import PeerInfo
-from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
-from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
-from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
-from multiaddr import Multiaddr
 from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
 
-from goop2.net import dialling, pinned
-from goop2.net import host as host_module
-from goop2.net.address import PeerAddress, parse, peer_id
+from goop2.net import dialling
+from goop2.net.address import PeerAddress, parse
+from goop2.net.connection import Connection
 from goop2.net.faults import AddressError, PortInUseError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError
 from goop2.net.host import Host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
+from goop2.net.negotiation import message, proposal
 from goop2.net.stream import Stream
 
 ECHO = "/test/echo"
@@ -99,8 +88,9 @@ async def test_a_handler_that_fails_resets_its_stream_and_nothing_else() -> None
 
         await callee.serve("/test/bug", handler)
         await callee.serve(ECHO, echo)
-        async with await caller.open(callee.peer_id, "/test/bug") as stream:
-            with pytest.raises(StreamBrokenError):
+        # The reset may come with the answer that the protocol is spoken.
+        with pytest.raises(StreamBrokenError):
+            async with await caller.open(callee.peer_id, "/test/bug") as stream:
                 await read_all(stream)
         assert await asked(caller, callee, b"still there") == b"still there"
 
@@ -139,37 +129,51 @@ async def test_cancelling_an_exchange_leaves_the_connection_alive() -> None:
 # Who may connect.
 
 
-async def dial_as(callee: Host, security: Mapping[Any, Any] | None, muxers: Mapping[Any, Any] | None) -> bool:
-    """Dial with py-libp2p itself, offering only this; whether it was let in."""
-    keys = create_new_key_pair()
-    noise = {NOISE: NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)}
-    dialler = new_host(key_pair=keys, sec_opt=security or noise, muxer_opt=muxers)
+async def answers(callee: Host, *said: bytes) -> bytes:
+    """What a host answers to somebody who says this on a connection, until it closes it or has nothing more to say."""
+    reader, writer = await asyncio.open_connection(LOOPBACK, callee.port)
+    answer = b""
+    try:
+        for each in said:
+            writer.write(each)
+            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                while piece := await reader.read(1000):
+                    answer += piece
+    finally:
+        writer.close()
+    return answer
 
-    async def dial() -> bool:
-        async with dialler.run([Multiaddr(f"/ip4/{LOOPBACK}/tcp/0")]):
-            with contextlib.suppress(SwarmException):
-                await dialler.connect(PeerInfo(peer_id(callee.peer_id), [Multiaddr(parse(callee.addresses[0]).transport)]))
-                await dialler.close()
-                return True
-        return False
 
-    return await guest.call(dial)
-
-
-async def test_a_dial_without_encryption_is_refused() -> None:
+@pytest.mark.parametrize("security", ["/plaintext/2.0.0", "/tls/1.0.0", "/secio/1.0.0"])
+async def test_a_dial_with_another_security_or_none_is_refused(security: str) -> None:
     async with loopback_host() as callee:
-        assert not await dial_as(callee, {PLAINTEXT_PROTOCOL_ID: InsecureTransport(create_new_key_pair())}, None)
+        assert await answers(callee, proposal(security)) == message("/multistream/1.0.0") + message("na")
+        assert callee.peers() == ()
 
 
-async def test_a_dial_that_only_knows_another_muxer_is_refused() -> None:
+async def test_a_dial_that_asks_for_noise_next_is_taken() -> None:
     async with loopback_host() as callee:
-        assert not await dial_as(callee, None, {MPLEX_PROTOCOL_ID: Mplex})
+        assert (await answers(callee, proposal("/tls/1.0.0"), message("/noise"))).endswith(message("na") + message("/noise"))
 
 
-async def test_a_dial_with_what_we_speak_is_taken() -> None:
-    # The same dialler as above, so that it is the offer that was refused and not the dialler.
-    async with loopback_host() as callee:
-        assert await dial_as(callee, None, None)
+async def test_a_host_that_only_knows_another_muxer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with loopback_host() as caller, loopback_host() as callee:
+        await _upgraded_with(monkeypatch, "/mplex/6.7.0", caller, callee)
+        assert callee.peers() == caller.peers() == ()
+
+
+async def _upgraded_with(monkeypatch: pytest.MonkeyPatch, muxer: str, caller: Host, callee: Host) -> None:
+    """The caller asks for this muxer, and the callee for what it always does."""
+    agree = caller._upgrader._agree
+
+    async def other(pipe: Any, protocol: str, about: Any) -> None:
+        await agree(pipe, muxer if protocol == "/yamux/1.0.0" else protocol, about)
+
+    monkeypatch.setattr(caller._upgrader, "_agree", other)
+    with pytest.raises(UnreachableError):
+        await connect(caller, callee)
 
 
 async def test_another_peer_at_the_address_is_not_taken_for_the_one_we_want() -> None:
@@ -234,14 +238,13 @@ async def test_a_port_is_had_again_at_once_when_its_last_program_had_visitors() 
 
 async def test_who_waits_for_a_dial_has_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     dials: list[Sequence[str]] = []
-    may_end = trio.Event()
+    may_end = asyncio.Event()
 
-    async def dial(_swarm: object, _circuits: object, _peer: object, transports: Sequence[str]) -> bool:
+    async def run(_search: object, transports: Sequence[str]) -> None:
         dials.append(transports)
         await may_end.wait()
-        return False
 
-    monkeypatch.setattr(host_module, "dial", dial)
+    monkeypatch.setattr(dialling.Dialling, "run", run)
     nobody = new_identity().peer_id
     somewhere, elsewhere = (PeerAddress(nobody, f"/ip4/192.0.2.{number}/tcp/1") for number in (1, 2))
     async with loopback_host() as caller:
@@ -291,46 +294,28 @@ async def test_a_closed_host_is_gone_from_the_others_peers_and_says_so() -> None
             await caller.open(callee.peer_id, ECHO)
 
 
-# The library and the process.
+# Its end, and the process.
 
 
-async def test_after_a_thousand_peers_a_host_knows_itself_and_who_is_connected_and_forgets_the_others() -> None:
-    async with two_hosts() as (caller, callee):
-        known: Any = callee._host.get_peerstore()
-        await until(lambda: ID.from_string(caller.peer_id) in known.peer_data_map)
-        for number in range(known.max_peers + 100):
-            gone = ID(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big"))
-            known.add_addrs(gone, [Multiaddr("/ip4/192.0.2.7/tcp/1")], 120)
-        assert len(known.peer_data_map) == known.max_peers
-        assert callee._host.get_private_key() is not None
-        assert ID.from_string(caller.peer_id) in known.peer_data_map
-        await callee.disconnect(caller.peer_id)
-        connector: Any = callee._swarm.auto_connector
-        assert connector._recent_disconnects == {}
-
-
-def test_another_version_of_the_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pinned, "version", lambda _name: "0.9.0")
-    host: Any = None
-    admission: Any = None
-    with pytest.raises(RuntimeError, match=r"0\.9\.0 is installed; goop2 reaches into 0\.8\.1"):
-        pinned.settle(host, admission, print, print)
-
-
-def test_neither_libp2p_nor_trio_is_loaded_before_a_host_is_opened() -> None:
-    code = "import sys, goop2.app, goop2.net, goop2.protocols.mq; print(sorted({'libp2p', 'trio', 'zeroconf'} & set(sys.modules)))"
+def test_nothing_of_the_network_is_loaded_before_a_host_is_opened() -> None:
+    code = "import sys, goop2.app, goop2.net, goop2.protocols.mq; print(sorted({'goop2.net.host', 'zeroconf'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout.strip() == "[]"
 
 
 async def test_a_connection_we_end_is_ended_though_the_other_side_takes_no_notice() -> None:
     async with two_hosts() as (caller, callee):
-        network: Any = callee._host.get_network()
-        (connection,) = network.get_connections()
-        muxer = connection.muxed_conn
-        muxer._carrier._loop.remove_reader(muxer._carrier._fd)  # deaf
+        (connection,) = callee.connections()
+        deaf = _socket_of(connection)
+        asyncio.get_running_loop().remove_reader(deaf)
         await caller.disconnect(callee.peer_id)
-        await until(lambda: _is_over(muxer._carrier._fd))
+        await until(lambda: _is_over(deaf.fileno()))
+
+
+def _socket_of(connection: Connection) -> socket.socket:
+    secured: Any = connection.muxer._carrier
+    found: socket.socket = secured.end.__self__._socket
+    return found
 
 
 def _is_over(fd: int) -> bool:
@@ -368,8 +353,8 @@ async def _heard_of_who_closes(size: int) -> bytes:
             talks = asyncio.create_task(_talk(await caller.open(callee.peer_id, "/test/take")))
             stream = await caller.open(callee.peer_id, ECHO)
             heard = asyncio.create_task(read_all(stream))
-            (connection,) = callee._swarm.get_connections()
-            streams: Any = connection.muxed_conn.streams  # type: ignore[attr-defined]
+            (connection,) = callee.connections()
+            streams = connection.muxer.streams
             number = stream.muxed.stream_id
             await until(lambda: number in streams)
             await until(lambda: number not in streams or streams[number].write_ended)

@@ -12,7 +12,8 @@ import pytest_asyncio
 from tests.net.hosts import connect, loopback_host, two_hosts, until
 from tests.peers.test_server import Pair, pair
 
-from goop2.net import acquaintance, asking, negotiation
+from goop2.net import host as host_module
+from goop2.net import negotiation, stream_pool
 from goop2.net.faults import StreamBrokenError
 from goop2.net.host import Host
 from goop2.net.limits import QUESTIONS_AT_ONCE, HostLimits
@@ -75,17 +76,17 @@ async def answering(limits: HostLimits | None = None, *, kept: bool = True) -> A
         yield caller, callee, answerer
 
 
-def acquaintances(host: Host) -> list[acquaintance.StreamPool]:
-    return list(host._asking._known.values())
+def pools(host: Host) -> list[stream_pool.StreamPool]:
+    return [connection.pool for connection in host.connections()]
 
 
 def kept_by(host: Host) -> int:
-    return sum(len(idle) for known in acquaintances(host) for idle in known._idle.values())
+    return sum(len(idle) for known in pools(host) for idle in known._idle.values())
 
 
 def is_let_go(host: Host) -> bool:
     """Whether the other side has ended the kept stream that was used last."""
-    (known,) = acquaintances(host)
+    (known,) = pools(host)
     (idle,) = known._idle.values() or ([],)
     return not idle or idle[-1][0].muxed.read_ended
 
@@ -120,7 +121,8 @@ async def test_a_peer_without_it_is_asked_for_it_once_a_connection(monkeypatch: 
     choose = negotiation.choose
 
     async def counted(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
-        proposed.append(list(protocols))
+        if PLAIN in protocols:  # and not those of the handshake and of identify
+            proposed.append(list(protocols))
         return await choose(stream, protocols)
 
     monkeypatch.setattr(negotiation, "choose", counted)
@@ -175,7 +177,7 @@ async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_c
         answerer.may_end.clear()
         crossed: list[bool] = []
 
-        class NotYetHeard(acquaintance.StreamPool):
+        class NotYetHeard(stream_pool.StreamPool):
             """Has not heard of the end when the question is sent."""
 
             def take(self, protocol: str) -> Any:
@@ -185,8 +187,9 @@ async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_c
                 return stream
 
         await ask(caller, callee, b"first")
-        muxer, known = next(iter(caller._asking._known.items()))
-        late = caller._asking._known[muxer] = NotYetHeard()
+        (connection,) = caller.connections()
+        known = connection.pool
+        late = connection.pool = NotYetHeard()
         late.__dict__.update(known.__dict__)
         answerer.may_end.set()
         await until(lambda: known._idle[KEPT][0][0].muxed.read_ended)
@@ -221,8 +224,8 @@ async def test_requests_are_counted_and_not_streams() -> None:
 
 
 async def test_a_stream_nobody_uses_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquaintance, "KEPT_IDLE_SECONDS", 0.0)
-    monkeypatch.setattr(asking, "TIDY_SECONDS", 0.05)
+    monkeypatch.setattr(stream_pool, "KEPT_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(host_module, "TIDY_SECONDS", 0.05)
     async with answering() as (caller, callee, _answerer):
         await ask(caller, callee, b"x")
         await until(lambda: kept_by(caller) == 0 and len(callee.admission._streams) == 0)
@@ -277,7 +280,7 @@ async def test_who_serves_lets_go_of_streams_without_requests_and_of_old_ones_be
 async def test_who_serves_keeps_no_more_than_so_many_waiting(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "KEPT_WAITING_MAX", 1)
     assert all(await asyncio.gather(*(called(two) for _ in range(10))))
-    (known,) = acquaintances(two.caller)
+    (known,) = pools(two.caller)
     (idle,) = known._idle.values() or ([],)
     await until(lambda: sum(not stream.muxed.read_ended for stream, _since in idle) <= 1)
     assert await called(two)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.services.listen.sounds import wav
 from tests.wire_host import SESSION, WireHost
@@ -25,8 +24,6 @@ from goop2.services.groups import service
 from goop2.services.listen.operations import followed
 from goop2.services.listen.session import ListenError
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 
 @dataclass

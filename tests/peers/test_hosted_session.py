@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.services.listen.sounds import FRAME_SECONDS, mp3, wav
 from tests.wire_listener import WireListener
@@ -24,8 +23,6 @@ from goop2.services.listen import pacing
 from goop2.services.listen.boundaries import SoundRange
 from goop2.services.listen.pacing import LEAD_SECONDS
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 WAV_HEAD = 44
 BYTES_PER_SECOND = 88_200

@@ -13,7 +13,6 @@ import httpx
 import msgspec
 import pytest
 from tests.e2e.peers import free_port
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, new_identity
 
 from goop2.app import join, open_peer
@@ -28,8 +27,6 @@ from goop2.services.chat.limits import PER_CALLER_A_MINUTE
 from goop2.services.chat.service import CONTENT_MAX_BYTES
 from goop2.services.peer import Peer
 from goop2.storage.errors import DatabaseFileError
-
-__all__ = ["guest"]
 
 WHO = "function call() return {id = goop.peer.id, label = goop.peer.label} end"
 SETTINGS = {"lua": {"enabled": True}}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from nacl.public import PrivateKey
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.peers.test_network import SETTINGS, Joined, ask
 from tests.services.listen.sounds import wav
@@ -25,8 +24,6 @@ from goop2.peers import server
 from goop2.peers.payload_crypto import FAILURES_BEFORE_ASIDE, KeyRing
 from goop2.protocols import data, encrypted_payload, mq, site
 from goop2.services.listen.operations import followed
-
-__all__ = ["guest"]
 
 SCRIPT = "function call(request) return {id = goop.peer.id, params = request.params} end"
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from tests.net.hosts import until
 from tests.peers.test_network import Joined, joined
 
@@ -20,13 +18,6 @@ from goop2.protocols.presence import write
 from goop2.storage.database import open_database
 from goop2.storage.policies import WANTS_EMAIL
 from goop2.storage.typed_tables import TypedTables
-
-
-@pytest_asyncio.fixture
-async def guest() -> AsyncIterator[Guest]:
-    async with open_guest() as guest:
-        yield guest
-
 
 ACCESS = dict.fromkeys(("read", "insert", "update", "delete"), "email")
 

@@ -75,6 +75,7 @@ class Host:
     """This peer on the network; made by `open_host`."""
 
     def __init__(self, identity: Identity, limits: HostLimits) -> None:
+        self.identity = identity
         self.peer_id = identity.peer_id
         self._log = structlog.get_logger("goop2.net").bind()
         self.admission = Admission(limits, time.monotonic)

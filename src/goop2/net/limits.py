@@ -1,4 +1,4 @@
-"""Every number of the network, named with its unit and the reason for its value. py-libp2p's own limits do not hold a stranger back."""
+"""Every number of the network, named with its unit and the reason for its value."""
 
 from __future__ import annotations
 
@@ -69,9 +69,6 @@ SILENCE_SECONDS = 90.0
 
 MUXER_CLOSE_SECONDS = 1.0
 """For the last frames of a connection."""
-
-LIBRARY_WRITE_SECONDS = 5.0
-"""What the library writes (gossip, identify), when nothing of it is taken: its own number."""
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0
@@ -146,7 +143,7 @@ PUNCHES_PER_MINUTE_AND_PEER = 12
 """Tries a peer may cost us: those of four relayed connections."""
 
 OUTGOING_STREAMS_PER_PEER = 128
-"""Half of what a connection has; gossip and the library open a few too."""
+"""Half of what a connection has; gossip and identify open a few too."""
 
 QUESTIONS_AT_ONCE = 48
 """Calls to one peer that are under way, and so streams kept for them; the next waits. Three quarters of the streams it lets us open:
@@ -174,6 +171,56 @@ NEIGHBOUR_MESSAGES_PER_MINUTE = 12_000
 
 GOSSIP_MESSAGES_PER_MINUTE = 24_000
 """All together: two minutes of it are remembered, and each costs a signature's check, 4 % of a core."""
+
+GOSSIP_FORGERY_COSTS_MESSAGES = 3
+"""Beside itself, what a message with a wrong signature takes from what its neighbour may send. No more: implementations differ about
+curious signatures, and whoever hands one on in good faith must not be silenced for it."""
+
+GOSSIP_SEEN_SECONDS = 120.0
+"""So long a message is known by its number; the roster tells older ones by their time."""
+
+GOSSIP_SEEN_MAX = 48_000
+"""Two minutes of GOSSIP_MESSAGES_PER_MINUTE; 10 MB."""
+
+GOSSIP_CACHE_BYTES = 4 * MEGABYTE_BYTES
+"""Messages that can be asked for: five seconds of what may come, of half a kilobyte each, eight times over."""
+
+GOSSIP_RPCS_PER_MINUTE = 24_000
+"""Of a neighbour: a message each, and as many controls. Beyond it the stream is read more slowly, so that the other side waits."""
+
+GOSSIP_CONTROL_BYTES_PER_MINUTE = 4 * MEGABYTE_BYTES
+"""Of a neighbour: the ids of three seconds' messages every second, twice what
+NEIGHBOUR_MESSAGES_PER_MINUTE make. What is more is not read."""
+
+GOSSIP_IDS_PER_HEARTBEAT = 5000
+"""Message ids we ask a neighbour for, and answer it; what other implementations ask for at a time."""
+
+GOSSIP_IHAVES_PER_HEARTBEAT = 10
+"""Offers of a neighbour that are looked at: one is usual."""
+
+GOSSIP_PROMISES_MAX = 4096
+"""Offers that were taken up and whose message is waited for; the oldest is forgotten."""
+
+GOSSIP_QUEUE_BYTES = 512 * 1024
+"""What waits to be written to a neighbour, our own words and others' each. One that reads too slowly misses the newest."""
+
+GOSSIP_UNREAD_BYTES = 16 * MEGABYTE_BYTES
+"""Parts of RPCs that are not whole yet, of all neighbours together: sixteen of the longest."""
+
+GOSSIP_RPC_SECONDS = 10.0
+"""From the first byte of an RPC to its last."""
+
+GOSSIP_FLOOD_TOLD_SECONDS = 60.0
+"""The owner is told of a flood at most so often."""
+
+GOSSIP_BACK_OFF_SECONDS = 60.0
+"""After a neighbour leaves the mesh, until it may come in again (the specification's number)."""
+
+GOSSIP_BACK_OFF_MAX_SECONDS = 3600.0
+"""The longest back-off of a neighbour's that is kept to."""
+
+GOSSIP_FAULTS_PER_MINUTE = 100
+"""Points of misconduct (router.py) of a neighbour that are put up with; beyond them it is ignored until they are used up."""
 
 SEEN_MESSAGES = 4096
 """Ids of messages by which repeats are known: a retry comes within seconds."""

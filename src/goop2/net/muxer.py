@@ -106,7 +106,8 @@ class MuxedStream:
         return bool(self._buffer) or self.was_reset or self.read_ended
 
     async def read(self, size: int) -> bytes:
-        """Return what has come, at most so many bytes, waiting for it. Raises `MuxedStreamEndedError` when that was all, `MuxedStreamResetError`."""
+        """Return what has come, at most so many bytes, waiting for it. Raises `MuxedStreamEndedError` when that was all, and
+        `MuxedStreamResetError`."""
         while not self.readable:
             await self.changed.wait()
         return self.read_now(size)

@@ -96,9 +96,9 @@ class Stream:
         self._asked = True
         return line
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Hand all of `data` to the other side, as fast as it takes it. Raises `StreamBrokenError`."""
-        view = memoryview(self._unsent + data if self._unsent else data)
+        view = memoryview(b"".join((self._unsent, data)) if self._unsent else data)
         self._unsent = b""
         while view:
             try:

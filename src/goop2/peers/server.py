@@ -1,7 +1,7 @@
 """What other peers get from this one: the label, the site's files, data operations, a place for messages.
 
-Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must know neither
-libp2p nor trio: a stream is given.
+Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must not know
+libp2p: a stream is given.
 """
 
 from __future__ import annotations

@@ -48,11 +48,16 @@ def peer_of(public_key: bytes) -> str:
     return base58.encode(_ID_HEAD + public_key)
 
 
+def holds_key(data: bytes) -> bool:
+    """Return whether these bytes are the id of an Ed25519 key, which it holds."""
+    return len(data) == ID_BYTES and data.startswith(_ID_HEAD)
+
+
 @lru_cache(_REMEMBERED)
 def to_bytes(peer: str) -> bytes:
     """Return a peer's id as bytes. Raises `ValueError` for a text that is no id of an Ed25519 key."""
     data = base58.decode(peer)
-    if len(data) != ID_BYTES or not data.startswith(_ID_HEAD):
+    if not holds_key(data):
         raise ValueError(f"{peer[:80]!r} is not the id of an Ed25519 key")
     return data
 
@@ -60,7 +65,7 @@ def to_bytes(peer: str) -> bytes:
 @lru_cache(_REMEMBERED)
 def from_bytes(data: bytes) -> str:
     """Return the peer's id of these bytes. Raises `RemoteProtocolError` when they are no id of an Ed25519 key."""
-    if len(data) != ID_BYTES or not data.startswith(_ID_HEAD):
+    if not holds_key(data):
         raise RemoteProtocolError(f"{data[:ID_BYTES].hex()} is not the id of an Ed25519 key")
     return base58.encode(data)
 

@@ -163,6 +163,10 @@ class DelimitedReader:
         self._size = -1
         """Of the message under way, -1 while it is not known."""
 
+    def __len__(self) -> int:
+        """Return how many bytes wait for the rest of their message."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> None:
         """Take bytes."""
         self._buffer += data

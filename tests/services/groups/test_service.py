@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_listener import WireListener
 
@@ -27,8 +26,6 @@ from goop2.services.groups.service import GroupService, InvalidGroupError, JoinR
 from goop2.services.groups.state import HOSTED_MAX, GroupChange, TooManyGroupsError, UnknownGroupError, UnknownMemberError
 from goop2.services.peer import Peer
 from goop2.storage import groups
-
-__all__ = ["guest"]
 
 HOLD = """
 import sqlite3, sys

@@ -86,7 +86,6 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def owners(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Owner, Owner]]:
     async with AsyncExitStack() as stack:
-        guest = await stack.enter_async_context(open_guest())
         made = []
         for label in ("Ann", "Bob"):
             up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer"), functions={}, profile={"label": label}))
