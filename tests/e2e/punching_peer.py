@@ -19,12 +19,10 @@ from collections.abc import Callable, Coroutine
 import structlog
 from tests.net.hosts import new_identity
 
-from goop2.net import hole_punching
 from goop2.net.address import CIRCUIT, parse
 from goop2.net.connection import Connection
 from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import Host, open_host
-from goop2.net.limits import PUNCH_SECONDS
 from goop2.net.relay import open_relay
 from goop2.net.stream import Stream
 
@@ -53,8 +51,8 @@ async def be_relay(address: str) -> None:
 
 
 async def be_callee(relay: str, seconds: str = "") -> None:
-    hole_punching.PUNCH_SECONDS = float(seconds or PUNCH_SECONDS)
-    async with open_host(new_identity(), PORT) as host, open_hole_punching(host):
+    async with open_host(new_identity(), PORT) as host, open_hole_punching(host) as puncher:
+        puncher.try_seconds = float(seconds or puncher.try_seconds)
         await host.serve(ORIGIN, tell_origin)
 
         def changed(connection: Connection) -> None:

@@ -70,6 +70,7 @@ class HolePuncher:
         """Peers that a direct way is looked for to, as B."""
         self._answering: dict[str, asyncio.Task[Any]] = {}
         """Peers that are dialled at their word, as A."""
+        self.try_seconds = PUNCH_SECONDS
         self._told: WeakSet[Connection] = WeakSet()
         """Relayed connections beside which there was no hole, as the owner was told."""
         self._detach = host.watch(self._connected)
@@ -142,7 +143,7 @@ class HolePuncher:
                 await asyncio.sleep(REDIAL_PAUSE_SECONDS)
                 continue
             await asyncio.sleep(round_trip_seconds / 2)
-            if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=PUNCH_SECONDS):
+            if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=self.try_seconds):
                 return f"through a hole, at the {_ordinal(number)} try"
             why = NoHoleError(f"nobody came through at {', '.join(addresses)}, tried {number} times")
         raise why
@@ -190,7 +191,7 @@ class HolePuncher:
         if earlier is not None:
             earlier.cancel()
             await asyncio.gather(earlier, return_exceptions=True)
-        dialling = self._answering[peer] = asyncio.create_task(self._dial(peer, addresses, opened_by_us=True, seconds=PUNCH_SECONDS))
+        dialling = self._answering[peer] = asyncio.create_task(self._dial(peer, addresses, opened_by_us=True, seconds=self.try_seconds))
         try:
             done = await dialling
         except asyncio.CancelledError:
