@@ -13,13 +13,18 @@ from typing import Any
 import pytest
 from tests.e2e.lan import Machine
 from tests.e2e.nats import KEEPS_PORTS, NEW_PORTS, Nats
+from tests.e2e.peers import running
+from tests.e2e.test_lan import until
 from tests.e2e.test_nats import nats
+from tests.e2e.test_relay import MEETING_SECONDS, meeting_point
 
 PUNCH_SECONDS = 15
 """The first hole opens within two; a second and a third are tried."""
 TRY_SECONDS = 2
 GIVING_UP_SECONDS = 10
 """Three tries of two seconds, and what is between them."""
+ESTABLISHED = "01"
+"""In /proc/net/tcp."""
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -94,3 +99,27 @@ def test_a_caller_that_can_be_dialled_is_dialled_by_the_callee_behind_a_router()
     with nats("", NEW_PORTS) as made, called(made, PUNCH_SECONDS) as (_, last, callee):
         assert last["ways"] == ["direct", "relayed"]
         assert callee.direct()["remote"] == f"/ip4/{made.outside_a}/tcp/4001"
+
+
+def test_two_peers_that_met_through_a_rendezvous_talk_directly_when_it_is_gone(tmp_path: Path) -> None:
+    with nats() as made:
+        server: dict[str, object] = {"rendezvous_wan": f"http://{made.public.address}:8787"}
+        with (
+            running(tmp_path / "alice", "Alice", made.a, presence=server) as alice,
+            running(tmp_path / "bob", "Bob", made.b, presence=server) as bob,
+        ):
+            with meeting_point(made.public):
+                until(lambda: alice.sees() == ["Bob"] and bob.sees() == ["Alice"], alice.process, MEETING_SECONDS)
+                assert alice.send("Bob", "!hello Alice").stdout == "Hello, Alice!\n"
+                until(lambda: is_direct(made.a, made.outside_b), alice.process, MEETING_SECONDS)
+            done = alice.send("Bob", "!hello again")
+            assert (done.returncode, done.stdout) == (0, "Hello, again!\n"), done.stderr
+            assert bob.send("Alice", "!hello Bob").stdout == "Hello, Bob!\n"
+
+
+def is_direct(machine: Machine, address: str) -> bool:
+    """Whether a machine has a TCP connection to this address."""
+    command = ["ip", "netns", "exec", machine.namespace, "cat", "/proc/net/tcp"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1:]
+    other = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
+    return any(line.split()[2].startswith(f"{other}:") and line.split()[3] == ESTABLISHED for line in lines)
