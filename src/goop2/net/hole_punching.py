@@ -73,7 +73,7 @@ class HolePuncher:
         self.try_seconds = PUNCH_SECONDS
         self._told: WeakSet[Connection] = WeakSet()
         """Relayed connections beside which there was no hole, as the owner was told."""
-        self._detach = host.watch(self._connected)
+        self._detach = host.watch(self._connected, self._disconnected)
 
     async def attach(self) -> None:
         """Answer those who want to punch a hole."""
@@ -94,9 +94,20 @@ class HolePuncher:
                     self._start(self._retire(other))
         elif is_connected_directly(self._host, connection.peer):
             self._start(self._retire(connection))
-        elif not connection.opened_by_us and connection.peer not in self._ours and self._asked.take(connection.peer):
-            self._ours.add(connection.peer)
-            self._start(self._improve(connection))
+        else:
+            self._look_for_a_way(connection)
+
+    def _disconnected(self, connection: Connection) -> None:
+        if connection.is_relayed or is_connected_directly(self._host, connection.peer):
+            return
+        for other in self._host.connections(connection.peer):
+            if other.is_relayed and other.is_open:
+                self._look_for_a_way(other)
+
+    def _look_for_a_way(self, relayed: Connection) -> None:
+        if not relayed.opened_by_us and relayed.peer not in self._ours and self._asked.take(relayed.peer):
+            self._ours.add(relayed.peer)
+            self._start(self._improve(relayed))
 
     async def _retire(self, relayed: Connection) -> None:
         """Close a relayed connection that is needed no more: not before what was begun on it has had its time."""
