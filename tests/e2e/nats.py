@@ -39,6 +39,18 @@ table ip router {{
 }}
 """
 
+_PASSED_ON = """
+table ip router {{
+ chain incoming {{
+  type nat hook prerouting priority -100; policy accept;
+  ip saddr != {to} tcp dport {port} dnat to {to}
+ }}
+ chain passing {{
+  ip daddr {to} tcp dport {port} accept
+ }}
+}}
+"""
+
 
 @dataclass(frozen=True)
 class Nats:
@@ -51,6 +63,12 @@ class Nats:
     outside_a: str
     """The address `a` has for the public side."""
     outside_b: str
+    router_a: Machine
+    """Used where `a` is behind it."""
+
+    def pass_on_to_a(self, port: int) -> None:
+        """Have the router of `a` pass on to it what comes for this port, as its owner can set it."""
+        _filter(self.router_a, _PASSED_ON.format(port=port, to=self.a.address))
 
 
 @contextmanager
@@ -63,7 +81,7 @@ def two_nats(a_translation: str = KEEPS_PORTS, b_translation: str = KEEPS_PORTS)
         a_address = _attach(a, router_a, public, "10.77.1", "192.31.196", a_translation)
         b_address = _attach(b, router_b, public, "10.77.2", "192.175.48", b_translation)
         _forward(public)
-        yield Nats(a.at(a_address), b.at(b_address), public.at("192.31.196.254"), "192.31.196.1", "192.175.48.1")
+        yield Nats(a.at(a_address), b.at(b_address), public.at("192.31.196.254"), "192.31.196.1", "192.175.48.1", router_a)
 
 
 def _attach(machine: Machine, router: Machine, public: Machine, inside: str, outside: str, translation: str) -> str:
