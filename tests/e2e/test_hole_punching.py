@@ -87,6 +87,13 @@ def test_two_routers_that_keep_ports_are_punched_and_new_streams_go_directly() -
         assert (direct["ways"], direct["remote"]) == (["direct", "relayed"], f"/ip4/{made.outside_a}/tcp/4001")
 
 
+@pytest.mark.parametrize(("late_a", "late_b"), [(0.02, 0.15), (0.15, 0.02)])
+def test_a_hole_is_punched_between_two_that_are_far_from_the_relay_and_not_equally(late_a: float, late_b: float) -> None:
+    with nats(late_a_seconds=late_a, late_b_seconds=late_b) as made, called(made, PUNCH_SECONDS) as (first, last, _):
+        assert first["ways"] == ["relayed"]
+        assert last == {"ways": ["direct", "relayed"], "answer": made.outside_a}
+
+
 @pytest.mark.parametrize(("a", "b"), [(NEW_PORTS, NEW_PORTS), (KEEPS_PORTS, NEW_PORTS), (NEW_PORTS, KEEPS_PORTS)], ids=["both", "b", "a"])
 def test_a_router_with_new_ports_leaves_them_on_the_relay(a: str, b: str) -> None:
     with nats(a, b) as made, called(made, GIVING_UP_SECONDS, str(TRY_SECONDS)) as (first, last, _):
