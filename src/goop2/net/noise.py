@@ -15,19 +15,14 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from nacl.bindings import (
-    crypto_aead_chacha20poly1305_ietf_decrypt,
-    crypto_aead_chacha20poly1305_ietf_encrypt,
-    crypto_scalarmult,
-    crypto_scalarmult_base,
-)
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
 from nacl.exceptions import CryptoError
 
+from goop2.net.sodium import TAG_BYTES, open_sealed, seal
 from goop2.protocols.errors import RemoteProtocolError
 
 NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
 KEY_BYTES: Final = 32
-TAG_BYTES: Final = 16
 _PATTERN: Final = (("e",), ("e", "ee", "s", "es"), ("s", "se"))
 _NONCE_ZEROS: Final = bytes(4)
 _NONCE_MAX: Final = (1 << 64) - 2
@@ -49,7 +44,7 @@ def key_pair(private: bytes | None = None) -> KeyPair:
 
 
 class Cipher:
-    """One direction's cipher: a key, and how many messages it has had."""
+    """One direction's cipher (ChaCha20-Poly1305): a key, and how many messages it has had."""
 
     __slots__ = ("_key", "_nonce")
 
@@ -57,16 +52,16 @@ class Cipher:
         self._key = key
         self._nonce = 0
 
-    def encrypt(self, plain: bytes, associated: bytes | None = None) -> bytes:
+    def encrypt(self, plain: bytes, associated: bytes = b"") -> bytes:
         """Return the next message, encrypted, with its tag behind it."""
-        return crypto_aead_chacha20poly1305_ietf_encrypt(plain, associated, self._next_nonce(), self._key)
+        return seal(plain, associated, self._next_nonce(), self._key)
 
-    def decrypt(self, encrypted: bytes, associated: bytes | None = None) -> bytes:
+    def decrypt(self, encrypted: bytes, associated: bytes = b"") -> bytes:
         """Return the content of the next message. Raises `RemoteProtocolError` when the other side did not encrypt it as the next."""
-        try:
-            return crypto_aead_chacha20poly1305_ietf_decrypt(encrypted, associated, self._next_nonce(), self._key)
-        except (CryptoError, ValueError):
-            raise RemoteProtocolError("a message of Noise cannot be decrypted") from None
+        plain = open_sealed(encrypted, associated, self._next_nonce(), self._key)
+        if plain is None:
+            raise RemoteProtocolError("a message of Noise cannot be decrypted")
+        return plain
 
     def _next_nonce(self) -> bytes:
         nonce, self._nonce = self._nonce, self._nonce + 1

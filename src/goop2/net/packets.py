@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from goop2.net.noise import TAG_BYTES, Cipher
+from goop2.net.noise import Cipher
+from goop2.net.sodium import TAG_BYTES
 from goop2.protocols.errors import RemoteProtocolError
 
 LENGTH_BYTES: Final = 2
