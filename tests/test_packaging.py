@@ -60,8 +60,8 @@ ENCODERS = ("sox", "lame", "flac", "oggenc", "opusenc")
 def test_what_pypi_does_not_have_is_installed_where_it_is_missing(tmp_path: Path) -> None:
     asked, said = _system(tmp_path)
     browsers = {"chromium", "firefox-esr", "webkit2gtk-driver", "xvfb"}
-    assert {"libseccomp2", *browsers, "sox", "lame", "flac", "vorbis-tools", "opus-tools"} <= set(asked.split())
-    missing = ["libseccomp", "Chromium", "One", "Firefox", "WebKitGTK's"]
+    assert {"libseccomp2", *browsers, "sox", "lame", "flac", "vorbis-tools", "opus-tools", "iproute2", "nftables"} <= set(asked.split())
+    missing = ["libseccomp", "Chromium", "One", "ip", "Firefox", "WebKitGTK's"]
     assert [line.split()[0] for line in said.splitlines()] == missing, "apt did nothing, so it is said"
 
 

@@ -80,13 +80,9 @@ class Acceptor:
         stream.another = partial(self._admission.request, peer, stream.origin)
         try:
             async with asyncio.timeout(seconds):
-                await _exchange(stream, handler)
+                await handler(stream)
         except Exception as error:
             _log.info("exchange failed", peer=peer, protocol=protocol, why=str(error) or type(error).__name__)
             stream.reset()
             return None
         return stream
-
-
-async def _exchange(stream: Stream, handler: Handler) -> None:
-    await handler(stream)

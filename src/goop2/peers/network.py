@@ -17,6 +17,7 @@ from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
+from goop2.net.reachability import open_dial_back
 from goop2.peers.client import Calling, MessageRejectedError
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.roster import Roster, RosterChange
@@ -64,7 +65,8 @@ class PeerNetwork:
 
     def addresses(self) -> tuple[str, ...]:
         """Return where others can dial this peer."""
-        return (*real_addresses(self.host), *self.discovery.through_relays)
+        direct = dict.fromkeys((*real_addresses(self.host), *self.discovery.dialled_at))
+        return (*direct, *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; its id and label. Raises `AddressError`, `NetworkError`.
@@ -123,6 +125,7 @@ async def open_network(
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(peer.identity, port, None, listen_on or ALL_ADDRESSES))
         await stack.enter_async_context(open_hole_punching(host))
+        await open_dial_back(host)
         broadcasts: Subscribers[Heard] = Subscribers()
         sealing = _sealing(peer)
         calling = Calling(host, sealing)

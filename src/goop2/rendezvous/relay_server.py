@@ -16,6 +16,7 @@ from goop2.folder.identity import ephemeral
 from goop2.net.faults import PortInUseError
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
+from goop2.net.reachability import open_dial_back
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
 from goop2.peers.discovery.discovery import real_addresses
 from goop2.web.http.listeners import ListenerError
@@ -77,6 +78,9 @@ async def open_beside(address: Address) -> AsyncIterator[RelayServer]:
             raise ListenerError(
                 f"no relay can be opened on {address} (the port is taken or not allowed): choose another with --relay"
             ) from None
+        # Who has a place here is told whether it needs one.
+        await open_dial_back(host)
+        host.announce(lambda: real_addresses(host))
         relay = await stack.enter_async_context(open_relay(host, lambda: addresses_of(host)))
         yield RelayServer(host, relay)
 

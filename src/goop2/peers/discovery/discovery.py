@@ -22,6 +22,7 @@ from goop2.net.address import PeerAddress, parse
 from goop2.net.faults import NetworkError, UnreachableError, WrongPeerError
 from goop2.net.gossip import Gossip, open_gossip
 from goop2.net.host import ALL_ADDRESSES, Host
+from goop2.net.reachability import Reachability, open_reachability
 from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.peers.discovery.peers_file import Remembered
 from goop2.peers.discovery.presence import PresenceListener, Send, Signs, giving_signs
@@ -57,6 +58,7 @@ class Discovery:
         """What did not work here since the start, a sentence each."""
         self.troubles: dict[str, str] = {}
         """What does not work now, by what it is about: a sentence each, for `goop2 peers`."""
+        self.reachability: Reachability
         self._signs: Signs
         self._host = host
         self._remembered = remembered
@@ -71,6 +73,11 @@ class Discovery:
     def through_relays(self) -> tuple[str, ...]:
         """Return where this peer is reached through relays now."""
         return tuple(address for place in self._places for address in place.addresses)
+
+    @property
+    def dialled_at(self) -> tuple[str, ...]:
+        """Return where others have dialled this peer not long ago, beyond its own network."""
+        return tuple(f"{address}/p2p/{self._host.peer_id}" for address in self.reachability.addresses)
 
     def changed(self) -> None:
         """The label or something else this peer says of itself is different: tell the others at once."""
@@ -220,6 +227,9 @@ async def open_discovery(
                 well=partial(discovery.well, NEAR_BY, "peers near by are looked for again"),
             )
             stack.push_async_callback(_ended, asyncio.create_task(staying))
+        own = lan_addresses if announced is None else lambda: announced
+        discovery.reachability = await stack.enter_async_context(open_reachability(host, discovery.changed, own))
+        host.announce(lambda: (*discovery.dialled_at, *real_addresses(host, announced)))
         ways: list[Send] = [_over(gossip)]
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
             server = await stack.enter_async_context(open_server(url, hearing.rendezvous, discovery))
@@ -242,7 +252,8 @@ def _over(gossip: Gossip) -> Send:
 
 def _of(host: Host, says: Says, announced: Sequence[str] | None, discovery: Discovery) -> Says:
     def complete() -> Presence:
-        addresses = (*real_addresses(host, announced)[:DIRECT_TOLD_MAX], *discovery.through_relays)
+        direct = dict.fromkeys((*discovery.dialled_at, *real_addresses(host, announced)))
+        addresses = (*tuple(direct)[:DIRECT_TOLD_MAX], *discovery.through_relays)
         return msgspec.structs.replace(says(), peer_id=host.peer_id, addrs=addresses)
 
     return complete
