@@ -28,7 +28,7 @@ def table() -> ConnectionTable:
 
 
 def add(table: ConnectionTable, peer: str, *, is_relayed: bool = False) -> Any:
-    one = Fake(table, peer, is_relayed=is_relayed)
+    one: Any = Fake(table, peer, is_relayed=is_relayed)
     table.add(cast(Connection, one))
     return one
 
@@ -37,9 +37,9 @@ def test_a_direct_one_is_taken_before_one_through_a_relay_and_the_oldest_of_its_
     relayed, direct, newer = add(table, "a", is_relayed=True), add(table, "a"), add(table, "a")
     assert [table.best("a"), table.best("a", relayed=True), table.best("a", relayed=False)] == [direct, relayed, direct]
     direct.is_open = False
-    assert table.best("a") is newer
+    assert table.best("a") == newer
     newer.is_open = False
-    assert table.best("a") is relayed
+    assert table.best("a") == relayed
     assert table.best("a", relayed=False) is None
     assert table.best("b") is None
 
