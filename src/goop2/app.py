@@ -52,7 +52,6 @@ from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 
 if TYPE_CHECKING:
-    from goop2.net.guest import Guest
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
@@ -192,9 +191,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 
 
 @asynccontextmanager
-async def join(
-    peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True, guest: Guest | None = None
-) -> AsyncIterator[PeerNetwork]:
+async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
     Parameters and errors: `goop2.peers.network.open_network`.
@@ -206,7 +203,7 @@ async def join(
     # Outside the network, so that its goodbye still finds the own rendezvous server open.
     async with (
         open_servers(peer.settings.presence) as servers,
-        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by, guest=guest) as network,
+        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by) as network,
     ):
         yield network
 

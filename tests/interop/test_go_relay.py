@@ -14,7 +14,6 @@ from tests.net.hosts import loopback_host
 from tests.peers.test_server import Pair, pair
 
 from goop2.net.address import CIRCUIT, PeerAddress, parse
-from goop2.net.guest import Guest, open_guest
 from goop2.net.relay import open_relay
 from goop2.peers.client import PeerClient
 
@@ -50,21 +49,14 @@ async def read_through(program: str, address: str) -> list[str]:
 
 
 @pytest_asyncio.fixture
-async def guest() -> AsyncIterator[Guest]:
-    opened = open_guest()
+async def served(tmp_path: Path) -> AsyncIterator[Pair]:
+    opened = pair(tmp_path)
     async with opened as running:
         yield running
 
 
-@pytest_asyncio.fixture
-async def served(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
-    opened = pair(guest, tmp_path)
-    async with opened as running:
-        yield running
-
-
-async def test_our_peer_is_reached_through_gos_relay_by_gos_client_and_by_ours(go: str, guest: Guest, served: Pair) -> None:
-    async with running(go, "relay") as relay, loopback_host(guest) as caller:
+async def test_our_peer_is_reached_through_gos_relay_by_gos_client_and_by_ours(go: str, served: Pair) -> None:
+    async with running(go, "relay") as relay, loopback_host() as caller:
         us = served.callee.peer_id
         await served.callee.reserve(relay.peer, [relay])
         through = f"{relay.transport}/p2p/{relay.peer}{CIRCUIT}/p2p/{us}"
@@ -74,11 +66,11 @@ async def test_our_peer_is_reached_through_gos_relay_by_gos_client_and_by_ours(g
         assert caller.peer_id in {each.peer for each in served.callee.peers()}
 
 
-async def test_gos_hidden_peer_is_reached_through_our_relay_by_gos_client_and_by_ours(go: str, guest: Guest) -> None:
+async def test_gos_hidden_peer_is_reached_through_our_relay_by_gos_client_and_by_ours(go: str) -> None:
     async with (
-        loopback_host(guest) as host,
-        open_relay(guest, host, lambda: list(host.addresses)),
-        loopback_host(guest) as caller,
+        loopback_host() as host,
+        open_relay(host, lambda: list(host.addresses)),
+        loopback_host() as caller,
         running(go, "hidden", host.addresses[0]) as hidden,
     ):
         await caller.connect(hidden.peer, [hidden])
@@ -88,8 +80,8 @@ async def test_gos_hidden_peer_is_reached_through_our_relay_by_gos_client_and_by
         assert connected == f"{hidden.peer} true 1"
 
 
-async def test_our_peer_is_reached_through_our_relay_by_gos_client(go: str, guest: Guest, served: Pair) -> None:
-    async with loopback_host(guest) as host, open_relay(guest, host, lambda: list(host.addresses)):
+async def test_our_peer_is_reached_through_our_relay_by_gos_client(go: str, served: Pair) -> None:
+    async with loopback_host() as host, open_relay(host, lambda: list(host.addresses)):
         await served.callee.reserve(host.peer_id, [parse(host.addresses[0])])
         answer = await read_through(go, f"{host.addresses[0]}{CIRCUIT}/p2p/{served.callee.peer_id}")
         assert answer == ["Alice", f"{served.callee.peer_id} true 1"]

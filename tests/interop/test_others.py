@@ -1,4 +1,4 @@
-"""go-libp2p and js-libp2p against a whole peer of ours, both directions, byte for byte what network.md describes."""
+"""go-, js- and py-libp2p against a whole peer of ours, both directions, byte for byte what network.md describes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, running
+from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, py_peer, running
 from tests.net.hosts import LOOPBACK, new_identity
 from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
 from goop2.net.address import parse
 from goop2.net.faults import NetworkError
-from goop2.net.guest import Guest, open_guest
 from goop2.peers.client import RequestRefusedError as NoFile
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, listen
@@ -57,7 +56,6 @@ class Met:
     peer: Peer
     network: PeerNetwork
     other: Other
-    guest: Guest
 
     @property
     def id(self) -> str:
@@ -90,7 +88,7 @@ class Met:
         return lambda: asyncio.wait_for(found, 60)
 
 
-@pytest.fixture(scope="module", params=[go_peer, js_peer], ids=["go-libp2p", "js-libp2p"])
+@pytest.fixture(scope="module", params=[go_peer, js_peer, py_peer], ids=["go-libp2p", "js-libp2p", "py-libp2p"])
 def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     made: list[str] = request.param(tmp_path_factory.mktemp("other"))
     return made
@@ -105,13 +103,13 @@ async def met(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> A
     (folder / "site/large.bin").write_bytes(LARGE)
     wav(folder / "long.wav", 30)
     async with AsyncExitStack() as stack:
-        guest = await stack.enter_async_context(open_guest())
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        # It takes seconds to start, and a peer says that it is online when it starts itself.
         other = await stack.enter_async_context(running(command))
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         await other.subscribe(PRESENCE)
         await other.connect(network.host.addresses[0])
-        yield Met(peer, network, other, guest)
+        yield Met(peer, network, other)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -92,7 +92,6 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
     """Be on the network until the end; return why it cannot be, or is no more, "" at the end."""
     from goop2.app import join
     from goop2.net.faults import NetworkError
-    from goop2.net.guest import GuestFailedError
     from goop2.peers.remote_control.operations import Remote
 
     try:
@@ -104,7 +103,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
                 await ending
             finally:
                 web.remote.detach()
-    except (NetworkError, GuestFailedError) as fault:
+    except NetworkError as fault:
         return str(fault)
     except OSError as error:
         return f"the system gives it no connections ({error.strerror or error})"
