@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from tests.e2e.badline import line
 from tests.e2e.lan import Machine, NamespaceError, _cable, _run, machines
 
 KEEPS_PORTS = "masquerade"
@@ -39,6 +40,18 @@ table ip router {{
 }}
 """
 
+_PASSED_ON = """
+table ip router {{
+ chain incoming {{
+  type nat hook prerouting priority -100; policy accept;
+  ip saddr != {to} tcp dport {port} dnat to {to}
+ }}
+ chain passing {{
+  ip daddr {to} tcp dport {port} accept
+ }}
+}}
+"""
+
 
 @dataclass(frozen=True)
 class Nats:
@@ -51,25 +64,46 @@ class Nats:
     outside_a: str
     """The address `a` has for the public side."""
     outside_b: str
+    router_a: Machine
+    """Used where `a` is behind it."""
+
+    def pass_on_to_a(self, port: int) -> None:
+        """Have the router of `a` pass on to it what comes for this port, as its owner can set it."""
+        _filter(self.router_a, _PASSED_ON.format(port=port, to=self.a.address))
 
 
 @contextmanager
-def two_nats(a_translation: str = KEEPS_PORTS, b_translation: str = KEEPS_PORTS) -> Iterator[Nats]:
+def two_nats(
+    a_translation: str = KEEPS_PORTS, b_translation: str = KEEPS_PORTS, *, late_a_seconds: float = 0.0, late_b_seconds: float = 0.0
+) -> Iterator[Nats]:
     """Two machines behind a router each; `""` is no router's translation: that machine is on the public side itself.
 
-    Raises `NamespaceError`, which says what this machine lacks.
+    `late_…_seconds`: how late packets between a router and the public side are, each way. Raises `NamespaceError`, which says what this
+    machine lacks.
     """
-    with machines("a", "b", "p", "ra", "rb") as (a, b, public, router_a, router_b):
-        a_address = _attach(a, router_a, public, "10.77.1", "192.31.196", a_translation)
-        b_address = _attach(b, router_b, public, "10.77.2", "192.175.48", b_translation)
+    with machines("a", "b", "p", "ra", "rb") as (a, b, public, router_a, router_b), ExitStack() as lines:
+        a_address = _attach(a, router_a, public, "10.77.1", "192.31.196", a_translation, late_a_seconds, lines)
+        b_address = _attach(b, router_b, public, "10.77.2", "192.175.48", b_translation, late_b_seconds, lines)
         _forward(public)
-        yield Nats(a.at(a_address), b.at(b_address), public.at("192.31.196.254"), "192.31.196.1", "192.175.48.1")
+        yield Nats(a.at(a_address), b.at(b_address), public.at("192.31.196.254"), "192.31.196.1", "192.175.48.1", router_a)
 
 
-def _attach(machine: Machine, router: Machine, public: Machine, inside: str, outside: str, translation: str) -> str:
+def _attach(
+    machine: Machine,
+    router: Machine,
+    public: Machine,
+    inside: str,
+    outside: str,
+    translation: str,
+    late_seconds: float,
+    lines: ExitStack,
+) -> str:
     """Put a machine behind its router, or on the public side; the address it has itself."""
     first = router if translation else machine
-    _cable(first, f"{outside}.1", public, f"{outside}.254")
+    if late_seconds:
+        lines.enter_context(line(first, f"{outside}.1", public, f"{outside}.254")).delay_seconds = late_seconds
+    else:
+        _cable(first, f"{outside}.1", public, f"{outside}.254")
     _run("-n", first.namespace, "route", "add", "default", "via", f"{outside}.254")
     if not translation:
         return f"{outside}.1"

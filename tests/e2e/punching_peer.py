@@ -1,7 +1,9 @@
 """Run inside a network namespace: a relay, or a peer that is reached through one, without the rest of goop2. Prints JSON lines.
 
     relay ADDRESS                        is a relay: {"address"}
-    callee RELAY                         keeps a place and answers: {"address": through the relay}, then {"ways"} whenever they change
+    callee RELAY [SECONDS]               keeps a place and answers: {"address": through the relay}, then {"ways"} whenever they change;
+                                         SECONDS: for one try of a hole
+    reached SERVER                       finds out where it is reached: {"reachable", "addresses"} whenever that changes
     caller ADDRESS SECONDS               asks the callee at once, and when it is connected directly or the time is over: {"ways", "answer"}
 
 `ways` are the connections to the other peer: ["relayed"], ["direct", "relayed"] …; an answer is what the other side calls our origin.
@@ -22,6 +24,7 @@ from goop2.net.address import CIRCUIT, parse
 from goop2.net.connection import Connection
 from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import Host, open_host
+from goop2.net.reachability import open_dial_back, open_reachability
 from goop2.net.relay import open_relay
 from goop2.net.stream import Stream
 
@@ -44,13 +47,15 @@ async def tell_origin(stream: Stream) -> None:
 
 async def be_relay(address: str) -> None:
     async with open_host(new_identity(), PORT) as host, open_relay(host, lambda: [where]):
+        await open_dial_back(host)
         where = f"/ip4/{address}/tcp/{host.port}/p2p/{host.peer_id}"
         say(address=where)
         await asyncio.Event().wait()
 
 
-async def be_callee(relay: str) -> None:
-    async with open_host(new_identity(), PORT) as host, open_hole_punching(host):
+async def be_callee(relay: str, seconds: str = "") -> None:
+    async with open_host(new_identity(), PORT) as host, open_hole_punching(host) as puncher:
+        puncher.try_seconds = float(seconds or puncher.try_seconds)
         await host.serve(ORIGIN, tell_origin)
 
         def changed(connection: Connection) -> None:
@@ -60,6 +65,16 @@ async def be_callee(relay: str) -> None:
         host.watch(changed, changed)
         await host.reserve(parse(relay).peer, [parse(relay)])
         say(address=f"{relay}{CIRCUIT}/p2p/{host.peer_id}")
+        await asyncio.Event().wait()
+
+
+async def be_reached(server: str) -> None:
+    async with open_host(new_identity(), PORT) as host, open_reachability(host, lambda: changed()) as known:
+
+        def changed() -> None:
+            say(reachable=known.is_reachable, addresses=known.addresses)
+
+        await host.connect(parse(server).peer, [parse(server)])
         await asyncio.Event().wait()
 
 
@@ -85,6 +100,11 @@ async def be_caller(address: str, seconds: str) -> None:
         say(ways=ways(host, peer), answer=await asked(host))
 
 
-WHAT: dict[str, Callable[..., Coroutine[None, None, None]]] = {"relay": be_relay, "callee": be_callee, "caller": be_caller}
+WHAT: dict[str, Callable[..., Coroutine[None, None, None]]] = {
+    "relay": be_relay,
+    "callee": be_callee,
+    "reached": be_reached,
+    "caller": be_caller,
+}
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 asyncio.run(WHAT[sys.argv[1]](*sys.argv[2:]))

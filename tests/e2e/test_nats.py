@@ -41,9 +41,9 @@ print(dial(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
 
 
 @contextmanager
-def nats(a: str = KEEPS_PORTS, b: str = KEEPS_PORTS) -> Iterator[Nats]:
+def nats(a: str = KEEPS_PORTS, b: str = KEEPS_PORTS, *, late_a_seconds: float = 0.0, late_b_seconds: float = 0.0) -> Iterator[Nats]:
     try:
-        with two_nats(a, b) as made:
+        with two_nats(a, b, late_a_seconds=late_a_seconds, late_b_seconds=late_b_seconds) as made:
             yield made
     except NamespaceError as missing:
         pytest.skip(f"two NATs: {missing}")

@@ -70,9 +70,10 @@ class HolePuncher:
         """Peers that a direct way is looked for to, as B."""
         self._answering: dict[str, asyncio.Task[Any]] = {}
         """Peers that are dialled at their word, as A."""
+        self.try_seconds = PUNCH_SECONDS
         self._told: WeakSet[Connection] = WeakSet()
         """Relayed connections beside which there was no hole, as the owner was told."""
-        self._detach = host.watch(self._connected)
+        self._detach = host.watch(self._connected, self._disconnected)
 
     async def attach(self) -> None:
         """Answer those who want to punch a hole."""
@@ -93,9 +94,20 @@ class HolePuncher:
                     self._start(self._retire(other))
         elif is_connected_directly(self._host, connection.peer):
             self._start(self._retire(connection))
-        elif not connection.opened_by_us and connection.peer not in self._ours and self._asked.take(connection.peer):
-            self._ours.add(connection.peer)
-            self._start(self._improve(connection))
+        else:
+            self._look_for_a_way(connection)
+
+    def _disconnected(self, connection: Connection) -> None:
+        if connection.is_relayed or is_connected_directly(self._host, connection.peer):
+            return
+        for other in self._host.connections(connection.peer):
+            if other.is_relayed and other.is_open:
+                self._look_for_a_way(other)
+
+    def _look_for_a_way(self, relayed: Connection) -> None:
+        if not relayed.opened_by_us and relayed.peer not in self._ours and self._asked.take(relayed.peer):
+            self._ours.add(relayed.peer)
+            self._start(self._improve(relayed))
 
     async def _retire(self, relayed: Connection) -> None:
         """Close a relayed connection that is needed no more: not before what was begun on it has had its time."""
@@ -142,7 +154,7 @@ class HolePuncher:
                 await asyncio.sleep(REDIAL_PAUSE_SECONDS)
                 continue
             await asyncio.sleep(round_trip_seconds / 2)
-            if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=PUNCH_SECONDS):
+            if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=self.try_seconds):
                 return f"through a hole, at the {_ordinal(number)} try"
             why = NoHoleError(f"nobody came through at {', '.join(addresses)}, tried {number} times")
         raise why
@@ -190,7 +202,7 @@ class HolePuncher:
         if earlier is not None:
             earlier.cancel()
             await asyncio.gather(earlier, return_exceptions=True)
-        dialling = self._answering[peer] = asyncio.create_task(self._dial(peer, addresses, opened_by_us=True, seconds=PUNCH_SECONDS))
+        dialling = self._answering[peer] = asyncio.create_task(self._dial(peer, addresses, opened_by_us=True, seconds=self.try_seconds))
         try:
             done = await dialling
         except asyncio.CancelledError:

@@ -140,6 +140,10 @@ class Host:
         """Return where others see us, `/ip4/192.0.2.7/tcp/4001`, as identify told it; what most networks of observers tell first."""
         return self._identify.observed_addresses()
 
+    def announce(self, addresses: Callable[[], tuple[str, ...]]) -> None:
+        """Tell others, by identify, that this peer can be dialled at these addresses: whoever is connected through a relay tries them."""
+        self._identify.announced = lambda: tuple(address.partition("/p2p/")[0] for address in addresses())
+
     def supports(self, peer: str, protocol: str) -> bool | None:
         """Return whether a connected peer said that it speaks a protocol; None while it has said nothing."""
         for connection in self._connections.of(peer):

@@ -142,6 +142,26 @@ PUNCHES_AT_ONCE = 4
 PUNCHES_PER_MINUTE_AND_PEER = 12
 """Tries a peer may cost us: those of four relayed connections."""
 
+REACHABILITY_LOOK_SECONDS = 15.0
+"""How soon a new connection's other side is asked to dial us back."""
+
+REACHABILITY_SECONDS = 15 * 60.0
+"""Until the same peer is asked again about the same address."""
+
+REACHABILITY_SERVERS = 3
+"""Peers that are asked about an address in that time."""
+
+PROOF_SECONDS = 40 * 60.0
+"""How long an address counts as one we are reached at, or not: until it was asked about twice again."""
+
+DIAL_BACK_SECONDS = 5.0
+"""Dialling somebody who asks for it, and the handshake; a port that refuses takes as long as one that drops."""
+
+DIAL_BACKS_AT_ONCE = 8
+DIAL_BACKS_PER_MINUTE = 60
+DIAL_BACKS_PER_MINUTE_AND_NETWORK = 12
+"""Each is a handshake, and a packet to whoever asked: a peer asks about two addresses each quarter of an hour."""
+
 OUTGOING_STREAMS_PER_PEER = 128
 """Half of what a connection has; gossip and identify open a few too."""
 
