@@ -77,7 +77,7 @@ async def test_what_most_networks_see_comes_first() -> None:
 
             table = [Seen(observed, origin) for observed, origins in seen.items() for origin in origins]
             table.append(Seen("/ip4/192.0.2.9/tcp/9", "z", from_listening_port=False))
-            one.connections = lambda peer="": tuple(table)  # type: ignore[method-assign, assignment, return-value]
+            one.connections = lambda peer="": tuple(table)  # type: ignore[method-assign, arg-type]
             assert one.observed_addresses() == ("/ip4/192.0.2.2/tcp/2", "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.3/tcp/3")
             del one.connections
             assert one.connections() == (real,)
