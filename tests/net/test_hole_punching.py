@@ -16,6 +16,7 @@ from tests.net.test_relay import ECHO, Three, three
 from goop2.net import hole_punching
 from goop2.net.address import parse
 from goop2.net.circuits import is_connected_directly
+from goop2.net.connection import Connection
 from goop2.net.faults import StreamBrokenError
 from goop2.net.hole_punching import HolePuncher, _reach, open_hole_punching
 from goop2.net.host import Host
@@ -206,6 +207,30 @@ async def test_holes_are_metered_by_who_asks(parts: Three, monkeypatch: pytest.M
                 with contextlib.suppress(Exception):
                     answers += bool(await stream.read(5.0))
     assert answers == 2
+
+
+async def test_two_that_call_each_other_at_once_punch_one_hole(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed: list[str] = []
+    agree = HolePuncher._agree
+
+    async def counted(puncher: HolePuncher, relayed: Connection) -> tuple[tuple[str, ...], float]:
+        found = await agree(puncher, relayed)
+        agreed.append(puncher._host.peer_id)
+        return found
+
+    monkeypatch.setattr(HolePuncher, "_agree", counted)
+    monkeypatch.setattr(HolePuncher, "_directly", lambda _puncher, relayed: no_way(relayed))
+    for host in (parts.caller, parts.callee):
+        await host.reserve(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
+    async with open_hole_punching(parts.caller), open_hole_punching(parts.callee):
+        await asyncio.gather(
+            *(
+                host._circuits.dial(peer.peer_id, parts.through(peer.peer_id).transport)
+                for host, peer in ((parts.caller, parts.callee), (parts.callee, parts.caller))
+            )
+        )
+        await until(lambda: is_direct(parts))
+    assert set(agreed) == {min(parts.caller.peer_id, parts.callee.peer_id)}
 
 
 @pytest.mark.parametrize(
