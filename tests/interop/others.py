@@ -1,4 +1,4 @@
-"""Peers that are not ours, driven from here: made of go-libp2p and of js-libp2p alone, built or fetched where their tools are.
+"""Peers that are not ours, driven from here: made of go-libp2p, js-libp2p and py-libp2p alone, built or fetched where their tools are.
 
 A machine without them skips their tests by name. Each program is told what to do by a JSON line on stdin, and tells by one on stdout:
 
@@ -20,7 +20,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.interop.python_environment import NoEnvironmentError, cache, python
 
 from goop2.net.address import parse
 
@@ -66,7 +66,7 @@ def js_peer(_folder: Path) -> list[str]:
     if npm is None or shutil.which("node") is None:
         pytest.skip("js-libp2p interop: no node and npm here")
     lock = hashlib.sha256((HERE / "js/package-lock.json").read_bytes()).hexdigest()[:16]
-    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"goop2-tests/js-{lock}"
+    place = cache() / f"js-{lock}"
     if not (place / "node_modules/.bin/node").exists():
         _fetch(npm, place)
     # Beside it and then in its place, whole: another test may be starting it.
@@ -74,6 +74,14 @@ def js_peer(_folder: Path) -> list[str]:
         program.write((HERE / "js/peer.js").read_bytes())
     Path(program.name).replace(place / "peer.js")
     return [str(place / "node_modules/.bin/node"), str(place / "peer.js")]
+
+
+def py_peer(_folder: Path) -> list[str]:
+    """The command of the peer in tests/interop/python, in an environment of its own."""
+    try:
+        return [str(python()), str(HERE / "python/peer.py")]
+    except NoEnvironmentError as error:
+        pytest.skip(f"py-libp2p interop: {error}")
 
 
 def _fetch(npm: str, place: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, running
+from tests.interop.others import Other, OtherRefusedError, go_peer, js_peer, py_peer, running
 from tests.net.hosts import LOOPBACK, loopback_host, new_identity, read_all, until
 
 from goop2.net.address import PeerAddress, parse
@@ -47,7 +47,7 @@ async def give(stream: Stream) -> None:
     await stream.finish(LARGE)
 
 
-@pytest.fixture(scope="module", params=[go_peer, js_peer], ids=["go-libp2p", "js-libp2p"])
+@pytest.fixture(scope="module", params=[go_peer, js_peer, py_peer], ids=["go-libp2p", "js-libp2p", "py-libp2p"])
 def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     made: list[str] = request.param(tmp_path_factory.mktemp("other"))
     return made

@@ -153,7 +153,7 @@ def of_a_group(what: str) -> State:
 async def no_group(page: Page) -> None:
     await _go(page, "groups")
     await page.get_by_label("Name").fill(" ")
-    await page.get_by_role("button", name="Make it").click()
+    await page.get_by_role("button", name="Create").click()
     await expect(page.get_by_text("a group's name and its type have")).to_be_visible()
 
 
@@ -168,7 +168,7 @@ FULL: dict[str, State] = {
     "commands are completed": completing,
     "a run": at("runs", "!echo", then=".waterfall"),
     "log lines": log_lines,
-    "no run fits": at("runs?text=nothing-has-this", then="text=No run fits"),
+    "no run fits": at("runs?text=nothing-has-this", then="text=No runs match these filters"),
     "rows": at("data?table=posts", then=".cell"),
     "a cell is changed": at("data?table=posts", "title of row 3: change", then="dialog[open]"),
     "a row is refused": at("data?table=posts", "Add a row", "Add", then="dialog[open]"),

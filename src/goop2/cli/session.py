@@ -74,7 +74,7 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
 
 @asynccontextmanager
 async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -> AsyncIterator[Peer]:
-    """The peer in `folder`. Says on stderr what is odd about its settings and what is missing of its wall.
+    """Open the peer in `folder`; print on stderr what is odd about its settings and what its confinement lacks.
 
     `beside`: a peer may run there already, and then its listening session is the one scripts see.
     """
@@ -92,10 +92,10 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -
 
 def _running_session(folder: Path) -> Elsewhere:
     from goop2.control_socket import ControlError, ask
-    from goop2.scripting.invocation import HostAnswer
+    from goop2.sandbox.answers import Answer, several
     from goop2.services.listen.session import ListenError
 
-    async def elsewhere(operation: str, arguments: Sequence[str]) -> HostAnswer | None:
+    async def elsewhere(operation: str, arguments: Sequence[str]) -> Answer | None:
         try:
             answer = await ask(folder, "listen", {"operation": operation, "arguments": arguments}, RUNNING_SECONDS)
         except (ControlError, TimeoutError, OSError) as error:
@@ -103,7 +103,7 @@ def _running_session(folder: Path) -> Elsewhere:
         if answer is None:
             return None
         values = cast("list[str | None]", answer["values"])
-        return HostAnswer(str(answer["shape"]).encode(), tuple(each if each is None else each.encode() for each in values))
+        return several(str(answer["shape"]).encode(), *(each if each is None else each.encode() for each in values))
 
     return elsewhere
 
@@ -116,7 +116,7 @@ def settings_of(folder: Path) -> Settings:
 
 
 def require_lua(folder: Path) -> None:
-    """Raises `CommandError` when the owner has not switched scripts on."""
+    """Raise `CommandError` when the owner has not switched scripts on."""
     if not settings_of(folder).lua.enabled:
         raise CommandError(f'scripts are switched off here: set "enabled": true in the section "lua" of {folder / "goop.json"}')
 

@@ -30,7 +30,7 @@ async def lines(descriptor: int) -> AsyncIterator[str]:
 
 
 async def _without_mark(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """What follows a byte order mark, which editors put in front of a text; it may come in pieces."""
+    """Yield what follows a byte order mark, which editors put in front of a text; it may come in pieces."""
     front = b""
     begun = False
     async for chunk in chunks:

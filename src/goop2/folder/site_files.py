@@ -76,11 +76,20 @@ class SiteFolderError(FileNotServedError):
 
 
 class UnreadableError(OSError):
-    """The system cannot say whether there is such a file, or cannot give it now: no descriptor left, a broken disk, no permission."""
+    """The system cannot say whether there is such a file, or cannot give it now: no descriptor left, a broken disk, no permission.
+
+    `code` is an error class of behaviour.md.
+    """
+
+    code = "unavailable"
+    retry_after_seconds = float(UNREADABLE_RETRY_SECONDS)
 
     def __init__(self, path: str, cause: OSError) -> None:
         reason = cause.strerror or type(cause).__name__
         super().__init__(cause.errno or errno.EIO, f"it cannot be read now ({reason})", path)
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
 
 
 class SiteFileTooLargeError(Exception):
@@ -211,7 +220,7 @@ class SiteFiles:
         return is_private(self._folder, status) or any(_holds(folder, _identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
-        """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case.
+        """Return the folders of scripts that are there now, by identity: a file system may not tell names apart by case.
 
         Raises OSError where one cannot be looked at: it would not be hidden.
         """
@@ -329,7 +338,7 @@ class Walk:
 
 
 def components(path: str) -> list[str]:
-    """The names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
+    """Return the names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
     parts = path.split("/")
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise FileNotServedError(path)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class NetworkError(Exception):
-    """Something of the network failed; the message names the peer and what was tried."""
+    """Something of the network failed; the message names the peer and what was tried.
+
+    `code` is an error class of behaviour.md, "Data functions", for whoever asked for it.
+    """
+
+    code = "unavailable"
 
 
 class UnreachableError(NetworkError):
@@ -30,6 +37,8 @@ class PeerBusyError(NetworkError):
 class PortInUseError(NetworkError):
     """The port of p2p.listen_port cannot be had; the message says what to do."""
 
+    owner_code: ClassVar = "unavailable"
+
 
 class MulticastError(NetworkError):
     """This machine's network takes no multicast: peers near by are not found by themselves. Everything else works."""
@@ -37,3 +46,5 @@ class MulticastError(NetworkError):
 
 class AddressError(NetworkError):
     """What was given is no address of a peer; the message shows what one looks like."""
+
+    code = "bad_request"

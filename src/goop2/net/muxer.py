@@ -27,6 +27,7 @@ from goop2.net.limits import (
     WINDOW_MAX_BYTES,
 )
 from goop2.net.notification import Notification
+from goop2.net.packets import PLAIN_MAX_BYTES
 from goop2.protocols.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 
 FIRST_WINDOW_BYTES: Final = 256 * 1024
 """What a stream may send before it is told of more; Yamux's own number."""
-FRAME_MAX_BYTES: Final = 64 * 1024 - frames.HEADER_BYTES
-"""What we send at a time: a Noise message less the header, so that streams take turns."""
+BATCH_MAX_BYTES: Final = PLAIN_MAX_BYTES
+"""What is sent at a time: a Noise message. Larger pieces of memory are had of the system anew each time, which costs more than to encrypt
+them."""
+FRAME_MAX_BYTES: Final = BATCH_MAX_BYTES - frames.HEADER_BYTES
+"""What a stream sends at a time, so that streams take turns."""
 
 
 class MuxedStreamError(Exception):
@@ -248,7 +252,8 @@ class Muxer:
         """Streams that are open, by whose they are."""
         self._reader = MuxerFrameReader(WINDOW_MAX_BYTES)
         self._outgoing: list[bytes] = []
-        self._unsent = self._unsent_control = self._batch = 0
+        self._unsent = self._unsent_control = self._queued = self._batch = 0
+        """Bytes not with the system yet, frames without data among them, bytes in `_outgoing`, and bytes that `outgoing` gave last."""
         self._heard = True
         """Anything, since it was last looked."""
         self._heard_at = asyncio.get_running_loop().time()
@@ -314,6 +319,7 @@ class Muxer:
         if not self.is_ended:
             self._outgoing.append(frame)
             self._unsent += len(frame)
+            self._queued += len(frame)
             self._unsent_control += len(frame) == frames.HEADER_BYTES
             self._carrier.wake()
 
@@ -345,10 +351,26 @@ class Muxer:
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
-        """Return all the bytes to send, and take them."""
-        batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
+        """Return the next bytes to send, as many as go together, and take them."""
+        if self._queued <= BATCH_MAX_BYTES:
+            batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
+        else:
+            batch = b"".join(self._take_frames())
         self._batch = len(batch)
+        self._queued -= self._batch
         return batch
+
+    def _take_frames(self) -> list[bytes]:
+        """Return the frames that go into one batch."""
+        size = count = 0
+        for frame in self._outgoing:
+            size += len(frame)
+            if size > BATCH_MAX_BYTES and count:
+                break
+            count += 1
+        taken, self._outgoing = self._outgoing[:count], self._outgoing[count:]
+        self._unsent_control -= sum(len(frame) == frames.HEADER_BYTES for frame in taken)
+        return taken
 
     def sent(self) -> None:
         """Note that the last of `outgoing` is with the system."""

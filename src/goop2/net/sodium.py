@@ -1,4 +1,4 @@
-"""ChaCha20-Poly1305 (RFC 8439) by libsodium, called as PyNaCl calls it, without what it adds: four calls of it are in every exchange between
+"""ChaCha20-Poly1305 (RFC 8439) by libsodium, called as PyNaCl calls it but without what it adds: four calls are in every exchange between
 peers, and each would cost four times as much.
 
 It leans on nacl/_sodium of PyNaCl 1.6 (`ffi` and `lib`, of which nacl/bindings/crypto_aead.py is made); test_sodium.py compares both.

@@ -25,7 +25,7 @@ from goop2.net.limits import (
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
-from goop2.protocols import content, data, encrypted_payload, mq, site, topics
+from goop2.protocols import content, data, encrypted_payload, keys, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -73,15 +73,15 @@ class SiteAnswer:
         """Then the whole of it is here already, and the size is its own."""
 
 
-class Calling:
+class PeerClient:
     """Exchanges with other peers. All raise `NetworkError` with a sentence that names the peer.
 
-    What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (payload_crypto.py).
+    What can be encrypted for the peer is; when it says that it cannot decrypt that, it gets the same plain (payload_crypto.py).
     """
 
-    def __init__(self, host: Host, sealing: KeyRing | None = None) -> None:
+    def __init__(self, host: Host, key_ring: KeyRing | None = None) -> None:
         self._host = host
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._numbers = itertools.count(1)
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
 
@@ -94,7 +94,7 @@ class Calling:
 
     @contextlib.asynccontextmanager
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
-        """A file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
+        """Open a file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
         async with contextlib.AsyncExitStack() as stack:
             yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
 
@@ -122,23 +122,31 @@ class Calling:
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
         raise AssertionError
 
+    async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
+        """Tell a peer of ours who we are, with our key; return what it says of itself. Raises `ProtocolNotSupportedError` too."""
+        with _named(peer):
+            async with await self._host.open(peer, keys.PROTOCOL) as stream:
+                await stream.write(keys.message(own))
+                return keys.identity(await read_line(stream, keys.reader(), PROBE_SECONDS))
+        raise AssertionError
+
     async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:
         """Send a direct message; gives its id."""
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
     async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
-        """An exchange with what is sealed for the peer, if anything is; plain when the peer cannot open it, and has done nothing."""
-        box = self._sealing.box(peer)
+        """Do an exchange encrypted if that is possible, and plain when the peer cannot decrypt it and has done nothing."""
+        box = self._key_ring.box(peer)
         if box is not None:
             try:
                 result = await exchange(box)
             except _DecryptionError:
-                self._sealing.refused(peer)
+                self._key_ring.refused(peer)
             except StreamBrokenError:
-                self._sealing.failed(peer)
+                self._key_ring.failed(peer)
                 raise
             else:
-                self._sealing.answered(peer)
+                self._key_ring.answered(peer)
                 return result
         return await exchange(None)
 
@@ -187,11 +195,11 @@ class Calling:
 
 
 class _DecryptionError(StreamBrokenError):
-    """The peer cannot open what was sealed for it, and has done nothing."""
+    """The peer cannot decrypt what was encrypted for it, and has done nothing."""
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """Return the answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
+    """Return the answer in a line: encrypted when the question was. A plain refusal is that of somebody who could not decrypt it."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:
@@ -207,7 +215,7 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
 
 @contextlib.contextmanager
 def _named(peer: str) -> Iterator[None]:
-    """What breaks the protocol or does not come, said of the peer."""
+    """Raise whatever breaks the protocol or does not come as a `NetworkError` that names the peer."""
     try:
         yield
     except mq.MessageRefusedError as refused:
@@ -223,13 +231,13 @@ def _named(peer: str) -> Iterator[None]:
 
 
 def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
-    """What nobody reads any more is not to be sent."""
+    """Reset a stream that nobody reads to its end, so that the rest is not sent."""
     if not reader.done:
         stream.reset()
 
 
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:
-    """Header and file each whole in their time, however slowly their bytes come."""
+    """Yield the events of an answer; header and file each come whole in their time, however slowly their bytes come."""
     clock = asyncio.get_running_loop().time
     until = clock() + REQUEST_SECONDS
     while not reader.done:

@@ -17,14 +17,14 @@ import structlog
 
 from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.host import Host
-from goop2.peers.client import Calling
+from goop2.peers.client import PeerClient
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
 from goop2.protocols import data, listen
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.services.groups.records import GroupChange
 from goop2.services.groups.service import GroupService
-from goop2.services.groups.state import GroupChange
 from goop2.services.listen.follower import Followed
 from goop2.services.listen.service import Listening
 from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track
@@ -73,13 +73,13 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 class FollowedSession:
     """Follows the session of at most one other peer."""
 
-    def __init__(self, listening: Listening, grouping: GroupService, host: Host, calling: Calling, sealing: KeyRing) -> None:
+    def __init__(self, listening: Listening, grouping: GroupService, host: Host, client: PeerClient, key_ring: KeyRing) -> None:
         self._listening = listening
         self._following = listening.following
         self._grouping = grouping
         self._host = host
-        self._calling = calling
-        self._sealing = sealing
+        self._client = client
+        self._key_ring = key_ring
         self._place: tuple[str, str] | None = None
         """Host and group, while we are there or have asked."""
         self._word = False
@@ -111,8 +111,8 @@ class FollowedSession:
             raise
 
     async def session_of(self, host: str) -> Offered | None:
-        """The session that is open there, as far as it tells. Raises `NetworkError`."""
-        answer = await self._calling.ask(host, data.DataRequest(STATE))
+        """Return the session that is open at a peer, as far as it tells. Raises `NetworkError`."""
+        answer = await self._client.ask(host, data.DataRequest(STATE))
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
                 return decode(answer.json, Offered) if answer.json != _NULL else None
@@ -134,7 +134,7 @@ class FollowedSession:
 
     @contextlib.asynccontextmanager
     async def sound(self) -> AsyncIterator[RemoteSound]:
-        """The sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
+        """Open the sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
         followed = self._followed()
         async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
             await stream.finish(listen.request(followed.session.id))
@@ -161,12 +161,12 @@ class FollowedSession:
     async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the sound in the host's encrypted frames."""
         try:
-            frames = self._sealing.frames(host)
+            frames = self._key_ring.frames(host)
             async for piece in pieces:
                 for frame in frames.receive(piece):
                     yield frame
         except RemoteProtocolError as fault:
-            self._sealing.unknown(host)
+            self._key_ring.want(host)
             raise StreamBrokenError(f"{host} does not keep to the protocol: {fault}") from None
 
     def _goes_on(self, followed: Followed) -> bool:
@@ -205,7 +205,7 @@ class FollowedSession:
             self._following.heard(said.action, _track(said.track), said.position)
 
     def _changed(self, followed: Followed | None) -> None:
-        """It is over; unless the group told us so, the group does not know."""
+        """Leave the group when the session is over; unless the group told us so, it does not know."""
         if followed is None and self._place is not None:
             place, self._place = self._place, None
             with contextlib.suppress(NetworkError):
@@ -213,4 +213,8 @@ class FollowedSession:
 
 
 def _track(said: listen.TrackPayload | None) -> Track | None:
-    return None if said is None else Track(said.name[: 3 * NAME_MAX_CHARS], said.duration, said.bitrate, said.format[:NAME_MAX_CHARS])
+    return (
+        None
+        if said is None
+        else Track(name=said.name[: 3 * NAME_MAX_CHARS], duration=said.duration, bitrate=said.bitrate, format=said.format[:NAME_MAX_CHARS])
+    )

@@ -21,7 +21,8 @@ from goop2.peers.server import read_line
 from goop2.protocols import encrypted_payload, listen, topics
 from goop2.protocols.encrypted_payload import PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.services.groups.state import GroupChange, GroupState, Outgoing
+from goop2.services.groups.records import GroupChange, Outgoing
+from goop2.services.groups.state import GroupState
 from goop2.services.listen.boundaries import sound
 from goop2.services.listen.pacing import paced
 from goop2.services.listen.service import Listening, State
@@ -36,16 +37,16 @@ STREAMS_PER_PEER: Final = 4
 """Being sent sound at a time: a thread's reads and a file each. A player that seeks has two for a moment."""
 
 
-class GroupSession:
+class HostedSession:
     """Keeps a group as the session is. `post` sends; nothing here waits for it."""
 
     def __init__(
-        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], sealing: KeyRing | None = None
+        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
     ) -> None:
         self._listening = listening
         self._groups = groups
         self._post = post
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._told: State | None = None
         self._members: tuple[str, ...] = ()
         self._streams: Counter[str] = Counter()
@@ -58,7 +59,7 @@ class GroupSession:
         self._changed(listening.state())
 
     def stop(self) -> None:
-        """The host leaves: its listeners are told that it is over."""
+        """End the session's group; its listeners are told that it is over."""
         for end in self._ends:
             end()
         self._end()
@@ -68,7 +69,7 @@ class GroupSession:
         await host.serve(listen.PROTOCOL, self.answer, STREAM_SECONDS)
 
     async def keep_in_step(self) -> None:
-        """Says where everybody is, again and again; until cancelled."""
+        """Tell listeners where the session is, every SYNC_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             self.sync()
@@ -80,7 +81,7 @@ class GroupSession:
             self._say(listen.control("sync", position=state.position))
 
     async def answer(self, stream: Stream) -> None:
-        """The sound from the current position, at the pace it is heard."""
+        """Send the sound from the current position, at the pace it is heard."""
         try:
             group = listen.requested(await read_line(stream, listen.request_reader()))
         except RemoteProtocolError:
@@ -117,7 +118,7 @@ class GroupSession:
             await self._send(stream, track, file, lambda: None if self._groups.was_removed(group, stream.peer) else position())
 
     async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
-        box = self._sealing.box(stream.peer)
+        box = self._key_ring.box(stream.peer)
         try:
             async with self._finding:
                 heard = await asyncio.to_thread(sound, file, track)
@@ -140,7 +141,7 @@ class GroupSession:
         except StreamBrokenError:
             # It may have left, or have another key by now: nothing on this stream would say so.
             if box is not None:
-                self._sealing.unknown(stream.peer)
+                self._key_ring.want(stream.peer)
             raise
 
     def _changed(self, state: State | None) -> None:

@@ -15,21 +15,21 @@ from typing import Final
 from goop2.net.faults import NetworkError
 from goop2.peers.client import MessageRejectedError
 from goop2.protocols import mq
-from goop2.services.groups.state import Outgoing
+from goop2.services.groups.records import Outgoing
 
 WAITING_MAX: Final = 256
 """Messages to one peer; a session says one every 5 s."""
 WAITING_MAX_BYTES: Final = 4 * 1024 * 1024
 """Of the same; a message that goes to many is there once."""
 PATIENCE_SECONDS: Final = 20.0
-"""For one message: after so long without a sign a peer is offline (network.md)."""
+"""For one message: after so long without an announcement a peer is offline (network.md)."""
 AGAIN_AFTER_SECONDS: Final = 1.0
 
 Send = Callable[[str, str, bytes], Awaitable[object]]
 """(peer, topic, payload); raises `NetworkError`."""
 
 
-class Delivery:
+class Outbox:
     """Sends what it is given; `lost` hears of peers that took nothing."""
 
     def __init__(self, send: Send, lost: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:

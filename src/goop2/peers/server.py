@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -30,8 +29,8 @@ from goop2.net.limits import (
     READ_MAX_BYTES,
     REQUEST_SECONDS,
     SEALED_FILES_BYTES,
-    SEEN_MESSAGES,
 )
+from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import content, data, encrypted_payload, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
@@ -82,6 +81,7 @@ class PeerServer:
 
     def __init__(
         self,
+        *,
         label: Callable[[], str],
         files: SiteFiles,
         engine: Engine,
@@ -89,7 +89,7 @@ class PeerServer:
         caller_of: CallerOf,
         keep: Keep,
         operations: Mapping[str, Operation],
-        sealing: KeyRing | None = None,
+        key_ring: KeyRing | None = None,
     ) -> None:
         self._label = label
         self._files = files
@@ -105,7 +105,7 @@ class PeerServer:
         """When the owner was last told of a message that is none."""
         self._waiting = 0
         """Kept streams without a request."""
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
         self._one_seals = asyncio.Lock()
         self._log = structlog.get_logger("goop2.net").bind()
@@ -126,10 +126,10 @@ class PeerServer:
         await stream.finish(content.answer(self._label()))
 
     async def answer_site(self, stream: Stream) -> None:
-        """A file of the site, a piece at a time."""
+        """Send a file of the site over `stream`, a piece at a time."""
         try:
             line = await read_line(stream, site.request_reader())
-            line, box = self._sealing.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
+            line, box = self._key_ring.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
         except RemoteProtocolError:
             line, box = b"", None
         path = site.requested(line)
@@ -158,7 +158,7 @@ class PeerServer:
         await stream.finish(await self._data_answer(stream.peer, stream.origin, line))
 
     async def keep_answering_data(self, stream: Stream) -> None:
-        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        """Answer one operation after another, each as if it had come alone, while there is room for streams that wait."""
         ends = time.monotonic() + KEPT_LIFE_SECONDS
         while (line := await self._next_request(stream)) is not None:
             await stream.write(await self._data_answer(stream.peer, stream.origin, line))
@@ -180,7 +180,7 @@ class PeerServer:
     async def _data_answer(self, peer: str, origin: str, line: bytes) -> bytes:
         """Sealed when the request was."""
         try:
-            line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
+            line, box = self._key_ring.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
         except RemoteProtocolError as fault:
             return data.failure(data.FailureAnswer(str(fault), ErrorCode.BAD_REQUEST))
         return encrypted_payload.line(box, await self._data_line(peer, origin, line))
@@ -193,7 +193,7 @@ class PeerServer:
         return _written(await self._answer(self._caller_of(peer).coming_from(origin), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
-        """One message: kept, then acknowledged."""
+        """Take one message over `stream`: save it, then acknowledge it."""
         await stream.finish(await self._mq_answer(stream))
 
     async def _mq_answer(self, stream: Stream) -> bytes:
@@ -216,7 +216,7 @@ class PeerServer:
 
     def _event(self, stream: Stream, message: mq.Message) -> topics.Event:
         free = topics.is_free(message.topic)
-        payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
+        payload = self._key_ring.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
         return topics.read(message.topic, payload)
 
     def _tell_malformed(self, peer: str, why: str) -> None:
@@ -228,7 +228,7 @@ class PeerServer:
         (self._log.info if quiet else self._log.warning)("a message is refused", peer=peer, why=repr(why))
 
     async def _keep_once(self, message: Received) -> None:
-        """Raises, for a repeat too, when the message is not kept."""
+        """Save a message unless it is a repeat. Raises, for a repeat too, when the message is not saved."""
         name = (message.sender, message.id)
         if self._seen.first_time(*name):
             await self._keep(message)
@@ -304,27 +304,8 @@ class PeerServer:
         await stream.finish()
 
 
-class DedupCache:
-    """Which messages came already, by sender and id: a retry keeps its id. The oldest are forgotten."""
-
-    def __init__(self, kept: int = SEEN_MESSAGES) -> None:
-        self._kept = kept
-        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
-
-    def first_time(self, sender: str, id_: str) -> bool:
-        """Return whether it is new; from now on it is not."""
-        new = (sender, id_) not in self._ids
-        self._ids[sender, id_] = None
-        if len(self._ids) > self._kept:
-            self._ids.popitem(last=False)
-        return new
-
-    def forget(self, sender: str, id_: str) -> None:
-        self._ids.pop((sender, id_), None)
-
-
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
+    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `StreamBrokenError`."""
     return await stream.line(reader, seconds)
 
 
@@ -336,7 +317,7 @@ def _sealed_file(file: SiteFile, size: int, box: PayloadBox) -> bytes:
 
 
 def _shrank(file: SiteFile, missing: int) -> OSError:
-    """The reader must not take it for whole."""
+    """Return the error for a file that became shorter while it was sent: the reader must not take it for whole."""
     return OSError(f"{file.path} ended {missing} bytes early")
 
 

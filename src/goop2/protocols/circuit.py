@@ -90,7 +90,7 @@ class MessageReader:
         self._came_bytes = 0
 
     def receive(self, data: bytes) -> bytes | None:
-        """The message once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
+        """Return the message once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
         self._came_bytes += len(data)
         self._reader.feed(data)
         return self._reader.next_message()
@@ -100,7 +100,7 @@ class MessageReader:
         return self._reader.rest()
 
     def end(self) -> NoReturn:
-        """The other side sends no more: always raises `RemoteProtocolError`."""
+        """Raise `RemoteProtocolError`: the other side sends no more."""
         raise RemoteProtocolError(f"{_WHAT} ended after {self._came_bytes} bytes")
 
 
@@ -124,7 +124,7 @@ def reserved(message: bytes) -> int:
 
 
 def connected(message: bytes) -> None:
-    """There is a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
+    """Check that the answer gives a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     _hop_status(message)
 
 
@@ -170,12 +170,12 @@ def brought(message: bytes) -> Connect:
 
 
 def take(status: int = OK) -> bytes:
-    """The answer to a circuit that is brought."""
+    """Return the answer to a circuit that is brought."""
     return _framed(protobuf.number(_TYPE, _STOP_STATUS), protobuf.number(_STOP_CODE, status))
 
 
 def taken(message: bytes) -> None:
-    """The peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
+    """Check that the peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     fields = _parsed(message, _STOP_FIELDS)
     if fields.number(_TYPE) != _STOP_STATUS:
         raise RemoteProtocolError("the answer to a circuit is none")

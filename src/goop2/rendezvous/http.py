@@ -1,7 +1,7 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
 POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often, 503 when no more peers have room
-GET  /events    server-sent events: everybody who is here, then signs as they come, of each peer the newest; 503 when no more have room
+GET  /events    server-sent events: everybody who is here, then announcements as they come, the newest of each peer; 503 when full
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404
@@ -56,7 +56,7 @@ class Rendezvous:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayServer | None = None) -> None:
         self.announcements = Announcements()
-        self.board = Registry(clock, self.announcements.drop)
+        self.registry = Registry(clock, self.announcements.drop)
         self._relay_beside = relay
         self.app = Starlette(
             routes=[
@@ -73,8 +73,8 @@ class Rendezvous:
     async def _publish(self, request: Request) -> Response:
         source = _source(request)
         try:
-            self.board.admit(source)
-            handed_on = self.board.post(source, read(await _body(request)))
+            self.registry.admit(source)
+            handed_on = self.registry.post(source, read(await _body(request)))
         except RegistryFullError:
             return _full("no more peers have room here")
         except AnnouncementRateError:
@@ -105,17 +105,17 @@ class Rendezvous:
         return Response(msgspec.json.encode(said), 200, {"cache-control": "no-store"}, "application/json")
 
     async def _page(self, _request: Request) -> Response:
-        return Response(page.render(self.board.peers()), 200, page.HEADERS, "text/html")
+        return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
-        """Whoever has missed something hears again who is here."""
+        """Yield events; whoever has missed something hears again who is here."""
         yield b"retry: 1000\n\n"
         while not reader.ended:
             if everybody or reader.missed:
                 everybody = False
                 reader.catch_up()
                 place = self.announcements.last
-                for some in _batched(self.board.peers()):
+                for some in _batched(self.registry.peers()):
                     yield b"".join(self._event(place, write(each)) for each in some)
             elif taken := reader.take():
                 yield b"".join(self._event(each.number, each.json) for each in taken)

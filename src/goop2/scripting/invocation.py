@@ -14,7 +14,8 @@ from functools import lru_cache
 import msgspec
 
 from goop2.protocols.source_network import is_network
-from goop2.sandbox.messages import CallTime, Scalar
+from goop2.sandbox.answers import Answer
+from goop2.sandbox.messages import CallTime
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
 
@@ -47,7 +48,7 @@ class Caller:
 
     @property
     def tenant(self) -> str:
-        """Whom lines and shares take this caller for."""
+        """Return whom queues and shares take this caller for."""
         return self.address or self.id
 
     @property
@@ -102,15 +103,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """`code` of the table the script raised, "" when it raised none."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostAnswer:
-    """What a peer operation gives a script: `shape` as sandbox/calls.lua explains it, one letter a value."""
+PeerOperation = Callable[..., Awaitable[Answer]]
+"""async operation(invocation, *arguments) -> Answer; cancelled when the invocation ends first.
 
-    shape: bytes
-    values: tuple[Scalar, ...]
-
-
-PeerOperation = Callable[..., Awaitable[HostAnswer]]
-"""async operation(invocation, *arguments) -> HostAnswer; cancelled when the invocation ends first.
-
-Raises `WorkerProtocolError` (sandbox.framing) for arguments that no script can make a worker send."""
+Number and types of the arguments are as declared (scripting/api/rules.py). Raises `WorkerProtocolError` (sandbox.framing) for others that
+no script can make a worker send."""

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from goop2.sandbox.messages import CallTime
-from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_KEPT, RUNS_MAX_BYTES
+from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_MAX, RUNS_MAX_BYTES
 from goop2.scripting.subscribers import Subscribers
 
 Level = Literal["info", "warn", "error"]
@@ -97,7 +97,7 @@ class RunLog:
 class Runs:
     """The last runs, bounded by number and by bytes; the oldest go first."""
 
-    def __init__(self, kept: int = RUNS_KEPT, max_bytes: int = RUNS_MAX_BYTES) -> None:
+    def __init__(self, kept: int = RUNS_MAX, max_bytes: int = RUNS_MAX_BYTES) -> None:
         self._kept = kept
         self._max_bytes = max_bytes
         self._ring: deque[Run] = deque()
@@ -114,7 +114,7 @@ class Runs:
 
     @property
     def kept_bytes(self) -> int:
-        """About what the ring holds in memory."""
+        """Return about what the ring holds in memory, in bytes."""
         return self._bytes
 
     def new_id(self) -> int:
@@ -123,7 +123,7 @@ class Runs:
 
     def add(self, run: Run) -> None:
         """Keep a run that ended, log it, and tell who listens."""
-        self._keep(run, _size(run))
+        self._store(run, _size(run))
         if run.log:
             self._log_lines(run)
         if run.status != OK:
@@ -131,7 +131,7 @@ class Runs:
         elif self._logs_all:
             self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
         if self._subscribers:
-            self._subscribers.tell(run)
+            self._subscribers.notify(run)
 
     def recent(
         self, n: int, script: str | None = None, status: str | None = None, caller: str | None = None, kind: str | None = None
@@ -150,7 +150,7 @@ class Runs:
             if all(getattr(run, name) == value for name, value in asked.items()):
                 yield run
 
-    def _keep(self, run: Run, size: int) -> None:
+    def _store(self, run: Run, size: int) -> None:
         """Put a run into the ring; the newest stays, however large."""
         ring = self._ring
         ring.append(run)
@@ -173,7 +173,7 @@ class Runs:
 
 
 def _size(run: Run) -> int:
-    """About what `run` holds, in bytes."""
+    """Return about what `run` holds, in bytes."""
     size = _RUN_BYTES + len(run.message)
     if run.calls:
         size += sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)

@@ -1,6 +1,6 @@
-"""Those who want to be told: callbacks of one kind of event.
+"""Subscribers: callbacks of one kind of event.
 
-A subscriber that fails must not harm whoever tells it, nor the other subscribers.
+A subscriber that fails must not harm whoever notifies it, nor the other subscribers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Subscribers(Generic[Event]):
 
         return unsubscribe
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         """Call everybody; a callback's error goes to the log."""
         for callback in tuple(self._callbacks.values()):
             try:

@@ -27,7 +27,7 @@ from goop2.services.tables import Tables
 from goop2.storage.database import Database
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Peer:
     """A peer whose parts are open."""
 
@@ -52,7 +52,7 @@ class Peer:
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
-    """For what is sealed inside libp2p's own encryption; None: nothing is."""
+    """The key pair for payload encryption; None: payloads are not encrypted."""
 
     @property
     def owner(self) -> Caller:

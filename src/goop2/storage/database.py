@@ -2,75 +2,58 @@
 
 A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
 connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means. Long, since every way to run a
-statement stands here and nowhere else.
+Knows roles, limits and transactions; it must not know what a table means.
 """
 
 from __future__ import annotations
 
 import errno
-import os
-import random
-import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
-from urllib.parse import quote
 
 import apsw
 
 from goop2.folder.regular_files import shown
 from goop2.storage import invalid_text
 from goop2.storage.bounded_functions import bound_functions
-from goop2.storage.errors import DatabaseError, DatabaseFileError, LockTimeSpentError, QuotaError, RefusedError, StorageError
-from goop2.storage.file_quota import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
+from goop2.storage.connection_settings import OPEN_FLAGS, configure
+from goop2.storage.database_files import checked, sqlite_name
+from goop2.storage.errors import DatabaseError, DatabaseFileError, QuotaError, RefusedError, StorageError
+from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
-    BUSY_SLEEP_SECONDS,
     CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
-    FRONT_MAX_SECONDS,
-    FRONT_SLEEP_SECONDS,
-    INSPECTED_KEPT,
-    JOURNAL_MAX_BYTES,
+    INSPECTED_MAX,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
-    QUEUE_FROM_SECONDS,
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
     STATEMENT_MEMORY_MAX_BYTES,
-    STRANGER_PATIENCE_SECONDS,
     VISITOR_SECONDS,
 )
 from goop2.storage.row_encoding import CrossingValue, RowSink, as_records, collect, cross
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.statement import inspect, names_of, without_end
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
+from goop2.storage.write_turn import WriteTurn
 
 FILE: Final = "data.db"
-SUFFIXES: Final = ("-wal", "-shm", "-journal")
-"""Of the files SQLite keeps beside a database."""
-
 FOREVER: Final = float("inf")
-OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
-DESCRIPTORS_LOOKED_AT: Final = 1024
 
 UNLIMITED: Final = 2**31 - 1
 """For SQLite its own bound, which cannot be raised."""
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
-
-LOCK_TIME_SPENT: Final = (
-    f"this call has held the database for {LOCK_MAX_SECONDS:g} s in all, the most one call may, and writes no more; write less in one call"
-)
 
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
@@ -79,6 +62,13 @@ Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
+
+Alarm = Callable[[float], None]
+"""Told in how many seconds the kernel should end this process; 0 is never."""
+
+
+def _no_alarm(_seconds: float) -> None:
+    """Set no alarm: this process must not end."""
 
 
 class Database:
@@ -92,55 +82,46 @@ class Database:
         care: FileCare = CARELESS,
         queue: WriteQueue | None = None,
         rank: Rank = Rank.PEER,
+        alarm: Alarm = _no_alarm,
+        on_invalid_text: Callable[[str], None] | None = None,
     ) -> None:
+        """Take over an open connection; parameters as for `open_database`. `queue`: where writers wait for each other."""
         self._connection = connection
-        self.queue = queue
-        """Where writers wait for each other; None where they ask SQLite again and again."""
-        self._rank = rank
-        self._queued = False
-        self._in_line = False
-        self._outside = False
-        self._front_since = 0.0
-        self._gate_patience = STRANGER_PATIENCE_SECONDS if rank is Rank.STRANGER else 0.0
-        self._locked_since = 0.0
-        self.lock_seconds = 0.0
-        """How long a script's invocation has had the write lock; whoever begins one sets it to 0."""
+        self.turn = WriteTurn(rank, queue, self._has_waited_enough)
+        """Its turns to write."""
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
         self._statement_ends = FOREVER
-        self._waiting_since = 0.0
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
-        self._hungry = False
+        self._memory_exceeded = False
         self.care = care
         self.deadline = FOREVER
-        self.visitor_seconds = VISITOR_SECONDS
-        """How long a query of a caller from outside may run here."""
-        self.alarm: Callable[[float], None] = lambda _seconds: None
-        """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
+        self._visitor_seconds = VISITOR_SECONDS
+        self._alarm = alarm
         self._alarmed = False
         self._changed_before = 0
-        self.told: Callable[[str], None] | None = None
-        """Where the owner is told of text that cannot be read."""
+        self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
-        connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
-        connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
+        # A script could otherwise read in changes() how many rows the last caller changed.
+        connection.create_scalar_function("changes", self._changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("total_changes", self._total_changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self.must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> RowSink:
-        """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
-        with self._run(role, sql, arguments) as cursor:
+        """Return the rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
+        with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return collect(cursor, role, rows_max)
             except UnicodeDecodeError:
                 return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
-        """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
-        with self._run(role, sql, arguments) as cursor:
+        """Return the first column of the first row of a statement that only reads, None without one; no further row is asked for."""
+        with _Statement(self, role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
             try:
                 row = next(cursor, ())
@@ -151,8 +132,8 @@ class Database:
             return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
-        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
-        with self._run(role, sql, arguments) as cursor:
+        """Return rows as `query` does, each as column → value for JSON: integers beyond 2^53 as digits, BLOBs in base64, no infinity."""
+        with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return as_records(cursor, role)
             except UnicodeDecodeError:
@@ -160,8 +141,8 @@ class Database:
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
-        """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
-        with self._run(role, sql, ()) as cursor:
+        """Give the names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
+        with _Statement(self, role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
@@ -183,25 +164,27 @@ class Database:
     def _again(
         self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: invalid_text.Read, skipped: int = 0
     ) -> invalid_text.Again:
-        """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
+        """Ask a statement that met text that is not UTF-8 again, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
         found: list[invalid_text.TextLocation] = []
         sql = without_end(self._connection.cursor(), role, sql, arguments)
         rows = invalid_text.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
-        return invalid_text.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
+        return invalid_text.Again(
+            cursor.get_description(), rows if self._on_invalid_text is None else self._reporting(rows, found, self._on_invalid_text)
+        )
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
-        """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
-        self._enter_queue()
-        with self._run(role, sql, arguments) as cursor:
+        """Return how many rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
+        self._begin_write()
+        with _Statement(self, role, sql, arguments) as cursor:
             invalid_text.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
-        """First column of the first row of a statement of ours, None without one."""
-        with self._run(INTERNAL, sql, arguments) as cursor:
+        """Return the first column of the first row of a statement of ours, None without one."""
+        with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return next(cursor, (None,))[0]
             except UnicodeDecodeError:
@@ -209,70 +192,78 @@ class Database:
                 return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """All rows of a statement of ours, as SQLite gives them."""
-        with self._run(INTERNAL, sql, arguments) as cursor:
+        """Return all rows of a statement of ours, as SQLite gives them."""
+        with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return list(cursor)
             except UnicodeDecodeError:
                 return list(self._again(cursor, INTERNAL, sql, arguments, invalid_text.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
-        """Number of rows a statement of ours changed."""
+        """Return how many rows a statement of ours changed."""
         return self.change(INTERNAL, sql, arguments)
 
     @property
     def last_id(self) -> int:
-        """`_id` of the row inserted last."""
+        """Return the `_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
-    def _telling(
-        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], tell: Callable[[str], None]
+    def _reporting(
+        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], report: Callable[[str], None]
     ) -> Iterator[tuple[Value, ...]]:
-        """`rows`, and what was `found` in each told before it is given."""
+        """Yield `rows`; what was `found` in each is reported before it is given."""
         said = 0
         for row in rows:
             for place in found[said:]:
                 self._guard.role = INTERNAL
-                tell(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
+                report(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
             said = len(found)
             yield row
 
+    def bound(self, deadline: float, visitor_seconds: float = VISITOR_SECONDS) -> None:
+        """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has had no lock yet.
+
+        `visitor_seconds`: how long one query of a caller from outside may run.
+        """
+        self.deadline = deadline
+        self._visitor_seconds = visitor_seconds
+        self.turn.lock_seconds = 0.0
+
     def begin_anew(self) -> None:
-        """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
+        """Forget what SQL itself can ask of earlier statements: from now on they are somebody else's."""
         self._connection.set_last_insert_rowid(0)
         self._changed_before = self._connection.total_changes()
 
-    def _changes_told(self, *_: object) -> int:
-        return self._connection.changes() if self._all_changes_told() else 0
+    def _changes_for_sql(self, *_: object) -> int:
+        return self._connection.changes() if self._total_changes_for_sql() else 0
 
-    def _all_changes_told(self, *_: object) -> int:
+    def _total_changes_for_sql(self, *_: object) -> int:
         return self._connection.total_changes() - self._changed_before
 
-    def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> _Statement:
-        return _Statement(self, role, sql, arguments)
-
-    def _watched(self, role: Role) -> apsw.Cursor:
-        """For a statement that begins now, for whom."""
+    def _new_cursor(self, role: Role) -> apsw.Cursor:
+        """Return a cursor for a statement that begins now, with the guard and the clocks set for `role`."""
+        # Found damaged by another connection: what is written now could make it worse.
         if why := self.care.unusable():
             raise DatabaseFileError(why)
         self._guard.role = role
         self._guard.refusal = ""
-        seconds = self.visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
+        seconds = self._visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
-        self._hold()
+        self._set_alarm()
         if self._memory_max is not FOREVER:
             self._memory_ends = apsw.memory_used() + self._memory_max
         return self._connection.cursor()
 
     def _done(self, cursor: apsw.Cursor) -> None:
+        # Closed before the alarm goes: until then the statement still holds the lock.
         cursor.close(True)
         if self._alarmed:
-            self.alarm(0)
-        if self._queued and not self._connection.in_transaction:
-            self._leave_queue()
+            self._alarm(0)
+        if self.turn.is_held and not self._connection.in_transaction:
+            self.turn.leave()
 
-    def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
+    def _started(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
             return self._begin(cursor, role, sql, arguments)
         except apsw.CorruptError as error:
@@ -288,6 +279,7 @@ class Database:
 
     def _read_structure(self, role: Role) -> None:
         """Read what tables there are without the limits, which are for statements: SQLite does so anew after every change of them."""
+        # The limits are for what strangers write; a table made under wider ones must not make the whole database unreadable.
         kept = {limit: self._connection.limit(limit, UNLIMITED) for limit in SQLITE_LIMITS}
         self._guard.role = INTERNAL
         try:
@@ -297,20 +289,21 @@ class Database:
             for limit, value in kept.items():
                 self._connection.limit(limit, value)
 
-    def _hold(self) -> None:
+    def _set_alarm(self) -> None:
         if self._alarmed:
-            self.alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
+            self._alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
 
     def _inspect(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
         """Refuse what is not exactly one statement, or writes where its role only reads."""
         key = (role.kind, sql)
         readonly = self._inspected.get(key)
+        # The same texts come again and again: each is looked at once for each kind of role.
         if readonly is None:
             self._guard.changes = False
             readonly = inspect(cursor, role, sql, arguments)
             if role.kind is SCRIPT_WRITES and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
-            if len(self._inspected) >= INSPECTED_KEPT:
+            if len(self._inspected) >= INSPECTED_MAX:
                 del self._inspected[next(iter(self._inspected))]
             self._inspected[key] = readonly
         if readonly and role.kind is SCRIPT_WRITES:
@@ -325,9 +318,9 @@ class Database:
         return found
 
     def _found(self, error: BaseException) -> StorageError:
-        if isinstance(error, apsw.FullError) and self._is_at_quota():
+        if isinstance(error, apsw.FullError) and self.care.is_at_quota(self._size_bytes):
             return QuotaError(QUOTA_REACHED)
-        if self._hungry and isinstance(error, apsw.InterruptError):
+        if self._memory_exceeded and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
@@ -335,19 +328,9 @@ class Database:
             return StorageError(FILE_TOO_LARGE)  # no fault of the disk: a script has filled it
         return fault(error)
 
-    def _is_at_quota(self) -> bool:
-        """Return whether the file has become as large as this connection may make it; else it is the disk that is full.
-
-        SQLite has one error for both, and by the time it is met what the statement added is gone again.
-        """
-        if self.care.max_bytes is None:
-            return False
-        free = self.care.free_bytes()
-        if free is not None:
-            return free >= FREE_ENOUGH_BYTES
+    def _size_bytes(self) -> int:
         self._guard.role = INTERNAL
-        left = self.care.max_bytes - self._connection.pragma("page_count") * self._connection.pragma("page_size")
-        return bool(left <= max(NEAR_QUOTA_BYTES, self.care.max_bytes * NEAR_QUOTA_PART))
+        return int(self._connection.pragma("page_count")) * int(self._connection.pragma("page_size"))
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -356,9 +339,13 @@ class Database:
         """Return whether a transaction is open."""
         return self._connection.in_transaction
 
+    def _begin_write(self) -> None:
+        if not self._connection.in_transaction:
+            self.turn.enter()
+
     def begin(self) -> None:
         """Take the one write lock, waiting for it until the deadline."""
-        self._enter_queue()
+        self._begin_write()
         self.rows("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -376,11 +363,11 @@ class Database:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        """Several statements of ours as one, inside a transaction or alone."""
+        """Make several statements of ours one, inside a transaction or alone; an error undoes them all."""
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
-        self._enter_queue()
+        self._begin_write()
         self.rows(begin)
         try:
             yield
@@ -390,94 +377,42 @@ class Database:
                 self.rows(undo)
             raise
 
-    # ── who writes next ──────────────────────────────────────────────────────────────────────
-
-    def _enter_queue(self) -> None:
-        """Before a write outside a transaction: stand in the queue, if this connection is a script's. Raises `LockTimeSpentError`."""
-        if self._rank is not Rank.SCRIPT or self._queued or self._connection.in_transaction:
-            return
-        if self.lock_seconds >= LOCK_MAX_SECONDS:
-            raise LockTimeSpentError(LOCK_TIME_SPENT)
-        self._waiting_since = self._locked_since = time.monotonic()
-        if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
-            self._stand_in_line(self.queue)
-            self._locked_since = time.monotonic()
-        self._queued = True
-
-    def _stand_in_line(self, queue: WriteQueue) -> None:
-        self._in_line = True
-        queue.enter(self._has_waited_enough)
-        self._front_since = time.monotonic()
-
-    def _leave_queue(self) -> None:
-        """After a statement that left no transaction open."""
-        self._queued = False
-        if self._rank is Rank.SCRIPT:
-            self.lock_seconds += time.monotonic() - self._locked_since
-            if self._in_line and self.queue is not None:
-                self._in_line = False
-                self.queue.leave()
-            if self._outside and self.queue is not None:
-                self._outside = False
-                self.queue.end_outside()
-        elif self.queue is not None:
-            self.queue.open_gate()
-
     # ── what SQLite asks ─────────────────────────────────────────────────────────────────────
 
     def _wait_for_lock(self, attempts: int) -> bool:
         now = time.monotonic()
-        if attempts == 0 and not self._queued:
-            self._waiting_since = now
+        if attempts == 0 and not self.turn.is_held:
+            self.turn.waiting_since = now
         if self._has_waited_enough():
             return False
         if self._alarmed:
-            self.alarm(0)  # waiting is no holding
-        self._wait_a_moment(now)
-        self._locked_since = time.monotonic()
+            self._alarm(0)  # waiting is no holding
+        self.turn.wait(now)
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
-            self._hold()
+            self._set_alarm()
         return True
 
     def _has_waited_enough(self) -> bool:
-        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS)
-
-    def _wait_a_moment(self, now: float) -> None:
-        """Wait for the place in front, where there is a queue, else for chance."""
-        queue = self.queue
-        if queue is None or not self._queued or self._rank is not Rank.SCRIPT:
-            if queue is not None and self._rank is not Rank.SCRIPT and now >= self._waiting_since + self._gate_patience:
-                queue.shut_gate()
-                self._queued = True
-            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
-        elif self._outside:  # nobody can say whose turn it is; the peer still goes first
-            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
-            queue.pass_gate(self._has_waited_enough)
-        elif not self._in_line:
-            self._stand_in_line(queue)
-        elif now >= self._front_since + FRONT_MAX_SECONDS or queue.is_held_outside():
-            self._in_line, self._outside = False, True
-            queue.leave_to_outside()
-        else:
-            queue.pass_gate(self._has_waited_enough)
-            time.sleep(FRONT_SLEEP_SECONDS)
+        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
-        """Whether the statement under way has had its time or its memory."""
-        self._hungry = apsw.memory_used() > self._memory_ends
+        """Return whether the statement under way has had its time or its memory."""
+        # SQLite counts for the whole process, so what other threads use counts against this statement too.
+        self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
-        return self._hungry or now > self.deadline or now > self._statement_ends
+        return self._memory_exceeded or now > self.deadline or now > self._statement_ends
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
     @property
     def connection(self) -> apsw.Connection:
-        """For the parts of the storage that need more than statements: backup, functions, views."""
+        """Return the connection, for the parts of the storage that need more than statements: backup, functions, views."""
         return self._connection
 
     def close_last(self) -> None:
         """Close it after all others of this peer: what stands in the write-ahead log goes into the file, and the log is emptied."""
+        # What the last job set is over; without a bound a reader elsewhere would keep the peer from stopping.
         self.deadline = time.monotonic() + CHECKPOINT_SECONDS
         with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -486,8 +421,7 @@ class Database:
     def close(self) -> None:
         """Close the connection. Idempotent."""
         self._connection.close(True)
-        if self.queue is not None:
-            self.queue.close()
+        self.turn.close()
 
 
 class _Statement:
@@ -499,9 +433,9 @@ class _Statement:
         self._database, self._role, self._sql, self._arguments = database, role, sql, arguments
 
     def __enter__(self) -> apsw.Cursor:
-        self._cursor = self._database._watched(self._role)
+        self._cursor = self._database._new_cursor(self._role)
         try:
-            return self._database._begun(self._cursor, self._role, self._sql, self._arguments)
+            return self._database._started(self._cursor, self._role, self._sql, self._arguments)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -514,20 +448,29 @@ class _Statement:
 
 
 def open_database(
-    path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS, rank: Rank = Rank.PEER
+    path: Path,
+    *,
+    guarded: bool = True,
+    watchful: bool = False,
+    care: FileCare = CARELESS,
+    rank: Rank = Rank.PEER,
+    alarm: Alarm = _no_alarm,
+    on_invalid_text: Callable[[str], None] | None = None,
 ) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
     `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with
     the folder runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and
     no single step may take long. `care`: how large the file may become, and who is told of its errors. `rank`: whose writes.
+    `alarm`: has the kernel end this process in so many seconds, while a statement holds the lock; 0 is never.
+    `on_invalid_text`: is given a sentence for the owner about each text that is not UTF-8.
     """
-    real = _checked(path)
+    real = checked(path)
     queue = open_queue(path)
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
-        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank)
-        _configure(connection, guarded=guarded)
+        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank, alarm=alarm, on_invalid_text=on_invalid_text)
+        configure(connection, guarded=guarded)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:
@@ -539,83 +482,3 @@ def open_database(
             queue.close()
         raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
-
-
-def _checked(path: Path) -> Path:
-    """Return the database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
-
-    Whether it may lie outside of the peer folder is for settings to say (config/loading.py). The files beside it may not be links at all:
-    SQLite writes them without asking what stood there before.
-    """
-    real = Path(os.path.realpath(path))
-    for suffix, file in zip(("", *SUFFIXES), _files(real), strict=True):
-        status = _status(file)
-        if status is not None and not stat.S_ISREG(status.st_mode):
-            what = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-            raise DatabaseError(f"{shown(path)}{suffix} cannot be opened as a database: it is {what}; move it away")
-    return real
-
-
-def sqlite_name(file: Path) -> str:
-    """`file` as SQLite is told it, with OPEN_FLAGS: a name that is not UTF-8 as a URI, whose escapes may be any bytes."""
-    name = str(file)
-    return name if shown(name) == name else f"file:{quote(os.fsencode(file.absolute()))}"
-
-
-def _files(real: Path) -> tuple[Path, ...]:
-    """Return the database and what SQLite keeps beside it."""
-    return tuple(real.with_name(real.name + suffix) for suffix in ("", *SUFFIXES))
-
-
-def _status(file: Path) -> os.stat_result | None:
-    try:
-        return file.lstat()
-    except OSError:  # not there, or SQLite says it
-        return None
-
-
-def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
-    connection.pragma("temp_store", "memory")
-    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
-    connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    if guarded:
-        for limit, value in SQLITE_LIMITS.items():
-            connection.limit(limit, value)
-    else:  # what the peer does for itself: nobody's view or trigger has a part in it
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
-
-
-def limit_heap(limit_bytes: int) -> None:
-    """Bound what SQLite may allocate in this whole process."""
-    apsw.hard_heap_limit(limit_bytes)
-
-
-def descriptors(path: Path) -> dict[str, int]:
-    """Return the descriptors this process has open on the database, its log and its index, by what is added to its path (`SUFFIXES`)."""
-    wanted = {
-        _identity(status): suffix
-        for suffix, file in zip(("", *SUFFIXES), _files(Path(os.path.realpath(path))), strict=True)
-        if (status := _status(file)) is not None
-    }
-    return {
-        wanted[identity]: descriptor
-        for descriptor in range(DESCRIPTORS_LOOKED_AT)
-        if (identity := _open_identity(descriptor)) is not None and identity in wanted
-    }
-
-
-def _open_identity(descriptor: int) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(descriptor)
-    except OSError:
-        return None
-    return _identity(found) if stat.S_ISREG(found.st_mode) else None
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino

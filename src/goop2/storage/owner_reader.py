@@ -18,7 +18,9 @@ from urllib.parse import quote
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
-from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value, sqlite_name
+from goop2.storage.connection_settings import OPEN_FLAGS
+from goop2.storage.database import FILE, Database, Value
+from goop2.storage.database_files import sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseOpenError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.policies import CLASSIC, LOCAL
@@ -55,15 +57,15 @@ class TableSummary:
 class Reading:
     """One database, open for its owner to read."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, unreadable: dict[str, None]) -> None:
+        """`unreadable`: what the database was opened with as `on_invalid_text` fills it."""
         self._database = database
-        self.unreadable: list[str] = []
-        """A sentence for each text that could not be read as it is, in what was read so far."""
-        database.told = self._told
+        self._unreadable = unreadable
 
-    def _told(self, sentence: str) -> None:
-        if sentence not in self.unreadable:
-            self.unreadable.append(sentence)
+    @property
+    def unreadable(self) -> list[str]:
+        """Return a sentence for each text that could not be read as it is, in what was read so far."""
+        return list(self._unreadable)
 
     def tables(self) -> list[TableSummary]:
         """Return the site's own tables, sorted by name."""
@@ -135,7 +137,7 @@ class Reading:
 
     @contextmanager
     def unchanging(self) -> Iterator[None]:
-        """What is read inside is of one moment, whatever the peer writes meanwhile."""
+        """Show one moment to everything read inside the block, whatever the peer writes meanwhile."""
         self._database.rows("BEGIN")
         try:
             yield
@@ -183,39 +185,40 @@ def copy_database(source: apsw.Connection, name: str, progress: Progress) -> Non
 
 @contextmanager
 def open_reading(folder: Path) -> Iterator[Reading]:
-    """The database of a peer folder. Raises `DatabaseError` when there is none or it cannot be read."""
+    """Open the database of a peer folder for its owner to read. Raises `DatabaseError` when there is none or it cannot be read."""
     path = folder / FILE
     if not path.exists():
         raise DatabaseError(f"{path} is not there yet: it is made when the peer first starts, by goop2 peer or goop2 chat")
     if not path.is_file():
         raise DatabaseError(f"{path} is no file: put the peer's database there, or move it away and start anew")
     try:
-        database = _opened(path)
+        unreadable: dict[str, None] = {}
+        database = _opened(path, unreadable.setdefault)
     except (apsw.Error, StorageError) as error:
         raise DatabaseError(f"{path} cannot be read as a database: {explained(error)}") from None
     try:
-        yield Reading(database)
+        yield Reading(database, unreadable)
     finally:
         database.close()
 
 
-def _opened(path: Path) -> Database:
-    """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
+def _opened(path: Path, on_invalid_text: Callable[[str], None]) -> Database:
+    """Open it beside a peer that writes; on a medium that can only be read, as a file that nobody changes."""
     try:
-        return _connected(sqlite_name(path))
+        return _connected(sqlite_name(path), on_invalid_text)
     except DatabaseOpenError:
         log = Path(f"{path}-wal")
         if log.exists() and log.stat().st_size:  # without it the file alone would be half the truth
             raise
-        return _connected(f"file:{quote(os.fsencode(path.absolute()))}?immutable=1")
+        return _connected(f"file:{quote(os.fsencode(path.absolute()))}?immutable=1", on_invalid_text)
 
 
-def _connected(name: str) -> Database:
+def _connected(name: str, on_invalid_text: Callable[[str], None]) -> Database:
     connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        database = Database(connection)
+        database = Database(connection, on_invalid_text=on_invalid_text)
         database.scalar("SELECT count(*) FROM sqlite_schema")
     except BaseException:
         connection.close(True)

@@ -6,7 +6,7 @@ import secrets
 
 from nacl.signing import SigningKey
 
-from goop2.net.gossip.messages import Message, sign
+from goop2.net.gossip.messages import GossipMessage, sign
 from goop2.protocols import peer_ids
 
 TOPIC = "test.topic"
@@ -20,6 +20,6 @@ class Author:
         self.id = peer_ids.to_bytes(peer_ids.peer_of(bytes(SigningKey(self.seed).verify_key)))
         self._number = 0
 
-    def says(self, data: bytes, topic: str = TOPIC) -> Message:
+    def says(self, data: bytes, topic: str = TOPIC) -> GossipMessage:
         self._number += 1
         return sign(self.seed, data, self._number, topic)

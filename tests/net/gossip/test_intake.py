@@ -11,7 +11,7 @@ from tests.net.gossip.authors import TOPIC, Author
 
 from goop2.net.gossip import intake as module
 from goop2.net.gossip.intake import Intake
-from goop2.net.gossip.messages import Message
+from goop2.net.gossip.messages import GossipMessage
 from goop2.net.limits import (
     AUTHOR_MESSAGES_PER_MINUTE,
     GOSSIP_FLOOD_TOLD_SECONDS,
@@ -39,25 +39,25 @@ class Hearing:
         self.heard.append(payload)
         return payload != b"no further"
 
-    def take(self, message: Message | bytes, neighbour: str = "neighbour") -> bool:
+    def take(self, message: GossipMessage | bytes, neighbour: str = "neighbour") -> bool:
         """Return whether it is handed on."""
-        return self.intake.take(neighbour, message.write() if isinstance(message, Message) else message) is not None
+        return self.intake.take(neighbour, message.write() if isinstance(message, GossipMessage) else message) is not None
 
 
 @pytest.fixture
 def hearing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
     made = Hearing(Clock())
-    check = Message.is_authentic
+    check = GossipMessage.is_authentic
 
-    def counted(message: Message) -> bool:
+    def counted(message: GossipMessage) -> bool:
         made.checks += 1
         return check(message)
 
-    monkeypatch.setattr(Message, "is_authentic", counted)
+    monkeypatch.setattr(GossipMessage, "is_authentic", counted)
     return made  # type: ignore[return-value]
 
 
-def forged(message: Message) -> bytes:
+def forged(message: GossipMessage) -> bytes:
     return message.signed + content(5, FORGED)
 
 

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 from tests.net.gossip.authors import TOPIC, Author
 from tests.protocols.nearly import nearly
 
-from goop2.net.gossip.messages import SIGNATURE_BYTES, Message, can_be_id, name_of_id, read_message, sign
+from goop2.net.gossip.messages import SIGNATURE_BYTES, GossipMessage, can_be_id, name_of_id, read_message, sign
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.protobuf import content, number
 
@@ -113,5 +113,5 @@ def test_whatever_comes_is_a_message_or_none_or_breaks_the_protocol(data: bytes)
     except RemoteProtocolError:
         return
     if message is not None and message.is_authentic():
-        assert isinstance(message, Message)
+        assert isinstance(message, GossipMessage)
         assert message.write() == FIELDS + content(5, SIGNATURE)

@@ -10,7 +10,7 @@ from tests.net.gossip.authors import TOPIC, Author
 
 from goop2.net.gossip import router as module
 from goop2.net.gossip.caches import GOSSIP_WINDOWS, KEPT_WINDOWS, SeenCache
-from goop2.net.gossip.messages import Message, read_message
+from goop2.net.gossip.messages import GossipMessage, read_message
 from goop2.net.gossip.router import (
     BACK_OFF_SLACK_SECONDS,
     BROKEN_PROMISE,
@@ -329,7 +329,7 @@ def test_words_of_ours_that_come_back_were_seen(table: Table) -> None:
 # What was missed.
 
 
-def offered(table: Table, message: Message, peer: str) -> None:
+def offered(table: Table, message: GossipMessage, peer: str) -> None:
     table.router.control(peer, Control(ihave=(message.id,)))
 
 

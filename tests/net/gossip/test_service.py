@@ -10,13 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 from tests.net.gossip.authors import TOPIC, Author
+from tests.net.gossip.members import Member
 from tests.net.hosts import SECONDS, connect, loopback_host, read_all, until
 
-from goop2.net.gossip import Gossip, open_gossip
+from goop2.net.address import parse
 from goop2.net.gossip import intake as intake_module
 from goop2.net.gossip import neighbour as neighbour_module
+from goop2.net.gossip import open_gossip
 from goop2.net.gossip import service as module
-from goop2.net.gossip.messages import Message, sign
+from goop2.net.gossip.messages import GossipMessage, sign
 from goop2.net.gossip.neighbour import PROTOCOLS
 from goop2.net.gossip.router import IGNORED_SECONDS, MALFORMED, Router
 from goop2.net.gossip.rpc import CONTROL, Control, write_control, write_messages, write_subscription
@@ -27,19 +29,6 @@ from goop2.protocols import peer_ids
 from goop2.protocols.protobuf import content, delimited, number, read_varint, varint
 
 LISTENS = write_subscription(TOPIC)
-
-
-class Member:
-    """A host that listens, and what it heard."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.heard: list[tuple[str, bytes]] = []
-        self.gossip: Gossip
-
-    def hear(self, author: str, payload: bytes) -> bool:
-        self.heard.append((author, payload))
-        return not payload.startswith(b"not to be handed on")
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +54,7 @@ async def raw(sender: Host, receiver: Host, *sent: bytes) -> Stream:
     return stream
 
 
-def forged(message: Message, signature: bytes = b"x" * 64) -> bytes:
+def forged(message: GossipMessage, signature: bytes = b"x" * 64) -> bytes:
     return message.signed + content(5, signature)
 
 
@@ -371,6 +360,20 @@ async def test_a_stream_that_ends_is_opened_again(monkeypatch: pytest.MonkeyPatc
         bob.gossip._incoming[ann.host.peer_id].reset()
         await until(lambda: not ann.gossip._router.mesh)
         await until(lambda: ann.host.peer_id in bob.gossip.neighbours() and bool(ann.gossip._router.mesh))
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+
+
+async def test_a_stream_through_a_relay_moves_to_a_direct_connection() -> None:
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        await acquainted(ann, bob)
+        (ours,) = ann.gossip._neighbours.values()
+        (relayed,) = ann.host.connections(bob.host.peer_id)
+        await until(lambda: ours._stream is not None)
+        relayed.is_relayed = True
+        direct = await ann.host.dial_address(bob.host.peer_id, parse(bob.host.addresses[0]).transport)
+        await until(lambda: ours._stream is not None and ours._stream.connection is direct)
+        await until(lambda: bob.host.peer_id in ann.gossip._router.mesh)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 

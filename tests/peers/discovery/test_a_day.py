@@ -16,16 +16,17 @@ from nacl.public import PrivateKey
 
 from goop2.net import dialling
 from goop2.net.admission import Admission
+from goop2.net.faults import ProtocolNotSupportedError
 from goop2.net.gossip import intake, router
 from goop2.net.gossip.caches import SeenCache
-from goop2.net.gossip.messages import Message
+from goop2.net.gossip.messages import GossipMessage
 from goop2.net.gossip.rpc import Control
 from goop2.net.limits import HostLimits
 from goop2.net.reservations import RelayLimits, RelayReservations
 from goop2.peers import key_exchange, payload_crypto
+from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.discovery import reconnect, roster
 from goop2.peers.discovery.presence import PresenceListener
-from goop2.peers.server import DedupCache
 from goop2.protocols import circuit, peer_ids, topics
 from goop2.protocols.presence import Presence, write
 from goop2.protocols.protobuf import content
@@ -50,8 +51,8 @@ UNBOUNDED: Final = 10**9
 BOUNDS: Final = {
     (roster, "PEERS_MAX"): ".roster._last_ts",
     (dialling, "FORGETTING_AT_KEYS"): ".book._transports",
-    (payload_crypto, "FORGETTING_AT_KEYS"): ".sealing._keys",
-    (key_exchange, "FORGETTING_AT_KEYS"): ".introducing._asked",
+    (payload_crypto, "FORGETTING_AT_KEYS"): ".key_ring._keys",
+    (key_exchange, "FORGETTING_AT_KEYS"): ".key_exchange._asked",
     (router, "FORGETTING_AT_KEYS"): ".router.back_offs",
 }
 """Each, and what grows without it."""
@@ -70,18 +71,18 @@ class Day:
 
     def __init__(self, clock: Clock) -> None:
         self.roster = roster.Roster("me", clock)
-        self.redialling = reconnect.Redialling(clock, lambda: 0.5)
+        self.redials = reconnect.RedialSchedule(clock, lambda: 0.5)
         self.book = dialling.AddressBook()
         self.hearing = PresenceListener(self.roster, self.found)
         self.intake = intake.Intake(TOPIC, b"", self.hearing.gossip, clock)
         self.router = router.Router(TOPIC, self.intake.seen, clock)
         self.admission = Admission(HostLimits(), clock)
-        self.sealing = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
-        self.introducing = key_exchange.Introducing(self._send, self.sealing, topics.IdentityPayload, clock)
+        self.key_ring = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
+        self.key_exchange = key_exchange.KeyExchange(self, self.key_ring, topics.IdentityPayload, clock)
         self.groups = GroupState("me", lambda: int(clock.now * 1000))
         self.group = self.groups.host("Friends", "game", volatile=True).id
         self.places = RelayReservations(RelayLimits(), clock)
-        self.board = Registry(clock)
+        self.registry = Registry(clock)
         self.seen = DedupCache(BOUND)
         self.roster.subscribe(self._changed)
         self._clock = clock
@@ -90,14 +91,14 @@ class Day:
     def found(self, addresses: Any) -> None:
         for address in addresses:
             self.book.add(address.peer, [address.transport])
-            self.redialling.told_of(address.peer)
+            self.redials.told_of(address.peer)
 
     async def hours(self, hours: int) -> None:
         for number in range(hours * ROUNDS_PER_HOUR):
             await self._round(number)
 
     async def close(self) -> None:
-        await self.introducing.close()
+        await self.key_exchange.close()
 
     async def _round(self, number: int) -> None:
         ids = [_id(each) for each in range(REGULARS)] + [_id(self._new_name()) for _ in range(PEERS - REGULARS)]
@@ -107,8 +108,8 @@ class Day:
                 await self._talk(peer, at)
         assert len(self.roster) == PEERS
         self._clock.now += roster.HEARTBEAT_SECONDS
-        for peer in self.redialling.due(()):
-            (self.redialling.reached if number % 2 else self.redialling.failed)(peer)
+        for peer in self.redials.due(()):
+            (self.redials.reached if number % 2 else self.redials.failed)(peer)
         for peer in ids[::2]:
             self._sign(peer, "offline")
         self._clock.now += BETWEEN_ROUNDS - roster.HEARTBEAT_SECONDS
@@ -125,7 +126,7 @@ class Day:
     def _sign(self, peer: str, kind: Any) -> None:
         said = Presence(kind, peer, f"Peer {peer[-4:]}", ts=int(self._clock.now * 1000))
         self.roster.signed(peer, said)
-        self.board.post(f"192.0.2.{hash(peer) % 250}", said)
+        self.registry.post(f"192.0.2.{hash(peer) % 250}", said)
 
     async def _talk(self, peer: str, at: int) -> None:
         stamp = int(self._clock.now * 1000) + 1
@@ -141,22 +142,25 @@ class Day:
         self.router.listen(peer, False)
         self.hearing.rendezvous(write(said))
         address = f"198.51.100.{at % 250}"
-        self.board.admit(address)
+        self.registry.admit(address)
         with self.admission.connection(address), self.admission.stream(peer):
             self.admission.received(peer, 1000)
             self.seen.first_time(peer, str(stamp))
         with contextlib.suppress(circuit.RelayRefusedError):
             self.places.reserve(peer, address)
-        self.sealing.learn(peer, KEY, supported=True)
-        self.introducing.ask(peer)
+        self.key_ring.learn(peer, KEY, supported=True)
+        self.key_exchange.ask(peer)
         topic = topics.group_topic(self.group, "join")
         joins = topics.read(topic, topics.envelope("join", self.group, sender=peer))
         assert isinstance(joins, topics.Group)
         self.groups.received(peer, joins)
         await asyncio.sleep(0)
 
-    async def _send(self, _peer: str, _topic: str, _payload: bytes) -> None:
+    async def send(self, _peer: str, _topic: str, _payload: bytes) -> None:
         pass
+
+    async def exchange_identities(self, _peer: str, _own: topics.IdentityPayload) -> topics.IdentityPayload:
+        raise ProtocolNotSupportedError
 
     def _changed(self, change: roster.RosterChange) -> None:
         if change.what == "offline":
@@ -199,7 +203,7 @@ def grown(before: Counter[str], after: Counter[str]) -> dict[str, tuple[int, int
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(Message, "is_authentic", lambda _message: True)
+    monkeypatch.setattr(GossipMessage, "is_authentic", lambda _message: True)
     monkeypatch.setattr(intake, "GOSSIP_SEEN_MAX", BOUND)
     for module, bound in BOUNDS:
         monkeypatch.setattr(module, bound, PEERS + BOUND if module is roster else BOUND)

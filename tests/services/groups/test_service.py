@@ -22,8 +22,10 @@ from goop2.net.faults import AddressError, NetworkError, UnreachableError
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, topics
 from goop2.services.groups import service as module
-from goop2.services.groups.service import GroupService, InvalidGroupError, JoinRefusedError
-from goop2.services.groups.state import HOSTED_MAX, GroupChange, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.errors import InvalidGroupError, JoinRefusedError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.limits import HOSTED_MAX
+from goop2.services.groups.records import GroupChange
+from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
 from goop2.storage import groups
 
@@ -79,7 +81,7 @@ async def three(tmp_path: Path) -> AsyncIterator[tuple[Joined, Joined, Joined]]:
 
 async def ask(by: Joined, of: Joined, op: str, **request: object) -> object:
     asked = data.requested(json.dumps({"op": op, "table": "scores", **request}).encode())
-    answer = await by.network.calling.ask(of.id, asked)
+    answer = await by.network.client.ask(of.id, asked)
     return json.loads(answer.json) if isinstance(answer, data.SuccessAnswer) else answer.code
 
 
@@ -202,14 +204,14 @@ async def test_an_invitation_comes_from_the_host_alone(three: tuple[Joined, Join
     group = (await host.grouping.create("Game", "template")).id
     await connect(eve.network.host, ann.network.host)
     forged = json.dumps({"group_id": group, "group_name": "Mine", "host_peer_id": host.id, "app_type": "template"}).encode()
-    await eve.network.calling.send(ann.id, topics.INVITE, forged)
+    await eve.network.client.send(ann.id, topics.INVITE, forged)
     await host.grouping.invite(group, ann.id)
     assert [(one.host, one.group, one.name, one.type) for one in ann.grouping.invites()] == [(host.id, group, "Game", "template")]
     await ann.grouping.join(host.id, group)
     assert ann.grouping.invites() == ()
     monkeypatch.setattr(module, "INVITES_PER_PEER_MAX", 2)
     for number in range(5):
-        await eve.network.calling.send(ann.id, topics.INVITE, json.dumps({"group_id": f"g{number}"}).encode())
+        await eve.network.client.send(ann.id, topics.INVITE, json.dumps({"group_id": f"g{number}"}).encode())
     ann.grouping.leave(host.id, group)
     await host.grouping.invite(group, ann.id)
     assert [one.group for one in ann.grouping.invites()] == ["g3", "g4", group]
@@ -256,7 +258,7 @@ async def test_who_was_removed_is_out_after_a_restart_of_either(tmp_path: Path) 
         ann.network.roster.alive(host.id)
         await until(lambda: ann.grouping.groups.joined() == ())
         assert not host.grouping.groups.is_member(ann.id)
-        await ann.grouping.keep()
+        await ann.grouping.save()
     async with up(tmp_path / "ann") as ann:
         assert ann.grouping.groups.joined() == ()
 

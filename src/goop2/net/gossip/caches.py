@@ -48,7 +48,7 @@ class SeenCache:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CachedMessage:
     id: bytes
     content: bytes
     asked: dict[str, int] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class MessageCache:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._kept: OrderedDict[bytes, _CachedMessage] = OrderedDict()
         """By name, the oldest first."""
         self._windows: deque[list[bytes]] = deque([[]])
         """Names by heartbeat, the current one last."""
@@ -73,7 +73,7 @@ class MessageCache:
         """Keep a message; the oldest make room for it."""
         if name in self._kept:
             return
-        self._kept[name] = _Kept(id_, content)
+        self._kept[name] = _CachedMessage(id_, content)
         self._windows[-1].append(name)
         self._bytes += len(content)
         while self._bytes > self._max_bytes:

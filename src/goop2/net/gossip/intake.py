@@ -14,7 +14,7 @@ import structlog
 
 from goop2.net.admission import TokenBucket
 from goop2.net.gossip.caches import SeenCache
-from goop2.net.gossip.messages import Message, read_message
+from goop2.net.gossip.messages import GossipMessage, read_message
 from goop2.net.limits import (
     AUTHOR_MESSAGES_PER_MINUTE,
     GOSSIP_FLOOD_TOLD_SECONDS,
@@ -50,7 +50,7 @@ class Intake:
         self._clock = clock
         self._told_at = -GOSSIP_FLOOD_TOLD_SECONDS
 
-    def take(self, neighbour: str, data: bytes) -> Message | None:
+    def take(self, neighbour: str, data: bytes) -> GossipMessage | None:
         """Hear a message a neighbour sent; return it when it is to be handed on. Raises `RemoteProtocolError` when it cannot be read."""
         if len(data) > GOSSIP_MESSAGE_MAX_BYTES + _ENVELOPE_MAX_BYTES:
             return None
@@ -71,7 +71,7 @@ class Intake:
             self._told_at = now
             _log.warning("a neighbour floods gossip", peer=neighbour, why=why)
 
-    def _check(self, neighbour: str, message: Message) -> bool:
+    def _check(self, neighbour: str, message: GossipMessage) -> bool:
         if not self._by_all.take(""):
             self.tell_of_flood(neighbour, f"more than {GOSSIP_MESSAGES_PER_MINUTE} messages a minute from all together")
             return False

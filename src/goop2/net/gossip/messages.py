@@ -34,7 +34,7 @@ _NAME_HEAD: Final = peer_ids.key_message(b"")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class GossipMessage:
     """A message of somebody whose id holds its key; whether it signed it is not known yet."""
 
     author: bytes
@@ -74,7 +74,7 @@ class Message:
         return self.signed + content(_SIGNATURE, self.signature)
 
 
-def read_message(data: bytes) -> Message | None:
+def read_message(data: bytes) -> GossipMessage | None:
     """Return a message; None when its author is unknown or it can have no valid signature. Raises `RemoteProtocolError`."""
     fields = parse("a message", data, _FIELDS)
     author, seqno, signature = fields.content(_FROM), fields.content(_SEQNO), fields.content(_SIGNATURE)
@@ -88,16 +88,16 @@ def read_message(data: bytes) -> Message | None:
         raise RemoteProtocolError("the topic of a message is not UTF-8") from None
     # Data that is empty and data that is not there are signed differently.
     payload = fields.content(_DATA) if _DATA in fields else None
-    return Message(author, payload or b"", seqno, topic, signature, _signed(author, payload, seqno, topic))
+    return GossipMessage(author, payload or b"", seqno, topic, signature, _signed(author, payload, seqno, topic))
 
 
-def sign(seed: bytes, data: bytes, number: int, topic: str) -> Message:
+def sign(seed: bytes, data: bytes, number: int, topic: str) -> GossipMessage:
     """Return a message of the author with this secret."""
     key = SigningKey(seed)
     author = peer_ids.to_bytes(peer_ids.peer_of(bytes(key.verify_key)))
     seqno = number.to_bytes(SEQNO_BYTES, "big")
     signed = _signed(author, data, seqno, topic)
-    return Message(author, data, seqno, topic, key.sign(_PREFIX + signed).signature, signed)
+    return GossipMessage(author, data, seqno, topic, key.sign(_PREFIX + signed).signature, signed)
 
 
 def name_of_id(id_: bytes) -> bytes:

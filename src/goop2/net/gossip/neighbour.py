@@ -73,9 +73,11 @@ class Neighbour:
         return self._stream is not None and self._stream.connection.opened_by_us
 
     def push(self, frame: bytes, handed_on: bool) -> None:
-        """Write a frame as soon as the other side takes it."""
-        (self._then if handed_on else self._first).add(frame)
-        self._write()
+        """Write a frame: at once where the other side takes it, else as soon as it does."""
+        if self._blocked is not None:
+            (self._then if handed_on else self._first).add(frame)
+        elif self._stream is not None:
+            self._write(self._stream, memoryview(frame))
 
     def hint(self, *, has_spoken: bool = False) -> None:
         """Tell that it speaks gossip after all, or that there is another connection."""
@@ -128,7 +130,6 @@ class Neighbour:
                 self._stream = stream
                 self._again.clear()
                 self._reached(self, True)
-                self._write()
                 # Nothing is said on our stream but its end.
                 await stream.read(None)
             finally:
@@ -156,29 +157,22 @@ class Neighbour:
         best = self._best()
         return best is not None and not best.is_relayed
 
-    def _write(self) -> None:
-        """Write what waits, as far as it is taken; a task waits for the rest."""
-        stream = self._stream
-        if stream is None or self._blocked is not None:
-            return
-        rest = self._take()
+    def _write(self, stream: Stream, frame: memoryview) -> None:
         try:
-            while rest and (size := stream.muxed.write_now(rest)):
-                rest = rest[size:] or self._take()
+            while frame and (size := stream.muxed.write_now(frame)):
+                frame = frame[size:]
         except MuxedStreamError:
             return  # who reads the stream is told, and opens another
-        if rest:
-            self._blocked = asyncio.create_task(self._write_slowly(stream, rest))
+        if frame:
+            self._blocked = asyncio.create_task(self._write_slowly(stream, frame))
 
     async def _write_slowly(self, stream: Stream, rest: memoryview) -> None:
+        """Write a frame that is not taken at once, and what gathers meanwhile."""
         try:
             while rest:
                 await stream.write(rest)
-                rest = self._take()
+                rest = memoryview(self._first.take() + self._then.take())
         except NetworkError:
             stream.reset()
         finally:
             self._blocked = None
-
-    def _take(self) -> memoryview:
-        return memoryview(self._first.take() + self._then.take())

@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 
 from goop2.net.admission import TokenBucket
 from goop2.net.gossip.caches import KEPT_WINDOWS, MessageCache, SeenCache
-from goop2.net.gossip.messages import Message, can_be_id, name_of_id
+from goop2.net.gossip.messages import GossipMessage, can_be_id, name_of_id
 from goop2.net.gossip.rpc import Control, write_control, write_messages
 from goop2.net.limits import (
     FORGETTING_AT_KEYS,
@@ -63,7 +63,7 @@ IGNORED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingFrame:
     """Bytes for a neighbour's stream."""
 
     peer: str
@@ -117,7 +117,7 @@ class Router:
         self._neighbours: dict[str, _Neighbour] = {}
         self._faults = TokenBucket(GOSSIP_FAULTS_PER_MINUTE, clock)
         self._ignored: dict[str, float] = {}
-        self._outgoing: list[Outgoing] = []
+        self._outgoing: list[OutgoingFrame] = []
         self._pending: dict[str, _Pending] = {}
         self._heartbeats = 0
         self._shifted_at = clock()
@@ -171,13 +171,13 @@ class Router:
         if control.graft:
             self._take_graft(peer, neighbour)
 
-    def publish(self, message: Message) -> None:
+    def publish(self, message: GossipMessage) -> None:
         """Send a message of our own: to the mesh, and to fan-out while that is short."""
         besides = DEGREE - len(self.mesh)
         self._add_fanout(besides)
         self._send(message, self.mesh.union(list(self.fanout)[: max(besides, 0)]), handed_on=False)
 
-    def forward(self, message: Message, source: str) -> None:
+    def forward(self, message: GossipMessage, source: str) -> None:
         """Hand on a message a neighbour sent."""
         self._send(message, self.mesh - {source, message.author_id}, handed_on=True)
 
@@ -207,11 +207,11 @@ class Router:
         if self._heartbeats % FORGET_EVERY_HEARTBEATS == 0:
             self._forget(now)
 
-    def drain(self) -> list[Outgoing]:
+    def drain(self) -> list[OutgoingFrame]:
         """Return what is to be written, and forget it."""
         for peer, pending in self._pending.items():
             control = Control(tuple(pending.ihave), tuple(pending.iwant), pending.graft, pending.prune)
-            self._outgoing.append(Outgoing(peer, write_control(control, self._topic)))
+            self._outgoing.append(OutgoingFrame(peer, write_control(control, self._topic)))
         self._pending = {}
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
@@ -313,13 +313,13 @@ class Router:
         """Return the listeners outside the mesh that can be written to."""
         return {peer for peer, neighbour in self._neighbours.items() if neighbour.listens and neighbour.reached} - self.mesh
 
-    def _send(self, message: Message, peers: Iterable[str], *, handed_on: bool) -> None:
+    def _send(self, message: GossipMessage, peers: Iterable[str], *, handed_on: bool) -> None:
         content = message.write()
         self._seen.add(message.name)
         self._catch_up()
         self.cache.add(message.name, message.id, content)
         frame = write_messages((content,))
-        self._outgoing += [Outgoing(peer, frame, handed_on) for peer in peers]
+        self._outgoing += [OutgoingFrame(peer, frame, handed_on) for peer in peers]
 
     def _offer(self) -> None:
         ids = self.cache.offered()
@@ -353,7 +353,7 @@ class Router:
         for id_ in ids:
             content = self.cache.ask(name_of_id(id_), peer)
             if content is not None:
-                self._outgoing.append(Outgoing(peer, write_messages((content,)), handed_on=True))
+                self._outgoing.append(OutgoingFrame(peer, write_messages((content,)), handed_on=True))
 
     def _expire_promises(self, now: float) -> None:
         while self.promises:

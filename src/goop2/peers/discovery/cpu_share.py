@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 SLICE_SECONDS: Final = 0.02
-"""Taken at once, and before any wait: a sign now and then never waits, and a flood holds nobody else up for longer."""
+"""Taken at once, and before any wait: an announcement now and then never waits, and a flood holds nobody else up for longer."""
 
 
 class CpuShare:

@@ -1,4 +1,4 @@
-"""A rendezvous server as a peer uses it: signs are posted there, and those of others come back as server-sent events.
+"""A rendezvous server as a peer uses it: announcements are posted there, and those of others come back as server-sent events.
 
 Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later. So
 it is when something else answers in its place, such as the login page of a network; that is told, for the owner can do something about it.
@@ -11,7 +11,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import httpcore
 import msgspec
@@ -21,6 +21,7 @@ from goop2.net.address import PeerAddress, parse
 from goop2.net.faults import AddressError
 from goop2.net.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.peers.discovery.cpu_share import CpuShare
+from goop2.peers.discovery.troubles import Troubles
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.event_stream import ServerSentEventReader
 from goop2.protocols.presence import Presence, cut, write
@@ -31,9 +32,9 @@ SILENT_SECONDS: Final = 60.0
 _TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_SECONDS, "pool": DIAL_SECONDS}
 _STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
 ANSWER_MAX_BYTES: Final = 16 * 1024
-"""What a server says of its relay, or to a sign."""
+"""What a server says of its relay, or to an announcement."""
 HEARING_SHARE: Final = 0.2
-"""Of a core, for what one server sends: two thousand peers that give a sign every 5 s take a third of it."""
+"""Of a core, for what one server sends: two thousand peers that give an announcement every 5 s take a third of it."""
 EVENT_STREAM: Final = "text/event-stream"
 RETRY_AFTER_MAX_SECONDS: Final = 600.0
 """A server that is full and says more is asked after so long."""
@@ -60,26 +61,6 @@ class NotARendezvousError(ServerAwayError):
 AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteProtocolError, ServerAwayError, OSError)
 
 
-class Troubles(Protocol):
-    """Where the owner is told of what does not work, and when it works again."""
-
-    def trouble(self, about: str, sentence: str) -> None:
-        """Something does not work now."""
-
-    def well(self, about: str, sentence: str) -> None:
-        """Report that `about` works again, or works at all."""
-
-
-class Untold:
-    """A `Troubles` that reports to nobody."""
-
-    def trouble(self, about: str, sentence: str) -> None:
-        """Ignore the trouble (as `Troubles.trouble`)."""
-
-    def well(self, about: str, sentence: str) -> None:
-        """Ignore the news (as `Troubles.well`)."""
-
-
 class _SaidRelay(msgspec.Struct):
     peer_id: str
     addrs: tuple[str, ...] = ()
@@ -99,7 +80,7 @@ class Server:
         self._share = CpuShare(HEARING_SHARE)
 
     async def send(self, said: Presence) -> None:
-        """Leave a sign there. Raises when it is not taken."""
+        """Leave an announcement there. Raises when it is not taken."""
         headers = [("content-type", "application/json")]
         async with self._pool.stream(
             "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
@@ -137,7 +118,7 @@ class Server:
                 tell = _log.warning if self.reached else _log.debug
                 tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
                 if isinstance(error, NotARendezvousError):
-                    self._troubles.trouble(self.url, str(error))
+                    self._troubles.report(self.url, str(error))
                 if isinstance(error, ServerAwayError):
                     least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
@@ -145,7 +126,7 @@ class Server:
             await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
 
     async def _hear_all(self) -> None:
-        """Until the stream ends; the next begins after the last event of this."""
+        """Hear events until the stream ends; the next stream begins after the last event of this one."""
         last_id = self._reader.last_id
         self._reader = ServerSentEventReader()
         self._reader.last_id = last_id
@@ -153,7 +134,7 @@ class Server:
         async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
             self._check(answer)
             self.reached = True
-            self._troubles.well(self.url, f"the rendezvous server {self.url} is heard again")
+            self._troubles.resolve(self.url, f"the rendezvous server {self.url} is heard again")
             async for piece in answer.aiter_stream():
                 events: list[bytes] = []
                 await self._share.do(partial(self._read, piece, events))
@@ -165,7 +146,7 @@ class Server:
         events += self._reader.receive(piece)
 
     def _check(self, answer: httpcore.Response) -> None:
-        """Raises `ServerAwayError` unless the events follow, and `NotARendezvousError` where it is told to the owner."""
+        """Raise `ServerAwayError` unless events follow, and `NotARendezvousError` where the owner must be told."""
         headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
         if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):
@@ -200,10 +181,10 @@ def relay_addresses(content: bytes) -> list[PeerAddress]:
 
 
 @contextlib.asynccontextmanager
-async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles | None = None) -> AsyncIterator[Server]:
+async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles) -> AsyncIterator[Server]:
     """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
     async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
-        server = Server(url, hear, pool, troubles or Untold())
+        server = Server(url, hear, pool, troubles)
         listening = asyncio.create_task(server._listen())
         try:
             yield server

@@ -33,7 +33,7 @@ TOLD_MAX: Final = 4
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Reserving:
+class RelayReservation:
     """Keeps one place; `changed` is called when this peer is reached otherwise than before."""
 
     def __init__(self, server: Server, host: Host, changed: Callable[[], object]) -> None:
@@ -69,7 +69,7 @@ class Reserving:
         return renew_after(until - time.time())
 
     async def _while_there(self, relay: Sequence[PeerAddress], seconds: float) -> None:
-        """Until the place is to be renewed, or the relay is gone."""
+        """Wait until the reservation is to be renewed, or the relay is gone."""
         if not relay:
             self._tell(())
         end = asyncio.get_running_loop().time() + seconds
@@ -87,5 +87,5 @@ class Reserving:
 
 
 def renew_after(lasts_seconds: float) -> float:
-    """When to renew a place that is said to last so long: half of it, within bounds."""
+    """Return after how many seconds to renew a reservation that is said to last so long: half of it, within bounds."""
     return min(max(lasts_seconds / 2, RENEW_MIN_SECONDS), RENEW_MAX_SECONDS)

@@ -34,7 +34,7 @@ from goop2.services.http_client.resolver import Lookup, system_lookup
 
 
 def default_tls() -> ssl.SSLContext:
-    """Whom this system trusts, and Mozilla's list, for systems that have none."""
+    """Return a TLS context that trusts whom this system trusts, and Mozilla's list, for systems that have none."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

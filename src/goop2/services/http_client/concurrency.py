@@ -38,7 +38,7 @@ class Slots:
 
     @asynccontextmanager
     async def place(self, caller: Caller) -> AsyncIterator[None]:
-        """A place while the block runs."""
+        """Hold a place while the block runs."""
         await self.take(caller)
         try:
             yield
@@ -55,7 +55,7 @@ class Slots:
             await self._wait(_Waiting(caller.tenant, asyncio.get_running_loop().create_future()))
 
     def give_back(self, caller: Caller) -> None:
-        """The place goes to whose turn it is."""
+        """Give the place to whose turn it is."""
         if not caller.owner:
             self._release(caller.tenant)
 

@@ -38,7 +38,7 @@ class EgressConnector(httpcore.AsyncNetworkBackend):
         await asyncio.shield(asyncio.ensure_future(self._close()))
 
     def expect_body(self) -> None:
-        """The headers are there, a body may follow."""
+        """Note that the headers are there, and a body may follow."""
         self._allowance.expect_body()
 
     async def connect_tcp(
@@ -83,7 +83,7 @@ class Allowance:
         self._exceeded = too_large()
 
     def spend(self, count: int) -> None:
-        """Raises `OutboundError` when it is used up."""
+        """Count bytes against the budget. Raises `OutboundError` when it is used up."""
         self._left -= max(count, READ_COST_BYTES)
         if self._left < 0:
             raise self._exceeded

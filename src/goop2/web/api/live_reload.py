@@ -1,4 +1,4 @@
-"""Saving a file of the site reloads the pages the owner has open, where the owner asked for that (`--live`)."""
+"""Reload the pages the owner has open when a file of the site is saved; the owner asks for that with `--live`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from goop2.folder.site_files import SiteFileEntry, SiteFiles
 from goop2.scripting.watch import watch_folders
 
 FOLDERS_MAX: Final = 500
-"""Folders of a site that are watched; a page in a deeper one is reloaded a few seconds late."""
+"""Folders of a site that are watched: each costs a kernel watch. A page in a further one is reloaded a few seconds late."""
 
 
 async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Event) -> None:
@@ -23,6 +23,7 @@ async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Ev
     async def look() -> None:
         nonlocal known
         before, known = known, await threads.WATCH.run(files.listing)
+        # The first look only learns what there is.
         if before is not None and before != known:
             changed()
 

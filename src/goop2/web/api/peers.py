@@ -1,7 +1,7 @@
-"""Who is here, for the owner's own pages: a list and its changes. Labels are other people's text.
+"""The peers that are here, as a list and as events for the owner's own pages. Labels are other people's text.
 
-Visitors are not told, for whom the owner knows is nobody else's business. A page of a visited site is told of its host, and of those
-who are in a group of its host with the viewer: these know each other already.
+Visitors get nothing: whom the owner knows is private. A page of a visited site gets its host, and the members of its host's groups that
+the viewer is in: these know each other already.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.groups.service import GroupService
 from goop2.web.http.event_log import Events
+from goop2.web.http.handlers import as_sent, endpoint, no_body
 from goop2.web.http.request_context import Handler, RequestContext
-from goop2.web.http.responses import send_failure, send_json
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 if TYPE_CHECKING:
@@ -34,33 +34,34 @@ class PeerView(msgspec.Struct, frozen=True):
 
 
 class Peers:
-    """The peers around, for pages."""
+    """Endpoints and events about the peers that are here."""
 
-    def __init__(self, abroad: RemoteNetwork, grouping: GroupService, events: Events, owners_pages: str) -> None:
-        self._abroad = abroad
+    def __init__(self, remote: RemoteNetwork, grouping: GroupService, events: Events, owners_pages: str) -> None:
+        self._remote = remote
         self._grouping = grouping
         self._events = events
         self._owners_pages = owners_pages
-        self.api: dict[str, Handler] = {"peers": self._list}
-        self.api_of_visits: dict[str, Handler] = {"peers": self._list_of_visit}
-        abroad.on_join(self._follow)
+        self.api: dict[str, Handler] = {"peers": endpoint(self._list, as_sent, read=no_body)}
+        """Path after `/api/` on the own site's origins → handler."""
+        self.api_of_visits: dict[str, Handler] = {"peers": endpoint(self._list_of_visit, as_sent, read=no_body)}
+        """The same on the origin of another peer's site."""
+        remote.on_join(self._follow)
 
-    async def _list(self, call: RequestContext) -> None:
+    async def _list(self, call: RequestContext, _body: bytes) -> bytes | Failure:
         if not call.caller.owner:
-            await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone"), call.headers)
-            return
-        network = self._abroad.network
+            return Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone")
+        network = self._remote.network
         here = network.roster.peers() if network is not None else ()
-        await send_json(call.send, msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here]), headers=call.headers)
+        return msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here])
 
-    async def _list_of_visit(self, call: RequestContext) -> None:
+    async def _list_of_visit(self, call: RequestContext, _body: bytes) -> bytes:
         host = call.origin.peer_id
+        # Whoever else is here stays private, even if it is a neighbour of the host.
         met = {host, *(member for group in self._grouping.groups.joined() if group.host == host for member in group.members)}
         met.discard(self._grouping.groups.own_id)
-        network = self._abroad.network
+        network = self._remote.network
         here = {peer.id for peer in network.roster.peers()} if network is not None else set()
-        found = [PeerView(one, self._abroad.label(one) or one, online=one in here) for one in sorted(met)]
-        await send_json(call.send, msgspec.json.encode(found), headers=call.headers)
+        return msgspec.json.encode([PeerView(one, self._remote.label(one) or one, online=one in here) for one in sorted(met)])
 
     def _follow(self, network: NetworkView) -> Callable[[], None]:
         def changed(change: RosterChange) -> None:

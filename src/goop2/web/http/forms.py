@@ -1,4 +1,4 @@
-"""Forms as browsers and curl send them (multipart/form-data), where the only file in one is what is meant."""
+"""Read the only file of a form as browsers and curl send it (multipart/form-data)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ MULTIPART: Final = "multipart/form-data"
 
 
 class FormError(Exception):
-    """A form that does not hold exactly one file. Its text says what was sent and what would be taken."""
+    """The form does not hold exactly one file. The message says what was sent and what is accepted."""
+
+    code = "bad_request"
 
 
 class _Files:
-    """The files of a form, as the parser comes upon them. Other fields are passed over."""
+    """Collects the files of a form while it is parsed. Other fields are ignored."""
 
     def __init__(self, boundary: bytes) -> None:
         self.found: list[bytes] = []
@@ -38,7 +40,7 @@ class _Files:
         )
 
     def read(self, body: bytes) -> None:
-        """Go through a whole body. Raises `FormParserError`."""
+        """Parse a whole body. Raises `FormParserError`."""
         self._parser.write(body)
         self._parser.finalize()
 
@@ -62,7 +64,8 @@ class _Files:
 
     def _end(self) -> None:
         content = b"".join(self._content or ())
-        if self._filename or content:  # an input where no file was chosen has neither
+        # Browsers send an empty part for a file input in which no file was chosen.
+        if self._filename or content:
             self.found.append(content)
         self._filename, self._content = None, None
 

@@ -1,4 +1,4 @@
-"""Runs & logs: the runs kept, filtered; one of them with its lines and host calls; log lines; what the plots show.
+"""Runs & logs: the recorded runs, filtered; one of them with its lines and host calls; log lines; the numbers of the plots.
 
     GET /runs?script=&kind=&status=&caller=&text=&after=  newest first, short; status `failed` is every one but `ok`,
                                                           `after` is the id of the last one known
@@ -20,17 +20,17 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from goop2.scripting.limits import RUNS_KEPT
+from goop2.scripting.limits import RUNS_MAX
 from goop2.scripting.runs import OK, Level, Run
-from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply
+from goop2.services.peer import Peer
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route
 from goop2.web.console.events import short_run
 from goop2.web.console.metering import RunMeter
 
 FAILED: Final = "failed"
-"""A status to ask for that stands for every one but `ok`."""
+"""A status to filter by: every one but `ok`."""
 LINES_MAX: Final = 5000
 """Log lines in one answer; a run has at most 200."""
 
@@ -46,37 +46,37 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
-def routes(parts: Parts, meter: RunMeter) -> list[BaseRoute]:
+def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
-        return reply([short_run(run) for run in _wanted(parts, request)])
+        return reply([short_run(run) for run in _wanted(peer, request)])
 
     async def one(request: Request) -> Response:
         number = int(request.path_params["id"])
-        run = next((run for run in parts.runs.recent(RUNS_KEPT) if run.id == number), None)
+        run = next((run for run in peer.runs.recent(RUNS_MAX) if run.id == number), None)
         if run is None:
             return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {number} is not kept any more")
         return reply(run)
 
     async def lines(request: Request) -> Response:
-        found = (line for run in _wanted(parts, request) for line in _lines(run))
+        found = (line for run in _wanted(peer, request) for line in _lines(run))
         return reply(list(islice(found, LINES_MAX)))
 
     async def minutes(_request: Request) -> Response:
         return reply(meter.minutes(time.time()))
 
-    return [Route("/runs", listed), Route("/runs/{id:int}", one), Route("/lines", lines), Route("/minutes", minutes)]
+    return [route("/runs", listed), route("/runs/{id:int}", one), route("/lines", lines), route("/minutes", minutes)]
 
 
-def _wanted(parts: Parts, request: Request) -> Iterator[Run]:
+def _wanted(peer: Peer, request: Request) -> Iterator[Run]:
     asked = {name: request.query_params.get(name) or None for name in ("script", "kind", "status", "caller")}
     failed = asked["status"] == FAILED
     if failed:
         asked["status"] = None
     text = request.query_params.get("text", "").casefold()
     after = _whole(request, "after")
-    for run in parts.runs.recent(RUNS_KEPT, **asked):
+    for run in peer.runs.recent(RUNS_MAX, **asked):
         if run.id > after and not (failed and run.status == OK) and (not text or _says(run, text)):
             yield run
 
@@ -89,13 +89,14 @@ def _says(run: Run, text: str) -> bool:
 
 
 def _lines(run: Run) -> Iterator[Line]:
-    """The last one first, as the runs are."""
+    """Yield the log lines of a run, the last one first, as runs are listed."""
     for level, text in reversed(run.log):
         yield Line(run.id, run.started, level, run.script, text)
 
 
 def _whole(request: Request, name: str) -> int:
     text = request.query_params.get(name, "") or "0"
+    # Bounded before `int`: a number of a million digits takes seconds to read.
     if not text.isdecimal() or len(text) > 12:
         raise BadRequestError(f"{name} is {text[:40]!r}; allowed is a whole number")
     return int(text)

@@ -7,7 +7,7 @@ import { rows } from "../shell/rows.js";
 const SHOWN_MAX = 5000;
 const REFRESH_MS = 500;
 const PLOT_MS = 5000;
-const WRITING_MS = 200; // after the last key, until what was written is looked for
+const WRITING_MS = 200; // after the last key, until the filter is applied
 const FILTERS = ["text", "script", "kind", "status", "caller"];
 const STATUSES = ["ok", "failed", "script_error", "timeout", "memory", "unavailable"];
 
@@ -99,8 +99,8 @@ export async function show(main, shell) {
   }
 
   function say() {
-    const what = shown.view === "runs" ? "run" : "line";
-    count.textContent = items.length ? counted(items.length, what) : `No ${what} fits`;
+    const what = shown.view === "runs" ? "run" : "log line";
+    count.textContent = items.length ? counted(items.length, what) : `No ${what}s match these filters`;
   }
 
   const choose = shell.choices();
@@ -140,7 +140,7 @@ export async function show(main, shell) {
       list.set(items, fresh.length);
       say();
     } catch {
-      // The sign at the top says that the peer is not reached; what was missed comes with the next.
+      // The status at the top says that the peer does not answer; missed runs come with the next answer.
     }
   }
 
@@ -166,7 +166,7 @@ export async function show(main, shell) {
       if (isChosen()) shell.toast(error.message, "bad");
       return;
     }
-    if (![from, document.body].includes(document.activeElement)) return; // whoever writes in a filter by now stays there
+    if (![from, document.body].includes(document.activeElement)) return; // the focus stays in a filter that is being typed in
     opened.firstChild.scrollIntoView({ block: "nearest" });
     opened.querySelector("h2").focus();
   }
@@ -214,9 +214,9 @@ export async function show(main, shell) {
   }
 
   function logOf(run) {
-    if (!run.log.length) return el("p", { class: "soft" }, "It logged nothing.");
+    if (!run.log.length) return el("p", { class: "soft" }, "No log lines.");
     const lines = run.log.map(([level, text]) => el("li", {}, el("span", { class: `level-${level}` }, level), el("span", {}, text)));
-    return el("ol", { class: "lines mono", tabindex: "0", "aria-label": "Log lines" }, lines, run.truncated && el("li", {}, el("span"), el("span", {}, "… cut: the script logged more than is kept")));
+    return el("ol", { class: "lines mono", tabindex: "0", "aria-label": "Log lines" }, lines, run.truncated && el("li", {}, el("span"), el("span", {}, "… the script logged more lines than are kept")));
   }
 
   const toOpen = shell.query.get("run");
@@ -234,7 +234,7 @@ export async function show(main, shell) {
   shell.on("run", shell.delayed(REFRESH_MS, addNew));
   shell.on("gap", renew);
   shell.atEnd(() => {
-    list.end();
-    drawn.then((one) => one.end(), () => {});
+    list.close();
+    drawn.then((one) => one.close(), () => {});
   });
 }
