@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -43,7 +43,7 @@ from goop2.net.limits import (
     REDIAL_PAUSE_SECONDS,
 )
 from goop2.net.stream import Stream
-from goop2.protocols import dcutr, multiaddr
+from goop2.protocols import autonat, dcutr, multiaddr
 from goop2.protocols.errors import RemoteProtocolError
 
 _NOWHERE: Final = 0
@@ -263,8 +263,21 @@ class HolePuncher:
             await asyncio.sleep(REDIAL_PAUSE_SECONDS)
 
     def _own_addresses(self, relayed: Connection) -> tuple[str, ...]:
-        own = (*self._host.observed_addresses(), *(address.rpartition("/p2p/")[0] for address in self._host.addresses))
-        return self._worth_dialling(relayed, own)
+        """Return where the other side may try to dial us; what others have seen first."""
+        listening = (address.rpartition("/p2p/")[0] for address in self._host.addresses)
+        return self._worth_dialling(relayed, (*self._host.observed_addresses(), *self._predicted(), *listening))
+
+    def _predicted(self) -> Iterator[str]:
+        """Yield where routers that keep ports show our listening port.
+
+        Who restarts soon has a connection to its relay from another port (the system keeps the old one's end for a minute), and so nobody
+        who has seen the listening port.
+        """
+        for connection in self._host.connections():
+            said = connection.identified
+            if said is not None and said.observed and not connection.is_relayed:
+                host, _ = autonat.ip_and_port(said.observed)
+                yield f"{host}/tcp/{self._host.port}"
 
     def _worth_dialling(self, relayed: Connection, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses that reach at least as far as the relay's, each once, and not too many."""
