@@ -23,6 +23,7 @@ from goop2.net.host import Host
 from goop2.net.limits import PUNCH_ADDRESSES_MAX
 from goop2.net.stream import Stream
 from goop2.protocols import dcutr
+from goop2.protocols.identify import Identified
 
 NOBODY = "/ip4/127.0.0.1/tcp/9"
 
@@ -207,6 +208,20 @@ async def test_holes_are_metered_by_who_asks(parts: Three, monkeypatch: pytest.M
                 with contextlib.suppress(Exception):
                     answers += bool(await stream.read(5.0))
     assert answers == 2
+
+
+async def test_a_listening_port_that_nobody_has_seen_is_told_all_the_same(parts: Three) -> None:
+    await parts.meet()
+    (relayed,) = parts.callee.connections(parts.caller.peer_id)
+    (to_relay,) = parts.callee.connections(parts.relay_host.peer_id)
+    await asyncio.wait_for(to_relay.identify_done.wait(), 5)
+    to_relay.from_listening_port = False
+    assert to_relay.identified is not None
+    to_relay.identified = Identified(observed="/ip4/8.8.8.8/tcp/54321")
+    puncher = HolePuncher(parts.callee)
+    assert parts.callee.observed_addresses() == ()
+    assert puncher._own_addresses(relayed)[0] == f"/ip4/8.8.8.8/tcp/{parts.callee.port}"
+    await puncher.close()
 
 
 async def test_two_that_call_each_other_at_once_punch_one_hole(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:

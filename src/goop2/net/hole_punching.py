@@ -270,8 +270,8 @@ class HolePuncher:
     def _predicted(self) -> Iterator[str]:
         """Yield where routers that keep ports show our listening port.
 
-        Who restarts soon has a connection to its relay from another port (the system keeps the old one's end for a minute), and so nobody
-        who has seen the listening port.
+        Where the connection to a relay could not be made from that port (an earlier one of the same two ends was still there), nobody has
+        seen it.
         """
         for connection in self._host.connections():
             said = connection.identified
