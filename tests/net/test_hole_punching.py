@@ -192,6 +192,38 @@ async def test_only_who_was_called_through_a_relay_may_have_us_dial(parts: Three
     assert dialled == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\x00",
+        b"\xff" * 40,
+        b"\x81\x20" + b"x" * 5000,
+        dcutr.sync(),
+        dcutr.connect([]) + dcutr.sync(),
+        dcutr.connect([NOBODY]),
+        dcutr.connect([NOBODY]) * 2,
+        dcutr.connect([NOBODY]) + b"\xff" * 40,
+        dcutr.connect(["/ip4/224.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/0"]) + dcutr.sync(),
+    ],
+    ids=["nothing", "empty", "no size", "too long", "SYNC", "no address", "no SYNC", "CONNECT twice", "no second message", "nowhere"],
+)
+async def test_whatever_comes_instead_of_a_hole_nobody_is_dialled(parts: Three, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hole_punching, "PUNCH_ANSWER_SECONDS", 0.3)
+    dialled: list[object] = []
+    async with open_hole_punching(parts.caller) as caller:
+        monkeypatch.setattr(caller, "_dial_as_client", lambda _relayed, addresses: dialled.append(addresses))
+        await parts.meet()
+        for _ in range(2):
+            with contextlib.suppress(StreamBrokenError):
+                async with await parts.callee.open(parts.caller.peer_id, dcutr.PROTOCOL) as stream:
+                    await stream.write(said)
+                    while await stream.read(5.0):
+                        pass
+        assert await asked(parts.caller, parts.callee, b"hello") == b"hello"
+    assert dialled == []
+
+
 async def test_holes_are_metered_by_who_asks(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hole_punching, "PUNCHES_PER_MINUTE_AND_PEER", 2)
     answers = 0
