@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -123,17 +123,16 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         pool.check_operations()
-        odd = [
+        found = (
             payload_keys.others_may_read(folder, private) if keys else "",
             await asyncio.to_thread(rest.problem),
-            f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
-            f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+            *_not_kept(chat.problem, grouping.problem),
             health.size(),
-        ]
+        )
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, odd)))),
+            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
             schemas=schemas,
             health=health,
             identity=this,
@@ -150,6 +149,14 @@ async def open_peer(
             confinement=confinement,
             payload_keys=keys,
         )
+
+
+def _not_kept(chat_problem: str, groups_problem: str) -> Iterator[str]:
+    """Yield a warning for each service that cannot save what it holds."""
+    if chat_problem:
+        yield f"messages are not kept, and refused: {chat_problem}"
+    if groups_problem:
+        yield f"groups are not kept: {groups_problem}"
 
 
 async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
@@ -172,14 +179,14 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
     from goop2.web.http.console_token import Token
     from goop2.web.http.listeners import bound_to
     from goop2.web.remote.network import RemoteNetwork
-    from goop2.web.server import addresses_of, serving
+    from goop2.web.server import addresses_of, open_web
 
     address = peer.settings.viewer.http_addr
     with bound_to(address, peer.identity.peer_id) as listeners:
         web = Web(peer, RemoteNetwork(), live=live)
         opened = addresses_of(web, listeners, address.host, Token())
         console = console_app(web, listeners[0].listener, opened.opened, opened.token)
-        async with serving(web, console, listeners):
+        async with open_web(web, console, listeners):
             yield opened
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a command, beyond what its parser can see."""
+"""The error of a command: something is wrong that the parser of its arguments cannot see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on their way out: as a table for people, as CSV, as JSON. One row after the other, so that any number fits.
+"""Rows as output: a table for people, CSV, or JSON. They are written one after the other, so that any number fits.
 
 Values: NULL is NULL in a table, empty in CSV, null in JSON; a BLOB is its length in a table and base64 elsewhere; an integer beyond
 2^53 is its digits as a string in JSON. It must not know where rows come from.

@@ -1,4 +1,4 @@
-"""Lines from stdin without a thread that would hold up the end: a pipe is waited for in the loop, a file simply read."""
+"""Lines from stdin, read without a thread: a thread that waits for input would delay the end of the process."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from goop2.net.connection import Connection, ConnectionCallback
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Connections:
+class ConnectionTable:
     """The open connections of one host, and who is told of them."""
 
     def __init__(self, per_peer: int) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 from goop2.folder.identity import ephemeral
 from goop2.net.admission import TokenBucket
 from goop2.net.connection import Connection
-from goop2.net.connections import Connections
+from goop2.net.connections import ConnectionTable
 from goop2.net.delimited import next_message
 from goop2.net.dialling import FAULTS
 from goop2.net.host import Host
@@ -49,7 +49,7 @@ class DialBack:
         self._all = TokenBucket(DIAL_BACKS_PER_MINUTE, time.monotonic)
         self._under_way: set[str] = set()
         """Peers that are dialled now."""
-        connections = Connections(per_peer=1)
+        connections = ConnectionTable(per_peer=1)
         # By another name: the peer has a connection to this one already, and a second must not end it.
         self._upgrader = Upgrader(ephemeral(), host.admission, MuxedStream.abandon, connections)
         self._requester = Requester(connections, asyncio.create_task)

@@ -24,7 +24,7 @@ from goop2.net.address import PeerAddress, peer_id
 from goop2.net.admission import Admission
 from goop2.net.circuits import Circuits
 from goop2.net.connection import Connection, ConnectionCallback
-from goop2.net.connections import Connections
+from goop2.net.connections import ConnectionTable
 from goop2.net.dialling import FAULTS, AddressBook, Dialling
 from goop2.net.faults import PeerBusyError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
 from goop2.net.identify import Identify
@@ -36,7 +36,7 @@ from goop2.net.limits import (
     TIDY_SECONDS,
     HostLimits,
 )
-from goop2.net.listener import Listener
+from goop2.net.listener import TcpListener
 from goop2.net.muxer import MuxedStreamError
 from goop2.net.ping import PING, answer_pings
 from goop2.net.requests import NoProtocolSupportedError, NotConnectedError, Requester
@@ -81,10 +81,10 @@ class Host:
         self.admission = Admission(limits, time.monotonic)
         self._beside: set[asyncio.Task[None]] = set()
         """What runs until it is done, or until the host is closed."""
-        self._connections = Connections(limits.connections_per_peer)
+        self._connections = ConnectionTable(limits.connections_per_peer)
         self._acceptor = Acceptor(self.admission, self._soon)
         self._upgrader = Upgrader(identity, self.admission, self._acceptor.accept, self._connections)
-        self._listener = Listener(self._upgrader, self.admission, self._soon)
+        self._listener = TcpListener(self._upgrader, self.admission, self._soon)
         self._requester = Requester(self._connections, self._soon)
         self._book = AddressBook()
         self._circuits = Circuits(self)

@@ -52,7 +52,7 @@ _FAMILIES: Final = {
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Listener:
+class TcpListener:
     """A host's port."""
 
     def __init__(self, upgrader: Upgrader, admission: Admission, start: Start) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from goop2.net import negotiation
 from goop2.net.connection import Connection
-from goop2.net.connections import Connections
+from goop2.net.connections import ConnectionTable
 from goop2.net.faults import StreamBrokenError
 from goop2.net.limits import NEGOTIATE_SECONDS
 from goop2.net.stream import Stream
@@ -35,7 +35,7 @@ class NoProtocolSupportedError(Exception):
 class Requester:
     """What a host's connections are asked."""
 
-    def __init__(self, connections: Connections, soon: Soon) -> None:
+    def __init__(self, connections: ConnectionTable, soon: Soon) -> None:
         self._connections = connections
         self._soon = soon
 

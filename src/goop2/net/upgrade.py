@@ -14,7 +14,7 @@ from goop2.folder.identity import Identity
 from goop2.net import negotiation
 from goop2.net.admission import Admission
 from goop2.net.connection import Connection
-from goop2.net.connections import Connections
+from goop2.net.connections import ConnectionTable
 from goop2.net.limits import HANDSHAKE_SECONDS, READ_MAX_BYTES
 from goop2.net.muxer import MuxedStream, Muxer
 from goop2.net.noise_handshake import PROTOCOL as NOISE
@@ -45,7 +45,9 @@ class Upgrade:
 class Upgrader:
     """Makes the connections of a host. `accept` is given each stream the other sides open."""
 
-    def __init__(self, identity: Identity, admission: Admission, accept: Callable[[MuxedStream], object], connections: Connections) -> None:
+    def __init__(
+        self, identity: Identity, admission: Admission, accept: Callable[[MuxedStream], object], connections: ConnectionTable
+    ) -> None:
         self._keys = HandshakeKeys(identity)
         self._admission = admission
         self._accept = accept

@@ -1,4 +1,4 @@
-"""What this peer asks of others: a label, a file, a data operation, a message taken. Asyncio; libp2p is behind the host."""
+"""Requests to other peers: their label, a file, a data operation, a message. Asyncio; libp2p is behind the host."""
 
 from __future__ import annotations
 

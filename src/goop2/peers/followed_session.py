@@ -1,4 +1,4 @@
-"""A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
+"""A listening session of another peer, followed over the network: joins its group, follows its controls and fetches its sound.
 
 The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then,
 and stays another peer's text.

@@ -1,4 +1,4 @@
-"""The own listening session, told to the network: a group its listeners join, what the host does as messages, the sound as a stream.
+"""The listening session hosted here, on the network: its listeners join a group, controls are messages, and the sound is a stream.
 
 Between `services/listen/`, which knows no network, and `net/`, which knows no session. Who is let in is the group's affair; a session's
 sound is for whoever knows its id, as on pages, and was not removed from the group.

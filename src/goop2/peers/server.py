@@ -1,4 +1,4 @@
-"""What other peers get from this one: the label, the site's files, data operations, a place for messages.
+"""Answers other peers: the label, the site's files, data operations, and messages.
 
 Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must not know
 libp2p: a stream is given.

@@ -1,4 +1,4 @@
-"""The rendezvous servers of a peer: one it runs itself, when its settings say so, and one in the wide world."""
+"""The rendezvous servers that a peer uses: its own, when its settings ask for one, and one on the internet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Who has left an announcement, from which address, and what of it is handed on. Pure: the clock is passed in, nothing is sent.
+"""The registry of a rendezvous server: who announced itself, from which address, and what is handed on. Pure: the clock is passed in.
 
-An announcement proves nothing: anybody may post any peer's name. So that a lie does no harm:
+An announcement proves nothing, since anybody may post any peer's name. These rules keep a false one harmless:
 
     a goodbye      is handed on only when the peer's last announcement came from the same address, and from no other since
     an address     is handed on beside those others gave for the peer; whoever dials one proves who is there

@@ -1,4 +1,4 @@
-"""Whether data.db can be used while the peer runs: noticed, said once when it begins and once when it ends, and shown.
+"""The health of data.db while the peer runs: a problem is noticed, logged when it begins and when it ends, and shown.
 
 A full disk, a file system that became read-only, damage, and a data.db that was removed or replaced under the running peer are the
 machine's or the owner's doing, not a script's. Whoever of the peer has the database open reports errors of the file here; the file is

@@ -300,17 +300,17 @@ def _leads_on(call: RequestContext) -> bool:
 def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes]:
     """Return the headers that decide about the origin, and the cookies."""
     # No browser sends one of these headers twice. Joined by a comma the values match nothing, so the request is refused.
-    found: dict[str, str] = {"host": ""}
+    headers: dict[str, str] = {"host": ""}
     cookies = b""
     for name, value in scope["headers"]:
         field = _DECIDING.get(name)
         if field is not None:
             text = value.decode("latin-1")
-            found[field] = f"{found[field]},{text}" if found.get(field) else text
+            headers[field] = f"{headers[field]},{text}" if headers.get(field) else text
         elif name == b"cookie":
             cookies = cookies + b";" + value if cookies else value
     page = shows_pages and scope["method"] in _READING
-    return OriginHeaders(**found, page=page, local_address=_bracketed(scope["server"][0])), cookies
+    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies
 
 
 def _bracketed(address: str) -> str:

@@ -66,7 +66,7 @@ def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token:
 
 
 @contextlib.asynccontextmanager
-async def serving(web: Web, console: ASGIApp, listeners: Sequence[BoundListener]) -> AsyncIterator[None]:
+async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener]) -> AsyncIterator[None]:
     """Serve `web`, and `console` at the loopback listener, until the block is left."""
     loopback = listeners[0].listener
     servers = HttpServers()

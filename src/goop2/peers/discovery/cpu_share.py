@@ -1,4 +1,4 @@
-"""How much of a core a stranger who sends without end may have: whoever works for one waits when it has taken more.
+"""Limits the share of a core that work for one stranger may take: beyond it, the work waits.
 
 Counted in processor time, so it holds whatever is sent: a flood of events, of lines without any, or of a few that are costly to read.
 """

@@ -45,7 +45,7 @@ Says = Callable[[], Presence]
 """What this peer says of itself now; its id, addresses, kind and time are filled in here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
     """The ways to find peers while they are open; made by `open_discovery`."""
 
@@ -125,7 +125,15 @@ async def open_discovery(
         for reservation in reservations:
             _run(stack, reservation.keep())
         _run(stack, _greet(gossip, announcer))
-        yield Discovery(roster, troubles, redialer, announcer, tuple(reservations), host, reachability)
+        yield Discovery(
+            roster=roster,
+            troubles=troubles,
+            redialer=redialer,
+            announcer=announcer,
+            reservations=tuple(reservations),
+            host=host,
+            reachability=reachability,
+        )
 
 
 def over_gossip(gossip: Gossip) -> Send:

@@ -1,4 +1,4 @@
-"""Peers on the local network: mDNS as the network's peers do it, which is DNS-SD with a service type of its own form.
+"""Finds peers on the local network by mDNS, in libp2p's form: DNS-SD with a service type of its own.
 
     goop-mdns.local.                      PTR  <random name>.goop-mdns.local.      the type is literally this, no _…._udp
     <random name>.goop-mdns.local.        TXT  dnsaddr=/ip4/192.168.1.7/tcp/4001/p2p/12D3Koo…    one string per real address

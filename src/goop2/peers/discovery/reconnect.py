@@ -1,4 +1,4 @@
-"""Whom to dial, and when again. Pure: the clock and the dice are passed in, nothing is dialled.
+"""The schedule of dials: whom to dial, and when again. Pure: the clock and the random numbers are passed in.
 
 A peer is wanted for as long as there is reason to think it can be reached: a peer that was reached or that the owner typed in for a day,
 one somebody merely told of for a minute. Between two tries the wait doubles, up to RETRY_MAX_SECONDS, and half of it is chance, so that a

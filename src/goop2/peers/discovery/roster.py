@@ -1,4 +1,4 @@
-"""Who is here, as far as it is known: announcements of peers in, changes out. Pure: the clock is passed in, nothing is sent.
+"""The roster of peers that are online: announcements in, changes out. Pure: the clock is passed in, nothing is sent.
 
 What is believed of whom:
 

@@ -1,4 +1,4 @@
-"""Who keeps the messages: a thread and a connection of its own, so that no script, page or query stands before a message.
+"""The message store: a thread and a database connection of its own, so that no script, page or query delays a message.
 
 What is awaited here is committed when it comes back. At most WAITING_MAX wait; beyond it a message is refused, which its sender hears.
 What others send is in a budget (quotas.py): whoever is over one gives up the oldest messages in it, in the same transaction. A database

@@ -1,4 +1,4 @@
-"""Chat: what somebody says is kept, told to whoever listens, and answered by the engine when it begins with `!`.
+"""Chat: each message is saved, subscribers are notified, and the engine answers it when it begins with `!`.
 
 What others say is bounded by messages a minute (limits.py) and by bytes kept (quotas.py); whoever is refused is told so.
 

@@ -1,4 +1,4 @@
-"""The groups of a peer while it runs: the state machine (services/groups/state.py), what of it is kept, and who is told.
+"""The groups of a peer while it runs: the state machine (services/groups/state.py), its storage, and its subscribers.
 
 Knows neither pages nor libp2p: whoever brings the network lends it `post` and `carry`. Who may do what from a page is web/api/groups.py's.
 """

@@ -1,4 +1,4 @@
-"""Places for what strangers may have under way at a time: a total, a share of each caller, a fair line.
+"""The concurrency limit of outbound requests: a total, a share for each caller, and a fair queue.
 
 The owner takes no place and never waits here. It knows nothing of what is done in a place.
 """

@@ -1,6 +1,6 @@
-"""The only way from a request to a socket: httpcore asks here for a connection, and the gate answers.
+"""The only way from a request to a socket: httpcore asks here for a connection, and the egress policy decides.
 
-One `EgressConnector` serves one hop. It connects to what the gate gave and to nothing else, counts what
+One `EgressConnector` serves one hop. It connects to what the egress policy gave and to nothing else, counts what
 comes back, and closes what it opened, however the hop ends: a task cancelled twice, a handshake cut short.
 """
 
@@ -22,7 +22,7 @@ Admit = Callable[[str, int], Awaitable[Sequence[SocketAddress]]]
 
 
 class EgressConnector(httpcore.AsyncNetworkBackend):
-    """The network behind the gate; an async context manager whose end closes every connection."""
+    """The network behind the egress policy; an async context manager whose end closes every connection."""
 
     def __init__(self, admit: Admit, sockets: httpcore.AsyncNetworkBackend) -> None:
         self._admit = admit

@@ -3,7 +3,7 @@
 A host has one spelling afterwards: a name in lower-case ASCII, or an address as `ipaddress` writes it.
 Whatever two readers could understand differently is refused rather than read: numbers that some
 resolvers take for addresses (`0x7f.1`, `127.1`, `2130706433`), zone ids, a second @, control
-characters. No I/O, and no opinion on which hosts are public: that is the gate's.
+characters. No I/O, and no opinion on which hosts are public: that is the egress policy's.
 """
 
 from __future__ import annotations

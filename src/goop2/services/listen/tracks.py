@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
+from goop2.folder.private_files import is_private
 from goop2.folder.regular_files import ABSENT, FileRefusedError, open_real, shown
-from goop2.folder.site_files import is_private
 from goop2.scripting.printable import printable
 from goop2.services.listen import flac, ogg, wav
 from goop2.services.listen.cover import Cover, cover_of

@@ -110,7 +110,7 @@ class ChatApi:
     async def broadcast(self, call: RequestContext, request: ChatRequest) -> bytes | Failure:
         """`POST {content}`: send a message of the owner to every peer that is here. It is not stored."""
         if not call.caller.owner:
-            return Failure(ErrorCode.FORBIDDEN, "only the owner speaks to everybody")
+            return Failure(ErrorCode.FORBIDDEN, "only the owner can send broadcasts")
         check(request.content)
         if self._remote.network is None:
             return Failure(ErrorCode.UNAVAILABLE, "this peer is not on the network yet")

@@ -147,10 +147,10 @@ class GroupApi:
         host, group = _which(call, request)
         if host != self._groups.own_id:
             return msgspec.json.encode(shown(await self._grouping.join(host, group)))
-        found = next((each for each in self._groups.hosted() if each.id == group), None)
-        if found is None:
+        hosted = next((each for each in self._groups.hosted() if each.id == group), None)
+        if hosted is None:
             raise UnknownGroupError(f"no group {group[:64]!r} is hosted here")
-        return msgspec.json.encode(shown(found))
+        return msgspec.json.encode(shown(hosted))
 
     async def _leave(self, call: RequestContext, request: GroupRequest) -> bytes:
         self._grouping.leave(*_which(call, request))

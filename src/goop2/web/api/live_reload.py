@@ -18,25 +18,25 @@ FOLDERS_MAX: Final = 500
 
 async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Event) -> None:
     """Call `changed` whenever a file anybody may see has changed, until `stop` is set."""
-    known: list[SiteFileEntry] | None = None
+    listing: list[SiteFileEntry] | None = None
 
     async def look() -> None:
-        nonlocal known
-        before, known = known, await threads.WATCH.run(files.listing)
+        nonlocal listing
+        before, listing = listing, await threads.WATCH.run(files.listing)
         # The first look only learns what there is.
-        if before is not None and before != known:
+        if before is not None and before != listing:
             changed()
 
     await watch_folders(lambda: _folders(files.root), look, stop)
 
 
 def _folders(root: Path) -> list[Path]:
-    found: list[Path] = []
+    folders: list[Path] = []
     for folder in _walk(root):
-        found.append(folder)
-        if len(found) >= FOLDERS_MAX:
+        folders.append(folder)
+        if len(folders) >= FOLDERS_MAX:
             break
-    return found
+    return folders
 
 
 def _walk(root: Path) -> Iterator[Path]:

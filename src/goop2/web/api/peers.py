@@ -49,7 +49,7 @@ class Peers:
 
     async def _list(self, call: RequestContext, _body: bytes) -> bytes | Failure:
         if not call.caller.owner:
-            return Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone")
+            return Failure(ErrorCode.FORBIDDEN, "only the owner's own pages get the list of peers")
         network = self._remote.network
         here = network.roster.peers() if network is not None else ()
         return msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here])

@@ -133,8 +133,8 @@ def _publish_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[Unsu
 def _publish_messages(events: Events, chat: ChatService) -> Unsubscribe:
     def changed(change: ChatReply) -> None:
         events.publish("message", message_shown(change.message), CONSOLE)
-        # With a console open the owner sees the message, so its sender is told that it was delivered.
-        if events.heard(CONSOLE):
+        # With a console open the owner sees the message, so its sender gets to know that it was delivered.
+        if events.has_reader(CONSOLE):
             chat.shown([change.message])
 
     return chat.subscribe(changed)

@@ -42,9 +42,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Events:
     """The last events, bounded by number and by bytes."""
 
-    def __init__(self, kept: int = EVENTS_KEPT, max_bytes: int = EVENTS_KEPT_BYTES) -> None:
+    def __init__(self, max_events: int = EVENTS_KEPT, max_bytes: int = EVENTS_KEPT_BYTES) -> None:
         self.start = secrets.token_hex(4)
-        self._kept = kept
+        self._max_events = max_events
         self._max_bytes = max_bytes
         self._ring: deque[Event] = deque()
         self._bytes = 0
@@ -67,7 +67,7 @@ class Events:
         """Return the events that are held with a number above `place`."""
         return islice(self._ring, max(0, place + 1 - self.oldest), None)
 
-    def heard(self, audience: str) -> bool:
+    def has_reader(self, audience: str) -> bool:
         """Return whether there is a reader of `audience`."""
         return any(audience in reader.audiences for reader in self._readers)
 
@@ -86,7 +86,7 @@ class Events:
         self._ring.append(event)
         self._bytes += _EVENT_BYTES + len(event.data)
         # The newest event stays even if it alone is too large: its readers are about to take it.
-        while len(self._ring) > self._kept or (self._bytes > self._max_bytes and len(self._ring) > 1):
+        while len(self._ring) > self._max_events or (self._bytes > self._max_bytes and len(self._ring) > 1):
             self._bytes -= _EVENT_BYTES + len(self._ring.popleft().data)
         # All readers, whatever their audience: `take` selects.
         for reader in self._readers:

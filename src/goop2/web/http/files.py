@@ -53,10 +53,10 @@ class Compressed:
 
     async def of(self, etag: str, content: bytes) -> bytes:
         """Return `content`, which has this ETag, compressed by gzip."""
-        known = self._texts.get(etag)
-        if known is not None:
+        cached = self._texts.get(etag)
+        if cached is not None:
             self._texts.move_to_end(etag)
-            return known
+            return cached
         # In a thread: 4 MB take a quarter of a second. Without a time stamp, so that equal texts give equal bytes.
         made = await asyncio.to_thread(gzip.compress, content, 6, mtime=0)
         # Another request may have compressed the same text meanwhile.
@@ -194,10 +194,10 @@ class Part(NamedTuple):
 
 def asked_part(call: RequestContext, etag: str, size: int, modified: float | None = None) -> Part:
     """Return the part that a request asks for of a file of `size` bytes."""
-    found = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
-    if found is None:
+    asked_range = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
+    if asked_range is None:
         return Part(HTTPStatus.OK, 0, size, [_length(size)])
-    first, last = found
+    first, last = asked_range
     if first > last:
         return Part(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, 0, [(b"content-range", b"bytes */%d" % size), _length(0)])
     length = last + 1 - first

@@ -21,7 +21,7 @@ class _Files:
     """Collects the files of a form while it is parsed. Other fields are ignored."""
 
     def __init__(self, boundary: bytes) -> None:
-        self.found: list[bytes] = []
+        self.contents: list[bytes] = []
         self.complete = False
         self._name, self._value = b"", b""
         self._content: list[bytes] | None = None
@@ -66,7 +66,7 @@ class _Files:
         content = b"".join(self._content or ())
         # Browsers send an empty part for a file input in which no file was chosen.
         if self._filename or content:
-            self.found.append(content)
+            self.contents.append(content)
         self._filename, self._content = None, None
 
     def _complete(self) -> None:
@@ -88,6 +88,8 @@ def the_file(content_type: str, body: bytes) -> bytes:
         raise FormError(f"the form cannot be read ({error}): send the file itself as the body, or a form with one file") from None
     if not files.complete:
         raise FormError("the form ends before it is complete: send the file itself as the body, or a form with one file")
-    if len(files.found) != 1:
-        raise FormError(f"a form with one file is taken, and this one has {len(files.found) or 'none'}: send the file itself as the body")
-    return files.found[0]
+    if len(files.contents) != 1:
+        raise FormError(
+            f"a form with one file is taken, and this one has {len(files.contents) or 'none'}: send the file itself as the body"
+        )
+    return files.contents[0]

@@ -148,8 +148,8 @@ def _origin(listener: Listener, authority: str, local_address: str) -> Origin | 
     if listener.site is not None:
         return Origin(listener.site, listener.peer_id, address, listener.visitor) if host == SITE_HOST else None
     if listener.opened:
-        known = host == local_address or host in listener.names
-        return Origin(Realm.OPEN_SITE, listener.peer_id, address) if known else None
+        is_ours = host == local_address or host in listener.names
+        return Origin(Realm.OPEN_SITE, listener.peer_id, address) if is_ours else None
     if host in CONSOLE_HOSTS or host in listener.names:
         return Origin(Realm.CONSOLE, listener.peer_id, address)
     return _site(listener, host, address)
@@ -161,8 +161,8 @@ def _site(listener: Listener, host: str, address: str) -> Origin | None:
     if peer_id is None:
         return None
     if visitor:
-        known = peer_id == listener.peer_id and is_visitor_name(visitor[0])
-        return Origin(Realm.TEST_VISITOR, peer_id, address, visitor[0]) if known else None
+        is_ours = peer_id == listener.peer_id and is_visitor_name(visitor[0])
+        return Origin(Realm.TEST_VISITOR, peer_id, address, visitor[0]) if is_ours else None
     return Origin(Realm.OWN_SITE if peer_id == listener.peer_id else Realm.VISITED_SITE, peer_id, address)
 
 

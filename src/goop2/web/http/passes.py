@@ -72,8 +72,8 @@ class Passes:
     def redeem(self, code: str, place: str) -> bool:
         """Use up `code`; return whether it was valid at `place`."""
         # `pop`: a code is used up also when it is tried at another place.
-        kept = self._codes[place.startswith("visit:")].pop(code, ("", 0.0))
-        return kept[0] == place and self._clock() <= kept[1]
+        valid_at, expiry = self._codes[place.startswith("visit:")].pop(code, ("", 0.0))
+        return valid_at == place and self._clock() <= expiry
 
     def cookie(self, place: str, user: int | None) -> bytes:
         """Return the `Set-Cookie` of a pass. One for a visit ends with the browser's session."""

@@ -31,13 +31,13 @@ _STRONG_AFTER_SECONDS: Final = 1.0
 
 def unmet(call: RequestContext, etag: str, modified: float | None) -> HTTPStatus | None:
     """Return 412 or 304 when a condition is not met, else None. `etag` is without quotes, "" for none; `modified` in seconds since 1970."""
-    wanted = _value(call, b"if-match")
-    if wanted is not None and not _names(wanted, etag, weak=False):
+    match = _value(call, b"if-match")
+    if match is not None and not _names(match, etag, weak=False):
         return HTTPStatus.PRECONDITION_FAILED
-    if wanted is None and (date := _date(call, b"if-unmodified-since")) is not None and modified is not None and int(modified) > date:
+    if match is None and (date := _date(call, b"if-unmodified-since")) is not None and modified is not None and int(modified) > date:
         return HTTPStatus.PRECONDITION_FAILED
-    if (known := _value(call, b"if-none-match")) is not None:
-        return HTTPStatus.NOT_MODIFIED if _names(known, etag, weak=True) else None
+    if (none_match := _value(call, b"if-none-match")) is not None:
+        return HTTPStatus.NOT_MODIFIED if _names(none_match, etag, weak=True) else None
     if (date := _date(call, b"if-modified-since")) is not None and modified is not None and int(modified) <= date:
         return HTTPStatus.NOT_MODIFIED
     return None

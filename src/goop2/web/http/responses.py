@@ -118,7 +118,7 @@ async def send_refusal(send: Send, status: HTTPStatus, message: str, headers: It
 
 def _code_of(status: HTTPStatus) -> str:
     """Return the error class with this status; `bad_request` when there is none."""
-    return next((code.value for code, known in STATUSES.items() if known == status), ErrorCode.BAD_REQUEST.value)
+    return next((code.value for code, its_status in STATUSES.items() if its_status == status), ErrorCode.BAD_REQUEST.value)
 
 
 class Carrying:

@@ -72,18 +72,18 @@ class SavedPorts:
     def _read_file(self) -> dict[str, list[int]]:
         file = self._folder / FILE
         try:
-            kept = decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument)
-            if not hmac.compare_digest(kept.seal.encode(), self._seal(kept.sites).encode()):
+            document = decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument)
+            if not hmac.compare_digest(document.seal.encode(), self._seal(document.sites).encode()):
                 raise FileRefusedError(file, "this user did not make it here")
-            return kept.sites
+            return document.sites
         except FileNotFoundError:
             return {}
         except UserSecretError as error:
-            _log.warning("sites get new ports: whose the kept ones are cannot be told", file=FILE, why=str(error))
+            _log.warning("sites get new ports: the saved ones cannot be verified", file=FILE, why=str(error))
             return {}
         except (FileRefusedError, InvalidJsonError) as error:
             # Other OSErrors go on to the caller: a file that cannot be read now must not be set aside, its ports would be lost.
-            _log.warning("sites get new ports: the kept ones cannot be read", file=FILE, why=str(error))
+            _log.warning("sites get new ports: the saved ones cannot be read", file=FILE, why=str(error))
             with contextlib.suppress(OSError):
                 file.rename(file.with_suffix(".json.bad"))
             return {}
@@ -108,7 +108,7 @@ class SavedPorts:
             # Atomic: a crash leaves the old file or the new one.
             new.replace(file)
         except (OSError, UserSecretError) as error:
-            _log.warning("the port of a site is not kept", file=FILE, why=str(error))
+            _log.warning("the port of a site cannot be saved", file=FILE, why=str(error))
 
 
 def _key(peer_id: str, visitor: str) -> str:

@@ -56,8 +56,8 @@ class SitePorts:
         label = host_label(peer_id)
         if not needs_port(user_agent):
             return origin_address(f"{visitor}.{label}.localhost" if visitor else f"{label}.localhost", self._port)
-        known = self._opened.get((peer_id, visitor))
-        return known if known is not None else await self._open(peer_id, visitor)
+        origin = self._opened.get((peer_id, visitor))
+        return origin if origin is not None else await self._open(peer_id, visitor)
 
     async def _open(self, peer_id: str, visitor: str) -> str:
         if len(self._opened) >= SITE_PORTS_MAX or (self._saved.full and not self._saved.of(peer_id, visitor)):

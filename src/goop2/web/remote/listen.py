@@ -97,12 +97,12 @@ class RemoteListen:
     async def _hear(self, call: RequestContext) -> None:
         """Send the events of the session. With `?join=1` this peer listens meanwhile, to `&session=<id>` or to the one that is open."""
         peer = call.origin.peer_id
-        asked = _query(call)
-        audiences = [_pages(peer), *([_listeners(peer)] if asked.get("join") else [])]
+        query = _query(call)
+        audiences = [_pages(peer), *([_listeners(peer)] if query.get("join") else [])]
         hearing = asyncio.create_task(send_events(call, self._events, peer, audiences))
         # Let the task subscribe, so that it is counted.
         await asyncio.sleep(0)
-        self._start_watch(peer, asked.get("session"))
+        self._start_watch(peer, query.get("session"))
         await hearing
 
     async def _no_files(self, call: RequestContext) -> None:
@@ -140,7 +140,7 @@ class RemoteListen:
 
     async def _watch(self, peer: str, watch: _SiteWatch) -> None:
         try:
-            while self._events.heard(_pages(peer)) and not self._events.stopped:
+            while self._events.has_reader(_pages(peer)) and not self._events.stopped:
                 watch.wake.clear()
                 with contextlib.suppress(NetworkError):
                     await self._look(peer, watch)
@@ -153,7 +153,7 @@ class RemoteListen:
             del self._watches[peer]
 
     async def _look(self, peer: str, watch: _SiteWatch) -> None:
-        wanted = self._events.heard(_listeners(peer))
+        wanted = self._events.has_reader(_listeners(peer))
         if self._in_it(peer) is not None:
             if not wanted:
                 self._leave(peer)
@@ -264,5 +264,5 @@ def _query(call: RequestContext) -> dict[str, str]:
 
 
 def _id_of(offered: bytes) -> str:
-    found = msgspec.json.decode(offered)
-    return str(found["id"]) if found else ""
+    session = msgspec.json.decode(offered)
+    return str(session["id"]) if session else ""

@@ -90,8 +90,8 @@ class RemoteNetwork:
         What other peers say it is called counts only until the peer has said so itself.
         """
         # A label that equals the id is only the default, and says nothing.
-        known = self.network.roster.get(peer) if self.network is not None else None
-        hinted = known.label if known is not None and known.label != peer else ""
+        entry = self.network.roster.get(peer) if self.network is not None else None
+        hinted = entry.label if entry is not None and entry.label != peer else ""
         return self._labels.get(peer, hinted)
 
     def _named(self, peer: RosterEntry) -> None:

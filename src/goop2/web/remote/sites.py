@@ -178,7 +178,7 @@ class RemoteSites:
         message = change.message
         if not change.changed and not change.reply and message.sender == message.peer:
             self._events.publish(CHAT, shown(message), audience(message.peer))
-            if self._events.heard(audience(message.peer)):
+            if self._events.has_reader(audience(message.peer)):
                 self._chat.shown([message])
 
 

@@ -31,12 +31,12 @@ def routes(peer: Peer) -> list[BaseRoute]:
         return reply([await _described(peer, str(one["name"])) for one in listed] if isinstance(listed, list) else [])
 
     async def do(request: Request) -> Response:
-        asked = await sent(request, dict[str, Any])
+        keys = await sent(request, dict[str, Any])
         # Functions of scripts are tried on the Scripts page, which shows their run.
-        operation = asked.pop("op", None)
+        operation = keys.pop("op", None)
         if operation not in TABLE_OPERATIONS:
             raise BadRequestError(f"{operation!r} is no operation")
-        result = await peer.tables.perform(operation, peer.owner, asked)
+        result = await peer.tables.perform(operation, peer.owner, keys)
         if isinstance(result, Failure):
             return failed(result)
         return reply(msgspec.Raw(result.json))

@@ -152,10 +152,10 @@ def _attention(web: Web) -> Iterator[Attention]:
 
 def _first(everything: Iterator[Attention]) -> list[Attention]:
     """Return the items that are shown: `bad` ones first, at most ATTENTION_MAX, then how many more there are."""
-    found = sorted(everything, key=lambda each: each.level != "bad")
-    more = len(found) - ATTENTION_MAX
+    items = sorted(everything, key=lambda each: each.level != "bad")
+    more = len(items) - ATTENTION_MAX
     rest = [Attention(level="warn", title=f"{more} more", text="Only the first ones are shown here.", page="scripts")] if more > 0 else []
-    return [*found[:ATTENTION_MAX], *rest]
+    return [*items[:ATTENTION_MAX], *rest]
 
 
 def _of_database(health: StorageHealth) -> Iterator[Attention]:

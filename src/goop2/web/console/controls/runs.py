@@ -50,7 +50,7 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
-        return reply([short_run(run) for run in _wanted(peer, request)])
+        return reply([short_run(run) for run in _matching(peer, request)])
 
     async def one(request: Request) -> Response:
         number = int(request.path_params["id"])
@@ -60,8 +60,8 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
         return reply(run)
 
     async def lines(request: Request) -> Response:
-        found = (line for run in _wanted(peer, request) for line in _lines(run))
-        return reply(list(islice(found, LINES_MAX)))
+        found_lines = (line for run in _matching(peer, request) for line in _lines(run))
+        return reply(list(islice(found_lines, LINES_MAX)))
 
     async def minutes(_request: Request) -> Response:
         return reply(meter.minutes(time.time()))
@@ -69,14 +69,14 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     return [route("/runs", listed), route("/runs/{id:int}", one), route("/lines", lines), route("/minutes", minutes)]
 
 
-def _wanted(peer: Peer, request: Request) -> Iterator[Run]:
-    asked = {name: request.query_params.get(name) or None for name in ("script", "kind", "status", "caller")}
-    failed = asked["status"] == FAILED
+def _matching(peer: Peer, request: Request) -> Iterator[Run]:
+    filters = {name: request.query_params.get(name) or None for name in ("script", "kind", "status", "caller")}
+    failed = filters["status"] == FAILED
     if failed:
-        asked["status"] = None
+        filters["status"] = None
     text = request.query_params.get("text", "").casefold()
     after = _whole(request, "after")
-    for run in peer.runs.recent(RUNS_MAX, **asked):
+    for run in peer.runs.recent(RUNS_MAX, **filters):
         if run.id > after and not (failed and run.status == OK) and (not text or _says(run, text)):
             yield run
 

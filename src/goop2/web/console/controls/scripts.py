@@ -133,8 +133,8 @@ async def _state(peer: Peer, which: ScriptRequest, text: ScriptText) -> dict[str
     """Return the state of a script after a save."""
     # Without this scan the answer would wait for the watcher, or name the state of the version before.
     await peer.catalog.scan()
-    found = next((one for one in peer.catalog.listing() if (one.kind, one.name) == (which.kind, _known_as(which))), None)
-    return {"version": text.version, "fault": found.fault if found else None, "older_runs": bool(found and found.older_runs)}
+    script = next((one for one in peer.catalog.listing() if (one.kind, one.name) == (which.kind, _known_as(which))), None)
+    return {"version": text.version, "fault": script.fault if script else None, "older_runs": bool(script and script.older_runs)}
 
 
 def _known_as(which: ScriptRequest) -> str:
@@ -147,7 +147,7 @@ def _signature(one: Any) -> str:
 
 async def _try(peer: Peer, tried: TrialRequest) -> dict[str, object]:
     """Run a script for the console, and return its answer with the record of the run."""
-    # The engine tells no run id. Runs of others are not taken for this one: caller and script are compared.
+    # The engine returns no run id. Runs of others are not taken for this one: caller and script are compared.
     caller = peer.owner if tried.caller is None else Caller(tried.caller.id, tried.caller.label, email=tried.caller.email)
     runs: list[Run] = []
     end = peer.runs.subscribe(lambda run: runs.append(run) if (run.caller, run.script) == (caller.id, _known_as(tried)) else None)
