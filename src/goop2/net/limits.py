@@ -157,6 +157,9 @@ PROOF_SECONDS = 40 * 60.0
 DIAL_BACK_SECONDS = 5.0
 """Dialling somebody who asks for it, and the handshake; a port that refuses takes as long as one that drops."""
 
+DIALLED_BACK_WITHIN_SECONDS = 4 * DIAL_BACK_SECONDS
+"""The whole answer of a server: other implementations dial for ten seconds."""
+
 DIAL_BACKS_AT_ONCE = 8
 DIAL_BACKS_PER_MINUTE = 60
 DIAL_BACKS_PER_MINUTE_AND_NETWORK = 12
