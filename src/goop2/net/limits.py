@@ -261,6 +261,8 @@ class HostLimits:
     """What strangers may take of this peer, all together and each."""
 
     connections: int = 128
+    dialled_connections: int = 256
+    """To others: what discovery seeks, and a visit to many peers in an hour. Beside those that others make."""
     connections_per_address: int = 16
     """Peers behind one home router share its address."""
     connections_per_peer: int = 2

@@ -14,6 +14,7 @@ from tests.net.gossip.members import Member
 from tests.net.hosts import SECONDS, connect, loopback_host, read_all, until
 
 from goop2.net.address import parse
+from goop2.net.connection import Connection
 from goop2.net.gossip import intake as intake_module
 from goop2.net.gossip import neighbour as neighbour_module
 from goop2.net.gossip import open_gossip
@@ -372,6 +373,24 @@ async def test_a_stream_that_ends_is_opened_again(monkeypatch: pytest.MonkeyPatc
         bob.gossip._incoming[ann.host.peer_id].reset()
         await until(lambda: not ann.gossip._router.mesh)
         await until(lambda: ann.host.peer_id in bob.gossip.neighbours() and bool(ann.gossip._router.mesh))
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+
+
+async def test_a_mistake_while_a_stream_is_opened_is_not_the_last_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour_module, "RETRY_FIRST_SECONDS", 0.1)
+    open_on = Host.open_on
+    fails = [True, True]
+
+    async def mistaken(host: Host, connection: Connection, *protocols: str) -> Stream:
+        if fails:
+            fails.pop()
+            raise ValueError("a mistake of ours")
+        return await open_on(host, connection, *protocols)
+
+    monkeypatch.setattr(Host, "open_on", mistaken)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        await acquainted(ann, bob)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 
