@@ -98,6 +98,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "storage.policies": Elsewhere("storage/test_table_access.py"),
     "storage.request_parser": Elsewhere("storage/test_access_requests.py", "storage.table_access"),
     "storage.row_encoding": Elsewhere("storage/test_typed_tables.py", "storage.typed_tables"),
+    "storage.run_limits": Elsewhere("storage/test_run_database.py"),
     "storage.schema_key_hints": Elsewhere("storage/test_schema_declarations.py", "storage.schema_declarations"),
     "storage.sqlite_errors": Elsewhere("storage/test_soundness.py"),
     "storage.statement": Elsewhere("storage/test_database.py", "storage.database"),

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from goop2.sandbox.data_calls import DataCalls, Entry
-from goop2.sandbox.messages import CallTime, HostCall, HostCallAnswer, Invoke, Log, Scalar
+from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log, Scalar
+from goop2.storage.run_record import HostCallRecord
 
 LOG_LINES_MAX = 200
 LOG_MAX_BYTES = 64 * 1024
@@ -52,7 +53,7 @@ class HostCalls:
         self._started = time.monotonic()
         self._room_lines = LOG_LINES_MAX
         self._room_bytes = LOG_MAX_BYTES
-        self._calls: list[CallTime] = []
+        self._calls: list[HostCallRecord] = []
 
     def end(self) -> None:
         """Forget the run, which is over."""
@@ -60,7 +61,7 @@ class HostCalls:
             self._data.end()
 
     @property
-    def calls(self) -> tuple[CallTime, ...]:
+    def calls(self) -> tuple[HostCallRecord, ...]:
         """Return the host calls of this run, with their times."""
         return tuple(self._calls)
 
@@ -98,7 +99,7 @@ class HostCalls:
     def _record(self, operation: str, begun: float) -> None:
         if len(self._calls) < CALLS_RECORDED_MAX:
             milliseconds = 1000.0
-            self._calls.append(CallTime(operation, (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds))
+            self._calls.append(HostCallRecord(operation, (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds))
 
     def _log(self, level: Scalar, text: Scalar) -> tuple[Scalar, ...]:
         if not isinstance(level, bytes) or not isinstance(text, bytes):

@@ -22,7 +22,8 @@ from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_M
 from goop2.scripting.pool import LINE_FULL, Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate_limit import RateLimiter
-from goop2.scripting.runs import Run, Runs
+from goop2.scripting.runs import Runs
+from goop2.storage.run_record import Run
 
 TRUNCATED: Final = "... (truncated)"
 DISABLED: Final = "Lua is disabled in goop.json (lua.enabled)"

@@ -14,9 +14,10 @@ from functools import lru_cache
 import msgspec
 
 from goop2.protocols.source_network import is_network
-from goop2.sandbox.messages import CallTime, Scalar
+from goop2.sandbox.messages import Scalar
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
+from goop2.storage.run_record import HostCallRecord
 
 
 class ErrorCode(StrEnum):
@@ -95,7 +96,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     memory_bytes: int = 0
     waited_seconds: float = 0.0
     """From acceptance until a worker took it."""
-    calls: tuple[CallTime, ...] = ()
+    calls: tuple[HostCallRecord, ...] = ()
     file_fault: str = ""
     """The last error the database file itself gave during the run, "" for none."""
     error_code: str = ""

@@ -12,19 +12,12 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Literal
 
-import msgspec
 import structlog
 
-from goop2.sandbox.messages import CallTime
 from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_KEPT, RUNS_MAX_BYTES
 from goop2.scripting.subscribers import Subscribers
-
-Level = Literal["info", "warn", "error"]
-
-OK = "ok"
-"""Status of a run that gave its result."""
+from goop2.storage.run_record import OK, Level, Run
 
 _RUN_BYTES = 500
 """A run without message, host calls and log, strings of its own included, measured and rounded up."""
@@ -34,37 +27,6 @@ _LINE_BYTES = 70
 """One log line beyond its text: a pair and its place in the log."""
 
 _STRUCTLOG_LEVELS: dict[str, int] = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-
-
-class Run(msgspec.Struct, frozen=True, gc=False):
-    """One invocation, from being accepted to its end. Holds no reference that could make a cycle."""
-
-    id: int
-    """Counts from 1 since the peer started."""
-    kind: str
-    """`command` or `function`."""
-    script: str
-    caller: str
-    """The caller's id."""
-    status: str
-    """`ok`, or the error class."""
-    message: str
-    """The error, empty when ok."""
-    line: int | None
-    """Line of the script the error names."""
-    started: float
-    """Wall clock, seconds since 1970."""
-    milliseconds: float
-    """From being accepted to the end, waiting included."""
-    waited_milliseconds: float
-    """Of these, before a worker took it."""
-    memory_bytes: int
-    """What the VM held at the end."""
-    calls: tuple[CallTime, ...] = ()
-    """Host calls in the order they began."""
-    log: tuple[tuple[Level, str], ...] = ()
-    truncated: bool = False
-    """The script logged more than is kept."""
 
 
 class RunLog:

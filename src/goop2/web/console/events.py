@@ -11,13 +11,14 @@ from typing import Final
 import msgspec
 
 from goop2.scripting.catalog import Catalog, CatalogChange
-from goop2.scripting.runs import Run, Runs
+from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatReply, ChatService
 from goop2.services.groups.service import GroupService, Invited
 from goop2.services.groups.state import NAME_MAX_CHARS
 from goop2.services.groups.state import GroupChange as GroupChange
 from goop2.services.listen.service import Listening
 from goop2.storage.messages import StoredMessage
+from goop2.storage.run_record import Run
 from goop2.web.app import Parts
 from goop2.web.http.event_log import Events
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.scripting.runs import Run
+from goop2.storage.run_record import Run
 
 MINUTES_KEPT: Final = 60
 MINUTE_SECONDS: Final = 60

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from goop2.scripting.limits import RUNS_KEPT
-from goop2.scripting.runs import OK, Level, Run
+from goop2.storage.run_record import OK, Level, Run
 from goop2.web.app import Parts
 from goop2.web.console.controls.replies import BadRequestError, refusal, reply
 from goop2.web.console.events import short_run

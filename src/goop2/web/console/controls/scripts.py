@@ -28,7 +28,7 @@ from goop2.folder.script_changes import Kind, ScriptChangeError, ScriptConflictE
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
-from goop2.scripting.runs import Run
+from goop2.storage.run_record import Run
 from goop2.web.app import Parts
 from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
 
