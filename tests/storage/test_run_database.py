@@ -93,6 +93,8 @@ FOUND: dict[str, tuple[dict[str, Any], list[int]]] = {
     "text of an argument": ({"text": "alice"}, [2]),
     "text of an answer": ({"text": "welcome"}, [3]),
     "text of a label": ({"text": "bobby"}, [5]),
+    "ASCII text of a log line": ({"text": 'SAY "'}, [1]),
+    "a character": ({"text": "ä"}, [1]),
     "text and status": ({"text": "hello", "status": "ok"}, [5, 3, 1]),
     "text that SQL might take for its own": ({"text": "%"}, []),
 }

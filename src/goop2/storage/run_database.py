@@ -52,6 +52,8 @@ _BRIEF: Final = (
 )  # fmt: skip
 """Columns a list of runs shows. Larger ones stand behind them in a row, so that SQLite need not read those."""
 _LARGE: Final = ("traceback", "argument", "answer", "log", "calls")
+_TEXTS: Final = ("script", "caller", "caller_label", "message", "CAST(argument AS TEXT)", "CAST(answer AS TEXT)")
+"""What a text is looked for in, beside the log."""
 _COLUMNS: Final = (*_BRIEF, "levels", *_LARGE)
 
 _SCHEMA: Final = f"""
@@ -244,7 +246,7 @@ class RunDatabase:
     @contextlib.contextmanager
     def _mentioning(self, text: str) -> Iterator[None]:
         """Give statements the function `mentions` for this text, while the block runs."""
-        if not text:
+        if text.isascii():
             yield
             return
         self._connection.create_scalar_function("mentions", _mentions(text), deterministic=True)
@@ -345,21 +347,34 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
     conditions = [condition for condition, value in compared if value]
     if wanted.status in (FAILED, REFUSED):
         conditions.append(f"status <> '{OK}' AND {'' if wanted.status == REFUSED else 'NOT '}refused")
-    if wanted.text:
-        conditions.append("mentions(script, caller, caller_label, message, argument, answer, log)")
-    return conditions, [value for _, value in compared if value]
+    arguments = [value for _, value in compared if value]
+    if wanted.text.isascii() and wanted.text:
+        conditions.append(f"({' OR '.join(f'instr(lower({column}), ?)' for column in (*_TEXTS, 'log'))})")
+        needle = wanted.text.lower()
+        arguments += [*(needle for _ in _TEXTS), _in_json(needle)]
+    elif wanted.text:
+        conditions.append(f"mentions({', '.join(_TEXTS)}, log)")
+    return conditions, arguments
 
 
 def _mentions(text: str) -> Callable[..., bool]:
-    """Return a function that says whether this text, whatever its case, stands in one of its arguments, of which the last is JSON."""
+    """Return a function that says whether this text, whatever its case, stands in one of its arguments, of which the last is JSON.
+
+    SQLite's own functions are ten times as quick, and know case in ASCII alone.
+    """
     needle = text.casefold()
-    in_json = _encode(needle)[1:-1].decode()
+    in_json = _in_json(needle)
 
     def mentions(*values: _Value) -> bool:
         *plain, log = values
         return any(needle in _text(value).casefold() for value in plain if value) or in_json in _text(log).casefold()
 
     return mentions
+
+
+def _in_json(text: str) -> str:
+    """Return the text as it stands inside a JSON string."""
+    return _encode(text)[1:-1].decode()
 
 
 def _text(value: object) -> str:
