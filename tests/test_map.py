@@ -61,6 +61,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "peers.remote_control.chat": Elsewhere("cli/test_chat.py", COMMAND),
     "peers.remote_control.groups": Elsewhere("cli/test_group.py", COMMAND),
     "peers.remote_control.operations": Elsewhere("cli/test_peers.py", COMMAND),
+    "peers.remote_control.scripts": Elsewhere("cli/test_run_logs.py", COMMAND),
     "protocols.errors": Elsewhere("protocols/test_data.py"),
     "protocols.event_ids": Elsewhere("rendezvous/test_announcement_log.py", "rendezvous.announcement_log"),
     "protocols.source_network": Elsewhere("web/http/test_visitors.py"),

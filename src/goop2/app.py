@@ -48,6 +48,8 @@ from goop2.services.tables import Tables
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
+from goop2.storage.run_history import RunHistory
+from goop2.storage.run_limits import RunLimits
 
 if TYPE_CHECKING:
     from goop2.net.guest import Guest
@@ -71,11 +73,12 @@ async def open_peer(
     flavour: str = "",
     world: Dependencies | None = None,
     elsewhere: Elsewhere | None = None,
+    history: bool = False,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
-    listening session it is.
+    listening session it is. `history`: whether runs are kept on disk; without it the last ones are kept in memory.
 
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
@@ -97,6 +100,7 @@ async def open_peer(
         opened.callback(database.close_last)
         health.use()
         schemas = await opened.enter_async_context(_schemas(folder, health, watch))
+        run_history = await opened.enter_async_context(_history(folder if history else None, settings, is_shared=elsewhere is not None))
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         opened.push_async_callback(pool.stop)
         catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
@@ -104,7 +108,7 @@ async def open_peer(
         if watch:
             await opened.enter_async_context(_watched(catalog.watch))
         operations["commands"] = _commands(catalog)
-        runs = Runs()
+        runs = Runs(history=run_history)
         engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
         chat = await opened.enter_async_context(_chat(folder, this, engine, health))
         grouping = await opened.enter_async_context(_grouping(folder, this, health))
@@ -158,6 +162,18 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _history(folder: Path | None, settings: Settings, *, is_shared: bool) -> AsyncIterator[RunHistory]:
+    kept = settings.runs
+    limits = RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
+    history = RunHistory(folder, limits, beside=is_shared)
+    try:
+        await history.open()
+        yield history
+    finally:
+        await history.close()
 
 
 @asynccontextmanager

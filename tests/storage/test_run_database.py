@@ -176,12 +176,14 @@ def test_failures_are_counted_by_script_with_the_last_one(runs: RunDatabase) -> 
             failed(3, started=STARTED + 50),
             run_of(4),
             refused(5, count=30),
-            refused(6, status="not_found", count=2, started=STARTED + 60),
+            refused(6, count=2, started=STARTED + 60),
+            refused(8, status="not_found", started=STARTED),
             failed(7, started=STARTED - 1),
         ]
     )
-    turned_away, hello, bye = runs.failures(STARTED)
-    assert (turned_away.script, turned_away.refused, turned_away.count, turned_away.status) == ("hello", True, 32, "not_found")
+    turned_away, hello, bye, unknown = runs.failures(STARTED)
+    assert (turned_away.script, turned_away.refused, turned_away.count, turned_away.status) == ("hello", True, 32, "rate_limited")
+    assert (unknown.status, unknown.count) == ("not_found", 1)
     assert (hello.script, hello.refused, hello.count, hello.last_id, hello.line, hello.last_at) == ("hello", False, 2, 3, 17, STARTED + 50)
     assert (bye.script, bye.count) == ("bye", 1)
 

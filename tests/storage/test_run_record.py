@@ -8,8 +8,9 @@ from tests.storage.runs_made import failed, refused, run_of
 from goop2.storage.run_record import level_mask, wanted_mask
 
 
-def test_a_call_that_was_turned_away_is_no_failure() -> None:
-    assert [run.is_failure for run in (run_of(), failed(), refused())] == [False, True, False]
+def test_a_call_that_was_turned_away_is_no_failure_unless_its_script_is_broken() -> None:
+    runs = (run_of(), failed(), refused(), refused(status="script_error"))
+    assert [run.is_failure for run in runs] == [False, True, False, True]
 
 
 @pytest.mark.parametrize(

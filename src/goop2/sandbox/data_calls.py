@@ -93,11 +93,14 @@ class DataCalls:
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
             self._database.alarm = _end_in
+            self._database.watch_scans()
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
         self._for_commands = frozenset(name.encode() for name in command_operations)
         self._pending: list[Scalar] = []
         self._width = 0
+        self.rows: int | None = None
+        """How many rows the last operation read or changed; None where that means nothing."""
         self.transaction = False
         """Whether the script is inside goop.db.transaction."""
         self.busy = b""
@@ -128,6 +131,11 @@ class DataCalls:
             b"kv.del": Entry(self._kv_del, _message_alone),
         }
 
+    @property
+    def scanned(self) -> int:
+        """Return how many rows the last operation stepped over in full scans of a table."""
+        return 0 if self._unusable else self._database.take_scanned()
+
     def begin(self, invoke: Invoke) -> None:
         """A run begins: whose rows and keys, and until when."""
         self._function = invoke.kind == "function"
@@ -152,6 +160,7 @@ class DataCalls:
 
     def __call__(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> Answer:
         """Do one operation. Every failure is an answer."""
+        self.rows = None
         try:
             if self._unusable:
                 self.file_fault = self._unusable
@@ -176,7 +185,8 @@ class DataCalls:
         return PLAIN, self._database.first_value(SCALAR, _statement(sql), [_bound(value) for value in arguments])
 
     def _exec(self, sql: bytes, *arguments: Scalar) -> Answer:
-        return PLAIN, self._database.change(EXEC, _statement(sql), [_bound(value) for value in arguments])
+        self.rows = self._database.change(EXEC, _statement(sql), [_bound(value) for value in arguments])
+        return PLAIN, self.rows
 
     def _begin(self) -> Answer:
         if self.transaction:
@@ -232,6 +242,7 @@ class DataCalls:
     def _found(self, found: bool, table: str, row_id: Scalar) -> Answer:
         if not found:
             raise StorageError(f"{table} has no row {row_id.decode() if isinstance(row_id, bytes) else row_id}")
+        self.rows = 1
         return PLAIN, True
 
     def _validate(self, name: bytes, *row: Scalar) -> Answer:
@@ -254,7 +265,8 @@ class DataCalls:
         return PLAIN, self._tables.count(_text(name, "the table's name"), _decoded(options))
 
     def _seed(self, name: bytes, rows: bytes) -> Answer:
-        return PLAIN, self._tables.seed(_text(name, "the table's name"), _decoded(rows), self._owner)
+        self.rows = self._tables.seed(_text(name, "the table's name"), _decoded(rows), self._owner)
+        return PLAIN, self.rows
 
     # ── goop.kv ──────────────────────────────────────────────────────────────────────────────
 
@@ -287,6 +299,7 @@ class DataCalls:
     def _rows(self, rows: RowSink) -> Answer:
         """Shape, whether there is more, columns, their names, the values row by row."""
         width = len(rows.names)
+        self.rows = len(rows.values) // width if width else 0
         names = [name.encode() for name in rows.names]
         self._width, self._pending = width, rows.values
         more, *values = self._more()[1:]

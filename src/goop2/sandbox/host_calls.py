@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
+from goop2.sandbox.call_details import detail_of
 from goop2.sandbox.data_calls import DataCalls, Entry
 from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log, Scalar
 from goop2.storage.run_record import HostCallRecord
@@ -20,6 +21,9 @@ LOG_MAX_BYTES = 64 * 1024
 """Beyond these a run's lines stay here; the one that crosses is still sent, so that the peer can mark the cut."""
 CALLS_RECORDED_MAX = 200
 """Host calls of one run that are kept with their times; later ones only count against the limits."""
+
+DETAILS_MAX_CHARS = 32 * 1024
+"""Details of the host calls of one run that are kept; a loop would fill the history with one statement."""
 
 RAISE = b"!"
 PLAIN = b"v"
@@ -53,6 +57,7 @@ class HostCalls:
         self._started = time.monotonic()
         self._room_lines = LOG_LINES_MAX
         self._room_bytes = LOG_MAX_BYTES
+        self._room_details = DETAILS_MAX_CHARS
         self._calls: list[HostCallRecord] = []
 
     def end(self) -> None:
@@ -82,9 +87,9 @@ class HostCalls:
 
     def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
         assert self._data is not None
-        begun = time.monotonic()
-        answer = self._data(operation, entry, arguments)
-        self._record(operation.decode(), begun)
+        data, begun = self._data, time.monotonic()
+        answer = data(operation, entry, arguments)
+        self._record(operation.decode(), begun, arguments, answer[1:], data.rows, data.scanned)
         return answer
 
     def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
@@ -93,13 +98,25 @@ class HostCalls:
         begun = time.monotonic()
         self._send(HostCall(operation, arguments))
         answer = self._receive()
-        self._record(operation, begun)
+        self._record(operation, begun, arguments, answer.values)
         return answer.shape, *answer.values
 
-    def _record(self, operation: str, begun: float) -> None:
-        if len(self._calls) < CALLS_RECORDED_MAX:
-            milliseconds = 1000.0
-            self._calls.append(HostCallRecord(operation, (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds))
+    def _record(
+        self,
+        operation: str,
+        begun: float,
+        arguments: tuple[Scalar, ...],
+        values: tuple[Scalar, ...],
+        rows: int | None = None,
+        scanned: int = 0,
+    ) -> None:
+        if len(self._calls) >= CALLS_RECORDED_MAX:
+            return
+        milliseconds = 1000.0
+        started, duration = (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds
+        detail = detail_of(operation, arguments, values) if self._room_details > 0 else ""
+        self._room_details -= len(detail)
+        self._calls.append(HostCallRecord(operation, started, duration, detail, rows, scanned))
 
     def _log(self, level: Scalar, text: Scalar) -> tuple[Scalar, ...]:
         if not isinstance(level, bytes) or not isinstance(text, bytes):

@@ -105,6 +105,8 @@ class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     """Whether this worker holds so much memory that a new one should take its place."""
     error_code: Annotated[str, msgspec.Meta(max_length=256)] = ""
     """`code` of the table the script raised, "" when it raised none."""
+    traceback: ShortText = ""
+    """Where the script was when it failed, a line a frame; for the owner alone."""
 
 
 class Compiled(msgspec.Struct, array_like=True, frozen=True, tag=5, gc=False):

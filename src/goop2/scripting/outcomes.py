@@ -25,7 +25,16 @@ def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcom
             raise WorkerProtocolError(f"an error message of {len(message.payload)} bytes")
     elif work.script.kind != "command":
         _check_result(message.payload)
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault, message.error_code)
+    return Outcome(
+        code,
+        message.payload,
+        message.memory_bytes,
+        waited_seconds,
+        message.calls,
+        message.file_fault,
+        message.error_code,
+        message.traceback,
+    )
 
 
 def _check_result(result: bytes) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import apsw
@@ -119,6 +119,7 @@ class Database:
         self.alarm: Callable[[float], None] = lambda _seconds: None
         """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
         self._alarmed = False
+        self._scanned = 0
         self._changed_before = 0
         self.told: Callable[[str], None] | None = None
         """Where the owner is told of text that cannot be read."""
@@ -236,6 +237,18 @@ class Database:
                 tell(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
             said = len(found)
             yield row
+
+    def watch_scans(self) -> None:
+        """Count from now on the rows that statements step over in full scans of a table, by SQLite's own counter."""
+        self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profiled)
+
+    def _profiled(self, statement: dict[str, Any]) -> None:
+        self._scanned += statement["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
+
+    def take_scanned(self) -> int:
+        """Return how many rows were stepped over in full scans since this was last asked."""
+        scanned, self._scanned = self._scanned, 0
+        return scanned
 
     def begin_anew(self) -> None:
         """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""

@@ -33,7 +33,7 @@ from goop2.storage.run_limits import (
     WAL_SHARE,
     RunLimits,
 )
-from goop2.storage.run_record import FAILED, OK, REFUSED, Run, RunFilter, level_mask, wanted_mask
+from goop2.storage.run_record import FAILED, OK, REFUSED, SCRIPT_ERROR, Run, RunFilter, level_mask, wanted_mask
 from goop2.storage.sqlite_errors import DAMAGED, explained
 
 FILE: Final = "data/runs.db"
@@ -181,7 +181,8 @@ class RunDatabase:
         # SQLite takes the other columns from the row that has the maximum.
         sql = (
             "SELECT kind, script, status, refused, sum(count), max(started), line, message, id FROM runs"
-            f" WHERE status <> '{OK}' AND started >= ? GROUP BY kind, script, refused ORDER BY max(started) DESC LIMIT {FOUND_MAX}"
+            f" WHERE status <> '{OK}' AND started >= ? GROUP BY kind, script, refused, iif(refused, status, '')"
+            f" ORDER BY max(started) DESC LIMIT {FOUND_MAX}"
         )
         with self._told():
             rows = self._connection.execute(sql, (since,)).fetchall()
@@ -345,9 +346,11 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
         ("(levels & ?) <> 0", wanted_mask(wanted.level) if wanted.level else 0),
     )
     conditions = [condition for condition, value in compared if value]
-    if wanted.status in (FAILED, REFUSED):
-        conditions.append(f"status <> '{OK}' AND {'' if wanted.status == REFUSED else 'NOT '}refused")
-    arguments = [value for _, value in compared if value]
+    if wanted.status == FAILED:
+        conditions.append(f"status <> '{OK}' AND (NOT refused OR status = '{SCRIPT_ERROR}')")
+    elif wanted.status == REFUSED:
+        conditions.append(f"status <> '{OK}' AND refused")
+    arguments: list[_Value] = [value for _, value in compared if value]
     if wanted.text.isascii() and wanted.text:
         conditions.append(f"({' OR '.join(f'instr(lower({column}), ?)' for column in (*_TEXTS, 'log'))})")
         needle = wanted.text.lower()

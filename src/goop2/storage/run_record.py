@@ -14,8 +14,10 @@ Level = Literal["info", "warn", "error"]
 
 OK: Final = "ok"
 """Status of a run that gave its result."""
+SCRIPT_ERROR: Final = "script_error"
+"""Status of a run whose script failed, and of a call of a script that does not compile."""
 FAILED: Final = "failed"
-"""A status to ask for: every run that began and did not end well."""
+"""A status to ask for: every failure (`Run.is_failure`)."""
 REFUSED: Final = "refused"
 """A status to ask for: every call that was turned away before it ran."""
 LEVELS: Final[tuple[Level, ...]] = ("info", "warn", "error")
@@ -95,8 +97,8 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_failure(self) -> bool:
-        """Return whether it ran and did not end well."""
-        return self.status != OK and not self.refused
+        """Return whether it did not end well by a fault of its script or of the peer: not one that was only turned away."""
+        return self.status != OK and (not self.refused or self.status == SCRIPT_ERROR)
 
 
 class RunFilter(msgspec.Struct, frozen=True):
