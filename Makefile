@@ -1,53 +1,79 @@
-# Each target is what its name says; .ci/run calls the same ones a developer does.
+# What developers and .ci/run call. `make help` lists the targets.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
-BIN := .venv/bin
-READY := .venv/.ready
-SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
+# The environment is .venv. When PYTHON is given and .venv is made with another version, use one beside it: .venv-3.13.
+VENV := .venv
+ifneq ($(origin PYTHON),file)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+ifneq ($(wildcard .venv/bin),)
+VENV := $(if $(wildcard .venv/bin/python$(VERSION)),.venv,.venv-$(VERSION))
+endif
+endif
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
-.PHONY: help setup system demo test quick check bench lock vendor screenshots record house
+BOTH_CORES := -n 2 --dist loadfile --no-loadscope-reorder
+QUICK := not slow and not browser and not interop
+# Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
+export PYTHONDONTWRITEBYTECODE :=
 
-help: ## this list
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house
+
+help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
 
-setup: $(READY) ## everything the others need, into .venv
+setup: $(READY) ## install everything the other targets need, into .venv
 
-demo: $(READY) ## every template in one peer, in your browser
+demo: $(READY) ## run every template in one peer, in your browser
 	@$(BIN)/goop2 demo
 
-test: $(READY) ## every test
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# Coverage is that of the unit tests, in the process of pytest: in peers, commands and workers that the other tests start nothing is measured,
+# since it would slow them down, and a worker's wall lets it write nothing.
+test: $(READY) ## run every test, and print which share of the lines the unit tests run
+	@unit=passed; others=passed; \
+	echo "The unit tests, with coverage:"; \
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
+		$(BIN)/pytest -q $(BOTH_CORES) -m "$(QUICK)" --cov --cov-report= || unit=failed; \
+	echo "Lines of src that the unit tests run: $$($(BIN)/coverage report --format=total) % (make coverage lists the modules)"; \
+	echo "The other tests:"; \
+	$(BIN)/pytest -q $(BOTH_CORES) -m "not ($(QUICK))" || others=failed; \
+	echo "Unit tests: $$unit. Other tests: $$others."; \
+	[ $$unit$$others = passedpassed ]
 
-quick: $(READY) ## style, types, and the tests that need no browser, no other implementation and no patience
+coverage: $(READY) ## list the coverage of each module, the least covered first; as the last make test measured it
+	@$(BIN)/coverage report --sort=cover --skip-covered
+
+quick: $(READY) ## check style and types, and run the unit tests; takes less than a minute on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not browser and not interop"
+	$(BIN)/pytest -q $(BOTH_CORES) -m "$(QUICK)"
 
-check: $(READY) ## style, types, import directions, documentation
+check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_docs.py
 
-record: $(READY) ## what commands, pages, scripts and the wire show, into tests/recording/recorded; look at the diff
+record: $(READY) ## record what commands, pages, scripts and the wire show, in tests/recording/recorded; read the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording
 
-house: $(READY) ## how long functions and files are, names used twice, short docstrings; tools/house.py --verbose lists them
+house: $(READY) ## print lengths of functions and files, names used twice and short docstrings
 	@$(BIN)/python tools/house.py
 
-bench: $(READY) ## what we claim about speed, into docs/benchmarks.md
+bench: $(READY) ## measure speed and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-lock: $(READY) ## uv.lock anew, after a change to pyproject.toml
+lock: $(READY) ## write uv.lock again, after a change to pyproject.toml
 	$(BIN)/uv lock --default-index https://pypi.org/simple
 
-vendor: $(READY) ## the console's editor and plot library anew, after a change to their locks (needs npm)
+vendor: $(READY) ## build the console's editor and plot library again, after a change to their locks (needs npm)
 	$(BIN)/python tools/console-editor/bundle.py
 	$(BIN)/python tools/console-plots/vendor.py
 
-screenshots: $(READY) ## the pictures of the console's pages, into docs/screenshots
+screenshots: $(READY) ## take pictures of the console's pages, into docs/screenshots
 	GOOP2_SCREENSHOTS=docs/screenshots $(BIN)/pytest -q tests/web/console/test_app.py -k looks
 
 # --inexact keeps uv itself, which is not in the lock.
@@ -59,10 +85,10 @@ $(READY): $(BIN)/uv pyproject.toml uv.lock
 $(BIN)/uv: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "goop2 needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (on Debian: apt-get install python3-venv)"; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: uv==$(UV_VERSION)
 	@touch $@
 
-# The one place that installs what PyPI does not have. Without it a peer runs too, with a layer of the wall less; `goop2 doctor` says so.
-system: ## libseccomp, and for tests browsers and encoders, when missing and we may install them
+# Only this target installs what PyPI does not have. Without libseccomp a peer runs with one layer of the wall less, and `goop2 doctor` says so.
+system: ## install libseccomp, and browsers and encoders for tests, where missing and allowed
 	@PYTHON=$(PYTHON) sh tools/system.sh

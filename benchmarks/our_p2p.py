@@ -44,7 +44,7 @@ Call = Callable[[], Awaitable[data.Answer]]
 
 def as_it_calls(network: PeerNetwork, peer: str) -> Call:
     """A call."""
-    return lambda: network.calling.call(peer, "hello")
+    return lambda: network.client.call(peer, "hello")
 
 
 def over_new(network: PeerNetwork, peer: str) -> Call:
@@ -76,7 +76,7 @@ async def files(network: PeerNetwork, peer: str, count: int) -> float:
     """Megabytes a second, one file after another."""
     begun, size = time.perf_counter(), 0
     for _ in range(count):
-        async with network.calling.file(peer, "/large.bin") as answer:
+        async with network.client.file(peer, "/large.bin") as answer:
             async for piece in answer.pieces:
                 size += len(piece)
     return size / MEGABYTE / (time.perf_counter() - begun)

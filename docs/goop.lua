@@ -75,7 +75,7 @@ function goop.http.post(url, body, opts) end
 goop.kv = {}
 
 ---What was stored under key, nil when nothing was.
----Returns: value | nil
+---Returns: value or nil | nil, error
 ---@param key string
 ---@return any ...
 function goop.kv.get(key) end
@@ -140,7 +140,7 @@ function goop.schema.create(table, columns, opts) end
 function goop.schema.insert(table, row) end
 
 ---The row with this _id.
----Returns: row | nil
+---Returns: row or nil | nil, error
 ---@param table string
 ---@param id number|string
 ---@return any ...
@@ -182,7 +182,7 @@ function goop.schema.validate(table, row) end
 function goop.schema.describe(table) end
 
 ---Whether the table is a typed one.
----Returns: boolean
+---Returns: boolean | nil, error
 ---@param table string
 ---@return any ...
 function goop.schema.is_orm(table) end
@@ -195,7 +195,7 @@ function goop.schema.is_orm(table) end
 function goop.schema.find(table, options) end
 
 ---The first row of goop.schema.find, or nil.
----Returns: row | nil
+---Returns: row or nil | nil, error
 ---@param table string
 ---@param options? table
 ---@return any ...
@@ -232,7 +232,7 @@ goop.listen = {}
 function goop.listen.create(name) end
 
 ---The session as it is now; its `role` is `host`, or `listener` in another peer's.
----Returns: group | nil
+---Returns: group or nil | nil, error
 ---@return any ...
 function goop.listen.state() end
 

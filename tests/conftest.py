@@ -1,7 +1,7 @@
-"""For every test, wherever it runs: what it starts has the signals of a process that a user starts, writes nothing into a home,
-and is marked by what it needs.
+"""Set up every test: default signals for what it starts, a state folder outside the user's home, and the markers of its file.
 
-`make quick` leaves out what is marked: `browser` (needs one), `interop` (needs other implementations), `slow` (starts processes or waits).
+`make quick` leaves out the marked tests: `browser` (needs one), `interop` (needs other implementations), `slow` (starts processes, waits or
+computes much). A single slow test in a quick file carries `@pytest.mark.slow` itself.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.started import take_back_signals
 
@@ -19,45 +20,67 @@ SLOW_ROOMS = frozenset(("benchmarks", "cli", "e2e", "hostile", "kept"))
 """Rooms whose tests run whole peers, commands and attacks."""
 SLOW_FILES = frozenset(
     (
+        "net/test_gossip.py",
         "net/test_guest.py",
         "net/test_host.py",
         "net/test_host_limits.py",
         "net/test_kept.py",
-        "net/test_relay.py",
-        "net/test_gossip.py",
         "net/test_muxer.py",
         "net/test_negotiation.py",
+        "net/test_relay.py",
         "peers/discovery/test_a_day.py",
         "recording/test_commands.py",
         "recording/test_http.py",
         "sandbox/test_confinement.py",
+        "sandbox/test_data_calls.py",
+        "sandbox/test_memory.py",
         "sandbox/test_native.py",
         "sandbox/test_native_idle.py",
+        "sandbox/test_stack_edge.py",
         "sandbox/test_syscalls.py",
         "scripting/test_annotations.py",
         "scripting/test_engine.py",
         "scripting/test_fair_queue.py",
         "scripting/test_fork_server.py",
         "scripting/test_pool.py",
+        "scripting/test_sides.py",
+        "scripting/test_watch.py",
         "scripting/test_worker.py",
+        "services/chat/test_service.py",
         "services/http_client/test_operations.py",
+        "services/http_client/test_patience.py",
+        "services/listen/test_boundaries.py",
+        "services/listen/test_operations.py",
+        "services/listen/test_service.py",
+        "services/rest_api/test_function.py",
+        "services/test_storage_health.py",
         "storage/test_access_fuzzed.py",
         "storage/test_crash.py",
         "storage/test_hidden_rows.py",
+        "storage/test_manual.py",
+        "storage/test_moved.py",
         "storage/test_write_queue.py",
         "test_docs.py",
         "test_dotted_names.py",
         "test_packaging.py",
         "test_readme.py",
+        "web/http/test_timeout_protocol.py",
     )
 )
-"""Files in which a test takes more than about two seconds alone."""
+"""Files whose tests start workers, wait, or compute for long: together more than about two seconds alone."""
 STARTS_A_PEER = re.compile(
     r"^from tests\.(web\.served|net\.hosts|cli\.command|e2e\.peers)|^from tests\.started import Started", re.MULTILINE
 )
 NEEDS_A_BROWSER = re.compile(r"^(from|import) (playwright|selenium|tests\.web\.(browser|real)|tests\.e2e\.steps)", re.MULTILINE)
 
+EXCLUDES_ALONE = re.compile(r"not \w+(?: and not \w+)*")
+"""A marker expression that only excludes, such as that of `make quick`."""
+
 take_back_signals()
+
+# Hypothesis would fail an example that takes more than 200 ms, and data that comes slowly. On a busy machine both happen to correct code.
+hypothesis.settings.register_profile("goop2", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("goop2")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,6 +99,14 @@ def marks(path: Path) -> tuple[str, ...]:
     slow = room in SLOW_ROOMS or str(relative) in SLOW_FILES or STARTS_A_PEER.search(text) is not None
     wanted = {"interop": room == "interop", "browser": NEEDS_A_BROWSER.search(text) is not None, "slow": slow}
     return tuple(name for name, holds in wanted.items() if holds)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip a file that the marker expression excludes as a whole: importing it only to deselect its tests takes half of the collection."""
+    expression = str(config.getoption("markexpr"))
+    if collection_path.suffix != ".py" or TESTS not in collection_path.parents or not EXCLUDES_ALONE.fullmatch(expression):
+        return None
+    return True if set(marks(collection_path)) & set(expression.split()) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

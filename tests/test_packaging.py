@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import tomllib
 from importlib import resources
 from pathlib import Path
+
+import pytest
 
 import goop2
 
@@ -23,15 +27,25 @@ def test_the_lock_names_no_host_but_those_of_pypi() -> None:
     assert hosts == {"pypi.org", "files.pythonhosted.org"}
 
 
-def test_everything_in_the_lock_can_be_installed_on_linux_without_a_compiler() -> None:
+PURE_PYTHON = {"python-baseconv", "varint"}
+"""py-multibase wants them; no wheels, and nothing in them to compile."""
+
+
+def packages_without_a_wheel(interpreter: str) -> set[str]:
+    """Return the names in the lock that have no wheel for an interpreter (`cp311`) on Linux."""
     packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     wheels = {
         package["name"]: [wheel["url"] for wheel in package.get("wheels", ())] for package in packages if "registry" in package["source"]
     }
-    # py-multibase wants them; no wheels, and nothing in them to compile.
-    pure_python = {"python-baseconv", "varint"}
-    fits = re.compile(r"-none-any\.whl$|(-cp311-|-abi3-|-py3-none-).*manylinux.*x86_64.*\.whl$")
-    assert {name for name, urls in wheels.items() if not any(fits.search(url) for url in urls)} == pure_python
+    fits = re.compile(rf"-none-any\.whl$|(-{interpreter}-|-abi3-|-py3-none-).*manylinux.*x86_64.*\.whl$")
+    return {name for name, urls in wheels.items() if not any(fits.search(url) for url in urls)}
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_everything_in_the_lock_can_be_installed_on_linux_without_a_compiler(python: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"Programming Language :: Python :: {python}" in project["classifiers"]
+    assert packages_without_a_wheel(f"cp{python.replace('.', '')}") == PURE_PYTHON
 
 
 def test_the_package_says_that_it_is_typed() -> None:
@@ -78,3 +92,39 @@ def test_who_may_not_install_is_told_what_is_missing(tmp_path: Path) -> None:
     assert "install libseccomp2" in said
     assert "tests of some audio formats are skipped" in said
     assert "Chromium" not in said
+
+
+def _python(folder: Path, version: str) -> Path:
+    """Make a program that answers as a Python of this version does."""
+    program = folder / f"python{version}"
+    program.write_text(f"#!/bin/sh\ncase $2 in *print*) echo {version} ;; esac\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")
+@pytest.mark.parametrize(
+    ("present", "given", "environment"),
+    [
+        (None, None, ".venv"),
+        (None, "3.13", ".venv"),
+        ("3.12", None, ".venv"),
+        ("3.12", "3.12", ".venv"),
+        ("3.12", "3.13", ".venv-3.13"),
+    ],
+)
+def test_another_python_gets_an_environment_beside_the_one_that_is_there(
+    present: str | None, given: str | None, environment: str, tmp_path: Path
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "uv.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    if present:
+        (tmp_path / ".venv/bin").mkdir(parents=True)
+        _python(tmp_path / ".venv/bin", present)
+    python = [f"PYTHON={_python(tmp_path, given)}"] if given else []
+    # Without what `make test PYTHON=…` says to the programs it starts.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name not in ("MFLAGS", "PYTHON")}
+    command = ["make", "--dry-run", "--always-make", "test", *python]
+    told = subprocess.run(command, cwd=tmp_path, env=clean, check=True, capture_output=True, text=True).stdout
+    assert f"{environment}/bin/pytest" in told
+    assert set(re.findall(r"\.venv(?:-[\d.]+)?(?=/bin)", told)) == {environment}

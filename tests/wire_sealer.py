@@ -24,6 +24,8 @@ class WireSealer:
         self.box = Box(key, other)
         self.lines: list[bytes] = []
         self.messages: list[dict[str, Any]] = []
+        self.introduces_itself = True
+        """Answers who asks it who it is, with its key."""
         self.careless = False
         """Answers sealed calls plain."""
         self.ack: Callable[[dict[str, Any]], bytes] = acknowledged
@@ -65,7 +67,7 @@ class WireSealer:
         message = json.loads(await line(stream))
         self.messages.append(message)
         await stream.finish(self.ack(message))
-        if message["topic"] == "identity":
+        if message["topic"] == "identity" and self.introduces_itself:
             await self.introduce(stream.peer)
 
     async def _answer(self, stream: Stream) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.started import Started
 
 GOOP2 = str(Path(sys.executable).with_name("goop2"))
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 PROMPT = ">"
 """As a terminal is sent it: the blank after it is a movement of the cursor."""
 SIZE = (24, 120)

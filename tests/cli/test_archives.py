@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import goop2
 from tests.cli.conftest import Save
 
-from goop2.peers.discovery.peers_file import PeersFileError, Remembered
+from goop2.peers.discovery.peers_file import PeersFileError, RememberedPeers
 from goop2.web.console.metrics import metrics_token
 
 READS = "function call() return goop.db.scalar('SELECT count(*) FROM logins') end"
@@ -134,7 +134,7 @@ def test_a_pipe_in_data_holds_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data" / "peers.json")
     assert metrics_token(tmp_path) == ""
     with pytest.raises(PeersFileError, match="it is a named pipe, not a regular file"):
-        Remembered(tmp_path).addresses()
+        RememberedPeers(tmp_path).addresses()
 
 
 def test_a_token_linked_from_elsewhere_opens_nothing(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_what_a_crash_or_a_link_left_in_the_place_of_a_new_peers_file_is_replace
     (peer / "data").mkdir(parents=True)
     (tmp_path / "letter.txt").write_text("private")
     (peer / "data" / "peers.json.new").symlink_to("../../letter.txt")
-    Remembered(peer).add(address(ANN))
+    RememberedPeers(peer).add(address(ANN))
     assert (tmp_path / "letter.txt").read_text() == "private"
-    assert Remembered(peer).addresses() == [address(ANN)]
+    assert RememberedPeers(peer).addresses() == [address(ANN)]
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("../letter.txt")])

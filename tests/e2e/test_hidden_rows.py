@@ -20,7 +20,7 @@ from tests.web.served import exchange
 
 from goop2.net.address import parse
 from goop2.net.guest import open_guest
-from goop2.peers.client import Calling
+from goop2.peers.client import PeerClient
 from goop2.protocols import data
 from goop2.storage.migrations import open_folder
 from goop2.storage.typed_tables import Owner, TypedTables
@@ -127,7 +127,7 @@ def without_times(body: bytes) -> object:
 
 async def test_over_libp2p(twins: tuple[Running, Running]) -> None:
     async with open_guest() as guest, loopback_host(guest) as eve:
-        calling = Calling(eve)
+        calling = PeerClient(eve)
         for peer in twins:
             await eve.connect(peer.id, [parse(peer.address)])
             added = await calling.ask(peer.id, data.DataRequest("insert", TABLE, data=msgspec.Raw(b'{"code": "b", "n": 1, "body": "[1]"}')))

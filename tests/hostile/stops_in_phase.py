@@ -27,7 +27,7 @@ from goop2.net.address import parse
 from goop2.net.guest import Guest, open_guest
 from goop2.net.host import Host, open_host
 from goop2.net.stream import Stream
-from goop2.peers.client import Calling
+from goop2.peers.client import PeerClient
 from goop2.protocols import data, site
 
 PHASES: Final = ("dialling", "negotiating", "unanswered", "file", "data", "message")
@@ -160,14 +160,14 @@ async def ask_for_a_file(host: Host, peer: str) -> None:
 
 async def send(host: Host, peer: str) -> None:
     for each in MESSAGES:
-        await Calling(host).chat(peer, each, 1, each)
+        await PeerClient(host).chat(peer, each, 1, each)
         say("acknowledged")
     say("reached")  # the last is on its way, as far as this side can tell
-    await Calling(host).chat(peer, LAST, 1, LAST)
+    await PeerClient(host).chat(peer, LAST, 1, LAST)
 
 
 async def send_the_last_again(host: Host, peer: str) -> None:
-    await Calling(host).chat(peer, LAST, 1, LAST)
+    await PeerClient(host).chat(peer, LAST, 1, LAST)
     say("acknowledged")
 
 

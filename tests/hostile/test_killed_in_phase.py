@@ -237,9 +237,9 @@ async def ask(survivor: Survivor, phase: str, peer: str) -> str:
         return (await survivor.peer.chat.send(peer, LAST)).state.removeprefix(SENT)
     try:
         if phase in ("unanswered", "data"):
-            await network.calling.call(peer, "hello")
+            await network.client.call(peer, "hello")
         elif phase == "file":
-            async with network.calling.file(peer, f"/{FILE}") as answer:
+            async with network.client.file(peer, f"/{FILE}") as answer:
                 async for _piece in answer.pieces:
                     pass
         else:

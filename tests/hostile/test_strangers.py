@@ -19,7 +19,7 @@ from goop2.net.address import parse
 from goop2.net.guest import open_guest
 from goop2.net.host import Host
 from goop2.net.limits import MEGABYTE_BYTES
-from goop2.peers.client import Calling
+from goop2.peers.client import PeerClient
 from goop2.protocols import data
 
 ATTACK_SECONDS = 4.0
@@ -67,4 +67,4 @@ async def test_others_are_answered_while_a_stranger(attack: str, peer: Running) 
 
 async def honest_call(honest: Host, peer: str) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
-        assert isinstance(await Calling(honest).ask(peer, data.DataRequest("lua-list")), data.SuccessAnswer)
+        assert isinstance(await PeerClient(honest).ask(peer, data.DataRequest("lua-list")), data.SuccessAnswer)

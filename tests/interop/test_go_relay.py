@@ -16,7 +16,7 @@ from tests.peers.test_server import Pair, pair
 from goop2.net.address import CIRCUIT, PeerAddress, parse
 from goop2.net.guest import Guest, open_guest
 from goop2.net.relay import open_relay
-from goop2.peers.client import Calling
+from goop2.peers.client import PeerClient
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ async def test_our_peer_is_reached_through_gos_relay_by_gos_client_and_by_ours(g
         through = f"{relay.transport}/p2p/{relay.peer}{CIRCUIT}/p2p/{us}"
         assert await read_through(go, through) == ["Alice", f"{us} true 1"]
         await caller.connect(us, [parse(through)])
-        assert await Calling(caller).label(us) == "Alice"
+        assert await PeerClient(caller).label(us) == "Alice"
         assert caller.peer_id in {each.peer for each in served.callee.peers()}
 
 
@@ -82,7 +82,7 @@ async def test_gos_hidden_peer_is_reached_through_our_relay_by_gos_client_and_by
         running(go, "hidden", host.addresses[0]) as hidden,
     ):
         await caller.connect(hidden.peer, [hidden])
-        assert await Calling(caller).label(hidden.peer) == f"Hidden gopher, called by {caller.peer_id}"
+        assert await PeerClient(caller).label(hidden.peer) == f"Hidden gopher, called by {caller.peer_id}"
         label, connected = await read_through(go, f"{hidden.transport}/p2p/{hidden.peer}")
         assert label.startswith("Hidden gopher, called by 12D3Koo")
         assert connected == f"{hidden.peer} true 1"

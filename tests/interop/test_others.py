@@ -250,13 +250,13 @@ async def test_they_are_a_member_of_a_group_here(met: Met) -> None:
     await met.send(f"group:{group}:msg", {"any": ["thing"]})
     change = await said()
     assert (change.sender, json.loads(change.payload)) == (met.other.id, {"any": ["thing"]})
-    met.network.delivery.post(met.network.groups.send(met.id, group, b'{"to":"all"}'))
+    met.network.outbox.post(met.network.groups.send(met.id, group, b'{"to":"all"}'))
     assert (await met.other.message(f"group:{group}:msg"))[1]["payload"] == {"to": "all"}
 
     await met.envelope(group, "ping")
     _, pong = await met.other.message(f"group:{group}:pong")
     assert pong["payload"] == {"type": "pong", "group": group, "from": met.id}
-    met.network.delivery.post(met.network.groups.change(group, "Best friends", 2))
+    met.network.outbox.post(met.network.groups.change(group, "Best friends", 2))
     _, meta = await met.other.message(f"group:{group}:meta")
     assert meta["payload"].items() >= {"group_name": "Best friends", "app_type": "template", "max_members": 2}.items()
 
@@ -264,7 +264,7 @@ async def test_they_are_a_member_of_a_group_here(met: Met) -> None:
     await until(lambda: not met.network.groups.is_member(met.other.id, "template"))
     await met.envelope(group, "join")
     await met.other.message(f"group:{group}:welcome")
-    met.network.delivery.post(met.network.groups.close(group))
+    met.network.outbox.post(met.network.groups.close(group))
     assert (await met.other.message(f"group:{group}:close"))[1]["payload"] == {"type": "close", "group": group, "from": met.id}
 
 
@@ -311,40 +311,40 @@ async def test_they_hear_a_session_here(met: Met) -> None:
 
 async def test_their_label(met: Met) -> None:
     await met.other.answer(CONTENT, b"Gopher\n", 0)
-    assert await met.network.calling.label(met.other.id) == "Gopher"
+    assert await met.network.client.label(met.other.id) == "Gopher"
 
 
 async def test_their_site(met: Met) -> None:
     await met.other.answer(SITE, b"OK text/html; charset=utf-8 %d\n" % len(LARGE) + LARGE)
-    async with met.network.calling.file(met.other.id, "/a page.html?x=1") as answer:
+    async with met.network.client.file(met.other.id, "/a page.html?x=1") as answer:
         assert answer.mime == "text/html; charset=utf-8"
         assert b"".join([piece async for piece in answer.pieces]) == LARGE
     assert await met.other.came(SITE) == (met.id, b"GET /a page.html?x=1\n")
     await met.other.answer(SITE, b"ERR site disabled\n")
     with pytest.raises(NoFile, match="site disabled"):
-        async with met.network.calling.file(met.other.id, "/"):
+        async with met.network.client.file(met.other.id, "/"):
             pass
     await met.other.answer(SITE, b"OK text/html 500\nonly so much")
     with pytest.raises(NetworkError, match="ended 488 bytes early"):
-        async with met.network.calling.file(met.other.id, "/") as answer:
+        async with met.network.client.file(met.other.id, "/") as answer:
             assert b"".join([piece async for piece in answer.pieces])
 
 
 async def test_their_functions_and_tables(met: Met) -> None:
     await met.other.answer(DATA, b'{"ok":true,"data":{"score":7}}\n')
-    assert await met.network.calling.call(met.other.id, "score", b'{"a":1}') == data.SuccessAnswer(b'{"score":7}')
+    assert await met.network.client.call(met.other.id, "score", b'{"a":1}') == data.SuccessAnswer(b'{"score":7}')
     assert await met.other.came(DATA) == (met.id, b'{"op":"lua-call","function":"score","params":{"a":1}}\n')
     await met.other.answer(DATA, b'{"ok":true}\n')
     asked = data.requested(b'{"op":"query","table":"t","where":"a = ?","args":[1],"limit":5}')
-    assert await met.network.calling.ask(met.other.id, asked) == data.SuccessAnswer(b"null")
+    assert await met.network.client.ask(met.other.id, asked) == data.SuccessAnswer(b"null")
     _, line = await met.other.came(DATA)
     assert json.loads(line) == {"op": "query", "table": "t", "where": "a = ?", "args": [1], "limit": 5}
     await met.other.answer(DATA, b'{"ok":false,"error":"no such table"}\n')
-    assert await met.network.calling.ask(met.other.id, asked) == data.FailureAnswer("no such table")
+    assert await met.network.client.ask(met.other.id, asked) == data.FailureAnswer("no such table")
 
 
 async def test_our_message_to_them_is_one_line(met: Met) -> None:
-    id_ = await met.network.calling.chat(met.other.id, "hi", 7)
+    id_ = await met.network.client.chat(met.other.id, "hi", 7)
     sender, line = await met.other.came(MQ, id_.encode())
     form = rb'\{"type":"msg","id":"%s","seq":\d+,"topic":"chat","payload":\{"content":"hi","timestamp":7\}\}\n' % id_.encode()
     assert sender == met.id
@@ -354,7 +354,7 @@ async def test_our_message_to_them_is_one_line(met: Met) -> None:
 async def test_we_are_a_member_of_their_group(met: Met) -> None:
     groups, host, group = met.network.groups, met.other.id, "their-group"
     joined = await met.changed("joined")
-    met.network.delivery.post(groups.join(host, group))
+    met.network.outbox.post(groups.join(host, group))
     _, asked = await met.other.message(f"group:{group}:join")
     assert asked["payload"] == {"type": "join", "group": group, "from": met.id}
     members = [{"peer_id": met.id, "joined_at": 1764000000000}, {"peer_id": host, "joined_at": "2026-01-01T00:00:00Z"}]
@@ -365,16 +365,16 @@ async def test_we_are_a_member_of_their_group(met: Met) -> None:
     said = await met.changed("msg")
     await met.send(f"group:{group}:msg", {"n": 1})
     assert json.loads((await said()).payload) == {"n": 1}
-    met.network.delivery.post(groups.send(host, group, b'{"n":2}'))
+    met.network.outbox.post(groups.send(host, group, b'{"n":2}'))
     assert (await met.other.message(f"group:{group}:msg"))[1]["payload"] == {"n": 2}
     left = await met.changed("members")
     await met.send(f"group:{group}:members", {"members": members[:1]})
     assert (await left()).group.members == (met.id,)
-    met.network.delivery.post(groups.leave(host, group))
+    met.network.outbox.post(groups.leave(host, group))
     assert (await met.other.message(f"group:{group}:leave"))[1]["payload"] == {"type": "leave", "group": group, "from": met.id}
 
     refused = await met.changed("refused")
-    met.network.delivery.post(groups.join(host, group))
+    met.network.outbox.post(groups.join(host, group))
     await met.other.message(f"group:{group}:join")
     await met.envelope(group, "error", code="full", message="no room")
     assert (await refused()).refused.code == "full"

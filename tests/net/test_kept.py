@@ -240,7 +240,7 @@ async def two(guest: Guest, tmp_path: Any) -> AsyncIterator[Pair]:
 
 
 async def called(two: Pair) -> bool:
-    return isinstance(await two.calling.ask(two.callee.peer_id, data.DataRequest("lua-list")), SuccessAnswer)
+    return isinstance(await two.client.ask(two.callee.peer_id, data.DataRequest("lua-list")), SuccessAnswer)
 
 
 async def test_calls_use_it(two: Pair) -> None:

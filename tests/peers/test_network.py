@@ -76,7 +76,7 @@ async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joine
 
 async def ask(by: Joined, of: Joined, op: str, **request: object) -> object:
     asked = data.requested(json.dumps({"op": op, **request}).encode())
-    answer = await by.network.calling.ask(of.id, asked)
+    answer = await by.network.client.ask(of.id, asked)
     return json.loads(answer.json) if isinstance(answer, data.SuccessAnswer) else answer.code
 
 
@@ -89,8 +89,8 @@ async def test_a_caller_is_who_its_connection_proves(two: tuple[Joined, Joined])
 
 async def test_the_site_and_the_label(two: tuple[Joined, Joined]) -> None:
     alice, bob = two
-    assert await alice.network.calling.label(bob.id) == "bob"
-    async with alice.network.calling.file(bob.id, "/") as file:
+    assert await alice.network.client.label(bob.id) == "bob"
+    async with alice.network.client.file(bob.id, "/") as file:
         assert b"".join([piece async for piece in file.pieces]) == b"<h1>bob</h1>"
 
 
@@ -104,7 +104,7 @@ async def test_tables_are_asked_under_their_policies(two: tuple[Joined, Joined])
     assert await ask(alice, bob, "query", table="diary") == "not_found"
     assert await ask(alice, bob, "delete-table", table="posts") == "forbidden"
     assert await ask(alice, bob, "query", table="posts", limit="many") == "bad_request"
-    answer = await alice.network.calling.ask(bob.id, data.DataRequest("query", table="posts", limit=msgspec.Raw(b"1e999")))
+    answer = await alice.network.client.ask(bob.id, data.DataRequest("query", table="posts", limit=msgspec.Raw(b"1e999")))
     assert isinstance(answer, data.FailureAnswer)
     assert answer.code == "bad_request"
     listed = await ask(alice, bob, "tables")
@@ -126,7 +126,7 @@ async def test_a_command_in_a_message_is_answered_and_both_sides_keep_it(two: tu
 
 async def test_a_message_from_beyond_all_time_is_of_now(two: tuple[Joined, Joined]) -> None:
     alice, bob = two
-    await alice.network.calling.chat(bob.id, "hello", 2**60)
+    await alice.network.client.chat(bob.id, "hello", 2**60)
     (message,) = await bob.peer.chat.messages(alice.id)
     assert 0 < message.timestamp < 2**53 / 1000
 
@@ -188,7 +188,7 @@ async def test_whoever_says_more_to_everybody_than_anybody_reads_is_not_heard(tw
     bob.network.broadcasts.add(lambda each: heard.append(each.content))
 
     async def say(text: str) -> None:
-        await alice.network.calling.send(bob.id, topics.BROADCAST, json.dumps({"content": text}).encode())
+        await alice.network.client.send(bob.id, topics.BROADCAST, json.dumps({"content": text}).encode())
 
     for text in ("", "x" * (CONTENT_MAX_BYTES + 1)):
         with pytest.raises(NetworkError):
@@ -212,7 +212,7 @@ async def test_who_is_frozen_does_not_stand_before_the_others(two: tuple[Joined,
             await asyncio.Event().wait()
         reached.set_result(peer)
 
-    monkeypatch.setattr(alice.network.calling, "send", send)
+    monkeypatch.setattr(alice.network.client, "send", send)
     speaking = asyncio.create_task(alice.network.broadcast("hello all", 1))
     assert await asyncio.wait_for(reached, 10) == bob.id
     speaking.cancel()
@@ -279,7 +279,7 @@ async def test_a_message_that_cannot_be_kept_is_refused_with_an_honest_sentence(
     def full(*_: object) -> None:
         raise DatabaseFileError("the disk is full")
 
-    monkeypatch.setattr(bob.peer.chat._keeper, "_add", full)
+    monkeypatch.setattr(bob.peer.chat._store, "_add", full)
     message, failure = await alice.peer.chat.deliver(bob.id, "hi")
     assert failure is not None
     assert (failure.code, failure.retry_after_seconds) == ("unavailable", 60)

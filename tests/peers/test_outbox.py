@@ -10,7 +10,7 @@ from tests.net.hosts import until
 from goop2.net.faults import StreamBrokenError
 from goop2.peers import outbox as module
 from goop2.peers.client import MessageRejectedError
-from goop2.peers.outbox import PATIENCE_SECONDS, WAITING_MAX, WAITING_MAX_BYTES, Delivery
+from goop2.peers.outbox import PATIENCE_SECONDS, WAITING_MAX, WAITING_MAX_BYTES, Outbox
 from goop2.protocols import mq
 from goop2.services.groups.state import Outgoing
 
@@ -25,7 +25,7 @@ class Net:
         self.lost: list[str] = []
         self.open = asyncio.Event()
         self.open.set()
-        self.delivery = Delivery(self.send, self.lost.append, lambda: self.now)
+        self.outbox = Outbox(self.send, self.lost.append, lambda: self.now)
 
     async def send(self, peer: str, topic: str, payload: bytes) -> None:
         await self.open.wait()
@@ -37,7 +37,7 @@ class Net:
         self.got.append((peer, topic))
 
     def post(self, peer: str, *topics: str) -> None:
-        self.delivery.post([Outgoing(peer, topic, b"null") for topic in topics])
+        self.outbox.post([Outgoing(peer, topic, b"null") for topic in topics])
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_a_peer_that_takes_nothing_is_lost_once_with_all_that_waits(net: N
     net.broken = 1 + int(PATIENCE_SECONDS / 5)
     net.post("bob", "1", "2", "3")
     await until(lambda: bool(net.lost))
-    await net.delivery.flush(1)
+    await net.outbox.flush(1)
     assert (net.got, net.lost) == ([], ["bob"])
     net.post("bob", "back")
     await until(lambda: net.got == [("bob", "back")])
@@ -73,17 +73,17 @@ async def test_one_peer_does_not_hold_up_another(net: Net) -> None:
             await asyncio.Event().wait()
         got.append(topic)
 
-    delivery = Delivery(send, net.lost.append)
-    delivery.post([Outgoing("slow", "1", b""), Outgoing("quick", "2", b"")])
+    outbox = Outbox(send, net.lost.append)
+    outbox.post([Outgoing("slow", "1", b""), Outgoing("quick", "2", b"")])
     await until(lambda: got == ["2"])
-    await delivery.flush(0)
+    await outbox.flush(0)
 
 
 @pytest.mark.parametrize(("payload", "count"), [(b"null", WAITING_MAX + 2), (b"x" * 60_000, WAITING_MAX_BYTES // 60_000 + 2)])
 async def test_what_waits_is_bounded_in_number_and_bytes(net: Net, payload: bytes, count: int) -> None:
     net.open.clear()
-    net.delivery.post([Outgoing("bob", str(number), payload) for number in range(3 * count)])
-    assert len(net.delivery._waiting["bob"]) == 0
+    net.outbox.post([Outgoing("bob", str(number), payload) for number in range(3 * count)])
+    assert len(net.outbox._waiting["bob"]) == 0
     net.open.set()
     await until(lambda: net.lost == ["bob"])
     assert len(net.got) <= 1
@@ -93,11 +93,11 @@ async def test_what_waits_is_bounded_in_number_and_bytes(net: Net, payload: byte
 
 async def test_the_last_messages_get_a_moment_and_no_more(net: Net) -> None:
     net.post("bob", "close")
-    await net.delivery.flush(5)
+    await net.outbox.flush(5)
     assert net.got == [("bob", "close")]
     net.open.clear()
     net.post("bob", "never")
-    await net.delivery.flush(0.01)
+    await net.outbox.flush(0.01)
     net.open.set()
     await asyncio.sleep(0)
     assert net.got == [("bob", "close")]
@@ -122,9 +122,9 @@ async def test_a_refused_message_is_not_sent_again_before_its_time_and_loses_no_
 
     monkeypatch.setattr("goop2.peers.outbox.asyncio.sleep", no_sleep)
     lost: list[str] = []
-    delivery = Delivery(send, lost.append, lambda: 0.0)
-    delivery.post([Outgoing("bob", "1", b"null"), Outgoing("bob", "2", b"null")])
-    await delivery.flush(5)
+    outbox = Outbox(send, lost.append, lambda: 0.0)
+    outbox.post([Outgoing("bob", "1", b"null"), Outgoing("bob", "2", b"null")])
+    await outbox.flush(5)
     assert sent == ["1"] * sends + ["2"]
     assert waits == [seconds] * (sends - 1)
     assert lost == []

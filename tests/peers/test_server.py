@@ -23,9 +23,9 @@ from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import RESEND_AFTER_SECONDS
 from goop2.net.stream import Stream
-from goop2.peers import client as calling_module
+from goop2.peers import client as client_module
 from goop2.peers import server as serving_module
-from goop2.peers.client import Calling, MessageRejectedError, RequestRefusedError
+from goop2.peers.client import MessageRejectedError, PeerClient, RequestRefusedError
 from goop2.peers.server import DedupCache, MessageNotAcceptedError, PeerServer, Received
 from goop2.protocols import data, mq
 from goop2.protocols.data import FailureAnswer, SuccessAnswer
@@ -50,7 +50,7 @@ class Pair:
     """A caller and a peer that serves, connected, and the messages each has got."""
 
     caller: Host
-    calling: Calling
+    client: PeerClient
     callee: Host
     folder: Path
     received: list[Received]
@@ -86,7 +86,7 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
         replies.append(message)
 
     async with open_peer(folder, {}) as peer, loopback_host(guest) as caller, loopback_host(guest) as callee:
-        answers = Calling(callee)
+        answers = PeerClient(callee)
 
         async def answer(to: str, command: str) -> None:
             reply = await peer.engine.command(Caller(to), command)
@@ -94,9 +94,17 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
 
         files = SiteFiles(folder, [peer.settings.script_dir(folder)])
         for host, keeper in ((callee, keep), (caller, keep_reply)):
-            await PeerServer(lambda: "Alice", files, peer.engine, peer.catalog, Caller, keeper, {}).attach(host)
+            await PeerServer(
+                label=lambda: "Alice",
+                files=files,
+                engine=peer.engine,
+                catalog=peer.catalog,
+                caller_of=Caller,
+                keep=keeper,
+                operations={},
+            ).attach(host)
         await connect(caller, callee)
-        yield Pair(caller, Calling(caller), callee, folder, received, replies, fail_to_keep, may_keep)
+        yield Pair(caller, PeerClient(caller), callee, folder, received, replies, fail_to_keep, may_keep)
 
 
 @pytest_asyncio.fixture
@@ -107,12 +115,12 @@ async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
 
 
 async def fetched(two: Pair, path: str) -> tuple[str, bytes]:
-    async with two.calling.file(two.callee.peer_id, path) as answer:
+    async with two.client.file(two.callee.peer_id, path) as answer:
         return answer.mime, b"".join([piece async for piece in answer.pieces])
 
 
 async def test_a_peer_says_what_it_is_called(two: Pair) -> None:
-    assert await two.calling.label(two.callee.peer_id) == "Alice"
+    assert await two.client.label(two.callee.peer_id) == "Alice"
 
 
 async def test_the_site_is_served_with_types(two: Pair) -> None:
@@ -163,7 +171,7 @@ async def test_a_file_nobody_would_read_is_refused_before_its_first_byte(two: Pa
 
 
 async def test_a_function_is_called_by_the_id_the_connection_proved(two: Pair) -> None:
-    answer = await two.calling.call(two.callee.peer_id, "whoami", b'{"a":[1,null]}')
+    answer = await two.client.call(two.callee.peer_id, "whoami", b'{"a":[1,null]}')
     assert isinstance(answer, SuccessAnswer)
     result = json.loads(answer.json)
     assert result["id"] == two.caller.peer_id
@@ -177,20 +185,20 @@ async def test_an_id_a_request_claims_is_nothing(two: Pair) -> None:
 
 
 async def test_a_function_that_fails_names_class_script_and_line(two: Pair) -> None:
-    answer = await two.calling.call(two.callee.peer_id, "fails")
+    answer = await two.client.call(two.callee.peer_id, "fails")
     assert answer == FailureAnswer("fails:2: no such game", "script_error", None, "fails", 2)
 
 
 async def test_an_unknown_function_and_an_unknown_operation_are_refused(two: Pair) -> None:
-    assert await two.calling.call(two.callee.peer_id, "nothing") == FailureAnswer("unknown function: nothing", "not_found")
+    assert await two.client.call(two.callee.peer_id, "nothing") == FailureAnswer("unknown function: nothing", "not_found")
     for op in ("create-table", "delete-table", "drop"):
-        assert await two.calling.ask(two.callee.peer_id, data.DataRequest(op)) == FailureAnswer(
+        assert await two.client.ask(two.callee.peer_id, data.DataRequest(op)) == FailureAnswer(
             f"no operation '{op}' for others", "forbidden"
         )
 
 
 async def test_callers_are_rate_limited_and_told_how_long(two: Pair) -> None:
-    answers = [await two.calling.call(two.callee.peer_id, "whoami") for _ in range(6)]
+    answers = [await two.client.call(two.callee.peer_id, "whoami") for _ in range(6)]
     last = answers[-1]
     assert isinstance(last, FailureAnswer)
     assert last.code == "rate_limited"
@@ -199,7 +207,7 @@ async def test_callers_are_rate_limited_and_told_how_long(two: Pair) -> None:
 
 
 async def test_functions_are_listed_with_descriptions(two: Pair) -> None:
-    answer = await two.calling.ask(two.callee.peer_id, data.DataRequest("lua-list"))
+    answer = await two.client.ask(two.callee.peer_id, data.DataRequest("lua-list"))
     assert isinstance(answer, SuccessAnswer)
     assert json.loads(answer.json) == {
         "functions": [{"name": "fails", "description": ""}, {"name": "whoami", "description": "Says who calls"}]
@@ -212,7 +220,7 @@ async def test_a_broken_request_is_answered_in_words(two: Pair) -> None:
 
 
 async def test_a_message_is_kept_before_it_is_acknowledged_with_its_true_sender(two: Pair) -> None:
-    id_ = await two.calling.chat(two.callee.peer_id, "hi Alice", 1700000000000)
+    id_ = await two.client.chat(two.callee.peer_id, "hi Alice", 1700000000000)
     assert two.received == [Received(two.caller.peer_id, id_, ChatPayload("hi Alice", 1700000000000))]
 
 
@@ -220,14 +228,14 @@ async def test_a_message_that_cannot_be_kept_is_not_acknowledged_and_may_come_ag
     two.fail_to_keep.append(OSError("disk full"))
     two.fail_to_keep.append(OSError("disk full"))
     with pytest.raises(StreamBrokenError):
-        await two.calling.chat(two.callee.peer_id, "hi", 1)
+        await two.client.chat(two.callee.peer_id, "hi", 1)
     two.fail_to_keep.append(OSError("disk full"))
-    id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
+    id_ = await two.client.chat(two.callee.peer_id, "hi", 1)
     assert [message.id for message in two.received] == [id_]
 
 
 async def test_a_command_is_answered_by_a_message_back(two: Pair) -> None:
-    await two.calling.chat(two.callee.peer_id, "!hello Bob", 1)
+    await two.client.chat(two.callee.peer_id, "!hello Bob", 1)
     await until(lambda: bool(two.replies))
     assert two.replies[0].sender == two.callee.peer_id
     assert two.replies[0].event == ChatPayload(f"Hello Bob from {two.caller.peer_id}", 1)
@@ -271,10 +279,10 @@ async def test_a_message_nobody_acknowledges_is_sent_once_more_and_then_given_up
         got.append(await stream.read())
         await asyncio.sleep(10)
 
-    monkeypatch.setattr(calling_module, "ACK_SECONDS", 0.2)
+    monkeypatch.setattr(client_module, "ACK_SECONDS", 0.2)
     await two.callee.serve(mq.PROTOCOL, deaf)
     with pytest.raises(StreamBrokenError, match=r"does not answer in time|is too slow"):
-        await two.calling.chat(two.callee.peer_id, "hi", 1)
+        await two.client.chat(two.callee.peer_id, "hi", 1)
     assert len(got) == 2
     assert json.loads(got[0])["id"] == json.loads(got[1])["id"]
 
@@ -297,17 +305,17 @@ async def test_a_request_that_comes_a_byte_a_second_is_given_up(two: Pair, monke
 async def test_a_peer_that_is_not_there_is_said_at_once(two: Pair) -> None:
     gone = new_identity().peer_id
     with pytest.raises(UnreachableError, match=f"{gone} cannot be reached: no address of it is known"):
-        await two.calling.label(gone)
+        await two.client.label(gone)
 
 
 async def test_a_message_that_is_refused_is_answered_with_the_reason_and_not_sent_again(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     two.fail_to_keep.append(MessageNotAcceptedError("rate_limited", "too many messages", 11.5))
     with pytest.raises(MessageRejectedError, match="does not take the message: too many messages") as refusal:
-        await two.calling.chat(two.callee.peer_id, "hi", 1)
+        await two.client.chat(two.callee.peer_id, "hi", 1)
     assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
     await asyncio.sleep(2 * RESEND_AFTER_SECONDS)
     assert two.received == []
-    id_ = await two.calling.chat(two.callee.peer_id, "hi", 1)
+    id_ = await two.client.chat(two.callee.peer_id, "hi", 1)
     assert [message.id for message in two.received] == [id_]
 
 
@@ -341,11 +349,11 @@ async def test_the_owner_is_told_of_malformed_messages_once(two: Pair) -> None:
     with capture_logs() as lines:
         for number in range(3):
             with pytest.raises(MessageRejectedError, match="payload of the chat message is none"):
-                await two.calling.send(two.callee.peer_id, "chat", b'{"content":%d}' % number)
+                await two.client.send(two.callee.peer_id, "chat", b'{"content":%d}' % number)
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["a message is refused"]
     assert not [line for line in lines if line["event"] == "exchange failed"]
 
 
 async def test_a_message_says_which_network_it_comes_from(two: Pair) -> None:
-    await two.calling.chat(two.callee.peer_id, "hi", 1)
+    await two.client.chat(two.callee.peer_id, "hi", 1)
     assert two.received[0].origin == "127.0.0.1"

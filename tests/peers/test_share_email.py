@@ -33,7 +33,7 @@ ACCESS = dict.fromkeys(("read", "insert", "update", "delete"), "email")
 
 
 async def answer(by: Joined, of: Joined, op: str, **request: Any) -> data.Answer:
-    return await by.network.calling.ask(of.id, data.requested(json.dumps({"op": op, **request}).encode()))
+    return await by.network.client.ask(of.id, data.requested(json.dumps({"op": op, **request}).encode()))
 
 
 def email_of(peer: Joined, at: Joined) -> str | None:
@@ -51,12 +51,12 @@ async def test_an_address_is_told_to_those_it_is_shared_with(guest: Guest, tmp_p
         if told:
             await until(lambda: email_of(alice, bob) == told)
         else:
-            await bob.network.calling.send(alice.id, topics.IDENTITY, b"{}")
+            await bob.network.client.send(alice.id, topics.IDENTITY, b"{}")
             await asyncio.sleep(1)
             assert email_of(alice, bob) == ""
         assert alice.peer.owner.email == "alice@example.org", "to the own scripts it is known"
         if share == "bob":
-            assert b"alice@example.org" not in write(alice.network.discovery._signs._says()), "presence goes to everybody"
+            assert b"alice@example.org" not in write(alice.network.discovery.announcer._says()), "presence goes to everybody"
 
 
 async def test_a_site_that_wants_an_address_says_what_to_do(guest: Guest, tmp_path: Path) -> None:
@@ -79,5 +79,5 @@ async def test_a_site_that_wants_an_address_says_what_to_do(guest: Guest, tmp_pa
             assert (refused.code, refused.error) == ("forbidden", WANTS_EMAIL)
         # Whatever address a caller claims is taken: the policy is a courtesy.
         claim = {"peerID": alice.id, "content": "alice", "email": "boss@example.org"}
-        await alice.network.calling.send(bob.id, topics.IDENTITY_RESPONSE, json.dumps(claim).encode())
+        await alice.network.client.send(bob.id, topics.IDENTITY_RESPONSE, json.dumps(claim).encode())
         assert isinstance(await answer(alice, bob, "insert", table="mailers", data={"x": "hi"}), data.SuccessAnswer)

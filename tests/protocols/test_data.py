@@ -101,6 +101,7 @@ def test_answers_as_they_are_sent() -> None:
 texts = st.text(max_size=20)
 
 
+@pytest.mark.slow
 @given(
     st.text(min_size=1, max_size=20),
     texts,

@@ -151,6 +151,7 @@ def test_any_line_is_a_header_a_reason_or_a_fault(line: bytes) -> None:
             assert listen.answered(listen.header(first.format, first.bitrate, first.duration).rstrip()) is not None
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_message_is_understood_not_ours_or_a_fault(value: object) -> None:
     """Invariant: whatever stands where the action should, there is a known action with a position there is, None, or

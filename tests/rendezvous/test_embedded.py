@@ -11,14 +11,14 @@ from tests.net.hosts import SECONDS
 
 from goop2.config import PresenceSettings
 from goop2.rendezvous import embedded as module
-from goop2.rendezvous.embedded import servers_of
+from goop2.rendezvous.embedded import open_servers
 
 
 async def test_a_server_whose_port_is_taken_is_opened_when_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRY_AGAIN_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with servers_of(PresenceSettings(rendezvous_host=True, rendezvous_port=port)) as urls:
+        async with open_servers(PresenceSettings(rendezvous_host=True, rendezvous_port=port)) as urls:
             assert urls == [f"http://127.0.0.1:{port}"]
             await asyncio.sleep(0.2)
             taken.close()

@@ -11,11 +11,15 @@ from goop2.sandbox.host_calls import HostCalls
 from goop2.sandbox.messages import HostCall, HostCallAnswer, Log
 from goop2.sandbox.vm import FLAVOURS, Flavour, VirtualMachine
 from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 
 NAMES = tuple(FLAVOURS)
 MEMORY_BYTES = 10 * 1024 * 1024
 NO_ANSWER = HostCallAnswer(b"v", (None,))
+
+COMMANDS = tuple(rule for rule in rules(FUNCTIONS) if rule.name == "commands")
+"""The one operation of the peer these VMs have."""
 
 AnswerCall = Callable[[HostCall], HostCallAnswer]
 
@@ -54,7 +58,7 @@ def run(
         assert isinstance(call, HostCall)
         return answer(call)
 
-    vm = VirtualMachine(flavour_named(flavour), HostCalls(sent.append, reply, ("commands",)), memory_bytes)
+    vm = VirtualMachine(flavour_named(flavour), HostCalls(sent.append, reply, COMMANDS), memory_bytes)
     bytecode = vm.compile("hello", source.encode() if isinstance(source, str) else source)
     outcome = vm.run(kind, "hello", bytecode, argument, ("them", "Them"), ("us", "Us"))
     return Ran(outcome.code, outcome.payload, tuple((line.level, line.text) for line in sent if isinstance(line, Log)))

@@ -17,8 +17,9 @@ import pyseccomp
 from tests.sandbox.native_fork_server import NAME
 from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of
 
+from goop2.sandbox.answers import Answer, ok
 from goop2.scripting import fork_server
-from goop2.scripting.invocation import HostAnswer, Invocation, Outcome
+from goop2.scripting.invocation import Invocation, Outcome
 from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.storage.database import FILE, Database, open_database
@@ -46,8 +47,8 @@ FILES = worker.data.descriptors if worker.data else {}
 """What such code begins with: the C library, system calls by name or number, and the descriptors of the database by suffix."""
 
 
-async def _commands(_invocation: Invocation) -> HostAnswer:
-    return HostAnswer(b"v", (None,))
+async def _commands(_invocation: Invocation) -> Answer:
+    return ok()
 
 
 OPERATIONS = {"commands": _commands}

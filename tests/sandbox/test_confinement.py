@@ -277,7 +277,7 @@ WITNESS = """
     (path.parent / "data").mkdir(exist_ok=True)  # where the queue of writers is
     beside = open_database(path, guarded=False)
     beside.rows("CREATE TABLE t (x)")
-    data = DataCalls(path, kv_enabled=False)
+    data = DataCalls(path, kv_enabled=False, rules=OPERATION_RULES)
     def begin(seconds):
         data.begin(Invoke("function", "f", b"", None, b"", "c", "C", seconds, ""))
     begin(1e12)

@@ -9,13 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.scripting.workshop import OPERATION_RULES
 from tests.storage.manual import call, failed, peer_with
 
-from goop2.app import COMMAND_OPERATIONS
 from goop2.sandbox.data_calls import DataCalls
 from goop2.sandbox.messages import Invoke
-from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.api.declaration import ExecutionSite
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.storage.limits import LOCK_MAX_SECONDS
@@ -209,23 +207,11 @@ def test_the_worker_itself_knows_what_a_command_may_not_ask(tmp_path: Path, monk
     """Whatever becomes of the VM: calls.lua keeps these from commands first."""
     monkeypatch.setattr("goop2.sandbox.data_calls.limit_heap", lambda _bytes: None)
     open_folder(tmp_path, tmp_path)[0].close()
-    data = DataCalls(tmp_path / "data.db", kv_enabled=True, command_operations=COMMAND_OPERATIONS)
+    data = DataCalls(tmp_path / "data.db", kv_enabled=True, rules=OPERATION_RULES)
     data.begin(Invoke("command", "hello", b"", None, b"", "bob", "Bob", time.monotonic() + 60, ""))
     for name, entry in data.entries.items():
         if not name.startswith(b"kv."):
             assert "only for data functions" in str(data(name, entry, ())[-1]), name
-    data._database.close()
-
-
-def test_which_operations_commands_may_use_is_what_the_declaration_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goop2.sandbox.data_calls.limit_heap", lambda _bytes: None)
-    open_folder(tmp_path, tmp_path)[0].close()
-    data = DataCalls(tmp_path / "data.db", kv_enabled=True, command_operations=COMMAND_OPERATIONS)
-    declared = {function.name: function.functions_only for function in FUNCTIONS if function.place is ExecutionSite.WORKER}
-    assert {name for name, only in declared.items() if not only} == set(COMMAND_OPERATIONS)
-    done = {name.decode() for name in data.entries}
-    transaction = {"db.begin", "db.commit", "db.rollback", "db.more"}
-    assert done - transaction == declared.keys() - {"db.transaction"}
     data._database.close()
 
 
@@ -234,7 +220,7 @@ def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_pat
     monkeypatch.setattr("goop2.sandbox.data_calls.limit_heap", lambda _bytes: None)
     monkeypatch.setattr("goop2.sandbox.data_calls._end_in", alarms.append)
     open_folder(tmp_path, tmp_path)[0].close()
-    data = DataCalls(tmp_path / "data.db", kv_enabled=True)
+    data = DataCalls(tmp_path / "data.db", kv_enabled=True, rules=OPERATION_RULES)
     invoke = Invoke("function", "f", b"", None, b"", "bob", "Bob", time.monotonic() + 60, "")
     data.begin(invoke)
     data(b"db.begin", data.entries[b"db.begin"], ())
@@ -248,8 +234,9 @@ def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_pat
 
 @pytest.mark.parametrize("folder", ["gone", os.fsdecode(b"Jos\xe9")])
 def test_a_database_that_cannot_be_opened_is_told_without_a_path(tmp_path: Path, folder: str) -> None:
-    data = DataCalls(tmp_path / folder / "data.db", kv_enabled=True)
-    _, nothing, message = data(b"kv.get", data.entries[b"kv.get"], (b"a",))
+    data = DataCalls(tmp_path / folder / "data.db", kv_enabled=True, rules=OPERATION_RULES)
+    _, *values = data(b"kv.get", data.entries[b"kv.get"], (b"a",))
+    nothing, message = values
     assert nothing is None
     assert isinstance(message, bytes)
     assert message.startswith(b"data.db cannot be opened as a database: ")

@@ -70,6 +70,7 @@ def test_garbage_raises_a_violation_or_waits_for_more(garbage: bytes) -> None:
     _feed_anything(to_worker(), garbage)
 
 
+@pytest.mark.slow
 @given(body=st.binary(max_size=100) | st.builds(msgspec.msgpack.encode, st.recursive(st.none() | st.integers(-5, 5) | st.text(), st.lists)))
 def test_a_frame_of_garbage_raises_a_violation_or_is_a_message(body: bytes) -> None:
     _feed_anything(from_worker(), struct.pack("<I", len(body)) + body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.sandbox.machines import COMMANDS
 
 from goop2.sandbox.host_calls import CALLS_RECORDED_MAX, HostCalls
 from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log
@@ -10,7 +11,7 @@ from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log
 
 def hosts() -> tuple[HostCalls, list[Log | HostCall]]:
     sent: list[Log | HostCall] = []
-    return HostCalls(sent.append, lambda: HostCallAnswer(b"v", (5,)), ("commands",)), sent
+    return HostCalls(sent.append, lambda: HostCallAnswer(b"v", (5,)), COMMANDS), sent
 
 
 def test_an_operation_of_the_peer_is_asked_and_its_answer_handed_on() -> None:
@@ -28,7 +29,8 @@ def test_an_operation_nobody_lends_is_not_available() -> None:
 @pytest.mark.parametrize("arguments", [(), (b"info",), (5, b"x"), (b"info", None), (b"shout", b"x"), (b"info", b"x", b"y")])
 def test_bad_arguments_are_answered_and_not_raised(arguments: tuple[bytes, ...]) -> None:
     host, _ = hosts()
-    shape, message = host(b"log", *arguments)
+    shape, *values = host(b"log", *arguments)
+    (message,) = values
     assert shape == b"!"
     assert isinstance(message, bytes)
     assert message.endswith(b" in the host")

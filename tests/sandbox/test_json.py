@@ -243,6 +243,7 @@ def test_an_object_of_many_keys_is_whole_and_in_order_and_so_is_the_next(flavour
     assert text == f'[{same},{same},{{"a":1}}]'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -350,6 +351,7 @@ def same(one: object, other: object) -> bool:
     )
 
 
+@pytest.mark.slow
 @QUICK
 @given(value=values)
 @example(value=[{"a": [{}]}, {}, [], None])
@@ -381,6 +383,7 @@ nearly_json = st.builds(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(text=json_like | nearly_json)
 @example(text='"\\ud800\\udc00"')

@@ -18,7 +18,7 @@ from tests.started import Started
 from goop2.sandbox.confinement import CPU_START_SECONDS, FILE_ALLOWANCE_BYTES, HOST_ALLOWANCE_BYTES
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.limits import CPU_SPARE_SECONDS, RESULT_MAX_BYTES, InvocationLimits
-from goop2.scripting.pool import WORKER_LOST
+from goop2.scripting.outcomes import WORKER_LOST
 from goop2.storage.errors import StorageError
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE
 

@@ -42,7 +42,7 @@ async def test_an_idle_worker_is_ended_and_the_owner_told_when(reason: str, tmp_
 async def test_a_worker_that_keeps_its_place_in_the_queue_of_writers_is_ended(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with native_workers(tmp_path) as workers:
-        await workers.out("worker.data._database.queue.enter()")
+        await workers.out("worker.data._database.turn.queue.enter()")
         (pid,) = workers.pool.worker_pids
         end = time.monotonic() + STILL_THERE_SECONDS
         while pid in workers.pool.worker_pids:

@@ -33,12 +33,13 @@ from tests.scripting.workshop import (
 from tests.started import Started
 from tests.stopwatch import Stopwatch
 
+from goop2.sandbox.answers import Answer, ok, several
 from goop2.sandbox.confinement import NICENESS
 from goop2.sandbox.messages import Scalar
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.api.stubs import stubs
-from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation, Outcome
+from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import (
     COMPUTING_AFTER_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
@@ -49,7 +50,8 @@ from goop2.scripting.limits import (
     WARM_WORKERS,
     InvocationLimits,
 )
-from goop2.scripting.pool import CRASHED, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST, Pool, PoolError
+from goop2.scripting.outcomes import CRASHED, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST
+from goop2.scripting.pool import Pool, PoolError
 from goop2.scripting.worker import WorkerProcess
 
 COMPUTING = "function handle() local t = os.clock() while os.clock() < t + 0.6 do end return 'done' end"
@@ -117,7 +119,7 @@ async def test_a_strangers_call_that_keeps_its_worker_long_goes_on_at_the_lowest
         await until(lambda: niceness(pid) == LOWERED_NICENESS)
         assert not task.done()
         assert await hello(pool) == b"Hello, Alice!"
-        assert {niceness(worker.pid) for worker in pool._workers if worker.ready and worker.pid != pid} == {NICENESS}
+        assert {niceness(worker.pid) for worker in pool._supply.alive if worker.ready and worker.pid != pid} == {NICENESS}
         task.cancel()
 
 
@@ -394,7 +396,7 @@ async def test_two_hundred_calls_and_twenty_kills_leak_no_descriptor() -> None:
             assert all([await hello(pool) == b"Hello, Alice!" for _ in range(10)])
             victim = pool._idle[round_ % WARM_WORKERS]
             os.kill(victim.pid, signal.SIGKILL)
-            await until(lambda gone=victim: gone not in pool._workers and len(pool._idle) == WARM_WORKERS)  # type: ignore[misc]
+            await until(lambda gone=victim: gone not in pool._supply.alive and len(pool._idle) == WARM_WORKERS)  # type: ignore[misc]
         assert descriptors() <= before
 
 
@@ -429,10 +431,10 @@ async def test_a_compilers_message_of_any_length_is_no_end_of_the_worker() -> No
 
 
 async def test_a_peer_operation_is_answered_and_its_failure_is_the_scripts_error() -> None:
-    async def commands(_invocation: Invocation) -> HostAnswer:
-        return HostAnswer(b"jj", (b'["hello"]', b"{}"))
+    async def commands(_invocation: Invocation) -> Answer:
+        return several(b"jj", b'["hello"]', b"{}")
 
-    async def broken(_invocation: Invocation) -> HostAnswer:
+    async def broken(_invocation: Invocation) -> Answer:
         raise RuntimeError("secret")
 
     source = "function handle()\n local names = goop.commands() return names[1] end"
@@ -446,7 +448,7 @@ async def test_a_peer_operation_is_answered_and_its_failure_is_the_scripts_error
 async def test_a_peer_operation_that_hangs_ends_at_the_deadline() -> None:
     ended = asyncio.Event()
 
-    async def commands(_invocation: Invocation) -> HostAnswer:
+    async def commands(_invocation: Invocation) -> Answer:
         try:
             await asyncio.sleep(60)
         finally:
@@ -507,12 +509,15 @@ async def test_a_caller_at_its_share_goes_on_when_one_of_its_calls_is_killed() -
 
 
 async def test_a_peer_whose_operations_are_not_those_declared_does_not_start() -> None:
-    async def nothing(_invocation: Invocation) -> HostAnswer:
-        return HostAnswer(b"v", (None,))
+    async def nothing(_invocation: Invocation) -> Answer:
+        return ok()
 
     declared = setup_of(operations=("commands", "site.read"))
     Pool(declared, InvocationLimits(workers=1), {"commands": nothing, "site.read": nothing}).check_operations()
-    with pytest.raises(PoolError, match=r"it cannot do site\.read; it does undeclared site\.write"):
+    with pytest.raises(
+        PoolError,
+        match=r"goop\.site\.read is declared as done in the peer, and nothing does it: .*; the operation site\.write is done in the peer",
+    ):
         Pool(declared, InvocationLimits(workers=1), {"commands": nothing, "site.write": nothing}).check_operations()
 
 
@@ -520,9 +525,9 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
     """Not even from a worker that was taken over: here its VM is told that a command is none."""
     asked: list[str] = []
 
-    async def read(_invocation: Invocation, *_arguments: Scalar) -> HostAnswer:
+    async def read(_invocation: Invocation, *_arguments: Scalar) -> Answer:
         asked.append("site.read")
-        return HostAnswer(b"v", (b"secret",))
+        return ok(b"secret")
 
     setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=stubs(FUNCTIONS).replace("not is_command", "true"))
     async with open_pool(InvocationLimits(workers=1), setup, {"site.read": read}) as pool:
@@ -562,14 +567,14 @@ async def test_without_descriptors_calls_are_told_so_at_once_and_a_worker_comes_
 
 async def test_a_fork_server_that_ends_is_said_once_however_many_workers_were_awaited() -> None:
     async with open_pool() as pool:
-        fork_server = pool._fork_server.pid
+        fork_server = pool._supply.fork_server.pid
         assert fork_server is not None
         os.kill(fork_server, signal.SIGSTOP)  # so that all are awaited when it ends
         for _ in range(4):
-            pool._spawn()
-        await until(lambda: len(pool._fork_server._pending) >= 4)
+            pool._supply.spawn()
+        await until(lambda: len(pool._supply.fork_server._pending) >= 4)
         with capture_logs() as lines:
             os.kill(fork_server, signal.SIGKILL)
-            await until(lambda: pool._fork_server.pid not in (None, fork_server))
+            await until(lambda: pool._supply.fork_server.pid not in (None, fork_server))
             assert await hello(pool) == b"Hello, Alice!"
         assert [line["event"] for line in lines if line["event"].startswith("starting")] == ["starting the fork server again"]

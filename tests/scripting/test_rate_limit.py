@@ -114,6 +114,7 @@ def test_a_limit_that_an_edit_lowered_holds_at_once(clock: Clock) -> None:
     assert rate.check("ann", "command/hello", 2) == 58
 
 
+@pytest.mark.slow
 def test_a_million_strangers_leave_nothing_behind(clock: Clock) -> None:
     rate = RateLimiter(30, 120, clock)
     for number in range(1_000_000):

@@ -11,10 +11,10 @@ def test_a_subscriber_hears_until_it_unsubscribes() -> None:
     heard: list[int] = []
     subscribers: Subscribers[int] = Subscribers()
     unsubscribe = subscribers.add(heard.append)
-    subscribers.tell(1)
+    subscribers.notify(1)
     unsubscribe()
     unsubscribe()
-    subscribers.tell(2)
+    subscribers.notify(2)
     assert heard == [1]
     assert not subscribers
 
@@ -28,7 +28,7 @@ def test_a_subscriber_that_fails_is_logged_and_harms_nobody() -> None:
     subscribers.add(fail)
     subscribers.add(heard.append)
     with capture_logs() as logs:
-        subscribers.tell(1)
+        subscribers.notify(1)
     assert heard == [1]
     assert [line["event"] for line in logs] == ["a subscriber failed"]
 
@@ -43,5 +43,5 @@ def test_a_subscriber_may_unsubscribe_while_it_is_told() -> None:
 
     unsubscribe = subscribers.add(once)
     subscribers.add(heard.append)
-    subscribers.tell(1)
+    subscribers.notify(1)
     assert heard == [1, 1]

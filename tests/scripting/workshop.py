@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from goop2.app import COMMAND_OPERATIONS
 from goop2.sandbox.messages import Setup
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations
-from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.api import FUNCTIONS, PRIVATE
+from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller, Invocation, PeerOperation
@@ -24,6 +24,7 @@ from goop2.scripting.pool import Pool
 
 OWNER = Caller("owner", "Owner", owner=True)
 HELLO = "function handle(args) return 'Hello, ' .. args .. '!' end"
+OPERATION_RULES = rules((*FUNCTIONS, *PRIVATE))
 LOOP = "function handle() while true do end end"
 
 
@@ -34,10 +35,9 @@ def setup_of(flavour: str = "luajit21", operations: tuple[str, ...] = (), skip_l
         "us",
         "Us",
         InvocationLimits().memory_bytes,
-        operations,
+        tuple(rule for rule in OPERATION_RULES if not rule.in_peer or rule.name in operations),
         "",
         skip_layers,
-        command_operations=COMMAND_OPERATIONS,
     )
 
 

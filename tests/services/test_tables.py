@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.services.tables import BUSY, CROWDED, LATE, STOPPED, STRANGER_SECONDS, TABLE_OPERATIONS, WAITING_MAX, Tables, read_request
+from goop2.services.tables import BUSY, CROWDED, LATE, STOPPED, STRANGER_SECONDS, WAITING_MAX, Tables, read_request
+from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.migrations import open_folder
 from goop2.storage.typed_tables import Owner, TypedTables
@@ -86,6 +87,7 @@ async def test_text_that_cannot_be_read_is_answered_and_told_the_owner_once(tabl
     assert [line["event"][:43] for line in logged] == ["table posts, row 3, column body: the text i"]
 
 
+@pytest.mark.slow
 async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_it(tables: Tables) -> None:
     begun = time.monotonic()
     slow = asyncio.create_task(tables.perform("query", BOB, {"table": "posts", "where": SLOW}))
@@ -120,6 +122,7 @@ async def test_who_asks_once_does_not_wait_behind_who_asks_a_hundred_times(table
     await asyncio.gather(*many)
 
 
+@pytest.mark.slow
 async def test_a_crowd_nobody_knows_with_slow_queries_keeps_nobody_waiting_beyond_its_time(tables: Tables) -> None:
     """Also where one row alone takes a second."""
     crowd = [

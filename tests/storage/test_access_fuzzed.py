@@ -14,16 +14,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from goop2.storage.data_operations import BY_NAME, TABLE_OPERATIONS
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
 from goop2.storage.registry_schema import create_schema
-from goop2.storage.table_access import OPERATIONS, OWNERS_OPERATIONS, TableAccess
+from goop2.storage.table_access import TableAccess
 from goop2.storage.typed_tables import Owner, TypedTables
 
 ALICE = Visitor("alice-id")
 COLUMNS = [{"name": "body", "type": "text"}, {"name": "points", "type": "integer"}]
-READING = sorted(set(OPERATIONS) - OWNERS_OPERATIONS - {"insert", "update", "delete", "tables"})
+READING = sorted(
+    TABLE_OPERATIONS - {name for name in TABLE_OPERATIONS if BY_NAME[name].owner_only} - {"insert", "update", "delete", "tables"}
+)
 
 _WORDS = (
     "notes",

@@ -51,7 +51,7 @@ def test_they_cannot_be_set(access: TableAccess) -> None:
 
 
 def test_the_owner_reads_and_exports_them(access: TableAccess, database: Database) -> None:
-    reading = Reading(database)
+    reading = Reading(database, {})
     described = reading.describe("old")
     assert [column["name"] for column in described] == COLUMNS
     assert [column["name"] for column in described if column.get("computed")] == ["size", "loud"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from goop2.storage import messages
-from goop2.storage.database import Database
+from goop2.storage.database import Database, open_database
 from goop2.storage.errors import StorageError
 from goop2.storage.guard import EXEC, QUERY, SCALAR
 from goop2.storage.owner_reader import Reading
@@ -51,20 +54,33 @@ def test_a_statement_that_writes_is_not_run_twice(guests: Database) -> None:
     assert guests.rows("SELECT DISTINCT _owner_email FROM guests") == [("x",)]
 
 
-def test_a_page_has_what_can_be_read_and_the_owner_is_told(guests: Database) -> None:
-    said: list[str] = []
-    guests.told = said.append
-    access, bob = TableAccess(guests), Visitor("bob")
+@pytest.fixture
+def said() -> dict[str, None]:
+    """What the owner was told, in order."""
+    return {}
+
+
+@pytest.fixture
+def told(path: Path, guests: Database, said: dict[str, None]) -> Iterator[Database]:
+    """The database of `guests`, on a connection that tells."""
+    assert guests.last_id == 3
+    database = open_database(path, on_invalid_text=said.setdefault)
+    yield database
+    database.close()
+
+
+def test_a_page_has_what_can_be_read_and_the_owner_is_told(told: Database, said: dict[str, None]) -> None:
+    access, bob = TableAccess(told), Visitor("bob")
     assert access.perform("pluck", bob, {"table": "guests", "column": "name"}) == ["Ann", BAD, "Zoë"]
-    assert said == [SAID]
+    assert list(said) == [SAID]
     rows = access.perform("query", bob, {"table": "guests", "where": "name > ?", "args": ["A"]}, condition="_id > 1")
     assert isinstance(rows, list)
     assert [row["name"] for row in rows] == [BAD, "Zoë"]
     assert access.perform("count", bob, {"table": "guests"}) == 3
 
 
-def test_the_owner_reads_and_exports_it(guests: Database) -> None:
-    reading = Reading(guests)
+def test_the_owner_reads_and_exports_it(told: Database, said: dict[str, None]) -> None:
+    reading = Reading(told, said)
     with reading.query(reading.everything("guests")) as (names, rows):
         assert [row[list(names).index("name")] for row in rows] == ["Ann", BAD, "Zoë"]
     assert reading.unreadable == [SAID]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -34,10 +35,10 @@ def test_what_lies_where_nothing_can_be_written_is_read_all_the_same(
 ) -> None:
     connected = module._connected
 
-    def on_a_read_only_medium(name: str) -> Database:
+    def on_a_read_only_medium(name: str, on_invalid_text: Callable[[str], None]) -> Database:
         if "immutable" not in name:  # there SQLite cannot make its index beside the file
             raise DatabaseOpenError("it should be a file that may be read and written")
-        return connected(name)
+        return connected(name, on_invalid_text)
 
     monkeypatch.setattr(module, "_connected", on_a_read_only_medium)
     database.rows("CREATE TABLE t (x)")

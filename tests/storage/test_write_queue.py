@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.scripting.workshop import invocation_of, open_pool, script_of, setup_of, stranger
+from tests.scripting.workshop import OPERATION_RULES, invocation_of, open_pool, script_of, setup_of, stranger
 
 from goop2.sandbox.data_calls import DataCalls
 from goop2.sandbox.messages import Invoke
@@ -20,12 +20,13 @@ from goop2.scripting.invocation import ErrorCode, Outcome
 from goop2.scripting.limits import InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.services.chat.message_store import MessageStore
-from goop2.storage.database import FILE, LOCK_TIME_SPENT, Database, open_database
+from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import BusyError, LockTimeSpentError
 from goop2.storage.limits import LOCK_MAX_SECONDS
 from goop2.storage.migrations import open_folder
 from goop2.storage.write_queue import FILE as QUEUE_FILE
 from goop2.storage.write_queue import FOLDER, Rank, WriteQueue, open_queue
+from goop2.storage.write_turn import LOCK_TIME_SPENT
 
 MAKE = """
 function call()
@@ -68,7 +69,7 @@ def hogs(folder: Path, hold: float) -> Iterator[None]:
         if pid == 0:
             database = open_database(folder / FILE, rank=Rank.SCRIPT)
             while True:
-                database.lock_seconds = 0.0
+                database.turn.lock_seconds = 0.0
                 database.begin()
                 database.changed("UPDATE t SET x = x + 1")
                 time.sleep(hold)
@@ -131,7 +132,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
     database = open_database(folder / FILE, rank=Rank.SCRIPT)
     database.changed("CREATE TABLE t (x)")
     for _ in range(2):
-        database.lock_seconds = 0.0
+        database.turn.lock_seconds = 0.0
         for _ in range(4):
             database.begin()
             time.sleep(0.3)
@@ -147,7 +148,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
 
 def test_every_function_that_writes_says_that_the_time_is_spent(folder: Path) -> None:
     database, _ = open_folder(folder, folder / "site/lua")
-    data = DataCalls(folder / FILE, kv_enabled=True)
+    data = DataCalls(folder / FILE, kv_enabled=True, rules=OPERATION_RULES)
     data.begin(Invoke("function", "f", b"", None, b"", "caller", "Caller", time.monotonic() + 5))
 
     def done(operation: str, *arguments: bytes) -> object:
@@ -156,7 +157,7 @@ def test_every_function_that_writes_says_that_the_time_is_spent(folder: Path) ->
 
     done("schema.create", b"t", b'[{"name":"a","type":"integer"}]')
     done("schema.insert", b"t", b"a", 1)  # type: ignore[arg-type]
-    data._database.lock_seconds = LOCK_MAX_SECONDS
+    data._database.turn.lock_seconds = LOCK_MAX_SECONDS
     said = {
         done("kv.set", b"a", b"1"),
         done("kv.del", b"a"),
@@ -277,8 +278,8 @@ def test_a_callers_operation_on_a_table_is_not_starved_by_scripts(folder: Path) 
     stranger.deadline = time.monotonic() + 0.6
     with pytest.raises(BusyError):
         stranger.begin()
-    assert stranger.queue is not None
-    assert not stranger.queue._gate_shut  # open again: it gave up
+    assert stranger.turn.queue is not None
+    assert not stranger.turn.queue._gate_shut  # open again: it gave up
     holder.rollback()
     for database in (holder, stranger):
         database.close()
@@ -290,10 +291,10 @@ def test_the_lock_time_of_a_script_counts_transactions_and_single_writes(folder:
     database.begin()
     time.sleep(0.1)
     database.rollback()
-    assert 0.1 <= database.lock_seconds < LOCK_MAX_SECONDS
-    before = database.lock_seconds
+    assert 0.1 <= database.turn.lock_seconds < LOCK_MAX_SECONDS
+    before = database.turn.lock_seconds
     database.scalar("SELECT count(*) FROM t")
-    assert database.lock_seconds == before
+    assert database.turn.lock_seconds == before
     database.close()
 
 
@@ -316,9 +317,9 @@ async def test_every_script_hears_that_another_program_holds_the_lock(site: Site
 
 async def test_a_script_at_the_front_hears_of_another_program_while_the_peer_waits_too(site: Site, tmp_path: Path) -> None:
     other, peer = open_database(tmp_path / FILE), open_database(tmp_path / FILE)
-    assert peer.queue is not None
+    assert peer.turn.queue is not None
     other.begin()
-    peer.queue.shut_gate()
+    peer.turn.queue.shut_gate()
     outcome = await site.call(SAYS_WHY, "caller", 1.0)
     for database in (other, peer):
         database.close()

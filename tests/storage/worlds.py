@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from goop2.storage import database
 from goop2.storage.bounded_functions import bound_functions
+from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.database import Database, Value
 from goop2.storage.limits import FINE_LIKE_PATTERN_MAX_BYTES
 from goop2.storage.policies import Visitor
 from goop2.storage.registry_schema import create_schema
-from goop2.storage.table_access import OPERATIONS, TableAccess
+from goop2.storage.table_access import TableAccess
 
 EVE = Visitor("eve", email="eve@example.org")
 BOSS = "boss"
@@ -274,7 +275,7 @@ def _some(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 @st.composite
 def requests(draw: st.DrawFn, failing: tuple[str, ...]) -> tuple[str, dict[str, object]]:
     """An operation and its keys; most of them make sense."""
-    operation = draw(st.sampled_from((*_READING * 8, *_WRITING * 3, *sorted(OPERATIONS.keys() - {"rename-table", "delete-table"}))))
+    operation = draw(st.sampled_from((*_READING * 8, *_WRITING * 3, *sorted(TABLE_OPERATIONS - {"rename-table", "delete-table"}))))
     request: dict[str, object] = {
         "where": draw(st.one_of(st.none(), TERMS, _guesses(failing), _guesses(failing))),
         "order": draw(_some(_ORDERS)),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.web.served import Answer, Served, exchange, served
 
-from goop2.scripting.pool import LINE_FULL
+from goop2.scripting.outcomes import LINE_FULL
 from goop2.services.tables import BUSY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

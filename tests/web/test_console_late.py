@@ -391,7 +391,7 @@ async def test_the_name_of_a_session_is_kept_while_it_is_written(page: Page, up:
     await go_to(page, "listen")
     await page.get_by_label("Name").fill("Friday")
     async with page.expect_response("**/api/console/listen") as answered:
-        up.peer.listening.counts.tell(0)
+        up.peer.listening.counts.notify(0)
     await (await answered.value).finished()
     await page.evaluate(PAINTED)
     await expect(page.get_by_label("Name")).to_have_value("Friday")
@@ -401,7 +401,7 @@ async def test_the_name_of_a_session_is_kept_while_it_is_written(page: Page, up:
 async def test_a_session_that_was_opened_does_not_vanish(page: Page, up: Served) -> None:
     await go_to(page, "listen")
     async with late(page, "**/api/console/listen") as answer:
-        up.peer.listening.counts.tell(0)
+        up.peer.listening.counts.notify(0)
         await answer.asked()
         await page.get_by_role("button", name="Open a session").click()
         await expect(page.get_by_text("Nothing is loaded: choose a file.")).to_be_visible()

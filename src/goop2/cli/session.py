@@ -92,10 +92,10 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False, h
 
 def _running_session(folder: Path) -> Elsewhere:
     from goop2.control_socket import ControlError, ask
-    from goop2.scripting.invocation import HostAnswer
+    from goop2.sandbox.answers import Answer, several
     from goop2.services.listen.session import ListenError
 
-    async def elsewhere(operation: str, arguments: Sequence[str]) -> HostAnswer | None:
+    async def elsewhere(operation: str, arguments: Sequence[str]) -> Answer | None:
         try:
             answer = await ask(folder, "listen", {"operation": operation, "arguments": arguments}, RUNNING_SECONDS)
         except (ControlError, TimeoutError, OSError) as error:
@@ -103,7 +103,7 @@ def _running_session(folder: Path) -> Elsewhere:
         if answer is None:
             return None
         values = cast("list[str | None]", answer["values"])
-        return HostAnswer(str(answer["shape"]).encode(), tuple(each if each is None else each.encode() for each in values))
+        return several(str(answer["shape"]).encode(), *(each if each is None else each.encode() for each in values))
 
     return elsewhere
 

@@ -33,7 +33,9 @@ NEW: Final[dict[Kind, str]] = {
 
 
 class ScriptChangeError(Exception):
-    """Nothing was changed; why, in a sentence."""
+    """Nothing was changed; why, in a sentence. `code` is an error class of behaviour.md."""
+
+    code = "bad_request"
 
 
 class ScriptConflictError(ScriptChangeError):

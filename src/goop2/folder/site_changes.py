@@ -24,15 +24,21 @@ _OF_THE_DISK: Final = frozenset(
 
 
 class SiteChangeError(Exception):
-    """Nothing was changed; the message says why, in one sentence."""
+    """Nothing was changed; the message says why, in one sentence. `code` is an error class of behaviour.md."""
+
+    code = "bad_request"
 
 
 class SiteWriteError(SiteChangeError):
     """The disk does not let it be: full, or only to be read. Nobody who asks is at fault."""
 
+    code = "unavailable"
+
 
 class SiteFileMissingError(SiteChangeError):
     """The site has no file at this path."""
+
+    code = "not_found"
 
 
 def write(files: SiteFiles, path: str, content: bytes) -> None:

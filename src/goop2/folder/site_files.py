@@ -76,11 +76,20 @@ class SiteFolderError(FileNotServedError):
 
 
 class UnreadableError(OSError):
-    """The system cannot say whether there is such a file, or cannot give it now: no descriptor left, a broken disk, no permission."""
+    """The system cannot say whether there is such a file, or cannot give it now: no descriptor left, a broken disk, no permission.
+
+    `code` is an error class of behaviour.md.
+    """
+
+    code = "unavailable"
+    retry_after_seconds = float(UNREADABLE_RETRY_SECONDS)
 
     def __init__(self, path: str, cause: OSError) -> None:
         reason = cause.strerror or type(cause).__name__
         super().__init__(cause.errno or errno.EIO, f"it cannot be read now ({reason})", path)
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
 
 
 class SiteFileTooLargeError(Exception):

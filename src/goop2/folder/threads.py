@@ -28,7 +28,10 @@ _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]
 
 
 class FolderHangsError(Exception):
-    """The folder has not answered in time; the message says which."""
+    """The folder has not answered in time; the message says which. `code` is an error class of behaviour.md."""
+
+    code = "unavailable"
+    retry_after_seconds = SITE_SECONDS
 
 
 class FolderThreads:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class NetworkError(Exception):
-    """Something of the network failed; the message names the peer and what was tried."""
+    """Something of the network failed; the message names the peer and what was tried.
+
+    `code` is an error class of behaviour.md, "Data functions", for whoever asked for it.
+    """
+
+    code = "unavailable"
 
 
 class UnreachableError(NetworkError):
@@ -37,3 +42,5 @@ class MulticastError(NetworkError):
 
 class AddressError(NetworkError):
     """What was given is no address of a peer; the message shows what one looks like."""
+
+    code = "bad_request"

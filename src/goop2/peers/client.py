@@ -25,7 +25,7 @@ from goop2.net.limits import (
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
-from goop2.protocols import content, data, encrypted_payload, mq, site, topics
+from goop2.protocols import content, data, encrypted_payload, keys, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -73,15 +73,15 @@ class SiteAnswer:
         """Then the whole of it is here already, and the size is its own."""
 
 
-class Calling:
+class PeerClient:
     """Exchanges with other peers. All raise `NetworkError` with a sentence that names the peer.
 
     What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (payload_crypto.py).
     """
 
-    def __init__(self, host: Host, sealing: KeyRing | None = None) -> None:
+    def __init__(self, host: Host, key_ring: KeyRing | None = None) -> None:
         self._host = host
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._numbers = itertools.count(1)
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
 
@@ -122,23 +122,31 @@ class Calling:
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
         raise AssertionError
 
+    async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
+        """Tell a peer of ours who we are, with our key; return what it says of itself. Raises `ProtocolNotSupportedError` too."""
+        with _named(peer):
+            async with await self._host.open(peer, keys.PROTOCOL) as stream:
+                await stream.write(keys.message(own))
+                return keys.identity(await read_line(stream, keys.reader(), PROBE_SECONDS))
+        raise AssertionError
+
     async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:
         """Send a direct message; gives its id."""
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
     async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
         """An exchange with what is sealed for the peer, if anything is; plain when the peer cannot open it, and has done nothing."""
-        box = self._sealing.box(peer)
+        box = self._key_ring.box(peer)
         if box is not None:
             try:
                 result = await exchange(box)
             except _DecryptionError:
-                self._sealing.refused(peer)
+                self._key_ring.refused(peer)
             except StreamBrokenError:
-                self._sealing.failed(peer)
+                self._key_ring.failed(peer)
                 raise
             else:
-                self._sealing.answered(peer)
+                self._key_ring.answered(peer)
                 return result
         return await exchange(None)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from goop2.peers import followed_session
 from goop2.peers.discovery.roster import Roster
-from goop2.peers.key_exchange import Introducing
+from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import NOT_KEPT, Keep, MessageNotAcceptedError, Operation, PeerServer, Received
 from goop2.protocols import data, mq, topics
@@ -23,7 +23,8 @@ from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
 from goop2.services.listen.operations import hosted
-from goop2.services.tables import TABLE_OPERATIONS, Tables
+from goop2.services.tables import Tables
+from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.errors import BusyError, StorageError
 
 if TYPE_CHECKING:
@@ -37,28 +38,45 @@ _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
 class CallerResolver:
-    """Who a connected peer is to the scripts: its id is proved, its label what presence says."""
+    """Who a connected peer is to the scripts: its id is proved, its label is what presence says."""
 
-    roster: Roster | None = None
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
 
     def __call__(self, peer_id: str) -> Caller:
-        known = self.roster.get(peer_id) if self.roster is not None else None
-        return Caller(peer_id, known.label, email=known.email if known.proved else "") if known else Caller(peer_id)
+        entry = self._roster.get(peer_id)
+        return Caller(peer_id, entry.label, email=entry.email if entry.proved else "") if entry else Caller(peer_id)
 
 
-def serving(peer: Peer, who: CallerResolver, keep: Keep, sealing: KeyRing) -> PeerServer:
-    """All that is asked: site, functions, tables, messages."""
+def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: KeyRing) -> PeerServer:
+    """Return what answers other peers: the site, data functions, tables and messages."""
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
-    return PeerServer(lambda: peer.owner.label, peer.files, peer.engine, peer.catalog, who, keep, operations, sealing)
+    return PeerServer(
+        label=lambda: peer.owner.label,
+        files=peer.files,
+        engine=peer.engine,
+        catalog=peer.catalog,
+        caller_of=caller_of,
+        keep=keep,
+        operations=operations,
+        key_ring=key_ring,
+    )
 
 
-def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing) -> Keep:
-    """Return what becomes of a message, by what it is; it is acknowledged when this returns."""
+class MessageDispatcher:
+    """Hands each message of other peers to the part of this peer that it is for."""
 
-    async def keep(received: Received) -> None:
+    def __init__(self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], key_exchange: KeyExchange) -> None:
+        self._peer = peer
+        self._roster = roster
+        self._broadcasts = broadcasts
+        self._key_exchange = key_exchange
+
+    async def dispatch_message(self, received: Received) -> None:
+        """Take a message; it is acknowledged when this returns. Raises `MessageNotAcceptedError`."""
         try:
-            await _take(peer, who, broadcasts, introducing, received)
+            await self._take(received)
         except ChatRefusedError as refusal:
             raise MessageNotAcceptedError(refusal.code, str(refusal), refusal.retry_after_seconds) from None
         except ChatError as refusal:
@@ -68,29 +86,25 @@ def keeping(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], int
             wait = BUSY_RETRY_SECONDS if isinstance(error, MessageStoreBusyError | BusyError) else STORAGE_RETRY_SECONDS
             raise MessageNotAcceptedError(mq.UNAVAILABLE, NOT_KEPT, wait) from None
 
-    return keep
-
-
-async def _take(peer: Peer, who: CallerResolver, broadcasts: Subscribers[Heard], introducing: Introducing, received: Received) -> None:
-    sender, event = received.sender, received.event
-    if isinstance(event, topics.ChatPayload):
-        if event.content.strip():
-            await peer.chat.receive(sender, received.id, event.content, event.at, received.origin)
-    elif isinstance(event, topics.Delivered):
-        await peer.chat.delivered(sender, event.msg_id)
-    elif isinstance(event, topics.Broadcast):
-        peer.chat.admit_broadcast(sender, event.chat.content, received.origin)
-        broadcasts.tell(Heard(sender, event.chat.content))
-    elif isinstance(event, topics.Group):
-        peer.grouping.received(sender, event)
-    elif isinstance(event, topics.Invite):
-        peer.grouping.invited(sender, event)
-    elif isinstance(event, topics.WhoAreYou):
-        introducing.answer(sender)
-    elif isinstance(event, topics.IdentityPayload):
-        introducing.heard(sender, event)
-        if who.roster is not None:
-            who.roster.introduced(sender, event.label, event.email)
+    async def _take(self, received: Received) -> None:
+        peer, sender, event = self._peer, received.sender, received.event
+        if isinstance(event, topics.ChatPayload):
+            if event.content.strip():
+                await peer.chat.receive(sender, received.id, event.content, event.at, received.origin)
+        elif isinstance(event, topics.Delivered):
+            await peer.chat.delivered(sender, event.msg_id)
+        elif isinstance(event, topics.Broadcast):
+            peer.chat.admit_broadcast(sender, event.chat.content, received.origin)
+            self._broadcasts.notify(Heard(sender, event.chat.content))
+        elif isinstance(event, topics.Group):
+            peer.grouping.received(sender, event)
+        elif isinstance(event, topics.Invite):
+            peer.grouping.invited(sender, event)
+        elif isinstance(event, topics.WhoAreYou):
+            self._key_exchange.asked(sender)
+        elif isinstance(event, topics.IdentityPayload):
+            self._key_exchange.heard(sender, event)
+            self._roster.introduced(sender, event.label, event.email)
 
 
 def _listen_state(peer: Peer) -> Operation:

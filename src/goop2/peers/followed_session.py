@@ -17,7 +17,7 @@ import structlog
 
 from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.host import Host
-from goop2.peers.client import Calling
+from goop2.peers.client import PeerClient
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
 from goop2.protocols import data, listen
@@ -73,13 +73,13 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 class FollowedSession:
     """Follows the session of at most one other peer."""
 
-    def __init__(self, listening: Listening, grouping: GroupService, host: Host, calling: Calling, sealing: KeyRing) -> None:
+    def __init__(self, listening: Listening, grouping: GroupService, host: Host, client: PeerClient, key_ring: KeyRing) -> None:
         self._listening = listening
         self._following = listening.following
         self._grouping = grouping
         self._host = host
-        self._calling = calling
-        self._sealing = sealing
+        self._client = client
+        self._key_ring = key_ring
         self._place: tuple[str, str] | None = None
         """Host and group, while we are there or have asked."""
         self._word = False
@@ -112,7 +112,7 @@ class FollowedSession:
 
     async def session_of(self, host: str) -> Offered | None:
         """The session that is open there, as far as it tells. Raises `NetworkError`."""
-        answer = await self._calling.ask(host, data.DataRequest(STATE))
+        answer = await self._client.ask(host, data.DataRequest(STATE))
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
                 return decode(answer.json, Offered) if answer.json != _NULL else None
@@ -161,12 +161,12 @@ class FollowedSession:
     async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the sound in the host's encrypted frames."""
         try:
-            frames = self._sealing.frames(host)
+            frames = self._key_ring.frames(host)
             async for piece in pieces:
                 for frame in frames.receive(piece):
                     yield frame
         except RemoteProtocolError as fault:
-            self._sealing.unknown(host)
+            self._key_ring.want(host)
             raise StreamBrokenError(f"{host} does not keep to the protocol: {fault}") from None
 
     def _goes_on(self, followed: Followed) -> bool:

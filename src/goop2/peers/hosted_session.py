@@ -36,16 +36,16 @@ STREAMS_PER_PEER: Final = 4
 """Being sent sound at a time: a thread's reads and a file each. A player that seeks has two for a moment."""
 
 
-class GroupSession:
+class HostedSession:
     """Keeps a group as the session is. `post` sends; nothing here waits for it."""
 
     def __init__(
-        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], sealing: KeyRing | None = None
+        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
     ) -> None:
         self._listening = listening
         self._groups = groups
         self._post = post
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._told: State | None = None
         self._members: tuple[str, ...] = ()
         self._streams: Counter[str] = Counter()
@@ -117,7 +117,7 @@ class GroupSession:
             await self._send(stream, track, file, lambda: None if self._groups.was_removed(group, stream.peer) else position())
 
     async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
-        box = self._sealing.box(stream.peer)
+        box = self._key_ring.box(stream.peer)
         try:
             async with self._finding:
                 heard = await asyncio.to_thread(sound, file, track)
@@ -140,7 +140,7 @@ class GroupSession:
         except StreamBrokenError:
             # It may have left, or have another key by now: nothing on this stream would say so.
             if box is not None:
-                self._sealing.unknown(stream.peer)
+                self._key_ring.want(stream.peer)
             raise
 
     def _changed(self, state: State | None) -> None:

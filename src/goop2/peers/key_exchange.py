@@ -1,7 +1,12 @@
-"""Who are you, and who am I: `identity` and `identity.response` over mq, by which peers learn each other's keys from each other.
+"""Key exchange: peers ask each other who they are, by `identity` and `identity.response` over mq, or by protocols/keys.py between ours.
 
-A connection proves who answers, so what a peer says of itself there is its own word. Bounded: one question or answer to a peer at a time,
-IN_FLIGHT_MAX in all, and a peer is asked again after ASK_AGAIN_SECONDS at the earliest.
+A connection proves who answers, so what a peer says of itself there is its own word. A peer that knows our key encrypts everything for us,
+its answers here too, and we can read none of it without its key. So (network.md, "Payload keys"):
+
+    identity.response    names our key only to a peer whose key we know
+    a key new to us      is answered with ours, unasked
+
+Bounded: one question or answer to a peer at a time, IN_FLIGHT_MAX in all, and a peer is asked again after ASK_AGAIN_SECONDS or later.
 """
 
 from __future__ import annotations
@@ -10,36 +15,55 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from goop2.net.faults import NetworkError
+from goop2.net.faults import NetworkError, ProtocolNotSupportedError
 from goop2.net.limits import FORGETTING_AT_KEYS
 from goop2.peers.payload_crypto import KeyRing
-from goop2.protocols import topics
+from goop2.protocols import keys, topics
+from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.topics import IdentityPayload
+
+if TYPE_CHECKING:
+    from goop2.net.host import Host
+    from goop2.net.stream import Stream
 
 ASK_AGAIN_SECONDS: Final = 60.0
 """Soon enough for a peer whose key is new; a peer that has none is not bothered for it more often."""
 IN_FLIGHT_MAX: Final = 64
-
-Send = Callable[[str, str, bytes], Awaitable[object]]
-"""(peer, topic, payload); raises `NetworkError`."""
+"""Exchanges at a time: a crowd that comes at once is answered, and a flood of ids costs no more than this many tasks."""
 
 
-class Introducing:
-    """Asks and answers. `says` gives what this peer says of itself now."""
+class IdentityClient(Protocol):
+    """What of `PeerClient` the key exchange uses. Both raise `NetworkError`."""
 
-    def __init__(self, send: Send, sealing: KeyRing, says: Callable[[], IdentityPayload], clock: Callable[[], float]) -> None:
-        self._send = send
-        self._sealing = sealing
-        self._says = says
+    async def send(self, peer: str, topic: str, payload: bytes) -> object:
+        """Send a message."""
+
+    async def exchange_identities(self, peer: str, own: IdentityPayload) -> IdentityPayload:
+        """Tell a peer of ours who we are; return what it says of itself."""
+
+
+class KeyExchange:
+    """Asks and answers. `identity_for` gives what this peer says of itself to another, without a key."""
+
+    def __init__(
+        self, client: IdentityClient, key_ring: KeyRing, identity_for: Callable[[str], IdentityPayload], clock: Callable[[], float]
+    ) -> None:
+        self._client = client
+        self._key_ring = key_ring
+        self._identity_for = identity_for
         self._clock = clock
-        self.email_for: Callable[[str], str] | None = None
-        """The e-mail address a peer may have; None: what `says` gives."""
         self._asked: OrderedDict[str, float] = OrderedDict()
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._unsubscribe = key_ring.subscribe(self.ask)
+
+    async def attach(self, host: Host) -> None:
+        """Answer peers of ours that ask this host for its key; nothing when there is none."""
+        if self._key_ring.public_key:
+            await host.serve(keys.PROTOCOL, self._answer_stream)
 
     def ask(self, peer: str) -> None:
         """Ask a peer who it is, soon, unless it was asked just now."""
@@ -50,34 +74,63 @@ class Introducing:
         self._asked.move_to_end(peer)
         if len(self._asked) > FORGETTING_AT_KEYS:
             self._asked.popitem(last=False)
-        self._soon(peer, topics.IDENTITY, b"{}")
+        self._soon(peer, topics.IDENTITY, self._ask)
+
+    def asked(self, peer: str) -> None:
+        """Answer a peer that asks who we are, and ask it for its key when that is not known."""
+        self.answer(peer)
+        if not self._key_ring.knows(peer):
+            self._key_ring.want(peer)
 
     def answer(self, peer: str) -> None:
-        """Send our identity to a peer that has asked."""
-        said = self._says()
-        if self.email_for is not None:
-            said = msgspec.structs.replace(said, email=self.email_for(peer))
-        self._soon(peer, topics.IDENTITY_RESPONSE, msgspec.json.encode(said))
+        """Send our identity to a peer, with our key when we know the peer's."""
+        self._soon(peer, topics.IDENTITY_RESPONSE, self._respond)
 
-    def heard(self, peer: str, said: IdentityPayload) -> None:
-        """A peer's answer, or what it says unasked. About anybody but itself it is not believed."""
-        if said.peer_id in ("", peer):
-            self._sealing.learn(peer, said.public_key, supported=said.encryption_supported)
+    def heard(self, peer: str, identity: IdentityPayload) -> None:
+        """Take a peer's answer, or what it says unasked, and answer a new key with ours. About anybody but itself it is not believed."""
+        if self._learn(peer, identity):
+            self.answer(peer)
 
     async def close(self) -> None:
         """End the exchanges under way, and send nothing more."""
+        self._unsubscribe()
         tasks = tuple(self._under_way.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _soon(self, peer: str, topic: str, payload: bytes) -> None:
+    def _learn(self, peer: str, identity: IdentityPayload) -> bool:
+        """Return whether the identity brought a key that is new to us."""
+        if identity.peer_id not in ("", peer):
+            return False
+        return self._key_ring.learn(peer, identity.public_key, supported=identity.encryption_supported)
+
+    def _identity(self, peer: str, *, with_key: bool) -> IdentityPayload:
+        own = self._key_ring.public_key
+        return msgspec.structs.replace(self._identity_for(peer), public_key=own if with_key else "", encryption_supported=bool(own))
+
+    def _soon(self, peer: str, topic: str, work: Callable[[str], Awaitable[None]]) -> None:
         key = (peer, topic)
         if key in self._under_way or len(self._under_way) >= IN_FLIGHT_MAX:
             return
-        self._under_way[key] = task = asyncio.create_task(self._say(peer, topic, payload))
+        self._under_way[key] = task = asyncio.create_task(self._try(peer, work))
         task.add_done_callback(lambda _task: self._under_way.pop(key, None))
 
-    async def _say(self, peer: str, topic: str, payload: bytes) -> None:
-        with contextlib.suppress(NetworkError):  # it is asked again when there is reason to
-            await self._send(peer, topic, payload)
+    async def _try(self, peer: str, work: Callable[[str], Awaitable[None]]) -> None:
+        with contextlib.suppress(NetworkError, LocalProtocolError):  # it is asked again when there is reason to
+            await work(peer)
+
+    async def _ask(self, peer: str) -> None:
+        if self._key_ring.public_key:
+            with contextlib.suppress(ProtocolNotSupportedError):
+                self._learn(peer, await self._client.exchange_identities(peer, self._identity(peer, with_key=True)))
+                return
+        await self._client.send(peer, topics.IDENTITY, b"{}")
+
+    async def _respond(self, peer: str) -> None:
+        identity = self._identity(peer, with_key=self._key_ring.knows(peer))
+        await self._client.send(peer, topics.IDENTITY_RESPONSE, msgspec.json.encode(identity))
+
+    async def _answer_stream(self, stream: Stream) -> None:
+        self._learn(stream.peer, keys.identity(await stream.line(keys.reader())))
+        await stream.finish(keys.message(self._identity(stream.peer, with_key=True)))

@@ -1,13 +1,14 @@
-"""A peer gets on the network: its parts opened in order, and how its messages reach others. What others ask is dispatch.py's."""
+"""A peer on the network: opens its parts in order, and carries its messages to others. What others ask is in dispatch.py."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,15 +18,16 @@ from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.net.guest import Guest, open_guest
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
-from goop2.peers.client import Calling, MessageRejectedError
+from goop2.peers.client import MessageRejectedError, PeerClient
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
-from goop2.peers.discovery.roster import Roster, RosterChange
-from goop2.peers.discovery.roster import RosterEntry as Known
-from goop2.peers.dispatch import CallerResolver, keeping, serving
+from goop2.peers.discovery.peers_file import RememberedPeers
+from goop2.peers.discovery.roster import Roster, RosterChange, RosterEntry
+from goop2.peers.dispatch import CallerResolver, MessageDispatcher, peer_server
 from goop2.peers.followed_session import FollowedSession
-from goop2.peers.hosted_session import GroupSession
-from goop2.peers.key_exchange import Introducing
-from goop2.peers.outbox import Delivery
+from goop2.peers.hosted_session import HostedSession
+from goop2.peers.key_exchange import KeyExchange
+from goop2.peers.known_keys import KnownKeys
+from goop2.peers.outbox import Outbox
 from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import topics
 from goop2.protocols.presence import Presence
@@ -45,16 +47,16 @@ GOODBYE_SECONDS: Final = 2.0
 """For the last messages: that a session is over."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerNetwork:
     """A peer's network while it is open."""
 
     host: Host
-    calling: Calling
+    client: PeerClient
     discovery: Discovery
     broadcasts: Subscribers[Heard]
     groups: GroupState
-    delivery: Delivery
+    outbox: Outbox
     followed: FollowedSession
 
     @property
@@ -67,9 +69,9 @@ class PeerNetwork:
         return (*real_addresses(self.host), *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
-        """Connect to a peer by its address, now and at every start; its id and label. Raises `AddressError`, `NetworkError`.
+        """Connect to a peer by its address, now and at every start; return its id and label. Raises `AddressError`, `NetworkError`.
 
-        The id alone will do for a peer that is known already; that is not remembered for the next start.
+        The id alone is enough for a peer that is known already; that is not remembered for the next start.
         """
         known = None
         try:
@@ -85,19 +87,19 @@ class PeerNetwork:
             await self.host.connect(peer)
         else:
             raise AddressError(f"no address of {peer} is known: give one, such as {EXAMPLE}")
-        label = await self.calling.label(peer)
+        label = await self.client.label(peer)
         self.roster.introduced(peer, label)
         return peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
-        """Send to every peer that is here; to how many it got."""
+        """Send a message to every peer that is here; return how many took it. `timestamp_ms`: since 1970."""
         payload = msgspec.json.encode(topics.ChatPayload(content, timestamp_ms))
         places = asyncio.Semaphore(BROADCAST_AT_ONCE)
 
         async def reach(peer: str) -> bool:
             async with places:
                 try:
-                    await self.calling.send(peer, topics.BROADCAST, payload)
+                    await self.client.send(peer, topics.BROADCAST, payload)
                 except NetworkError:
                     return False
                 return True
@@ -108,7 +110,7 @@ class PeerNetwork:
 @asynccontextmanager
 async def open_network(
     peer: Peer,
-    servers: AbstractAsyncContextManager[list[str]],
+    servers: Iterable[str] = (),
     port: int | None = None,
     *,
     listen_on: str = "",
@@ -117,103 +119,103 @@ async def open_network(
 ) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left.
 
-    `servers`: the URLs of the rendezvous servers to use, while it is open. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`:
-    an IP address; "" for all of them. `guest`: trio beside this loop, where it runs already; a thread can have one.
+    `servers`: the URLs of the rendezvous servers to use. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`: an IP address; "" for
+    all of them. `near_by`: look on the local network too. `guest`: trio beside this loop, where it runs already; a thread can have one.
     Raises `PortInUseError`, and `GuestFailedError` out of the block when libp2p fails.
     """
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
         trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on or ALL_ADDRESSES))
-        broadcasts: Subscribers[Heard] = Subscribers()
-        sealing = _sealing(peer)
-        calling = Calling(host, sealing)
-        introducing = Introducing(calling.send, sealing, lambda: _introduction(peer, sealing), time.monotonic)
-        introducing.email_for = peer.settings.profile.email_for
-        stack.push_async_callback(introducing.close)
-        sealing.unknown = introducing.ask
+        roster = Roster(host.peer_id, time.monotonic)
+        remembered = RememberedPeers(peer.folder)
+        key_ring = await _key_ring(stack, peer, roster, KnownKeys(remembered))
+        client = PeerClient(host, key_ring)
+        key_exchange = KeyExchange(client, key_ring, partial(_identity, peer), time.monotonic)
+        stack.push_async_callback(key_exchange.close)
         grouping, groups = peer.grouping, peer.grouping.groups
-        delivery = Delivery(calling.send, grouping.gone)
-        stack.push_async_callback(delivery.flush, GOODBYE_SECONDS)
-        grouping.attach(delivery.post, calling.send, peer_id)
+        outbox = Outbox(client.send, grouping.gone)
+        stack.push_async_callback(outbox.flush, GOODBYE_SECONDS)
+        grouping.attach(outbox.post, client.send, peer_id)
         stack.callback(grouping.detach)
-        session = GroupSession(peer.listening, groups, delivery.post, sealing)
+        session = HostedSession(peer.listening, groups, outbox.post, key_ring)
         stack.callback(session.stop)
-        followed = FollowedSession(peer.listening, grouping, host, calling, sealing)
+        followed = FollowedSession(peer.listening, grouping, host, client, key_ring)
         stack.callback(followed.stop)
-        who = CallerResolver()
+        caller_of = CallerResolver(roster)
+        broadcasts: Subscribers[Heard] = Subscribers()
         # Before anybody can find us: whoever does asks at once.
-        keep = keeping(peer, who, broadcasts, introducing)
-        await serving(peer, who, keep, sealing).attach(host)
+        dispatcher = MessageDispatcher(peer, roster, broadcasts, key_exchange)
+        await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
+        await key_exchange.attach(host)
         await session.attach(host)
-        finding = open_discovery(
-            trio, host, peer.folder, _says(peer, sealing), servers=await stack.enter_async_context(servers), near_by=near_by
-        )
+        finding = open_discovery(trio, host, roster, remembered, partial(_presence, peer), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
-        who.roster = discovery.roster
-        _learn_keys(discovery.roster, sealing)
-        discovery.roster.subscribe(_presence(grouping))
-        discovery.roster.subscribe(_telling_email(peer, introducing))
-        for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, discovery.roster)):
+        _attach_keys(roster, host, key_ring, key_exchange)
+        roster.subscribe(partial(_note_presence, grouping))
+        roster.subscribe(partial(_send_email, peer, key_exchange))
+        for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, roster)):
             stack.callback(asyncio.create_task(work).cancel)
-        network = PeerNetwork(host, calling, discovery, broadcasts, groups, delivery, followed)
-        peer.chat.attach(_carrying(network.calling), who, _telling_shown(delivery))
+        peer.chat.attach(_carry(client), caller_of, _show_receipts(outbox))
         stack.callback(peer.chat.detach)
-        yield network
+        yield PeerNetwork(
+            host=host, client=client, discovery=discovery, broadcasts=broadcasts, groups=groups, outbox=outbox, followed=followed
+        )
 
 
-def _sealing(peer: Peer) -> KeyRing:
+async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: KnownKeys) -> KeyRing:
+    """Return the key ring of a peer with the keys of earlier starts; what it learns is saved until `stack` is closed."""
     keys = peer.payload_keys
-    return KeyRing(keys.private, keys.public_text, time.monotonic) if keys else KeyRing()
+    if keys is None:
+        return KeyRing()
+    key_ring = KeyRing(keys.private, keys.public_text, time.monotonic, roster.hinted_key, known.learned)
+    for other, key in (await asyncio.to_thread(known.load)).items():
+        key_ring.restore(other, key)
+    stack.push_async_callback(known.save)
+    stack.callback(asyncio.create_task(known.run()).cancel)
+    return key_ring
 
 
-def _learn_keys(roster: Roster, sealing: KeyRing) -> None:
-    def learn(peer: Known) -> None:
-        sealing.learn(peer.id, peer.public_key, supported=peer.encryption_supported)
+def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: KeyExchange) -> None:
+    """Learn the keys that peers announce themselves, and ask for those they say they have."""
 
-    def hint(peer: str) -> str:
-        known = roster.get(peer)
-        return known.hinted_key if known else ""
+    def learn(entry: RosterEntry) -> None:
+        is_new = key_ring.learn(entry.id, entry.public_key, supported=entry.encryption_supported)
+        if not host.is_connected(entry.id):
+            return
+        if is_new:
+            key_exchange.answer(entry.id)
+        elif entry.encryption_supported and not key_ring.knows(entry.id):
+            key_ring.want(entry.id)
 
-    for peer in roster.peers():
-        learn(peer)
-    roster.subscribe(lambda change: learn(change.peer))
-    sealing.hint = hint
-
-
-def _says(peer: Peer, sealing: KeyRing) -> Callable[[], Presence]:
-    key = sealing.public_key
-    return lambda: Presence(
-        "online",
-        peer.identity.peer_id,
-        peer.owner.label,
-        peer.settings.profile.email_for(""),
-        public_key=key,
-        encryption_supported=bool(key),
-    )
+    for entry in roster.peers():
+        learn(entry)
+    roster.subscribe(lambda change: learn(change.peer) if change.what != "offline" else None)
 
 
-def _introduction(peer: Peer, sealing: KeyRing) -> topics.IdentityPayload:
-    """Return what this peer says of itself to whoever asks; the e-mail address is added for those who may have it."""
-    key = sealing.public_key
-    return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, public_key=key, encryption_supported=bool(key))
+def _presence(peer: Peer) -> Presence:
+    """Return what this peer announces of itself to everybody. The key goes to rendezvous servers only (peers/discovery/discovery.py)."""
+    key = peer.payload_keys.public_text if peer.payload_keys else ""
+    email = peer.settings.profile.email_for("")
+    return Presence("online", peer.identity.peer_id, peer.owner.label, email, public_key=key, encryption_supported=bool(key))
 
 
-def _telling_email(peer: Peer, introducing: Introducing) -> Callable[[RosterChange], None]:
-    """Presence goes to everybody, so a peer that alone may have the e-mail address is told it when it comes."""
+def _identity(peer: Peer, other: str) -> topics.IdentityPayload:
+    """Return what this peer says of itself to another; its key is added by the key exchange."""
+    return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, peer.settings.profile.email_for(other))
+
+
+def _send_email(peer: Peer, key_exchange: KeyExchange, change: RosterChange) -> None:
+    """Tell a peer that comes the e-mail address when it alone may have it: presence goes to everybody."""
     shared = peer.settings.profile.share_email
-
-    def changed(change: RosterChange) -> None:
-        if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
-            introducing.answer(change.peer.id)
-
-    return changed
+    if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
+        key_exchange.answer(change.peer.id)
 
 
-def _carrying(calling: Calling) -> Carry:
+def _carry(client: PeerClient) -> Carry:
     async def carry(peer: str, wire_id: str, content: str, timestamp: int) -> None:
         try:
-            await calling.chat(peer, content, timestamp, wire_id)
+            await client.chat(peer, content, timestamp, wire_id)
         except MessageRejectedError as refusal:
             raise UndeliveredError(str(refusal), refusal.code, refusal.retry_after_seconds) from None
         except NetworkError as fault:
@@ -222,25 +224,22 @@ def _carrying(calling: Calling) -> Carry:
     return carry
 
 
-def _telling_shown(delivery: Delivery) -> TellShown:
-    def tell(peer: str, ids: Sequence[str]) -> None:
-        delivery.post(Outgoing(peer, topics.ACK, msgspec.json.encode(topics.Delivered(id_))) for id_ in ids)
+def _show_receipts(outbox: Outbox) -> TellShown:
+    def send(peer: str, ids: Sequence[str]) -> None:
+        outbox.post(Outgoing(peer, topics.ACK, msgspec.json.encode(topics.Delivered(id_))) for id_ in ids)
 
-    return tell
+    return send
 
 
-def _presence(grouping: GroupService) -> Callable[[RosterChange], None]:
-    def changed(change: RosterChange) -> None:
-        if change.what == "offline":
-            grouping.gone(change.peer.id)
-        elif change.what == "online":
-            grouping.back(change.peer.id)
-
-    return changed
+def _note_presence(grouping: GroupService, change: RosterChange) -> None:
+    if change.what == "offline":
+        grouping.gone(change.peer.id)
+    elif change.what == "online":
+        grouping.back(change.peer.id)
 
 
 async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
-    """Lists that wait; and groups whose host is here, and did not let us in when it came back. Until cancelled."""
+    """Send the member lists that wait, and ask hosts again that are here and did not let us in when they came back; until cancelled."""
     for seconds in itertools.count(1):
         await asyncio.sleep(seconds_to_tick(1.0))
         grouping.tick()

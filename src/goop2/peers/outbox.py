@@ -29,7 +29,7 @@ Send = Callable[[str, str, bytes], Awaitable[object]]
 """(peer, topic, payload); raises `NetworkError`."""
 
 
-class Delivery:
+class Outbox:
     """Sends what it is given; `lost` hears of peers that took nothing."""
 
     def __init__(self, send: Send, lost: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:

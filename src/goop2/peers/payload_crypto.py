@@ -1,10 +1,11 @@
-"""Which key is whose, and what is sealed with it: payload encryption between this peer and others. Pure: the clock is passed in.
+"""Payload encryption: which key belongs to which peer, and what is encrypted with it. Pure: the clock is passed in.
 
-    to seal     only with a key the peer has told us itself: in a presence it signed, or in an answer on its own connection
-    to open     with that, or with one a rendezvous told of: the connection has proved who sends, so a lie can only fail to open
-    a failure   what does not open is refused, never taken for plain. A peer that refuses ours, or fails to answer what is sealed
+    to encrypt  only with a key the peer has told us itself: in a presence it signed, or in an answer on its own connection
+    to decrypt  with that, or with a hint, a key that a rendezvous has named: the connection has proved who sends, so a false hint can only
+                fail to decrypt
+    a failure   what does not decrypt is refused, never taken for plain. A peer that refuses what we encrypt, or does not answer it
                 FAILURES_BEFORE_ASIDE times in a row, is written to plain for ASIDE_SECONDS, or until it tells another key or what it
-                seals opens: a wrong key stops nobody for longer than that
+                encrypts can be decrypted: a wrong key stops nobody for longer than that
 
 Plain is still inside libp2p's own encryption, which ends at the peer whose id was dialled: only that peer can refuse, and whoever drops its
 answers, so that it seems silent, still reads nothing.
@@ -21,9 +22,12 @@ from goop2.net.limits import FORGETTING_AT_KEYS
 from goop2.protocols import encrypted_payload
 from goop2.protocols.encrypted_payload import DecryptionError, EncryptedFrameReader, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
+from goop2.scripting.subscribers import Subscribers
 
 ASIDE_SECONDS: Final = 600.0
+"""A peer that cannot decrypt is asked for its key at once; ten minutes later encryption is tried again whatever it said."""
 FAILURES_BEFORE_ASIDE: Final = 3
+"""One or two answers are lost on a bad line, too."""
 
 
 class _Key:
@@ -36,60 +40,89 @@ class _Key:
 
 
 class KeyRing:
-    """The boxes of this peer. Without a private key it seals and opens nothing."""
+    """The keys of other peers, as boxes with this peer's own key. Without a private key it encrypts and decrypts nothing.
 
-    def __init__(self, private_key: bytes = b"", public_key: str = "", clock: Callable[[], float] = lambda: 0.0) -> None:
+    `private_key`: 32 bytes. `public_key`: base64, as presence tells it. `hint`: gives the key of a peer (base64) as somebody named it who
+    proves nothing, "" when nobody did. `learned`: called with a peer and its key whenever a peer tells a key that is new.
+    """
+
+    def __init__(
+        self,
+        private_key: bytes = b"",
+        public_key: str = "",
+        clock: Callable[[], float] = lambda: 0.0,
+        hint: Callable[[str], str] = lambda _peer: "",
+        learned: Callable[[str, str], object] = lambda _peer, _key: None,
+    ) -> None:
         self.public_key = public_key
-        """As presence tells it; "" when this peer has none."""
-        self.hint: Callable[[str], str] = lambda _peer: ""
-        """A peer's key as somebody who proves nothing tells it."""
-        self.unknown: Callable[[str], object] = lambda _peer: None
-        """Called with a peer whose key is not known, or turned out to be another: it should be asked."""
         self._private = private_key
         self._clock = clock
+        self._hint = hint
+        self._learned = learned
         self._keys: OrderedDict[str, _Key] = OrderedDict()
+        self._unknown: Subscribers[str] = Subscribers()
 
-    def learn(self, peer: str, public_key: str, *, supported: bool) -> None:
-        """What a peer has said of itself. A key that is none is as good as none."""
+    def subscribe(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Call `callback` with each peer whose key is missing or wrong, so that it can be asked; return the function that unsubscribes."""
+        return self._unknown.add(callback)
+
+    def knows(self, peer: str) -> bool:
+        """Return whether the peer itself has told us its key."""
+        return peer in self._keys
+
+    def want(self, peer: str) -> None:
+        """Have a peer asked for its key, because it is missing or does not fit."""
+        if self._private:
+            self._unknown.notify(peer)
+
+    def learn(self, peer: str, public_key: str, *, supported: bool) -> bool:
+        """Take what a peer has said of itself; return whether its key is new. An invalid key is ignored."""
         if not self._private or not public_key:
-            return
+            return False
         known = self._keys.get(peer)
+        is_new = known is None or known.text != public_key
         if known is None or known.text != public_key:
             box = self._box(public_key)
             if box is None:
-                return
+                return False
             known = self._keys[peer] = _Key(public_key, box)
         known.supported = supported
         self._keys.move_to_end(peer)
         if len(self._keys) > FORGETTING_AT_KEYS:
             self._keys.popitem(last=False)
+        if is_new and supported:
+            self._learned(peer, public_key)
+        return is_new
 
     def box(self, peer: str) -> PayloadBox | None:
-        """To seal for a peer; None when it gets it plain."""
+        """Return what encrypts for a peer; None when it gets everything plain."""
         known = self._keys.get(peer)
         if known is None:
-            if self._private:
-                self.unknown(peer)
+            self.want(peer)
             return None
         return known.box if known.supported and self._clock() >= known.aside_until else None
 
     def open(self, peer: str, text: bytes) -> tuple[bytes, PayloadBox]:
-        """Return what a peer has sealed, and the box for the answer. Raises `DecryptionError`."""
+        """Decrypt `text`, base64, from a peer; return the content and the box for the answer. Raises `DecryptionError`."""
         if not self._private:
             raise DecryptionError("this peer has no key and opens nothing sealed")
         known = self._keys.get(peer)
-        for box in (known.box if known is not None else None, self._box(self.hint(peer))):
+        for box in (known.box if known is not None else None, self._box(self._hint(peer))):
             if box is not None:
                 with contextlib.suppress(DecryptionError):
                     content = box.open(text)
                     if known is not None and box is known.box:
                         known.failures, known.aside_until = 0, 0.0
                     return content, box
-        self.unknown(peer)
+        self.want(peer)
         raise DecryptionError("what is sealed does not open with the key this peer knows of the sender")
 
     def line(self, peer: str, content: bytes, what: str, max_bytes: int) -> tuple[bytes, PayloadBox | None]:
-        """A line as it was before it was sealed, if it was. Raises `DecryptionError`, and `RemoteProtocolError` when it is too long."""
+        """Return the plain text of a line from a peer, and the box for the answer, None when the line came plain.
+
+        `what` names the line in messages, `max_bytes` bounds the plain text. Raises `DecryptionError`, and `RemoteProtocolError` when it is
+        too long.
+        """
         text = encrypted_payload.text_of_line(content)
         plain, box = (content, None) if text is None else self.open(peer, text)
         if len(plain) > max_bytes:
@@ -97,9 +130,12 @@ class KeyRing:
         return plain, box
 
     def payload(self, peer: str, content: bytes, max_bytes: int, *, free: bool = False) -> bytes:
-        """The same of a message's payload. `free`: its form is its writer's own, who may have meant {"enc": …} just so if it has no key."""
+        """Return the plain payload of a message from a peer; errors as `line`.
+
+        `free`: its form is its writer's own; a writer without a key may mean the object {"enc": …} as it stands.
+        """
         text = encrypted_payload.text_of_payload(content)
-        if free and not (self._private and (peer in self._keys or self.hint(peer))):
+        if free and not (self._private and (peer in self._keys or self._hint(peer))):
             text = None
         plain = content if text is None else self.open(peer, text)[0]
         if len(plain) > max_bytes:
@@ -107,22 +143,22 @@ class KeyRing:
         return plain
 
     def frames(self, peer: str) -> EncryptedFrameReader:
-        """For a stream a peer seals. Raises `DecryptionError` when its key is not known."""
+        """Return a reader for a stream that a peer encrypts. Raises `DecryptionError` when its key is not known."""
         known = self._keys.get(peer)
-        box = known.box if known is not None else self._box(self.hint(peer)) if self._private else None
+        box = known.box if known is not None else self._box(self._hint(peer)) if self._private else None
         if box is None:
             raise DecryptionError("it is sealed, and the key of the sender is not known")
         return EncryptedFrameReader(box)
 
     def refused(self, peer: str) -> None:
-        """The peer cannot open what we seal."""
+        """Note that the peer cannot decrypt what we encrypt: it gets everything plain for a while, and is asked for its key."""
         known = self._keys.get(peer)
         if known is not None:
             known.failures, known.aside_until = 0, self._clock() + ASIDE_SECONDS
-            self.unknown(peer)
+            self.want(peer)
 
     def failed(self, peer: str) -> None:
-        """Something sealed was not answered, for whatever reason."""
+        """Note that something encrypted was not answered, for whatever reason."""
         known = self._keys.get(peer)
         if known is not None:
             known.failures += 1
@@ -130,10 +166,17 @@ class KeyRing:
                 self.refused(peer)
 
     def answered(self, peer: str) -> None:
-        """Something sealed was answered as it should be."""
+        """Note that something encrypted was answered as it should be."""
         known = self._keys.get(peer)
         if known is not None:
             known.failures = 0
+
+    def restore(self, peer: str, public_key: str) -> None:
+        """Take a key that a peer told before this start. An invalid key is ignored."""
+        box = self._box(public_key)
+        if box is not None:
+            self._keys[peer] = key = _Key(public_key, box)
+            key.supported = True
 
     def _box(self, public_key: str) -> PayloadBox | None:
         key = encrypted_payload.public_key(public_key)

@@ -82,6 +82,7 @@ class PeerServer:
 
     def __init__(
         self,
+        *,
         label: Callable[[], str],
         files: SiteFiles,
         engine: Engine,
@@ -89,7 +90,7 @@ class PeerServer:
         caller_of: CallerOf,
         keep: Keep,
         operations: Mapping[str, Operation],
-        sealing: KeyRing | None = None,
+        key_ring: KeyRing | None = None,
     ) -> None:
         self._label = label
         self._files = files
@@ -105,7 +106,7 @@ class PeerServer:
         """When the owner was last told of a message that is none."""
         self._waiting = 0
         """Kept streams without a request."""
-        self._sealing = sealing or KeyRing()
+        self._key_ring = key_ring or KeyRing()
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
         self._one_seals = asyncio.Lock()
         self._log = structlog.get_logger("goop2.net").bind()
@@ -129,7 +130,7 @@ class PeerServer:
         """A file of the site, a piece at a time."""
         try:
             line = await read_line(stream, site.request_reader())
-            line, box = self._sealing.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
+            line, box = self._key_ring.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
         except RemoteProtocolError:
             line, box = b"", None
         path = site.requested(line)
@@ -180,7 +181,7 @@ class PeerServer:
     async def _data_answer(self, peer: str, origin: str, line: bytes) -> bytes:
         """Sealed when the request was."""
         try:
-            line, box = self._sealing.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
+            line, box = self._key_ring.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
         except RemoteProtocolError as fault:
             return data.failure(data.FailureAnswer(str(fault), ErrorCode.BAD_REQUEST))
         return encrypted_payload.line(box, await self._data_line(peer, origin, line))
@@ -216,7 +217,7 @@ class PeerServer:
 
     def _event(self, stream: Stream, message: mq.Message) -> topics.Event:
         free = topics.is_free(message.topic)
-        payload = self._sealing.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
+        payload = self._key_ring.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
         return topics.read(message.topic, payload)
 
     def _tell_malformed(self, peer: str, why: str) -> None:

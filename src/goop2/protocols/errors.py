@@ -8,4 +8,6 @@ class RemoteProtocolError(Exception):
 
 
 class LocalProtocolError(Exception):
-    """We were about to break the protocol; nothing was sent."""
+    """We were about to break the protocol; nothing was sent. `code` is an error class of behaviour.md: what was asked cannot be sent."""
+
+    code = "bad_request"

@@ -34,7 +34,12 @@ _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class InvalidJsonError(ValueError):
-    """The bytes are not JSON, not UTF-8, or nested too deeply; the message says which, and where."""
+    """The bytes are not JSON, not UTF-8, or nested too deeply; the message says which, and where.
+
+    `code` is an error class of behaviour.md: whoever sent them is at fault.
+    """
+
+    code = "bad_request"
 
 
 class UnexpectedJsonError(InvalidJsonError):

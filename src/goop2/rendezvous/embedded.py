@@ -22,7 +22,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 @contextlib.asynccontextmanager
-async def servers_of(settings: PresenceSettings) -> AsyncIterator[list[str]]:
+async def open_servers(settings: PresenceSettings) -> AsyncIterator[list[str]]:
     """Their URLs; the own one runs until the block is left. One that cannot be opened is told, and everything else goes on."""
     async with contextlib.AsyncExitStack() as stack:
         own = await _own(stack, settings) if settings.rendezvous_host else ""

@@ -56,7 +56,7 @@ class Rendezvous:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayServer | None = None) -> None:
         self.announcements = Announcements()
-        self.board = Registry(clock, self.announcements.drop)
+        self.registry = Registry(clock, self.announcements.drop)
         self._relay_beside = relay
         self.app = Starlette(
             routes=[
@@ -73,8 +73,8 @@ class Rendezvous:
     async def _publish(self, request: Request) -> Response:
         source = _source(request)
         try:
-            self.board.admit(source)
-            handed_on = self.board.post(source, read(await _body(request)))
+            self.registry.admit(source)
+            handed_on = self.registry.post(source, read(await _body(request)))
         except RegistryFullError:
             return _full("no more peers have room here")
         except AnnouncementRateError:
@@ -105,7 +105,7 @@ class Rendezvous:
         return Response(msgspec.json.encode(said), 200, {"cache-control": "no-store"}, "application/json")
 
     async def _page(self, _request: Request) -> Response:
-        return Response(page.render(self.board.peers()), 200, page.HEADERS, "text/html")
+        return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
         """Whoever has missed something hears again who is here."""
@@ -115,7 +115,7 @@ class Rendezvous:
                 everybody = False
                 reader.catch_up()
                 place = self.announcements.last
-                for some in _batched(self.board.peers()):
+                for some in _batched(self.registry.peers()):
                     yield b"".join(self._event(place, write(each)) for each in some)
             elif taken := reader.take():
                 yield b"".join(self._event(each.number, each.json) for each in taken)

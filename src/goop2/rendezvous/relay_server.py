@@ -69,7 +69,7 @@ class RelayServer:
 
 
 @contextlib.asynccontextmanager
-async def open_beside(address: Address, guest: Guest | None = None) -> AsyncIterator[RelayServer]:
+async def open_relay_server(address: Address, guest: Guest | None = None) -> AsyncIterator[RelayServer]:
     """Be a relay on an IPv4 address until the block is left. `guest`: trio beside this loop, where it runs already. Raises
     `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:

@@ -55,9 +55,9 @@ class OpenedProtocol(LocalProtocol):
 
 def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayServer]:
     # Here, because a server without one should not load libp2p for it.
-    from goop2.rendezvous.relay_server import open_beside
+    from goop2.rendezvous.relay_server import open_relay_server
 
-    return open_beside(address, guest)
+    return open_relay_server(address, guest)
 
 
 def _bound(address: Address) -> socket.socket:

@@ -2,7 +2,7 @@
 -- Loaded when a script first uses it. It must follow no metatable of a script and use no global.
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
---            goop, the table to fill; is_command, whether a chat command runs
+--            goop, the table to fill; is_command, whether a chat command runs; load_part(name, ...), for what most scripts do not use
 -- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
@@ -14,7 +14,7 @@
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command = ...
+local host, json, null, goop, is_command, load_part = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
 local tostring, type, unpack = tostring, type, unpack
@@ -35,7 +35,7 @@ local function pass(...)
 end
 
 -- Host calls run in a coroutine of ours, on a stack of its own: the memory limit is off while values are pushed (vm.py,
--- Door), and on the script's stack an overflow right after the push would keep it off. Only an exchange that is over,
+-- MemoryGate), and on the script's stack an overflow right after the push would keep it off. Only an exchange that is over,
 -- with the limit on again, is handed to the script's stack, where any error is one like any other.
 -- The arguments wait in upvalues: plain Lua ends the process when another coroutine's stack cannot grow to take them.
 local asked, given, given_count
@@ -349,6 +349,14 @@ local function call(operation, signature, ...)
 end
 
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────
+
+-- What makes objects with methods (handles.lua), for the stubs of functions that give one.
+local open_handle
+
+local function handles()
+  open_handle = open_handle or load_part("handles", prepare, here, ask, received)
+  return open_handle
+end
 
 local functions = {
   --@declarations: one stub a function, from scripting/api, which asks is_command where one is for data functions only

@@ -14,14 +14,16 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from goop2.folder.regular_files import shown
-from goop2.sandbox.messages import Invoke, Scalar
+from goop2.sandbox.answers import FAILURES, JSON, ROW, ROWS, Answer, json, ok
+from goop2.sandbox.messages import Invoke, OperationRule, Scalar
 from goop2.storage import key_value
-from goop2.storage.database import Value, descriptors, limit_heap, open_database
+from goop2.storage.database import Value, limit_heap, open_database
+from goop2.storage.database_files import descriptors
 from goop2.storage.errors import BusyError, DatabaseError, DatabaseFileError, QuotaError, StorageError
 from goop2.storage.file_quota import FileCare
 from goop2.storage.guard import EXEC, QUERY, SCALAR
@@ -42,42 +44,41 @@ UNDONE: Final = "the transaction was undone by an error before"
 """What a statement like INSERT OR ROLLBACK does to it."""
 KV_DISABLED: Final = "goop.kv is disabled in goop.json (lua.kv_enabled)"
 
-PLAIN, PAIR, JSON, ROWS, ROW, RAISE = b"v", b"vv", b"j", b"R", b"r", b"!"
-"""Shapes, as calls.lua explains them."""
-
-Answer = tuple[Scalar, ...]
-Operation = Callable[..., Answer]
-
-
-def _nil_and(message: bytes) -> Answer:
-    return PAIR, None, message
-
-
-def _message_alone(message: bytes) -> Answer:
-    return PLAIN, message
-
-
-def _false_and(message: bytes) -> Answer:
-    return PAIR, False, message
-
-
-def _raised(message: bytes) -> Answer:
-    return RAISE, message
+_Method = TypeVar("_Method", bound=Callable[..., Answer])
+_NAME: Final = "operation"
+"""Attribute of a method that says which operation it does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One operation: what does it, and how it says that it failed."""
+    """One operation of this worker: what does it, and what its declaration says of it."""
 
-    work: Operation
+    work: Callable[..., Answer]
+    for_commands: bool
     failure: Callable[[bytes], Answer]
+
+
+def operation(name: str) -> Callable[[_Method], _Method]:
+    """Make a method of `DataCalls` the operation `name` of the goop table."""
+
+    def named(work: _Method) -> _Method:
+        setattr(work, _NAME, name)
+        return work
+
+    return named
+
+
+def operations_of(calls: object) -> dict[str, Callable[..., Answer]]:
+    """Return name → bound method of every operation that `calls` has."""
+    methods = (getattr(calls, name) for name, member in vars(type(calls)).items() if hasattr(member, _NAME))
+    return {getattr(method, _NAME): method for method in methods}
 
 
 class DataCalls:
     """The database of one worker. `begin` before each run, `end` after it."""
 
-    def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, command_operations: Sequence[str] = ()) -> None:
-        """`command_operations`: those that chat commands may use; the others are for data functions alone."""
+    def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, rules: Sequence[OperationRule]) -> None:
+        """Open the database at `path`; `max_bytes` bounds its file. `rules` are the declared operations: no other is done."""
         self._unusable = ""
         self.file_fault = ""
         """The last error of this run that was the database file's, not the script's."""
@@ -85,18 +86,16 @@ class DataCalls:
         """The open files of the database, by suffix, and QUEUE; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
-            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT)
+            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT, alarm=_end_in)
             self.descriptors = descriptors(path)
-            if self._database.queue is not None:
-                self.descriptors[QUEUE] = self._database.queue.descriptor
+            if self._database.turn.queue is not None:
+                self.descriptors[QUEUE] = self._database.turn.queue.descriptor
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
-            self._database.alarm = _end_in
             self._database.watch_scans()
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
-        self._for_commands = frozenset(name.encode() for name in command_operations)
         self._pending: list[Scalar] = []
         self._width = 0
         self.rows: int | None = None
@@ -105,30 +104,9 @@ class DataCalls:
         """Whether the script is inside goop.db.transaction."""
         self.busy = b""
         """What this run was told when it did not get the write lock; that is no mistake of its script."""
-        self.entries: dict[bytes, Entry] = {
-            b"db.query": Entry(self._query, _nil_and),
-            b"db.scalar": Entry(self._scalar, _nil_and),
-            b"db.exec": Entry(self._exec, _nil_and),
-            b"db.begin": Entry(self._begin, _raised),
-            b"db.commit": Entry(self._commit, _raised),
-            b"db.rollback": Entry(self._rollback, _raised),
-            b"db.more": Entry(self._more, _raised),
-            b"schema.create": Entry(self._create, _nil_and),
-            b"schema.insert": Entry(self._insert, _nil_and),
-            b"schema.get": Entry(self._get, _nil_and),
-            b"schema.list": Entry(self._list, _nil_and),
-            b"schema.update": Entry(self._update, _nil_and),
-            b"schema.delete": Entry(self._delete, _nil_and),
-            b"schema.validate": Entry(self._validate, _false_and),
-            b"schema.describe": Entry(self._describe, _nil_and),
-            b"schema.is_orm": Entry(self._is_orm, _nil_and),
-            b"schema.find": Entry(self._find, _nil_and),
-            b"schema.find_one": Entry(self._find_one, _nil_and),
-            b"schema.count": Entry(self._count, _nil_and),
-            b"schema.seed": Entry(self._seed, _nil_and),
-            b"kv.get": Entry(self._kv_get, _nil_and),
-            b"kv.set": Entry(self._kv_set, _message_alone),
-            b"kv.del": Entry(self._kv_del, _message_alone),
+        own = operations_of(self)
+        self.entries = {
+            rule.name.encode(): Entry(own[rule.name], rule.for_commands, FAILURES[rule.failure]) for rule in rules if rule.name in own
         }
 
     @property
@@ -145,8 +123,7 @@ class DataCalls:
         self.file_fault = ""
         self.busy = b""
         if not self._unusable:
-            self._database.deadline = invoke.deadline
-            self._database.lock_seconds = 0.0
+            self._database.bound(invoke.deadline)
             self._database.begin_anew()
 
     def _note_fault(self, fault: DatabaseFileError) -> None:
@@ -165,7 +142,7 @@ class DataCalls:
             if self._unusable:
                 self.file_fault = self._unusable
                 raise StorageError(self._unusable)
-            if not self._function and operation not in self._for_commands:
+            if not (self._function or entry.for_commands):
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
             if self.transaction and not self._database.in_transaction and operation not in ENDS:
                 raise StorageError(UNDONE)
@@ -178,24 +155,29 @@ class DataCalls:
 
     # ── goop.db ──────────────────────────────────────────────────────────────────────────────
 
+    @operation("db.query")
     def _query(self, sql: bytes, *arguments: Scalar) -> Answer:
         return self._rows(self._database.query(QUERY, _statement(sql), [_bound(value) for value in arguments]))
 
+    @operation("db.scalar")
     def _scalar(self, sql: bytes, *arguments: Scalar) -> Answer:
-        return PLAIN, self._database.first_value(SCALAR, _statement(sql), [_bound(value) for value in arguments])
+        return ok(self._database.first_value(SCALAR, _statement(sql), [_bound(value) for value in arguments]))
 
+    @operation("db.exec")
     def _exec(self, sql: bytes, *arguments: Scalar) -> Answer:
         self.rows = self._database.change(EXEC, _statement(sql), [_bound(value) for value in arguments])
-        return PLAIN, self.rows
+        return ok(self.rows)
 
+    @operation("db.begin")
     def _begin(self) -> Answer:
         if self.transaction:
             raise StorageError("goop.db.transaction inside goop.db.transaction")
         self._database.begin()
         _end_in(LOCK_MAX_SECONDS)
         self.transaction = True
-        return PLAIN, None
+        return ok()
 
+    @operation("db.commit")
     def _commit(self) -> Answer:
         try:
             if not self._database.in_transaction:
@@ -203,14 +185,15 @@ class DataCalls:
             self._database.commit()
         finally:
             self._released()
-        return PLAIN, None
+        return ok()
 
+    @operation("db.rollback")
     def _rollback(self) -> Answer:
         try:
             self._database.rollback()
         finally:
             self._released()
-        return PLAIN, None
+        return ok()
 
     def _released(self) -> None:
         _end_in(0)
@@ -218,23 +201,29 @@ class DataCalls:
 
     # ── goop.schema ──────────────────────────────────────────────────────────────────────────
 
+    @operation("schema.create")
     def _create(self, name: bytes, columns: bytes, options: bytes | None = None) -> Answer:
         self._tables.create(_text(name, "the table's name"), _decoded(columns), _decoded(options) or None)
-        return PLAIN, True
+        return ok(True)
 
+    @operation("schema.insert")
     def _insert(self, name: bytes, *row: Scalar) -> Answer:
-        return PLAIN, self._tables.insert(_text(name, "the table's name"), _row(row), self._owner)
+        return ok(self._tables.insert(_text(name, "the table's name"), _row(row), self._owner))
 
+    @operation("schema.get")
     def _get(self, name: bytes, row_id: Scalar) -> Answer:
         return self._one(self._tables.get(_text(name, "the table's name"), _bound(row_id)))
 
+    @operation("schema.list")
     def _list(self, name: bytes, limit: Scalar = None) -> Answer:
         return self._rows(self._tables.list(_text(name, "the table's name"), _bound(limit)))
 
+    @operation("schema.update")
     def _update(self, name: bytes, row_id: Scalar, *changes: Scalar) -> Answer:
         table = _text(name, "the table's name")
         return self._found(self._tables.update(table, _bound(row_id), _row(changes)), table, row_id)
 
+    @operation("schema.delete")
     def _delete(self, name: bytes, row_id: Scalar) -> Answer:
         table = _text(name, "the table's name")
         return self._found(self._tables.delete(table, _bound(row_id)), table, row_id)
@@ -243,49 +232,59 @@ class DataCalls:
         if not found:
             raise StorageError(f"{table} has no row {row_id.decode() if isinstance(row_id, bytes) else row_id}")
         self.rows = 1
-        return PLAIN, True
+        return ok(True)
 
+    @operation("schema.validate")
     def _validate(self, name: bytes, *row: Scalar) -> Answer:
         self._tables.validate(_text(name, "the table's name"), _row(row))
-        return PLAIN, True
+        return ok(True)
 
+    @operation("schema.describe")
     def _describe(self, name: bytes) -> Answer:
-        return JSON, msgspec.json.encode(self._tables.describe(_text(name, "the table's name")))
+        return json(self._tables.describe(_text(name, "the table's name")))
 
+    @operation("schema.is_orm")
     def _is_orm(self, name: bytes) -> Answer:
-        return PLAIN, self._tables.is_there(_text(name, "the table's name"))
+        return ok(self._tables.is_there(_text(name, "the table's name")))
 
+    @operation("schema.find")
     def _find(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._rows(self._tables.find(_text(name, "the table's name"), _decoded(options)))
 
+    @operation("schema.find_one")
     def _find_one(self, name: bytes, options: bytes | None = None) -> Answer:
         return self._one(self._tables.find(_text(name, "the table's name"), _decoded(options), one=True))
 
+    @operation("schema.count")
     def _count(self, name: bytes, options: bytes | None = None) -> Answer:
-        return PLAIN, self._tables.count(_text(name, "the table's name"), _decoded(options))
+        return ok(self._tables.count(_text(name, "the table's name"), _decoded(options)))
 
+    @operation("schema.seed")
     def _seed(self, name: bytes, rows: bytes) -> Answer:
         self.rows = self._tables.seed(_text(name, "the table's name"), _decoded(rows), self._owner)
-        return PLAIN, self.rows
+        return ok(self.rows)
 
     # ── goop.kv ──────────────────────────────────────────────────────────────────────────────
 
+    @operation("kv.get")
     def _kv_get(self, key: bytes) -> Answer:
         self._need_kv()
         value = key_value.get(self._database, self._store, _text(key, "the key"))
-        return (PLAIN, None) if value is None else (JSON, value.encode())
+        return ok() if value is None else (JSON, value.encode())
 
+    @operation("kv.set")
     def _kv_set(self, key: bytes, value: bytes | None = None) -> Answer:
         if value is None:
             return self._kv_del(key)
         self._need_kv()
         key_value.put(self._database, self._store, _text(key, "the key"), value.decode())
-        return PLAIN, None
+        return ok()
 
+    @operation("kv.del")
     def _kv_del(self, key: bytes) -> Answer:
         self._need_kv()
         key_value.delete(self._database, self._store, _text(key, "the key"))
-        return PLAIN, None
+        return ok()
 
     def _need_kv(self) -> None:
         if not self._kv_enabled:
@@ -294,22 +293,29 @@ class DataCalls:
     # ── rows ─────────────────────────────────────────────────────────────────────────────────
 
     def _one(self, rows: RowSink) -> Answer:
-        return (ROW, *self._rows(rows)[1:]) if rows.values else (PLAIN, None)
+        return (ROW, *self._first_rows(rows)) if rows.values else ok()
 
     def _rows(self, rows: RowSink) -> Answer:
-        """Shape, whether there is more, columns, their names, the values row by row."""
+        return ROWS, *self._first_rows(rows)
+
+    def _first_rows(self, rows: RowSink) -> tuple[Scalar, ...]:
+        """Return whether there is more, how many columns, their names, the values row by row."""
         width = len(rows.names)
         self.rows = len(rows.values) // width if width else 0
         names = [name.encode() for name in rows.names]
         self._width, self._pending = width, rows.values
-        more, *values = self._more()[1:]
-        return ROWS, more, width, *names, *values
+        more, *values = self._next_rows()
+        return more, width, *names, *values
 
+    @operation("db.more")
     def _more(self) -> Answer:
-        """The next whole rows of what is pending."""
+        return ROWS, *self._next_rows()
+
+    def _next_rows(self) -> tuple[Scalar, ...]:
+        """Return whether there is more after them, and the values of the next whole rows of what is pending."""
         end = VALUES_AT_ONCE - VALUES_AT_ONCE % self._width if self._width else 0
         values, self._pending = self._pending[:end], self._pending[end:]
-        return ROWS, bool(self._pending), *values
+        return bool(self._pending), *values
 
 
 def _end_in(seconds: float) -> None:

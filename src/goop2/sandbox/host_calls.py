@@ -8,12 +8,13 @@ passed on over the socket, those of the database are in data_calls.py; this file
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from goop2.sandbox.answers import RAISE, Answer, ok
 from goop2.sandbox.call_details import detail_of
 from goop2.sandbox.data_calls import DataCalls, Entry
-from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log, Scalar
+from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log, OperationRule, Scalar
 from goop2.storage.run_record import HostCallRecord
 
 LOG_LINES_MAX = 200
@@ -24,26 +25,22 @@ CALLS_RECORDED_MAX = 200
 
 DETAILS_MAX_CHARS = 32 * 1024
 """Details of the host calls of one run that are kept; a loop would fill the history with one statement."""
-
-RAISE = b"!"
-PLAIN = b"v"
-
+LOG: Final = b"log"
+"""The one operation done here: it needs no database."""
 _LEVELS: Final[dict[bytes, Literal["info", "warn", "error"]]] = {b"print": "info", b"info": "info", b"warn": "warn", b"error": "error"}
 
 Send = Callable[[Log | HostCall], None]
 Receive = Callable[[], HostCallAnswer]
-Operation = Callable[..., tuple[Scalar, ...]]
 
 
 class HostCalls:
     """Callable from Lua as host(operation, ...). One per worker; `begin` before each run."""
 
-    def __init__(self, send: Send, receive: Receive, peer_operations: tuple[str, ...], data: DataCalls | None = None) -> None:
+    def __init__(self, send: Send, receive: Receive, rules: Sequence[OperationRule], data: DataCalls | None = None) -> None:
         self._data = data
         self._send = send
         self._receive = receive
-        self._peer_operations = frozenset(name.encode() for name in peer_operations)
-        self._operations: dict[bytes, Operation] = {b"log": self._log}
+        self._peer_operations = frozenset(rule.name.encode() for rule in rules if rule.in_peer)
         self._entries: dict[bytes, Entry] = data.entries if data else {}
         self._forget()
 
@@ -70,12 +67,11 @@ class HostCalls:
         """Return the host calls of this run, with their times."""
         return tuple(self._calls)
 
-    def __call__(self, operation: bytes, *arguments: Scalar) -> tuple[Scalar, ...]:
+    def __call__(self, operation: bytes, *arguments: Scalar) -> Answer:
         """Do `operation` here or through the peer. Never raises."""
         try:
-            local = self._operations.get(operation)
-            if local is not None:
-                return local(*arguments)
+            if operation == LOG:
+                return self._log(*arguments)
             entry = self._entries.get(operation)
             if entry is not None:
                 return self._stored(operation, entry, arguments)
@@ -85,14 +81,14 @@ class HostCalls:
         except Exception as error:  # the wall: nothing but values may cross
             return RAISE, f"{type(error).__name__} in the host".encode()
 
-    def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> Answer:
         assert self._data is not None
         data, begun = self._data, time.monotonic()
         answer = data(operation, entry, arguments)
         self._record(operation.decode(), begun, arguments, answer[1:], data.rows, data.scanned)
         return answer
 
-    def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> Answer:
         if self._data is not None and self._data.transaction:
             return RAISE, b"goop.%s is not available inside goop.db.transaction" % operation.encode()
         begun = time.monotonic()
@@ -118,11 +114,11 @@ class HostCalls:
         self._room_details -= len(detail)
         self._calls.append(HostCallRecord(operation, started, duration, detail, rows, scanned))
 
-    def _log(self, level: Scalar, text: Scalar) -> tuple[Scalar, ...]:
+    def _log(self, level: Scalar, text: Scalar) -> Answer:
         if not isinstance(level, bytes) or not isinstance(text, bytes):
             raise TypeError("log takes two strings")
         if self._room_lines >= 0 and self._room_bytes >= 0:
             self._room_lines -= 1
             self._room_bytes -= len(text)
             self._send(Log(_LEVELS[level], text.decode("utf-8", "replace")))
-        return PLAIN, None
+        return ok()

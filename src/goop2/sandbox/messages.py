@@ -6,6 +6,7 @@ its messages against these types and bounds, and anything else is a `WorkerProto
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
@@ -23,6 +24,30 @@ Scalar = None | bool | int | float | bytes
 ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
+class FailureForm(StrEnum):
+    """How a function tells its script that it failed."""
+
+    NIL = "nil"
+    """`nil, "message"`: for functions that give a value."""
+    MESSAGE = "message"
+    """The message alone: for functions that give nothing when all went well."""
+    FALSE = "false"
+    """`false, "message"`: for checks."""
+    RAISE = "raise"
+    """An error at the script's line."""
+
+
+class OperationRule(msgspec.Struct, array_like=True, frozen=True):
+    """What a worker is told of one operation of the goop table; scripting/api makes it from the declaration."""
+
+    name: str
+    in_peer: bool
+    """Whether the peer does it; else the worker."""
+    for_commands: bool
+    """Whether chat commands may ask for it; data functions always may."""
+    failure: FailureForm
+
+
 class Setup(msgspec.Struct, array_like=True, frozen=True):
     """Peer → fork server, once: everything its workers share."""
 
@@ -34,16 +59,14 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     self_label: str
     memory_bytes: int
     """Allocator limit of one VM."""
-    peer_operations: tuple[str, ...]
-    """Operations of the goop table that the peer answers; the rest of the declared ones are not available."""
+    operations: tuple[OperationRule, ...]
+    """The operations of the goop table that there are; others are not available."""
     time_zone: str = ""
     """The owner's TZ, "" for the system's."""
     skip_layers: tuple[str, ...] = ()
     """Confinement layers to leave out; for tests that show what each layer keeps away."""
     database: bytes = b""
     """Path of data.db, as bytes: a folder's name need not be UTF-8. b"" gives a worker none."""
-    command_operations: tuple[str, ...] = ()
-    """Operations done in the worker that chat commands may use too; the declaration says which (scripting/api)."""
     kv_enabled: bool = False
     storage_max_bytes: int = 1024 * 1024 * 1024
     """What scripts and callers may fill data.db to (`storage.max_mb`); no file of it grows far beyond."""

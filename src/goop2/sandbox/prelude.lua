@@ -5,7 +5,7 @@
 -- A VM lives for one call, so what most calls do not need waits in calls.lua until its first use.
 --
 -- Arguments: host(operation, ...) -> shape, value..., after which host() must follow: it puts the memory
--- limit on again, which is off while values are pushed (vm.py, Door); memory_bytes: the limit
+-- limit on again, which is off while values are pushed (vm.py, MemoryGate); memory_bytes: the limit
 local host, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
@@ -139,7 +139,7 @@ local LIBRARY = {
   math = { floor = math.floor, huge = math.huge },
 }
 
--- The bytecode of calls.lua, json.lua or library.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
+-- The bytecode of calls.lua, json.lua, library.lua or handles.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
 local function exchange(name)
   local done, bytecode = pcall(host, "part", name)
   host()
@@ -258,7 +258,7 @@ local call, perform
 
 local function fill()
   if not call then
-    local loaded, private = load_part("calls", host, json, null, goop, is_command) -- may fail for want of memory
+    local loaded, private = load_part("calls", host, json, null, goop, is_command, load_part) -- may fail for want of memory
     unfilled.__metatable = nil
     setmetatable(goop, nil)
     call, perform = loaded, private

@@ -103,6 +103,7 @@ class Flavour:
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
         self.parts: dict[Scalar, bytes] = {
             b"calls": self._bytecode(f"{before}{declarations}\n{rest}".encode()),
+            b"handles": self._bytecode((_HERE / "handles.lua").read_bytes()),
             b"library": self._bytecode((_HERE / "library.lua").read_bytes()),
             b"codec": self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes())),
         }

@@ -93,12 +93,12 @@ class Worker:
                 path,
                 kv_enabled=setup.kv_enabled,
                 max_bytes=setup.storage_max_bytes,
-                command_operations=setup.command_operations,
+                rules=setup.operations,
             )
             if path
             else None
         )
-        self._host = HostCalls(channel.send, channel.receive_answer, setup.peer_operations, self.data)
+        self._host = HostCalls(channel.send, channel.receive_answer, setup.operations, self.data)
         self._bytecode: dict[bytes, bytes] = {}
         self._bytecode_bytes = 0
         self._runs = 0

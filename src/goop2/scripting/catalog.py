@@ -398,7 +398,7 @@ class Catalog:
 
     def _tell(self, change: CatalogChange) -> None:
         if self._subscribers:
-            self._subscribers.tell(change)
+            self._subscribers.notify(change)
 
 
 def _groups(entries: Iterable[_CatalogRecord]) -> Iterator[list[_CatalogRecord]]:

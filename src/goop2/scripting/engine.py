@@ -19,7 +19,8 @@ from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, InvocationLimits
-from goop2.scripting.pool import LINE_FULL, Pool
+from goop2.scripting.outcomes import LINE_FULL
+from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate_limit import RateLimiter
 from goop2.scripting.runs import Runs

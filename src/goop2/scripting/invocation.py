@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from goop2.protocols.source_network import is_network
-from goop2.sandbox.messages import Scalar
+from goop2.sandbox.answers import Answer
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
 from goop2.storage.run_record import HostCallRecord
@@ -113,15 +113,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """Where the script was when it failed, for the owner alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostAnswer:
-    """What a peer operation gives a script: `shape` as sandbox/calls.lua explains it, one letter a value."""
+PeerOperation = Callable[..., Awaitable[Answer]]
+"""async operation(invocation, *arguments) -> Answer; cancelled when the invocation ends first.
 
-    shape: bytes
-    values: tuple[Scalar, ...]
-
-
-PeerOperation = Callable[..., Awaitable[HostAnswer]]
-"""async operation(invocation, *arguments) -> HostAnswer; cancelled when the invocation ends first.
-
-Raises `WorkerProtocolError` (sandbox.framing) for arguments that no script can make a worker send."""
+Number and types of the arguments are as declared (scripting/api/rules.py). Raises `WorkerProtocolError` (sandbox.framing) for others that
+no script can make a worker send."""

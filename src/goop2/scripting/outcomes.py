@@ -1,4 +1,4 @@
-"""What a worker says its run came to, as an outcome.
+"""Outcomes: those that need no worker, and what a worker says its run came to.
 
 The worker may have been taken over, so its word is looked at as far as that is cheap: what is copied into answers to others must
 not end a line there, and has the size a result may have. Whether it is JSON its reader finds out.
@@ -6,10 +6,26 @@ not end a line there, and has the size a result may have. Whether it is JSON its
 
 from __future__ import annotations
 
+import signal
+
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Done
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import ERROR_MAX_BYTES, RESULT_MAX_BYTES
+
+TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
+LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
+WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
+CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
+ENDED_BY = {
+    -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
+    -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
+}
+"""Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
+killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data_calls.py's, and LuaJIT
+does not count how deep C functions call each other, so that there the stack's end is met."""
+NO_WORKER = Outcome(ErrorCode.UNAVAILABLE, b"no worker process can be started now; try again later")
+STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 _CODES = {code.value: code for code in ErrorCode}
 _OK = ErrorCode.OK  # looked up in the class it costs as much as a call

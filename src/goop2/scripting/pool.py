@@ -4,39 +4,34 @@ Three calls make its whole interface for the engine: `run` an invocation, `compi
 `start`/`stop`. It knows nothing of files, rate limits or protocols. Whatever happens to a worker,
 the invocation on it gets one outcome, and a new worker takes its place.
 
-A worker is in one of three places: `_workers` (alive), of these `_idle` (ready, without a job) or
+A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
 with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_line` or in `_running`,
-never in both. A worker serves one side, the owner's or strangers', from its first call on. This file is longer than 500 lines since these
-places change together. Ten thousand jobs a second pass here: structs instead of dataclasses, and one clock
-that ticks while there are jobs instead of a timer each.
+never in both. A worker serves one side, the owner's or strangers', from its first call on. Ten thousand jobs a second pass here: hence one
+clock that ticks while there are jobs, instead of a timer each.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import math
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import structlog
 
 from goop2.sandbox.framing import WorkerProtocolError
-from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Setup
-from goop2.scripting.api import FUNCTIONS
+from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.scripting.catalog import CompileUnavailableError
 from goop2.scripting.fairness import OWNER_TENANT, Fairness
-from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError, WorkerStartError
-from goop2.scripting.idle_check import fault_of, has_ended, lock_holders, sample_of
-from goop2.scripting.invocation import ErrorCode, HostAnswer, Invocation, Outcome, PeerOperation
+from goop2.scripting.fork_server import WorkerStartError
+from goop2.scripting.idle_check import lock_holders
+from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
+from goop2.scripting.job import Batch, Job, other_side_of, side_of, verdict
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_AFTER_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
-    ENDED_LOOK_SECONDS,
     EXIT_TOLD_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_CHECK_SECONDS,
@@ -53,78 +48,39 @@ from goop2.scripting.limits import (
     InvocationLimits,
     cores,
 )
-from goop2.scripting.outcomes import outcome_of
+from goop2.scripting.outcomes import ENDED_BY, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST, outcome_of
+from goop2.scripting.peer_operations import PeerOperations
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
+from goop2.scripting.worker_supply import WorkerSupply
 
 log = structlog.get_logger(__name__)
-
-TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
-LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
-WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
-CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
-ENDED_BY = {
-    -signal.SIGALRM: Outcome(ErrorCode.SCRIPT_ERROR, b"goop.db held the database longer than a second; what it wrote was undone"),
-    -signal.SIGSEGV: Outcome(ErrorCode.SCRIPT_ERROR, CRASHED),
-}
-"""Status of a worker's process → what its call is told, where that is known to be the script's doing. Any other end, such as being
-killed from outside, a broken protocol or a machine short of memory, is WORKER_LOST. The alarm is sandbox/data_calls.py's, and LuaJIT
-does not count how deep C functions call each other, so that there the stack's end is met."""
-NO_WORKER = Outcome(ErrorCode.UNAVAILABLE, b"no worker process can be started now; try again later")
-STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
-
-
-FUNCTIONS_ONLY = frozenset(function.name for function in FUNCTIONS if function.functions_only)
-"""Operations no chat command may ask for: the VM of one does not have them, but what a worker says is not trusted."""
 
 
 class PoolError(Exception):
     """No script can run: the worker processes do not come up."""
 
 
-class Batch(msgspec.Struct, eq=False):
-    """Sources one worker compiles one after the other."""
-
-    sources: tuple[Compile, ...]
-    messages: list[str] = []
-    """Verdicts, as they come."""
-
-    @property
-    def script(self) -> str:
-        """Return the name of the script that is being compiled."""
-        return self.sources[min(len(self.messages), len(self.sources) - 1)].script
-
-
-class Job(msgspec.Struct, eq=False):
-    """An invocation or a compilation, from `run` to its outcome."""
-
-    tenant: str
-    work: Invocation | Compile | Batch
-    outcome: asyncio.Future[Outcome]
-    accepted: float
-    deadline: float
-    started: float = 0.0
-    call: asyncio.Task[None] | None = None
-    """The peer operation under way for it."""
-
-
 class Pool:
     """Worker processes of one peer."""
 
-    def __init__(self, setup: Setup, limits: InvocationLimits, operations: Mapping[str, PeerOperation]) -> None:
-        self._max_workers = limits.workers
+    def __init__(self, setup: Setup, limits: InvocationLimits, lent: Mapping[str, PeerOperation]) -> None:
+        """`lent`: what the peer does for scripts; parts of the peer may still add theirs, it is looked at with each call."""
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
-        self._operations = operations
-        self._arities: dict[str, tuple[int, float]] = {}
-        """Operation → how many arguments it takes, its invocation among them: the least and the most."""
-        self._declared = frozenset(setup.peer_operations)
-        self._fork_server = ForkServerHandle(setup, self._worker_exited)
+        self._operations = PeerOperations(lent, setup.operations)
+        self._supply = WorkerSupply(
+            setup,
+            self,
+            workers_max=limits.workers,
+            on_exit=self._worker_exited,
+            on_spawn=self._look_for_need,
+            on_none=self._fail_waiting,
+        )
         self._fairness: Fairness[Job] = Fairness(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
         self._line = self._fairness.queue
         self._calls_per_worker = limits.calls_per_worker
         self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
-        self._workers: set[WorkerProcess] = set()
         self._idle: list[WorkerProcess] = []
         self._jobs: set[Job] = set()
         self._running: dict[WorkerProcess, Job] = {}
@@ -132,12 +88,7 @@ class Pool:
         """Worker that is gone → its job, until we hear how it ended."""
         self._ended: dict[int, int] = {}
         """Worker that we have heard of so → how it ended, until its socket says it too."""
-        self._spawning: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.TimerHandle | None = None
-        self._restarting = 0
-        """Workers that were awaited when the fork server ended, and wait for the next one."""
-        self._short = False
-        """Whether the last worker could not be started, which the owner has been told."""
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._checking: asyncio.TimerHandle | None = None
@@ -151,7 +102,6 @@ class Pool:
         self._loop: asyncio.AbstractEventLoop | None = None
         """The one `start` ran in: asking which one runs takes a system call, on the path of every call."""
         self._stopped = False
-        self._all_gone = asyncio.Event()
 
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
@@ -160,11 +110,11 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._first_ready = self._loop.create_future()
         try:
-            self._fork_server.start()
+            self._supply.fork_server.start()
         except WorkerStartError as error:
             raise PoolError(f"no worker process can be started: {error}") from None
         for _ in range(self._warm):
-            self._spawn()
+            self._supply.spawn()
         try:
             first = await asyncio.wait_for(self._first_ready, START_SECONDS)
         except TimeoutError:
@@ -196,13 +146,8 @@ class Pool:
 
     def check_operations(self) -> None:
         """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
-        lent = frozenset(self._operations)
-        if lent != self._declared:
-            lacking, unknown = sorted(self._declared - lent), sorted(lent - self._declared)
-            raise PoolError(
-                "the goop functions declared and those this peer can do differ: "
-                f"it cannot do {', '.join(lacking) or 'nothing'}; it does undeclared {', '.join(unknown) or 'nothing'}"
-            )
+        if sentences := self._operations.forgotten():
+            raise PoolError("; ".join(sentences))
 
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
@@ -213,24 +158,12 @@ class Pool:
         for job in list(self._jobs):
             self._line.remove(job)
             self._finish(job, STOPPED)
-        pids = self.worker_pids
-        for worker in list(self._workers):
-            worker.kill()
-        self._fork_server.stop()
-        for task in list(self._spawning):
-            task.cancel()
-        await asyncio.gather(*self._spawning, return_exceptions=True)
-        if self._workers:
-            await self._all_gone.wait()
-        # A socket closes before the files: until these are closed, their locks keep data.db-wal from being emptied.
-        end = time.monotonic() + EXIT_TOLD_SECONDS
-        while time.monotonic() < end and not all(map(has_ended, pids)):  # noqa: ASYNC110 (nothing tells of it any more)
-            await asyncio.sleep(ENDED_LOOK_SECONDS)
+        await self._supply.stop()
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers alive, for `doctor`, metrics and tests."""
-        return tuple(worker.pid for worker in self._workers)
+        return tuple(worker.pid for worker in self._supply.alive)
 
     @property
     def waiting(self) -> int:
@@ -240,7 +173,7 @@ class Pool:
     @property
     def fork_server_pid(self) -> int | None:
         """Process id of the fork server while it runs."""
-        return self._fork_server.pid
+        return self._supply.fork_server.pid
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
 
@@ -275,12 +208,12 @@ class Pool:
         for worker, job in self._running.items():
             if now - job.started >= COMPUTING_AFTER_SECONDS and job.tenant != OWNER_TENANT:  # the owner comes before all others
                 worker.lower_if_computing()
-        if self._fairness.strangers and self._free_soon(now) < self._warm and not self._spawning and self._has_room():
-            self._spawn()  # ready before the next short call comes, which should not wait for what loops
+        if self._fairness.strangers and self._free_soon(now) < self._warm and not self._supply.is_spawning and self._supply.has_room:
+            self._supply.spawn()  # ready before the next short call comes, which should not wait for what loops
 
     def _free_soon(self, now: float) -> int:
         """Return how many strangers' workers are idle, or busy for so short a time that they are likely to be free in a moment."""
-        return sum(worker.side is not Side.OWNER for worker in self._workers) - sum(
+        return sum(worker.side is not Side.OWNER for worker in self._supply.alive) - sum(
             now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.tenant != OWNER_TENANT
         )
 
@@ -290,8 +223,12 @@ class Pool:
             self._finish(turned_away, LINE_FULL)
         if self._idle and not self._usable(job.tenant):
             self._make_room(job.tenant)
-        if (self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none)) and not self._spawning and self._has_room():
-            self._spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
+        if (
+            (self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none))
+            and not self._supply.is_spawning
+            and self._supply.has_room
+        ):
+            self._supply.spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
         if self._idle and self._fairness.waits_for_a_kept_worker(job.tenant):
             asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._feed)
         if self._growing is None:
@@ -302,7 +239,7 @@ class Pool:
 
     def _usable(self, tenant: str) -> int:
         """Return how many idle workers may serve this caller."""
-        other, usable = _other_side(tenant), 0
+        other, usable = other_side_of(tenant), 0
         for worker in self._idle:  # at every call, so no generator
             if worker.side is not other:
                 usable += 1
@@ -310,7 +247,7 @@ class Pool:
 
     def _idle_worker(self, tenant: str) -> WorkerProcess | None:
         """Take an idle worker for this caller, one of its own side first."""
-        side, idle = _side(tenant), self._idle
+        side, idle = side_of(tenant), self._idle
         if idle and idle[-1].side is side:  # as nearly always
             return idle.pop()
         unused = None
@@ -324,9 +261,9 @@ class Pool:
 
     def _make_room(self, tenant: str) -> None:
         """Replace an idle worker of the other side, where all places are taken and this caller may run."""
-        if self._has_room() or self._leaving or not self._fairness.may_run(tenant):
+        if self._supply.has_room or self._leaving or not self._fairness.may_run(tenant):
             return
-        other = _other_side(tenant)
+        other = other_side_of(tenant)
         for worker in self._idle:
             if worker.side is other:
                 self._replace(worker)
@@ -350,7 +287,7 @@ class Pool:
             worker.send_all(work.sources if isinstance(work, Batch) else (work,))
             return
         if worker.side is None:
-            worker.side = _side(job.tenant)
+            worker.side = side_of(job.tenant)
         worker.calls += 1
         script = work.script
         source = None if worker.knows(script.version) else script.source
@@ -422,7 +359,7 @@ class Pool:
                 outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
             spent = message.spent
         elif job is not None and isinstance(work, Compile | Batch) and isinstance(message, Compiled):
-            outcome, spent = _verdict(work, message.message), False
+            outcome, spent = verdict(work, message.message), False
             if outcome is None:
                 return
         else:
@@ -453,17 +390,8 @@ class Pool:
         job.work.log.append(message.level, message.text)
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
-        """An operation of ours, done beside everything else."""
-        job = self._running.get(worker)
-        operation = self._operations.get(message.operation)
-        if job is None or job.call is not None or operation is None or not isinstance(job.work, Invocation):
-            raise WorkerProtocolError("a host call out of place")
-        if message.operation in FUNCTIONS_ONLY and job.work.script.kind == "command":
-            raise WorkerProtocolError(f"a command asked for goop.{message.operation}, which is for data functions only")
-        least, most = self._arities.get(message.operation) or self._arities.setdefault(message.operation, _arity(operation))
-        if not least <= 1 + len(message.arguments) <= most:  # a worker's own part of goop sends as many as it takes
-            raise WorkerProtocolError(f"goop.{message.operation} with {len(message.arguments)} arguments")
-        job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
+        """Start the operation of the peer that the worker's script asks for."""
+        self._operations.begin(worker, self._running.get(worker), message)
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
         """Tell the owner what was running on it: native code may have taken the worker over."""
@@ -478,9 +406,7 @@ class Pool:
 
     def worker_lost(self, worker: WorkerProcess) -> None:
         """Fail its job alone, and replace it."""
-        self._workers.discard(worker)
-        if self._stopped and not self._workers:
-            self._all_gone.set()
+        self._supply.lose(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         job = self._release(worker)
@@ -491,8 +417,8 @@ class Pool:
             return
         leaving = worker in self._leaving
         self._leaving.discard(worker)
-        if len(self._workers) + len(self._spawning) < self._warm or (leaving and self._has_room()):
-            self._spawn(0.0 if worker.ready else RESPAWN_SECONDS)
+        if self._supply.count < self._warm or (leaving and self._supply.has_room):
+            self._supply.spawn(0.0 if worker.ready else RESPAWN_SECONDS)
         self._feed()  # its caller may hold a worker again
         if len(self._line):
             self._grow_later()
@@ -509,7 +435,7 @@ class Pool:
         job = self._lost.pop(pid, None)
         if job is not None:
             self._finish(job, ENDED_BY.get(status, WORKER_LOST))
-        elif any(worker.pid == pid for worker in self._workers):
+        elif any(worker.pid == pid for worker in self._supply.alive):
             self._ended[pid] = status
         if not self._stopped and status not in (0, -signal.SIGKILL, -signal.SIGALRM):
             log.warning("worker ended unexpectedly", pid=pid, status=status)
@@ -522,17 +448,14 @@ class Pool:
         job = self._line.peek(self._fairness.may_run)
         if job is None:
             return
-        if not self._has_room():
+        if not self._supply.has_room:
             if not self._usable(job.tenant):
                 self._make_room(job.tenant)
                 self._grow_later()
             return
-        if len(self._workers) < self._computing or time.monotonic() - job.accepted >= GROW_AFTER_SECONDS:
-            self._spawn()
+        if len(self._supply.alive) < self._computing or time.monotonic() - job.accepted >= GROW_AFTER_SECONDS:
+            self._supply.spawn()
         self._grow_later()
-
-    def _has_room(self) -> bool:
-        return not self._stopped and len(self._workers) + len(self._spawning) < self._max_workers
 
     def _grow_later(self) -> None:
         if self._growing is None:
@@ -541,7 +464,7 @@ class Pool:
     def _shrink(self) -> None:
         """End one worker beyond the warm ones after a while without need."""
         self._shrinking = None
-        if self._stopped or len(self._workers) <= self._warm:
+        if self._stopped or len(self._supply.alive) <= self._warm:
             return
         spare = not self._fairness.strangers or self._free_soon(time.monotonic()) > self._warm
         if self._idle and not len(self._line) and spare:
@@ -554,11 +477,7 @@ class Pool:
         used = [worker for worker in self._idle if worker.calls]
         holders = lock_holders({worker.pid for worker in used})
         for worker in used:
-            now = sample_of(worker.pid)
-            if now is None:
-                continue
-            before, worker.sample = worker.sample, now
-            fault = "it holds a lock of the database" if worker.pid in holders else fault_of(before, now, self._own_max_bytes)
+            fault = "it holds a lock of the database" if worker.pid in holders else worker.idle_fault(self._own_max_bytes)
             if fault:
                 log.error("an idle worker was ended", reason=fault, pid=worker.pid)
             if fault or time.monotonic() - worker.born >= WORKER_LIFE_SECONDS:
@@ -566,96 +485,14 @@ class Pool:
         if used or self._running:
             self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
 
-    def _spawn(self, after_seconds: float = 0.0) -> None:
-        task = asyncio.get_running_loop().create_task(self._bring_up(after_seconds))
-        self._spawning.add(task)
-        task.add_done_callback(self._spawning.discard)
-        if self._shrinking is None and len(self._workers) + len(self._spawning) > self._warm:
+    def _look_for_need(self) -> None:
+        """One more worker was started: see after a while whether it is still needed."""
+        if self._shrinking is None and self._supply.count > self._warm:
             self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
-    async def _bring_up(self, after_seconds: float) -> None:
-        if after_seconds:  # the last one died in its cradle: no busy loop of births and deaths
-            await asyncio.sleep(after_seconds)
-        try:
-            sock, pid, pidfd = await self._fork_server.spawn()
-        except ForkServerLostError as error:
-            await self._restart_fork_server(error)
-            return
-        except WorkerStartError as error:
-            self._run_short(error)
-            if not self._stopped:
-                self._spawn(RESPAWN_SECONDS)
-            return
-        self._short = False
-        worker = WorkerProcess(self, pid, pidfd)
-        self._workers.add(worker)
-        # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
-        await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
-
-    async def _restart_fork_server(self, error: ForkServerLostError) -> None:
-        if self._stopped:
-            return
-        if not self._restarting and not self._short:  # as many come here as workers were awaited; the owner is told once
-            log.error("starting the fork server again", cause=str(error))
-        self._restarting += 1
-        try:
-            await asyncio.sleep(RESPAWN_SECONDS)
-            if not self._stopped and self._fork_server.pid is None:
-                self._fork_server.start()
-        except WorkerStartError as error:
-            self._run_short(error)
-        finally:
-            self._restarting -= 1
-        if not self._stopped:
-            self._spawn()
-
-    def _run_short(self, error: WorkerStartError) -> None:
-        """Tell the owner once, and whoever waits for a worker that there is none."""
-        if not self._short and not self._stopped:
-            log.error("no worker can be started; trying again", cause=str(error), every_seconds=RESPAWN_SECONDS)
-        self._short = True
-        sides = {worker.side for worker in self._workers}
+    def _fail_waiting(self) -> None:
+        """No worker can be started: fail the calls that no worker alive may serve."""
+        sides = {worker.side for worker in self._supply.alive}
         for job in list(self._jobs):
-            if sides.isdisjoint((None, _side(job.tenant))) and self._line.remove(job):
+            if sides.isdisjoint((None, side_of(job.tenant))) and self._line.remove(job):
                 self._finish(job, NO_WORKER)
-
-
-_OWNERS, _STRANGERS = Side.OWNER, Side.STRANGERS  # looked up in the class they cost as much as a call
-
-
-def _side(tenant: str) -> Side:
-    return _OWNERS if tenant == OWNER_TENANT else _STRANGERS
-
-
-def _other_side(tenant: str) -> Side:
-    return _STRANGERS if tenant == OWNER_TENANT else _OWNERS
-
-
-def _verdict(work: Compile | Batch, message: str) -> Outcome | None:
-    """Return what the compiler said, None while more of a batch is to come."""
-    if isinstance(work, Compile):
-        return Outcome(ErrorCode.OK, message.encode())
-    work.messages.append(message)
-    return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
-
-
-def _arity(operation: PeerOperation) -> tuple[int, float]:
-    """Return how many arguments an operation takes, its invocation among them: the least and the most."""
-    parameters = inspect.signature(operation).parameters.values()
-    least = sum(one.default is one.empty and one.kind is not one.VAR_POSITIONAL for one in parameters)
-    return least, math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters) else len(parameters)
-
-
-async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
-    assert isinstance(job.work, Invocation)
-    try:
-        answer = await operation(job.work, *message.arguments)
-    except WorkerProtocolError as breach:
-        job.call = None  # it is this task, which is to end by itself
-        worker.end_for_breach(breach)
-        return
-    except Exception:
-        log.exception("host operation failed", operation=message.operation)
-        answer = HostAnswer(b"!", (f"goop.{message.operation} failed in the peer".encode(),))
-    job.call = None
-    worker.send(HostCallAnswer(answer.shape, answer.values))

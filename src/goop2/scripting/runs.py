@@ -96,14 +96,14 @@ class Runs:
         elif self._logs_all:
             self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
         if self._subscribers:
-            self._subscribers.tell(run)
+            self._subscribers.notify(run)
 
     def refuse(self, run: Run) -> None:
         """Keep a call that was turned away before it ran, which is none of the last runs, and tell who listens."""
         if self.history is not None:
             self.history.add(run)
         if self._subscribers:
-            self._subscribers.tell(run)
+            self._subscribers.notify(run)
 
     def recent(
         self, n: int, script: str | None = None, status: str | None = None, caller: str | None = None, kind: str | None = None

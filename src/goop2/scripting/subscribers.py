@@ -34,7 +34,7 @@ class Subscribers(Generic[Event]):
 
         return unsubscribe
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         """Call everybody; a callback's error goes to the log."""
         for callback in tuple(self._callbacks.values()):
             try:

@@ -20,7 +20,7 @@ from typing import Protocol, cast
 
 from goop2.sandbox.framing import WorkerProtocolError, frame, from_worker
 from goop2.sandbox.messages import Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Ready
-from goop2.scripting.idle_check import Sample
+from goop2.scripting.idle_check import Sample, fault_of, sample_of
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS, LOWERED_AFTER_CPU_SECONDS, LOWERED_NICENESS
 
 _PROCESS_CPU_CLOCK = 2
@@ -150,6 +150,14 @@ class WorkerProcess(asyncio.Protocol):
             return False
         self._niceness = None
         return True
+
+    def idle_fault(self, own_max_bytes: int) -> str:
+        """Return what an idle worker does that an idle one should not, since it was last asked; "" for nothing, or when it has ended."""
+        now = sample_of(self.pid)
+        if now is None:
+            return ""
+        before, self.sample = self.sample, now
+        return fault_of(before, now, own_max_bytes)
 
     def send(self, message: Invoke | Compile | HostCallAnswer) -> None:
         """Send one message to the worker without waiting."""

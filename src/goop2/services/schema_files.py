@@ -6,13 +6,16 @@ What a file means is in storage/schema_declarations.py; this module knows when t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from goop2.scripting.watch import watch_folders
+from goop2.services.watchers import watching
 from goop2.storage import schema_declarations
 from goop2.storage.database import FILE, open_database
 from goop2.storage.errors import StorageError
@@ -92,3 +95,12 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
             return entry.stat(follow_symlinks=False)
         except OSError:
             return None
+
+
+@contextlib.asynccontextmanager
+async def open_schemas(folder: Path, care: FileCare = CARELESS, *, watch: bool = False) -> AsyncIterator[SchemaFiles]:
+    """Apply the schema files of the peer in `folder`; with `watch`, each again as it is saved, until the block is left."""
+    schemas = SchemaFiles(folder, care)
+    await schemas.apply()
+    async with watching(schemas.watch) if watch else contextlib.nullcontext():
+        yield schemas

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ from goop2.storage.errors import AccessError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.policies import Visitor
-from goop2.storage.table_access import OPERATIONS, TableAccess
+from goop2.storage.table_access import TableAccess
 from goop2.storage.write_queue import Rank
 
 OWNER_SECONDS: Final = 10.0
@@ -43,8 +44,6 @@ WAITING_MAX: Final = 256
 OWNERS_WAITING_MAX: Final = 256
 SAID_MAX: Final = 100
 """Texts that cannot be read, each told once."""
-TABLE_OPERATIONS: Final = frozenset(OPERATIONS)
-"""The operations there are (network.md, "Data")."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.services.tables")
 
@@ -80,12 +79,13 @@ class _Operator:
     """Does operations on a connection of its own, which writes by `rank`."""
 
     def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
-        self.database = AsyncDatabase(name, partial(open_database, path, watchful=True, care=care, rank=rank), self._prepare)
+        self.database = AsyncDatabase(
+            name, partial(open_database, path, watchful=True, care=care, rank=rank, on_invalid_text=self._tell), self._prepare
+        )
         self._access: TableAccess | None = None
         self._said: set[str] = set()
 
     def _prepare(self, database: Database) -> None:
-        database.told = self._tell
         self._access = TableAccess(database)
 
     def _tell(self, sentence: str) -> None:
@@ -101,8 +101,7 @@ class _Operator:
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
-        database.deadline = job.deadline
-        database.visitor_seconds = job.query_seconds
+        database.bound(job.deadline, job.query_seconds)
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
             return Success(msgspec.json.encode(answer))
@@ -115,7 +114,7 @@ class _Operator:
 
 
 class Tables:
-    """The tables of one peer. `is_member` says who is of a group of type `template` hosted here (policy `group`)."""
+    """The tables of one peer. `is_member` says who is in a group of type `template` hosted here (policy `group`)."""
 
     def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
         self._is_member = is_member
@@ -128,12 +127,12 @@ class Tables:
         self._stopped = False
 
     async def open(self) -> None:
-        """Raises `DatabaseError`."""
+        """Open both connections. Raises `DatabaseError`."""
         await self._owners.database.open()
         await self._strangers.database.open()
 
     async def close(self) -> None:
-        """What waits is answered that the peer is stopping."""
+        """Answer what waits with `STOPPED`, and close both connections."""
         self._stopped = True
         while (job := self._line.take(lambda _: True)) is not None:
             _settle(job, STOPPED)
@@ -201,3 +200,14 @@ def read_request(body: bytes) -> Request | Failure:
     if not isinstance(found, dict):
         return Failure(ErrorCode.BAD_REQUEST, 'the request should be an object, as in {"table": name}')
     return found
+
+
+@asynccontextmanager
+async def open_tables(path: Path, is_member: Callable[[str], bool], care: FileCare = CARELESS) -> AsyncIterator[Tables]:
+    """Open the tables of the database at `path` until the block is left. Raises `DatabaseError`."""
+    tables = Tables(path, is_member, care)
+    try:
+        await tables.open()
+        yield tables
+    finally:
+        await tables.close()

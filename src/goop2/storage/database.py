@@ -2,75 +2,59 @@
 
 A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
 connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means. Long, since every way to run a
-statement stands here and nowhere else.
+Knows roles, limits and transactions; it must not know what a table means.
 """
 
 from __future__ import annotations
 
 import errno
-import os
-import random
-import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import quote
 
 import apsw
 
 from goop2.folder.regular_files import shown
 from goop2.storage import invalid_text
 from goop2.storage.bounded_functions import bound_functions
-from goop2.storage.errors import DatabaseError, DatabaseFileError, LockTimeSpentError, QuotaError, RefusedError, StorageError
-from goop2.storage.file_quota import CARELESS, FREE_ENOUGH_BYTES, NEAR_QUOTA_BYTES, NEAR_QUOTA_PART, FileCare
+from goop2.storage.database_files import checked, sqlite_name
+from goop2.storage.errors import DatabaseError, DatabaseFileError, QuotaError, RefusedError, StorageError
+from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
-    BUSY_SLEEP_SECONDS,
     CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
-    FRONT_MAX_SECONDS,
-    FRONT_SLEEP_SECONDS,
     INSPECTED_KEPT,
     JOURNAL_MAX_BYTES,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
     PROGRESS_STEPS,
-    QUEUE_FROM_SECONDS,
     ROWS_MAX,
     ROWS_MAX_BYTES,
     SQLITE_LIMITS,
     STATEMENT_MEMORY_MAX_BYTES,
-    STRANGER_PATIENCE_SECONDS,
     VISITOR_SECONDS,
 )
 from goop2.storage.row_encoding import CrossingValue, RowSink, as_records, collect, cross
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.statement import inspect, names_of, without_end
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
+from goop2.storage.write_turn import WriteTurn
 
 FILE: Final = "data.db"
-SUFFIXES: Final = ("-wal", "-shm", "-journal")
-"""Of the files SQLite keeps beside a database."""
-
 FOREVER: Final = float("inf")
 OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
-DESCRIPTORS_LOOKED_AT: Final = 1024
 
 UNLIMITED: Final = 2**31 - 1
 """For SQLite its own bound, which cannot be raised."""
 _STRUCTURE_UNREAD: Final = "malformed database schema"
 """What SQLite says of damage, and of a table made under wider limits than those of the connection that reads it."""
-
-LOCK_TIME_SPENT: Final = (
-    f"this call has held the database for {LOCK_MAX_SECONDS:g} s in all, the most one call may, and writes no more; write less in one call"
-)
 
 FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 """What a statement may raise."""
@@ -79,6 +63,13 @@ Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
 STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS}
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
+
+Alarm = Callable[[float], None]
+"""Told in how many seconds the kernel should end this process; 0 is never."""
+
+
+def _no_alarm(_seconds: float) -> None:
+    """Set no alarm: this process must not end."""
 
 
 class Database:
@@ -92,37 +83,27 @@ class Database:
         care: FileCare = CARELESS,
         queue: WriteQueue | None = None,
         rank: Rank = Rank.PEER,
+        alarm: Alarm = _no_alarm,
+        on_invalid_text: Callable[[str], None] | None = None,
     ) -> None:
+        """Take over an open connection; parameters as for `open_database`. `queue`: where writers wait for each other."""
         self._connection = connection
-        self.queue = queue
-        """Where writers wait for each other; None where they ask SQLite again and again."""
-        self._rank = rank
-        self._queued = False
-        self._in_line = False
-        self._outside = False
-        self._front_since = 0.0
-        self._gate_patience = STRANGER_PATIENCE_SECONDS if rank is Rank.STRANGER else 0.0
-        self._locked_since = 0.0
-        self.lock_seconds = 0.0
-        """How long a script's invocation has had the write lock; whoever begins one sets it to 0."""
+        self.turn = WriteTurn(rank, queue, self._has_waited_enough)
+        """Its turns to write."""
         self._guard = Guard()
         self._inspected: dict[tuple[object, str], bool] = {}
         self._statement_ends = FOREVER
-        self._waiting_since = 0.0
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
         self._hungry = False
         self.care = care
         self.deadline = FOREVER
-        self.visitor_seconds = VISITOR_SECONDS
-        """How long a query of a caller from outside may run here."""
-        self.alarm: Callable[[float], None] = lambda _seconds: None
-        """Where the kernel can end this process: told in how many seconds it should, while a statement holds the lock; 0 is never."""
+        self._visitor_seconds = VISITOR_SECONDS
+        self._alarm = alarm
         self._alarmed = False
         self._scanned = 0
         self._changed_before = 0
-        self.told: Callable[[str], None] | None = None
-        """Where the owner is told of text that cannot be read."""
+        self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
         connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
@@ -133,7 +114,7 @@ class Database:
 
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> RowSink:
         """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
-        with self._run(role, sql, arguments) as cursor:
+        with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return collect(cursor, role, rows_max)
             except UnicodeDecodeError:
@@ -141,7 +122,7 @@ class Database:
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
         """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
-        with self._run(role, sql, arguments) as cursor:
+        with _Statement(self, role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
             try:
                 row = next(cursor, ())
@@ -153,7 +134,7 @@ class Database:
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
         """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
-        with self._run(role, sql, arguments) as cursor:
+        with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return as_records(cursor, role)
             except UnicodeDecodeError:
@@ -162,7 +143,7 @@ class Database:
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
         """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
-        with self._run(role, sql, ()) as cursor:
+        with _Statement(self, role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
@@ -191,18 +172,20 @@ class Database:
         found: list[invalid_text.TextLocation] = []
         sql = without_end(self._connection.cursor(), role, sql, arguments)
         rows = invalid_text.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
-        return invalid_text.Again(cursor.get_description(), rows if self.told is None else self._telling(rows, found, self.told))
+        return invalid_text.Again(
+            cursor.get_description(), rows if self._on_invalid_text is None else self._telling(rows, found, self._on_invalid_text)
+        )
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
         """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
-        self._enter_queue()
-        with self._run(role, sql, arguments) as cursor:
+        self._begin_write()
+        with _Statement(self, role, sql, arguments) as cursor:
             invalid_text.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
         """First column of the first row of a statement of ours, None without one."""
-        with self._run(INTERNAL, sql, arguments) as cursor:
+        with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return next(cursor, (None,))[0]
             except UnicodeDecodeError:
@@ -211,7 +194,7 @@ class Database:
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """All rows of a statement of ours, as SQLite gives them."""
-        with self._run(INTERNAL, sql, arguments) as cursor:
+        with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return list(cursor)
             except UnicodeDecodeError:
@@ -250,8 +233,17 @@ class Database:
         scanned, self._scanned = self._scanned, 0
         return scanned
 
+    def bound(self, deadline: float, visitor_seconds: float = VISITOR_SECONDS) -> None:
+        """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has had no lock yet.
+
+        `visitor_seconds`: how long one query of a caller from outside may run.
+        """
+        self.deadline = deadline
+        self._visitor_seconds = visitor_seconds
+        self.turn.lock_seconds = 0.0
+
     def begin_anew(self) -> None:
-        """For somebody else from now on: what SQL itself can ask of earlier statements is forgotten."""
+        """Forget what SQL itself can ask of earlier statements: from now on they are somebody else's."""
         self._connection.set_last_insert_rowid(0)
         self._changed_before = self._connection.total_changes()
 
@@ -261,16 +253,13 @@ class Database:
     def _all_changes_told(self, *_: object) -> int:
         return self._connection.total_changes() - self._changed_before
 
-    def _run(self, role: Role, sql: str, arguments: Sequence[Value]) -> _Statement:
-        return _Statement(self, role, sql, arguments)
-
     def _watched(self, role: Role) -> apsw.Cursor:
         """For a statement that begins now, for whom."""
         if why := self.care.unusable():
             raise DatabaseFileError(why)
         self._guard.role = role
         self._guard.refusal = ""
-        seconds = self.visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
+        seconds = self._visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
         self._hold()
@@ -281,9 +270,9 @@ class Database:
     def _done(self, cursor: apsw.Cursor) -> None:
         cursor.close(True)
         if self._alarmed:
-            self.alarm(0)
-        if self._queued and not self._connection.in_transaction:
-            self._leave_queue()
+            self._alarm(0)
+        if self.turn.is_held and not self._connection.in_transaction:
+            self.turn.leave()
 
     def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
@@ -312,7 +301,7 @@ class Database:
 
     def _hold(self) -> None:
         if self._alarmed:
-            self.alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
+            self._alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
 
     def _inspect(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
         """Refuse what is not exactly one statement, or writes where its role only reads."""
@@ -338,7 +327,7 @@ class Database:
         return found
 
     def _found(self, error: BaseException) -> StorageError:
-        if isinstance(error, apsw.FullError) and self._is_at_quota():
+        if isinstance(error, apsw.FullError) and self.care.is_at_quota(self._size_bytes):
             return QuotaError(QUOTA_REACHED)
         if self._hungry and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
@@ -348,19 +337,9 @@ class Database:
             return StorageError(FILE_TOO_LARGE)  # no fault of the disk: a script has filled it
         return fault(error)
 
-    def _is_at_quota(self) -> bool:
-        """Return whether the file has become as large as this connection may make it; else it is the disk that is full.
-
-        SQLite has one error for both, and by the time it is met what the statement added is gone again.
-        """
-        if self.care.max_bytes is None:
-            return False
-        free = self.care.free_bytes()
-        if free is not None:
-            return free >= FREE_ENOUGH_BYTES
+    def _size_bytes(self) -> int:
         self._guard.role = INTERNAL
-        left = self.care.max_bytes - self._connection.pragma("page_count") * self._connection.pragma("page_size")
-        return bool(left <= max(NEAR_QUOTA_BYTES, self.care.max_bytes * NEAR_QUOTA_PART))
+        return int(self._connection.pragma("page_count")) * int(self._connection.pragma("page_size"))
 
     # ── transactions ─────────────────────────────────────────────────────────────────────────
 
@@ -369,9 +348,13 @@ class Database:
         """Return whether a transaction is open."""
         return self._connection.in_transaction
 
+    def _begin_write(self) -> None:
+        if not self._connection.in_transaction:
+            self.turn.enter()
+
     def begin(self) -> None:
         """Take the one write lock, waiting for it until the deadline."""
-        self._enter_queue()
+        self._begin_write()
         self.rows("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -393,7 +376,7 @@ class Database:
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
-        self._enter_queue()
+        self._begin_write()
         self.rows(begin)
         try:
             yield
@@ -403,78 +386,24 @@ class Database:
                 self.rows(undo)
             raise
 
-    # ── who writes next ──────────────────────────────────────────────────────────────────────
-
-    def _enter_queue(self) -> None:
-        """Before a write outside a transaction: stand in the queue, if this connection is a script's. Raises `LockTimeSpentError`."""
-        if self._rank is not Rank.SCRIPT or self._queued or self._connection.in_transaction:
-            return
-        if self.lock_seconds >= LOCK_MAX_SECONDS:
-            raise LockTimeSpentError(LOCK_TIME_SPENT)
-        self._waiting_since = self._locked_since = time.monotonic()
-        if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
-            self._stand_in_line(self.queue)
-            self._locked_since = time.monotonic()
-        self._queued = True
-
-    def _stand_in_line(self, queue: WriteQueue) -> None:
-        self._in_line = True
-        queue.enter(self._has_waited_enough)
-        self._front_since = time.monotonic()
-
-    def _leave_queue(self) -> None:
-        """After a statement that left no transaction open."""
-        self._queued = False
-        if self._rank is Rank.SCRIPT:
-            self.lock_seconds += time.monotonic() - self._locked_since
-            if self._in_line and self.queue is not None:
-                self._in_line = False
-                self.queue.leave()
-            if self._outside and self.queue is not None:
-                self._outside = False
-                self.queue.end_outside()
-        elif self.queue is not None:
-            self.queue.open_gate()
-
     # ── what SQLite asks ─────────────────────────────────────────────────────────────────────
 
     def _wait_for_lock(self, attempts: int) -> bool:
         now = time.monotonic()
-        if attempts == 0 and not self._queued:
-            self._waiting_since = now
+        if attempts == 0 and not self.turn.is_held:
+            self.turn.waiting_since = now
         if self._has_waited_enough():
             return False
         if self._alarmed:
-            self.alarm(0)  # waiting is no holding
-        self._wait_a_moment(now)
-        self._locked_since = time.monotonic()
+            self._alarm(0)  # waiting is no holding
+        self.turn.wait(now)
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
             self._hold()
         return True
 
     def _has_waited_enough(self) -> bool:
-        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self._waiting_since + BUSY_SECONDS)
-
-    def _wait_a_moment(self, now: float) -> None:
-        """Wait for the place in front, where there is a queue, else for chance."""
-        queue = self.queue
-        if queue is None or not self._queued or self._rank is not Rank.SCRIPT:
-            if queue is not None and self._rank is not Rank.SCRIPT and now >= self._waiting_since + self._gate_patience:
-                queue.shut_gate()
-                self._queued = True
-            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
-        elif self._outside:  # nobody can say whose turn it is; the peer still goes first
-            time.sleep(random.uniform(*BUSY_SLEEP_SECONDS))
-            queue.pass_gate(self._has_waited_enough)
-        elif not self._in_line:
-            self._stand_in_line(queue)
-        elif now >= self._front_since + FRONT_MAX_SECONDS or queue.is_held_outside():
-            self._in_line, self._outside = False, True
-            queue.leave_to_outside()
-        else:
-            queue.pass_gate(self._has_waited_enough)
-            time.sleep(FRONT_SLEEP_SECONDS)
+        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
         """Whether the statement under way has had its time or its memory."""
@@ -499,8 +428,7 @@ class Database:
     def close(self) -> None:
         """Close the connection. Idempotent."""
         self._connection.close(True)
-        if self.queue is not None:
-            self.queue.close()
+        self.turn.close()
 
 
 class _Statement:
@@ -527,19 +455,28 @@ class _Statement:
 
 
 def open_database(
-    path: Path, *, guarded: bool = True, watchful: bool = False, care: FileCare = CARELESS, rank: Rank = Rank.PEER
+    path: Path,
+    *,
+    guarded: bool = True,
+    watchful: bool = False,
+    care: FileCare = CARELESS,
+    rank: Rank = Rank.PEER,
+    alarm: Alarm = _no_alarm,
+    on_invalid_text: Callable[[str], None] | None = None,
 ) -> Database:
     """Open `path`, made when missing, in WAL mode with every file it needs open. Raises `DatabaseError`.
 
     `guarded`: with SQLite's limits for statements that scripts and strangers write; without, no view or trigger that came with
     the folder runs. `watchful`: in a process no kernel ends for what a statement does, so time and memory are looked at often, and
     no single step may take long. `care`: how large the file may become, and who is told of its errors. `rank`: whose writes.
+    `alarm`: has the kernel end this process in so many seconds, while a statement holds the lock; 0 is never.
+    `on_invalid_text`: is given a sentence for the owner about each text that is not UTF-8.
     """
-    real = _checked(path)
+    real = checked(path)
     queue = open_queue(path)
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
-        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank)
+        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank, alarm=alarm, on_invalid_text=on_invalid_text)
         _configure(connection, guarded=guarded)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
@@ -552,39 +489,6 @@ def open_database(
             queue.close()
         raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
-
-
-def _checked(path: Path) -> Path:
-    """Return the database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
-
-    Whether it may lie outside of the peer folder is for settings to say (config/loading.py). The files beside it may not be links at all:
-    SQLite writes them without asking what stood there before.
-    """
-    real = Path(os.path.realpath(path))
-    for suffix, file in zip(("", *SUFFIXES), _files(real), strict=True):
-        status = _status(file)
-        if status is not None and not stat.S_ISREG(status.st_mode):
-            what = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-            raise DatabaseError(f"{shown(path)}{suffix} cannot be opened as a database: it is {what}; move it away")
-    return real
-
-
-def sqlite_name(file: Path) -> str:
-    """`file` as SQLite is told it, with OPEN_FLAGS: a name that is not UTF-8 as a URI, whose escapes may be any bytes."""
-    name = str(file)
-    return name if shown(name) == name else f"file:{quote(os.fsencode(file.absolute()))}"
-
-
-def _files(real: Path) -> tuple[Path, ...]:
-    """Return the database and what SQLite keeps beside it."""
-    return tuple(real.with_name(real.name + suffix) for suffix in ("", *SUFFIXES))
-
-
-def _status(file: Path) -> os.stat_result | None:
-    try:
-        return file.lstat()
-    except OSError:  # not there, or SQLite says it
-        return None
 
 
 def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
@@ -606,29 +510,3 @@ def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
 def limit_heap(limit_bytes: int) -> None:
     """Bound what SQLite may allocate in this whole process."""
     apsw.hard_heap_limit(limit_bytes)
-
-
-def descriptors(path: Path) -> dict[str, int]:
-    """Return the descriptors this process has open on the database, its log and its index, by what is added to its path (`SUFFIXES`)."""
-    wanted = {
-        _identity(status): suffix
-        for suffix, file in zip(("", *SUFFIXES), _files(Path(os.path.realpath(path))), strict=True)
-        if (status := _status(file)) is not None
-    }
-    return {
-        wanted[identity]: descriptor
-        for descriptor in range(DESCRIPTORS_LOOKED_AT)
-        if (identity := _open_identity(descriptor)) is not None and identity in wanted
-    }
-
-
-def _open_identity(descriptor: int) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(descriptor)
-    except OSError:
-        return None
-    return _identity(found) if stat.S_ISREG(found.st_mode) else None
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino

@@ -48,6 +48,19 @@ class FileCare:
     free_bytes: Callable[[], int | None] = _unknown
     """How much is free on the file's disk; None where that cannot be asked."""
 
+    def is_at_quota(self, size_bytes: Callable[[], int]) -> bool:
+        """Return whether a file that could not grow is as large as it may become; else it is the disk that is full.
+
+        SQLite has one error for both, and by the time it is met what the statement added is gone again. `size_bytes` is called only
+        where the disk cannot be asked.
+        """
+        if self.max_bytes is None:
+            return False
+        free = self.free_bytes()
+        if free is not None:
+            return free >= FREE_ENOUGH_BYTES
+        return self.max_bytes - size_bytes() <= max(NEAR_QUOTA_BYTES, self.max_bytes * NEAR_QUOTA_PART)
+
 
 CARELESS: Final = FileCare()
 """For commands that only read, and tests."""

@@ -18,7 +18,8 @@ from urllib.parse import quote
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
-from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value, sqlite_name
+from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value
+from goop2.storage.database_files import sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseOpenError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.policies import CLASSIC, LOCAL
@@ -55,15 +56,15 @@ class TableSummary:
 class Reading:
     """One database, open for its owner to read."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, unreadable: dict[str, None]) -> None:
+        """`unreadable`: what the database was opened with as `on_invalid_text` fills it."""
         self._database = database
-        self.unreadable: list[str] = []
-        """A sentence for each text that could not be read as it is, in what was read so far."""
-        database.told = self._told
+        self._unreadable = unreadable
 
-    def _told(self, sentence: str) -> None:
-        if sentence not in self.unreadable:
-            self.unreadable.append(sentence)
+    @property
+    def unreadable(self) -> list[str]:
+        """Return a sentence for each text that could not be read as it is, in what was read so far."""
+        return list(self._unreadable)
 
     def tables(self) -> list[TableSummary]:
         """Return the site's own tables, sorted by name."""
@@ -190,32 +191,33 @@ def open_reading(folder: Path) -> Iterator[Reading]:
     if not path.is_file():
         raise DatabaseError(f"{path} is no file: put the peer's database there, or move it away and start anew")
     try:
-        database = _opened(path)
+        unreadable: dict[str, None] = {}
+        database = _opened(path, unreadable.setdefault)
     except (apsw.Error, StorageError) as error:
         raise DatabaseError(f"{path} cannot be read as a database: {explained(error)}") from None
     try:
-        yield Reading(database)
+        yield Reading(database, unreadable)
     finally:
         database.close()
 
 
-def _opened(path: Path) -> Database:
+def _opened(path: Path, on_invalid_text: Callable[[str], None]) -> Database:
     """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
     try:
-        return _connected(sqlite_name(path))
+        return _connected(sqlite_name(path), on_invalid_text)
     except DatabaseOpenError:
         log = Path(f"{path}-wal")
         if log.exists() and log.stat().st_size:  # without it the file alone would be half the truth
             raise
-        return _connected(f"file:{quote(os.fsencode(path.absolute()))}?immutable=1")
+        return _connected(f"file:{quote(os.fsencode(path.absolute()))}?immutable=1", on_invalid_text)
 
 
-def _connected(name: str) -> Database:
+def _connected(name: str, on_invalid_text: Callable[[str], None]) -> Database:
     connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        database = Database(connection)
+        database = Database(connection, on_invalid_text=on_invalid_text)
         database.scalar("SELECT count(*) FROM sqlite_schema")
     except BaseException:
         connection.close(True)

@@ -18,7 +18,8 @@ import apsw
 
 from goop2.folder.regular_files import shown
 from goop2.folder.whole_file import sync
-from goop2.storage.database import FILE, OPEN_FLAGS, SUFFIXES, sqlite_name
+from goop2.storage.database import FILE, OPEN_FLAGS
+from goop2.storage.database_files import SUFFIXES, sqlite_name
 from goop2.storage.errors import StorageError
 from goop2.storage.owner_reader import Progress, copy_database
 from goop2.storage.sqlite_errors import explained

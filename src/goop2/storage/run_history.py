@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -249,3 +250,14 @@ def _size(run: Run) -> int:
     if run.log:
         size += sum(len(text) for _, text in run.log)
     return size
+
+
+@asynccontextmanager
+async def open_run_history(folder: Path | None, limits: RunLimits, *, beside: bool = False) -> AsyncIterator[RunHistory]:
+    """Open the history of the peer in `folder` until the block is left; the parameters are those of `RunHistory`."""
+    history = RunHistory(folder, limits, beside=beside)
+    try:
+        await history.open()
+        yield history
+    finally:
+        await history.close()

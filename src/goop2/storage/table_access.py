@@ -15,6 +15,7 @@ from typing import Final
 from goop2.storage import error_masking, row_visibility, table_changes
 from goop2.storage import request_parser as read
 from goop2.storage.columns import quoted
+from goop2.storage.data_operations import BY_NAME, TABLE_OPERATIONS
 from goop2.storage.database import Database, Value
 from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
@@ -58,7 +59,7 @@ class TableAccess:
         work = OPERATIONS.get(operation)
         if work is None:
             raise AccessError("bad_request", f"unknown operation {shown(operation)}")
-        if operation in OWNERS_OPERATIONS and not visitor.owner:
+        if BY_NAME[operation].owner_only and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
         self._caller, self._condition, self._key = visitor.id, condition, None
         self._conflict = "" if visitor.owner else "OR ABORT "
@@ -396,26 +397,15 @@ def _structural(operation: str) -> Operation:
 
 _OPENED: Final = {Scope.ALL: "all", Scope.OWN: "own", Scope.NONE: "none"}
 
-OWNERS_OPERATIONS: Final = frozenset((*table_changes.CHANGES, "update-where", "delete-where", "upsert"))
 
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    "tables": TableAccess.tables,
-    "describe": TableAccess.describe,
-    "orm-schema": TableAccess.orm_schema,
-    "query": TableAccess.query,
-    "query-one": TableAccess.query_one,
-    "count": TableAccess.count,
-    "exists": TableAccess.exists,
-    "pluck": TableAccess.pluck,
-    "distinct": TableAccess.distinct,
-    "aggregate": TableAccess.aggregate,
-    "insert": TableAccess.insert,
-    "update": TableAccess.update,
-    "delete": TableAccess.delete,
-    "role": TableAccess.role,
-    "update-where": TableAccess.update_where,
-    "delete-where": TableAccess.delete_where,
-    "upsert": TableAccess.upsert,
-    **{operation: _structural(operation) for operation in table_changes.CHANGES},
-}
+def _implementation(name: str) -> Operation:
+    """Return what does the operation `name`: a change of table_changes.py, else the method of `TableAccess` that is called like it."""
+    if name in table_changes.CHANGES:
+        return _structural(name)
+    method: Operation = getattr(TableAccess, name.replace("-", "_"))
+    return method
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {name: _implementation(name) for name in TABLE_OPERATIONS}
+"""Every operation on tables that data_operations.py declares → what does it."""
 """Operation of the data protocol → what does it."""

@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.config import Settings
-from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, SiteFiles, UnreadableError
-from goop2.folder.threads import SITE_SECONDS, FolderHangsError
+from goop2.folder.site_files import SiteFiles
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -43,10 +41,10 @@ from goop2.web.api.site import SiteApi
 from goop2.web.console.metering import RunMeter
 from goop2.web.http.admission import Entrance, send_not_yours
 from goop2.web.http.assets import Assets
-from goop2.web.http.bodies import BodyTooLargeError, ClientDisconnectedError, refused
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
 from goop2.web.http.files import SitePages, send_page
+from goop2.web.http.handlers import answered, as_sent, endpoint, no_body
 from goop2.web.http.origins import READERS_DOING, Listener, Origin, OriginHeaders, OriginRefusal, Realm, decide, is_visitor_name
 from goop2.web.http.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
 from goop2.web.http.request_context import Handler, RequestContext
@@ -70,7 +68,6 @@ _DECIDING: Final = {
     b"sec-fetch-dest": "destination",
 }
 _READING: Final = frozenset({"GET", "HEAD"})
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 
 
 @dataclass(frozen=True)
@@ -135,13 +132,13 @@ class Web:
         self.sdk = Assets("sdk")
         peers = Peers(parts.abroad, parts.grouping, self.events, site_audience(parts.owner))
         self.api: dict[str, Handler] = {
-            **{f"data/{name}": self._data(name) for name in self.data.operations},
+            **self.data.api,
             **self.chat.api,
             **self.site_api.api,
             **self.listen.api,
             **self.groups.api,
             **peers.api,
-            "identity": self._identity,
+            "identity": endpoint(self._identity, as_sent, read=no_body),
             "events": self._page_events,
         }
         """Path after `/api/` on the own site's origins → what answers."""
@@ -150,17 +147,11 @@ class Web:
             **self.listen_abroad.api,
             **self.groups.api_of_visits,
             **peers.api_of_visits,
-            "identity": self._identity,
+            "identity": endpoint(self._identity, as_sent, read=no_body),
             "events": self._visit_events,
         }
         """The same on the origin of another peer's site."""
         checked(self.api, self.api_of_visits)
-
-    def _data(self, name: str) -> Handler:
-        async def answer(call: RequestContext) -> None:
-            await self.data.answer(call, name)
-
-        return answer
 
     def stop(self) -> None:
         """End what would go on for ever: the streams."""
@@ -188,10 +179,8 @@ class Web:
             return self.parts.settings.profile.email_for(call.origin.peer_id)
         return self.parts.email if call.caller.owner else ""
 
-    async def _identity(self, call: RequestContext) -> None:
-        email = self._email_shown(call)
-        viewer = _Identity(call.caller.id, call.caller.label or call.caller.id, email)
-        await send_json(call.send, msgspec.json.encode(viewer), HTTPStatus.OK, call.headers)
+    async def _identity(self, call: RequestContext, _body: bytes) -> bytes:
+        return msgspec.json.encode(_Identity(call.caller.id, call.caller.label or call.caller.id, self._email_shown(call)))
 
 
 class ListenerApp:
@@ -205,20 +194,7 @@ class ListenerApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and turn every error into an answer (ASGI)."""
-        try:
-            await self._answer(scope, receive, send)
-        except ClientDisconnectedError:
-            pass
-        except FolderHangsError as error:
-            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=SITE_SECONDS))
-        except UnreadableError as error:
-            text = f"{error.filename}: {error.strerror}"
-            await send_failure(send, Failure(ErrorCode.UNAVAILABLE, text, retry_after_seconds=UNREADABLE_RETRY_SECONDS))
-        except BodyTooLargeError as error:
-            await refused(scope, receive, send, error)
-        except Exception:
-            _log.exception("a request failed", method=scope["method"], path=scope["path"])
-            raise
+        await answered(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

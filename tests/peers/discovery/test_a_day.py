@@ -24,6 +24,7 @@ from tests.net.hosts import loopback_host
 
 from goop2.net import dialling, gossip
 from goop2.net.admission import Admission
+from goop2.net.faults import ProtocolNotSupportedError
 from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import HostLimits
@@ -57,8 +58,8 @@ UNBOUNDED: Final = 10**9
 BOUNDS: Final = {
     (roster, "PEERS_MAX"): ".roster._last_ts",
     (dialling, "FORGETTING_AT_KEYS"): ".book._transports",
-    (payload_crypto, "FORGETTING_AT_KEYS"): ".sealing._keys",
-    (key_exchange, "FORGETTING_AT_KEYS"): ".introducing._asked",
+    (payload_crypto, "FORGETTING_AT_KEYS"): ".key_ring._keys",
+    (key_exchange, "FORGETTING_AT_KEYS"): ".key_exchange._asked",
 }
 """Each, and what grows without it."""
 SWEPT_AT: Final = {".router.equivocation_detection": 1000}
@@ -83,7 +84,7 @@ class Day:
     def __init__(self, guest: Guest, host: Host, clock: Clock) -> None:
         self._guest = guest
         self.roster = roster.Roster("me", clock)
-        self.redialling = reconnect.Redialling(clock, lambda: 0.5)
+        self.redials = reconnect.RedialSchedule(clock, lambda: 0.5)
         self.book = dialling.AddressBook()
         self.hearing = PresenceListener(self.roster, self.found)
         self.router = gossip._Router(TOPIC)
@@ -91,12 +92,12 @@ class Day:
         self.pubsub.strict_signing = False
         self.pubsub.validation_cache.max_size = BOUND
         self.admission = Admission(HostLimits(), clock)
-        self.sealing = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
-        self.introducing = key_exchange.Introducing(self._send, self.sealing, topics.IdentityPayload, clock)
+        self.key_ring = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
+        self.key_exchange = key_exchange.KeyExchange(self, self.key_ring, topics.IdentityPayload, clock)
         self.groups = GroupState("me", lambda: int(clock.now * 1000))
         self.group = self.groups.host("Friends", "game", volatile=True).id
         self.places = RelayReservations(RelayLimits(), clock)
-        self.board = Registry(clock)
+        self.registry = Registry(clock)
         self.seen = DedupCache(BOUND)
         self.roster.subscribe(self._changed)
         self._clock = clock
@@ -105,14 +106,14 @@ class Day:
     def found(self, addresses: Any) -> None:
         for address in addresses:
             self.book.add(address.peer, [address.transport])
-            self.redialling.told_of(address.peer)
+            self.redials.told_of(address.peer)
 
     async def hours(self, hours: int) -> None:
         for number in range(hours * ROUNDS_PER_HOUR):
             await self._round(number)
 
     async def close(self) -> None:
-        await self.introducing.close()
+        await self.key_exchange.close()
         self.pubsub.seen_messages.stop()
 
     async def _round(self, number: int) -> None:
@@ -123,8 +124,8 @@ class Day:
                 await self._talk(peer, at)
         assert len(self.roster) == PEERS
         self._clock.now += roster.HEARTBEAT_SECONDS
-        for peer in self.redialling.due(()):
-            (self.redialling.reached if number % 2 else self.redialling.failed)(peer)
+        for peer in self.redials.due(()):
+            (self.redials.reached if number % 2 else self.redials.failed)(peer)
         for peer in ids[::2]:
             self._sign(peer, "offline")
         self._clock.now += BETWEEN_ROUNDS - roster.HEARTBEAT_SECONDS
@@ -143,7 +144,7 @@ class Day:
     def _sign(self, peer: str, kind: Any) -> None:
         said = Presence(kind, peer, f"Peer {peer[-4:]}", ts=int(self._clock.now * 1000))
         self.roster.signed(peer, said)
-        self.board.post(f"192.0.2.{hash(peer) % 250}", said)
+        self.registry.post(f"192.0.2.{hash(peer) % 250}", said)
 
     async def _talk(self, peer: str, at: int) -> None:
         stamp = int(self._clock.now * 1000) + 1
@@ -154,22 +155,25 @@ class Day:
         await self._guest.call(self.pubsub.push_msg, ID.from_string(_id(at % REGULARS + 1)), message)
         self.hearing.rendezvous(write(said))
         address = f"198.51.100.{at % 250}"
-        self.board.admit(address)
+        self.registry.admit(address)
         with self.admission.connection(address), self.admission.stream(peer):
             self.admission.received(peer, 1000)
             self.seen.first_time(peer, str(stamp))
         with contextlib.suppress(circuit.RelayRefusedError):
             self.places.reserve(peer, address)
-        self.sealing.learn(peer, KEY, supported=True)
-        self.introducing.ask(peer)
+        self.key_ring.learn(peer, KEY, supported=True)
+        self.key_exchange.ask(peer)
         topic = topics.group_topic(self.group, "join")
         joins = topics.read(topic, topics.envelope("join", self.group, sender=peer))
         assert isinstance(joins, topics.Group)
         self.groups.received(peer, joins)
         await asyncio.sleep(0)
 
-    async def _send(self, _peer: str, _topic: str, _payload: bytes) -> None:
+    async def send(self, _peer: str, _topic: str, _payload: bytes) -> None:
         pass
+
+    async def exchange_identities(self, _peer: str, _own: topics.IdentityPayload) -> topics.IdentityPayload:
+        raise ProtocolNotSupportedError
 
     def _changed(self, change: roster.RosterChange) -> None:
         if change.what == "offline":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from goop2.net.faults import UnreachableError, WrongPeerError
 from goop2.net.guest import Guest
 from goop2.net.host import Host, open_host
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
-from goop2.peers.discovery.peers_file import FILE, Remembered
+from goop2.peers.discovery.peers_file import FILE, RememberedPeers
+from goop2.peers.discovery.roster import Roster
 from goop2.protocols.presence import Presence
 
 
@@ -41,7 +43,15 @@ async def peer(
 ) -> AsyncIterator[Peer]:
     async with open_host(guest, identity or new_identity(), port, None, LOOPBACK) as host:
         one = Peer(host, label)
-        async with open_discovery(guest, host, _folder(folder / label), one.says, servers=servers, near_by=False) as one.discovery:
+        async with open_discovery(
+            guest,
+            host,
+            Roster(host.peer_id, time.monotonic),
+            RememberedPeers(_folder(folder / label)),
+            one.says,
+            servers=servers,
+            near_by=False,
+        ) as one.discovery:
             yield one
 
 
@@ -74,7 +84,7 @@ async def test_a_peer_typed_in_is_found_when_it_comes_up_and_again_when_it_comes
                 async with peer(guest, tmp_path, "Bob", identity, port):
                     await until(lambda: [each.peer for each in ann.host.peers()] == [identity.peer_id])
                 await until(lambda: ann.host.peers() == ())
-        assert Remembered(tmp_path / "Ann").addresses() == [typed]
+        assert RememberedPeers(tmp_path / "Ann").addresses() == [typed]
 
 
 async def test_a_mistyped_id_at_a_live_address_says_so_and_is_not_kept(guest: Guest, tmp_path: Path) -> None:
@@ -85,24 +95,24 @@ async def test_a_mistyped_id_at_a_live_address_says_so_and_is_not_kept(guest: Gu
             WrongPeerError, match=f"{mistyped} cannot be reached at {there.transport}: another peer is there, {there.peer}; check the id"
         ):
             await ann.discovery.connect(PeerAddress(mistyped, there.transport))
-        assert Remembered(tmp_path / "Ann").addresses() == []
+        assert RememberedPeers(tmp_path / "Ann").addresses() == []
         assert not ann.host.is_known(mistyped)
-        assert mistyped not in ann.discovery._redialling._wanted
+        assert mistyped not in ann.discovery.redialer._schedule._wanted
 
 
 async def test_a_mistyped_address_takes_none_of_a_peers_others(guest: Guest, tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS * 2), peer(guest, tmp_path, "Ann") as ann, peer(guest, tmp_path, "Bob") as bob:
         cid = new_identity().peer_id
         kept = PeerAddress(cid, "/ip4/127.0.0.1/tcp/1")
-        Remembered(tmp_path / "Ann").add(kept)
+        RememberedPeers(tmp_path / "Ann").add(kept)
         with pytest.raises(WrongPeerError):
             await ann.discovery.connect(PeerAddress(cid, address_of(bob).transport))
-        assert Remembered(tmp_path / "Ann").addresses() == [kept]
+        assert RememberedPeers(tmp_path / "Ann").addresses() == [kept]
 
 
 async def test_a_peer_typed_in_before_the_start_is_sought(guest: Guest, tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS), peer(guest, tmp_path, "Bob") as bob:
-        Remembered(_folder(tmp_path / "Ann")).add(address_of(bob))
+        RememberedPeers(_folder(tmp_path / "Ann")).add(address_of(bob))
         async with peer(guest, tmp_path, "Ann") as ann:
             await until(lambda: [each.peer for each in ann.host.peers()] == [bob.host.peer_id])
 
@@ -111,7 +121,7 @@ async def test_a_list_of_peers_that_cannot_be_read_is_said_and_stops_nothing(gue
     (_folder(tmp_path / "Ann") / "data").mkdir()
     (tmp_path / "Ann" / FILE).write_text("nonsense")
     async with peer(guest, tmp_path, "Ann") as ann:
-        assert "mend it or delete it" in ann.discovery.notes[0]
+        assert "mend it or delete it" in ann.discovery.troubles.notes[0]
 
 
 async def test_a_host_on_every_address_is_announced_with_the_real_ones(guest: Guest) -> None:

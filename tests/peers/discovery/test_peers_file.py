@@ -11,7 +11,7 @@ from tests.net.hosts import new_identity
 
 from goop2.net.address import PeerAddress
 from goop2.net.limits import ADDRESSES_MAX, REMEMBERED_MAX
-from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, PeersFileError, Remembered
+from goop2.peers.discovery.peers_file import FILE, FILE_MAX_BYTES, KEYS_MAX, PeersFileError, RememberedPeers
 
 ANN, BOB = new_identity().peer_id, new_identity().peer_id
 
@@ -22,25 +22,25 @@ def address(peer: str, port: int = 4001) -> PeerAddress:
 
 def test_what_is_typed_in_is_there_at_the_next_start_the_last_first(tmp_path: Path) -> None:
     for each in (address(ANN), address(BOB), address(BOB, 4002)):
-        Remembered(tmp_path).add(each)
-    assert Remembered(tmp_path).addresses() == [address(BOB, 4002), address(BOB), address(ANN)]
+        RememberedPeers(tmp_path).add(each)
+    assert RememberedPeers(tmp_path).addresses() == [address(BOB, 4002), address(BOB), address(ANN)]
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
 
 
 def test_a_folder_without_the_file_knows_nobody(tmp_path: Path) -> None:
-    assert Remembered(tmp_path).addresses() == []
-    assert not Remembered(tmp_path).forget(ANN)
+    assert RememberedPeers(tmp_path).addresses() == []
+    assert not RememberedPeers(tmp_path).forget(ANN)
 
 
 def test_a_peer_is_forgotten(tmp_path: Path) -> None:
-    remembered = Remembered(tmp_path)
+    remembered = RememberedPeers(tmp_path)
     remembered.add(address(ANN))
     assert remembered.forget(ANN)
     assert remembered.addresses() == []
 
 
 def test_peers_and_their_addresses_are_bounded(tmp_path: Path) -> None:
-    remembered = Remembered(tmp_path)
+    remembered = RememberedPeers(tmp_path)
     for port in range(1, ADDRESSES_MAX + 5):
         remembered.add(address(ANN, port))
     assert len(remembered.addresses()) == ADDRESSES_MAX
@@ -54,7 +54,7 @@ def test_no_more_is_dialled_of_a_file_that_came_with_the_folder(tmp_path: Path) 
     addresses = [f"/ip4/192.0.2.7/tcp/{port}" for port in range(1, ADDRESSES_MAX + 5)]
     (tmp_path / "data").mkdir()
     (tmp_path / FILE).write_text(json.dumps({"peers": [{"id": ANN, "addresses": addresses}] * (REMEMBERED_MAX + 1)}))
-    assert len(Remembered(tmp_path).addresses()) == REMEMBERED_MAX * ADDRESSES_MAX
+    assert len(RememberedPeers(tmp_path).addresses()) == REMEMBERED_MAX * ADDRESSES_MAX
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"peers":7}', '{"peers":[{"id":"nobody","addresses":["/ip4/1.2.3.4/tcp/1"]}]}'])
@@ -62,7 +62,7 @@ def test_a_file_that_is_none_is_a_sentence_and_stays(tmp_path: Path, content: st
     (tmp_path / "data").mkdir()
     (tmp_path / FILE).write_text(content)
     with pytest.raises(PeersFileError, match=r"peers\.json"):
-        Remembered(tmp_path).addresses()
+        RememberedPeers(tmp_path).addresses()
     assert (tmp_path / FILE).read_text() == content
 
 
@@ -70,4 +70,24 @@ def test_a_file_beyond_bounds_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / FILE).write_bytes(b" " * (FILE_MAX_BYTES + 1))
     with pytest.raises(PeersFileError, match="make it shorter or delete it"):
-        Remembered(tmp_path).addresses()
+        RememberedPeers(tmp_path).addresses()
+
+
+def test_the_keys_of_peers_are_kept_beside_what_is_typed_in(tmp_path: Path) -> None:
+    remembered = RememberedPeers(tmp_path)
+    remembered.add(address(ANN))
+    remembered.add_keys({BOB: "first", ANN: "a key"})
+    remembered.add_keys({BOB: "second"})
+    remembered.add(address(BOB))
+    assert remembered.forget(ANN)
+    assert remembered.keys() == {ANN: "a key", BOB: "second"}
+    assert remembered.addresses() == [address(BOB)]
+
+
+def test_keys_are_bounded_and_the_newest_stay(tmp_path: Path) -> None:
+    remembered = RememberedPeers(tmp_path)
+    remembered.add_keys({f"peer{number}": "a key" for number in range(KEYS_MAX)})
+    remembered.add_keys({"new": "a key"})
+    assert len(remembered.keys()) == KEYS_MAX
+    assert "new" in remembered.keys()  # noqa: SIM118 - a method of ours, not of a mapping
+    assert "peer0" not in remembered.keys()  # noqa: SIM118

@@ -12,7 +12,7 @@ from tests.net.hosts import new_identity, until
 
 from goop2.net.address import PeerAddress
 from goop2.peers.discovery import presence as module
-from goop2.peers.discovery.presence import PresenceListener, addresses_of, giving_signs
+from goop2.peers.discovery.presence import PresenceListener, addresses_of, open_announcer
 from goop2.peers.discovery.roster import Roster
 from goop2.protocols.presence import Presence, write
 
@@ -99,9 +99,9 @@ async def test_signs_are_given_at_once_at_every_change_and_at_the_end_each_later
     async def broken(_said: Presence) -> None:
         raise OSError
 
-    async with giving_signs(lambda: Presence("online", ANN, "Ann"), [broken, way]) as signs:
+    async with open_announcer(lambda: Presence("online", ANN, "Ann"), [broken, way], asyncio.Event()) as announcer:
         await until(lambda: len(given) == 1)
-        signs.changed()
+        announcer.changed.set()
         await until(lambda: len(given) == 2)
     assert [said.type for said in given] == ["online", "update", "offline"]
     assert [said.ts for said in given] == sorted({said.ts for said in given})
@@ -117,12 +117,12 @@ async def test_signs_go_on_though_one_way_hangs(monkeypatch: pytest.MonkeyPatch)
     async def hanging(_said: Presence) -> None:
         await asyncio.sleep(3600)
 
-    async with giving_signs(lambda: Presence("online", ANN), [hanging, way]):
+    async with open_announcer(lambda: Presence("online", ANN), [hanging, way], asyncio.Event()):
         await until(lambda: len(given) >= 3)
     assert (given[0], set(given[1:-1]), given[-1]) == ("online", {"update"}, "offline")
 
 
-async def test_a_shortage_of_this_machine_does_not_end_the_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_shortage_of_this_machine_does_not_end_the_announcer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)
     given: list[str] = []
     shortages = iter([OSError(24, "Too many open files")] * 2)
@@ -135,5 +135,5 @@ async def test_a_shortage_of_this_machine_does_not_end_the_signs(monkeypatch: py
     async def way(said: Presence) -> None:
         given.append(said.type)
 
-    async with giving_signs(says, [way]):
+    async with open_announcer(says, [way], asyncio.Event()):
         await until(lambda: len(given) >= 2)

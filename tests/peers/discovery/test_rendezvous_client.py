@@ -20,6 +20,7 @@ from goop2.config import Address
 from goop2.net.guest import Guest
 from goop2.peers.discovery import rendezvous_client as module
 from goop2.peers.discovery.rendezvous_client import open_server
+from goop2.peers.discovery.troubles import Troubles
 from goop2.protocols.presence import Presence
 from goop2.rendezvous.server import open_rendezvous
 
@@ -73,7 +74,7 @@ async def test_a_server_that_comes_back_is_heard_again(monkeypatch: pytest.Monke
     heard: list[str] = []
     async with asyncio.timeout(SECONDS), contextlib.AsyncExitStack() as stack:
         async with open_rendezvous(ANYWHERE) as url:
-            server = await stack.enter_async_context(open_server(url, lambda data: heard.append(read_label(data))))
+            server = await stack.enter_async_context(open_server(url, lambda data: heard.append(read_label(data)), Troubles()))
             await until(lambda: server.reached)
             await server.send(Presence("online", ANN, "first"))
             await until(lambda: heard == ["first"])
@@ -86,7 +87,7 @@ async def test_a_server_that_comes_back_is_heard_again(monkeypatch: pytest.Monke
 
 
 async def test_a_sign_that_is_not_taken_is_an_error() -> None:
-    async with open_rendezvous(ANYWHERE) as url, open_server(url, print) as server:
+    async with open_rendezvous(ANYWHERE) as url, open_server(url, print, Troubles()) as server:
         with pytest.raises(Exception, match="answers 400"):
             await server.send(Presence("online", "nobody"))
 
@@ -120,7 +121,7 @@ FLOODS = [b"nonsense\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n", EVENTS + b"data: " + 
 async def test_a_server_that_lies_or_floods_is_left_and_asked_again_later(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_FIRST_SECONDS", 0.05)
     held: list[asyncio.StreamWriter] = []
-    async with asyncio.timeout(SECONDS), lying(answer, held) as url, open_server(url, print):
+    async with asyncio.timeout(SECONDS), lying(answer, held) as url, open_server(url, print, Troubles()):
         await until(lambda: len(held) >= 3)
 
 
@@ -143,7 +144,7 @@ async def endless(head: bytes, content: bytes) -> AsyncIterator[str]:
 
 async def test_an_answer_to_a_sign_that_has_no_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.Server, "_listen", lambda _self: asyncio.sleep(0))
-    async with endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536) as url, open_server(url, print) as server:
+    async with endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536) as url, open_server(url, print, Troubles()) as server:
         async with asyncio.timeout(SECONDS):
             with pytest.raises(module.ServerAwayError, match="/publish answers more than 16384 bytes"):
                 await server.send(Presence("online", ANN))
@@ -152,25 +153,22 @@ async def test_an_answer_to_a_sign_that_has_no_end_is_not_read_to_its_end(monkey
 @pytest.mark.parametrize("content", [b"data: {}\n\n" * 1000, b"\n" * 65536])
 async def test_a_flood_of_events_takes_a_share_of_a_core(content: bytes) -> None:
     heard: list[bytes] = []
-    async with endless(EVENTS, content) as url, open_server(url, heard.append) as server:
+    async with endless(EVENTS, content) as url, open_server(url, heard.append, Troubles()) as server:
         await until(lambda: server.reached)
         began, used = time.monotonic(), time.thread_time()
         await asyncio.sleep(2)
         assert time.thread_time() - used < 2 * module.HEARING_SHARE * (time.monotonic() - began), "the flooding server is in it too"
 
 
-class Told:
+class Told(Troubles):
     """What the owner is told."""
 
     def __init__(self) -> None:
-        self.now: dict[str, str] = {}
+        super().__init__()
         self.said: list[str] = []
 
-    def trouble(self, about: str, sentence: str) -> None:
-        self.now[about] = sentence
-
-    def well(self, about: str, sentence: str) -> None:
-        if self.now.pop(about, None):
+    def resolve(self, subject: str, sentence: str) -> None:
+        if self.current.pop(subject, None):
             self.said.append(sentence)
 
 
@@ -200,7 +198,7 @@ async def test_a_login_page_in_the_place_of_a_server_is_told_and_asked_seldom(
     async with asyncio.timeout(SECONDS), lying(answer, []) as url, open_server(url, print, told):
         await asked.wait()
         assert waits == [2, 4, 8, 16, 32, 60, 60]
-        assert re.search(f"is no rendezvous server from here: /events answers {what} instead of events", told.now[url])
+        assert re.search(f"is no rendezvous server from here: /events answers {what} instead of events", told.current[url])
 
 
 async def test_when_a_server_answers_in_the_place_of_a_login_page_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,10 +207,10 @@ async def test_when_a_server_answers_in_the_place_of_a_login_page_that_is_told(m
     async with asyncio.timeout(SECONDS), contextlib.AsyncExitStack() as stack:
         async with lying(PORTALS[0][0], []) as url:
             server = await stack.enter_async_context(open_server(url, print, told))
-            await until(lambda: bool(told.now))
+            await until(lambda: bool(told.current))
         async with open_rendezvous(Address("127.0.0.1", int(url.rsplit(":", 1)[1]))):
             await until(lambda: server.reached)
-    assert (told.now, told.said) == ({}, [f"the rendezvous server {url} is heard again"])
+    assert (told.current, told.said) == ({}, [f"the rendezvous server {url} is heard again"])
 
 
 async def test_a_server_that_is_full_is_asked_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +224,7 @@ async def test_a_server_that_is_full_is_asked_when_it_says(monkeypatch: pytest.M
         await asyncio.Event().wait()
 
     monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
-    async with asyncio.timeout(SECONDS), lying(full, []) as url, open_server(url, print):
+    async with asyncio.timeout(SECONDS), lying(full, []) as url, open_server(url, print, Troubles()):
         await asked.wait()
     assert waits == [77]
 

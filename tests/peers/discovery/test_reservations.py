@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from goop2.net.guest import Guest
 from goop2.net.host import open_host
 from goop2.peers.discovery import reservations
 from goop2.peers.discovery.discovery import open_discovery
+from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.rendezvous_client import ServerAwayError, relay_addresses
-from goop2.peers.discovery.reservations import RENEW_MAX_SECONDS, RENEW_MIN_SECONDS, Reserving, renew_after
+from goop2.peers.discovery.reservations import RENEW_MAX_SECONDS, RENEW_MIN_SECONDS, RelayReservation, renew_after
+from goop2.peers.discovery.roster import Roster
 from goop2.rendezvous.server import open_rendezvous
 
 ANYWHERE = Address("127.0.0.1", 0)
@@ -34,7 +37,16 @@ async def hidden(guest: Guest, folder: Path, label: str, url: str) -> AsyncItera
     async with open_host(guest, new_identity(), 0) as host:
         one = Peer(host, label)
         (folder / label).mkdir()
-        opened = open_discovery(guest, host, folder / label, one.says, servers=[url], near_by=False, announced=[NOWHERE])
+        opened = open_discovery(
+            guest,
+            host,
+            Roster(host.peer_id, time.monotonic),
+            RememberedPeers(folder / label),
+            one.says,
+            servers=[url],
+            near_by=False,
+            announced=[NOWHERE],
+        )
         async with opened as one.discovery:
             yield one
 
@@ -69,7 +81,7 @@ async def until_slowly(condition: object) -> None:
 
 async def test_a_server_without_a_relay_gives_no_place(guest: Guest, tmp_path: Path) -> None:
     async with open_rendezvous(ANYWHERE) as url, peer(guest, tmp_path, "Ann", servers=[url]) as ann:
-        await until(lambda: ann.discovery._places[0]._server.reached)
+        await until(lambda: ann.discovery.reservations[0]._server.reached)
         assert ann.discovery.through_relays == ()
 
 
@@ -131,7 +143,7 @@ class Kept:
             monkeypatch.setattr(reservations, name, seconds)
         self.server, self.host = FakeServer(*answers), FakeHost()
         self.told: list[tuple[str, ...]] = []
-        self.place = Reserving(self.server, self.host, lambda: self.told.append(self.place.addresses))  # type: ignore[arg-type]
+        self.place = RelayReservation(self.server, self.host, lambda: self.told.append(self.place.addresses))  # type: ignore[arg-type]
 
     async def __aenter__(self) -> Kept:
         self.task = asyncio.create_task(self.place.keep())

@@ -157,7 +157,7 @@ async def flooded(peer: Peer, ids: int, messages: int, network: str = "192.0.2.6
     """Keep so many messages of a kilobyte, past the limits a minute."""
     for number in range(messages):
         who = f"eve{number % ids}"
-        await peer.chat._keeper.add(who, who, f"{number} " + "x" * 1000, 1, charged=(who, network))
+        await peer.chat._store.add(who, who, f"{number} " + "x" * 1000, 1, charged=(who, network))
 
 
 def small_budgets(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
@@ -331,7 +331,7 @@ async def test_a_message_a_page_has_is_told_to_its_sender_once(peer: Peer) -> No
     await peer.chat.send(ALICE, "hello")
     for _ in range(2):
         peer.chat.shown(await peer.chat.messages(ALICE))
-        await peer.chat._keeper.page(ALICE)  # behind the marking
+        await peer.chat._store.page(ALICE)  # behind the marking
         await asyncio.sleep(0)
     assert told == [(ALICE, ["id-1", "id-2"])]
     assert [each.state for each in await peer.chat.messages(ALICE)] == [SHOWN, SHOWN, SENT]

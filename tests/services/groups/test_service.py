@@ -83,7 +83,7 @@ async def three(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joi
 
 async def ask(by: Joined, of: Joined, op: str, **request: object) -> object:
     asked = data.requested(json.dumps({"op": op, "table": "scores", **request}).encode())
-    answer = await by.network.calling.ask(of.id, asked)
+    answer = await by.network.client.ask(of.id, asked)
     return json.loads(answer.json) if isinstance(answer, data.SuccessAnswer) else answer.code
 
 
@@ -206,14 +206,14 @@ async def test_an_invitation_comes_from_the_host_alone(three: tuple[Joined, Join
     group = (await host.grouping.create("Game", "template")).id
     await connect(eve.network.host, ann.network.host)
     forged = json.dumps({"group_id": group, "group_name": "Mine", "host_peer_id": host.id, "app_type": "template"}).encode()
-    await eve.network.calling.send(ann.id, topics.INVITE, forged)
+    await eve.network.client.send(ann.id, topics.INVITE, forged)
     await host.grouping.invite(group, ann.id)
     assert [(one.host, one.group, one.name, one.type) for one in ann.grouping.invites()] == [(host.id, group, "Game", "template")]
     await ann.grouping.join(host.id, group)
     assert ann.grouping.invites() == ()
     monkeypatch.setattr(module, "INVITES_PER_PEER_MAX", 2)
     for number in range(5):
-        await eve.network.calling.send(ann.id, topics.INVITE, json.dumps({"group_id": f"g{number}"}).encode())
+        await eve.network.client.send(ann.id, topics.INVITE, json.dumps({"group_id": f"g{number}"}).encode())
     ann.grouping.leave(host.id, group)
     await host.grouping.invite(group, ann.id)
     assert [one.group for one in ann.grouping.invites()] == ["g3", "g4", group]

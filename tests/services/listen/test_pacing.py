@@ -114,6 +114,7 @@ async def test_a_pause_ends_it() -> None:
     assert sum(map(len, rest)) <= AHEAD_SECONDS * BYTES_PER_SECOND
 
 
+@pytest.mark.slow
 async def test_an_hour_leaves_the_memory_as_it_was() -> None:
     clock = Clock()
     heard = even(3600)

@@ -79,6 +79,7 @@ def test_a_link_that_takes_a_tracks_place_leads_nowhere(library: Library, folder
         library.open(track)
 
 
+@pytest.mark.slow
 def test_three_hours_of_varying_bitrate(library: Library, folder: Path) -> None:
     count = int(3 * 3600 / FRAME_SECONDS)
     mp3(folder / "long.mp3", ([5] * 30 + [9] * 10) * (count // 40))

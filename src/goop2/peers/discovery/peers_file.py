@@ -1,6 +1,8 @@
-"""Peers the owner typed in, kept in data/peers.json: whoever they are, they are looked for again at the next start.
+"""data/peers.json: the peers the owner typed in, which are looked for again at the next start, and the keys that peers have told.
 
-    {"peers": [{"id": "12D3Koo…", "addresses": ["/ip4/192.0.2.7/tcp/4001"]}]}
+    {"peers": [{"id": "12D3Koo…", "addresses": ["/ip4/192.0.2.7/tcp/4001"]}], "keys": [{"id": "12D3Koo…", "key": "base64"}]}
+
+The keys must outlive a restart: a Go peer keeps ours and goes on to encrypt everything for us (network.md, "Payload keys").
 
 A file and not a table: `goop2 connect` writes it while no peer runs, the owner can read and mend it, and data.db stays what other
 implementations know. It is written whole and renamed, so a crash leaves the old one or the new.
@@ -9,7 +11,8 @@ implementations know. It is written whole and renamed, so a crash leaves the old
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +26,8 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/peers.json"
 FILE_MAX_BYTES: Final = 1024 * 1024
+KEYS_MAX: Final = 1024
+"""Keys kept, some 130 bytes each; the longest known is dropped for a new one."""
 
 
 class PeersFileError(NetworkError):
@@ -34,40 +39,61 @@ class _PeerCollector(msgspec.Struct):
     addresses: list[str] = []
 
 
+class _KnownKey(msgspec.Struct, frozen=True):
+    id: str
+    key: str
+
+
 class _PeersDocument(msgspec.Struct):
     peers: list[_PeerCollector] = []
+    keys: list[_KnownKey] = []
 
 
-class Remembered:
-    """The file with the peers the owner has typed in."""
+class RememberedPeers:
+    """The file of the peer in `folder`. Its methods block; they may be called from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._writing = threading.Lock()
+        """Held from reading to writing, so that an address and a key that come at once are both kept."""
 
     def addresses(self) -> list[PeerAddress]:
-        """All of them, the last typed in first. Raises `PeersFileError`."""
+        """Return all addresses the owner typed in, the last first. Raises `PeersFileError`."""
         return list(_addresses(self._path, self._read()))
 
     def add(self, address: PeerAddress) -> None:
-        """Remember it; beyond REMEMBERED_MAX peers the oldest is forgotten. Raises `PeersFileError` and OSError."""
-        file = self._read()
-        known = next((peer for peer in file.peers if peer.id == address.peer), _PeerCollector(address.peer))
-        known.addresses = list(dict.fromkeys([address.transport, *known.addresses]))[:ADDRESSES_MAX]
-        file.peers = [known, *(peer for peer in file.peers if peer.id != address.peer)][:REMEMBERED_MAX]
-        self._write(file)
+        """Remember an address; beyond REMEMBERED_MAX peers the oldest is forgotten. Raises `PeersFileError` and OSError."""
+        with self._writing:
+            file = self._read()
+            known = next((peer for peer in file.peers if peer.id == address.peer), _PeerCollector(address.peer))
+            known.addresses = list(dict.fromkeys([address.transport, *known.addresses]))[:ADDRESSES_MAX]
+            file.peers = [known, *(peer for peer in file.peers if peer.id != address.peer)][:REMEMBERED_MAX]
+            self._write(file)
 
     def forget(self, peer: str, transport: str = "") -> bool:
         """Forget a peer, or one address of it, and return whether it was there. Raises `PeersFileError` and OSError."""
-        file = self._read()
-        left = []
-        for each in file.peers:
-            kept = [address for address in each.addresses if transport and address != transport] if each.id == peer else each.addresses
-            if each.id != peer or kept:
-                left.append(_PeerCollector(each.id, kept))
-        if left == file.peers:
-            return False
-        self._write(_PeersDocument(left))
-        return True
+        with self._writing:
+            file = self._read()
+            left = []
+            for each in file.peers:
+                kept = [address for address in each.addresses if transport and address != transport] if each.id == peer else each.addresses
+                if each.id != peer or kept:
+                    left.append(_PeerCollector(each.id, kept))
+            if left == file.peers:
+                return False
+            self._write(_PeersDocument(left, file.keys))
+            return True
+
+    def keys(self) -> dict[str, str]:
+        """Return peer → its public key for payload encryption, base64 as the peer told it. Raises `PeersFileError`."""
+        return {known.id: known.key for known in self._read().keys[-KEYS_MAX:]}
+
+    def add_keys(self, keys: Mapping[str, str]) -> None:
+        """Remember the keys of peers, in place of older ones. Raises `PeersFileError` and OSError."""
+        with self._writing:
+            file = self._read()
+            others = [known for known in file.keys if known.id not in keys]
+            self._write(_PeersDocument(file.peers, [*others, *(_KnownKey(peer, key) for peer, key in keys.items())][-KEYS_MAX:]))
 
     def _read(self) -> _PeersDocument:
         try:

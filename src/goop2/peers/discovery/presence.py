@@ -1,7 +1,12 @@
-"""Giving signs of this peer, and taking those of others: `goop.presence.v1`.
+"""Presence (`goop.presence.v1`): announces this peer, and reads the announcements of others.
 
-This peer says that it is here at once, every HEARTBEAT_SECONDS, and when something about it changes; at a clean end it says goodbye. What
-others say over gossip is signed: only the author is believed, about itself alone. How a sign travels is not this file's business.
+    online    once, at the start
+    update    every HEARTBEAT_SECONDS, and when something about this peer changes. A Go peer answers each `online` with a probe, a database
+              write and a request for our avatar, so it is said once
+    offline   at a clean end
+
+What others say over gossip is signed: only the author is believed, about itself alone. This module must not know how an announcement
+travels.
 """
 
 from __future__ import annotations
@@ -22,41 +27,42 @@ from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.presence import Presence, read
 
 Send = Callable[[Presence], Awaitable[None]]
-"""One way a sign travels. May raise; the others go on."""
+"""One way an announcement travels. It may raise; the other ways go on."""
 Found = Callable[[Sequence[PeerAddress]], object]
+"""Takes the addresses of a peer that is believed."""
 
 _MILLISECONDS = 1000
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Signs:
-    """The signs this peer gives; made by `giving_signs`."""
+class Announcer:
+    """Announces this peer; made by `open_announcer`.
 
-    def __init__(self, says: Callable[[], Presence], ways: Sequence[Send]) -> None:
+    `says` gives what is true now, its type and time left out; `changed` is set by whoever has changed that.
+    """
+
+    def __init__(self, says: Callable[[], Presence], ways: Sequence[Send], changed: asyncio.Event) -> None:
+        self.changed = changed
         self._says = says
         self._ways = ways
-        self._changed = asyncio.Event()
         self._last_ts = 0
 
-    def changed(self) -> None:
-        """What this peer says of itself is different now: tell it at once."""
-        self._changed.set()
-
-    async def _give(self) -> None:
+    async def run(self) -> None:
+        """Announce this peer at once, at every change and with every heartbeat, until cancelled."""
         kind = "online"
         while True:
             try:
                 await self.give(kind)
-            except Exception as error:  # the next one must not miss for it
-                _log.debug("no sign was given", why=repr(error))
+            except Exception as error:  # the next announcement must still be made
+                _log.debug("no announcement was made", why=repr(error))
             kind = "update"
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), HEARTBEAT_SECONDS)
-                self._changed.clear()
+                await asyncio.wait_for(self.changed.wait(), HEARTBEAT_SECONDS)
+                self.changed.clear()
 
     async def give(self, kind: str, ways: Sequence[Send] | None = None) -> None:
-        """One sign, every way at once or these; a way that takes longer than a heartbeat misses it."""
-        # Two signs of one millisecond, or a clock set back, would look like a replay.
+        """Make one announcement of a kind, over all ways at once or over `ways`. A way that takes longer than a heartbeat misses it."""
+        # Two announcements of one millisecond, or a clock set back, would look like a replay.
         self._last_ts = max(self._last_ts + 1, int(time.time() * _MILLISECONDS))
         said = msgspec.structs.replace(self._says(), type=kind, ts=self._last_ts)
         await asyncio.gather(*(self._one_way(way, said) for way in (self._ways if ways is None else ways)))
@@ -66,33 +72,33 @@ class Signs:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await way(said)
         except Exception as error:
-            _log.debug("a sign did not get out", why=repr(error))
+            _log.debug("an announcement was not sent", why=repr(error))
 
 
 @contextlib.asynccontextmanager
-async def giving_signs(says: Callable[[], Presence], ways: Sequence[Send]) -> AsyncIterator[Signs]:
-    """Say that this peer is here until the block is left, then goodbye. `says` gives what is true now, its type and time left out."""
-    signs = Signs(says, ways)
-    giving = asyncio.create_task(signs._give())
+async def open_announcer(says: Callable[[], Presence], ways: Sequence[Send], changed: asyncio.Event) -> AsyncIterator[Announcer]:
+    """Announce this peer until the block is left, then say goodbye. Parameters: `Announcer`."""
+    announcer = Announcer(says, ways, changed)
+    giving = asyncio.create_task(announcer.run())
     try:
-        yield signs
+        yield announcer
     finally:
         giving.cancel()
         await asyncio.gather(giving, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await signs.give("offline")
+                await announcer.give("offline")
 
 
 class PresenceListener:
-    """What others say, told to a roster; `found` is called with the addresses of whoever is believed."""
+    """Reads the announcements of others into a roster; `found` is called with the addresses of whoever is believed."""
 
     def __init__(self, roster: Roster, found: Found) -> None:
         self._roster = roster
         self._found = found
 
     def gossip(self, author: str, payload: bytes) -> bool:
-        """A message with a proved author. Whether it is worth handing on: well-formed, about the author, and no replay."""
+        """Take a message with a proved author; return whether to hand it on: it is well-formed, about the author, and no replay."""
         try:
             said = read(payload)
         except RemoteProtocolError:
@@ -108,7 +114,7 @@ class PresenceListener:
         return True
 
     def rendezvous(self, payload: bytes) -> None:
-        """A message nobody vouches for."""
+        """Take a message whose author is not proved."""
         try:
             said = read(payload)
             peer_id(said.peer_id)
@@ -119,7 +125,7 @@ class PresenceListener:
 
 
 def addresses_of(said: Presence) -> list[PeerAddress]:
-    """Return where the peer says it is, with or without its id at the end; another peer's address and whatever is none are left out."""
+    """Return where the peer says it is, with or without its id at the end; addresses of other peers and malformed ones are left out."""
     found = []
     for text in said.addrs:
         with contextlib.suppress(AddressError):

@@ -32,7 +32,7 @@ class _Wanted:
         self.dialling = False
 
 
-class Redialling:
+class RedialSchedule:
     """The peers that are wanted. `dice` gives a number from 0 to 1."""
 
     def __init__(self, clock: Callable[[], float], dice: Callable[[], float]) -> None:

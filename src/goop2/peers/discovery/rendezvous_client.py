@@ -11,7 +11,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import httpcore
 import msgspec
@@ -21,6 +21,7 @@ from goop2.net.address import PeerAddress, parse
 from goop2.net.faults import AddressError
 from goop2.net.limits import ADDRESSES_MAX, DIAL_SECONDS, RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from goop2.peers.discovery.cpu_share import CpuShare
+from goop2.peers.discovery.troubles import Troubles
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.event_stream import ServerSentEventReader
 from goop2.protocols.presence import Presence, cut, write
@@ -58,26 +59,6 @@ class NotARendezvousError(ServerAwayError):
 
 
 AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteProtocolError, ServerAwayError, OSError)
-
-
-class Troubles(Protocol):
-    """Where the owner is told of what does not work, and when it works again."""
-
-    def trouble(self, about: str, sentence: str) -> None:
-        """Something does not work now."""
-
-    def well(self, about: str, sentence: str) -> None:
-        """Report that `about` works again, or works at all."""
-
-
-class Untold:
-    """A `Troubles` that reports to nobody."""
-
-    def trouble(self, about: str, sentence: str) -> None:
-        """Ignore the trouble (as `Troubles.trouble`)."""
-
-    def well(self, about: str, sentence: str) -> None:
-        """Ignore the news (as `Troubles.well`)."""
 
 
 class _SaidRelay(msgspec.Struct):
@@ -137,7 +118,7 @@ class Server:
                 tell = _log.warning if self.reached else _log.debug
                 tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
                 if isinstance(error, NotARendezvousError):
-                    self._troubles.trouble(self.url, str(error))
+                    self._troubles.report(self.url, str(error))
                 if isinstance(error, ServerAwayError):
                     least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
@@ -153,7 +134,7 @@ class Server:
         async with self._pool.stream("GET", f"{self.url}/events", headers=headers, extensions={"timeout": _STREAM_TIMEOUT}) as answer:
             self._check(answer)
             self.reached = True
-            self._troubles.well(self.url, f"the rendezvous server {self.url} is heard again")
+            self._troubles.resolve(self.url, f"the rendezvous server {self.url} is heard again")
             async for piece in answer.aiter_stream():
                 events: list[bytes] = []
                 await self._share.do(partial(self._read, piece, events))
@@ -200,10 +181,10 @@ def relay_addresses(content: bytes) -> list[PeerAddress]:
 
 
 @contextlib.asynccontextmanager
-async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles | None = None) -> AsyncIterator[Server]:
+async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles) -> AsyncIterator[Server]:
     """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
     async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
-        server = Server(url, hear, pool, troubles or Untold())
+        server = Server(url, hear, pool, troubles)
         listening = asyncio.create_task(server._listen())
         try:
             yield server

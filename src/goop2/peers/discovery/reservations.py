@@ -33,7 +33,7 @@ TOLD_MAX: Final = 4
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
-class Reserving:
+class RelayReservation:
     """Keeps one place; `changed` is called when this peer is reached otherwise than before."""
 
     def __init__(self, server: Server, host: Host, changed: Callable[[], object]) -> None:

@@ -103,6 +103,11 @@ class Roster:
         entry = self._entries.get(peer)
         return entry.peer if entry else None
 
+    def hinted_key(self, peer: str) -> str:
+        """Return the key for payload encryption that a rendezvous names for a peer, base64; "" when none does."""
+        entry = self._entries.get(peer)
+        return entry.peer.hinted_key if entry else ""
+
     def subscribe(self, callback: Callable[[RosterChange], None]) -> Callable[[], None]:
         """Call `callback` with every change from now on; gives the function that ends it."""
         return self._subscribers.add(callback)
@@ -173,14 +178,14 @@ class Roster:
         self._entries[said.peer_id] = _RosterRecord(peer, self._clock(), said.ts)
         self._entries.move_to_end(said.peer_id)
         if known is None:
-            self._subscribers.tell(RosterChange("online", peer))
+            self._subscribers.notify(RosterChange("online", peer))
         elif known.peer != peer:
-            self._subscribers.tell(RosterChange("update", peer))
+            self._subscribers.notify(RosterChange("update", peer))
 
     def _gone(self, peer: str) -> None:
         entry = self._entries.pop(peer, None)
         if entry is not None:
-            self._subscribers.tell(RosterChange("offline", entry.peer))
+            self._subscribers.notify(RosterChange("offline", entry.peer))
 
     def _make_room(self, source: DiscoverySource) -> bool:
         """Return whether there is room for a new one."""

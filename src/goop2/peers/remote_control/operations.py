@@ -63,7 +63,7 @@ class Remote:
         params = _json(str(request.get("params", "{}")))
         peer = await self._find(str(request.get("peer")))
         try:
-            answer = await self._network.calling.call(peer, str(request.get("function")), params)
+            answer = await self._network.client.call(peer, str(request.get("function")), params)
         except NetworkError as fault:
             raise ControlError("unavailable", str(fault)) from None
         except LocalProtocolError as fault:
@@ -102,7 +102,7 @@ class Remote:
         """Who is here: `peers`, each `{id, label, addresses, connected, proved}`; `troubles`: sentences on what hinders finding others."""
         connected = {each.peer for each in self._network.host.peers()}
         return {
-            "troubles": list(self._network.discovery.troubles.values()),
+            "troubles": list(self._network.discovery.troubles.current.values()),
             "peers": [
                 {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
                 for each in self._network.roster.peers()
@@ -137,7 +137,8 @@ class Remote:
             answer = await operation(None, *map(str, arguments))
         except (TypeError, WorkerProtocolError) as error:
             raise ControlError("bad_request", str(error)) from None
-        return {"shape": answer.shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in answer.values]}
+        shape, *values = answer
+        return {"shape": shape.decode(), "values": [each.decode() if isinstance(each, bytes) else each for each in values]}
 
     async def _find(self, who: str) -> str:
         """Return the id of the peer meant: an id, an address, or the label exactly one peer here has."""

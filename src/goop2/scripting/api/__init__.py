@@ -1,10 +1,10 @@
 """The goop table, declared once: what every function is called, takes, gives, and where its work is done.
 
-From these declarations come the Lua stubs of every VM (`render.stubs`), the argument checks
-(sandbox/calls.lua reads the signatures), the author's reference page and the editor types.
+From these declarations come the Lua stubs of every VM (stubs.py), the checks of arguments and callers on both sides of the wall
+(sandbox/calls.lua reads the signatures, rules.py has the peer's), the author's reference page and the editor types (docs.py).
 """
 
 from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
-from goop2.scripting.api.functions import FUNCTIONS
+from goop2.scripting.api.functions import FUNCTIONS, PRIVATE
 
-__all__ = ["FUNCTIONS", "ExecutionSite", "Function", "Parameter"]
+__all__ = ["FUNCTIONS", "PRIVATE", "ExecutionSite", "Function", "Parameter"]

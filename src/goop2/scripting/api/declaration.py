@@ -1,17 +1,24 @@
-"""What a declaration of a goop function consists of. No function is named here."""
+"""What a declaration of a goop function consists of. No function is named here.
+
+From one `Function` follow its Lua stub, the check of its arguments on both sides of the wall, who may call it, how it fails, and
+what authors read. It must not know how any function does its work.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 from typing import Final
+
+from goop2.sandbox.messages import FailureForm
 
 
 class ExecutionSite(Enum):
     """Where the work of a function is done."""
 
     VM = "in the VM"
-    """Lua in the script's own VM (sandbox/calls.lua)."""
+    """Lua in the script's own VM (`here` in sandbox/calls.lua); nothing crosses the wall."""
     WORKER = "in the worker"
     """Python or SQLite in the worker process."""
     PEER = "in the peer"
@@ -48,27 +55,59 @@ class Parameter:
     type: str
     optional: bool = False
     repeated: bool = False
+    default: str | int | float | bool | None = None
+    """What stands in for an argument that is nil; None for nothing."""
+
+    @property
+    def may_be_nil(self) -> bool:
+        """Return whether a script may leave the argument out."""
+        return self.optional or self.repeated or self.default is not None
 
     @property
     def letters(self) -> str:
         """Return the parameter's part of the signature."""
         return LETTERS[self.type] + ("*" if self.repeated else "?" if self.optional else "")
 
+    @property
+    def shown(self) -> str:
+        """Return the parameter as the reference shows it: `[limit = 100]`, `...`."""
+        if self.repeated:
+            return "..."
+        if self.default is not None:
+            return f"[{self.name} = {str(self.default).lower() if isinstance(self.default, bool) else self.default}]"
+        return f"[{self.name}]" if self.optional else self.name
+
+
+_TOLD_AS: Final = {FailureForm.NIL: "{} | nil, error", FailureForm.MESSAGE: "{} | error", FailureForm.FALSE: "{} | false, error"}
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function of the goop table."""
+    """One function of the goop table, or one method of an object that a function of it gives."""
 
     name: str
-    """As written after `goop.`: `kv.get`, `commands`."""
-    parameters: tuple[Parameter, ...]
-    returns: str
-    """What the script receives, in words of the reference."""
+    """As written after `goop.`: `kv.get`, `commands`. Of a method, the function's name and its own: `orm.find`."""
+    parameters: tuple[Parameter, ...] = ()
+    _: KW_ONLY
+    gives: str = "nil"
+    """What the script receives when all goes well, in words of the reference."""
+    failure: FailureForm = FailureForm.RAISE
+    """How the script is told of a failure."""
     place: ExecutionSite
     doc: str
     """One paragraph for site authors."""
     functions_only: bool = False
     """Absent in chat commands."""
+    methods: tuple[Function, ...] = ()
+    """Methods of the object it gives, its handle (sandbox/handles.lua). Their operations get the first argument of this function before
+    their own, or, when this function is done in the VM, the handle itself."""
+    private: bool = False
+    """An operation that our own Lua uses for another function. It has no stub and no docs."""
+
+    @property
+    def returns(self) -> str:
+        """Return what the script receives, failure included: `rows | nil, error`."""
+        return _TOLD_AS.get(self.failure, "{}").format(self.gives)
 
     @property
     def group(self) -> str:
@@ -84,3 +123,14 @@ class Function:
     def signature(self) -> str:
         """Return the parameters as sandbox/calls.lua reads them."""
         return "".join(parameter.letters for parameter in self.parameters)
+
+
+def operations(functions: Iterable[Function]) -> Iterator[Function]:
+    """Yield every function and, after it, its methods: whatever has an operation of its own.
+
+    A method is for data functions only when the function that gives the object is.
+    """
+    for function in functions:
+        yield function
+        for method in function.methods:
+            yield replace(method, functions_only=function.functions_only or method.functions_only)

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from goop2.scripting.api.declaration import Function, Parameter
+from goop2.scripting.api.declaration import Function, operations
 from goop2.scripting.api.functions import FUNCTIONS
 
 REFERENCE: Final = "goop-table.md"
@@ -71,46 +71,64 @@ _LUALS_TYPES: Final = {
 def reference(functions: Iterable[Function] = FUNCTIONS) -> str:
     """Return the text of docs/goop-table.md."""
     parts = [_HEAD]
-    for group, members in groupby(functions, key=lambda function: function.group):
+    for group, members in groupby(_public(functions), key=lambda function: function.group):
         parts.append(f"## goop.{group}\n" if group else "## goop\n")
-        parts.extend(map(_entry, members))
+        for function in members:
+            parts.append(_entry(function, f"goop.{function.name}"))
+            parts.extend(_entry(method, method.name.replace(".", ":")) for method in _methods(function))
     return "\n".join(parts)
 
 
 def editor_types(functions: Iterable[Function] = FUNCTIONS) -> str:
     """Return the text of docs/goop.lua."""
     parts = [_LUALS_HEAD]
-    for group, members in groupby(functions, key=lambda function: function.group):
-        if group:
-            parts.append(f"goop.{group} = {{}}\n")
-        parts.extend(map(_luals, members))
+    tables: set[str] = set()
+    for group, members in groupby(_public(functions), key=lambda function: function.group):
+        parts.extend(f"goop.{table} = {{}}\n" for table in _tables(group) if table not in tables)
+        tables.update(_tables(group))
+        for function in members:
+            parts.extend(_luals_object(function) if function.methods else [_luals(function, f"goop.{function.name}", "any ...")])
     parts.append("---Stands for JSON's null.\ngoop.json.null = {}\n")
     return "\n".join(parts)
 
 
-def _entry(function: Function) -> str:
+def _public(functions: Iterable[Function]) -> Iterator[Function]:
+    return (function for function in functions if not function.private)
+
+
+def _methods(function: Function) -> list[Function]:
+    """Return the methods of the object that `function` gives, as `operations` has them."""
+    return list(operations((function,)))[1:]
+
+
+def _tables(group: str) -> list[str]:
+    """`group.member` → `group`, `group.member`: the tables that must be there before its functions."""
+    names = group.split(".") if group else []
+    return [".".join(names[:count]) for count in range(1, len(names) + 1)]
+
+
+def _entry(function: Function, name: str) -> str:
     where = " Data functions only." if function.functions_only else ""
-    return f"### `goop.{function.name}({_shown(function)})` → {function.returns}\n\n{function.doc}{where}\n"
+    shown = ", ".join(parameter.shown for parameter in function.parameters)
+    return f"### `{name}({shown})` → {function.returns}\n\n{function.doc}{where}\n"
 
 
-def _shown(function: Function) -> str:
-    return ", ".join(map(_shown_parameter, function.parameters))
+def _luals_object(function: Function) -> list[str]:
+    """Return the class of the object that `function` gives, and the function."""
+    kind = f"goop.{function.name}"
+    local = function.member
+    methods = [_luals(method, f"{local}:{method.member}", "any ...") for method in _methods(function)]
+    return [f"---@class {kind}\nlocal {local} = {{}}\n", *methods, _luals(function, kind, f"{kind}|nil, string|nil")]
 
 
-def _shown_parameter(parameter: Parameter) -> str:
-    if parameter.repeated:
-        return "..."
-    return f"[{parameter.name}]" if parameter.optional else parameter.name
-
-
-def _luals(function: Function) -> str:
+def _luals(function: Function, name: str, returns: str) -> str:
     names = ["..." if parameter.repeated else parameter.name for parameter in function.parameters]
     lines = [f"---{function.doc}", f"---Returns: {function.returns}"]
-    for name, parameter in zip(names, function.parameters, strict=True):
-        mark = "?" if parameter.optional and not parameter.repeated else ""
-        lines.append(f"---@param {name}{mark} {_LUALS_TYPES[parameter.type]}")
-    lines.append("---@return any ...")
-    lines.append(f"function goop.{function.name}({', '.join(names)}) end\n")
+    for shown, parameter in zip(names, function.parameters, strict=True):
+        mark = "?" if parameter.may_be_nil and not parameter.repeated else ""
+        lines.append(f"---@param {shown}{mark} {_LUALS_TYPES[parameter.type]}")
+    lines.append(f"---@return {returns}")
+    lines.append(f"function {name}({', '.join(names)}) end\n")
     return "\n".join(lines)
 
 

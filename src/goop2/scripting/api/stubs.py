@@ -1,27 +1,79 @@
-"""Declarations → Lua stubs: one line a function, pasted into sandbox/prelude.lua where it says @declarations."""
+"""Declarations → Lua stubs: one line a function, pasted into sandbox/calls.lua where it says @declarations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
+from dataclasses import dataclass, field
 
-from goop2.scripting.api.declaration import Function
+import msgspec
+
+from goop2.scripting.api.declaration import Function, Parameter
+
+
+@dataclass
+class _Group:
+    """The functions of one table, and the tables in it: `goop.group` holds `goop.group.member`."""
+
+    functions: list[Function] = field(default_factory=list)
+    groups: dict[str, _Group] = field(default_factory=dict)
+
+    def inner(self, path: str) -> _Group:
+        """Return the group at `path`, such as `group.member`; itself for ""."""
+        group = self
+        for name in filter(None, path.split(".")):
+            group = group.groups.setdefault(name, _Group())
+        return group
+
+    @property
+    def functions_only(self) -> bool:
+        """Return whether nothing in it is for chat commands; they then have no such table at all."""
+        return all(one.functions_only for one in self.functions) and all(one.functions_only for one in self.groups.values())
 
 
 def stubs(functions: Iterable[Function]) -> str:
-    """Fields of the Lua table constructor `goop = { ... }`; functions of one group stand together."""
-    lines = []
-    for group, members in groupby(functions, key=lambda function: function.group):
-        stubs_of_group = list(members)
-        fields = "\n".join(map(_stub, stubs_of_group))
-        if group and all(function.functions_only for function in stubs_of_group):
-            lines.append(f"{group} = not is_command and {{\n{fields}\n}} or nil,")
-        else:
-            lines.append(f"{group} = {{\n{fields}\n}}," if group else fields)
-    return "\n".join(lines)
+    """Return the fields of the Lua table constructor `goop = { ... }`; private operations have none."""
+    root = _Group()
+    for function in functions:
+        if not function.private:
+            root.inner(function.group).functions.append(function)
+    return _fields(root)
+
+
+def _fields(group: _Group) -> str:
+    return "\n".join([*map(_stub, group.functions), *(_table(name, inner) for name, inner in group.groups.items())])
+
+
+def _table(name: str, group: _Group) -> str:
+    kept, otherwise = ("not is_command and ", " or nil") if group.functions_only else ("", "")
+    return f"{name} = {kept}{{\n{_fields(group)}\n}}{otherwise},"
 
 
 def _stub(function: Function) -> str:
     kept, otherwise = ("not is_command and ", " or nil") if function.functions_only else ("", "")
+    names, defaults = _arguments(function.parameters)
+    opened = f'"{function.name}", "{function.signature}"'
+    work = f"handles()({opened}, {{ {_methods(function)} }}, {names})" if function.methods else f"call({opened}, {names})"
     # pass: not a tail call, for the error levels in sandbox/calls.lua count this frame.
-    return f'{function.member} = {kept}function(...) return pass(call("{function.name}", "{function.signature}", ...)) end{otherwise},'
+    return f"{function.member} = {kept}function({names}) {defaults}return pass({work}) end{otherwise},"
+
+
+def _methods(function: Function) -> str:
+    return ", ".join(f'{method.member} = "{method.signature}"' for method in function.methods)
+
+
+def _arguments(parameters: tuple[Parameter, ...]) -> tuple[str, str]:
+    """Return the parameters of a stub and the statements that put defaults in; only a function that has defaults names its parameters."""
+    if not any(parameter.default is not None for parameter in parameters):
+        return "...", ""
+    names = ["..." if parameter.repeated else f"a{place}" for place, parameter in enumerate(parameters, 1)]
+    defaults = [
+        f"if {name} == nil then {name} = {_literal(parameter.default)} end "
+        for name, parameter in zip(names, parameters, strict=True)
+        if parameter.default is not None
+    ]
+    return ", ".join(names), "".join(defaults)
+
+
+def _literal(value: str | int | float | bool | None) -> str:
+    """Return `value` as Lua writes it: JSON's literals are Lua's, but for \\u, which no default needs."""
+    return msgspec.json.encode(value).decode()

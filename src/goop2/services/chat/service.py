@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -62,7 +62,9 @@ class UndeliveredError(Exception):
 
 
 class ChatError(Exception):
-    """A message was not taken; why, in a sentence."""
+    """A message was not taken; why, in a sentence. `code` is an error class of behaviour.md."""
+
+    code = "bad_request"
 
 
 class ChatRefusedError(ChatError):
@@ -107,10 +109,12 @@ async def no_network(_peer: str, _wire_id: str, _content: str, _timestamp: int) 
 class ChatService:
     """The direct messages of one peer."""
 
-    def __init__(self, self_id: str, engine: Engine, keeper: MessageStore) -> None:
+    def __init__(self, self_id: str, engine: Engine, store: MessageStore, problem: str = "") -> None:
+        self.problem = problem
+        """Why messages cannot be kept, as it was found at the start; "" when they can."""
         self._self_id = self_id
         self._engine = engine
-        self._keeper = keeper
+        self._store = store
         self._caller_of: Callable[[str], Caller] = Caller
         self._subscribers: Subscribers[ChatReply] = Subscribers()
         self._answering: set[asyncio.Task[None]] = set()
@@ -119,8 +123,6 @@ class ChatService:
         self._rate = RateLimiter(PER_CALLER_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
         self._origin_rate = RateLimiter(PER_ORIGIN_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
         self._crowd_rate = RateLimiter(PER_ID_IN_A_CROWD_A_MINUTE, OF_ALL_A_MINUTE, time.monotonic)
-        self.problem = ""
-        """Why messages cannot be kept, as it was found at the start; "" when they can."""
         self.refusals = Refusals()
         self._told_at = -REFUSALS_TOLD_SECONDS
         self._carry_to: Carry = no_network
@@ -140,24 +142,24 @@ class ChatService:
 
     async def messages(self, peer: str, before: int | None = None) -> list[StoredMessage]:
         """Return the newest messages with a peer, older than the message `before`; oldest first. Raises `StorageError`."""
-        return await self._keeper.page(peer, before)
+        return await self._store.page(peer, before)
 
     async def conversations(self) -> list[tuple[str, int, StoredMessage]]:
         """(peer, number of messages, the last one), the latest first. Raises `StorageError`."""
-        return [(each.peer, each.messages, each.last) for each in await self._keeper.conversations()]
+        return [(each.peer, each.messages, each.last) for each in await self._store.conversations()]
 
     @property
     def removed(self) -> int:
         """Return how many messages of others were removed since the start, to make room for newer ones."""
-        return self._keeper.removed
+        return self._store.removed
 
     async def forget(self, peer: str) -> int:
         """Remove the conversation with a peer; return how many messages it had. Raises `StorageError`."""
-        return await self._keeper.forget(peer)
+        return await self._store.forget(peer)
 
     async def forget_strangers(self) -> int:
         """Remove every conversation in which the owner has written nothing; return how many messages these had. Raises `StorageError`."""
-        return await self._keeper.forget_strangers()
+        return await self._store.forget_strangers()
 
     async def say(self, caller: Caller, content: str) -> Reply:
         """Something `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
@@ -213,9 +215,9 @@ class ChatService:
 
     async def delivered(self, peer: str, wire_id: str) -> None:
         """The other side's browser has shown a message of ours."""
-        message = await self._keeper.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
+        message = await self._store.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
         if message is not None:
-            self._subscribers.tell(ChatReply(message, changed=True))
+            self._subscribers.notify(ChatReply(message, changed=True))
 
     def shown(self, messages: Iterable[StoredMessage]) -> None:
         """A page of the owner's has these, all with one peer; who wrote them is told, once each."""
@@ -231,7 +233,7 @@ class ChatService:
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        await self._keeper.close()
+        await self._store.close()
 
     def _check_rate(self, caller: str, origin: str) -> None:
         """Count a message of `caller` and of its network. Raises `ChatRefusedError`."""
@@ -277,14 +279,14 @@ class ChatService:
         charged: tuple[str, str] | None = None,
         reply: bool = False,
     ) -> StoredMessage | None:
-        message = await self._keeper.add(peer, sender, content, timestamp, wire_id=wire_id, state=state, charged=charged)
+        message = await self._store.add(peer, sender, content, timestamp, wire_id=wire_id, state=state, charged=charged)
         if message is not None:
-            self._subscribers.tell(ChatReply(message, reply=reply))
+            self._subscribers.notify(ChatReply(message, reply=reply))
         return message
 
     async def _show(self, messages: list[StoredMessage], tell: TellShown) -> None:
         try:
-            ids = await self._keeper.mark_shown([each.id for each in messages], SHOWN)
+            ids = await self._store.mark_shown([each.id for each in messages], SHOWN)
         except StorageError as error:
             self._log.warning("nobody was told that a message is shown", cause=str(error))
         else:
@@ -299,8 +301,8 @@ class ChatService:
             failure = error
         message = replace(message, state=SENT if failure is None else f"{FAILED}: {failure}")
         # Where a page over there is open, that it has the message may be known before that it was taken.
-        if await self._keeper.mark(message.id, message.state, unless=DELIVERED):
-            self._subscribers.tell(ChatReply(message, changed=True))
+        if await self._store.mark(message.id, message.state, unless=DELIVERED):
+            self._subscribers.notify(ChatReply(message, changed=True))
         return message, failure
 
 
@@ -315,3 +317,13 @@ def check(content: str) -> None:
 
 def _now() -> int:
     return int(time.time() * _MILLISECONDS)
+
+
+@contextlib.asynccontextmanager
+async def open_chat(self_id: str, engine: Engine, store: MessageStore) -> AsyncIterator[ChatService]:
+    """Open `store` and the chat of the peer `self_id` over it, until the block is left. What hinders it is `ChatService.problem`."""
+    chat = ChatService(self_id, engine, store, await store.open())
+    try:
+        yield chat
+    finally:
+        await chat.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from goop2.net.faults import AddressError, NetworkError, UnreachableError
+from goop2.net.faults import NetworkError, UnreachableError
 from goop2.protocols import listen, topics
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
@@ -28,11 +28,8 @@ from goop2.services.groups.state import (
     GroupChange,
     GroupInfo,
     GroupState,
-    InvalidGroupMessageError,
     Outgoing,
-    TooManyGroupsError,
     UnknownGroupError,
-    UnknownMemberError,
 )
 from goop2.storage import groups as kept
 from goop2.storage.async_database import AsyncDatabase
@@ -55,21 +52,13 @@ Check = Callable[[str], object]
 class JoinRefusedError(NetworkError):
     """The host of the group says no."""
 
+    code = "forbidden"
+
 
 class InvalidGroupError(NetworkError):
     """What was asked for can be no group."""
 
-
-_CODES: Final = (
-    (UnknownGroupError, ErrorCode.NOT_FOUND),
-    (UnknownMemberError, ErrorCode.NOT_FOUND),
-    (JoinRefusedError, ErrorCode.FORBIDDEN),
-    (TooManyGroupsError, ErrorCode.BAD_REQUEST),
-    (InvalidGroupError, ErrorCode.BAD_REQUEST),
-    (InvalidGroupMessageError, ErrorCode.BAD_REQUEST),
-    (AddressError, ErrorCode.BAD_REQUEST),
-)
-"""What went wrong → its class; anything else is `unavailable`."""
+    code = "bad_request"
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -253,7 +242,7 @@ class GroupService:
         self._invites[sender, new.group] = new
         if len(self._invites) > INVITES_MAX:
             del self._invites[next(iter(self._invites))]
-        self._invited.tell(new)
+        self._invited.notify(new)
         self._keep_soon()
 
     def gone(self, peer: str) -> None:
@@ -321,8 +310,8 @@ class GroupService:
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """Return the class of what went wrong with a group."""
-    return next((code for kind, code in _CODES if isinstance(fault, kind)), ErrorCode.UNAVAILABLE)
+    """Return the class of what went wrong with a group. That it cannot be kept is nobody's fault who asks."""
+    return ErrorCode(fault.code) if isinstance(fault, NetworkError) else ErrorCode.UNAVAILABLE
 
 
 def _settles_invitation(change: GroupChange) -> bool:
@@ -334,3 +323,14 @@ def _settles_invitation(change: GroupChange) -> bool:
 
 def _not_up() -> UnreachableError:
     return UnreachableError("this peer is not on the network yet; try again in a moment")
+
+
+@contextlib.asynccontextmanager
+async def open_groups(own_id: str, path: Path, care: FileCare = CARELESS) -> AsyncIterator[GroupService]:
+    """Open the groups of the peer `own_id`, which are kept in the database at `path`, until the block is left."""
+    grouping = GroupService(own_id, path, care)
+    try:
+        await grouping.open()
+        yield grouping
+    finally:
+        await grouping.close()

@@ -64,17 +64,25 @@ _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
 class TooManyGroupsError(NetworkError):
     """As many groups as there may be are open; the message says how many."""
 
+    code = "bad_request"
+
 
 class UnknownGroupError(NetworkError):
     """The group is not hosted here, or not joined."""
+
+    code = "not_found"
 
 
 class UnknownMemberError(NetworkError):
     """The peer is no member of the group."""
 
+    code = "not_found"
+
 
 class InvalidGroupMessageError(NetworkError):
     """What was to be said to a group is too large."""
+
+    code = "bad_request"
 
 
 class Outgoing(NamedTuple):
@@ -193,7 +201,7 @@ class GroupState:
             raise TooManyGroupsError(f"a group {id_!r} is hosted here already")
         self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
         self._hosted[id_] = GroupInfo(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
-        self._subscribers.tell(GroupChange("hosted", self._hosted[id_]))
+        self._subscribers.notify(GroupChange("hosted", self._hosted[id_]))
         return self._hosted[id_]
 
     def invitation(self, group: str, peer: str) -> bytes:
@@ -313,7 +321,7 @@ class GroupState:
         if said.type == "ping":
             return [*back, self._enveloped(sender, group.id, "pong")]
         if said.type == "msg" and isinstance(said.event, Plain) and _may_be_said(group, said.event.json):
-            self._subscribers.tell(GroupChange("msg", group, sender, said.event.json))
+            self._subscribers.notify(GroupChange("msg", group, sender, said.event.json))
             return [*back, *self._to_all(group, "msg", said.event.json, without=sender)]
         return back
 
@@ -389,7 +397,7 @@ class GroupState:
         if isinstance(said.event, GroupErrorPayload) or said.type == "close":
             del self._joined[group.host, group.id]
             refused = said.event if isinstance(said.event, GroupErrorPayload) else _why_over(said.event)
-            self._subscribers.tell(GroupChange("refused" if said.type == "error" else "ended", group, refused=refused))
+            self._subscribers.notify(GroupChange("refused" if said.type == "error" else "ended", group, refused=refused))
         elif isinstance(said.event, Welcome):
             self._update("joined", _welcomed(group, said.event))
         elif not group.joined or not self._affords(group.host, 1):
@@ -400,12 +408,12 @@ class GroupState:
         elif isinstance(said.event, Meta):
             self._update("meta", replace(group, name=said.event.group_name[:NAME_MAX_CHARS], max_members=said.event.max_members))
         elif said.type in ("msg", "state") and len(said.event.json) <= PAYLOAD_MAX_BYTES:
-            self._subscribers.tell(GroupChange("msg" if said.type == "msg" else "state", group, group.host, said.event.json))
+            self._subscribers.notify(GroupChange("msg" if said.type == "msg" else "state", group, group.host, said.event.json))
         return []
 
     def _update(self, what: Kind, group: GroupInfo) -> None:
         self._joined[group.host, group.id] = group
-        self._subscribers.tell(GroupChange(what, group))
+        self._subscribers.notify(GroupChange(what, group))
 
     # Both.
 
@@ -418,7 +426,7 @@ class GroupState:
         return Outgoing(peer, topics.group_topic(group, type_), topics.envelope(type_, group, sender=self.own_id))
 
     def _told(self, what: Kind, group: GroupInfo, outgoing: list[Outgoing]) -> list[Outgoing]:
-        self._subscribers.tell(GroupChange(what, group))
+        self._subscribers.notify(GroupChange(what, group))
         return outgoing
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from goop2.sandbox.answers import Answer, err
 from goop2.sandbox.messages import Scalar
-from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.scripting.invocation import Invocation, PeerOperation
 
-DISABLED: Final = HostAnswer(b"vv", (None, b"http is disabled in goop.json (lua.http_enabled)"))
+DISABLED: Final = err("http is disabled in goop.json (lua.http_enabled)")
 
 
-async def _disabled(_invocation: Invocation, *_arguments: Scalar) -> HostAnswer:
+async def _disabled(_invocation: Invocation, *_arguments: Scalar) -> Answer:
     return DISABLED
 
 

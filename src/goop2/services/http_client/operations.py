@@ -14,15 +14,16 @@ from typing import Final
 import msgspec
 
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.sandbox.answers import Answer, err, raised, several
 from goop2.sandbox.messages import Scalar
-from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.services.http_client.client import Client
 from goop2.services.http_client.errors import OutboundError
 from goop2.services.http_client.limits import ANSWER_SECONDS, REQUESTS_PER_INVOCATION
 from goop2.services.http_client.request import HttpRequest, Response, checked_headers
 from goop2.services.http_client.url import read_url
 
-TOO_MANY: Final = HostAnswer(b"vv", (None, b"http request limit (%d) exceeded" % REQUESTS_PER_INVOCATION))
+TOO_MANY: Final = err(f"http request limit ({REQUESTS_PER_INVOCATION}) exceeded")
 
 SPENT: Final = "http"
 """Key of our count in `Invocation.spent`."""
@@ -56,15 +57,15 @@ class HttpOperations:
         """Name in the goop table → operation."""
         return {"http.get": self.get, "http.post": self.post}
 
-    async def get(self, invocation: Invocation, url: Scalar = None, options: Scalar = None) -> HostAnswer:
+    async def get(self, invocation: Invocation, url: Scalar = None, options: Scalar = None) -> Answer:
         """goop.http.get(url [, opts])."""
         return await self._answered(invocation, "get", url, options, None)
 
-    async def post(self, invocation: Invocation, url: Scalar = None, body: Scalar = None, options: Scalar = None) -> HostAnswer:
+    async def post(self, invocation: Invocation, url: Scalar = None, body: Scalar = None, options: Scalar = None) -> Answer:
         """goop.http.post(url, body [, opts])."""
         return await self._answered(invocation, "post", url, options, body)
 
-    async def _answered(self, invocation: Invocation, name: str, url: Scalar, options: Scalar, body: Scalar) -> HostAnswer:
+    async def _answered(self, invocation: Invocation, name: str, url: Scalar, options: Scalar, body: Scalar) -> Answer:
         spent = invocation.spent.get(SPENT, 0)
         if spent >= REQUESTS_PER_INVOCATION:
             return TOO_MANY
@@ -74,9 +75,9 @@ class HttpOperations:
             seconds = invocation.deadline - time.monotonic() - ANSWER_SECONDS
             return _shaped(await self._client.fetch(request, invocation.caller, seconds))
         except OutboundError as error:
-            return HostAnswer(b"vv", (None, str(error).encode()))
+            return err(str(error))
         except ArgumentError as error:
-            return HostAnswer(b"!", (f"bad argument #{OPTIONS_AT[name]} to 'goop.http.{name}' ({error})".encode(),))
+            return raised(f"bad argument #{OPTIONS_AT[name]} to 'goop.http.{name}' ({error})")
 
 
 def _get(url: Scalar, options: Scalar) -> HttpRequest:
@@ -124,6 +125,6 @@ def _has(headers: tuple[tuple[str, str], ...], name: str) -> bool:
     return any(given.lower() == name for given, _ in headers)
 
 
-def _shaped(response: Response) -> HostAnswer:
+def _shaped(response: Response) -> Answer:
     about = msgspec.json.encode({"status": response.status, "headers": response.headers})
-    return HostAnswer(b"vvj", (response.body, None, about))
+    return several(b"vvj", response.body, None, about)

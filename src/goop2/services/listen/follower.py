@@ -103,7 +103,7 @@ class Following:
 
     def _become(self, followed: Followed | None) -> None:
         self.followed = followed
-        self._subscribers.tell(followed)
+        self._subscribers.notify(followed)
 
 
 def _after(session: Session, action: str, track: Track | None, position: float | None, now: float) -> Session | None:

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import msgspec
-
+from goop2.sandbox.answers import Answer, err, json, ok
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Scalar
-from goop2.scripting.invocation import HostAnswer, Invocation, PeerOperation
+from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.services.listen.follower import Following
 from goop2.services.listen.service import Listening, State, plain
 from goop2.services.listen.session import ListenError
 
-NOTHING = HostAnswer(b"v", (None,))
-READERS = frozenset(("listen.create", "listen.state", "listen.load"))
-"""They give something, so that a failure of theirs is a second value."""
-
-Elsewhere = Callable[[str, Sequence[str]], Awaitable[HostAnswer | None]]
+Elsewhere = Callable[[str, Sequence[str]], Awaitable[Answer | None]]
 """Asks the peer that runs in this folder: an operation and its arguments → its answer; None when none runs. Raises `ListenError`."""
 
 
 def operations(listening: Listening) -> Mapping[str, PeerOperation]:
     """Return the operations of `goop.listen` by name."""
 
-    async def create(_invocation: Invocation, name: Scalar) -> HostAnswer:
+    async def create(_invocation: Invocation, name: Scalar) -> Answer:
         return await _value(listening.create(_text(name)), lambda state: group(state, listening.listeners()))
 
-    async def state(_invocation: Invocation) -> HostAnswer:
+    async def state(_invocation: Invocation) -> Answer:
         found = hosted(listening) or followed(listening.following)
-        return NOTHING if found is None else _json(found)
+        return ok() if found is None else json(found)
 
-    async def load(_invocation: Invocation, path: Scalar) -> HostAnswer:
+    async def load(_invocation: Invocation, path: Scalar) -> Answer:
         return await _value(listening.load(_text(path)), plain)
 
-    async def play(_invocation: Invocation) -> HostAnswer:
+    async def play(_invocation: Invocation) -> Answer:
         return await _done(listening.play())
 
-    async def pause(_invocation: Invocation) -> HostAnswer:
+    async def pause(_invocation: Invocation) -> Answer:
         return await _done(listening.pause())
 
-    async def seek(_invocation: Invocation, seconds: Scalar) -> HostAnswer:
+    async def seek(_invocation: Invocation, seconds: Scalar) -> Answer:
         return await _done(listening.seek(_number(seconds)))
 
-    async def close(_invocation: Invocation) -> HostAnswer:
+    async def close(_invocation: Invocation) -> Answer:
         return await _done(listening.close())
 
     return {f"listen.{each.__name__}": each for each in (create, state, load, play, pause, seek, close)}
@@ -55,21 +49,16 @@ def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[st
     """Return the operations in a process beside the running peer: the session is that one's, and the own where none runs."""
 
     def asked(name: str, operation: PeerOperation) -> PeerOperation:
-        @functools.wraps(operation)  # it takes as many arguments
-        async def ask(invocation: Invocation, *arguments: Scalar) -> HostAnswer:
+        async def ask(invocation: Invocation, *arguments: Scalar) -> Answer:
             try:
                 answer = await elsewhere(name, [_text(each) for each in arguments])
             except ListenError as error:
-                return _failed(name, error)
+                return err(str(error))
             return await operation(invocation, *arguments) if answer is None else answer
 
         return ask
 
     return {name: asked(name, operation) for name, operation in own.items()}
-
-
-def _failed(name: str, error: ListenError) -> HostAnswer:
-    return HostAnswer(b"vv", (None, str(error).encode())) if name in READERS else HostAnswer(b"v", (str(error).encode(),))
 
 
 def hosted(listening: Listening) -> dict[str, object] | None:
@@ -96,23 +85,19 @@ def followed(following: Following) -> dict[str, object] | None:
     return {**group(state, now.listeners, "listener"), "host": now.host}
 
 
-async def _value(work: Awaitable[object], shown: Callable[..., object]) -> HostAnswer:
+async def _value(work: Awaitable[object], shown: Callable[..., object]) -> Answer:
     try:
-        return _json(shown(await work))
+        return json(shown(await work))
     except ListenError as error:
-        return HostAnswer(b"vv", (None, str(error).encode()))
+        return err(str(error))
 
 
-async def _done(work: Awaitable[None]) -> HostAnswer:
+async def _done(work: Awaitable[None]) -> Answer:
     try:
         await work
     except ListenError as error:
-        return HostAnswer(b"v", (str(error).encode(),))
-    return NOTHING
-
-
-def _json(value: object) -> HostAnswer:
-    return HostAnswer(b"j", (msgspec.json.encode(value),))
+        return err(str(error))
+    return ok()
 
 
 def _text(value: Scalar) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -79,7 +79,7 @@ class Listening:
     def who(self) -> list[str]:
         """Ids of those that listen now, over the web and the network; one with several pages several times."""
         found: list[str] = []
-        self._serving.tell(found)
+        self._serving.notify(found)
         return found
 
     def listeners(self) -> int:
@@ -88,7 +88,7 @@ class Listening:
 
     def recount(self) -> None:
         """Notify subscribers that the number of listeners may have changed."""
-        self.counts.tell(self.listeners())
+        self.counts.notify(self.listeners())
 
     def restore(self) -> None:
         """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
@@ -164,7 +164,7 @@ class Listening:
             self._open()
             self._session = None
             self._tick()
-            self._subscribers.tell(None)
+            self._subscribers.notify(None)
             await asyncio.to_thread(self._file.unlink, missing_ok=True)
 
     async def stop(self) -> None:
@@ -226,7 +226,7 @@ class Listening:
         self._tick()
         state = self.state()
         assert state is not None
-        self._subscribers.tell(state)
+        self._subscribers.notify(state)
         await asyncio.to_thread(self._write, session)
         return state
 
@@ -286,3 +286,14 @@ def plain(track: Track | None) -> dict[str, object] | None:
     fields = asdict(track)
     del fields["path"], fields["stamp"], fields["has_cover"]
     return fields
+
+
+@contextlib.asynccontextmanager
+async def open_listening(folder: Path, library: Library) -> AsyncIterator[Listening]:
+    """Restore the session of the peer in `folder`, and end its tasks when the block is left."""
+    listening = Listening(folder, library)
+    await asyncio.to_thread(listening.restore)
+    try:
+        yield listening
+    finally:
+        await listening.stop()

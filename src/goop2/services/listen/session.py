@@ -21,7 +21,9 @@ ID_PREFIX: Final = "listen-"
 
 
 class ListenError(Exception):
-    """What was asked does not fit the session as it is; a sentence."""
+    """What was asked does not fit the session as it is; a sentence. `code` is an error class of behaviour.md."""
+
+    code = "bad_request"
 
 
 class AudioUnreadableError(ListenError):

@@ -15,12 +15,13 @@ import msgspec
 
 from goop2.folder import threads
 from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, FileNotServedError, SiteFiles, SiteFileTooLargeError, UnreadableError
+from goop2.sandbox.answers import Answer, raised, several
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.annotations import Annotations
 from goop2.scripting.catalog import Script
 from goop2.scripting.engine import Failure, Success
-from goop2.scripting.invocation import Caller, ErrorCode, HostAnswer, Invocation
+from goop2.scripting.invocation import Caller, ErrorCode, Invocation
 from goop2.scripting.limits import MEGABYTE_BYTES
 from goop2.services.rest_api.resources import ApiFileError, Resource, decoded, default, parse
 from goop2.services.tables import Tables, read_request
@@ -66,16 +67,16 @@ class Api:
         found = self._declared()
         return f"site/{FILE}: {found}" if isinstance(found, ApiFileError) else ""
 
-    async def perform(self, invocation: Invocation, operation: Scalar, resource: Scalar, request: Scalar) -> HostAnswer:
+    async def perform(self, invocation: Invocation, operation: Scalar, resource: Scalar, request: Scalar) -> Answer:
         """The private operation (scripting.invocation.PeerOperation). Raises `WorkerProtocolError` for what api.lua never asks."""
         if not invocation.script.builtin:
-            return HostAnswer(b"!", (b"goop.api is not available",))
+            return raised("goop.api is not available")
         if _text(operation) not in ("resource", *_NEEDS):
             raise WorkerProtocolError("api.perform was asked for an operation it does not have")
         result = await self._perform(invocation.caller, _text(operation), _text(resource), request)
         if isinstance(result, Failure):
-            return HostAnswer(b"vvv", (None, result.code.value.encode(), result.message.encode()))
-        return HostAnswer(b"j", (result.json,))
+            return several(b"vvv", None, result.code.value.encode(), result.message.encode())
+        return several(b"j", result.json)
 
     async def _perform(self, caller: Caller, operation: str, name: str, request: Scalar) -> Success | Failure:
         resource = await self._resource(name)

@@ -1,55 +1,24 @@
-"""`/api/data/<op>`: what a page asks of its own peer's scripts and tables.
+"""`/api/data/<path>`: what a page asks of its own peer's scripts and tables.
 
-The table `Data.operations` is the one place where an operation is named. What a call answers passes
-through as it came from the worker: JSON text is neither parsed nor made here. It must not know origins.
+The operations are declared in storage/data_operations.py. What a call answers passes through as it came from the worker: JSON text is
+neither parsed nor made here. It must not know origins.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
-from goop2.protocols.untrusted_json import Decoder, InvalidJsonError
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure, Success
-from goop2.scripting.invocation import Caller, ErrorCode
-from goop2.services.tables import TABLE_OPERATIONS, Tables, read_request
-from goop2.web.http.bodies import read_json
-from goop2.web.http.request_context import RequestContext
-from goop2.web.http.responses import send_failure, send_json, send_refusal
-from goop2.web.limits import BODY_MAX_BYTES, FULL_HOLD_SECONDS
+from goop2.services.tables import Request, Tables, read_request
+from goop2.storage.data_operations import DATA_OPERATIONS, LUA_CALL, LUA_LIST, DataOperation
+from goop2.web.http.handlers import JsonBody, Work, as_sent, endpoint, posted_json
+from goop2.web.http.request_context import Handler, RequestContext
 
-Run = Callable[[Caller, bytes], Awaitable[Success | Failure]]
-"""Caller and body → result."""
-
-PATHS: Final = {
-    "tables/describe": "describe",
-    "tables/create": "create-table",
-    "tables/delete": "delete-table",
-    "tables/add-column": "add-column",
-    "tables/drop-column": "drop-column",
-    "tables/rename": "rename-table",
-}
-"""Path after `/api/data/` → operation of the data protocol; the others are named as it names them."""
-
-
-_ASKED_WITH_GET: Final = frozenset(("tables", "lua/list"))
-
-
-def method_of(path: str) -> str:
-    """With which method an operation is asked for (behaviour.md, "HTTP")."""
-    return "GET" if path in _ASKED_WITH_GET else "POST"
-
-
-async def send_other_method(call: RequestContext, name: str) -> None:
-    """The operation at the path `name` is asked for otherwise."""
-    method = method_of(name)
-    allow = (b"allow", method.encode())
-    await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, f"{name} is asked for with {method}", [allow, *call.headers])
+T = TypeVar("T")
 
 
 class _LuaCall(msgspec.Struct):
@@ -62,7 +31,7 @@ class _Function(msgspec.Struct, frozen=True):
     description: str
 
 
-_lua_call = Decoder(_LuaCall)
+_LUA_CALL_BODY: Final = JsonBody(_LuaCall, '{"function": name, "params": {…}}')
 
 
 class DataApi:
@@ -72,50 +41,38 @@ class DataApi:
         self._engine = engine
         self._catalog = catalog
         self._tables = tables
-        named = {name: name for name in TABLE_OPERATIONS - {*PATHS.values()}}
-        self.operations: dict[str, Run] = {
-            "lua/call": self._call,
-            "lua/list": self._list,
-            **{path: self._on_tables(operation) for path, operation in {**PATHS, **named}.items()},
-        }
+        self.api: dict[str, Handler] = {f"data/{operation.path}": self._handler(operation) for operation in DATA_OPERATIONS}
+        """Path after `/api/` → handler."""
 
-    async def answer(self, call: RequestContext, name: str) -> None:
-        """Answer the operation `name`."""
-        run = self.operations.get(name)
-        if run is None:
-            await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, f"there is no data operation {name[:64]!r}"), call.headers)
-        elif call.method != method_of(name):
-            await send_other_method(call, name)
-        else:
-            await self._answer(call, run)
+    def _handler(self, operation: DataOperation) -> Handler:
+        if operation is LUA_CALL:
+            return _endpoint(operation, self._call, _LUA_CALL_BODY)
+        if operation is LUA_LIST:
+            return _endpoint(operation, self._list, as_sent)
+        return _endpoint(operation, self._on_tables(operation), read_request)
 
-    async def _answer(self, call: RequestContext, run: Run) -> None:
-        body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
-        result = await run(call.caller, body)
-        if isinstance(result, Success):
-            await send_json(call.send, result.json, HTTPStatus.OK, call.headers)
-        else:
-            if result.code is ErrorCode.UNAVAILABLE and result.retry_after_seconds is not None:
-                await asyncio.sleep(FULL_HOLD_SECONDS)  # whoever asks again at once takes no time from calls that have a place in the line
-            await send_failure(call.send, result, call.headers)
+    async def _call(self, call: RequestContext, request: _LuaCall) -> bytes | Failure:
+        return _json_of(await self._engine.call(call.caller, request.function, bytes(request.params)))
 
-    async def _call(self, caller: Caller, body: bytes) -> Success | Failure:
-        try:
-            asked = _lua_call.decode(body)
-        except InvalidJsonError as error:
-            return Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"function": name, "params": {{…}}}}: {error}')
-        return await self._engine.call(caller, asked.function, bytes(asked.params))
-
-    def _on_tables(self, operation: str) -> Run:
-        async def run(caller: Caller, body: bytes) -> Success | Failure:
-            request = read_request(body)
-            return request if isinstance(request, Failure) else await self._tables.perform(operation, caller, request)
-
-        return run
-
-    async def _list(self, _caller: Caller, _body: bytes) -> Success | Failure:
+    async def _list(self, _call: RequestContext, _body: bytes) -> bytes:
         listed = self._catalog.listing()
         answering = [
             _Function(one.name, one.description) for one in listed if one.kind == "function" and (one.state == "ok" or one.older_runs)
         ]
-        return Success(msgspec.json.encode({"functions": answering}))
+        return msgspec.json.encode({"functions": answering})
+
+    def _on_tables(self, operation: DataOperation) -> Work[Request | Failure]:
+        async def work(call: RequestContext, request: Request | Failure) -> bytes | Failure:
+            if isinstance(request, Failure):
+                return request
+            return _json_of(await self._tables.perform(operation.name, call.caller, request))
+
+        return work
+
+
+def _endpoint(operation: DataOperation, work: Work[T], decode: Callable[[bytes], T]) -> Handler:
+    return endpoint(work, decode, read=posted_json(), method=operation.method, name=operation.path, holds=True)
+
+
+def _json_of(result: Success | Failure) -> bytes | Failure:
+    return result.json if isinstance(result, Success) else result

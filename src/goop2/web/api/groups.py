@@ -7,29 +7,28 @@ visitors of the own site             nothing: members are peers
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
-from goop2.net.faults import NetworkError
-from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.services.groups.service import GroupService, Invited, code_of
+from goop2.services.groups.service import GroupService, Invited
 from goop2.services.groups.state import PAYLOAD_MAX_BYTES, GroupChange, GroupInfo, UnknownGroupError
-from goop2.storage.errors import StorageError
-from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
+from goop2.web.http.handlers import JsonBody, Work, as_sent, endpoint, posted_json
 from goop2.web.http.origins import Realm
 from goop2.web.http.request_context import Handler, RequestContext
-from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import ENVELOPE_MAX_BYTES
 from goop2.web.remote.sites import audience
+
+T = TypeVar("T")
 
 KIND: Final = "group"
 INVITE: Final = "group-invite"
 _DONE: Final = b'{"ok":true}'
+_BODY_MAX_BYTES: Final = PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES
 
 
 class GroupRequest(msgspec.Struct):
@@ -103,18 +102,18 @@ class GroupApi:
         self._events = events
         self._owners_pages = owners_pages
         of_members: dict[str, Handler] = {
-            "group/subscriptions": self._answering(self._subscriptions),
-            "group/join": self._answering(self._join),
-            "group/leave": self._answering(self._leave),
-            "group/send": self._answering(self._say),
+            "group/subscriptions": _endpoint(self._subscriptions, as_sent),
+            "group/join": _endpoint(self._join, _GROUP),
+            "group/leave": _endpoint(self._leave, _GROUP),
+            "group/send": _endpoint(self._say, _SAY),
         }
         of_owners: dict[str, Handler] = {
-            "group/create": self._answering(self._create),
-            "group/close": self._answering(self._close),
-            "group/invite": self._answering(self._invite),
-            "group/invites": self._answering(self._invites),
-            "group/refuse": self._answering(self._refuse),
-            "group/remove": self._answering(self._remove),
+            "group/create": _endpoint(self._create, _CREATE),
+            "group/close": _endpoint(self._close, _GROUP),
+            "group/invite": _endpoint(self._invite, _WHOM),
+            "group/invites": _endpoint(self._invites, as_sent),
+            "group/refuse": _endpoint(self._refuse, _GROUP),
+            "group/remove": _endpoint(self._remove, _WHOM),
         }
         self.api = {**of_members, **of_owners}
         """Path after `/api/` on the own site's origins → what answers."""
@@ -134,8 +133,8 @@ class GroupApi:
         groups = (*self._groups.hosted(), *self._groups.joined())
         return msgspec.json.encode([shown(group) for group in groups if host in ("", group.host)])
 
-    async def _join(self, call: RequestContext, body: bytes) -> bytes:
-        host, group = _which(call, decode(body, GroupRequest))
+    async def _join(self, call: RequestContext, request: GroupRequest) -> bytes:
+        host, group = _which(call, request)
         if host != self._groups.own_id:
             return msgspec.json.encode(shown(await self._grouping.join(host, group)))
         found = next((each for each in self._groups.hosted() if each.id == group), None)
@@ -143,43 +142,38 @@ class GroupApi:
             raise UnknownGroupError(f"no group {group[:64]!r} is hosted here")
         return msgspec.json.encode(shown(found))
 
-    async def _leave(self, call: RequestContext, body: bytes) -> bytes:
-        self._grouping.leave(*_which(call, decode(body, GroupRequest)))
+    async def _leave(self, call: RequestContext, request: GroupRequest) -> bytes:
+        self._grouping.leave(*_which(call, request))
         return _DONE
 
-    async def _say(self, call: RequestContext, body: bytes) -> bytes:
-        asked = decode(body, Say)
+    async def _say(self, call: RequestContext, request: Say) -> bytes:
         # In one line, as the network wants it.
-        self._grouping.send(*_which(call, asked), msgspec.json.format(bytes(asked.payload), indent=-1))
+        self._grouping.send(*_which(call, request), msgspec.json.format(bytes(request.payload), indent=-1))
         return _DONE
 
     # The owner's.
 
-    async def _create(self, _call: RequestContext, body: bytes) -> bytes:
-        asked = decode(body, Create)
-        known = await self._grouping.create(asked.name, asked.type, asked.max_members, volatile=asked.volatile)
-        return msgspec.json.encode(shown(known))
+    async def _create(self, _call: RequestContext, request: Create) -> bytes:
+        group = await self._grouping.create(request.name, request.type, request.max_members, volatile=request.volatile)
+        return msgspec.json.encode(shown(group))
 
-    async def _close(self, _call: RequestContext, body: bytes) -> bytes:
-        await self._grouping.end(decode(body, GroupRequest).group)
+    async def _close(self, _call: RequestContext, request: GroupRequest) -> bytes:
+        await self._grouping.end(request.group)
         return _DONE
 
-    async def _invite(self, _call: RequestContext, body: bytes) -> bytes:
-        asked = decode(body, Whom)
-        await self._grouping.invite(asked.group, asked.peer)
+    async def _invite(self, _call: RequestContext, request: Whom) -> bytes:
+        await self._grouping.invite(request.group, request.peer)
         return _DONE
 
-    async def _remove(self, _call: RequestContext, body: bytes) -> bytes:
-        asked = decode(body, Whom)
-        await self._grouping.remove(asked.group, asked.peer)
+    async def _remove(self, _call: RequestContext, request: Whom) -> bytes:
+        await self._grouping.remove(request.group, request.peer)
         return _DONE
 
     async def _invites(self, _call: RequestContext, _body: bytes) -> bytes:
         return msgspec.json.encode(self._grouping.invites())
 
-    async def _refuse(self, _call: RequestContext, body: bytes) -> bytes:
-        asked = decode(body, GroupRequest)
-        self._grouping.refuse(asked.host, asked.group)
+    async def _refuse(self, _call: RequestContext, request: GroupRequest) -> bytes:
+        self._grouping.refuse(request.host, request.group)
         return _DONE
 
     # Events.
@@ -203,44 +197,38 @@ class GroupApi:
     def _tell_invite(self, invited: Invited) -> None:
         self._events.publish(INVITE, invited, self._owners_pages)
 
-    def _answering(self, work: Callable[[RequestContext, bytes], Awaitable[bytes]]) -> Handler:
-        """`work` with the body read, and every refusal sent."""
 
-        async def answer(call: RequestContext) -> None:
-            try:
-                _only_host(call)
-                body = await read_json(call.scope, call.receive, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES) if call.method == "POST" else b""
-                result: bytes | Failure = await work(call, body)
-            except _ForbiddenError as why:
-                result = Failure(ErrorCode.FORBIDDEN, str(why))
-            except InvalidJsonError as error:
-                result = Failure(ErrorCode.BAD_REQUEST, str(error))
-            except (NetworkError, StorageError) as fault:
-                result = Failure(code_of(fault), str(fault))
-            if isinstance(result, Failure):
-                await send_failure(call.send, result, call.headers)
-            else:
-                await send_json(call.send, result, headers=call.headers)
-
-        return answer
+_GROUP: Final = JsonBody(GroupRequest)
+_SAY: Final = JsonBody(Say)
+_CREATE: Final = JsonBody(Create)
+_WHOM: Final = JsonBody(Whom)
 
 
-class _ForbiddenError(Exception):
-    """Not for this caller; a sentence."""
+def _endpoint(work: Work[T], decode: Callable[[bytes], T]) -> Handler:
+    return endpoint(work, decode, read=posted_json(_BODY_MAX_BYTES), check=_refusal)
+
+
+def _refusal(call: RequestContext) -> Failure | None:
+    """Return why the caller gets nothing of groups, or None."""
+    if call.origin.realm in (Realm.VISITED_SITE, Realm.OWN_SITE):
+        return None
+    return Failure(ErrorCode.FORBIDDEN, "groups are for peers: a visitor is in none")
+
+
+class _OtherHostError(Exception):
+    """A visited site's page named a group of another host than its own peer."""
+
+    code = "forbidden"
 
 
 def _only_host(call: RequestContext) -> str:
-    """The one host whose groups this page may touch; "" for the owner's own pages: any. Raises `_ForbiddenError`."""
-    if call.origin.realm is Realm.VISITED_SITE:
-        return call.origin.peer_id
-    if call.origin.realm is Realm.OWN_SITE:
-        return ""
-    raise _ForbiddenError("groups are for peers: a visitor is in none")
+    """Return the one host whose groups this page may touch; "" for the owner's own pages: any."""
+    return call.origin.peer_id if call.origin.realm is Realm.VISITED_SITE else ""
 
 
-def _which(call: RequestContext, asked: GroupRequest) -> tuple[str, str]:
-    """Host and id of a group this page may touch. Raises `_ForbiddenError`."""
+def _which(call: RequestContext, request: GroupRequest) -> tuple[str, str]:
+    """Return host and id of a group this page may touch. Raises `_OtherHostError`."""
     only = _only_host(call)
-    if only and asked.host not in ("", only):
-        raise _ForbiddenError("a page is in groups of the peer whose site it is, and of nobody else")
-    return asked.host or call.origin.peer_id, asked.group
+    if only and request.host not in ("", only):
+        raise _OtherHostError("a page is in groups of the peer whose site it is, and of nobody else")
+    return request.host or call.origin.peer_id, request.group

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import BinaryIO, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, SiteFile
-from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.listen.boundaries import Boundary, sound
@@ -24,10 +22,10 @@ from goop2.services.listen.cover import Cover
 from goop2.services.listen.operations import group
 from goop2.services.listen.service import Listening
 from goop2.services.listen.session import AudioUnreadableError, ListenError, Track
-from goop2.web.http.bodies import read_json
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
 from goop2.web.http.files import Compressed, Document, send_document
+from goop2.web.http.handlers import JsonBody, any_json, as_sent, endpoint, no_body
 from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import send_failure, send_json
 from goop2.web.limits import ENVELOPE_MAX_BYTES
@@ -38,7 +36,7 @@ KIND: Final = "listen"
 EVERYBODY: Final = "listen"
 LISTENERS: Final = "listeners"
 """The audience of pages that play."""
-_OWNERS: Final = Failure(ErrorCode.FORBIDDEN, "only the owner controls the session")
+_ONLY_OWNER: Final = Failure(ErrorCode.FORBIDDEN, "only the owner controls the session")
 _PICTURE_HEADERS: Final = [
     (b"content-security-policy", b"default-src 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -69,14 +67,15 @@ class ListenApi:
         self._finding = asyncio.Lock()
         """Hours of MP3 take a second to be gone through: one at a time, whoever asks."""
         self.api: dict[str, Handler] = {
-            "listen/state": self._state,
+            "listen/state": endpoint(self._state, as_sent, read=no_body),
             "listen/events": self._hear,
             "listen/audio": self._audio,
             "listen/began": self._where_it_begins,
             "listen/cover": self._cover,
-            "listen/files": self._files,
-            "listen/control": self._control,
+            "listen/files": endpoint(self._files, as_sent, read=no_body),
+            "listen/control": endpoint(self._control, _CONTROL, read=any_json(ENVELOPE_MAX_BYTES), check=_refusal),
         }
+        """Path after `/api/` → handler."""
         self._end = (
             listening.serves(lambda: self._events.names(LISTENERS)),
             listening.subscribe(lambda _: self._tell()),
@@ -99,8 +98,8 @@ class ListenApi:
     def _tell(self) -> None:
         self._events.publish(KIND, self.shown(), EVERYBODY)
 
-    async def _state(self, call: RequestContext) -> None:
-        await send_json(call.send, msgspec.json.encode(self.shown()), headers=call.headers)
+    async def _state(self, _call: RequestContext, _body: bytes) -> bytes:
+        return msgspec.json.encode(self.shown())
 
     async def _hear(self, call: RequestContext) -> None:
         """`?join=1`: whoever reads these is a listener meanwhile."""
@@ -177,27 +176,21 @@ class ListenApi:
         call = call._replace(headers=[*call.headers, *_PICTURE_HEADERS])
         await send_document(call, Document(f"cover.{cover.kind}", etag, len(cover.content), cover.content), self._compressed)
 
-    async def _files(self, call: RequestContext) -> None:
+    async def _files(self, call: RequestContext, _body: bytes) -> bytes:
         """What the owner can load: `{"files": [path]}`; null for others."""
-        files = await asyncio.to_thread(self._listening.files) if call.caller.owner else None
-        await send_json(call.send, msgspec.json.encode({"files": files}), headers=call.headers)
+        return msgspec.json.encode({"files": await asyncio.to_thread(self._listening.files) if call.caller.owner else None})
 
-    async def _control(self, call: RequestContext) -> None:
+    async def _control(self, _call: RequestContext, request: ControlRequest) -> bytes:
         """`POST {action, name?, path?, seconds?}`, by the owner."""
-        result = await self._controlled(call)
-        if isinstance(result, Failure):
-            await send_failure(call.send, result, call.headers)
-        else:
-            await send_json(call.send, msgspec.json.encode(self.shown()), HTTPStatus.OK, call.headers)
+        await control(self._listening, request)
+        return msgspec.json.encode(self.shown())
 
-    async def _controlled(self, call: RequestContext) -> Failure | None:
-        if not call.caller.owner:
-            return _OWNERS
-        try:
-            await control(self._listening, decode(await read_json(call.scope, call.receive, ENVELOPE_MAX_BYTES), ControlRequest))
-        except (ListenError, InvalidJsonError) as error:
-            return Failure(ErrorCode.BAD_REQUEST, str(error))
-        return None
+
+_CONTROL: Final = JsonBody(ControlRequest)
+
+
+def _refusal(call: RequestContext) -> Failure | None:
+    return None if call.caller.owner else _ONLY_OWNER
 
 
 async def control(listening: Listening, wanted: ControlRequest) -> None:

@@ -15,8 +15,8 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.groups.service import GroupService
 from goop2.web.http.event_log import Events
+from goop2.web.http.handlers import as_sent, endpoint, no_body
 from goop2.web.http.request_context import Handler, RequestContext
-from goop2.web.http.responses import send_failure, send_json
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 if TYPE_CHECKING:
@@ -41,26 +41,26 @@ class Peers:
         self._grouping = grouping
         self._events = events
         self._owners_pages = owners_pages
-        self.api: dict[str, Handler] = {"peers": self._list}
-        self.api_of_visits: dict[str, Handler] = {"peers": self._list_of_visit}
+        self.api: dict[str, Handler] = {"peers": endpoint(self._list, as_sent, read=no_body)}
+        """Path after `/api/` on the own site's origins → handler."""
+        self.api_of_visits: dict[str, Handler] = {"peers": endpoint(self._list_of_visit, as_sent, read=no_body)}
+        """The same on the origin of another peer's site."""
         abroad.on_join(self._follow)
 
-    async def _list(self, call: RequestContext) -> None:
+    async def _list(self, call: RequestContext, _body: bytes) -> bytes | Failure:
         if not call.caller.owner:
-            await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone"), call.headers)
-            return
+            return Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone")
         network = self._abroad.network
         here = network.roster.peers() if network is not None else ()
-        await send_json(call.send, msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here]), headers=call.headers)
+        return msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here])
 
-    async def _list_of_visit(self, call: RequestContext) -> None:
+    async def _list_of_visit(self, call: RequestContext, _body: bytes) -> bytes:
         host = call.origin.peer_id
         met = {host, *(member for group in self._grouping.groups.joined() if group.host == host for member in group.members)}
         met.discard(self._grouping.groups.own_id)
         network = self._abroad.network
         here = {peer.id for peer in network.roster.peers()} if network is not None else set()
-        found = [PeerView(one, self._abroad.label(one) or one, online=one in here) for one in sorted(met)]
-        await send_json(call.send, msgspec.json.encode(found), headers=call.headers)
+        return msgspec.json.encode([PeerView(one, self._abroad.label(one) or one, online=one in here) for one in sorted(met)])
 
     def _follow(self, network: NetworkView) -> Callable[[], None]:
         def changed(change: RosterChange) -> None:

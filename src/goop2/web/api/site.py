@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 
 from goop2.folder import threads
-from goop2.folder.site_changes import SiteChangeError, SiteFileMissingError, SiteWriteError, remove, write
+from goop2.folder.site_changes import remove, write
 from goop2.folder.site_files import SiteFiles
-from goop2.protocols.untrusted_json import Decoder, InvalidJsonError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.web.http.bodies import read_body
-from goop2.web.http.forms import FormError, is_form, the_file
+from goop2.web.http.forms import is_form, the_file
+from goop2.web.http.handlers import JsonBody, Work, any_bytes, as_sent, endpoint, no_body
 from goop2.web.http.request_context import Handler, RequestContext
-from goop2.web.http.responses import send_failure, send_json, send_refusal
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
 
-_CODES: Final = {SiteFileMissingError: ErrorCode.NOT_FOUND, SiteWriteError: ErrorCode.UNAVAILABLE}
-"""Why nothing was changed → error class."""
+T = TypeVar("T")
+
+_DONE: Final = b'{"ok":true}'
 
 
 class _Remove(msgspec.Struct):
     path: str
 
 
-_remove = Decoder(_Remove)
+_REMOVE: Final = JsonBody(_Remove, '{"path": path}')
 
 
 class SiteApi:
@@ -38,52 +36,34 @@ class SiteApi:
 
     def __init__(self, files: SiteFiles) -> None:
         self._files = files
-        self.api: dict[str, Handler] = {"site/files": self._list, "site/upload": self._upload, "site/remove": self._remove}
+        self.api: dict[str, Handler] = {
+            "site/files": endpoint(self._list, as_sent, read=no_body),
+            "site/upload": _change(self._upload, as_sent, UPLOAD_MAX_BYTES),
+            "site/remove": _change(self._remove, _REMOVE, ENVELOPE_MAX_BYTES),
+        }
+        """Path after `/api/` → handler."""
 
-    async def _list(self, call: RequestContext) -> None:
-        await send_json(call.send, msgspec.json.encode(await threads.SITE.run(self._files.listing)), HTTPStatus.OK, call.headers)
+    async def _list(self, _call: RequestContext, _body: bytes) -> bytes:
+        return msgspec.json.encode(await threads.SITE.run(self._files.listing))
 
-    async def _upload(self, call: RequestContext) -> None:
+    async def _upload(self, call: RequestContext, body: bytes) -> bytes:
         """`POST ?path=…`, the content as the body, or as the only file of a form."""
         path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
-        body = await _body_of_owner(call, UPLOAD_MAX_BYTES)
-        if body is None:
-            return
-        try:
-            kind = call.header(b"content-type")
-            content = await asyncio.to_thread(the_file, kind, body) if is_form(kind) else body
-        except FormError as error:
-            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, str(error)), call.headers)
-            return
-        await self._change(call, lambda: write(self._files, path, content))
+        kind = call.header(b"content-type")
+        content = await asyncio.to_thread(the_file, kind, body) if is_form(kind) else body
+        await threads.SITE.run(write, self._files, path, content)
+        return _DONE
 
-    async def _remove(self, call: RequestContext) -> None:
+    async def _remove(self, _call: RequestContext, request: _Remove) -> bytes:
         """Remove a file of the site: `POST {path}`."""
-        body = await _body_of_owner(call, ENVELOPE_MAX_BYTES)
-        if body is None:
-            return
-        try:
-            path = _remove.decode(body).path
-        except InvalidJsonError as error:
-            await send_failure(call.send, Failure(ErrorCode.BAD_REQUEST, f'the body should be {{"path": path}}: {error}'), call.headers)
-            return
-        await self._change(call, lambda: remove(self._files, path))
-
-    async def _change(self, call: RequestContext, change: Callable[[], None]) -> None:
-        try:
-            await threads.SITE.run(change)
-        except SiteChangeError as error:
-            await send_failure(call.send, Failure(_CODES.get(type(error), ErrorCode.BAD_REQUEST), str(error)), call.headers)
-        else:
-            await send_json(call.send, b'{"ok":true}', HTTPStatus.OK, call.headers)
+        await threads.SITE.run(remove, self._files, request.path)
+        return _DONE
 
 
-async def _body_of_owner(call: RequestContext, max_bytes: int) -> bytes | None:
-    """Return the body, where the owner POSTs one; None when the answer is given already."""
-    if call.method != "POST":
-        await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "this is asked for with POST", [(b"allow", b"POST"), *call.headers])
-    elif not call.caller.owner:
-        await send_refusal(call.send, HTTPStatus.FORBIDDEN, "only the owner changes the site", call.headers)
-    else:
-        return await read_body(call.scope, call.receive, max_bytes)
-    return None
+def _change(work: Work[T], decode: Callable[[bytes], T], max_bytes: int) -> Handler:
+    """Return the handler of what only the owner may do. Somebody else's 50 MB are not read: the connection is closed."""
+    return endpoint(work, decode, read=any_bytes(max_bytes), method="POST", check=_refusal, closes=True)
+
+
+def _refusal(call: RequestContext) -> Failure | None:
+    return None if call.caller.owner else Failure(ErrorCode.FORBIDDEN, "only the owner changes the site")

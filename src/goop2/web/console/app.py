@@ -6,7 +6,6 @@ Every path under /api/console/ wants the token; nothing outside it gives anythin
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,12 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Parts, Web
 from goop2.web.console.controls import chat, data, groups, home, listen, network, runs, scripts, settings
-from goop2.web.console.controls.replies import BadRequestError, refusal
+from goop2.web.console.controls.replies import refusal
 from goop2.web.console.events import CONSOLE
 from goop2.web.console.metrics import Metrics
 from goop2.web.http.admission import Entrance, user_of
 from goop2.web.http.assets import Assets
-from goop2.web.http.bodies import BodyTooLargeError, refused
 from goop2.web.http.console_token import Token
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
@@ -74,7 +72,7 @@ def console_app(parts: Parts, door: Listener, opened: str, token: Token, web: We
         *scripts.routes(parts),
         *settings.routes(parts),
     ]
-    guarded = Starlette(routes=controls, exception_handlers=_REFUSALS)
+    guarded = Starlette(routes=controls, exception_handlers={HTTPStatus.NOT_FOUND: _not_there})
     routes: list[BaseRoute] = [
         Mount("/api/console", app=_Guarded(guarded, token, web.entrance)),
         Route("/metrics", Metrics(parts, web.meter, web.requests, token)),
@@ -83,23 +81,8 @@ def console_app(parts: Parts, door: Listener, opened: str, token: Token, web: We
     return Starlette(routes=routes)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
-
-
-async def _too_large(_request: Request, error: BodyTooLargeError) -> ASGIApp:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await refused(scope, receive, send, error)
-
-    return answer
-
-
 async def _not_there(_request: Request, _error: Exception) -> Response:
     return refusal(HTTPStatus.NOT_FOUND, "not_found", "the console has no such control")
-
-
-_REFUSALS: Final[dict[Any, Any]] = {BadRequestError: _refused, BodyTooLargeError: _too_large, HTTPStatus.NOT_FOUND: _not_there}
-"""What a control raises → what its page is told."""
 
 
 class _Pages:

@@ -14,6 +14,8 @@ MULTIPART: Final = "multipart/form-data"
 class FormError(Exception):
     """A form that does not hold exactly one file. Its text says what was sent and what would be taken."""
 
+    code = "bad_request"
+
 
 class _Files:
     """The files of a form, as the parser comes upon them. Other fields are passed over."""

@@ -81,6 +81,8 @@ DATA_HEADERS: Final[Headers] = [
 """What JSON carries: it is no page, so nothing of what governs pages."""
 
 NO_HEADERS: Final[Headers] = []
+CLOSE: Final = (b"connection", b"close")
+"""Of an answer after which the connection ends, so that a body nobody has read costs nothing."""
 
 
 class _ErrorBody(msgspec.Struct, omit_defaults=True):
@@ -110,7 +112,7 @@ async def send_failure(send: Send, failure: Failure, headers: Iterable[tuple[byt
 async def send_refusal(send: Send, status: HTTPStatus, message: str, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
     """Send a refusal for which there is no error class; the connection ends with it, so an unread body costs nothing."""
     body = msgspec.json.encode(_ErrorBody(_code_of(status), message))
-    await send_json(send, body, status, [(b"connection", b"close"), *headers])
+    await send_json(send, body, status, [CLOSE, *headers])
 
 
 def _code_of(status: HTTPStatus) -> str:

@@ -7,7 +7,7 @@ is; nothing else of ours. What cannot be reached is a page that says what was tr
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -20,28 +20,24 @@ from goop2.peers.client import AnswerTooLargeError, RequestRefusedError
 from goop2.protocols import data, site
 from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.site import NOT_FOUND
-from goop2.protocols.untrusted_json import Decoder, InvalidJsonError, decode
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.services.chat.service import ChatError, ChatRefusedError, ChatReply, ChatService
-from goop2.services.tables import TABLE_OPERATIONS
-from goop2.storage.errors import StorageError
-from goop2.web.api.chat import CHAT, ConversationRequest, Send, shown
-from goop2.web.api.data import PATHS, method_of, send_other_method
-from goop2.web.http.bodies import ClientDisconnectedError, read_json
+from goop2.services.chat.service import ChatReply, ChatService
+from goop2.storage.data_operations import DATA_OPERATIONS, LUA_CALL, DataOperation
+from goop2.web.api.chat import CHAT, CONVERSATION, SEND, SENT, ConversationRequest, Send, refusal_to_read, refusal_to_send, shown
+from goop2.web.http.bodies import ClientDisconnectedError
 from goop2.web.http.event_log import Events
 from goop2.web.http.files import Part, asked_part, send_page, send_to_folder, send_unmet
+from goop2.web.http.handlers import CODES, as_sent, endpoint, failure_of, posted_json
 from goop2.web.http.preconditions import unmet
 from goop2.web.http.request_context import Handler, RequestContext
-from goop2.web.http.responses import send_failure, send_json
-from goop2.web.limits import BODY_MAX_BYTES
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
 """A type another peer may name, and of what it says beside that the one thing that is told on; anything else is bytes."""
 _UNTYPED: Final = "application/octet-stream"
-_CODES: Final = {code.value: code for code in ErrorCode}
 _NOT_UP: Final = "this peer is not on the network yet; try again in a moment"
 _MEGABYTE: Final = 1024 * 1024
 _NO_PAGE: Final = "This peer gives no page"
@@ -53,9 +49,6 @@ _REFUSALS: Final = {
     "unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "This file cannot be read now", "The peer cannot read it now: reload this page later."),
 }
 """A peer's own word for why there is no file → status, title and text of the page."""
-
-_send = Decoder(Send)
-_which = Decoder(ConversationRequest)
 
 
 def audience(peer: str) -> str:
@@ -70,12 +63,10 @@ class RemoteSites:
         self._abroad = abroad
         self._chat = chat
         self._events = events
-        named = {name: name for name in TABLE_OPERATIONS - {*PATHS.values()}}
-        paths = {"lua/call": "lua-call", "lua/list": "lua-list", **PATHS, **named}
         self.api: dict[str, Handler] = {
-            **{f"data/{path}": self._data(path, operation) for path, operation in paths.items()},
-            "chat/send": self._with_body(self._say),
-            "chat/messages": self._with_body(self._said),
+            **{f"data/{operation.path}": self._data(operation) for operation in DATA_OPERATIONS},
+            "chat/send": endpoint(self._send, SEND, read=posted_json()),
+            "chat/messages": endpoint(self._messages, CONVERSATION, read=posted_json()),
         }
         """Path after `/api/` on a visited site's origin → what answers."""
         self.end: Callable[[], None] = chat.subscribe(self._tell)
@@ -115,7 +106,7 @@ class RemoteSites:
     async def _stream(self, call: RequestContext, network: NetworkView, path: str) -> None:
         begun = False
         try:
-            async with network.calling.file(call.origin.peer_id, path) as file:
+            async with network.client.file(call.origin.peer_id, path) as file:
                 begun = True
                 if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
                     await send_unmet(call)
@@ -144,51 +135,36 @@ class RemoteSites:
         if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
             return False
         try:
-            async with network.calling.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
+            async with network.client.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
                 return True
         except NetworkError:
             return False
 
-    def _data(self, path: str, operation: str) -> Handler:
+    def _data(self, operation: DataOperation) -> Handler:
         async def ask(call: RequestContext, body: bytes) -> bytes | Failure:
             network = self._abroad.network
             if network is None:
                 return Failure(ErrorCode.UNAVAILABLE, _NOT_UP, retry_after_seconds=2.0)
-            asked = _request(operation, body)
-            if isinstance(asked, Failure):
-                return asked
-            try:
-                answer = await network.calling.ask(call.origin.peer_id, asked)
-            except NetworkError as fault:
-                return Failure(ErrorCode.UNAVAILABLE, str(fault))
-            except LocalProtocolError as fault:
-                return Failure(ErrorCode.BAD_REQUEST, str(fault))
+            answer = await network.client.ask(call.origin.peer_id, _request(operation, body))
             return answer.json if isinstance(answer, data.SuccessAnswer) else _failure(operation, answer)
 
-        asking = self._with_body(ask)
+        # The body is decoded in `ask`: without a network nothing is said of it.
+        return endpoint(ask, as_sent, read=posted_json(), method=operation.method, name=operation.path)
 
-        async def answer(call: RequestContext) -> None:
-            await (asking(call) if call.method == method_of(path) else send_other_method(call, path))
+    async def _send(self, call: RequestContext, request: Send) -> bytes | Failure:
+        if (refusal := refusal_to_send(call, request)) is not None:
+            return refusal
+        _, error = await self._chat.deliver(call.origin.peer_id, request.content)
+        if error is not None:
+            return failure_of(error) or Failure(ErrorCode.UNAVAILABLE, str(error), retry_after_seconds=error.retry_after_seconds)
+        return SENT
 
-        return answer
-
-    async def _say(self, call: RequestContext, body: bytes) -> bytes | Failure:
-        asked = _send.decode(body)
-        if asked.peer not in ("", call.origin.peer_id):
-            return Failure(ErrorCode.FORBIDDEN, "a page chats with the peer whose site it is, and nobody else")
-        _, failure = await self._chat.deliver(call.origin.peer_id, asked.content)
-        if failure is not None:
-            code = _CODES.get(failure.code, ErrorCode.UNAVAILABLE)
-            return Failure(code, str(failure), retry_after_seconds=failure.retry_after_seconds)
-        return b'{"status":"sent"}'
-
-    async def _said(self, call: RequestContext, body: bytes) -> bytes | Failure:
-        asked = _which.decode(body)
-        if asked.peer not in ("", call.origin.peer_id):
-            return Failure(ErrorCode.FORBIDDEN, "a page sees what was said with the peer whose site it is, and nothing else")
-        found = await self._chat.messages(call.origin.peer_id, asked.before)
-        self._chat.shown(found)
-        return msgspec.json.encode([shown(kept) for kept in found])
+    async def _messages(self, call: RequestContext, request: ConversationRequest) -> bytes | Failure:
+        if (refusal := refusal_to_read(call, request)) is not None:
+            return refusal
+        messages = await self._chat.messages(call.origin.peer_id, request.before)
+        self._chat.shown(messages)
+        return msgspec.json.encode([shown(message) for message in messages])
 
     def _tell(self, said: ChatReply) -> None:
         """What a peer says to us, to the pages of its site."""
@@ -197,24 +173,6 @@ class RemoteSites:
             self._events.publish(CHAT, shown(message), audience(message.peer))
             if self._events.heard(audience(message.peer)):
                 self._chat.shown([message])
-
-    def _with_body(self, work: Callable[[RequestContext, bytes], Awaitable[bytes | Failure]]) -> Handler:
-        async def answer(call: RequestContext) -> None:
-            try:
-                body = await read_json(call.scope, call.receive, BODY_MAX_BYTES) if call.method == "POST" else b""
-                result = await work(call, body)
-            except ChatRefusedError as refusal:
-                result = Failure(_CODES[refusal.code], str(refusal), retry_after_seconds=refusal.retry_after_seconds)
-            except (InvalidJsonError, ChatError) as error:
-                result = Failure(ErrorCode.BAD_REQUEST, str(error))
-            except StorageError as error:
-                result = Failure(ErrorCode.UNAVAILABLE, str(error))
-            if isinstance(result, Failure):
-                await send_failure(call.send, result, call.headers)
-            else:
-                await send_json(call.send, result, headers=call.headers)
-
-        return answer
 
 
 def _headers(call: RequestContext, mime: str, part: Part) -> list[tuple[bytes, bytes]]:
@@ -240,18 +198,19 @@ def _type(mime: str) -> bytes:
     return f"{type_}; charset={charset[1]}".encode() if found and charset else type_.encode()
 
 
-def _request(operation: str, body: bytes) -> data.DataRequest | Failure:
+def _request(operation: DataOperation, body: bytes) -> data.DataRequest:
+    """Return the request that is sent to the peer. Raises `InvalidJsonError`."""
     try:
         keys = decode(body or b"{}", dict[str, msgspec.Raw])
-        text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation))}
+        text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation.name))}
         return decode(msgspec.json.encode(text), data.DataRequest)
     except InvalidJsonError as error:
-        return Failure(ErrorCode.BAD_REQUEST, f"the body should be an object of the operation's keys: {error}")
+        raise InvalidJsonError(f"the body should be an object of the operation's keys: {error}") from None
 
 
-def _failure(operation: str, answer: data.FailureAnswer) -> Failure:
+def _failure(operation: DataOperation, answer: data.FailureAnswer) -> Failure:
     """Peers that are not ours give no class: then what a script says is its own mistake, anything else what was asked."""
-    code = _CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation == "lua-call" else ErrorCode.BAD_REQUEST)
+    code = CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation is LUA_CALL else ErrorCode.BAD_REQUEST)
     if code is ErrorCode.OK:
         code = ErrorCode.BAD_REQUEST
     return Failure(code, answer.error, answer.script, answer.line, answer.retry_after, answer.detail)

@@ -13,13 +13,11 @@ from __future__ import annotations
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from goop2.services.chat.service import ChatError
-from goop2.storage.errors import StorageError
 from goop2.storage.messages import StoredMessage
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
 from goop2.web.console.events import MessageShown, message_shown
 
 
@@ -61,29 +59,23 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     async def send(request: Request) -> Response:
         said = await sent(request, SendRequest)
-        try:
-            if said.peer == parts.peer_id:
-                await parts.chat.say(parts.owner, said.content)
-                return reply({"state": ""})
-            return reply({"state": (await parts.chat.send(said.peer, said.content)).state})
-        except (ChatError, StorageError) as error:
-            raise BadRequestError(str(error)) from None
+        if said.peer == parts.peer_id:
+            await parts.chat.say(parts.owner, said.content)
+            return reply({"state": ""})
+        return reply({"state": (await parts.chat.send(said.peer, said.content)).state})
 
     async def forget(request: Request) -> Response:
         forgotten = await sent(request, Forgotten)
         if not forgotten.peer and not forgotten.strangers:
             raise BadRequestError("name the peer whose conversation is to be deleted")
-        try:
-            number = await (parts.chat.forget_strangers() if forgotten.strangers else parts.chat.forget(forgotten.peer))
-        except StorageError as error:
-            raise BadRequestError(str(error)) from None
+        number = await (parts.chat.forget_strangers() if forgotten.strangers else parts.chat.forget(forgotten.peer))
         return reply({"messages": number})
 
     return [
-        Route("/chat", overview),
-        Route("/chat/messages", messages, methods=["POST"]),
-        Route("/chat/send", send, methods=["POST"]),
-        Route("/chat/forget", forget, methods=["POST"]),
+        route("/chat", overview),
+        route("/chat/messages", messages, methods=["POST"]),
+        route("/chat/send", send, methods=["POST"]),
+        route("/chat/forget", forget, methods=["POST"]),
     ]
 
 

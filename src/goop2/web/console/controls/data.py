@@ -6,19 +6,17 @@ POST /data/do         {op, …} → the operation's answer (network.md, "Data"),
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from goop2.scripting.engine import Failure
-from goop2.services.tables import TABLE_OPERATIONS
+from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
-from goop2.web.http.responses import STATUSES
+from goop2.web.console.controls.replies import BadRequestError, failed, reply, route, sent
 
 SYSTEM: Final = "_"
 """How columns begin that the peer keeps itself."""
@@ -38,10 +36,10 @@ def routes(parts: Parts) -> list[BaseRoute]:
             raise BadRequestError(f"{operation!r} is no operation")
         result = await parts.tables.perform(operation, parts.owner, asked)
         if isinstance(result, Failure):
-            return refusal(STATUSES.get(result.code, HTTPStatus.BAD_REQUEST), result.code.value, result.message)
+            return failed(result)
         return reply(msgspec.Raw(result.json))
 
-    return [Route("/data", tables), Route("/data/do", do, methods=["POST"])]
+    return [route("/data", tables), route("/data/do", do, methods=["POST"])]
 
 
 async def _described(parts: Parts, name: str) -> dict[str, object]:

@@ -17,17 +17,12 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from goop2.net.faults import NetworkError
 from goop2.protocols import listen
-from goop2.services.groups.service import code_of
 from goop2.services.groups.state import TEMPLATE, GroupInfo
-from goop2.services.listen.session import ListenError
-from goop2.storage.errors import StorageError
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
-from goop2.web.http.responses import STATUSES
+from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
 
 MEMBERS_SHOWN: Final = 200
 """Of a group: it may have a thousand, and the page asks every few seconds."""
@@ -56,14 +51,10 @@ def routes(parts: Parts) -> list[BaseRoute]:
         action = _ACTIONS.get(asked.action)
         if action is None:
             raise BadRequestError(f"groups have no action {asked.action[:40]!r}; they have {', '.join(_ACTIONS)}")
-        try:
-            await action(parts, asked)
-        except (NetworkError, StorageError) as fault:
-            code = code_of(fault)
-            return refusal(STATUSES[code], code, str(fault))
+        await action(parts, asked)
         return reply(_overview(parts))
 
-    return [Route("/groups", overview), Route("/groups/do", act, methods=["POST"])]
+    return [route("/groups", overview), route("/groups/do", act, methods=["POST"])]
 
 
 async def _create(parts: Parts, asked: Asked) -> None:
@@ -88,10 +79,7 @@ async def _join(parts: Parts, asked: Asked) -> None:
     if network is None or not listen.is_session(asked.group):
         await parts.grouping.join(asked.host, asked.group)
         return
-    try:
-        await network.followed.join(asked.host, asked.group)
-    except ListenError as error:
-        raise BadRequestError(str(error)) from None
+    await network.followed.join(asked.host, asked.group)
 
 
 async def _leave(parts: Parts, asked: Asked) -> None:

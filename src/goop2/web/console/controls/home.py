@@ -14,14 +14,14 @@ from typing import Final, Literal
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from goop2.scripting.catalog import ScriptEntry
 from goop2.scripting.printable import printable
 from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
 from goop2.web.app import AS_VISITOR, Parts
-from goop2.web.console.controls.replies import reply
+from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
 from goop2.web.http.admission import Entrance
 from goop2.web.http.origins import Listener, origin_address
@@ -82,7 +82,7 @@ def routes(parts: Parts, door: Listener, opened: str, entrance: Entrance) -> lis
             }
         )
 
-    return [Route("/who", who), Route("/home", home)]
+    return [route("/who", who), route("/home", home)]
 
 
 @cache

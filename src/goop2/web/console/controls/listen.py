@@ -14,13 +14,12 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from goop2.services.listen.operations import followed
-from goop2.services.listen.session import ListenError
 from goop2.web.api.listen import ControlRequest, control
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, reply, sent
+from goop2.web.console.controls.replies import reply, route, sent
 
 
 def routes(parts: Parts, shown: Callable[[], dict[str, object] | None]) -> list[BaseRoute]:
@@ -37,13 +36,10 @@ def routes(parts: Parts, shown: Callable[[], dict[str, object] | None]) -> list[
         return reply({"files": await asyncio.to_thread(parts.listening.files)})
 
     async def act(request: Request) -> Response:
-        try:
-            await control(parts.listening, await sent(request, ControlRequest))
-        except ListenError as error:
-            raise BadRequestError(str(error)) from None
+        await control(parts.listening, await sent(request, ControlRequest))
         return now()
 
-    return [Route("/listen", overview), Route("/listen/files", files), Route("/listen/control", act, methods=["POST"])]
+    return [route("/listen", overview), route("/listen/files", files), route("/listen/control", act, methods=["POST"])]
 
 
 def _label(parts: Parts, who: str) -> str:

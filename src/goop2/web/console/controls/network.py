@@ -11,11 +11,11 @@ from http import HTTPStatus
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from goop2.net.faults import AddressError, NetworkError
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
+from goop2.web.console.controls.replies import refusal, reply, route, sent
 
 
 class Where(msgspec.Struct):
@@ -44,10 +44,11 @@ def routes(parts: Parts) -> list[BaseRoute]:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "this peer is not on the network yet")
         try:
             peer, label = await network.connect(where.address)
-        except AddressError as fault:
-            raise BadRequestError(str(fault)) from None
+        except AddressError:
+            raise
         except NetworkError as fault:
+            # The address is well formed; what is behind it does not answer.
             return refusal(HTTPStatus.BAD_GATEWAY, "unavailable", str(fault))
         return reply({"peer": peer, "label": label})
 
-    return [Route("/network", overview), Route("/network/connect", connect, methods=["POST"])]
+    return [route("/network", overview), route("/network/connect", connect, methods=["POST"])]

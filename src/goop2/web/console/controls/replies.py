@@ -5,16 +5,21 @@ It must not know what is asked.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from goop2.protocols.untrusted_json import InvalidJsonError, decode
-from goop2.web.http.bodies import read_json
-from goop2.web.http.responses import DATA_HEADERS
+from goop2.protocols.untrusted_json import decode
+from goop2.scripting.engine import Failure
+from goop2.web.http.bodies import BodyTooLargeError, read_json, refused
+from goop2.web.http.handlers import failure_of
+from goop2.web.http.responses import DATA_HEADERS, STATUSES
 from goop2.web.limits import BODY_MAX_BYTES
 
 T = TypeVar("T")
@@ -23,6 +28,36 @@ _HEADERS: Final = {name.decode(): text.decode() for name, text in DATA_HEADERS}
 
 class BadRequestError(Exception):
     """The page sent what its control does not take; the message says what."""
+
+    code = "bad_request"
+
+
+def route(path: str, control: Callable[[Request], Awaitable[Response]], methods: Sequence[str] = ("GET",)) -> Route:
+    """Return the route of a control at `path` below `/api/console`.
+
+    An exception whose class has a `code` is answered as that (web/http/handlers.py), and so is a body that is too large.
+    """
+
+    async def answer(request: Request) -> Response | ASGIApp:
+        try:
+            return await control(request)
+        except BodyTooLargeError as error:
+            return _too_large(error)
+        except Exception as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            return failed(failure)
+
+    return Route(path, answer, methods=list(methods))
+
+
+def _too_large(error: BodyTooLargeError) -> ASGIApp:
+    # An application, not a `Response`: what the page still sends is read behind the answer.
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await refused(scope, receive, send, error)
+
+    return answer
 
 
 def reply(value: object, status: int = HTTPStatus.OK) -> Response:
@@ -35,10 +70,11 @@ def refusal(status: int, code: str, message: str, **more: object) -> Response:
     return reply({"code": code, "message": message, **more}, status)
 
 
+def failed(failure: Failure) -> Response:
+    """Return why there is no result: `{code, message}`, with the status of its class."""
+    return refusal(STATUSES[failure.code], failure.code, failure.message)
+
+
 async def sent(request: Request, kind: type[T]) -> T:
-    """Return the JSON body of `request` as a `kind`. Raises `BadRequestError`, `BodyTooLargeError` and `ClientDisconnectedError`."""
-    body = await read_json(request.scope, request.receive, BODY_MAX_BYTES)
-    try:
-        return decode(body, kind)
-    except InvalidJsonError as error:
-        raise BadRequestError(str(error)) from None
+    """Return the JSON body of `request` as a `kind`. Raises `InvalidJsonError`, `BodyTooLargeError` and `ClientDisconnectedError`."""
+    return decode(await read_json(request.scope, request.receive, BODY_MAX_BYTES), kind)

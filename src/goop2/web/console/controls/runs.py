@@ -20,12 +20,12 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from goop2.scripting.limits import RUNS_KEPT
 from goop2.storage.run_record import OK, Level, Run
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route
 from goop2.web.console.events import short_run
 from goop2.web.console.metering import RunMeter
 
@@ -66,7 +66,7 @@ def routes(parts: Parts, meter: RunMeter) -> list[BaseRoute]:
     async def minutes(_request: Request) -> Response:
         return reply(meter.minutes(time.time()))
 
-    return [Route("/runs", listed), Route("/runs/{id:int}", one), Route("/lines", lines), Route("/minutes", minutes)]
+    return [route("/runs", listed), route("/runs/{id:int}", one), route("/lines", lines), route("/minutes", minutes)]
 
 
 def _wanted(parts: Parts, request: Request) -> Iterator[Run]:

@@ -15,22 +15,21 @@ never lost, and the last version that compiled goes on answering.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from goop2.folder.script_changes import Kind, ScriptChangeError, ScriptConflictError, ScriptFiles, ScriptText
+from goop2.folder.script_changes import Kind, ScriptConflictError, ScriptFiles, ScriptText
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller
 from goop2.storage.run_record import Run
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
+from goop2.web.console.controls.replies import refusal, reply, route, sent
 
 
 class ScriptRequest(msgspec.Struct):
@@ -120,22 +119,10 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     handlers = {"read": read, "save": save, "create": create, "rename": rename, "delete": delete, "try": try_out}
     return [
-        Route("/scripts", listed),
-        Route("/scripts/table", table),
-        *(Route(f"/scripts/{name}", _told(handler), methods=["POST"]) for name, handler in handlers.items()),
+        route("/scripts", listed),
+        route("/scripts/table", table),
+        *(route(f"/scripts/{name}", handler, methods=["POST"]) for name, handler in handlers.items()),
     ]
-
-
-def _told(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """`handler`, with what could not be done said."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except ScriptChangeError as error:
-            raise BadRequestError(str(error)) from None
-
-    return answer
 
 
 async def _state(parts: Parts, which: ScriptRequest, text: ScriptText) -> dict[str, object]:

@@ -18,14 +18,14 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from goop2.config import Settings, SettingsError
 from goop2.config.editing import BACKUP, SettingsConflictError, SettingsView, UnknownSettingError, save, show
 from goop2.config.settings import Setting, declared, sections
 from goop2.config.types import Address
 from goop2.web.app import Parts
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, sent
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
 
 _CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again"
 
@@ -54,7 +54,7 @@ def routes(parts: Parts, environment: Mapping[str, str] = os.environ) -> list[Ba
             return refusal(HTTPStatus.CONFLICT, "conflict", _CHANGED)
         return reply(_page(parts, shown, environment))
 
-    return [Route("/settings", answer, methods=["GET", "POST"])]
+    return [route("/settings", answer, methods=["GET", "POST"])]
 
 
 def _page(parts: Parts, shown: SettingsView, environment: Mapping[str, str]) -> dict[str, object]:

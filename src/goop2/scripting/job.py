@@ -1,0 +1,64 @@
+"""What the pool has under way: an invocation, or sources to compile, from acceptance to one outcome.
+
+Nothing here does anything. Ten thousand jobs a second pass through the pool: hence structs, not dataclasses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from goop2.sandbox.messages import Compile
+from goop2.scripting.fairness import OWNER_TENANT
+from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
+from goop2.scripting.worker import Side
+
+
+class Batch(msgspec.Struct, eq=False):
+    """Sources that one worker compiles one after the other."""
+
+    sources: tuple[Compile, ...]
+    messages: list[str] = []
+    """Verdicts of the compiler, one a source, as they come."""
+
+    @property
+    def script(self) -> str:
+        """Return the name of the script that is being compiled."""
+        return self.sources[min(len(self.messages), len(self.sources) - 1)].script
+
+
+class Job(msgspec.Struct, eq=False):
+    """One piece of work for a worker. Times are `time.monotonic()`."""
+
+    tenant: str
+    """Whom the queue and the worker counts take the caller for."""
+    work: Invocation | Compile | Batch
+    outcome: asyncio.Future[Outcome]
+    accepted: float
+    deadline: float
+    started: float = 0.0
+    """When a worker took it."""
+    call: asyncio.Task[None] | None = None
+    """The operation of the peer under way for it."""
+
+
+def verdict(work: Compile | Batch, message: str) -> Outcome | None:
+    """Return the outcome of a compilation whose compiler said `message`; None while more of a batch is to come."""
+    if isinstance(work, Compile):
+        return Outcome(ErrorCode.OK, message.encode())
+    work.messages.append(message)
+    return Outcome(ErrorCode.OK, b"") if len(work.messages) >= len(work.sources) else None
+
+
+_OWNERS, _STRANGERS = Side.OWNER, Side.STRANGERS  # looked up in the class they cost as much as a call
+
+
+def side_of(tenant: str) -> Side:
+    """Return which workers serve this tenant."""
+    return _OWNERS if tenant == OWNER_TENANT else _STRANGERS
+
+
+def other_side_of(tenant: str) -> Side:
+    """Return which workers never serve this tenant."""
+    return _STRANGERS if tenant == OWNER_TENANT else _OWNERS

@@ -1,0 +1,76 @@
+"""What the peer does for scripts: each host call checked against its declaration, done, and answered.
+
+What a worker sends is not trusted: the VM keeps to the declaration first, and here it is held to it again. It must not know what any
+operation means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from goop2.sandbox.answers import raised, told
+from goop2.sandbox.framing import WorkerProtocolError
+from goop2.sandbox.messages import HostCall, HostCallAnswer, OperationRule
+from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite
+from goop2.scripting.api.declaration import operations
+from goop2.scripting.api.rules import forgotten, peer_calls
+from goop2.scripting.invocation import Invocation, PeerOperation
+from goop2.scripting.job import Job
+from goop2.scripting.worker import WorkerProcess
+
+log = structlog.get_logger(__name__)
+
+PEER_CALLS: Final = peer_calls((*FUNCTIONS, *PRIVATE))
+"""What a worker may ask of the peer, and how."""
+
+
+class PeerOperations:
+    """The operations the peer lends to its scripts."""
+
+    def __init__(self, lent: Mapping[str, PeerOperation], rules: tuple[OperationRule, ...]) -> None:
+        """`lent`: name → operation; parts of the peer may still add theirs, since it is looked at with each call.
+
+        `rules`: what workers are told.
+        """
+        self.lent = lent
+        self._declared = frozenset(rule.name for rule in rules if rule.in_peer)
+
+    def forgotten(self) -> list[str]:
+        """Return a sentence for each operation that workers may ask for and nobody lent, and for each lent and not declared."""
+        declared = [function for function in operations((*FUNCTIONS, *PRIVATE)) if function.name in self._declared]
+        return forgotten(declared, {ExecutionSite.PEER: self.lent})
+
+    def begin(self, worker: WorkerProcess, job: Job | None, message: HostCall) -> None:
+        """Start the operation a worker asks for; the answer is sent to it later, everything else goes on meanwhile.
+
+        Raises `WorkerProtocolError` for a call that no script can make an honest worker send.
+        """
+        operation = self.lent.get(message.operation)
+        declared = PEER_CALLS.get(message.operation)
+        if job is None or job.call is not None or operation is None or declared is None or not isinstance(job.work, Invocation):
+            raise WorkerProtocolError("a host call out of place")
+        if declared.functions_only and job.work.script.kind == "command":
+            raise WorkerProtocolError(f"a command asked for goop.{message.operation}, which is for data functions only")
+        if breach := declared.breach(message.arguments):
+            raise WorkerProtocolError(f"goop.{message.operation} {breach}")
+        job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
+
+
+async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
+    assert isinstance(job.work, Invocation)
+    try:
+        answer = await operation(job.work, *message.arguments)
+    except WorkerProtocolError as breach:
+        job.call = None  # it is this task, which is to end by itself
+        worker.end_for_breach(breach)
+        return
+    except Exception:
+        log.exception("host operation failed", operation=message.operation)
+        answer = raised(f"goop.{message.operation} failed in the peer")
+    job.call = None
+    shape, *values = told(answer, PEER_CALLS[message.operation].failure)
+    worker.send(HostCallAnswer(shape, tuple(values)))
