@@ -27,7 +27,7 @@ FUNCTIONS = {
     "table": "function call(request) error({code = 'sold_out', message = 'no more'}) end",
     "deep": "local function down(n) return 1 + down(n + 1) end\nfunction call() return down(1) end",
     "scans": f"function call()\n{TABLE}\nlocal rows = goop.db.query('SELECT * FROM t WHERE n > ?', 90)\n"
-    "local one = goop.schema.get('t', 5)\nreturn {#rows, one.n}\nend",
+    "local one = goop.schema.get('t', 5)\nlocal found = goop.schema.find('t', {where = 'n > 90'})\nreturn {#rows, one.n, #found}\nend",
     "keys": "function call() goop.kv.set('token', 'a secret value') return goop.kv.get('token') end",
     "limited": "--- @rate_limit 1\nfunction call() return 1 end",
     "broken": "function call( return 1 end",
@@ -92,12 +92,14 @@ async def test_a_host_call_has_its_statement_rows_and_scans(tmp_path: Path) -> N
         await peer.engine.call(VISITOR, "scans", b"{}")
         run = await last(peer)
         assert run.status == "ok", run.message
-        create, insert, query, get = run.calls
-        assert (create.operation, create.detail) == ("schema.create", "t")
+        create, insert, query, get, find = run.calls
+        assert (create.operation, create.detail, create.scanned) == ("schema.create", "t", 0)
         assert (insert.operation, insert.rows) == ("db.exec", 100)
         assert (query.operation, query.detail, query.rows) == ("db.query", "SELECT * FROM t WHERE n > ?", 10)
         assert 90 <= query.scanned <= 110
         assert (get.operation, get.detail, get.rows, get.scanned) == ("schema.get", "t", 1, 0)
+        assert (find.operation, find.detail, find.rows) == ("schema.find", "t", 10)
+        assert 90 <= find.scanned <= 110
 
 
 async def test_no_value_of_goop_kv_is_recorded(tmp_path: Path) -> None:

@@ -168,6 +168,17 @@ def test_runs_of_another_process_get_ids_of_their_own(runs: RunDatabase) -> None
     assert [(run.id, run.status) for run in runs.find(RunFilter())] == [(5, "ok"), (2, "script_error"), (1, "ok")]
 
 
+def test_a_run_that_another_process_wrote_under_the_same_id_is_kept_under_another(runs: RunDatabase) -> None:
+    runs.adopt([failed(1), refused(2, count=5)])
+    runs.add([run_of(1), run_of(2)])
+    assert [(run.id, run.status) for run in runs.find(RunFilter())] == [
+        (202, "rate_limited"),
+        (102, "script_error"),
+        (2, "ok"),
+        (1, "ok"),
+    ]
+
+
 def test_failures_are_counted_by_script_with_the_last_one(runs: RunDatabase) -> None:
     runs.add(
         [

@@ -157,6 +157,18 @@ async def test_two_processes_beside_each_other_keep_both_runs(tmp_path: Path) ->
     assert on_disk(tmp_path) == [2, 1]
 
 
+async def test_a_command_beside_the_peer_takes_no_run_of_its(history: RunHistory, tmp_path: Path) -> None:
+    beside = RunHistory(tmp_path, LIMITS, beside=True)
+    await beside.open()
+    beside.add(failed(beside.new_id()))
+    await beside.close()
+    first = history.new_id()
+    history.add(run_of(first))
+    await history.flush()
+    assert sorted(on_disk(tmp_path)) == [1, 101]
+    assert history.new_id() == 102
+
+
 async def test_nothing_is_asked_of_a_history_that_is_closed(history: RunHistory) -> None:
     await history.close()
     history.add(run_of(1))

@@ -168,7 +168,7 @@ FULL: dict[str, State] = {
     "commands are completed": completing,
     "a run": at("runs", "!echo", then=".waterfall"),
     "log lines": log_lines,
-    "no run fits": at("runs?text=nothing-has-this", then="text=No run fits"),
+    "no run fits": at("runs?text=nothing-has-this", then="text=No runs match these filters"),
     "rows": at("data?table=posts", then=".cell"),
     "a cell is changed": at("data?table=posts", "title of row 3: change", then="dialog[open]"),
     "a row is refused": at("data?table=posts", "Add a row", "Add", then="dialog[open]"),

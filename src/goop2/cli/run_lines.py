@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from goop2.cli import output
+from goop2.scripting.run_texts import error_shown, script_shown, times_shown
 from goop2.storage.run_record import OK, Run
 
 LINES_PER_SECOND: Final = 20
 """Lines a running peer prints in a second; a terminal is slow, and scripts are not."""
-_NAME_CHARS: Final = 64
 _LABEL_CHARS: Final = 24
-_MESSAGE_CHARS: Final = 300
+_CALLER_CHARS: Final = 128
 _ID_WHOLE_CHARS: Final = 20
 _ID_END_CHARS: Final = 6
 _MILLISECONDS: Final = 1000.0
@@ -61,9 +61,9 @@ def line_of(run: Run, *, dated: bool = False) -> str:
         script_shown(run.kind, run.script),
         caller_shown(run),
         run.status,
-        what_failed(run),
+        error_shown(run.script, run.line, run.message) if run.status != OK else "",
         milliseconds(run.milliseconds) if not run.refused else "",
-        f"{run.count} times" if run.count > 1 else "",
+        times_shown(run.count) if run.count > 1 else "",
         f"run {run.id}",
     )
     return "  ".join(part for part in parts if part)
@@ -80,31 +80,15 @@ def details_of(run: Run) -> Iterator[str]:
         yield "    … the script logged more than is kept"
 
 
-def script_shown(kind: str, script: str) -> str:
-    """Return a script's name as it is called; "" stands for names that strangers made up."""
-    name = output.one_line(script, _NAME_CHARS) or "(several names)"
-    return f"!{name}" if kind == "command" else name
-
-
 def caller_shown(run: Run) -> str:
     """Return who called: nobody but the owner is called so, whatever the label says."""
     if run.caller_kind == "owner":
         return "owner"
     label = output.one_line(run.caller_label, _LABEL_CHARS)
-    short = _short(output.one_line(run.caller, 2 * _NAME_CHARS))
+    short = _short(output.one_line(run.caller, _CALLER_CHARS))
     if not short:
         return "several callers" if run.count > 1 else ""
     return f"{label} ({short})" if label and run.caller_label != run.caller else short
-
-
-def what_failed(run: Run) -> str:
-    """Return the error, with its line before it; "" when there is none."""
-    if run.status == OK:
-        return ""
-    place = run.script if run.line is None else f"{run.script}:{run.line}"
-    message = run.message.removeprefix(f"{place}: ")
-    where = f"line {run.line}: " if run.line is not None else ""
-    return output.one_line(where + message, _MESSAGE_CHARS)
 
 
 def milliseconds(count: float) -> str:

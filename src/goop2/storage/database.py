@@ -222,11 +222,15 @@ class Database:
             yield row
 
     def watch_scans(self) -> None:
-        """Count from now on the rows that statements step over in full scans of a table, by SQLite's own counter."""
+        """Count from now on the rows that statements step over in full scans of a table, by SQLite's own counter.
+
+        Not those of our own statements, which read registries: their author cannot do anything about them.
+        """
         self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profiled)
 
     def _profiled(self, statement: dict[str, Any]) -> None:
-        self._scanned += statement["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
+        if self._guard.role is not INTERNAL:
+            self._scanned += statement["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
 
     def take_scanned(self) -> int:
         """Return how many rows were stepped over in full scans since this was last asked."""

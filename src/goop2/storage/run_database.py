@@ -24,6 +24,7 @@ from goop2.storage.errors import StorageError
 from goop2.storage.run_limits import (
     DAY_SECONDS,
     FOUND_MAX,
+    ID_GAP,
     MEMORY_MAX_BYTES,
     MEMORY_RUNS_MAX,
     PENDING_MAX_BYTES,
@@ -70,6 +71,7 @@ CREATE INDEX runs_not_ok ON runs (started) WHERE status <> '{OK}';
 PRAGMA user_version = {_VERSION};
 """
 _ADD: Final = f"INSERT OR REPLACE INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_MOVE: Final = f"UPDATE runs SET id = max(?, (SELECT max(id) FROM runs)) + {ID_GAP} WHERE id = ?"
 _PLACE_OF_ID: Final = _COLUMNS.index("id")
 
 _REMEDIES: Final = {
@@ -129,12 +131,19 @@ class RunDatabase:
             return int(self._value("SELECT max(id) FROM runs") or 0)
 
     def add(self, runs: Iterable[Run]) -> None:
-        """Write runs in one transaction, those known by the same id anew, and remove what is then too much. Raises `RunFileError`."""
+        """Write runs in one transaction, and remove what is then too much. Raises `RunFileError`.
+
+        A summary takes the place of the one of the same id. Any other run that has the id of one of these was written by another process
+        beside this one, which may have told nobody of it: it gets another.
+        """
         with self._told(), self._connection:
             for run in runs:
-                known = run.refused and run.count > 1 and self._value("SELECT 1 FROM runs WHERE id = ?", (run.id,)) is not None
+                summed = self._value("SELECT refused AND count > 1 FROM runs WHERE id = ?", (run.id,))
+                renewed = summed and run.refused and run.count > 1
+                if summed is not None and not renewed:
+                    self._connection.execute(_MOVE, (run.id, run.id))
                 self._connection.execute(_ADD, _row(run))
-                self._rows += not known
+                self._rows += not renewed
             self._trim_count()
         self.trim(time.time())
 

@@ -55,7 +55,7 @@ class RunHistory:
         self._pending_bytes = 0
         self._last_id = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Future[None] | None = None
+        self._writing: asyncio.Future[int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self.problem = ""
@@ -157,8 +157,10 @@ class RunHistory:
         runs.extend(self._sampling.summaries(time.time()))
         return runs
 
-    def _written(self, _done: asyncio.Future[None]) -> None:
+    def _written(self, done: asyncio.Future[int]) -> None:
         self._writing = None
+        if not done.cancelled() and done.exception() is None:
+            self._last_id = max(self._last_id, done.result())
         if self._pending:
             self._soon()
 
@@ -181,7 +183,8 @@ class RunHistory:
         self._database = RunDatabase(None, self._limits)
         return 0
 
-    def _write(self, runs: list[Run]) -> None:
+    def _write(self, runs: list[Run]) -> int:
+        """Write runs; return the id of the newest, which may be another process's."""
         self._try_file_again()
         database = self._usable()
         try:
@@ -192,6 +195,7 @@ class RunHistory:
         except RunFileError as error:
             self._fall_back(error)
             self._usable().add(runs)
+        return self._usable().last_id
 
     def _usable(self) -> RunDatabase:
         if self._database is None:

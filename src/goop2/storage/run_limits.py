@@ -46,6 +46,9 @@ WAL_PAGES_MAX: Final = 1000
 TRIM_SHARE: Final = 50
 """One part in this many of the runs goes at a time when the file is too large."""
 
+ID_GAP: Final = 100
+"""Beyond the newest run: where a run of another process goes whose id is needed. A peer gives fewer ids until it hears of that."""
+
 FOUND_MAX: Final = 5000
 """Runs in one answer."""
 

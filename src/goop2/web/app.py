@@ -30,6 +30,7 @@ from goop2.services.listen.service import Listening
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import Tables
+from goop2.storage.run_history import RunHistory
 from goop2.web.api import broadcasts
 from goop2.web.api.chat import ChatApi, site_audience
 from goop2.web.api.data import DataApi
@@ -84,6 +85,7 @@ class Parts:
     listening: Listening
     catalog: Catalog
     runs: Runs
+    history: RunHistory
     files: SiteFiles
     folder: Path
     settings: Settings

@@ -187,7 +187,7 @@ async def test_a_run_opens_to_its_lines_and_host_calls_as_text(browser: Browser,
 async def test_runs_come_live_and_are_filtered(browser: Browser, up: Served) -> None:
     async with opened(browser, up.web.console) as page:
         await go_to(page, "runs?script=echo&status=ok")
-        await expect(page.get_by_text("No run fits")).to_be_visible()
+        await expect(page.get_by_text("No runs match these filters")).to_be_visible()
         await expect(page.locator("#link")).to_have_text("Live")
         await up.call("echo")
         await up.call("hello")
@@ -206,7 +206,7 @@ async def test_a_thousand_log_lines_do_not_stick_the_page(browser: Browser, up: 
         }""")
         for _ in range(6):
             await up.call("chatty")
-        await expect(page.get_by_text("1200 lines")).to_be_visible()
+        await expect(page.get_by_text("1,200 lines")).to_be_visible()
         rows = await page.locator(".rows .line").count()
         assert 0 < rows < 60, "only what is in sight is in the page"
         await page.locator(".rows").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")

@@ -41,6 +41,10 @@ class RunEnded(msgspec.Struct, frozen=True, gc=False):
     started: float
     milliseconds: float
     memory_bytes: int
+    caller_kind: str
+    caller_label: str
+    refused: bool
+    count: int
 
 
 class ScriptChanged(msgspec.Struct, frozen=True):
@@ -57,7 +61,20 @@ class ScriptChanged(msgspec.Struct, frozen=True):
 def short_run(run: Run) -> RunEnded:
     """Return `run` as lists of runs show it."""
     return RunEnded(
-        run.id, run.kind, run.script, run.caller, run.status, run.message, run.line, run.started, run.milliseconds, run.memory_bytes
+        run.id,
+        run.kind,
+        run.script,
+        run.caller,
+        run.status,
+        run.message,
+        run.line,
+        run.started,
+        run.milliseconds,
+        run.memory_bytes,
+        run.caller_kind,
+        run.caller_label,
+        run.refused,
+        run.count,
     )
 
 

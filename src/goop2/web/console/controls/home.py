@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from typing import Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -17,9 +18,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.scripting.catalog import ScriptEntry
+from goop2.scripting.engine import RATE_LIMIT_MET
+from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.printable import printable
+from goop2.scripting.run_texts import error_shown, script_shown, times_shown
 from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
+from goop2.storage.run_database import FailureCount
+from goop2.storage.run_record import FAILED, REFUSED, SCRIPT_ERROR, RunFilter
 from goop2.web.app import AS_VISITOR, Parts
 from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
@@ -30,6 +36,9 @@ from goop2.web.http.peer_host import host_label
 from goop2.web.http.site_ports import needs_port
 
 RUNS_SHOWN: Final = 8
+WHY_MAX_CHARS: Final = 200
+HOUR_SECONDS: Final = 3600.0
+"""What fails is counted over the last hour."""
 INVITES_NAMED: Final = 3
 INVITE_NAME_MAX_CHARS: Final = 60
 ATTENTION_MAX: Final = 50
@@ -77,8 +86,8 @@ def routes(parts: Parts, door: Listener, opened: str, entrance: Entrance) -> lis
                 "opened": opened,
                 "qr": _qr(parts.peer_id),
                 "up": _up(parts),
-                "attention": _first(_attention(parts)),
-                "runs": [short_run(run) for run in parts.runs.recent(RUNS_SHOWN)],
+                "attention": _first(_attention(parts, await parts.history.failures(time.time() - HOUR_SECONDS))),
+                "runs": [short_run(run) for run in await parts.history.find(RunFilter(), RUNS_SHOWN)],
             }
         )
 
@@ -107,7 +116,7 @@ def _up(parts: Parts) -> dict[str, object]:
     }
 
 
-def _attention(parts: Parts) -> Iterator[Attention]:
+def _attention(parts: Parts, failures: list[FailureCount]) -> Iterator[Attention]:
     if not parts.settings.lua.enabled:
         yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
     if invites := parts.grouping.invites():
@@ -120,6 +129,7 @@ def _attention(parts: Parts) -> Iterator[Attention]:
         yield _of_refusals(parts.chat.refusals, parts.chat.removed)
     for listed in parts.catalog.listing():
         yield from _of_script(listed)
+    yield from _of_runs(failures, parts.history.problem)
     yield from _of_database(parts.health)
     for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
         yield Attention("warn", "A warning", warning)
@@ -134,6 +144,30 @@ def _first(everything: Iterator[Attention]) -> list[Attention]:
     more = len(found) - ATTENTION_MAX
     rest = [Attention("warn", f"{more} more", "What is shown here is only the first of it.", page="scripts")] if more > 0 else []
     return [*found[:ATTENTION_MAX], *rest]
+
+
+def _of_runs(failures: list[FailureCount], problem: str) -> Iterator[Attention]:
+    """Of what failed in the last hour, and that the history cannot be kept."""
+    for count in failures:
+        yield from _of_failures(count)
+    if problem:
+        yield Attention("warn", "What runs is not kept", problem, "The last runs are kept in memory until the peer stops.")
+
+
+def _of_failures(count: FailureCount) -> Iterator[Attention]:
+    """Of a script that failed in the last hour, or whose callers were turned away. That it does not compile is said by its own entry."""
+    script, times = script_shown(count.kind, count.script), times_shown(count.count)
+    asked = {"script": count.script, "kind": count.kind, "status": REFUSED if count.refused else FAILED}
+    page = f"runs?{urlencode(asked)}"
+    if not count.refused:
+        at = time.strftime("%H:%M", time.localtime(count.last_at))
+        error = error_shown(count.script, count.line, count.message)
+        yield Attention("bad", f"{script} failed {times} in the last hour, last at {at}", error, page=page)
+    elif count.status == ErrorCode.NOT_FOUND:
+        yield Attention("warn", f"{script} was called {times} in the last hour", "There is no script of that name.", page=page)
+    elif count.status != SCRIPT_ERROR:
+        why = printable(count.message.removeprefix(f"{RATE_LIMIT_MET}: "), WHY_MAX_CHARS)
+        yield Attention("warn", f"Visitors were turned away {times} ({why})", "In the last hour, before the script ran.", page=page)
 
 
 def _of_database(health: StorageHealth) -> Iterator[Attention]:
