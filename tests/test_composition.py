@@ -1,7 +1,7 @@
 """One composition root: app.py puts the rooms of a peer together, and nobody else does.
 
-A room offers functions `open_…`, which take finished parts and hold something open until their block is left. Within its room anybody may
-call one. Across rooms only app.py may, and the few that EXCEPTIONS names.
+A room offers functions `open_…` (the web may call its own `serving`), which take finished parts and hold something open until their block
+is left. Within its room anybody may call one. Across rooms only app.py may, and the few that EXCEPTIONS names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "src/goop2"
 ROOT = "app"
+SERVING = "serving"
+"""What opens the web: it holds nothing open but its listeners, which are made before."""
 EXCEPTIONS = {
     # A program of its own, of a server and a relay; a peer opens neither by itself.
     "cli.rendezvous": {"rendezvous.server.open_rendezvous"},
@@ -38,13 +40,13 @@ def modules() -> dict[str, ast.Module]:
 
 @cache
 def openers() -> frozenset[str]:
-    """Return the dotted names of all functions `open_…` that are asynchronous context managers."""
+    """Return the dotted names of all functions that open something: asynchronous context managers with such a name."""
     return frozenset(
         f"{module}.{node.name}"
         for module, tree in modules().items()
         for node in tree.body
         if isinstance(node, ast.AsyncFunctionDef)
-        and node.name.startswith("open_")
+        and (node.name.startswith("open_") or node.name == SERVING)
         and any("asynccontextmanager" in ast.unparse(decorator) for decorator in node.decorator_list)
     )
 
@@ -89,4 +91,4 @@ def test_an_opener_takes_finished_parts_and_no_context_managers() -> None:
 
 
 def test_the_openers_are_found() -> None:
-    assert {"app.open_peer", "peers.network.open_network", "web.server.open_web", "services.chat.service.open_chat"} <= openers()
+    assert {"app.open_peer", "peers.network.open_network", "services.chat.service.open_chat"} <= openers()

@@ -170,7 +170,7 @@ def test_every_file_with_a_rule_of_its_own_is_there() -> None:
     assert [file for file in named if "*" not in file and not (ROOT / file).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["goop2.cli.main", "goop2.cli.main.OWN_ERRORS"])
+@pytest.mark.parametrize("name", ["goop2.cli.main", "goop2.cli.main.EXIT_FAULT"])
 def test_what_is_there_is_found(name: str) -> None:
     assert resolves(name)
 

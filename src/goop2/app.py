@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -100,12 +100,19 @@ async def open_peer(
         limits = limits_of(settings)
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         stack.push_async_callback(pool.stop)
-        catalog = Catalog(folder, Path(settings.lua.script_dir), pool.compile, [api.SCRIPT], settings.homes(folder), pool.compile_many)
+        catalog = Catalog(
+            folder,
+            Path(settings.lua.script_dir),
+            pool.compile,
+            builtins=[api.SCRIPT],
+            homes=settings.homes(folder),
+            compile_many=pool.compile_many,
+        )
         confinement = await _begun(pool, catalog)
         if watch:
             await stack.enter_async_context(watching(catalog.watch))
         runs = Runs(history=run_history)
-        engine = Engine(catalog, pool, limits, runs, unusable=health.refusal, judge_file_fault=health.judge)
+        engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
@@ -122,17 +129,16 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         pool.check_operations()
-        odd = [
+        found = (
             payload_keys.others_may_read(folder, private) if keys else "",
             await asyncio.to_thread(rest.problem),
-            f"messages are not kept, and refused: {chat.problem}" if chat.problem else "",
-            f"groups are not kept: {grouping.problem}" if grouping.problem else "",
+            *_not_kept(chat.problem, grouping.problem),
             health.size(),
-        ]
+        )
         yield Peer(
             folder=folder,
             settings=settings,
-            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, odd)))),
+            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
             schemas=schemas,
             health=health,
             identity=this,
@@ -152,6 +158,14 @@ async def open_peer(
         )
 
 
+def _not_kept(chat_problem: str, groups_problem: str) -> Iterator[str]:
+    """Yield a warning for each service that cannot save what it holds."""
+    if chat_problem:
+        yield f"messages are not kept, and refused: {chat_problem}"
+    if groups_problem:
+        yield f"groups are not kept: {groups_problem}"
+
+
 async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
     """Start the workers and read the scripts beside that, then have them compiled; return the layers of confinement. Raises `PoolError`."""
     starting = asyncio.create_task(pool.start())
@@ -167,33 +181,20 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
     """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
     # Here, because a command that serves nothing should not wait for it.
-    from goop2.web.app import Parts
-    from goop2.web.server import open_web
+    from goop2.web.app import Web
+    from goop2.web.console.app import console_app
+    from goop2.web.http.console_token import Token
+    from goop2.web.http.listeners import bound_to
+    from goop2.web.remote.network import RemoteNetwork
+    from goop2.web.server import addresses_of, open_web
 
-    parts = Parts(
-        peer_id=peer.identity.peer_id,
-        owner=peer.owner,
-        email=peer.settings.profile.email,
-        engine=peer.engine,
-        chat=peer.chat,
-        tables=peer.tables,
-        grouping=peer.grouping,
-        listening=peer.listening,
-        catalog=peer.catalog,
-        runs=peer.runs,
-        history=peer.history,
-        files=peer.files,
-        folder=peer.folder,
-        settings=peer.settings,
-        warnings=peer.warnings,
-        schemas=peer.schemas,
-        health=peer.health,
-        pool=peer.pool,
-        confinement=peer.confinement,
-        live=live,
-    )
-    async with open_web(parts, peer.settings.viewer.http_addr) as web:
-        yield web
+    address = peer.settings.viewer.http_addr
+    with bound_to(address, peer.identity.peer_id) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live)
+        opened = addresses_of(web, listeners, address.host, Token())
+        console = console_app(web, listeners[0].listener, opened.opened, opened.token)
+        async with open_web(web, console, listeners):
+            yield opened
 
 
 @asynccontextmanager
@@ -217,7 +218,7 @@ async def join(
 
 
 def limits_of(settings: Settings) -> InvocationLimits:
-    """The limits the owner has set."""
+    """Return the limits of invocations that the owner has set."""
     lua = settings.lua
     return InvocationLimits(
         enabled=lua.enabled,

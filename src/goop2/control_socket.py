@@ -73,7 +73,7 @@ async def listening(folder: Path, operations: Mapping[str, Operation]) -> AsyncI
 
 
 async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer | None:
-    """What the running peer answers; None when none runs. Raises `ControlError`, PermissionError, and TimeoutError after `seconds`."""
+    """Return what the running peer answers; None when none runs. Raises `ControlError`, PermissionError, TimeoutError after `seconds`."""
     sent = msgspec.json.encode({**request, "op": op}) + b"\n"
     if len(sent) > LINE_MAX_BYTES:
         raise ControlError("bad_request", f"what is asked is {len(sent)} bytes; the most is {LINE_MAX_BYTES}")
@@ -130,13 +130,13 @@ def _remove(folder: Path) -> None:
 
 
 def _is_link(path: str) -> bool:
-    """Whether it came with the folder: it may lead to the socket of another peer, or of another program."""
+    """Return whether a path came with the folder as a link: it may lead to the socket of another peer, or of another program."""
     return os.path.islink(path)  # noqa: PTH114 - no path of its own
 
 
 @contextlib.contextmanager
 def _place(folder: Path) -> Iterator[str]:
-    """The socket's path, short whatever the folder's: the system takes 107 bytes."""
+    """Return the socket's path, short whatever the folder's is: the system takes 107 bytes."""
     descriptor = os.open(folder / FOLDER, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}/{SOCKET}"

@@ -15,7 +15,7 @@ from tests.web.served import served
 from goop2.folder.site_changes import SiteWriteError, remove, write
 from goop2.folder.site_files import FileNotServedError, SiteFiles, UnreadableError
 from goop2.protocols import site as protocol
-from goop2.web.http.saved_ports import FILE, KeptPorts
+from goop2.web.http.saved_ports import FILE, SavedPorts
 
 REASONS = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES]
 Refuse = Callable[[int, str], None]
@@ -132,8 +132,8 @@ def test_changes_do_not_fail_as_the_askers_fault(site: SiteFiles, refuse: Refuse
 
 
 def test_the_ports_of_sites_are_not_lost_to_a_shortage(tmp_path: Path, refuse: Refuse) -> None:
-    KeptPorts(tmp_path).keep(41234, "12D3KooA", "")
-    kept = KeptPorts(tmp_path)
+    SavedPorts(tmp_path).save(41234, "12D3KooA", "")
+    kept = SavedPorts(tmp_path)
     refuse(errno.EMFILE, "ports.json")
     with pytest.raises(OSError, match="Too many open files"):
         kept.of("12D3KooA", "")

@@ -25,7 +25,7 @@ from goop2.net.guest import Guest, open_guest
 from goop2.peers.client import RequestRefusedError as NoFile
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, listen
-from goop2.services.groups.state import GroupChange
+from goop2.services.groups.records import GroupChange
 from goop2.services.peer import Peer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

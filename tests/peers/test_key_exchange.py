@@ -167,3 +167,14 @@ async def test_a_peer_without_keys_asks_by_the_protocol_of_everybody(sent: Sent)
     plain.ask("bob")
     await let_go()
     assert [topic for _, topic, _ in sent.all] == [IDENTITY]
+
+
+async def test_a_peer_whose_key_turns_out_to_be_wrong_is_asked_again_at_once(sent: Sent) -> None:
+    sent.of_ours["bob"] = IdentityPayload("bob", public_key=KEY, encryption_supported=True)
+    sent.key_ring.want("bob")
+    await let_go()
+    for _ in range(2):
+        sent.key_ring.learn("bob", base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
+        sent.key_ring.refused("bob")
+        await let_go()
+        assert sent.key_ring.box("bob") is not None

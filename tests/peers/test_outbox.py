@@ -12,7 +12,7 @@ from goop2.peers import outbox as module
 from goop2.peers.client import MessageRejectedError
 from goop2.peers.outbox import PATIENCE_SECONDS, WAITING_MAX, WAITING_MAX_BYTES, Outbox
 from goop2.protocols import mq
-from goop2.services.groups.state import Outgoing
+from goop2.services.groups.records import Outgoing
 
 
 class Net:

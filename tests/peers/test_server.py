@@ -26,7 +26,8 @@ from goop2.net.stream import Stream
 from goop2.peers import client as client_module
 from goop2.peers import server as serving_module
 from goop2.peers.client import MessageRejectedError, PeerClient, RequestRefusedError
-from goop2.peers.server import DedupCache, MessageNotAcceptedError, PeerServer, Received
+from goop2.peers.dedup_cache import DedupCache
+from goop2.peers.server import MessageNotAcceptedError, PeerServer, Received
 from goop2.protocols import data, mq
 from goop2.protocols.data import FailureAnswer, SuccessAnswer
 from goop2.protocols.line import LineReader

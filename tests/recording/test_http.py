@@ -22,8 +22,9 @@ from tests.recording.requests import COLUMNS, CONSOLE, HOST, SITE
 from tests.web.served import Served, served
 
 from goop2.rendezvous.http import Rendezvous
-from goop2.web import server
+from goop2.web import app
 from goop2.web.app import Web
+from goop2.web.console import app as console_module
 from goop2.web.console.app import console_app
 from goop2.web.http.peer_host import host_label
 
@@ -67,16 +68,16 @@ async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
     found: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
 
-        def web(*arguments: Any) -> Web:
-            found["web"] = Web(*arguments)
+        def web(*arguments: Any, **options: Any) -> Web:
+            found["web"] = Web(*arguments, **options)
             return found["web"]  # type: ignore[no-any-return]
 
         def console(*arguments: Any) -> Any:
             found["console"] = console_app(*arguments)
             return found["console"]
 
-        patch.setattr(server, "Web", web)
-        patch.setattr(server, "console_app", console)
+        patch.setattr(app, "Web", web)
+        patch.setattr(console_module, "console_app", console)
         folder = tmp_path_factory.mktemp("peer")
         (folder / "schemas").mkdir()
         (folder / f"schemas/{STRANGERS_TABLE}.json").write_text(json.dumps(TABLE))
@@ -153,7 +154,7 @@ async def streams(recorded: Recorded, path: str, host: str, _good: object, **hea
 
 async def test_pages_and_files_answer_as_recorded(recorded: Recorded) -> None:
     port, peer = recorded.up.port, recorded.up.peer.identity.peer_id
-    sdk = sorted(f"/sdk/{file.name}" for file in Path(server.__file__).with_name("sdk").iterdir())
+    sdk = sorted(f"/sdk/{file.name}" for file in Path(app.__file__).with_name("sdk").iterdir())
     paths = [
         "/",
         "/index.html",

@@ -137,7 +137,7 @@ SCRATCH = """
     import _socket, _thread, ctypes, os, resource, sys
     from goop2.sandbox.confinement import LAYERS, Wall, confine, held_memory, prepare
     kept, this = os.open({file!r}, os.O_RDONLY), os.getpid()
-    wall = Wall((0, 1, 2), 10 * 1024 * 1024, os.getppid(), held_memory(), {skip!r})
+    wall = Wall(keep_descriptors=(0, 1, 2), memory_bytes=10 * 1024 * 1024, parent=os.getppid(), held=held_memory(), skip={skip!r})
     report = confine(wall, prepare())
     through = False
     try:
@@ -215,7 +215,7 @@ ORPHAN = """
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        confine(Wall((0, 1, 2), 1 << 20, parent, held_memory(), {skip!r}), prepare())
+        confine(Wall(keep_descriptors=(0, 1, 2), memory_bytes=1 << 20, parent=parent, held=held_memory(), skip={skip!r}), prepare())
         os.write(1, b"%d" % os.getpid())
         time.sleep(30)
         os._exit(0)
@@ -269,6 +269,7 @@ WITNESS = """
     from goop2.sandbox.messages import Invoke
     from tests.sandbox.machines import NAMES, run
     from tests.sandbox.test_confinement import BY_NAME
+    from tests.scripting.workshop import OPERATION_RULES
     data_calls.LOCK_MAX_SECONDS = 60.0  # however busy this machine is
     ours, theirs = socket.socketpair()
     for name in NAMES:

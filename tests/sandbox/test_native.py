@@ -217,7 +217,7 @@ async def test_memory_it_wrote_and_made_code_counts_too(tmp_path: Path) -> None:
 
 async def test_it_starts_no_thread(tmp_path: Path) -> None:
     async with native_workers(tmp_path) as workers:
-        out = await workers.out("threading._start_new_thread(print, ())")
+        out = await workers.out("__import__('_thread').start_new_thread(print, ())")
         assert out == {"error": "RuntimeError: can't start new thread"}
 
 

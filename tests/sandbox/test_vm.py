@@ -177,7 +177,7 @@ def test_a_source_larger_than_the_limit_does_not_compile(flavour: str) -> None:
 
 @pytest.mark.parametrize("size", [5000, 900_000])
 def test_a_host_answer_into_a_full_vm_is_a_memory_error_and_the_worker_goes_on(flavour: str, size: int) -> None:
-    """In a process of its own: without the Door the interpreter lock is lost and it hangs."""
+    """In a process of its own: without the gate the interpreter lock is lost and it hangs."""
     source = f"function handle() goop.commands() {FILL} goop.commands() return n end"
     code = f"""
         from goop2.sandbox.messages import HostCallAnswer
@@ -229,7 +229,7 @@ def test_a_python_exception_in_the_host_shows_only_its_name(flavour: str) -> Non
 
 
 def test_a_vm_is_gone_when_it_is_let_go(flavour: str) -> None:
-    """Lua holds the Door and the Door holds Lua: without a hand it stays until the collector comes by."""
+    """Lua holds the gate and the gate holds Lua: without a hand it stays until the collector comes by."""
     host = HostCalls(lambda message: None, lambda: NO_ANSWER, ())
     gc.collect()
     gc.disable()

@@ -30,7 +30,7 @@ async def open_engine(folder: Path, scripts: Scripts, limits: InvocationLimits |
         catalog = Catalog(folder, folder / "site" / "lua", pool.compile)
         await catalog.scan()
         runs = Runs()
-        yield Engine(catalog, pool, limits, runs), runs
+        yield Engine(catalog=catalog, pool=pool, limits=limits, runs=runs), runs
 
 
 def handle(body: str) -> str:

@@ -66,14 +66,14 @@ def test_one_stranger_holds_its_share_at_most(fairness: Fairness[Call]) -> None:
 def test_a_heavy_caller_leaves_the_kept_workers_to_light_ones(fairness: Fairness[Call]) -> None:
     for name in ("heavy", "light"):
         use(fairness, name, 30.0 if name == "heavy" else 0.01)
-    for number in range(LIMITS.workers - 1 - LIMITS.workers_kept):
+    for number in range(LIMITS.workers - 1 - LIMITS.workers_reserved):
         fairness.take(f"s{number}")
     assert not fairness.may_run("heavy")
     assert fairness.may_run("light")
 
 
 def test_a_newcomer_has_a_kept_worker_after_a_moment_when_it_asks_for_one_thing(fairness: Fairness[Call], clock: Clock) -> None:
-    for number in range(LIMITS.workers - 1 - LIMITS.workers_kept):
+    for number in range(LIMITS.workers - 1 - LIMITS.workers_reserved):
         fairness.take(f"s{number}")
     fairness.queue.offer("new", Call(clock.now))
     assert not fairness.may_run("new")
@@ -86,7 +86,7 @@ def test_a_newcomer_has_a_kept_worker_after_a_moment_when_it_asks_for_one_thing(
 def test_a_heavy_call_starts_only_when_other_idle_workers_stay(fairness: Fairness[Call]) -> None:
     use(fairness, "heavy", 30.0)
     assert not fairness.may_start("heavy", 1)
-    assert fairness.may_start("heavy", 1 + min(LIMITS.workers_kept, WARM))
+    assert fairness.may_start("heavy", 1 + min(LIMITS.workers_reserved, WARM))
     assert not fairness.may_start(OWNER_TENANT, 0)
     assert fairness.may_start(OWNER_TENANT, 1)
 

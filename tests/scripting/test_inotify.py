@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goop2.scripting import inotify
-from goop2.scripting.inotify import Notifications, tells_everything
+from goop2.scripting.inotify import Notifications, reports_all_changes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
@@ -63,7 +63,7 @@ def test_a_link_above_that_leads_elsewhere_is_told(folder: Path, tmp_path: Path)
 
 
 def test_only_file_systems_of_this_machine_are_said_to_tell_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not tells_everything([tmp_path, Path("/proc")])
-    assert tells_everything([tmp_path / "not there"])
+    assert not reports_all_changes([tmp_path, Path("/proc")])
+    assert reports_all_changes([tmp_path / "not there"])
     monkeypatch.setattr(inotify, "_TOLD_FILE_SYSTEMS", frozenset())
-    assert not tells_everything([tmp_path])
+    assert not reports_all_changes([tmp_path])

@@ -50,7 +50,7 @@ from goop2.scripting.limits import (
     WARM_WORKERS,
     InvocationLimits,
 )
-from goop2.scripting.outcomes import CRASHED, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST
+from goop2.scripting.outcomes import CRASHED, NO_WORKER, QUEUE_FULL, STOPPED, TIMED_OUT, WORKER_LOST
 from goop2.scripting.pool import Pool, PoolError
 from goop2.scripting.worker import WorkerProcess
 
@@ -246,7 +246,7 @@ async def test_a_call_cancelled_while_it_waits_leaves_the_line() -> None:
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        assert len(pool._line) == 0
+        assert len(pool._queue) == 0
         await running
 
 
@@ -255,7 +255,7 @@ async def test_more_than_256_waiting_are_turned_away_at_once() -> None:
         running, _ = await started(pool, invocation_of(LOOP, stranger(0), seconds=30.0))
         waiting = [asyncio.create_task(pool.run(invocation_of(HELLO, stranger(n)))) for n in range(WAITING_MAX)]
         await asyncio.sleep(0.01)
-        assert await pool.run(invocation_of(HELLO, stranger("late"))) == LINE_FULL
+        assert await pool.run(invocation_of(HELLO, stranger("late"))) == QUEUE_FULL
         assert not running.done()
         running.cancel()
         assert {(await task).payload for task in waiting} == {b"Hello, !"}

@@ -271,7 +271,7 @@ async def test_looks_without_an_event_are_seldom_where_the_kernel_tells_of_every
     monkeypatch.setattr(watch, "RESCAN_COST", 0.0)
     if not inotify.is_available():
         pytest.skip("no inotify here")
-    monkeypatch.setattr(inotify, "tells_everything", lambda _folders: told)
+    monkeypatch.setattr(inotify, "reports_all_changes", lambda _folders: told)
     stop, looks = asyncio.Event(), 0
 
     async def look() -> None:

@@ -30,14 +30,13 @@ LOOP = "function handle() while true do end end"
 
 def setup_of(flavour: str = "luajit21", operations: tuple[str, ...] = (), skip_layers: tuple[str, ...] = ()) -> Setup:
     return Setup(
-        flavour,
-        stubs(FUNCTIONS),
-        "us",
-        "Us",
-        InvocationLimits().memory_bytes,
-        tuple(rule for rule in OPERATION_RULES if not rule.in_peer or rule.name in operations),
-        "",
-        skip_layers,
+        flavour=flavour,
+        declarations=stubs(FUNCTIONS),
+        self_id="us",
+        self_label="Us",
+        memory_bytes=InvocationLimits().memory_bytes,
+        operations=tuple(rule for rule in OPERATION_RULES if not rule.in_peer or rule.name in operations),
+        skip_layers=skip_layers,
     )
 
 

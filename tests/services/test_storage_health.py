@@ -152,7 +152,7 @@ async def test_a_database_that_is_removed_or_replaced_is_noticed_and_nothing_mor
 async def test_a_database_nothing_happens_to_is_left_alone_and_missed_within_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not inotify.is_available() or not inotify.tells_everything([tmp_path]):
+    if not inotify.is_available() or not inotify.reports_all_changes([tmp_path]):
         pytest.skip("the kernel does not tell of every change here")
     looks = 0
     look = StorageHealth._look

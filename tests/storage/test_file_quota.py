@@ -9,7 +9,7 @@ import pytest
 
 from goop2.storage.database import Database, open_database
 from goop2.storage.errors import DatabaseFileError, QuotaError, StorageError
-from goop2.storage.file_quota import LARGER_MARGIN_BYTES, OWN_MARGIN_BYTES, FileCare, Quota, quota_of, told
+from goop2.storage.file_quota import LARGER_MARGIN_BYTES, OWN_MARGIN_BYTES, FileCare, Quota, quota_of, size_warning
 from goop2.storage.guard import EXEC
 from goop2.storage.limits import MEGABYTE_BYTES
 
@@ -63,19 +63,19 @@ def test_a_database_that_is_larger_already_may_grow_by_a_margin_and_it_is_said(p
     path.write_bytes(bytes(3 * MEGABYTE_BYTES))
     quota = quota_of(path, 2)
     assert quota == Quota(3 * MEGABYTE_BYTES + LARGER_MARGIN_BYTES, raised=True)
-    assert told(path, quota).startswith("data.db has 3 MB, more than storage.max_mb allows")
+    assert size_warning(path, quota).startswith("data.db has 3 MB, more than storage.max_mb allows")
 
 
 def test_the_owner_is_told_from_four_fifths_of_the_limit(path: Path) -> None:
     path.write_bytes(bytes(8 * MEGABYTE_BYTES - 1))
-    assert told(path, quota_of(path, 10)) == ""
+    assert size_warning(path, quota_of(path, 10)) == ""
     path.write_bytes(bytes(8 * MEGABYTE_BYTES))
-    assert told(path, quota_of(path, 10)) == "data.db has 8 of the 10 MB of storage.max_mb: delete rows or raise the setting"
+    assert size_warning(path, quota_of(path, 10)) == "data.db has 8 of the 10 MB of storage.max_mb: delete rows or raise the setting"
 
 
 def test_no_file_has_no_size(path: Path) -> None:
     assert quota_of(path, 5) == Quota(5 * MEGABYTE_BYTES)
-    assert told(path, quota_of(path, 5)) == ""
+    assert size_warning(path, quota_of(path, 5)) == ""
 
 
 def test_a_connection_whose_file_is_lost_runs_no_statement(opened: Opener) -> None:

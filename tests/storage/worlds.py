@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import apsw
 from hypothesis import strategies as st
 
-from goop2.storage import database
 from goop2.storage.bounded_functions import bound_functions
+from goop2.storage.connection_settings import configure
 from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.database import Database, Value
 from goop2.storage.limits import FINE_LIKE_PATTERN_MAX_BYTES
@@ -111,7 +111,7 @@ def in_memory() -> Database:
     """Open a database that has no file, as `open_database(path, watchful=True)` opens one: thousands are made."""
     connection = apsw.Connection(":memory:")
     opened = Database(connection, watchful=True)
-    database._configure(connection, guarded=True)
+    configure(connection, guarded=True)
     connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, FINE_LIKE_PATTERN_MAX_BYTES)
     bound_functions(connection, lambda: False)
     return opened

@@ -1,4 +1,4 @@
-"""Who calls, decided over real connections: the owner, test visitors, strangers at the opened door, hostile pages."""
+"""Who calls, decided over real connections: the owner, test visitors, strangers at the opened listener, hostile pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.web.served import Answer, Served, exchange, served
 
-from goop2.scripting.outcomes import LINE_FULL
+from goop2.scripting.outcomes import QUEUE_FULL
 from goop2.services.tables import BUSY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -240,7 +240,7 @@ async def test_the_console_has_an_icon(up: Served) -> None:
 
 async def test_a_full_line_says_when_to_come_back(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_: object) -> object:
-        return LINE_FULL
+        return QUEUE_FULL
 
     monkeypatch.setattr(up.peer.pool, "run", full)
     answer = await up.call("hello")

@@ -48,7 +48,7 @@ async def test_a_file_changed_meanwhile_is_not_overwritten(browser: Browser, tmp
         (tmp_path / "goop.json").write_text(json.dumps(document))
         await page.get_by_label("lua.max_memory_mb").fill("20")
         await page.get_by_role("button", name="Save").click()
-        await page.get_by_role("button", name="Look at it now").click()
+        await page.get_by_role("button", name="Show the file").click()
         await expect(page.get_by_label("profile.label")).to_have_value("By hand")
         assert json.loads((tmp_path / "goop.json").read_text()) == document
 
@@ -74,13 +74,13 @@ async def test_a_script_is_edited_broken_at_line_3_and_mended_without_a_restart(
 
         await write("function handle(args)\n  return 'Hi, ' .. args\nend end\n")
         await expect(page.get_by_text("Line 3: ")).to_be_visible()
-        await expect(page.get_by_text("The last version that compiled goes on answering.")).to_be_visible()
+        await expect(page.get_by_text("The last version that compiled keeps running.")).to_be_visible()
         await expect(page.locator(".cm-lint-marker-error")).to_be_visible()
         await expect(page.get_by_text("older version runs", exact=True)).to_be_visible()
         assert await says("Ann") == "Hello, Ann!"
         assert "end end" in (tmp_path / "site/lua/greet.lua").read_text()
         await write("function handle(args)\n  return 'Hi, ' .. args\nend\n")
-        await expect(page.get_by_text("Saved, and live.").first).to_be_visible()
+        await expect(page.get_by_text("Saved and live.").first).to_be_visible()
         assert await says("Ann") == "Hi, Ann"
 
         await page.get_by_label("Arguments").fill("<b>you</b>")
@@ -98,13 +98,13 @@ async def test_a_script_is_made_and_a_change_from_outside_is_not_overwritten(bro
         await go_to(page, "scripts")
         await page.get_by_role("button", name="New command").click()
         await page.get_by_label("Name").fill("fresh")
-        await page.get_by_role("button", name="Make it").click()
+        await page.get_by_role("button", name="Create").click()
         await expect(page.get_by_role("heading", name="!fresh")).to_be_visible()
         assert (await up.peer.engine.command(up.peer.owner, "!fresh Ann")).text == "Hello, Ann!"
         await page.locator(".cm-content").click()
         await page.keyboard.insert_text("-- mine\n")
         (tmp_path / "site/lua/fresh.lua").write_text("-- by an editor\nfunction handle() return 'outside' end\n")
         await page.keyboard.press("ControlOrMeta+s")
-        await page.get_by_role("button", name="Take over").click()
+        await page.get_by_role("button", name="Load the file").click()
         await expect(page.locator(".cm-content")).to_contain_text("by an editor")
         assert (await up.peer.engine.command(up.peer.owner, "!fresh")).text == "outside"

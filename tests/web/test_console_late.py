@@ -123,7 +123,7 @@ async def test_saving_writing_on_and_saving_is_no_conflict_with_oneself(page: Pa
         await answer.comes()
         await expect(page.locator(".toast")).to_have_count(2)
         assert file.read_text() == "function handle() return 'two' end"
-        await expect(page.locator(".script-work [role=status]")).to_have_text("Saved, and live.")
+        await expect(page.locator(".script-work [role=status]")).to_have_text("Saved and live.")
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -141,7 +141,7 @@ async def test_what_could_not_be_saved_is_kept_for_its_script(page: Page, elsewh
             await page.get_by_role("link", name="!second").click()
             await expect(page.get_by_role("heading", name="!second")).to_be_visible()
         await answer.comes()
-        await expect(page.locator(".toast.bad")).to_have_text("!first is not saved: no room. Your text is kept: open it again.")
+        await expect(page.locator(".toast.bad")).to_have_text("!first is not saved: no room. Your text is kept: open the script again.")
         await expect(page.get_by_text("-- of first")).to_have_count(0)
         await go_to(page, "scripts?kind=command&name=second")
         await page.get_by_role("link", name="!first").click()
@@ -218,7 +218,7 @@ async def test_a_refused_message_does_not_replace_what_is_written_by_then(page: 
         await box.fill("two")
         await answer.comes()
         await expect(box).to_have_value("two")
-        await expect(page.locator(".talk-card [role=status]")).to_contain_text("no room. It said: one")
+        await expect(page.locator(".talk-card [role=status]")).to_contain_text("no room. The message: one")
         assert await complaints(page) == []
         await page.get_by_role("button", name="Put it back").click()
         await expect(box).to_have_value("two\none")
@@ -277,9 +277,9 @@ async def test_what_is_written_while_settings_are_saved_stays_and_is_saved_next(
         await answer.comes()
         await expect(page.get_by_label("profile.label")).to_have_value("Freda")
         await expect(page.get_by_role("dialog")).to_have_count(0)
-        await expect(page.get_by_text("1 changed.")).to_be_visible()
+        await expect(page.get_by_text("1 change not saved.")).to_be_visible()
         await save.click()
-        await expect(page.get_by_text("2 wait for the next start")).to_be_visible()
+        await expect(page.get_by_text("2 changes take effect after a restart")).to_be_visible()
     settings = json.loads((up.folder / "goop.json").read_text())
     assert (settings["lua"]["max_memory_mb"], settings["profile"]["label"]) == (20, "Freda")
 
@@ -378,7 +378,7 @@ async def test_a_group_that_was_made_does_not_vanish(page: Page) -> None:
     async with late(page, "**/api/console/groups") as answer:
         await answer.asked()  # it is asked for now and then
         await page.get_by_label("Name").fill("Chess")
-        await page.get_by_role("button", name="Make it").click()
+        await page.get_by_role("button", name="Create").click()
         await expect(page.get_by_role("heading", name="Chess")).to_be_visible()
         await page.get_by_label("Name").fill("Go")
         await page.evaluate(COUNT_GONE)

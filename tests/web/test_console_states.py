@@ -153,7 +153,7 @@ def of_a_group(what: str) -> State:
 async def no_group(page: Page) -> None:
     await _go(page, "groups")
     await page.get_by_label("Name").fill(" ")
-    await page.get_by_role("button", name="Make it").click()
+    await page.get_by_role("button", name="Create").click()
     await expect(page.get_by_text("a group's name and its type have")).to_be_visible()
 
 

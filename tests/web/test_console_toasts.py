@@ -76,7 +76,7 @@ async def test_what_was_saved_is_tried_at_once(browser: Browser, up: Served, wid
         await page.get_by_label("Arguments").fill("Ann")
         await page.get_by_role("button", name="Run it").scroll_into_view_if_needed()
         await page.locator(".cm-content").press("ControlOrMeta+s")
-        await expect(page.locator(".toast")).to_have_text("Saved, and live.")
+        await expect(page.locator(".toast")).to_have_text("Saved and live.")
         await expect(page.locator(".toast")).to_be_in_viewport(ratio=1)
         assert await page.evaluate(COVERED, PRESSED) == []
         await page.get_by_role("button", name="Run it").scroll_into_view_if_needed()

@@ -236,7 +236,7 @@ async def test_the_console_opens_with_its_token_and_hides_it(browser: Browser, u
             await page.get_by_role("link", name="Open the site").click()
         await expect((await opening.value).locator("h1")).to_have_text("Front page")
     async with opened(browser, f"http://{up.console}/") as page:
-        await expect(page.get_by_role("main")).to_contain_text("open the address printed when the peer started")
+        await expect(page.get_by_role("main")).to_contain_text("Open the address that was printed when the peer started")
 
 
 LOOKED_AT = """
@@ -376,7 +376,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     def take_away(*names: str) -> None:
         if "asking" in names:
-            anybody = lambda door, asking: origins._origin(door, asking.host.lower(), asking.local_address) or origins._NOT_OURS  # noqa: E731
+            anybody = lambda listener, asking: origins._origin(listener, asking.host.lower(), asking.local_address) or origins._NOT_OURS  # noqa: E731
             monkeypatch.setattr(origins, "_decide", anybody)
         gone = {header for name in names for header in DEFENCES.get(name, ())}
         for headers in lists:

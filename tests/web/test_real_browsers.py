@@ -99,7 +99,7 @@ async def test_the_console_shows_what_happens_and_a_script_is_changed_and_tried(
     await up.peer.catalog.scan()
     await browser.run("location.hash = '#/scripts?kind=command&name=greet'")
     await browser.write_into_editor("local mine ")
-    await browser.until("document.querySelector('.toast.good')?.textContent === 'Saved, and live.'")
+    await browser.until("document.querySelector('.toast.good')?.textContent === 'Saved and live.'")
     assert "local mine " in (up.folder / "site/lua/greet.lua").read_text()
     await browser.write(".trial textarea", "Ann")
     await browser.press("Run it")

@@ -36,7 +36,7 @@ def goop2() -> None:
 
 
 def _take_only_text(command: click.Command) -> None:
-    """What click hands over as it came, its usual type, is checked to be text: in this command and those under it."""
+    """Check that what click hands over unconverted is text, in this command and those under it."""
     for parameter in command.params:
         if parameter.type is click.STRING:
             parameter.type = TextType()

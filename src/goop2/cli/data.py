@@ -51,7 +51,7 @@ def data(context: click.Context, folder: Path) -> None:
 
 @contextmanager
 def _reading(folder: Path) -> Iterator[Reading]:
-    """The database, and its errors as faults of the command."""
+    """Open the database for reading; its errors are raised as `CommandError`."""
     from goop2.storage.errors import DatabaseError, StorageError
     from goop2.storage.owner_reader import open_reading
 
@@ -235,12 +235,12 @@ def _stdout() -> rows.Writable:
 
 
 def _is_device(target: Path) -> bool:
-    """A terminal, a pipe, /dev/null: it can be written to, but a file must not be put in its place."""
+    """Return whether a path is a terminal, a pipe or /dev/null: it can be written to, but no file must be put in its place."""
     return target.exists() and not target.is_file()
 
 
 def _in_file_name(table: str) -> str:
-    """A table may have any name, made elsewhere; a file of that name must stay in its folder, on any system."""
+    """Return a table's name as a file name that stays in its folder on any system; a table made elsewhere may have any name."""
     return _NOT_IN_FILE_NAMES.sub(lambda found: f"%{ord(found[0]):02X}", table)
 
 
@@ -276,7 +276,7 @@ def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """A line that counts up, on a terminal and for what takes long."""
+    """Print a line that counts up, on a terminal and for what takes long."""
     if not output.is_terminal(sys.stderr):
         return lambda _done, _all: None
 

@@ -102,7 +102,7 @@ async def _exchange(peer: Peer) -> int:
 
 
 async def _add_samples(peer: Peer) -> None:
-    """As the owner would by the page's own editor."""
+    """Add sample rows, as the owner would with the page's own editor."""
     import json
 
     from goop2.folder.regular_files import read_regular

@@ -107,7 +107,7 @@ def _no_descriptors() -> str:
 
 
 def _import_structlog() -> Any:
-    """structlog without its pretty tracebacks: for them it imports all of rich, a third of the time to the first reply."""
+    """Import structlog without its pretty tracebacks, which import all of rich: a third of the time to the first reply."""
     if "rich" in sys.modules or "structlog" in sys.modules:
         import structlog
     else:

@@ -23,20 +23,6 @@ EXIT_INTERRUPTED: Final = 130
 
 TRACEBACK_VARIABLE: Final = "GOOP2_TRACEBACK"
 
-OWN_ERRORS: Final = {
-    "goop2.config.loading.SettingsError": "settings",
-    "goop2.folder.identity.IdentityError": "identity",
-    "goop2.folder.creation.FolderError": "folder",
-    "goop2.storage.errors.DatabaseError": "database",
-    "goop2.folder.lock.FolderLockedError": "locked",
-    "goop2.scripting.pool.PoolError": "unavailable",
-    "goop2.web.http.listeners.ListenerError": "unavailable",
-    "goop2.net.faults.PortInUseError": "unavailable",
-    "goop2.net.guest.GuestFailedError": "unavailable",
-    "goop2.cli.errors.CommandError": "usage",
-}
-"""Errors whose message is a sentence for the owner → the `code` that `--json` gives. By name, so that none is imported for it."""
-
 
 def main() -> NoReturn:
     """Entry of the `goop2` command."""
@@ -117,7 +103,7 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
 
 
 def _report(error: Exception, as_json: bool) -> int:
-    """One sentence on stderr, and with `--json` the same as a value on stdout."""
+    """Print one sentence on stderr, and with `--json` the same as a value on stdout; return the exit code."""
     from goop2.cli import output
 
     code, sentence = _code_and_sentence(error)
@@ -133,8 +119,9 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
     if isinstance(error, click.UsageError):
         return "usage", _usage(error.format_message(), error.ctx.command_path if error.ctx else "")
     kind = type(error)
-    code = OWN_ERRORS.get(f"{kind.__module__}.{kind.__qualname__}")
-    if code is not None:
+    # Its class says that the message is a sentence for the owner, and gives the `code` of `--json`.
+    code = getattr(kind, "owner_code", None)
+    if isinstance(code, str):
         return code, str(error)
     if isinstance(error, OSError):
         return "system", _of_the_system(error)
@@ -158,7 +145,7 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _usage(message: str, command: str) -> str:
-    """click's message with what it guesses was meant, and where help is."""
+    """Return click's message with what it guesses was meant, and where help is."""
     import re
 
     guess = r"\.? \(?Did you mean (?:one of: )?(.*\?)\)?$"
@@ -174,7 +161,7 @@ def _flushed(code: int) -> int:
 
 
 def _end_of_output(code: int) -> int:
-    """Nothing more is written, not even by Python's own last flush, which would complain."""
+    """Write nothing more, not even by Python's own last flush, which would complain; return `code`."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
@@ -188,7 +175,7 @@ def _is_of_a_stream(error: Exception) -> bool:
 
 
 def _unusable_stream(error: OSError) -> int:
-    """The disk behind stdout is full, say."""
+    """Report that a standard stream cannot be used, because the disk behind it is full, for example."""
     from goop2.cli import output
 
     output.fail(f"stdin cannot be read, or stdout not be written: {error.strerror or error}")

@@ -37,17 +37,17 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Terminals that do not say no (https://no-color.org)."""
+    """Return whether to use colours: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def one_line(text: str, most: int = LINE_MAX_CHARS) -> str:
-    """`text` as one line fit for a terminal."""
+    """Return `text` as one line fit for a terminal."""
     return printable(" ".join(text.split()), most)
 
 
 def harmless(text: str) -> str:
-    """`text` with its lines and tabs, without what could steer a terminal."""
+    """Return `text` with its lines and tabs, without what could steer a terminal."""
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -59,12 +59,12 @@ def fitting(line: str) -> str:
 
 
 def answer(text: str) -> None:
-    """A reply on stdout: exactly, unless a terminal shows it. Written at once: a program may wait for it."""
+    """Print a reply on stdout at once: a program may wait for it. It is printed exactly, unless a terminal shows it."""
     print(harmless(text) if is_terminal(sys.stdout) else text, flush=True)
 
 
 def answer_json(value: object) -> None:
-    """A value of ours as the one JSON value on stdout."""
+    """Print a value of ours as the one JSON value on stdout."""
     result(json.dumps(value, ensure_ascii=False))
 
 
@@ -74,17 +74,17 @@ def result(text: str) -> None:
 
 
 def escaped(text: str) -> str:
-    """JSON text without steering characters: inside JSON strings, where alone they can stand, they can be written as escapes."""
+    """Return JSON text with its steering characters as escapes; they can stand inside JSON strings alone."""
     return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def note(sentence: str) -> None:
-    """Something about the answer, for people: stderr, one line."""
+    """Print a remark about the answer, for people: one line on stderr."""
     _complain("", "", sentence)
 
 
 def warn(sentence: str) -> None:
-    """Something that works, but not as it should."""
+    """Print a warning on stderr: something works, but not as it should."""
     _complain("warning: ", _YELLOW, sentence)
 
 
@@ -94,7 +94,7 @@ def fail(sentence: str) -> None:
 
 
 def dim(text: str) -> str:
-    """`text` as an aside on stdout."""
+    """Return `text` as an aside on stdout."""
     return f"{_DIM}{text}{_PLAIN}" if is_coloured(sys.stdout) else text
 
 

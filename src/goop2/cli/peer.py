@@ -91,7 +91,8 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
             break
         if why != told:
             output.warn(f"this peer is not on the network: {why}. Its pages are served, and it is tried again within a minute")
-            told = web.abroad.problem = why
+            told = why
+            web.remote.fail(why)
         async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, "console": _console(web)}):
             await asyncio.wait((ending,), timeout=wait)
         wait = min(2 * wait, RETRY_MAX_SECONDS)
@@ -106,14 +107,13 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
 
     try:
         async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
-            web.abroad.attach(network)
-            web.abroad.problem = ""
+            web.remote.attach(network)
             if was_away:
                 output.note("this peer is on the network again")
             try:
                 await ending
             finally:
-                web.abroad.detach()
+                web.remote.detach()
     except (NetworkError, GuestFailedError) as fault:
         return str(fault)
     except OSError as error:
@@ -136,7 +136,7 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
 
 def _console(web: OpenWeb) -> Operation:
     async def console(_request: Request) -> Answer:
-        return dict(web.ways_in())
+        return dict(web.browser_addresses())
 
     return console
 
@@ -166,6 +166,6 @@ def _loading(*modules: str) -> asyncio.Future[None]:
 
 
 def where(label: str, web: OpenWeb) -> str:
-    """The line that says where a peer is."""
+    """Return the line that says where a peer is."""
     opened = f"  for others: {web.opened}" if web.opened else ""
     return f"{label} is up  console: {web.console}  site: {web.site}{opened}"

@@ -183,7 +183,7 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
-    """With a network of our own; the lock keeps two peers from having one identity at once. One of several commands after another."""
+    """Do an operation with a network of our own. The lock keeps two peers from having one identity at once; commands take turns."""
     from goop2.app import join
     from goop2.peers.remote_control.operations import Remote
 

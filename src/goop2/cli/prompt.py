@@ -32,7 +32,7 @@ class CommandCompleter(Completer):
         self._commands = commands
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Commands that begin with what is typed, `!` included; none once the name is complete."""
+        """Return commands that begin with what is typed, `!` included; none once the name is complete."""
         typed = document.text_before_cursor
         if any(char.isspace() for char in typed):
             return

@@ -1,4 +1,4 @@
-"""Rows on their way out: as a table for people, as CSV, as JSON. One row after the other, so that any number fits.
+"""Rows as output: a table for people, CSV, or JSON. They are written one after the other, so that any number fits.
 
 Values: NULL is NULL in a table, empty in CSV, null in JSON; a BLOB is its length in a table and base64 elsewhere; an integer beyond
 2^53 is its digits as a string in JSON. It must not know where rows come from.
@@ -66,7 +66,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
 def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
-    """RFC 4180 but for the ends of lines, with a first line of names."""
+    """Write rows as CSV (RFC 4180 but for the ends of lines), with a first line of names."""
     usual = csv.writer(stream, lineterminator="\n")
     quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     usual.writerow([harmless_in_spreadsheets(name) for name in names])
@@ -78,7 +78,7 @@ def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 
 def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
-    """An array of objects, one a line."""
+    """Write rows as a JSON array of objects, one a line."""
     from goop2.storage.row_encoding import told_apart  # not for every start of the command
 
     keys = told_apart(tuple(names))
@@ -91,7 +91,7 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 
 def print_table(names: Sequence[str], rows: Rows) -> None:
-    """For people: a table where its columns fit the terminal, else a line a value; says when there is more."""
+    """Print rows for people: a table where its columns fit the terminal, else a line a value; say when there is more."""
     from rich.console import Console
     from rich.text import Text
 
@@ -119,7 +119,7 @@ def print_table(names: Sequence[str], rows: Rows) -> None:
 
 
 def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
-    """Of each column, the widest made narrower until all fit; numbers are never cut. None where they cannot fit."""
+    """Return the width of each column, the widest made narrower until all fit; None where they cannot. Numbers are never cut."""
     natural = [max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True)]
     numeric = [any(text.justify == "right" for text in column) for column in zip(*rows, strict=True)] or [False] * len(heads)
     room = width - BETWEEN * (len(heads) - 1)
@@ -180,7 +180,7 @@ def harmless_in_spreadsheets(text: str) -> str:
 
 
 def in_json(value: Value) -> object:
-    """A value as JSON has it (behaviour.md, "Values across the wall"); infinity as a number no double can hold."""
+    """Return a value as JSON has it (behaviour.md, "Values across the wall"); infinity is a number no double can hold."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, int) and not -EXACT_INTEGER_MAX <= value <= EXACT_INTEGER_MAX:

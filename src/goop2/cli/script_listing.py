@@ -28,16 +28,16 @@ class ScriptListing:
 
     @property
     def broken(self) -> list[ScriptEntry]:
-        """Scripts whose newest file does not run."""
+        """Return the scripts whose newest file does not run."""
         return [script for script in self.scripts if script.state == "broken"]
 
     @property
     def all_warnings(self) -> list[str]:
-        """Of the folder and of every script."""
+        """Return the warnings of the folder and of every script."""
         return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings)]
 
     def calls_a_minute(self, script: ScriptEntry) -> int | None:
-        """Of one caller who is not the owner; None when unlimited."""
+        """Return how often one caller who is not the owner may call; None when unlimited."""
         limit = self.rate_per_caller if script.rate_limit is None else script.rate_limit
         return limit or None
 
@@ -75,7 +75,7 @@ def listing(peer: Peer) -> ScriptListing:
 
 
 def print_list(listed: ScriptListing) -> None:
-    """A table on a terminal, aligned lines elsewhere."""
+    """Print the scripts: a table on a terminal, aligned lines elsewhere."""
     rows = [_row(listed, script) for script in listed.scripts]
     if rows:
         (_print_table if output.is_terminal(sys.stdout) else _print_lines)(rows)

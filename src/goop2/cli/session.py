@@ -74,7 +74,7 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
 
 @asynccontextmanager
 async def open_for(folder: Path, *, watch: bool = False, beside: bool = False, history: bool = False) -> AsyncIterator[Peer]:
-    """The peer in `folder`. Says on stderr what is odd about its settings and what is missing of its wall.
+    """Open the peer in `folder`; print on stderr what is odd about its settings and what its confinement lacks.
 
     `beside`: a peer may run there already, and then its listening session is the one scripts see. `history`: runs are kept on disk.
     """
@@ -116,7 +116,7 @@ def settings_of(folder: Path) -> Settings:
 
 
 def require_lua(folder: Path) -> None:
-    """Raises `CommandError` when the owner has not switched scripts on."""
+    """Raise `CommandError` when the owner has not switched scripts on."""
     if not settings_of(folder).lua.enabled:
         raise CommandError(f'scripts are switched off here: set "enabled": true in the section "lua" of {folder / "goop.json"}')
 

@@ -1,4 +1,4 @@
-"""Lines from stdin without a thread that would hold up the end: a pipe is waited for in the loop, a file simply read."""
+"""Lines from stdin, read without a thread: a thread that waits for input would delay the end of the process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def lines(descriptor: int) -> AsyncIterator[str]:
 
 
 async def _without_mark(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """What follows a byte order mark, which editors put in front of a text; it may come in pieces."""
+    """Yield what follows a byte order mark, which editors put in front of a text; it may come in pieces."""
     front = b""
     begun = False
     async for chunk in chunks:

@@ -194,7 +194,7 @@ def install() -> None:
 
 
 def finish() -> None:
-    """Before the process ends: give what waits for the reader of stderr a moment."""
+    """Give what waits for the reader of stderr a moment, before the process ends."""
     writer = getattr(sys.stderr, "buffer", None)
     if isinstance(writer, PatientWriter):
         writer.finish(FINISH_SECONDS)

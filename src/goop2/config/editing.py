@@ -105,7 +105,7 @@ def _version(content: bytes) -> str:
 
 
 def _replace(file: Path, content: bytes, rights: int) -> None:
-    """Whoever looks, and whatever happens, finds the old file or the new one."""
+    """Replace a file whole: whoever looks, and whatever happens, finds the old file or the new one."""
     number, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(number, "wb") as out:

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
 from goop2.config.types import NotAllowedError
@@ -40,6 +40,8 @@ SLIP_OF_THE_PEN = 0.88
 class SettingsError(Exception):
     """The owner's settings do not do; the message says where, what it is and what is allowed, in one sentence."""
 
+    owner_code: ClassVar = "settings"
+
     def __init__(self, message: str) -> None:
         super().__init__(shown(message))  # pages show it too, and the folder's name need not be UTF-8
 
@@ -54,12 +56,12 @@ class Loaded:
 
 
 def load(folder: Path, environment: Mapping[str, str]) -> Loaded:
-    """Settings of the peer in `folder`; `GOOP2_<SECTION>_<KEY>` in `environment` replaces a value. Raises `SettingsError`."""
+    """Load the settings of the peer in `folder`; `GOOP2_<SECTION>_<KEY>` in `environment` replaces a value. Raises `SettingsError`."""
     return check(folder, read_document(folder)[1], environment)
 
 
 def read_document(folder: Path) -> tuple[bytes, dict[str, object]]:
-    """goop.json of `folder`: its bytes, and the object they are. Raises `SettingsError`."""
+    """Return the bytes of goop.json in `folder`, and the object they are. Raises `SettingsError`."""
     file = folder / FILE
     content = _read(folder, file)
     return content, _document(file, content)
@@ -120,7 +122,7 @@ def _object(file: Path, path: str, value: object) -> dict[str, object]:
 
 
 def _values(setting: Setting, file: Path, document: dict[str, object], environment: Mapping[str, str]) -> Iterator[tuple[str, object]]:
-    """Who sets it and to what: the file, then the environment. The file is checked even where it is overruled."""
+    """Return who sets a setting and to what: the file, then the environment. The file is checked even where it is overruled."""
     section = document.get(setting.section)
     in_file = None if section is None else _object(file, setting.section, section).get(setting.key)
     if _is_set(setting, in_file):

@@ -34,7 +34,7 @@ class PayloadKeys:
 
     @property
     def public_text(self) -> str:
-        """As it stands in goop.json and in presence."""
+        """Return the public key in base64, as it stands in goop.json and in presence."""
         return binascii.b2a_base64(self.public, newline=False).decode()
 
 

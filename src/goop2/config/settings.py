@@ -23,7 +23,7 @@ WORKERS_BY_DEFAULT_AT_MOST = 32
 
 
 def setting(kind: SettingType[T], default: T | Callable[[], T], doc: str, shown_default: str = "") -> T:
-    """A dataclass field that carries its own declaration; `shown_default` says in words what a computed default is."""
+    """Return a dataclass field that carries its own declaration; `shown_default` says in words what a computed default is."""
     metadata = {"kind": kind, "doc": doc, "shown_default": shown_default}
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
@@ -35,7 +35,7 @@ def default_workers() -> int:
     return min(WORKERS_PER_CORE * (os.cpu_count() or 1), WORKERS_BY_DEFAULT_AT_MOST)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lua:
     """The owner's scripts, and what a call of one may cost."""
 
@@ -159,7 +159,7 @@ class Storage:
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsSettings:
     """The history of what ran, in data/runs.db."""
 
@@ -179,7 +179,7 @@ class RunsSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of a peer, checked."""
 
@@ -193,12 +193,12 @@ class Settings:
     runs: RunsSettings = RunsSettings()
 
     def script_dir(self, folder: Path) -> Path:
-        """The real path of the scripts of the peer in `folder`; it need not exist."""
+        """Return the real path of the scripts of the peer in `folder`; it need not exist."""
         # Not Path.resolve: on Python 3.11 that raises at a link that leads to itself.
         return Path(os.path.realpath(folder / self.lua.script_dir))
 
     def homes(self, folder: Path) -> tuple[Path, ...]:
-        """The real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner lets that lead out."""
+        """Return the real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner allows that."""
         outside = (Path(os.path.realpath(folder / SITE)),) if SITE in self.storage.links_out else ()
         return (Path(os.path.realpath(folder)), *outside)
 
@@ -215,12 +215,12 @@ class Setting:
 
     @property
     def path(self) -> str:
-        """As messages name it: `lua.timeout_seconds`."""
+        """Return the setting's name as messages use it: `lua.timeout_seconds`."""
         return f"{self.section}.{self.key}"
 
     @property
     def variable(self) -> str:
-        """The environment variable that replaces it for one start."""
+        """Return the environment variable that replaces it for one start."""
         return f"GOOP2_{self.section}_{self.key}".upper()
 
 

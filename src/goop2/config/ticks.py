@@ -1,4 +1,4 @@
-"""When what looks around every second or so wakes up: all at the same moments, so that an idle peer wakes up once for all of them."""
+"""Periodic tasks wake up at the same moments, so that an idle peer wakes up once a second for all of them."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Address:
 
 
 def boolean() -> SettingType[bool]:
-    """true or false; 1, 0, yes, no, on, off as well in the environment."""
+    """Return the type of true or false; in the environment 1, 0, yes, no, on and off are allowed as well."""
 
     def parse(value: object) -> bool:
         if isinstance(value, bool):
@@ -127,7 +127,7 @@ def web_address() -> SettingType[str]:
 
 
 def address(lowest_port: int, default_host: str | None = None) -> SettingType[Address]:
-    """`host:port`, an IPv6 host in brackets; `:port` alone where a host is given to stand for it."""
+    """Return the type of `host:port`, an IPv6 host in brackets; `:port` alone where a host is given to stand for it."""
 
     def parse(value: object) -> Address:
         match = HOST_AND_PORT.fullmatch(value) if isinstance(value, str) else None
@@ -151,7 +151,7 @@ def list_of(kind: SettingType[T], allowed: str) -> SettingType[tuple[T, ...]]:
 
 
 def boolean_or_list_of(kind: SettingType[T], allowed: str) -> SettingType[bool | tuple[T, ...]]:
-    """true, false, or a list of those for whom it is true. `allowed` names them in the plural."""
+    """Return the type of true, false, or a list of those for whom it is true. `allowed` names them in the plural."""
     switch, several = boolean(), list_of(kind, allowed)
 
     def parse(value: object) -> bool | tuple[T, ...]:

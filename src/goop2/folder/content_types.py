@@ -67,7 +67,7 @@ _TEXT_TYPES: Final = frozenset(
 
 
 def content_type(path: str) -> str:
-    """The type a file is sent with, by its name's ending; text says that it is UTF-8."""
+    """Return the type a file is sent with, by its name's ending; text says that it is UTF-8."""
     # The / in front: without it what stands before a colon would be taken for an address's scheme.
     found, encoding = _TYPES.guess_type(f"/{path}", strict=False)
     if found is None or encoding is not None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from goop2.folder import SETTINGS_FILE, file_modes, templates
 from goop2.folder.regular_files import shown
@@ -18,6 +19,8 @@ from goop2.protocols.line import is_one_line
 
 class FolderError(Exception):
     """No peer folder can be made there; the message says why and what to do, in one sentence."""
+
+    owner_code: ClassVar = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Created:
 
 
 def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT) -> Created:
-    """Makes `folder` a peer folder from `template` (templates.files_of), named `label` or else as the folder is.
+    """Make `folder` a peer folder from `template` (templates.files_of), named `label` or else as the folder is.
 
     Raises `FolderError`, also when it is one already.
     """
@@ -56,7 +59,7 @@ def _checked(label: str) -> str:
 
 
 def _check_places(folder: Path, paths: Iterable[str]) -> None:
-    """Nothing is written through a link that leads out of the folder."""
+    """Refuse to write through a link that leads out of the folder."""
     root = Path(os.path.realpath(folder))
     for place in {(folder / path).parent for path in paths}:
         real = Path(os.path.realpath(place))
@@ -71,7 +74,7 @@ def _labelled(settings: str, label: str) -> str:
 
 
 def _write_new(file: Path, text: str) -> bool:
-    """False when something is there already."""
+    """Write a new file; return False when something is there already."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         mode = file_modes.FILE_MODE if file.name == SETTINGS_FILE else 0o666  # less what the user's umask takes

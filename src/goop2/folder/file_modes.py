@@ -1,4 +1,4 @@
-"""Who on this machine may read a peer's files: its own user alone. Messages, keys and tokens lie in them.
+"""The modes of a peer's files: only its own user may read them, since messages, keys and tokens are in them.
 
 Looked at when a peer or a command opens the folder: goop.json, data.db with what SQLite keeps beside it, and data/. Only files of this
 process's own user are changed; nothing else in the folder is, nor the folder itself. Files made from then on are made that way.

@@ -14,6 +14,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import base58
 from nacl.signing import SigningKey
@@ -35,6 +36,8 @@ FILE_SIZES = tuple(len(ED25519) + 1 + SEED_BYTES + copies * PUBLIC_KEY_BYTES for
 class IdentityError(Exception):
     """The peer's key cannot be read or made; the message says which file, why, and what to do, in one sentence."""
 
+    owner_code: ClassVar = "identity"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -47,7 +50,10 @@ class Identity:
 
 
 def load_or_create(folder: Path) -> Identity:
-    """The identity of the peer in `folder`, made when there is none; processes that come at once get the same. Raises `IdentityError`."""
+    """Return the identity of the peer in `folder`, made when there is none. Raises `IdentityError`.
+
+    Processes that start at the same moment get the same identity.
+    """
     file = folder / FILE
     try:
         if not _is_there(file):
@@ -58,7 +64,7 @@ def load_or_create(folder: Path) -> Identity:
 
 
 def _is_there(file: Path) -> bool:
-    """Raises `IdentityError` where nobody may look: a key may be there, and no second one is made."""
+    """Return whether the key is there. Raises `IdentityError` where nobody may look: no second key is made beside a hidden one."""
     try:
         file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -118,7 +124,7 @@ def _peer_id(public_key: bytes) -> str:
 
 
 def _create(file: Path) -> None:
-    """Makes the file whole or not at all, unless another process is first."""
+    """Make the file whole or not at all, unless another process is first."""
     file.parent.mkdir(mode=0o700, exist_ok=True)
     seed = secrets.token_bytes(SEED_BYTES)
     key = seed + _public_key(seed)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 FILE: Final = "data/peer.lock"
 _COMMAND: Final = "command"
@@ -21,6 +21,8 @@ _HOLDER_MAX_BYTES: Final = 40
 
 class FolderLockedError(Exception):
     """A peer runs in that folder already, or the lock cannot be had; the message says which, in one sentence."""
+
+    owner_code: ClassVar = "locked"
 
     def __init__(self, message: str, *, passing: bool = False, held: bool = True) -> None:
         super().__init__(message)

@@ -122,7 +122,7 @@ def _checked(path: Path, descriptor: int, *, single: bool = False) -> BinaryIO:
 
 
 def _bounded(file: BinaryIO, max_bytes: int) -> bytes:
-    """Read, not asked: a file can grow after its size was taken, and some have none."""
+    """Read at most so many bytes; a file can grow after its size was taken, and some have none."""
     content = bytearray()
     while piece := file.read(max_bytes - len(content)):
         content += piece

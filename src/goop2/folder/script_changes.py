@@ -121,7 +121,7 @@ class ScriptFiles:
         return os.path.lexists(file)
 
     def _real_folder(self, folder: Path, *, make: bool = False) -> None:
-        """Raises `ScriptChangeError` unless its real path lies in the peer's folder."""
+        """Return a folder's real path. Raises `ScriptChangeError` unless it lies in the peer's folder."""
         try:
             if make:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -27,12 +27,10 @@ from typing import BinaryIO, Final, cast
 
 import structlog
 
+from goop2.folder.private_files import file_identity, holds_file, is_private, passing_over_absent, raise_unless_absent
 from goop2.folder.regular_files import ABSENT
 
 SITE: Final = "site"
-PRIVATE: Final = ("data", "goop.json")
-"""What names in the peer folder begin with that nobody but the owner gets: data/, data.db with what lies beside it, goop.json, copies."""
-PRIVATE_FOLDER: Final = "data"
 INDEX: Final = "index.html"
 PATH_MAX_CHARS: Final = 1024
 LINKS_MAX: Final = 16
@@ -181,7 +179,7 @@ class SiteFiles:
         return sorted(found, key=lambda listed: listed.path)
 
     def _list(self, folder: int, prefix: str, found: list[SiteFileEntry], hidden: _Hidden, depth: int) -> None:
-        if _identity(os.fstat(folder)) in hidden or depth > DEPTH_MAX:
+        if file_identity(os.fstat(folder)) in hidden or depth > DEPTH_MAX:
             return
         for name in sorted(os.listdir(folder)):
             if name.startswith(".") or _NOT_IN_NAMES.search(name) or len(found) >= LISTED_MAX:
@@ -217,17 +215,17 @@ class SiteFiles:
         """
         if status.st_nlink <= 1:
             return False
-        return is_private(self._folder, status) or any(_holds(folder, _identity(status)) for folder in self._script_dirs)
+        return is_private(self._folder, status) or any(holds_file(folder, file_identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
-        """The folders of scripts that are there now. By identity, not by name: a file system may not tell names apart by case.
+        """Return the folders of scripts that are there now, by identity: a file system may not tell names apart by case.
 
         Raises OSError where one cannot be looked at: it would not be hidden.
         """
         found = set()
         for folder in self._script_dirs:
-            with _passing_over_absent():
-                found.add(_identity(folder.stat()))
+            with passing_over_absent():
+                found.add(file_identity(folder.stat()))
         return frozenset(found)
 
     @contextlib.contextmanager
@@ -333,45 +331,16 @@ class Walk:
         return descriptor
 
     def _check_folder(self, descriptor: int) -> None:
-        if _identity(os.fstat(descriptor)) in self._hidden:
+        if file_identity(os.fstat(descriptor)) in self._hidden:
             raise FileNotServedError("the script folder")
 
 
 def components(path: str) -> list[str]:
-    """The names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
+    """Return the names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
     parts = path.split("/")
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise FileNotServedError(path)
     return parts
-
-
-def is_private(folder: Path, status: os.stat_result) -> bool:
-    """Return whether a file is one that the peer in `folder` keeps for its owner: goop.json, the database, or something in data/.
-
-    Raises OSError where that cannot be known.
-    """
-    wanted = _identity(status)
-    with _passing_over_absent():
-        for name in os.listdir(folder):  # noqa: PTH208 - names alone
-            with _passing_over_absent():
-                if name.casefold().startswith(PRIVATE) and _identity(os.stat(f"{folder}/{name}")) == wanted:  # noqa: PTH116 - a link's end
-                    return True
-    return _holds(folder / PRIVATE_FOLDER, wanted)
-
-
-def _holds(folder: Path, wanted: tuple[int, int]) -> bool:
-    """Return whether a file of that identity lies somewhere in `folder`. Raises OSError where that cannot be known."""
-    for inside, _, names in os.walk(folder, onerror=_raise_unless_absent):
-        for name in names:
-            with _passing_over_absent():
-                if _identity(os.lstat(f"{inside}/{name}")) == wanted:
-                    return True
-    return False
-
-
-def _raise_unless_absent(error: OSError) -> None:
-    if error.errno not in ABSENT:
-        raise error
 
 
 @contextlib.contextmanager
@@ -379,20 +348,8 @@ def _absent_as_not_served(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        _raise_unless_absent(error)
+        raise_unless_absent(error)
         raise FileNotServedError(name) from None
-
-
-@contextlib.contextmanager
-def _passing_over_absent() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        _raise_unless_absent(error)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
 
 
 def _listed(path: str, status: os.stat_result) -> SiteFileEntry:

@@ -58,7 +58,7 @@ def _secret(folder: Path) -> bytes:
 
 
 def _state_folder() -> Path:
-    """Where programs of this user keep what is no setting, by the XDG base directory specification: no relative path counts."""
+    """Return where programs of this user keep what is no setting (XDG base directory specification); no relative path counts."""
     state = Path(os.environ.get(STATE_VARIABLE, ""))
     return state if state.is_absolute() else _home() / ".local" / "state"
 

@@ -19,7 +19,7 @@ def make_whole(file: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def _temporary(file: Path, content: bytes) -> Iterator[Path]:
-    """A file beside `file`, gone at the end."""
+    """Make a file beside `file` that is gone at the end."""
     path = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class NetworkError(Exception):
     """Something of the network failed; the message names the peer and what was tried.
@@ -34,6 +36,8 @@ class PeerBusyError(NetworkError):
 
 class PortInUseError(NetworkError):
     """The port of p2p.listen_port cannot be had; the message says what to do."""
+
+    owner_code: ClassVar = "unavailable"
 
 
 class MulticastError(NetworkError):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 import outcome
 import trio
@@ -31,6 +31,8 @@ _Soon = Callable[[Callable[[], object]], None]
 
 class GuestFailedError(Exception):
     """The trio side ended by an error of its own, its cause; nothing of the network works any more."""
+
+    owner_code: ClassVar = "unavailable"
 
 
 class GuestStoppedError(Exception):

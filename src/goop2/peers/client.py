@@ -1,4 +1,4 @@
-"""What this peer asks of others: a label, a file, a data operation, a message taken. Asyncio; libp2p is behind the host."""
+"""Requests to other peers: their label, a file, a data operation, a message. Asyncio; libp2p is behind the host."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SiteAnswer:
 class PeerClient:
     """Exchanges with other peers. All raise `NetworkError` with a sentence that names the peer.
 
-    What can be sealed for the peer is; when it says that it cannot open that, it gets the same plain (payload_crypto.py).
+    What can be encrypted for the peer is; when it says that it cannot decrypt that, it gets the same plain (payload_crypto.py).
     """
 
     def __init__(self, host: Host, key_ring: KeyRing | None = None) -> None:
@@ -94,7 +94,7 @@ class PeerClient:
 
     @contextlib.asynccontextmanager
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
-        """A file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
+        """Open a file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
         async with contextlib.AsyncExitStack() as stack:
             yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
 
@@ -135,7 +135,7 @@ class PeerClient:
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
     async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
-        """An exchange with what is sealed for the peer, if anything is; plain when the peer cannot open it, and has done nothing."""
+        """Do an exchange encrypted if that is possible, and plain when the peer cannot decrypt it and has done nothing."""
         box = self._key_ring.box(peer)
         if box is not None:
             try:
@@ -195,11 +195,11 @@ class PeerClient:
 
 
 class _DecryptionError(StreamBrokenError):
-    """The peer cannot open what was sealed for it, and has done nothing."""
+    """The peer cannot decrypt what was encrypted for it, and has done nothing."""
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """Return the answer in a line: sealed when the question was. A plain refusal is that of somebody who could not open it."""
+    """Return the answer in a line: encrypted when the question was. A plain refusal is that of somebody who could not decrypt it."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:
@@ -215,7 +215,7 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
 
 @contextlib.contextmanager
 def _named(peer: str) -> Iterator[None]:
-    """What breaks the protocol or does not come, said of the peer."""
+    """Raise whatever breaks the protocol or does not come as a `NetworkError` that names the peer."""
     try:
         yield
     except mq.MessageRefusedError as refused:
@@ -231,13 +231,13 @@ def _named(peer: str) -> Iterator[None]:
 
 
 def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
-    """What nobody reads any more is not to be sent."""
+    """Reset a stream that nobody reads to its end, so that the rest is not sent."""
     if not reader.done:
         stream.reset()
 
 
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:
-    """Header and file each whole in their time, however slowly their bytes come."""
+    """Yield the events of an answer; header and file each come whole in their time, however slowly their bytes come."""
     clock = asyncio.get_running_loop().time
     until = clock() + REQUEST_SECONDS
     while not reader.done:

@@ -1,4 +1,4 @@
-"""What others ask of a peer on the network, and what their messages do here.
+"""Requests and messages of other peers, handed to the part of this peer that answers them.
 
 Callers are who their connection proved; labels are what presence says, untrusted text. How a peer gets on the network is network.py's.
 """

@@ -1,4 +1,4 @@
-"""A listening session of another peer, followed over the network: its group joined, its host's word taken, its sound fetched.
+"""A listening session of another peer, followed over the network: joins its group, follows its controls and fetches its sound.
 
 The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then,
 and stays another peer's text.
@@ -23,8 +23,8 @@ from goop2.peers.server import read_line
 from goop2.protocols import data, listen
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.services.groups.records import GroupChange
 from goop2.services.groups.service import GroupService
-from goop2.services.groups.state import GroupChange
 from goop2.services.listen.follower import Followed
 from goop2.services.listen.service import Listening
 from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track
@@ -111,7 +111,7 @@ class FollowedSession:
             raise
 
     async def session_of(self, host: str) -> Offered | None:
-        """The session that is open there, as far as it tells. Raises `NetworkError`."""
+        """Return the session that is open at a peer, as far as it tells. Raises `NetworkError`."""
         answer = await self._client.ask(host, data.DataRequest(STATE))
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
@@ -134,7 +134,7 @@ class FollowedSession:
 
     @contextlib.asynccontextmanager
     async def sound(self) -> AsyncIterator[RemoteSound]:
-        """The sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
+        """Open the sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
         followed = self._followed()
         async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
             await stream.finish(listen.request(followed.session.id))
@@ -205,7 +205,7 @@ class FollowedSession:
             self._following.heard(said.action, _track(said.track), said.position)
 
     def _changed(self, followed: Followed | None) -> None:
-        """It is over; unless the group told us so, the group does not know."""
+        """Leave the group when the session is over; unless the group told us so, it does not know."""
         if followed is None and self._place is not None:
             place, self._place = self._place, None
             with contextlib.suppress(NetworkError):
@@ -213,4 +213,8 @@ class FollowedSession:
 
 
 def _track(said: listen.TrackPayload | None) -> Track | None:
-    return None if said is None else Track(said.name[: 3 * NAME_MAX_CHARS], said.duration, said.bitrate, said.format[:NAME_MAX_CHARS])
+    return (
+        None
+        if said is None
+        else Track(name=said.name[: 3 * NAME_MAX_CHARS], duration=said.duration, bitrate=said.bitrate, format=said.format[:NAME_MAX_CHARS])
+    )

@@ -1,4 +1,4 @@
-"""The own listening session, told to the network: a group its listeners join, what the host does as messages, the sound as a stream.
+"""The listening session hosted here, on the network: its listeners join a group, controls are messages, and the sound is a stream.
 
 Between `services/listen/`, which knows no network, and `net/`, which knows no session. Who is let in is the group's affair; a session's
 sound is for whoever knows its id, as on pages, and was not removed from the group.
@@ -21,7 +21,8 @@ from goop2.peers.server import read_line
 from goop2.protocols import encrypted_payload, listen, topics
 from goop2.protocols.encrypted_payload import PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.services.groups.state import GroupChange, GroupState, Outgoing
+from goop2.services.groups.records import GroupChange, Outgoing
+from goop2.services.groups.state import GroupState
 from goop2.services.listen.boundaries import sound
 from goop2.services.listen.pacing import paced
 from goop2.services.listen.service import Listening, State
@@ -58,7 +59,7 @@ class HostedSession:
         self._changed(listening.state())
 
     def stop(self) -> None:
-        """The host leaves: its listeners are told that it is over."""
+        """End the session's group; its listeners are told that it is over."""
         for end in self._ends:
             end()
         self._end()
@@ -68,7 +69,7 @@ class HostedSession:
         await host.serve(listen.PROTOCOL, self.answer, STREAM_SECONDS)
 
     async def keep_in_step(self) -> None:
-        """Says where everybody is, again and again; until cancelled."""
+        """Tell listeners where the session is, every SYNC_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             self.sync()
@@ -80,7 +81,7 @@ class HostedSession:
             self._say(listen.control("sync", position=state.position))
 
     async def answer(self, stream: Stream) -> None:
-        """The sound from the current position, at the pace it is heard."""
+        """Send the sound from the current position, at the pace it is heard."""
         try:
             group = listen.requested(await read_line(stream, listen.request_reader()))
         except RemoteProtocolError:

@@ -6,7 +6,8 @@ its answers here too, and we can read none of it without its key. So (network.md
     identity.response    names our key only to a peer whose key we know
     a key new to us      is answered with ours, unasked
 
-Bounded: one question or answer to a peer at a time, IN_FLIGHT_MAX in all, and a peer is asked again after ASK_AGAIN_SECONDS or later.
+Bounded: one question or answer to a peer at a time, IN_FLIGHT_MAX in all, and a peer whose
+answer brought nothing new is asked again after ASK_AGAIN_SECONDS at the earliest.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class IdentityClient(Protocol):
     """What of `PeerClient` the key exchange uses. Both raise `NetworkError`."""
 
     async def send(self, peer: str, topic: str, payload: bytes) -> object:
-        """Send a message."""
+        """Send `payload`, JSON text, as a message of `topic`."""
 
     async def exchange_identities(self, peer: str, own: IdentityPayload) -> IdentityPayload:
         """Tell a peer of ours who we are; return what it says of itself."""
@@ -103,7 +104,11 @@ class KeyExchange:
         """Return whether the identity brought a key that is new to us."""
         if identity.peer_id not in ("", peer):
             return False
-        return self._key_ring.learn(peer, identity.public_key, supported=identity.encryption_supported)
+        is_new = self._key_ring.learn(peer, identity.public_key, supported=identity.encryption_supported)
+        if is_new:
+            # The question was worth it. Should this key turn out to be wrong, the peer is asked again at once.
+            self._asked.pop(peer, None)
+        return is_new
 
     def _identity(self, peer: str, *, with_key: bool) -> IdentityPayload:
         own = self._key_ring.public_key

@@ -33,8 +33,9 @@ from goop2.protocols import topics
 from goop2.protocols.presence import Presence
 from goop2.scripting.subscribers import Subscribers
 from goop2.services.chat.service import Carry, Heard, TellShown, UndeliveredError
+from goop2.services.groups.records import Outgoing
 from goop2.services.groups.service import GroupService
-from goop2.services.groups.state import GroupState, Outgoing
+from goop2.services.groups.state import GroupState
 
 if TYPE_CHECKING:
     from goop2.services.peer import Peer

@@ -1,4 +1,4 @@
-"""Messages that groups want sent, to each peer in their order, however its network stutters: each is tried until it is taken.
+"""An ordered outbox for each peer: messages of groups are sent in their order, and each is tried until it is taken.
 
 One task a peer, while it has something waiting. Bounded in time and number: who takes nothing for as long as a peer may be silent before
 it counts as offline, or has too much waiting, is lost, and what waited with it.
@@ -15,14 +15,14 @@ from typing import Final
 from goop2.net.faults import NetworkError
 from goop2.peers.client import MessageRejectedError
 from goop2.protocols import mq
-from goop2.services.groups.state import Outgoing
+from goop2.services.groups.records import Outgoing
 
 WAITING_MAX: Final = 256
 """Messages to one peer; a session says one every 5 s."""
 WAITING_MAX_BYTES: Final = 4 * 1024 * 1024
 """Of the same; a message that goes to many is there once."""
 PATIENCE_SECONDS: Final = 20.0
-"""For one message: after so long without a sign a peer is offline (network.md)."""
+"""For one message: after so long without an announcement a peer is offline (network.md)."""
 AGAIN_AFTER_SECONDS: Final = 1.0
 
 Send = Callable[[str, str, bytes], Awaitable[object]]
@@ -30,7 +30,7 @@ Send = Callable[[str, str, bytes], Awaitable[object]]
 
 
 class Outbox:
-    """Sends what it is given; `lost` hears of peers that took nothing."""
+    """Sends messages by `send`; `lost` is called with each peer that took nothing in time."""
 
     def __init__(self, send: Send, lost: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
@@ -42,7 +42,7 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def post(self, messages: Iterable[Outgoing]) -> None:
-        """Send these after what was posted before."""
+        """Queue messages behind those that were posted before."""
         for message in messages:
             if message.peer in self._overfull:
                 continue

@@ -31,10 +31,12 @@ FAILURES_BEFORE_ASIDE: Final = 3
 
 
 class _Key:
-    def __init__(self, text: str, box: PayloadBox) -> None:
+    """A peer's key, and how well it has served. `supported`: the peer wants what we send encrypted."""
+
+    def __init__(self, text: str, box: PayloadBox, *, supported: bool) -> None:
         self.text = text
         self.box = box
-        self.supported = False
+        self.supported = supported
         self.failures = 0
         self.aside_until = 0.0
 
@@ -81,12 +83,12 @@ class KeyRing:
             return False
         known = self._keys.get(peer)
         is_new = known is None or known.text != public_key
-        if known is None or known.text != public_key:
-            box = self._box(public_key)
-            if box is None:
-                return False
-            known = self._keys[peer] = _Key(public_key, box)
-        known.supported = supported
+        if known is not None and not is_new:
+            known.supported = supported
+        elif (box := self._box(public_key)) is not None:
+            self._keys[peer] = _Key(public_key, box, supported=supported)
+        else:
+            return False
         self._keys.move_to_end(peer)
         if len(self._keys) > FORGETTING_AT_KEYS:
             self._keys.popitem(last=False)
@@ -175,8 +177,7 @@ class KeyRing:
         """Take a key that a peer told before this start. An invalid key is ignored."""
         box = self._box(public_key)
         if box is not None:
-            self._keys[peer] = key = _Key(public_key, box)
-            key.supported = True
+            self._keys[peer] = _Key(public_key, box, supported=True)
 
     def _box(self, public_key: str) -> PayloadBox | None:
         key = encrypted_payload.public_key(public_key)

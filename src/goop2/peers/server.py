@@ -1,4 +1,4 @@
-"""What other peers get from this one: the label, the site's files, data operations, a place for messages.
+"""Answers other peers: the label, the site's files, data operations, and messages.
 
 Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must know neither
 libp2p nor trio: a stream is given.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -30,8 +29,8 @@ from goop2.net.limits import (
     READ_MAX_BYTES,
     REQUEST_SECONDS,
     SEALED_FILES_BYTES,
-    SEEN_MESSAGES,
 )
+from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import content, data, encrypted_payload, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
@@ -127,7 +126,7 @@ class PeerServer:
         await stream.finish(content.answer(self._label()))
 
     async def answer_site(self, stream: Stream) -> None:
-        """A file of the site, a piece at a time."""
+        """Send a file of the site over `stream`, a piece at a time."""
         try:
             line = await read_line(stream, site.request_reader())
             line, box = self._key_ring.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
@@ -159,7 +158,7 @@ class PeerServer:
         await stream.finish(await self._data_answer(stream.peer, stream.origin, line))
 
     async def keep_answering_data(self, stream: Stream) -> None:
-        """One operation after another, each as if it had come alone, while there is room for who waits for none."""
+        """Answer one operation after another, each as if it had come alone, while there is room for streams that wait."""
         ends = time.monotonic() + KEPT_LIFE_SECONDS
         while (line := await self._next_request(stream)) is not None:
             await stream.write(await self._data_answer(stream.peer, stream.origin, line))
@@ -194,7 +193,7 @@ class PeerServer:
         return _written(await self._answer(self._caller_of(peer).coming_from(origin), asked))
 
     async def answer_mq(self, stream: Stream) -> None:
-        """One message: kept, then acknowledged."""
+        """Take one message over `stream`: save it, then acknowledge it."""
         await stream.finish(await self._mq_answer(stream))
 
     async def _mq_answer(self, stream: Stream) -> bytes:
@@ -229,7 +228,7 @@ class PeerServer:
         (self._log.info if quiet else self._log.warning)("a message is refused", peer=peer, why=repr(why))
 
     async def _keep_once(self, message: Received) -> None:
-        """Raises, for a repeat too, when the message is not kept."""
+        """Save a message unless it is a repeat. Raises, for a repeat too, when the message is not saved."""
         name = (message.sender, message.id)
         if self._seen.first_time(*name):
             await self._keep(message)
@@ -305,27 +304,8 @@ class PeerServer:
         await stream.finish()
 
 
-class DedupCache:
-    """Which messages came already, by sender and id: a retry keeps its id. The oldest are forgotten."""
-
-    def __init__(self, kept: int = SEEN_MESSAGES) -> None:
-        self._kept = kept
-        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
-
-    def first_time(self, sender: str, id_: str) -> bool:
-        """Return whether it is new; from now on it is not."""
-        new = (sender, id_) not in self._ids
-        self._ids[sender, id_] = None
-        if len(self._ids) > self._kept:
-            self._ids.popitem(last=False)
-        return new
-
-    def forget(self, sender: str, id_: str) -> None:
-        self._ids.pop((sender, id_), None)
-
-
 async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST_SECONDS) -> bytes:
-    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `Broken`."""
+    """Return a line, whole within `seconds` however slowly its bytes come. Raises `RemoteProtocolError` and `StreamBrokenError`."""
     return await stream.line(reader, seconds)
 
 
@@ -337,7 +317,7 @@ def _sealed_file(file: SiteFile, size: int, box: PayloadBox) -> bytes:
 
 
 def _shrank(file: SiteFile, missing: int) -> OSError:
-    """The reader must not take it for whole."""
+    """Return the error for a file that became shorter while it was sent: the reader must not take it for whole."""
     return OSError(f"{file.path} ended {missing} bytes early")
 
 

@@ -72,7 +72,7 @@ class MessageReader:
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> bytes | None:
-        """The message once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
+        """Return the message once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
         self._buffer += data
         size, at = 0, 0
         for at, byte in enumerate(self._buffer[:_SIZE_MAX_BYTES], 1):
@@ -96,7 +96,7 @@ class MessageReader:
         return bytes(self._buffer)
 
     def end(self) -> NoReturn:
-        """The other side sends no more: always raises `RemoteProtocolError`."""
+        """Raise `RemoteProtocolError`: the other side sends no more."""
         raise RemoteProtocolError(f"a relay message ended after {len(self._buffer)} bytes")
 
 
@@ -120,7 +120,7 @@ def reserved(message: bytes) -> int:
 
 
 def connected(message: bytes) -> None:
-    """There is a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
+    """Check that the answer gives a circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     _hop_status(message)
 
 
@@ -165,12 +165,12 @@ def brought(message: bytes) -> Connect:
 
 
 def take(status: int = OK) -> bytes:
-    """The answer to a circuit that is brought."""
+    """Return the answer to a circuit that is brought."""
     return _framed(pb.StopMessage(type=pb.StopMessage.STATUS, status=status))  # type: ignore[arg-type]
 
 
 def taken(message: bytes) -> None:
-    """The peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
+    """Check that the peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     said = _parsed(pb.StopMessage(), message)
     if said.type != pb.StopMessage.STATUS:
         raise RemoteProtocolError("the answer to a circuit is none")

@@ -11,7 +11,7 @@ _WHAT = "the label"
 
 
 def reader() -> LineReader:
-    """For the label; then `label`."""
+    """Return a reader for the label; then `label`."""
     return LineReader(_WHAT, LABEL_MAX_BYTES)
 
 
@@ -22,6 +22,6 @@ def label(content: bytes) -> str:
 
 
 def answer(own_label: str) -> bytes:
-    """All a peer writes. A label that is too long is cut at a character."""
+    """Return all a peer writes. A label that is too long is cut at a character."""
     cut = own_label.replace("\n", " ").encode("utf-8", "replace")[:LABEL_MAX_BYTES].decode("utf-8", "ignore")
     return line(_WHAT, cut.encode(), LABEL_MAX_BYTES)

@@ -2,7 +2,7 @@ r"""`/goop/data/1.0.0`: one JSON object and `\n`; the answer is one JSON object 
 
     {"op": "lua-call", "function": "score", "params": {…}}   →   {"ok": true, "data": …}   or   {"ok": false, "error": "…"}
 
-Either line may be sealed (encrypted_payload.py). Beside `error` ours has `code`, `retry_after` (seconds), `script`,
+Either line may be encrypted (encrypted_payload.py). Beside `error` ours has `code`, `retry_after` (seconds), `script`,
 `line` and `detail`, which others ignore.
 Which operation a caller may use is not decided here.
 """
@@ -94,7 +94,7 @@ class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def request_reader() -> LineReader:
-    """For a request, sealed or not; then `requested`."""
+    """Return a reader for a request, encrypted or not; then `requested`."""
     return LineReader("the request", encrypted_payload.line_size_of(REQUEST_MAX_BYTES))
 
 
@@ -108,12 +108,12 @@ def requested(content: bytes) -> DataRequest:
 
 
 def request(asked: DataRequest) -> bytes:
-    """A request as it is sent. Raises `LocalProtocolError` when it is too long."""
+    """Return a request as it is sent. Raises `LocalProtocolError` when it is too long."""
     return line("the request", _encoded(asked), REQUEST_MAX_BYTES)
 
 
 def answer_reader() -> LineReader:
-    """For an answer, sealed or not; then `answered`."""
+    """Return a reader for an answer, encrypted or not; then `answered`."""
     return LineReader("the answer", encrypted_payload.line_size_of(ANSWER_MAX_BYTES))
 
 
@@ -142,13 +142,13 @@ def _detail(sent: object) -> dict[str, str] | None:
 
 
 def success(json: bytes) -> bytes:
-    """The answer with this JSON text as data, which is left out when there is none. Raises `LocalProtocolError` when it is too long."""
+    """Return the answer with this JSON text as data, left out when empty. Raises `LocalProtocolError` when it is too long."""
     data = b"" if json == b"null" else b',"data":' + json
     return line("the answer", b'{"ok":true' + data + b"}", ANSWER_MAX_BYTES)
 
 
 def failure(why: FailureAnswer) -> bytes:
-    """The answer that says why there is none."""
+    """Return the answer that says why there is none."""
     fields = {"ok": False, "error": why.error, "code": why.code or None, "script": why.script, "line": why.line, "detail": why.detail}
     fields["retry_after"] = why.retry_after
     kept = {name: value for name, value in fields.items() if value is not None}

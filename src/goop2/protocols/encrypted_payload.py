@@ -1,4 +1,4 @@
-r"""Payload encryption: what one peer seals for another inside libp2p's own encryption, as every protocol writes it.
+r"""Payload encryption: what one peer encrypts for another inside libp2p's own encryption, as every protocol writes it.
 
     a box     base64 of nonce (24 bytes) + NaCl box (X25519, XSalsa20-Poly1305; 16 bytes longer than what is in it)
     a line    ENC:<box>\n                             data, both ways; site's request
@@ -26,7 +26,6 @@ KEY_BYTES: Final = 32
 OVERHEAD_BYTES: Final = 24 + 16
 """Nonce and authenticator."""
 PREFIX: Final = b"ENC:"
-ENVELOPE_BYTES: Final = len(b'{"enc":""}')
 FRAME_CONTENT_MAX_BYTES: Final = 256 * 1024
 """Of sound; ours are a second's."""
 _SIZE: Final = struct.Struct(">I")
@@ -37,14 +36,14 @@ class DecryptionError(RemoteProtocolError):
 
 
 class EncryptionRefusedError(RemoteProtocolError):
-    """The other side says that it cannot open what we sealed; it has done nothing."""
+    """The other side says that it cannot decrypt what we encrypted; it has done nothing."""
 
 
 class PayloadBox:
     """Seals and opens what two peers send each other. Either may use the same: it is symmetric."""
 
     def __init__(self, private: bytes, public: bytes) -> None:
-        """Raises ValueError when one is no key."""
+        """Take both keys, 32 bytes each. Raises ValueError when one is no key."""
         try:
             self._box = NaClBox(PrivateKey(private), PublicKey(public))
         except (CryptoError, TypeError, RuntimeError) as error:  # a point that gives everybody the same secret is none
@@ -79,7 +78,7 @@ def public_key(text: str) -> bytes | None:
 
 
 def size_of(content_bytes: int) -> int:
-    """Bytes of the box around so many."""
+    """Return how many bytes the box around so many bytes has."""
     return 4 * ((content_bytes + OVERHEAD_BYTES + 2) // 3)
 
 
@@ -89,7 +88,7 @@ def line_size_of(content_bytes: int) -> int:
 
 
 def line(box: PayloadBox | None, plain: bytes) -> bytes:
-    """Return a line with its newline, sealed when there is a box."""
+    """Return a line with its newline, encrypted when there is a box."""
     return plain if box is None else PREFIX + box.seal(plain.removesuffix(b"\n")) + b"\n"
 
 
@@ -99,7 +98,7 @@ def text_of_line(content: bytes) -> bytes | None:
 
 
 def payload(box: PayloadBox | None, plain: bytes) -> bytes:
-    """Return a message's payload, sealed when there is a box."""
+    """Return a message's payload, encrypted when there is a box."""
     return plain if box is None else b'{"enc":"' + box.seal(plain) + b'"}'
 
 
@@ -128,7 +127,7 @@ class EncryptedFrameReader:
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> Iterator[bytes]:
-        """What is in every frame these bytes complete. Raises `RemoteProtocolError`."""
+        """Return what is in every frame these bytes complete. Raises `RemoteProtocolError`."""
         self._buffer += data
         while len(self._buffer) >= _SIZE.size:
             (size,) = _SIZE.unpack_from(self._buffer)
@@ -142,6 +141,6 @@ class EncryptedFrameReader:
             yield self._box.open(text)
 
     def end(self) -> None:
-        """The other side sends no more. Raises `RemoteProtocolError` in the middle of a frame."""
+        """Note that the other side sends no more. Raises `RemoteProtocolError` in the middle of a frame."""
         if self._buffer:
             raise RemoteProtocolError(f"the stream ended {len(self._buffer)} bytes into a frame")

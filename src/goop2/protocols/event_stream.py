@@ -32,7 +32,7 @@ class ServerSentEventReader:
         self._id = b""
 
     def receive(self, piece: bytes) -> Iterator[bytes]:
-        """The data of every event these bytes complete. Raises `RemoteProtocolError` when one is too long."""
+        """Return the data of every event these bytes complete. Raises `RemoteProtocolError` when one is too long."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
             if not self._begun:

@@ -19,7 +19,7 @@ class LineReader:
         self._searched = 0
 
     def receive(self, data: bytes) -> bytes | None:
-        """The line without its newline once it is whole, else None. Raises `RemoteProtocolError` when it is too long, newline or not."""
+        """Return the line without its newline once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
         self._buffer += data
         end = self._buffer.find(NEWLINE, self._searched)
         self._searched = len(self._buffer)
@@ -40,12 +40,12 @@ class LineReader:
         return rest
 
     def end(self) -> None:
-        """The other side sends no more and the line is not whole: always raises `RemoteProtocolError`."""
+        """Raise `RemoteProtocolError`: the other side sends no more and the line is not whole."""
         raise RemoteProtocolError(f"{self._what} ended after {len(self._buffer)} bytes, before its newline")
 
 
 def line(what: str, content: bytes, max_bytes: int) -> bytes:
-    """`content` as a line to send. Raises `LocalProtocolError` when it is none or too long."""
+    """Return `content` as a line to send. Raises `LocalProtocolError` when it is none or too long."""
     if len(content) > max_bytes:
         raise LocalProtocolError(f"{what} is {len(content)} bytes; the most is {max_bytes}")
     if NEWLINE in content:

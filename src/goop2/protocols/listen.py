@@ -1,7 +1,7 @@
 r"""`/goop/listen/1.0.0`: the sound of a listening session, and what its host says to the group.
 
     LISTEN <group id>\n  →  OK <format> <bitrate in bit/s> <duration, %.2f>\n + sound from the current position on, until it ends
-                            EAOK …\n + frames                       the same, sealed (encrypted_payload.py)
+                            EAOK …\n + frames                       the same, encrypted (encrypted_payload.py)
                             ERR <reason>\n                          not found, no track, bad request
 
 Paused: the header, then the end. Beside it go group messages, `{"app_type": "listen", "listen": {"action": …}}` (`SessionControl`); newer
@@ -96,7 +96,7 @@ def request(group: str) -> bytes:
 
 
 def request_reader() -> LineReader:
-    """For the request; then `requested`."""
+    """Return a reader for the request; then `requested`."""
     return LineReader("the request", REQUEST_MAX_BYTES)
 
 
@@ -117,12 +117,12 @@ def refusal(reason: str) -> bytes:
 
 
 def header_reader() -> LineReader:
-    """For the answer's first line; then `answered`. What its `rest` gives is sound already."""
+    """Return a reader for the answer's first line; then `answered`. What its `rest` gives is sound already."""
     return LineReader("the header", HEADER_MAX_BYTES)
 
 
 def answered(content: bytes) -> SoundHeader | SoundRefusal:
-    """The first line of an answer. Raises `RemoteProtocolError`."""
+    """Return what the first line of an answer says. Raises `RemoteProtocolError`."""
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
@@ -147,7 +147,7 @@ def control(action: str, track: TrackPayload | None = None, position: float | No
 
 
 def controlled(payload: bytes) -> SessionControl | None:
-    """What a group message says of a session; None for other apps' messages and actions nobody knows. Raises `RemoteProtocolError`."""
+    """Return what a group message says of a session; None for other apps and unknown actions. Raises `RemoteProtocolError`."""
     try:
         fields = decode(payload, dict[str, msgspec.Raw])
         if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):

@@ -4,7 +4,7 @@ r"""`/goop/mq/1.0.0`: one message, acknowledged on the same stream.
        or   {"type":"refused","refused":"<the id>","code":"rate_limited","error":"<a sentence>","retry_after":12}\n
 
 A message that is not taken is answered by a refusal, never with a key `id`: existing peers take every line with their id for the
-acknowledgement. A payload may be encrypted (encrypted_payload.py); whoever cannot open it says so in a refusal with `"sealed":true`, so
+acknowledgement. A payload may be encrypted (encrypted_payload.py); whoever cannot decrypt it says so in a refusal with `"sealed":true`, so
 that the sender need not guess; versions before 0.2 wrote that one as {"type":"refused","id":…,"seq":7}.
 What the topics carry is in topics.py. Who sent a message is never in it: that is the peer at the other end of the connection.
 """
@@ -95,7 +95,7 @@ _Answer = _SentAck | _SentRefusal
 
 
 def message_reader() -> LineReader:
-    """For a message; then `message`."""
+    """Return a reader for a message; then `message`."""
     return LineReader("the message", SEALED_MESSAGE_MAX_BYTES)
 
 
@@ -113,7 +113,7 @@ def message(content: bytes) -> Message:
 
 
 def _id_in(content: bytes) -> str:
-    """The id in a line that is otherwise no message, so that its sender knows which one is refused."""
+    """Return the id in a line that is otherwise no message, so that its sender knows which one is refused."""
     try:
         id_ = tolerant_json.decode(content, dict[str, object]).get("id")
     except InvalidJsonError:
@@ -122,7 +122,7 @@ def _id_in(content: bytes) -> str:
 
 
 def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> bytes:
-    """A message as it is sent, its payload sealed when there is a box. Raises `LocalProtocolError` when it is too long."""
+    """Return a message as it is sent, encrypted when there is a box. Raises `LocalProtocolError` when it is too long."""
     plain = line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, sent.payload)), MESSAGE_MAX_BYTES)
     if box is None:
         return plain
@@ -131,14 +131,14 @@ def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> byte
 
 
 def ack_reader() -> LineReader:
-    """For an acknowledgement; then `ack`."""
+    """Return a reader for an acknowledgement; then `ack`."""
     return LineReader("the acknowledgement", ACK_MAX_BYTES)
 
 
 def ack(content: bytes, of: Message) -> Ack:
     """Return the acknowledgement in a line.
 
-    Raises `RemoteProtocolError`, also when it is of another message, `MessageRefusedError`, and `sealed.Refused`.
+    Raises `RemoteProtocolError`, also when it is of another message, `MessageRefusedError`, and `EncryptionRefusedError`.
     """
     try:
         sent: _Answer = tolerant_json.decode(content, cast("type[_SentAck]", _Answer))
@@ -166,7 +166,7 @@ def _refusal(sent: _SentRefusal, of: Message) -> Exception:
 
 
 def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_open: bool = False) -> bytes:
-    """Write what is sent in place of the acknowledgement. `cannot_open`: the payload is sealed and does not open here."""
+    """Write what is sent in place of the acknowledgement. `cannot_open`: the payload is encrypted and cannot be decrypted here."""
     wait = None if retry_after_seconds is None else math.ceil(retry_after_seconds)
     return msgspec.json.encode(_SentRefusal(of.id, code, error[:ERROR_MAX_CHARS], wait, cannot_open)) + b"\n"
 

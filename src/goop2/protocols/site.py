@@ -72,7 +72,7 @@ Event = FileHeader | BodyChunk | End | FileRefusal
 
 
 def request(path: str) -> bytes:
-    """The request for a path that begins with `/`. Raises `LocalProtocolError`."""
+    """Return the request for a path that begins with `/`. Raises `LocalProtocolError`."""
     encoded = path.encode("utf-8", "surrogateescape")
     if not encoded.startswith(b"/"):
         raise LocalProtocolError(f"the path {path!r} does not begin with /")
@@ -80,7 +80,7 @@ def request(path: str) -> bytes:
 
 
 def request_reader() -> LineReader:
-    """For the request, sealed or not; then `requested`."""
+    """Return a reader for the request, encrypted or not; then `requested`."""
     return LineReader("the request", encrypted_payload.line_size_of(REQUEST_MAX_BYTES))
 
 

@@ -40,7 +40,7 @@ def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
 
 
 def without_halves(content: bytes) -> bytes:
-    """JSON text with U+FFFD for each half of a surrogate pair; the same when there is none, and when it is no JSON."""
+    """Return JSON text with U+FFFD for each half of a surrogate pair; unchanged when there is none or it is no JSON."""
     if not _HALF_ESCAPED.search(content) or _is_whole(content):
         return content
     try:

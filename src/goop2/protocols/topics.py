@@ -55,7 +55,7 @@ class ChatPayload(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def at(self) -> int | None:
-        """The same where it is a moment a page can show; None otherwise."""
+        """Return `timestamp` where it is a moment a page can show; None otherwise."""
         known = self.timestamp is not None and 0 < self.timestamp <= MOMENT_MAX_MS
         return int(self.timestamp or 0) if known else None
 
@@ -211,7 +211,7 @@ def group_topic(group: str, type_: str) -> str:
 
 
 def envelope(type_: str, group: str, payload: bytes = b"", sender: str = "") -> bytes:
-    """The payload of a group message that wants an envelope. An error's fields stand at top level too, where existing readers look."""
+    """Return the payload of a group message in an envelope. An error's fields stand at top level too, where existing readers look."""
     fields: dict[str, object] = {"type": type_, "group": group}
     if sender:
         fields["from"] = sender

@@ -84,19 +84,17 @@ def _decoder(type_: Any) -> Decoder[Any]:
 
 
 class DoubledKeys(dict[str, object]):
-    """An object in which a key is there twice; `key` is the one that is there most often."""
+    """An object of JSON in which a key is there twice; `key` is the one that is there most often."""
 
-    key = ""
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
 
 
 def with_doubled_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Make an object of its pairs: the `object_pairs_hook` of `json.loads` for files in which `doubled_key` is looked for."""
     document = dict(pairs)
-    if len(document) == len(pairs):
-        return document
-    doubled = DoubledKeys(document)
-    doubled.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
-    return doubled
+    return document if len(document) == len(pairs) else DoubledKeys(pairs)
 
 
 def doubled_key(document: object) -> str:

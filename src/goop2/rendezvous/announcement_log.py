@@ -1,4 +1,4 @@
-"""What is handed on to readers: of each peer the newest announcement only, so that a slow reader gets fewer, never later and later.
+"""The announcements for readers: only the newest of each peer, so that a slow reader gets fewer instead of older and older ones.
 
 A reader is a place in one list that all share, ordered by number; a peer's newer announcement takes the older one out of it. So nobody's
 queue is longer than there are peers, and a reader costs no memory of its own.

@@ -1,4 +1,4 @@
-"""The rendezvous servers of a peer: one it runs itself, when its settings say so, and one in the wide world."""
+"""The rendezvous servers that a peer uses: its own, when its settings ask for one, and one on the internet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 @contextlib.asynccontextmanager
 async def open_servers(settings: PresenceSettings) -> AsyncIterator[list[str]]:
-    """Their URLs; the own one runs until the block is left. One that cannot be opened is told, and everything else goes on."""
+    """Open the own server, where the settings ask for one, until the block is left; give the URLs of all servers.
+
+    A server that cannot be opened is logged and tried again; everything else goes on.
+    """
     async with contextlib.AsyncExitStack() as stack:
         own = await _own(stack, settings) if settings.rendezvous_host else ""
         yield [url for url in (own, settings.rendezvous_wan) if url]

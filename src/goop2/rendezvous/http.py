@@ -1,7 +1,7 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
 POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often, 503 when no more peers have room
-GET  /events    server-sent events: everybody who is here, then signs as they come, of each peer the newest; 503 when no more have room
+GET  /events    server-sent events: everybody who is here, then announcements as they come, the newest of each peer; 503 when full
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404
@@ -108,7 +108,7 @@ class Rendezvous:
         return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
-        """Whoever has missed something hears again who is here."""
+        """Yield events; whoever has missed something hears again who is here."""
         yield b"retry: 1000\n\n"
         while not reader.ended:
             if everybody or reader.missed:

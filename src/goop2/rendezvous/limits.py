@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 PUBLISHED_PER_MINUTE: Final = 60
-"""By one address: five peers behind one router, a sign every 5 s each (network.md)."""
+"""By one address: five peers behind one router, an announcement every 5 s each (network.md)."""
 SILENT_SECONDS: Final = 20.0
-"""A peer is gone so long after its last sign, as everywhere (network.md)."""
+"""A peer is gone so long after its last announcement, as everywhere (network.md)."""
 PEERS_MAX: Final = 4096
 """Here at a time, a kilobyte each as a rule; beyond it a new one is told to come again, and those that are here stay."""
 PEERS_BYTES_MAX: Final = 16 * 1024 * 1024

@@ -1,12 +1,13 @@
-"""Who has left a sign, from which address, and what of it is handed on. Pure: the clock is passed in, nothing is sent.
+"""The registry of a rendezvous server: who announced itself, from which address, and what is handed on. Pure: the clock is passed in.
 
-A sign proves nothing: anybody may post any peer's name. So that a lie does no harm:
+An announcement proves nothing, since anybody may post any peer's name. These rules keep a false one harmless:
 
-    a goodbye      is handed on only when the peer's last sign came from the same address, and from no other since
+    a goodbye      is handed on only when the peer's last announcement came from the same address, and from no other since
     an address     is handed on beside those others gave for the peer; whoever dials one proves who is there
     "verified"     is struck out: nobody here has verified anything
     many names     cost memory up to PEERS_MAX and PEERS_BYTES_MAX; then new ones are refused until somebody falls silent, so that those
-                   who are here stay, and nobody comes and goes with every sign. One address has twenty at most, by PUBLISHED_PER_MINUTE
+                   who are here stay, and nobody comes and goes with every announcement. One address has twenty at most, because
+                   of PUBLISHED_PER_MINUTE
 """
 
 from __future__ import annotations
@@ -56,12 +57,12 @@ class Registry:
         return len(self._entries)
 
     def peers(self) -> list[Presence]:
-        """Return the last sign of each, by label."""
+        """Return the last announcement of each, by label."""
         self.expire()
         return sorted((entry.said for entry in self._entries.values()), key=lambda said: (said.label.lower(), said.peer_id))
 
     def admit(self, source: str) -> None:
-        """Count a sign from an address, whatever it is. Raises `AnnouncementRateError`."""
+        """Count an announcement from an address, whatever it is. Raises `AnnouncementRateError`."""
         if not self._published.take(source):
             raise AnnouncementRateError
 

@@ -32,7 +32,7 @@ RELAY_LIMITS: Final = HostLimits(
 _NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 
 
-class SaidRelay(msgspec.Struct, frozen=True):
+class SaidRelay(msgspec.Struct, frozen=True, kw_only=True):
     """What `GET /relay` answers. Existing peers read the seconds as integers and have no relay at all where one is written as 5.0."""
 
     peer_id: str
@@ -59,12 +59,12 @@ class RelayServer:
             [f"{by_name}/p2p/{self._host.peer_id}", *addresses_of(self._host)] if by_name else addresses_of(self._host)
         )
         return SaidRelay(
-            self._host.peer_id,
-            tuple(addresses),
-            math.ceil(CLEANUP_SECONDS),
-            int(limits.place_seconds),
-            int(limits.circuit_seconds),
-            limits.circuit_bytes,
+            peer_id=self._host.peer_id,
+            addrs=tuple(addresses),
+            cleanup_delay_sec=math.ceil(CLEANUP_SECONDS),
+            reservation_sec=int(limits.place_seconds),
+            circuit_sec=int(limits.circuit_seconds),
+            circuit_bytes=limits.circuit_bytes,
         )
 
 
@@ -90,7 +90,7 @@ def addresses_of(host: Host) -> list[str]:
 
 
 def _way(name: str, port: int) -> str | None:
-    """To a name or an IP address, as a multiaddr; None when it is neither."""
+    """Return the multiaddr of a name or an IP address; None when it is neither."""
     with contextlib.suppress(ValueError):
         ip = ipaddress.ip_address(name)
         return f"/ip{ip.version}/{ip}/tcp/{port}" if ip.version == 4 else None

@@ -13,7 +13,7 @@ from goop2.rendezvous.http import Rendezvous
 from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX
 from goop2.web.http.listeners import BACKLOG, BoundListener, ListenerError, is_loopback
 from goop2.web.http.origins import Listener
-from goop2.web.http.server import serve
+from goop2.web.http.server import HttpServers, serve
 from goop2.web.http.timeout_protocol import TimeoutProtocol
 
 if TYPE_CHECKING:
@@ -31,10 +31,9 @@ async def open_rendezvous(address: Address, relay: Address | None = None, guest:
         sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
         rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay, guest)) if relay else None)
-        door = BoundListener(Listener("", port, opened=not is_loopback(address.host)), (sock,))
-        async with serve(
-            [(door, rendezvous.app)], rendezvous.announcements.stop, LocalProtocol if not door.door.opened else OpenedProtocol
-        ):
+        bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock,))
+        servers = HttpServers(OpenedProtocol if bound.listener.opened else LocalProtocol)
+        async with serve(servers, [(bound, rendezvous.app)], rendezvous.announcements.stop):
             yield f"http://{Address(address.host, port)}"
 
 

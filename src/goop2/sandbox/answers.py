@@ -17,7 +17,7 @@ PLAIN, JSON, ROWS, ROW, RAISE = b"v", b"j", b"R", b"r", b"!"
 """Shapes. One letter a value: `v` the value as it is, `j` JSON text that the script receives decoded. `R` and `r` are rows and the first
 row; `!` raises the value as an error at the script's line."""
 FAILED: Final = b"e"
-"""Shape of `err`: a message without a form. It never reaches the VM, since `told` replaces it."""
+"""Shape of `err`: a message without a form. It never reaches the VM, since `with_failure_form` replaces it."""
 
 Answer = tuple[bytes, *tuple[Scalar, ...]]
 """The shape, then its values."""
@@ -56,7 +56,7 @@ def raised(message: str) -> Answer:
     return RAISE, message.encode("utf-8", "replace")
 
 
-def told(answer: Answer, form: FailureForm) -> Answer:
+def with_failure_form(answer: Answer, form: FailureForm) -> Answer:
     """Return `answer` as the script may receive it: a failure in the declared form, anything else unchanged."""
     shape, *values = answer
     if shape != FAILED:

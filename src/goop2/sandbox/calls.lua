@@ -25,7 +25,7 @@ local byte, find, format, sub = string.byte, string.find, string.format, string.
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
 -- A value to be kept; goop.kv says of one so large that it is, as of smaller ones that are too large.
-local KEPT_MAX_BYTES = ARGUMENT_MAX_BYTES
+local STORED_MAX_BYTES = ARGUMENT_MAX_BYTES
 local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
 local HUGE = math.huge
 
@@ -122,7 +122,7 @@ local function convert(name, position, letter, value)
     if not text then
       complain(name, position, "%s", message)
     end
-    value = letter == "j" and sub(text, 1, KEPT_MAX_BYTES) or text
+    value = letter == "j" and sub(text, 1, STORED_MAX_BYTES) or text
   elseif (letter == "s" or letter == "d") and type(value) == "number" then
     value = tostring(value)
   end

@@ -59,7 +59,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wall:
     """What `confine` needs to know of this worker."""
 
@@ -109,7 +109,7 @@ def _attempt(apply: Callable[[Wall, Ground], None], wall: Wall, ground: Ground) 
 
 
 def prepare() -> Ground:
-    """Before the fork: import what the layers need, find out what this machine offers, and build the seccomp filter.
+    """Import what the layers need, find out what this machine offers, and build the seccomp filter; before the fork.
 
     System calls this machine does not have are left out of the filter. Without libseccomp the answer holds what went wrong,
     for the layer to report. The process must be single-threaded: another one is forked to try out a filter.

@@ -22,7 +22,8 @@ from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, ROW, ROWS, Answer, json, ok
 from goop2.sandbox.messages import Invoke, OperationRule, Scalar
 from goop2.storage import key_value
-from goop2.storage.database import Value, limit_heap, open_database
+from goop2.storage.connection_settings import limit_heap
+from goop2.storage.database import Value, open_database
 from goop2.storage.database_files import descriptors
 from goop2.storage.errors import BusyError, DatabaseError, DatabaseFileError, QuotaError, StorageError
 from goop2.storage.file_quota import FileCare
@@ -104,6 +105,7 @@ class DataCalls:
         """Whether the script is inside goop.db.transaction."""
         self.busy = b""
         """What this run was told when it did not get the write lock; that is no mistake of its script."""
+        # Declared and not written, or written and not declared, is found by a test (scripting/api/rules.py); here it is not available.
         own = operations_of(self)
         self.entries = {
             rule.name.encode(): Entry(own[rule.name], rule.for_commands, FAILURES[rule.failure]) for rule in rules if rule.name in own
@@ -115,7 +117,7 @@ class DataCalls:
         return 0 if self._unusable else self._database.take_scanned()
 
     def begin(self, invoke: Invoke) -> None:
-        """A run begins: whose rows and keys, and until when."""
+        """Begin a run: whose rows and keys it has, and until when."""
         self._function = invoke.kind == "function"
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
         self._store = Store(invoke.kind, invoke.script)
@@ -131,7 +133,7 @@ class DataCalls:
             self.file_fault = str(fault)
 
     def end(self) -> None:
-        """The run is over: what it left open is undone."""
+        """End the run: undo the transaction it left open."""
         if self.transaction:
             self._rollback()
 
@@ -144,6 +146,7 @@ class DataCalls:
                 raise StorageError(self._unusable)
             if not (self._function or entry.for_commands):
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
+            # INSERT OR ROLLBACK ends the transaction behind our back; what follows must not be written outside of it.
             if self.transaction and not self._database.in_transaction and operation not in ENDS:
                 raise StorageError(UNDONE)
             return entry.work(*arguments)
@@ -173,6 +176,7 @@ class DataCalls:
         if self.transaction:
             raise StorageError("goop.db.transaction inside goop.db.transaction")
         self._database.begin()
+        # From here on the lock is held: nothing of ours may come between taking it and setting the alarm.
         _end_in(LOCK_MAX_SECONDS)
         self.transaction = True
         return ok()
@@ -313,6 +317,7 @@ class DataCalls:
 
     def _next_rows(self) -> tuple[Scalar, ...]:
         """Return whether there is more after them, and the values of the next whole rows of what is pending."""
+        # Whole rows only, so that calls.lua can build each piece by itself.
         end = VALUES_AT_ONCE - VALUES_AT_ONCE % self._width if self._width else 0
         values, self._pending = self._pending[:end], self._pending[end:]
         return bool(self._pending), *values

@@ -28,7 +28,7 @@ class WorkerProtocolError(Exception):
 
 
 def frame(message: ToWorker | FromWorker) -> bytes:
-    """`message` as one frame, ready to send."""
+    """Return `message` as one frame, ready to send."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 
@@ -41,7 +41,7 @@ class MessageFrameReader(Generic[Message]):
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """Every message completed by `data`, in order. Raises `WorkerProtocolError`."""
+        """Return every message completed by `data`, in order. Raises `WorkerProtocolError`."""
         if not self._pending and len(data) > _LENGTH.size:
             (length,) = _LENGTH.unpack_from(data)
             if length == len(data) - _LENGTH.size <= FRAME_MAX_BYTES:  # one whole frame, as nearly always
@@ -61,10 +61,10 @@ class MessageFrameReader(Generic[Message]):
                 break
             messages.append(self._decode(buffer[start + _LENGTH.size : end]))
             start = end
-        self._keep(buffer, start)
+        self._store_rest(buffer, start)
         return messages
 
-    def _keep(self, buffer: bytes | bytearray, start: int) -> None:
+    def _store_rest(self, buffer: bytes | bytearray, start: int) -> None:
         """Hold what is no whole frame yet."""
         if buffer is self._pending:
             del self._pending[:start]

@@ -45,7 +45,7 @@ class HostCalls:
         self._forget()
 
     def begin(self, invoke: Invoke) -> None:
-        """A run begins, and nothing is left of the last one."""
+        """Begin a run; nothing is left of the last one."""
         self._forget()
         if self._data is not None:
             self._data.begin(invoke)
@@ -58,7 +58,7 @@ class HostCalls:
         self._calls: list[HostCallRecord] = []
 
     def end(self) -> None:
-        """Forget the run, which is over."""
+        """End the run: undo the transaction it left open."""
         if self._data is not None:
             self._data.end()
 
@@ -79,6 +79,7 @@ class HostCalls:
                 return self._passed_on(operation.decode(), arguments)
             return RAISE, b"goop.%s is not available" % operation.split(b".")[0]
         except Exception as error:  # the wall: nothing but values may cross
+            # Only the type: a message could hold a path of the peer.
             return RAISE, f"{type(error).__name__} in the host".encode()
 
     def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> Answer:
@@ -89,6 +90,7 @@ class HostCalls:
         return answer
 
     def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> Answer:
+        # The peer may take seconds, and the transaction holds the one write lock meanwhile.
         if self._data is not None and self._data.transaction:
             return RAISE, b"goop.%s is not available inside goop.db.transaction" % operation.encode()
         begun = time.monotonic()
@@ -117,6 +119,7 @@ class HostCalls:
     def _log(self, level: Scalar, text: Scalar) -> Answer:
         if not isinstance(level, bytes) or not isinstance(text, bytes):
             raise TypeError("log takes two strings")
+        # The line that goes beyond is sent too: only so the peer knows that there was more.
         if self._room_lines >= 0 and self._room_bytes >= 0:
             self._room_lines -= 1
             self._room_bytes -= len(text)

@@ -48,7 +48,7 @@ class OperationRule(msgspec.Struct, array_like=True, frozen=True):
     failure: FailureForm
 
 
-class Setup(msgspec.Struct, array_like=True, frozen=True):
+class Setup(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """Peer → fork server, once: everything its workers share."""
 
     flavour: str

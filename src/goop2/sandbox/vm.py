@@ -81,7 +81,7 @@ class VmResult(msgspec.Struct, frozen=True, gc=False):
 
 
 def preferred_flavour() -> str:
-    """The first of `FLAVOURS` this machine has."""
+    """Return the first of `FLAVOURS` this machine has."""
     return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
 
 
@@ -148,6 +148,7 @@ class MemoryGate:
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
         """Answer a host call of Lua, with the memory limit lifted."""
+        # Lua's sign that everything is pushed: from here on an allocation may fail again.
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None
@@ -156,7 +157,7 @@ class MemoryGate:
         return answer
 
     def lift(self) -> None:
-        """Nothing that is pushed from now on fails."""
+        """Lift the limit: nothing that is pushed from now on fails."""
         self.runtime.set_max_memory(0)
 
 
@@ -166,19 +167,19 @@ class VirtualMachine:
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
         self._runtime = flavour.runtime(memory_bytes)
-        self._door = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
-        self._door.lift()
+        self._gate = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
+        self._gate.lift()
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
         prepare = self._runtime.compile(flavour.prelude, name=OUR_CHUNK)
-        self._run, self._compile = prepare(self._door, memory_bytes)
+        self._run, self._compile = prepare(self._gate, memory_bytes)
 
     def __del__(self) -> None:
-        self._door.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
+        self._gate.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
 
     def compile(self, name: str, source: bytes) -> bytes:
         """Bytecode of `source`. Raises `CompileError`, also when it takes more memory than allowed."""
-        self._door.lift()
+        self._gate.lift()
         try:
             compiled = self._compile(name.encode(), source)
         except self._memory_error:
@@ -192,12 +193,14 @@ class VirtualMachine:
 
     def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> VmResult:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
+        # Without a seed of its own every VM would give the same numbers, and strangers could foretell them.
         seed = _new_seed()
-        self._door.lift()
+        self._gate.lift()
         try:
             code, payload, *more = self._run(
                 kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))
             )
+        # Only where no Lua code of ours could catch it, as when the call itself is pushed.
         except self._memory_error:
             code, payload, more = b"memory", b"memory limit exceeded", []
         error_code, trace = (*more, None, None)[:2]

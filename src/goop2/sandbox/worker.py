@@ -39,11 +39,11 @@ COMPILED_BY_ONE_VM_BYTES = 64 * 1024
 UNAVAILABLE = "unavailable"
 """The error class of what is nobody's mistake (engine.ErrorCode)."""
 OK = "ok"
-COMPILED_KEPT = 128
+COMPILED_MAX = 128
 """Compiled scripts a worker keeps, oldest out first; it asks for a source again when it needs it."""
 COMPILED_MAX_BYTES = 8 * 1024 * 1024
 """The same in bytes: 128 sources of a megabyte would leave no memory for a script."""
-KEPT_MAX_BYTES = 48 * 1024 * 1024
+IDLE_MEMORY_MAX_BYTES = 48 * 1024 * 1024
 """Memory a worker may hold between two runs beyond what it started with, half of its allowance: SQLite's heap (32 MB), compiled
 scripts, and what malloc keeps. One that holds more ends, so that the next script finds its whole limit and room for the host."""
 RUNS_BETWEEN_LOOKS = 64
@@ -65,6 +65,7 @@ class Channel:
     def receive(self) -> ToWorker:
         """Return the next message; exits the process when the peer is gone."""
         while not self._waiting:
+            # Blocks: a worker has nothing to do until the peer asks.
             data = self._socket.recv(RECEIVE_BYTES)
             if not data:
                 os._exit(0)
@@ -146,7 +147,7 @@ class Worker:
     def _is_spent(self) -> bool:
         """Return whether the memory left below the process bound (RLIMIT_DATA) is less than a script may need."""
         try:
-            mmap.mmap(-1, self._memory_bytes + HOST_ALLOWANCE_BYTES - KEPT_MAX_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+            mmap.mmap(-1, self._memory_bytes + HOST_ALLOWANCE_BYTES - IDLE_MEMORY_MAX_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
         except (OSError, MemoryError):
             return True
         return False
@@ -183,14 +184,15 @@ class Worker:
         bytecode = self._bytecode.get(invoke.version)
         if bytecode is None and invoke.source is not None:
             bytecode = vm.compile(invoke.script, invoke.source)
-            self._keep(invoke.version, bytecode)
+            self._store_bytecode(invoke.version, bytecode)
         return bytecode
 
-    def _keep(self, version: bytes, bytecode: bytes) -> None:
+    def _store_bytecode(self, version: bytes, bytecode: bytes) -> None:
         """Keep a compiled script for later runs, at the cost of the oldest ones."""
         self._bytecode[version] = bytecode
         self._bytecode_bytes += len(bytecode)
-        while len(self._bytecode) > COMPILED_KEPT or self._bytecode_bytes > COMPILED_MAX_BYTES:
+        # Oldest out first: a dict keeps the order in which keys came.
+        while len(self._bytecode) > COMPILED_MAX or self._bytecode_bytes > COMPILED_MAX_BYTES:
             self._bytecode_bytes -= len(self._bytecode.pop(next(iter(self._bytecode))))
 
 
@@ -203,7 +205,7 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
 
 
 def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Ground, parent: int) -> NoReturn:
-    """Everything of a forked child: confine, report, serve; never returns."""
+    """Run a forked child to its end: confine it, report, serve. Never returns."""
     go_first_when_memory_ends(OOM_SCORE_WORKER)
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)

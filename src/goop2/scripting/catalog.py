@@ -105,7 +105,7 @@ class BrokenScript:
         return self.fault.located(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptEntry:
     """A script as lists of scripts show it."""
 
@@ -150,14 +150,14 @@ class _CatalogRecord:
     held: asyncio.TimerHandle | None = None
     """When the empty file is judged."""
 
-    def let_go(self) -> None:
-        """The file is not empty any more, or anew."""
+    def cancel_hold(self) -> None:
+        """Judge the file no more as an empty one: it has changed."""
         if self.held is not None:
             self.held.cancel()
             self.held = self.compiling = None
 
     def awaits(self, version: bytes) -> bool:
-        """Is there, or is there coming, a verdict about `version`?"""
+        """Return whether there is a verdict about `version`, or one is being found."""
         return self.file.version == version and (self.compiling == version or not self.undecided)
 
 
@@ -172,10 +172,17 @@ class Catalog:
         folder: Path,
         script_dir: Path,
         compile: Compile,
+        *,
         builtins: Iterable[Script] = (),
         homes: Sequence[Path] = (),
         compile_many: CompileMany | None = None,
     ) -> None:
+        """Remember where scripts are; nothing is read yet.
+
+        `script_dir` is relative to `folder`. `compile(name, source)` answers "" or the compiler's message. `builtins` are scripts
+        of ours, found where the site has none of their name. `homes`: folders outside of `folder` that its links may lead to.
+        `compile_many` compiles several sources at once, or answers None when that was not possible.
+        """
         self._builtins = {script.name: script for script in builtins}
         self._folder = SourceFolder(folder, script_dir, homes)
         self._compile = compile
@@ -210,14 +217,14 @@ class Catalog:
         return self._found["function"].get(name) or self._builtins.get(name)
 
     def commands(self) -> tuple[tuple[str, str], ...]:
-        """Names and descriptions of the chat commands that answer, by name."""
+        """Return names and descriptions of the chat commands that answer, by name."""
         if self._commands is None:
             scripts = [script for script in self._found["command"].values() if isinstance(script, Script)]
             self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
         return self._commands
 
     def listing(self) -> list[ScriptEntry]:
-        """Every script, broken or not: commands first, each kind by name."""
+        """Return every script, broken or not: commands first, each kind by name."""
         entries = [entry for entry in self._entries.values() if entry.running or entry.fault]
         return sorted(map(_listed, entries), key=lambda listed: (listed.kind, listed.name))
 
@@ -252,6 +259,7 @@ class Catalog:
     def _places(self) -> list[Path]:
         """Return the folders to watch; asked again and again, and made anew only when the snapshot is another."""
         if self._placed is not self._snapshot:
+            # Links are followed once a snapshot, not at each of the looks, which come several times a second.
             self._placed, self._folders = self._snapshot, self._folder.places(self._snapshot)
             self._linked = self._folder.has_links(self._folders)
         return self._folders
@@ -285,16 +293,17 @@ class Catalog:
         file = self._entries.pop(path).file
         self._index(file, None)
         _log.info("script removed", kind=file.kind, script=file.name, path=path)
-        self._tell(CatalogChange("removed", file.kind, file.name, path))
+        self._notify(CatalogChange("removed", file.kind, file.name, path))
 
     def _update(self, file: SourceFile) -> None:
         entry = self._entries.setdefault(file.path, _CatalogRecord(file))
+        # The same version as before: compiled already, or on its way.
         known = entry.awaits(file.version)
         entry.file = file
         if known:
             return
         entry.undecided = True
-        entry.let_go()
+        entry.cancel_hold()
         if file.is_empty and self._watched:
             self._hold(entry, file)
         elif file.problem:
@@ -354,10 +363,11 @@ class Catalog:
                 entry.compiling = None
 
     def _overtaken(self, entry: _CatalogRecord, file: SourceFile) -> bool:
-        """Has the file changed, or gone, since this version of it was read?"""
+        """Return whether the file has changed, or gone, since this version of it was read."""
         return self._entries.get(file.path) is not entry or entry.file.version != file.version
 
     def _decide(self, entry: _CatalogRecord, file: SourceFile, message: str, log: structlog.typing.FilteringBoundLogger = _log) -> None:
+        # The file changed while its old version was compiled: that verdict is about a text nobody has any more.
         if self._overtaken(entry, file):
             return
         if not message:
@@ -374,7 +384,7 @@ class Catalog:
         entry.undecided = True
 
     def _settle(self, entry: _CatalogRecord, fault: ScriptProblem | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
-        """The file of `entry` has its verdict: `fault`, or that it runs."""
+        """Record the verdict about the file of `entry`: `fault`, or None when it runs; notify subscribers."""
         entry.fault, entry.undecided = fault, False
         self._index(entry.file, _answer(entry))
         file = entry.file
@@ -382,10 +392,10 @@ class Catalog:
             log.warning("script annotation", warning=warning)
         if fault is None:
             log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
-            self._tell(CatalogChange("loaded", file.kind, file.name, file.path))
+            self._notify(CatalogChange("loaded", file.kind, file.name, file.path))
         else:
             log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
-            self._tell(CatalogChange("broken", file.kind, file.name, file.path, fault))
+            self._notify(CatalogChange("broken", file.kind, file.name, file.path, fault))
 
     def _index(self, file: SourceFile, answer: Script | BrokenScript | None) -> None:
         """Have look-ups of the script of `file` find `answer`. No two files are of one kind and name."""
@@ -396,13 +406,13 @@ class Catalog:
         if file.kind == "command":
             self._commands = None
 
-    def _tell(self, change: CatalogChange) -> None:
+    def _notify(self, change: CatalogChange) -> None:
         if self._subscribers:
             self._subscribers.notify(change)
 
 
 def _groups(entries: Iterable[_CatalogRecord]) -> Iterator[list[_CatalogRecord]]:
-    """`entries` in order, some at a time."""
+    """Yield `entries` in order, in groups that one worker compiles together."""
     group: list[_CatalogRecord] = []
     size = 0
     for entry in entries:

@@ -19,7 +19,7 @@ from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import BUSY_RETRY_SECONDS, PARAMS_MAX_BYTES, REPLY_MAX_BYTES, InvocationLimits
-from goop2.scripting.outcomes import LINE_FULL
+from goop2.scripting.outcomes import QUEUE_FULL
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate_limit import RateLimiter
@@ -70,11 +70,11 @@ class Engine:
 
     def __init__(
         self,
+        *,
         catalog: Catalog,
         pool: Pool,
         limits: InvocationLimits,
         runs: Runs,
-        *,
         unusable: Callable[[], str] = lambda: "",
         judge_file_fault: Callable[[str], str] = lambda why: why,
     ) -> None:
@@ -129,14 +129,17 @@ class Engine:
         if isinstance(script, BrokenScript):
             broken = Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
             return self._refused(caller, script.kind, broken, argument)
+        # Before anything that costs: a refused call must not reach the pool. The owner is never limited.
         if not caller.owner and (refused := self._refuse_rate(script, caller)):
             limit = self._rate.limit_met(script.name, script.annotations.rate_limit)
             return self._refused(caller, script.kind, refused, argument, told=f"{RATE_LIMIT_MET}: {limit}")
         if why := self._unusable():
             return self._refused(caller, script.kind, Failure(ErrorCode.UNAVAILABLE, why, script.name), argument)
+        # The deadline counts from here, so waiting for a worker uses it up too; the wall clock is only shown.
         begun, accepted = time.time(), time.monotonic()
         invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds)
         outcome = await self._pool.run(invocation)
+        # A full disk or a damaged file makes scripts fail that are right: the owner is told of the file, not of the script.
         if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
             outcome = _not_the_scripts(outcome, why)
         failure = None if outcome.code is _OK else _failure(script.name, outcome)
@@ -158,7 +161,7 @@ class Engine:
             argument = given if len(given) <= KEPT_VALUE_MAX_BYTES else given[:KEPT_VALUE_MAX_BYTES]
             if failure is None:
                 answer = answered if len(answered) <= KEPT_VALUE_MAX_BYTES else answered[:KEPT_VALUE_MAX_BYTES]
-        refused = outcome is LINE_FULL
+        refused = outcome is QUEUE_FULL
         run = Run(
             self._runs.new_id(),
             script.kind,
@@ -217,14 +220,14 @@ class Engine:
 
 
 def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
-    """A run that failed after the database file gave an error is not its author's failure."""
+    """Return `outcome` without blaming the script: its run failed after the database file gave an error."""
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
         return outcome
     return msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=why.encode())
 
 
 def _split(message: str) -> tuple[str, str]:
-    """`!Hello  Alice ` → ("hello", "Alice"): name up to the first blank, the rest trimmed."""
+    """Return name (up to the first blank, in lower case) and trimmed rest of a command: `!Hello  Alice ` → ("hello", "Alice")."""
     body = command_of(message)
     if not body:
         return "", ""
@@ -233,7 +236,7 @@ def _split(message: str) -> tuple[str, str]:
 
 
 def reply_text(payload: bytes) -> str:
-    """A reply as it is sent: valid UTF-8, at most REPLY_MAX_BYTES and the mark of a cut."""
+    """Return a reply as it is sent: valid UTF-8, at most REPLY_MAX_BYTES and the mark of a cut."""
     if len(payload) <= REPLY_MAX_BYTES and payload.isascii():
         return payload.decode()
     text = payload.decode("utf-8", "replace")
@@ -244,12 +247,13 @@ def reply_text(payload: bytes) -> str:
 
 
 def _failure(script: str, outcome: Outcome) -> Failure:
-    """The outcome as its caller may see it: script and line, never a path."""
+    """Return the outcome as its caller may see it: script and line, never a path."""
     message = outcome.payload.decode("utf-8", "replace")
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
-        return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is LINE_FULL else None)
+        return Failure(outcome.code, message, script, retry_after_seconds=BUSY_RETRY_SECONDS if outcome is QUEUE_FULL else None)
     detail = {"code": outcome.error_code} if outcome.error_code else None
     place = _PLACE.match(message)
+    # An error raised without a place, as error(text, 0) does, still names the script.
     if place is None:
         return Failure(outcome.code, message if message.startswith(f"{script} ") else f"{script}: {message}", script, detail=detail)
     line = int(place[1]) if message.startswith(f"{script}:") else None

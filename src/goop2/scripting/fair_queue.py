@@ -1,4 +1,4 @@
-"""The waiting line: who runs next when no worker is free. No I/O, no clock.
+"""The queue of calls: who runs next when no worker is free. No I/O, no clock.
 
 Fairness is between callers, not invocations: a caller's own invocations keep their order, and
 callers take turns. Somebody who asks a hundred times waits behind himself, not before others.
@@ -47,7 +47,7 @@ class FairQueue(Generic[Item]):
 
     @property
     def callers(self) -> int:
-        """How many callers have something waiting."""
+        """Return how many callers have something waiting."""
         return len(self._turns)
 
     def waiting(self, caller: str) -> int:
@@ -61,7 +61,7 @@ class FairQueue(Generic[Item]):
     def offer(self, caller: str, item: Item, *, first_among_equals: bool = False) -> Item | None:
         """Let `item` wait; gives the item that has no place for it: None, another's that gave up its place, or `item` itself.
 
-        In a full line the caller with the most waiting gives up its newest place to one who has
+        In a full queue the caller with the most waiting gives up its newest place to one who has
         clearly fewer: fewer even after the exchange. Else the caller charged most gives up its newest
         to one who is charged nothing. `first_among_equals` (the owner) gives up none, and takes the
         newest of whoever else has the most, however many it has itself: others never stop its calls.

@@ -32,7 +32,7 @@ class Fairness(Generic[W]):
     def __init__(self, limits: InvocationLimits, *, warm_workers: int, queue_max: int, clock: Callable[[], float]) -> None:
         self._max_workers = limits.workers
         self._share = limits.workers_per_caller
-        self._kept = limits.workers_kept
+        self._reserved = limits.workers_reserved
         self._warm = warm_workers
         self._clock = clock
         self._accounts = Accounts(clock)
@@ -61,12 +61,12 @@ class Fairness(Generic[W]):
 
     @property
     def owner_holds_none(self) -> bool:
-        """Whether no call of the owner is under way."""
+        """Return whether no call of the owner is under way."""
         return not self._held[OWNER_TENANT]
 
-    def waits_for_a_kept_worker(self, tenant: str) -> bool:
+    def waits_for_reserved_worker(self, tenant: str) -> bool:
         """Return whether a tenant nobody knows may have one of the kept workers after NEWCOMER_SECONDS."""
-        return self._kept > 0 and self._accounts.standing(tenant) is Standing.NEW
+        return self._reserved > 0 and self._accounts.standing(tenant) is Standing.NEW
 
     def may_start(self, tenant: str, usable: int) -> bool:
         """Return whether a call may have one of the `usable` idle workers now: short calls find one whenever loops end and begin again."""
@@ -74,11 +74,11 @@ class Fairness(Generic[W]):
             return usable > 0
         if not self.may_run(tenant):
             return False
-        if not self._kept:
+        if not self._reserved:
             return True
         standing = self._accounts.standing(tenant)
         if standing is Standing.HEAVY:
-            return usable > min(self._kept, self._warm)
+            return usable > min(self._reserved, self._warm)
         return standing is Standing.LIGHT or usable > 1 or self._asks_once(tenant)
 
     def may_run(self, tenant: str) -> bool:
@@ -93,12 +93,12 @@ class Fairness(Generic[W]):
         if held >= self._share or free <= 0:
             return False
         standing = self._accounts.standing(tenant)
-        if free > self._kept:
+        if free > self._reserved:
             # Whoever has never had an answer has one call under way while others have any: it may be the first of many loops.
             return standing is not Standing.NEW or held in (0, self.strangers)
         if held:
             return False
-        return standing is Standing.LIGHT or (standing is Standing.NEW and free > self._kept // 2 and self._asks_once(tenant))
+        return standing is Standing.LIGHT or (standing is Standing.NEW and free > self._reserved // 2 and self._asks_once(tenant))
 
     def _asks_once(self, tenant: str) -> bool:
         """Return whether a tenant nobody knows has asked for one thing, and has had the time to ask for more."""

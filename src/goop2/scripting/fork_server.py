@@ -102,6 +102,7 @@ class ForkServerHandle:
         try:
             with theirs:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+            # The fork server answers in the order it was asked: no number is needed to tell answers apart.
             self._pending.append(answered)
             pid, pidfd = await answered
         except ConnectionError as error:
@@ -115,6 +116,7 @@ class ForkServerHandle:
             if answered.done() and not answered.cancelled() and answered.exception() is None:
                 os.close(answered.result()[1])  # answered and cancelled in one turn of the loop
             raise
+        # asyncio wants it so; the worker's end blocks, since a worker has nothing else to do.
         ours.setblocking(False)
         return ours, pid, pidfd
 

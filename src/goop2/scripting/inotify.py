@@ -51,7 +51,7 @@ def is_available() -> bool:
     return sys.platform == "linux"
 
 
-def tells_everything(folders: Iterable[Path]) -> bool:
+def reports_all_changes(folders: Iterable[Path]) -> bool:
     """Return whether the kernel tells of every change in `folders`; those that are not there count for nothing. A disk may hang."""
     libc = ctypes.CDLL(None, use_errno=True)
     for folder in folders:

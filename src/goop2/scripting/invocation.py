@@ -56,7 +56,7 @@ class Caller:
 
     @property
     def tenant(self) -> str:
-        """Whom lines and shares take this caller for."""
+        """Return whom queues and shares take this caller for."""
         return self.address or self.id
 
     @property

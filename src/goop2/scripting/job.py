@@ -43,6 +43,14 @@ class Job(msgspec.Struct, eq=False):
     """The operation of the peer under way for it."""
 
 
+def described(job: Job | None) -> dict[str, str]:
+    """Return script and caller of a job, for the log; "" for what there is none of."""
+    work = job.work if job is not None else None
+    if isinstance(work, Invocation):
+        return {"script": work.script.name, "caller": work.caller.id}
+    return {"script": work.script if work is not None else "", "caller": ""}
+
+
 def verdict(work: Compile | Batch, message: str) -> Outcome | None:
     """Return the outcome of a compilation whose compiler said `message`; None while more of a batch is to come."""
     if isinstance(work, Compile):

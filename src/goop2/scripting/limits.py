@@ -41,10 +41,10 @@ WARNINGS_MAX = 20
 # Who waits for whom (behaviour.md, "Limits, and what stopping means").
 
 BUSY_RETRY_SECONDS = 1.0
-"""What a caller who finds the line full is told to wait: the line moves many times in that."""
+"""What a caller who finds the queue full is told to wait: the queue moves many times in that."""
 
 WAITING_MAX = 256
-"""Invocations in the waiting line. At 1 ms each that is a quarter of a second of work."""
+"""Invocations in the queue. At 1 ms each that is a quarter of a second of work."""
 
 CALLER_SHARE_OF_WORKERS = 4
 """One caller holds at most one part in this many of the workers."""
@@ -100,16 +100,16 @@ WARM_WORKERS = 2
 """Workers that always stand ready. Two keep two callers going at once; more come when somebody waits."""
 
 GROW_AFTER_SECONDS = 0.05
-"""A line that stands for so long gets one more worker. Work that only computes is done before."""
+"""A queue that stands still for so long gets one more worker. Work that only computes is done before."""
 
 COMPUTING_WORKERS_PER_CORE = 2
-"""So many are worth having for a line that moves: one computes while the other's next VM is built and its answer read. With more
+"""So many are worth having for a queue that moves: one computes while the other's next VM is built and its answer read. With more
 they only take turns: the same calls a second, and one call in a hundred waits ten times as long."""
 
 START_SECONDS = 10.0
 """Until the first worker must be ready; it takes a fifth of a second on a busy small machine."""
 
-EXIT_TOLD_SECONDS = 0.5
+EXIT_REPORT_SECONDS = 0.5
 """How long a lost call waits to hear from the fork server how its worker ended: a millisecond, where all are busy more than a hundred."""
 
 REASON_MAX_CHARS = 300
@@ -180,7 +180,7 @@ RELOAD_PULSE_SECONDS = 0.2
 SLOW_PULSE_SECONDS = 2.0
 """The same where the kernel tells of the folders above too."""
 
-TOLD_PULSE_SECONDS = 10.0
+NOTIFIED_PULSE_SECONDS = 10.0
 """The same on a file system of this machine: only what is mounted over a folder comes without a word."""
 
 RESCAN_COST = 300.0
@@ -189,7 +189,7 @@ RESCAN_COST = 300.0
 RESCAN_SECONDS = 5.0
 """A look at everything without any event: the kernel's queue may have overflowed, some file systems send none."""
 
-TOLD_RESCANS = 6.0
+NOTIFIED_RESCANS = 6.0
 """So many times as far apart are such looks on a file system of this machine, whose kernel says when its queue has overflowed."""
 
 STAT_SETTLED_SECONDS = 2.0
@@ -204,7 +204,7 @@ LOG_LINES_MAX = 200
 LOG_MAX_BYTES = 64 * 1024
 """Log of one run, as UTF-8."""
 
-RUNS_KEPT = 1000
+RUNS_MAX = 1000
 """Runs in the ring that the console, metrics and `goop2 lua log` show."""
 
 RUNS_MAX_BYTES = 16 * MEGABYTE_BYTES
@@ -212,7 +212,7 @@ RUNS_MAX_BYTES = 16 * MEGABYTE_BYTES
 
 
 def cores() -> int:
-    """Processors this process may use, which in a container are fewer than the machine has."""
+    """Return how many processors this process may use; in a container they are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -221,7 +221,7 @@ def default_workers() -> int:
     return min(4 * cores(), 32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationLimits:
     """What the owner may set, with the defaults of behaviour.md; the values are trusted to be in range."""
 
@@ -244,11 +244,11 @@ class InvocationLimits:
 
     @property
     def workers_per_caller(self) -> int:
-        """The most workers one caller holds at a time; at least one."""
+        """Return the most workers one caller holds at a time; at least one."""
         return max(1, self.workers // CALLER_SHARE_OF_WORKERS)
 
     @property
-    def workers_kept(self) -> int:
+    def workers_reserved(self) -> int:
         """Return how many of the strangers' workers are kept for callers whose recent calls were short; none where strangers have one."""
         strangers = self.workers - OWNER_WORKERS
         return max(1, self.workers // KEPT_SHARE_OF_WORKERS) if strangers > 1 else 0

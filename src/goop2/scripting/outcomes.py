@@ -14,7 +14,7 @@ from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.limits import ERROR_MAX_BYTES, RESULT_MAX_BYTES
 
 TIMED_OUT = Outcome(ErrorCode.TIMEOUT, b"script timed out")
-LINE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
+QUEUE_FULL = Outcome(ErrorCode.UNAVAILABLE, b"too many calls are waiting; try again later")
 WORKER_LOST = Outcome(ErrorCode.UNAVAILABLE, b"the worker of this call ended; the call may have been carried out")
 CRASHED = b"the worker process of this call crashed: most often that is endless recursion through string.gsub, table.sort or coroutines"
 ENDED_BY = {
@@ -56,8 +56,10 @@ def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcom
 def _check_result(result: bytes) -> None:
     if not result or len(result) > RESULT_MAX_BYTES:
         raise WorkerProtocolError(f"a result of {len(result)} bytes")
+    # It is copied into answers to others, where a line break could begin a forged part.
     if b"\n" in result:
         raise WorkerProtocolError("a result of several lines")
+    # Nearly all are ASCII, which is UTF-8; only the others are looked at.
     if not result.isascii():
         try:
             result.decode()

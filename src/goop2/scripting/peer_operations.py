@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from goop2.sandbox.answers import raised, told
+from goop2.sandbox.answers import raised, with_failure_form
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import HostCall, HostCallAnswer, OperationRule
 from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite
@@ -72,5 +72,5 @@ async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, mes
         log.exception("host operation failed", operation=message.operation)
         answer = raised(f"goop.{message.operation} failed in the peer")
     job.call = None
-    shape, *values = told(answer, PEER_CALLS[message.operation].failure)
+    shape, *values = with_failure_form(answer, PEER_CALLS[message.operation].failure)
     worker.send(HostCallAnswer(shape, tuple(values)))

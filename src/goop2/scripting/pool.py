@@ -1,11 +1,11 @@
-"""The pool of workers: lease, deadline, kill, replace; a fair line in front of it.
+"""The pool of workers: lease, deadline, kill, replace; a fair queue in front of it.
 
 Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and
 `start`/`stop`. It knows nothing of files, rate limits or protocols. Whatever happens to a worker,
 the invocation on it gets one outcome, and a new worker takes its place.
 
 A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
-with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_line` or in `_running`,
+with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_queue` or in `_running`,
 never in both. A worker serves one side, the owner's or strangers', from its first call on. Ten thousand jobs a second pass here: hence one
 clock that ticks while there are jobs, instead of a timer each.
 """
@@ -16,7 +16,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -27,12 +27,12 @@ from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import WorkerStartError
 from goop2.scripting.idle_check import lock_holders
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
-from goop2.scripting.job import Batch, Job, other_side_of, side_of, verdict
+from goop2.scripting.job import Batch, Job, described, other_side_of, side_of, verdict
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_AFTER_SECONDS,
     COMPUTING_WORKERS_PER_CORE,
-    EXIT_TOLD_SECONDS,
+    EXIT_REPORT_SECONDS,
     GROW_AFTER_SECONDS,
     IDLE_CHECK_SECONDS,
     IDLE_OWN_MAX_BYTES,
@@ -48,7 +48,7 @@ from goop2.scripting.limits import (
     InvocationLimits,
     cores,
 )
-from goop2.scripting.outcomes import ENDED_BY, LINE_FULL, NO_WORKER, STOPPED, TIMED_OUT, WORKER_LOST, outcome_of
+from goop2.scripting.outcomes import ENDED_BY, NO_WORKER, QUEUE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, outcome_of
 from goop2.scripting.peer_operations import PeerOperations
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
@@ -59,6 +59,8 @@ log = structlog.get_logger(__name__)
 
 class PoolError(Exception):
     """No script can run: the worker processes do not come up."""
+
+    owner_code: ClassVar = "unavailable"
 
 
 class Pool:
@@ -78,7 +80,7 @@ class Pool:
             on_none=self._fail_waiting,
         )
         self._fairness: Fairness[Job] = Fairness(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
-        self._line = self._fairness.queue
+        self._queue = self._fairness.queue
         self._calls_per_worker = limits.calls_per_worker
         self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
         self._idle: list[WorkerProcess] = []
@@ -128,7 +130,7 @@ class Pool:
         return self._submit(tenant, invocation, time.monotonic(), invocation.deadline)
 
     async def compile(self, name: str, source: bytes) -> str:
-        """ "" when `source` compiles, else the compiler's message. Never raises for what the source holds."""
+        """Return "" when `source` compiles, else the compiler's message. Raises `CompileUnavailableError` when no worker could say."""
         now = time.monotonic()
         outcome = await self._submit(OWNER_TENANT, Compile(name, source), now, now + COMPILE_SECONDS)
         if outcome.code is ErrorCode.OK:
@@ -138,7 +140,7 @@ class Pool:
         raise CompileUnavailableError(outcome.payload.decode())
 
     async def compile_many(self, sources: Sequence[tuple[str, bytes]]) -> list[str] | None:
-        """As `compile`, of each in turn; None when the worker or the time ended before the last, whichever was to blame."""
+        """Return what `compile` does, for each source in turn; None when worker or time ended before the last, whichever was to blame."""
         now = time.monotonic()
         batch = Batch(tuple(Compile(name, source) for name, source in sources))
         outcome = await self._submit(OWNER_TENANT, batch, now, now + COMPILE_SECONDS)
@@ -156,23 +158,23 @@ class Pool:
             if timer is not None:
                 timer.cancel()
         for job in list(self._jobs):
-            self._line.remove(job)
+            self._queue.remove(job)
             self._finish(job, STOPPED)
         await self._supply.stop()
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
-        """Process ids of the workers alive, for `doctor`, metrics and tests."""
+        """Return the process ids of the workers alive, for `doctor`, metrics and tests."""
         return tuple(worker.pid for worker in self._supply.alive)
 
     @property
     def waiting(self) -> int:
         """Return how many calls wait for a worker."""
-        return len(self._line)
+        return len(self._queue)
 
     @property
     def fork_server_pid(self) -> int | None:
-        """Process id of the fork server while it runs."""
+        """Return the process id of the fork server while it runs."""
         return self._supply.fork_server.pid
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
@@ -183,15 +185,17 @@ class Pool:
         loop = self._loop or asyncio.get_running_loop()
         job = Job(tenant, work, loop.create_future(), now, deadline)
         self._jobs.add(job)
+        # One clock for all jobs: a timer of its own for each would cost more than starting a short call.
         if self._ticking is None:
             self._ticking = loop.call_later(TICK_SECONDS, self._tick)
         worker = self._idle_worker(tenant) if self._idle and (tenant == OWNER_TENANT or self._may_start(tenant)) else None
         if worker is not None:
             self._assign(worker, job)
         else:
-            self._wait(job)
+            self._enqueue(job)
         try:
             return await job.outcome
+        # Whoever waited has gone: its work must not go on using a worker.
         except asyncio.CancelledError:
             self._expire(job)
             raise
@@ -204,7 +208,7 @@ class Pool:
             self._expire(job)
         if self._jobs:
             self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
-        self._feed()  # a newcomer may have waited long enough in the line
+        self._start_waiting()  # a newcomer may have waited long enough in the queue
         for worker, job in self._running.items():
             if now - job.started >= COMPUTING_AFTER_SECONDS and job.tenant != OWNER_TENANT:  # the owner comes before all others
                 worker.lower_if_computing()
@@ -217,20 +221,19 @@ class Pool:
             now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.tenant != OWNER_TENANT
         )
 
-    def _wait(self, job: Job) -> None:
-        turned_away = self._line.offer(job.tenant, job, first_among_equals=job.tenant == OWNER_TENANT)
+    def _enqueue(self, job: Job) -> None:
+        turned_away = self._queue.offer(job.tenant, job, first_among_equals=job.tenant == OWNER_TENANT)
+        # In a full queue this may be the job itself, or the newest of whoever has the most waiting.
         if turned_away is not None:
-            self._finish(turned_away, LINE_FULL)
+            self._finish(turned_away, QUEUE_FULL)
         if self._idle and not self._usable(job.tenant):
             self._make_room(job.tenant)
-        if (
-            (self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none))
-            and not self._supply.is_spawning
-            and self._supply.has_room
-        ):
+        wanted = self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none)
+        if wanted and not self._supply.is_spawning and self._supply.has_room:
             self._supply.spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
-        if self._idle and self._fairness.waits_for_a_kept_worker(job.tenant):
-            asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._feed)
+        # Nothing else happens when the newcomer's time has come, so nobody would look at the queue then.
+        if self._idle and self._fairness.waits_for_reserved_worker(job.tenant):
+            asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._start_waiting)
         if self._growing is None:
             self._grow_later()
 
@@ -250,6 +253,7 @@ class Pool:
         side, idle = side_of(tenant), self._idle
         if idle and idle[-1].side is side:  # as nearly always
             return idle.pop()
+        # The worker used last comes first; one that served nobody yet comes last, since the first call fixes its side.
         unused = None
         for place in range(len(idle) - 1, -1, -1):
             worker = idle[place]
@@ -290,6 +294,7 @@ class Pool:
             worker.side = side_of(job.tenant)
         worker.calls += 1
         script = work.script
+        # A worker keeps what it compiled: sending a source of 1 MB with each call would cost more than the call.
         source = None if worker.knows(script.version) else script.source
         worker.send(
             Invoke(
@@ -306,8 +311,9 @@ class Pool:
         )
 
     def _expire(self, job: Job) -> None:
-        """At the deadline the work stops, not only the wait."""
-        if not self._line.remove(job):
+        """Stop the work at its deadline, not only the wait for it."""
+        # Not waiting any more, so it runs: nothing inside a VM can be trusted to stop, so its process ends.
+        if not self._queue.remove(job):
             for worker, running in self._running.items():
                 if running is job:
                     worker.kill()
@@ -327,10 +333,10 @@ class Pool:
             self._fairness.release(job.tenant, time.monotonic() - job.started)
         return job
 
-    def _feed(self) -> None:
+    def _start_waiting(self) -> None:
         """Give idle workers what waits, in fair order."""
-        while self._idle and not self._stopped and len(self._line):
-            job = self._line.take(self._may_start)
+        while self._idle and not self._stopped and len(self._queue):
+            job = self._queue.take(self._may_start)
             worker = None if job is None else self._idle_worker(job.tenant)
             if job is None or worker is None:
                 return
@@ -343,10 +349,10 @@ class Pool:
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(worker)
         self._idle.append(worker)
-        self._feed()
+        self._start_waiting()
 
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
-        """Its job has an outcome, and the next one begins."""
+        """Give the worker's job its outcome, and start the next one."""
         job = self._running.get(worker)
         work = None if job is None else job.work
         outcome: Outcome | None
@@ -372,7 +378,7 @@ class Pool:
             if self._checking is None:
                 self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
         self._finish(job, outcome)
-        self._feed()
+        self._start_waiting()
 
     def _send_again(self, worker: WorkerProcess, job: Job) -> None:
         assert isinstance(job.work, Invocation)
@@ -396,12 +402,7 @@ class Pool:
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
         """Tell the owner what was running on it: native code may have taken the worker over."""
         self.protocol_violations += 1
-        job = self._running.get(worker)
-        work = job.work if job is not None else None
-        if isinstance(work, Invocation):
-            running = {"script": work.script.name, "caller": work.caller.id}
-        else:
-            running = {"script": work.script if work is not None else "", "caller": ""}
+        running = described(self._running.get(worker))
         log.error("a worker broke the protocol and was ended", reason=reason[:REASON_MAX_CHARS], pid=worker.pid, **running)
 
     def worker_lost(self, worker: WorkerProcess) -> None:
@@ -415,21 +416,22 @@ class Pool:
         self._ended.pop(worker.pid, None)
         if self._stopped:
             return
+        # A worker that was ready and died is replaced at once; one that died before waits, so that births and deaths are no busy loop.
         leaving = worker in self._leaving
         self._leaving.discard(worker)
         if self._supply.count < self._warm or (leaving and self._supply.has_room):
             self._supply.spawn(0.0 if worker.ready else RESPAWN_SECONDS)
-        self._feed()  # its caller may hold a worker again
-        if len(self._line):
+        self._start_waiting()  # its caller may hold a worker again
+        if len(self._queue):
             self._grow_later()
 
     def _finish_lost(self, pid: int, job: Job) -> None:
-        """How its process ended says why; the fork server tells it in a moment, or has told it, unless it is gone too."""
+        """Finish the job of a worker that is gone, once its exit status says why; without a fork server it never comes, so not for ever."""
         if pid in self._ended:
             self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
             return
         self._lost[pid] = job
-        asyncio.get_running_loop().call_later(EXIT_TOLD_SECONDS, self._worker_exited, pid, 0)
+        asyncio.get_running_loop().call_later(EXIT_REPORT_SECONDS, self._worker_exited, pid, 0)
 
     def _worker_exited(self, pid: int, status: int) -> None:
         job = self._lost.pop(pid, None)
@@ -443,9 +445,9 @@ class Pool:
     # ── how many ─────────────────────────────────────────────────────────────────────────────
 
     def _grow(self) -> None:
-        """One more worker for a line that stands, or that there are processors for; looks again while anybody waits."""
+        """Start one more worker when the queue stands still, or when there are processors for one; look again while anybody waits."""
         self._growing = None
-        job = self._line.peek(self._fairness.may_run)
+        job = self._queue.peek(self._fairness.may_run)
         if job is None:
             return
         if not self._supply.has_room:
@@ -466,8 +468,9 @@ class Pool:
         self._shrinking = None
         if self._stopped or len(self._supply.alive) <= self._warm:
             return
+        # While strangers hold workers, one that is idle may be the only one a short call can start on.
         spare = not self._fairness.strangers or self._free_soon(time.monotonic()) > self._warm
-        if self._idle and not len(self._line) and spare:
+        if self._idle and not len(self._queue) and spare:
             self._idle.pop(0).kill()  # out of the idle first: it must not be given a job in its last moment
         self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
@@ -494,5 +497,5 @@ class Pool:
         """No worker can be started: fail the calls that no worker alive may serve."""
         sides = {worker.side for worker in self._supply.alive}
         for job in list(self._jobs):
-            if sides.isdisjoint((None, side_of(job.tenant))) and self._line.remove(job):
+            if sides.isdisjoint((None, side_of(job.tenant))) and self._queue.remove(job):
                 self._finish(job, NO_WORKER)

@@ -10,6 +10,6 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def printable(text: str, most: int) -> str:
-    """`text` on one line, without control characters, cut with an ellipsis after `most` characters."""
+    """Return `text` on one line, without control characters, cut with an ellipsis after `most` characters."""
     cut = text[: most - 1] + "…" if len(text) > most else text
     return cut if cut.isprintable() else "".join(char if char.isprintable() else _REPLACEMENT for char in cut)

@@ -58,6 +58,7 @@ class RateLimiter:
     def _key(self, caller: str, script: str) -> int:
         """Return the number both are counted under. Python's hash of strings has 64 bits and a secret, so nobody can aim at another's."""
         key = hash((caller, script))
+        # Beyond RATE_KEYS_MAX keys new ones share counters: a crowd costs no more memory, and its members limit each other.
         return key if len(self._ends) < RATE_KEYS_MAX or key in self._ends else key % RATE_KEYS_MAX
 
     def _wait(self, key: int, origin: int | None, limit: int, now: float) -> float | None:
@@ -67,9 +68,11 @@ class RateLimiter:
             ends = None if each is None else self._ends.get(each)
             if ends is None:
                 continue
+            # Most callers have one counted call: a float alone takes less memory than a list with one.
             if isinstance(ends, float):
                 if limit <= 1:
                     free_at = max(free_at, ends)
+            # Room comes when the call that is `limit` places from the end leaves the window.
             elif len(ends) >= limit:
                 free_at = max(free_at, ends[-limit])
         if len(self._times) >= self._global:

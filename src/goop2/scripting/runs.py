@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_KEPT, RUNS_MAX_BYTES
+from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_MAX, RUNS_MAX_BYTES
 from goop2.scripting.subscribers import Subscribers
 from goop2.storage.run_history import RunHistory
 from goop2.storage.run_record import OK, Level, Run
@@ -60,7 +60,7 @@ class RunLog:
 class Runs:
     """The last runs, bounded by number and by bytes; the oldest go first."""
 
-    def __init__(self, kept: int = RUNS_KEPT, max_bytes: int = RUNS_MAX_BYTES, history: RunHistory | None = None) -> None:
+    def __init__(self, kept: int = RUNS_MAX, max_bytes: int = RUNS_MAX_BYTES, history: RunHistory | None = None) -> None:
         """`history`: where runs go that are to be found later; without it only the last ones are kept."""
         self.history = history
         self.keeps_arguments = history is None or history.keeps_arguments
@@ -81,12 +81,12 @@ class Runs:
 
     @property
     def kept_bytes(self) -> int:
-        """About what the ring holds in memory."""
+        """Return about what the ring holds in memory, in bytes."""
         return self._bytes
 
     def add(self, run: Run) -> None:
         """Keep a run that ended, log it, and tell who listens."""
-        self._keep(run, _size(run))
+        self._store(run, _size(run))
         if self.history is not None:
             self.history.add(run)
         if run.log:
@@ -122,7 +122,7 @@ class Runs:
             if all(getattr(run, name) == value for name, value in asked.items()):
                 yield run
 
-    def _keep(self, run: Run, size: int) -> None:
+    def _store(self, run: Run, size: int) -> None:
         """Put a run into the ring; the newest stays, however large."""
         ring = self._ring
         ring.append(run)
@@ -145,7 +145,7 @@ class Runs:
 
 
 def _size(run: Run) -> int:
-    """About what `run` holds, in bytes."""
+    """Return about what `run` holds, in bytes."""
     size = _RUN_BYTES + len(run.message) + len(run.argument) + len(run.answer) + len(run.traceback)
     if run.calls:
         size += sum(_CALL_BYTES + sys.getsizeof(call.operation) + sys.getsizeof(call.detail) for call in run.calls)

@@ -106,7 +106,7 @@ class SourceFolder:
         self._shown = _relative(self._script_dir, folder)
 
     def places(self, snapshot: Snapshot) -> list[Path]:
-        """The folders in which a change may matter, there or not (yet)."""
+        """Return the folders in which a change may matter, whether they are there or not yet."""
         places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
         return sorted(places | {Path(folder) for folder in {file.real_folder for file in snapshot.files.values()}})
 
@@ -146,6 +146,7 @@ class _FileRead:
             self._warnings.append(f"{self._shown} cannot be read: {_reason(error)}; its scripts stay as they were")
             yield from self._before.files.values()
             return
+        # A link may lead anywhere: what a stranger's template links to must not become a script.
         if not any(self._root.is_relative_to(each) for each in (home, *self._homes)):
             self._warnings.append(f"{self._shown} leads out of the peer folder, so no script in it is loaded; put a real folder there")
             return
@@ -156,7 +157,7 @@ class _FileRead:
         yield from self._scripts("function", self._script_dir / FUNCTIONS_FOLDER, f"{self._shown}/{FUNCTIONS_FOLDER}")
 
     def _scripts(self, kind: Kind, directory: Path, shown: str) -> Iterator[SourceFile]:
-        """The scripts of one kind; where two names differ only in case, the first in sort order."""
+        """Yield the scripts of one kind; where two names differ only in case, the first in sort order."""
         taken: dict[str, str] = {}
         real_folder = self._real_folder(directory)
         for file_name in self._listed(kind, directory, shown):
@@ -164,6 +165,7 @@ class _FileRead:
             if match is None:
                 self._ignore_odd_name(kind, directory / file_name, shown)
                 continue
+            # Commands are typed by people, so their case does not matter; functions are called by code.
             name = match[1].lower() if kind == "command" else match[1]
             if name in taken:
                 self._warnings.append(f"{shown}/{file_name} is ignored: !{name} is {shown}/{taken[name]} already; rename one of the two")
@@ -224,12 +226,14 @@ class _FileRead:
             stamp = Stamp.of(status)
             if known is not None and known.stamp == stamp:
                 return known
+            # One byte more than allowed tells a file that is too large from one that is just as large as it may be.
             content = read_real(real_path, SCRIPT_MAX_BYTES + 1)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
             place = _Place(kind, name, shown, _folder_of(path), None)
             return _judged(place, problem=f"{_name_in(path)} cannot be read: {_reason(error)}")
+        # Written within the resolution of the file system's clock: a second write may leave the same stamp, so it is read again.
         settled = stamp if stamp.settled_at(now) else None
         return _filled(_Place(kind, name, shown, real_folder, settled), content, status.st_size)
 
@@ -253,7 +257,7 @@ def _folder_of(path: str) -> str:
 
 
 def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
-    """The file there with what was read: a source, or the problem with it."""
+    """Return the file there with what was read: a source, or the problem with it."""
     file_name = _name_in(place.path)
     if len(content) > SCRIPT_MAX_BYTES:
         return _judged(place, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB")
@@ -275,6 +279,7 @@ def _judged(
     place: _Place, source: bytes = b"", annotations: Annotations = NO_ANNOTATIONS, problem: str = "", *, is_empty: bool = False
 ) -> SourceFile:
     """The file there with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
+    # The problem counts too: a file whose problem changes is judged and reported anew.
     version = hashlib.blake2b(b"%b\0%b" % (f"{place.kind}/{place.name}\0{problem}".encode(), source), digest_size=16).digest()
     return SourceFile(*place, version, source, annotations, problem, is_empty)
 
@@ -290,6 +295,6 @@ def _reason(error: Exception) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """`path` as shown to people, whichever of the two is a real path."""
+    """Return `path` as shown to people, whichever of the two is a real path."""
     bases = [folder, folder.absolute(), Path(os.path.realpath(folder))]
     return next((path.relative_to(base).as_posix() for base in bases if path.is_relative_to(base)), path.name)

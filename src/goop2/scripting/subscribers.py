@@ -1,6 +1,6 @@
-"""Those who want to be told: callbacks of one kind of event.
+"""Subscribers: callbacks of one kind of event.
 
-A subscriber that fails must not harm whoever tells it, nor the other subscribers.
+A subscriber that fails must not harm whoever notifies it, nor the other subscribers.
 """
 
 from __future__ import annotations

@@ -31,14 +31,14 @@ from goop2.config.ticks import seconds_to_tick
 from goop2.folder import threads
 from goop2.scripting import inotify
 from goop2.scripting.limits import (
+    NOTIFIED_PULSE_SECONDS,
+    NOTIFIED_RESCANS,
     RELOAD_DEBOUNCE_MS,
     RELOAD_PULSE_SECONDS,
     RELOAD_QUIET_MS,
     RESCAN_COST,
     RESCAN_SECONDS,
     SLOW_PULSE_SECONDS,
-    TOLD_PULSE_SECONDS,
-    TOLD_RESCANS,
 )
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
@@ -86,15 +86,16 @@ async def _round(
     over = asyncio.Event()
     looked = asyncio.get_running_loop().create_future()
     change = asyncio.create_task(_first_change(watched, over, looked))
-    pulse = (TOLD_PULSE_SECONDS if watched.told else SLOW_PULSE_SECONDS) if inotify.is_available() else RELOAD_PULSE_SECONDS
+    pulse = (NOTIFIED_PULSE_SECONDS if watched.notified else SLOW_PULSE_SECONDS) if inotify.is_available() else RELOAD_PULSE_SECONDS
     try:
         await asyncio.sleep(0)  # `change` has now run as far as its first wait: the watchers stand
         begun = time.monotonic()
         await _unless_stopped(look(), stopping)
         seconds = time.monotonic() - begun
+        # A folder may have been replaced while we looked: then the kernel watches one that is not there any more.
         alike = await _looked(places, stopping) == identities
         if not looked.done():
-            looked.set_result(max(RESCAN_SECONDS * (TOLD_RESCANS if watched.told and is_all() else 1), seconds * RESCAN_COST))
+            looked.set_result(max(RESCAN_SECONDS * (NOTIFIED_RESCANS if watched.notified and is_all() else 1), seconds * RESCAN_COST))
         while alike and not (stopping.done() or change.done()):
             await asyncio.wait({stopping, change}, timeout=seconds_to_tick(pulse), return_when=asyncio.FIRST_COMPLETED)
             alike = stopping.done() or change.done() or await _looked(places, stopping) == identities
@@ -111,7 +112,7 @@ class _Watched(NamedTuple):
     identities: _Identities
     notifications: inotify.Notifications | None = None
     problem: Exception | None = None
-    told: bool = False
+    notified: bool = False
     """Whether the kernel tells of every change in them."""
 
 
@@ -122,7 +123,7 @@ def _set_up(places: Iterable[Path]) -> _Watched:
         notifications = inotify.Notifications(folders) if inotify.is_available() else None  # before the look: nothing is missed
     except OSError as error:
         return _Watched(_identities(folders), problem=error)
-    return _Watched(_identities(folders), notifications, told=notifications is not None and inotify.tells_everything(folders))
+    return _Watched(_identities(folders), notifications, notified=notifications is not None and inotify.reports_all_changes(folders))
 
 
 async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:
@@ -163,6 +164,7 @@ async def _first_notification(notifications: inotify.Notifications, over: asynci
         try:
             first: set[asyncio.Future[Any]] = {ending, changed, looked}
             await asyncio.wait(first, timeout=RESCAN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            # The look is over, so it is known what a look costs: wait so long that looks without a change cost next to nothing.
             if not (changed.done() or ending.done()):
                 pause = looked.result() if looked.done() and not looked.cancelled() else RESCAN_SECONDS
                 await asyncio.wait({ending, changed}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
@@ -178,6 +180,7 @@ async def _first_notification(notifications: inotify.Notifications, over: asynci
 async def _quiet(notifications: inotify.Notifications, ending: asyncio.Task[bool]) -> None:
     """Wait until no file has changed for a moment, since an editor may still be saving; not for ever."""
     loop = asyncio.get_running_loop()
+    # A program that writes without end must not keep the change from being seen.
     latest = loop.time() + RELOAD_DEBOUNCE_MS / 1000
     while notifications.changed.is_set() and loop.time() < latest and not ending.done():
         notifications.changed.clear()
@@ -216,7 +219,7 @@ async def _unless_stopped(work: Awaitable[T], stopping: asyncio.Task[bool]) -> T
 
 
 def _identities(places: Iterable[Path]) -> _Identities:
-    """Which folder is at each place now; None where none is."""
+    """Return which folder is at each place now; None where none is."""
     return {place: _identity(place) for place in places}
 
 

@@ -41,22 +41,22 @@ class WorkerEvents(Protocol):
     """What a worker tells its pool. Raising `WorkerProtocolError` ends the worker."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        """It has confined itself; now it can be given work."""
+        """Take a worker that has confined itself: now it can be given work."""
 
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
-        """Its job ended; it is free again."""
+        """Take the outcome of the worker's job; the worker is free again."""
 
     def worker_log(self, worker: WorkerProcess, message: Log) -> None:
         """Handle a log line of the worker's script."""
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
-        """Its script wants something of the peer, and waits."""
+        """Start what the worker's script asks of the peer; the script waits."""
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
-        """It sent what no message is, or one out of place; it is ended, `worker_lost` follows."""
+        """Take note that it sent what no message is, or one out of place; it is being ended, `worker_lost` follows."""
 
     def worker_lost(self, worker: WorkerProcess) -> None:
-        """Its process is gone, by whatever cause."""
+        """Take note that its process is gone, by whatever cause."""
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -91,13 +91,14 @@ class WorkerProcess(asyncio.Protocol):
         """Return whether this script version was sent before; from now on it counts as sent."""
         if version in self._versions:
             return True
+        # Cleared whole: the worker forgets by itself, and a source sent once too often costs little.
         if len(self._versions) >= VERSIONS_REMEMBERED:
             self._versions.clear()
         self._versions.add(version)
         return False
 
     def forget(self, version: bytes) -> None:
-        """The worker does not hold this version after all."""
+        """Remember that the worker does not hold this version after all."""
         self._versions.discard(version)
 
     def allow_cpu(self, until: float) -> None:
@@ -127,6 +128,7 @@ class WorkerProcess(asyncio.Protocol):
             return
         with contextlib.suppress(OSError):  # it has just ended, or this system forbids it
             used = self._cpu_seconds()
+            # Each call is judged by what it used itself, not by what the worker used before it.
             if self._watched is None or self._watched[0] != self.calls:
                 self._watched = self.calls, used
             if used - self._watched[1] < LOWERED_AFTER_CPU_SECONDS:
@@ -211,6 +213,7 @@ class WorkerProcess(asyncio.Protocol):
         self.layers = dict(message.layers)
         self.gaps = dict(message.gaps)
         events = self._events
+        # Looked up by type: a chain of isinstance would cost a message more than its decoding.
         self._handlers = {
             Done: events.worker_done,
             Compiled: events.worker_done,

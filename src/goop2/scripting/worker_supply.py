@@ -13,7 +13,7 @@ import structlog
 from goop2.sandbox.messages import Setup
 from goop2.scripting.fork_server import ForkServerHandle, ForkServerLostError, WorkerStartError
 from goop2.scripting.idle_check import has_ended
-from goop2.scripting.limits import ENDED_LOOK_SECONDS, EXIT_TOLD_SECONDS, RESPAWN_SECONDS
+from goop2.scripting.limits import ENDED_LOOK_SECONDS, EXIT_REPORT_SECONDS, RESPAWN_SECONDS
 from goop2.scripting.worker import WorkerEvents, WorkerProcess
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ class WorkerSupply:
             await self._all_gone.wait()
         # A socket closes before the files: until these are closed, their locks keep data.db-wal from being emptied.
         loop = asyncio.get_running_loop()
-        end = loop.time() + EXIT_TOLD_SECONDS
+        end = loop.time() + EXIT_REPORT_SECONDS
         while loop.time() < end and not all(map(has_ended, pids)):  # noqa: ASYNC110 (nothing tells of it any more)
             await asyncio.sleep(ENDED_LOOK_SECONDS)
 

@@ -28,7 +28,7 @@ from goop2.storage.database import Database
 from goop2.storage.run_history import RunHistory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Peer:
     """A peer whose parts are open."""
 
@@ -55,7 +55,7 @@ class Peer:
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
-    """For what is sealed inside libp2p's own encryption; None: nothing is."""
+    """The key pair for payload encryption; None: payloads are not encrypted."""
 
     @property
     def owner(self) -> Caller:

@@ -1,4 +1,4 @@
-"""Whether data.db can be used while the peer runs: noticed, said once when it begins and once when it ends, and shown.
+"""The health of data.db while the peer runs: a problem is noticed, logged when it begins and when it ends, and shown.
 
 A full disk, a file system that became read-only, damage, and a data.db that was removed or replaced under the running peer are the
 machine's or the owner's doing, not a script's. Whoever of the peer has the database open reports errors of the file here; the file is
@@ -25,7 +25,7 @@ from goop2.scripting import inotify
 from goop2.scripting.inotify import Notifications
 from goop2.storage.database import Database
 from goop2.storage.errors import DamagedError, DatabaseFileError, QuotaError, StorageError
-from goop2.storage.file_quota import FREE_ENOUGH_BYTES, FileCare, Quota, told
+from goop2.storage.file_quota import FREE_ENOUGH_BYTES, FileCare, Quota, size_warning
 from goop2.storage.soundness import Check
 from goop2.storage.sqlite_errors import DISK_FULL
 
@@ -77,7 +77,7 @@ class StorageHealth:
 
     def size(self) -> str:
         """Return what the owner should know of the database's size, "" when nothing."""
-        return told(self._path, self._quota)
+        return size_warning(self._path, self._quota)
 
     def refusal(self) -> str:
         """Return why nothing may be read or written, "" when it may."""
@@ -114,7 +114,7 @@ class StorageHealth:
         return status.f_bavail * status.f_frsize
 
     def use(self) -> None:
-        """The database is open: the file in the folder now is the one in use."""
+        """Note that the database is open: the file in the folder now is the one in use."""
         self._identity = self._look_at_file()
         self._size_told = self.size()  # which the start says
 
@@ -160,7 +160,7 @@ class StorageHealth:
         notifications = None
         if inotify.is_available():
             with contextlib.suppress(OSError):  # the system gives no more of them
-                notifications = Notifications([self._path]) if inotify.tells_everything([self._path.parent]) else None
+                notifications = Notifications([self._path]) if inotify.reports_all_changes([self._path.parent]) else None
         self._look(database)
         return notifications
 

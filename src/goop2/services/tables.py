@@ -175,7 +175,7 @@ class Tables:
             self._line.remove(job)  # whoever has gone needs no answer
 
     async def _serve(self) -> None:
-        """Strangers' operations, in fair order, while there are any."""
+        """Do the operations of strangers, in fair order, while there are any."""
         try:
             while (job := self._line.take(lambda _: True)) is not None:
                 begun = time.monotonic()

@@ -74,6 +74,7 @@ class AsyncDatabase:
         if self._closed:
             return
         self._closed = True
+        # In the thread too: SQLite's connection belongs to it, and what was given before is done first.
         closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)  # what was given before is still done; the event loop does not wait here
         await asyncio.shield(closing)

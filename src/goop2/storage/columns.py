@@ -50,7 +50,7 @@ class DeclarationSource(Enum):
     REGISTRY = "_orm_schemas: the table is there already, perhaps another peer's, so names and defaults are as they are"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column of a typed table."""
 
@@ -66,7 +66,7 @@ class Column:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """enum: the values it may take."""
+        """Return the values an enum may take; empty for other types."""
         return tuple(key for key, _ in self.values)
 
     @property
@@ -85,7 +85,7 @@ class Column:
         return literal(stored(self.type, self.default))
 
     def plain(self) -> dict[str, object]:
-        """The column as JSON holds it."""
+        """Return the column as JSON holds it."""
         shown: dict[str, object] = {"name": self.name, "type": self.type}
         for flag in ("key", "required", "auto"):
             if getattr(self, flag):
@@ -123,7 +123,7 @@ class Table:
 
     @property
     def all_names(self) -> tuple[str, ...]:
-        """Every column of the table, system columns first."""
+        """Return every column of the table, system columns first."""
         return (*SYSTEM_COLUMNS, *(column.name for column in self.columns))
 
     @property
@@ -233,7 +233,7 @@ def _column(document: object, place: str, fail: Fail, source: DeclarationSource)
     flags = {flag: _flag(document, flag, place, fail) for flag in ("required", "key", "auto")}
     if flags["auto"] and kind not in AUTOMATIC:
         raise fail(f"{place}.auto", f"is not for {kind}; it is for {', '.join(AUTOMATIC)}")
-    column = Column(name, kind, **flags, values=_enum_values(document.get("values"), kind, place, fail, source))
+    column = Column(name=name, type=kind, **flags, values=_enum_values(document.get("values"), kind, place, fail, source))
     return _with_default(column, document.get("default"), place, fail, source)
 
 
@@ -280,7 +280,7 @@ def _with_default(column: Column, value: object, place: str, fail: Fail, source:
 
 
 def failing(subject: str) -> Fail:
-    """For declarations in a script: errors begin with the table's name."""
+    """Return the maker of errors for declarations in a script: they begin with the table's name."""
 
     def fail(place: str, message: str) -> StorageError:
         return StorageError(f"{subject}: {place} {message}")
@@ -289,5 +289,5 @@ def failing(subject: str) -> Fail:
 
 
 def names(columns: Sequence[Column]) -> str:
-    """Names of columns, for messages."""
+    """Return names of columns, joined for messages."""
     return ", ".join(column.name for column in columns)

@@ -20,6 +20,7 @@ import apsw
 from goop2.folder.regular_files import shown
 from goop2.storage import invalid_text
 from goop2.storage.bounded_functions import bound_functions
+from goop2.storage.connection_settings import OPEN_FLAGS, configure
 from goop2.storage.database_files import checked, sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseFileError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
@@ -29,8 +30,7 @@ from goop2.storage.limits import (
     CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
-    INSPECTED_KEPT,
-    JOURNAL_MAX_BYTES,
+    INSPECTED_MAX,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
@@ -49,7 +49,6 @@ from goop2.storage.write_turn import WriteTurn
 
 FILE: Final = "data.db"
 FOREVER: Final = float("inf")
-OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 
 UNLIMITED: Final = 2**31 - 1
 """For SQLite its own bound, which cannot be raised."""
@@ -95,7 +94,7 @@ class Database:
         self._statement_ends = FOREVER
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
-        self._hungry = False
+        self._memory_exceeded = False
         self.care = care
         self.deadline = FOREVER
         self._visitor_seconds = VISITOR_SECONDS
@@ -105,15 +104,16 @@ class Database:
         self._changed_before = 0
         self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
-        connection.create_scalar_function("changes", self._changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
-        connection.create_scalar_function("total_changes", self._all_changes_told, 0, flags=apsw.SQLITE_INNOCUOUS)
+        # A script could otherwise read in changes() how many rows the last caller changed.
+        connection.create_scalar_function("changes", self._changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
+        connection.create_scalar_function("total_changes", self._total_changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self.must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
     def query(self, role: Role, sql: str, arguments: Sequence[Value] = (), *, rows_max: int = ROWS_MAX) -> RowSink:
-        """Rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
+        """Return the rows of one statement that only reads. Raises `StorageError`, also beyond `rows_max` rows or ROWS_MAX_BYTES."""
         with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return collect(cursor, role, rows_max)
@@ -121,7 +121,7 @@ class Database:
                 return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
-        """First column of the first row of a statement that only reads, None without one; no further row is asked for."""
+        """Return the first column of the first row of a statement that only reads, None without one; no further row is asked for."""
         with _Statement(self, role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
             try:
@@ -133,7 +133,7 @@ class Database:
             return values[0] if values else None
 
     def records(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> list[dict[str, object]]:
-        """Like `query`, each row as column → value for JSON: an integer beyond 2^53 as digits, a BLOB in base64; no infinity."""
+        """Return rows as `query` does, each as column → value for JSON: integers beyond 2^53 as digits, BLOBs in base64, no infinity."""
         with _Statement(self, role, sql, arguments) as cursor:
             try:
                 return as_records(cursor, role)
@@ -142,7 +142,7 @@ class Database:
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
-        """The names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
+        """Give the names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
         with _Statement(self, role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
@@ -165,7 +165,7 @@ class Database:
     def _again(
         self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: invalid_text.Read, skipped: int = 0
     ) -> invalid_text.Again:
-        """The rows of a statement under way that finds text that is not UTF-8, after `skipped` ones. Raises UnicodeDecodeError."""
+        """Ask a statement that met text that is not UTF-8 again, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
@@ -173,18 +173,18 @@ class Database:
         sql = without_end(self._connection.cursor(), role, sql, arguments)
         rows = invalid_text.rows_again(cursor, sql, arguments, skipped, role.kind.flags, self._connection.cursor(), read, found)
         return invalid_text.Again(
-            cursor.get_description(), rows if self._on_invalid_text is None else self._telling(rows, found, self._on_invalid_text)
+            cursor.get_description(), rows if self._on_invalid_text is None else self._reporting(rows, found, self._on_invalid_text)
         )
 
     def change(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> int:
-        """Number of rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
+        """Return how many rows one INSERT, UPDATE, DELETE or REPLACE changed. Raises `StorageError`."""
         self._begin_write()
         with _Statement(self, role, sql, arguments) as cursor:
             invalid_text.run_out(cursor)
             return self._connection.changes()
 
     def scalar(self, sql: str, arguments: Sequence[Value] = ()) -> Value:
-        """First column of the first row of a statement of ours, None without one."""
+        """Return the first column of the first row of a statement of ours, None without one."""
         with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return next(cursor, (None,))[0]
@@ -193,7 +193,7 @@ class Database:
                 return row[0]
 
     def rows(self, sql: str, arguments: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """All rows of a statement of ours, as SQLite gives them."""
+        """Return all rows of a statement of ours, as SQLite gives them."""
         with _Statement(self, INTERNAL, sql, arguments) as cursor:
             try:
                 return list(cursor)
@@ -201,23 +201,23 @@ class Database:
                 return list(self._again(cursor, INTERNAL, sql, arguments, invalid_text.readable))
 
     def changed(self, sql: str, arguments: Sequence[Value] = ()) -> int:
-        """Number of rows a statement of ours changed."""
+        """Return how many rows a statement of ours changed."""
         return self.change(INTERNAL, sql, arguments)
 
     @property
     def last_id(self) -> int:
-        """`_id` of the row inserted last."""
+        """Return the `_id` of the row inserted last."""
         return self._connection.last_insert_rowid()
 
-    def _telling(
-        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], tell: Callable[[str], None]
+    def _reporting(
+        self, rows: Iterator[tuple[Value, ...]], found: list[invalid_text.TextLocation], report: Callable[[str], None]
     ) -> Iterator[tuple[Value, ...]]:
-        """`rows`, and what was `found` in each told before it is given."""
+        """Yield `rows`; what was `found` in each is reported before it is given."""
         said = 0
         for row in rows:
             for place in found[said:]:
                 self._guard.role = INTERNAL
-                tell(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
+                report(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
             said = len(found)
             yield row
 
@@ -251,14 +251,15 @@ class Database:
         self._connection.set_last_insert_rowid(0)
         self._changed_before = self._connection.total_changes()
 
-    def _changes_told(self, *_: object) -> int:
-        return self._connection.changes() if self._all_changes_told() else 0
+    def _changes_for_sql(self, *_: object) -> int:
+        return self._connection.changes() if self._total_changes_for_sql() else 0
 
-    def _all_changes_told(self, *_: object) -> int:
+    def _total_changes_for_sql(self, *_: object) -> int:
         return self._connection.total_changes() - self._changed_before
 
-    def _watched(self, role: Role) -> apsw.Cursor:
-        """For a statement that begins now, for whom."""
+    def _new_cursor(self, role: Role) -> apsw.Cursor:
+        """Return a cursor for a statement that begins now, with the guard and the clocks set for `role`."""
+        # Found damaged by another connection: what is written now could make it worse.
         if why := self.care.unusable():
             raise DatabaseFileError(why)
         self._guard.role = role
@@ -266,19 +267,20 @@ class Database:
         seconds = self._visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
         self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
-        self._hold()
+        self._set_alarm()
         if self._memory_max is not FOREVER:
             self._memory_ends = apsw.memory_used() + self._memory_max
         return self._connection.cursor()
 
     def _done(self, cursor: apsw.Cursor) -> None:
+        # Closed before the alarm goes: until then the statement still holds the lock.
         cursor.close(True)
         if self._alarmed:
             self._alarm(0)
         if self.turn.is_held and not self._connection.in_transaction:
             self.turn.leave()
 
-    def _begun(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
+    def _started(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         try:
             return self._begin(cursor, role, sql, arguments)
         except apsw.CorruptError as error:
@@ -294,6 +296,7 @@ class Database:
 
     def _read_structure(self, role: Role) -> None:
         """Read what tables there are without the limits, which are for statements: SQLite does so anew after every change of them."""
+        # The limits are for what strangers write; a table made under wider ones must not make the whole database unreadable.
         kept = {limit: self._connection.limit(limit, UNLIMITED) for limit in SQLITE_LIMITS}
         self._guard.role = INTERNAL
         try:
@@ -303,7 +306,7 @@ class Database:
             for limit, value in kept.items():
                 self._connection.limit(limit, value)
 
-    def _hold(self) -> None:
+    def _set_alarm(self) -> None:
         if self._alarmed:
             self._alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
 
@@ -311,12 +314,13 @@ class Database:
         """Refuse what is not exactly one statement, or writes where its role only reads."""
         key = (role.kind, sql)
         readonly = self._inspected.get(key)
+        # The same texts come again and again: each is looked at once for each kind of role.
         if readonly is None:
             self._guard.changes = False
             readonly = inspect(cursor, role, sql, arguments)
             if role.kind is SCRIPT_WRITES and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
-            if len(self._inspected) >= INSPECTED_KEPT:
+            if len(self._inspected) >= INSPECTED_MAX:
                 del self._inspected[next(iter(self._inspected))]
             self._inspected[key] = readonly
         if readonly and role.kind is SCRIPT_WRITES:
@@ -333,7 +337,7 @@ class Database:
     def _found(self, error: BaseException) -> StorageError:
         if isinstance(error, apsw.FullError) and self.care.is_at_quota(self._size_bytes):
             return QuotaError(QUOTA_REACHED)
-        if self._hungry and isinstance(error, apsw.InterruptError):
+        if self._memory_exceeded and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
@@ -376,7 +380,7 @@ class Database:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        """Several statements of ours as one, inside a transaction or alone."""
+        """Make several statements of ours one, inside a transaction or alone; an error undoes them all."""
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
@@ -403,27 +407,29 @@ class Database:
         self.turn.wait(now)
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
-            self._hold()
+            self._set_alarm()
         return True
 
     def _has_waited_enough(self) -> bool:
         return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
-        """Whether the statement under way has had its time or its memory."""
-        self._hungry = apsw.memory_used() > self._memory_ends
+        """Return whether the statement under way has had its time or its memory."""
+        # SQLite counts for the whole process, so what other threads use counts against this statement too.
+        self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
-        return self._hungry or now > self.deadline or now > self._statement_ends
+        return self._memory_exceeded or now > self.deadline or now > self._statement_ends
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
     @property
     def connection(self) -> apsw.Connection:
-        """For the parts of the storage that need more than statements: backup, functions, views."""
+        """Return the connection, for the parts of the storage that need more than statements: backup, functions, views."""
         return self._connection
 
     def close_last(self) -> None:
         """Close it after all others of this peer: what stands in the write-ahead log goes into the file, and the log is emptied."""
+        # What the last job set is over; without a bound a reader elsewhere would keep the peer from stopping.
         self.deadline = time.monotonic() + CHECKPOINT_SECONDS
         with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -444,9 +450,9 @@ class _Statement:
         self._database, self._role, self._sql, self._arguments = database, role, sql, arguments
 
     def __enter__(self) -> apsw.Cursor:
-        self._cursor = self._database._watched(self._role)
+        self._cursor = self._database._new_cursor(self._role)
         try:
-            return self._database._begun(self._cursor, self._role, self._sql, self._arguments)
+            return self._database._started(self._cursor, self._role, self._sql, self._arguments)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -481,7 +487,7 @@ def open_database(
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
         database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank, alarm=alarm, on_invalid_text=on_invalid_text)
-        _configure(connection, guarded=guarded)
+        configure(connection, guarded=guarded)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:
@@ -493,24 +499,3 @@ def open_database(
             queue.close()
         raise DatabaseError(f"{shown(path)} cannot be opened as a database: {explained(error)}") from None
     return database
-
-
-def _configure(connection: apsw.Connection, *, guarded: bool) -> None:
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
-    connection.pragma("temp_store", "memory")
-    connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
-    connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    if guarded:
-        for limit, value in SQLITE_LIMITS.items():
-            connection.limit(limit, value)
-    else:  # what the peer does for itself: nobody's view or trigger has a part in it
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
-
-
-def limit_heap(limit_bytes: int) -> None:
-    """Bound what SQLite may allocate in this whole process."""
-    apsw.hard_heap_limit(limit_bytes)

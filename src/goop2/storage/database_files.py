@@ -29,6 +29,7 @@ def checked(path: Path) -> Path:
     real = Path(os.path.realpath(path))
     for suffix, file in zip(("", *SUFFIXES), _files(real), strict=True):
         status = _status(file)
+        # lstat, not stat: a link must be seen as one.
         if status is not None and not stat.S_ISREG(status.st_mode):
             what = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
             raise DatabaseError(f"{shown(path)}{suffix} cannot be opened as a database: it is {what}; move it away")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class StorageError(Exception):
     """A statement or an operation was not done; nothing of it was written. The connection goes on.
@@ -62,6 +64,8 @@ class DeclarationError(StorageError):
 
 class DatabaseError(StorageError):
     """The owner's database cannot be used; the message names the file and what to do."""
+
+    owner_code: ClassVar = "database"
 
 
 class SchemaFileError(StorageError):

@@ -19,7 +19,7 @@ FREE_ENOUGH_BYTES: Final = 4 * MEGABYTE_BYTES
 NEAR_QUOTA_BYTES: Final = 64 * MEGABYTE_BYTES
 NEAR_QUOTA_PART: Final = 1 / 8
 """A worker cannot ask the disk. There a database that is this near to its quota is taken to have reached it: one statement writes less."""
-TOLD_FROM: Final = 0.8
+WARN_FROM: Final = 0.8
 """The part of its limit from which the owner is told of the size."""
 
 
@@ -57,6 +57,7 @@ class FileCare:
         if self.max_bytes is None:
             return False
         free = self.free_bytes()
+        # Where the disk has room, only the quota can have stopped the file.
         if free is not None:
             return free >= FREE_ENOUGH_BYTES
         return self.max_bytes - size_bytes() <= max(NEAR_QUOTA_BYTES, self.max_bytes * NEAR_QUOTA_PART)
@@ -83,6 +84,7 @@ class Quota:
 
 def quota_of(path: Path, max_mb: int) -> Quota:
     """Return the quota of the database at `path`, taken once at the start: taken again and again it would grow with the file."""
+    # A database that is too large already still takes a little more: a peer must not be locked out by a smaller setting.
     size, limit = size_of(path), max_mb * MEGABYTE_BYTES
     return Quota(size + LARGER_MARGIN_BYTES, raised=True) if size > limit else Quota(limit)
 
@@ -95,7 +97,7 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def told(path: Path, quota: Quota) -> str:
+def size_warning(path: Path, quota: Quota) -> str:
     """Return the sentence for the owner on the size of the database, "" when there is no need for one."""
     size, most = _megabytes(size_of(path)), _megabytes(quota.callers)
     if quota.raised:
@@ -103,7 +105,7 @@ def told(path: Path, quota: Quota) -> str:
             f"{path.name} has {size} MB, more than storage.max_mb allows; until the next start scripts and callers may fill it to "
             f"{most} MB: delete rows or raise the setting"
         )
-    if size_of(path) >= TOLD_FROM * quota.callers:
+    if size_of(path) >= WARN_FROM * quota.callers:
         return f"{path.name} has {size} of the {most} MB of storage.max_mb: delete rows or raise the setting"
     return ""
 

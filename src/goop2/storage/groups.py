@@ -25,7 +25,7 @@ LAYOUT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hosted:
     """A group that this peer hosts, as a row."""
 
@@ -55,7 +55,7 @@ def create_schema(database: Database) -> None:
 
 
 def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Subscription]]:
-    """All that is kept: hosted, joined, invitations."""
+    """Return all groups that were saved: hosted, joined, invitations."""
     members: dict[str, dict[str, int]] = {}
     for group, peer, at in database.rows("SELECT group_id, peer_id, joined_at FROM _py_group_members ORDER BY joined_at, rowid"):
         members.setdefault(str(group), {})[str(peer)] = _int(at)
@@ -65,7 +65,14 @@ def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Sub
     hosted = database.rows("SELECT id, name, kind, max_members FROM _py_groups ORDER BY rowid")
     return (
         [
-            Hosted(str(id_), str(name), str(kind), _int(most), members.get(str(id_), {}), tuple(removed.get(str(id_), ())))
+            Hosted(
+                id=str(id_),
+                name=str(name),
+                kind=str(kind),
+                max_members=_int(most),
+                members=members.get(str(id_), {}),
+                removed=tuple(removed.get(str(id_), ())),
+            )
             for id_, name, kind, most in hosted
         ],
         _subscriptions(database, "_py_group_subscriptions"),

@@ -97,6 +97,7 @@ def _always(_role: Role, *_what: str | None) -> bool:
 
 
 def _user_table(_role: Role, table: str | None, *_rest: str | None) -> bool:
+    # SQLite spells a table here as it was made, so no trick with case or quotes gets past.
     return table is not None and not is_private(table)
 
 
@@ -196,6 +197,7 @@ class Guard:
                 f"the trigger {inside} stands on a table of the peer's own and is not run; remove it: DROP TRIGGER {quoted(inside)}"
             )
             return apsw.SQLITE_DENY
+        # Closed by default: an action of a newer SQLite that is not in the table is refused.
         check = PERMITTED[role.kind].get(action)
         if check is not None and check(role, first, second, database, inside):
             self.changes = self.changes or action in _CHANGING

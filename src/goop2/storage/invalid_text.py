@@ -39,7 +39,7 @@ Read = Callable[[bytes], Any]
 
 
 def readable(text: bytes) -> str:
-    """As much of it as can be read; U+FFFD for the rest."""
+    """Return as much of `text` as can be read; U+FFFD stands for the rest."""
     return text.decode("utf-8", "replace")
 
 
@@ -55,12 +55,12 @@ class Again:
         return self._rows
 
     def get_description(self) -> tuple[tuple[str, str], ...]:
-        """Of the statement as it was asked."""
+        """Return the description of the statement as it was asked."""
         return self._description
 
 
 def run_out(cursor: apsw.Cursor) -> None:
-    """RETURNING: the statement is done when its rows are fetched, whatever stands in them."""
+    """Fetch all rows: a statement with RETURNING is done only then, whatever stands in them."""
     while True:
         try:
             for _ in cursor:
@@ -93,7 +93,7 @@ def rows_again(
     read: Read,
     found: list[TextLocation],
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of `cursor`'s statement after `skipped` ones; `again` runs it as `sql`, without a semicolon. What is not UTF-8: `found`."""
+    """Yield the rows of `cursor`'s statement after `skipped` ones; `again` runs it as `sql`, without a semicolon. `found`: bad texts."""
     sources = cursor.description_full
     name = f"r{secrets.token_hex(_NAME_BYTES)}"  # of no table
     columns = [f"c{number}" for number in range(len(sources))]
@@ -120,7 +120,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def sentence(place: TextLocation, row_ids: Sequence[object]) -> str:
-    """For the owner: where it stands, how it is shown, and how it is mended."""
+    """Return what the owner is told: where it stands, how it is shown, and how it is mended."""
     if not place.table:
         where = f"row {place.number} of the answer, column {place.column}"
         return f"{where}: the text is not UTF-8; U+FFFD stands for what cannot be read"

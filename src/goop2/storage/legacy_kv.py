@@ -67,6 +67,7 @@ def _import(database: Database, file: Path, home: Path) -> bool:
         if _is_imported(database, source):  # by a command beside us
             return False
         for key, value in items:
+            # The old files did not tell commands from functions, so both find the value.
             for kind in KINDS:
                 key_value.put(database, Store(kind, file.stem), key, value)
         database.rows("INSERT INTO _py_imported (source) VALUES (?)", (source,))

@@ -69,7 +69,7 @@ FINE_LIKE_PATTERN_MAX_BYTES: Final = 100
 STATEMENT_MEMORY_MAX_BYTES: Final = HEAP_MAX_BYTES
 """What a statement may add to SQLite's memory, there: sorting and temporary tables, as in a worker."""
 
-INSPECTED_KEPT: Final = 256
+INSPECTED_MAX: Final = 256
 """Statements whose inspection is remembered, oldest out first."""
 
 JOURNAL_MAX_BYTES: Final = 16 * MEGABYTE_BYTES

@@ -8,7 +8,7 @@ Blocking; whose thread it runs on is for the caller to know.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from goop2.storage.database import Database, Value
@@ -33,7 +33,7 @@ REMOVED_AT_ONCE: Final = 256
 _COLUMNS: Final = "m.id, m.peer_id, m.from_id, m.content, m.ts, coalesce(p.state, '')"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
     """A direct message as the database holds it."""
 
@@ -95,9 +95,10 @@ def add(
         if charge is not None:
             sql = "INSERT INTO _py_chat_budget (message, sender, origin, bytes) VALUES (?, ?, ?, ?)"
             database.changed(sql, (number, charge.sender, charge.origin, charge.bytes))
+        # Only now and then: looking for the oldest costs more than adding one.
         elif number % PRUNED_EVERY == 0:
             _prune_own(database, peer)
-    return StoredMessage(number, peer, sender, content, timestamp, state)
+    return StoredMessage(id=number, peer=peer, sender=sender, content=content, timestamp=timestamp, state=state)
 
 
 def is_known(database: Database, sender: str, wire_id: str) -> bool:
@@ -146,6 +147,7 @@ def recharge(database: Database, sender: str, origin: str) -> list[Charge]:
 def remove_oldest(database: Database, sender: str, origin: str, size: int) -> tuple[int, int]:
     """Remove the oldest messages in one budget until `size` bytes are free; return how many messages and bytes that were."""
     sql = "SELECT message, bytes FROM _py_chat_budget WHERE sender = ? AND origin = ? ORDER BY message LIMIT ?"
+    # Chosen first, then deleted: the transaction holds the write lock for the deletes alone.
     freed, numbers = 0, []
     for number, each in database.rows(sql, (sender, origin, REMOVED_AT_ONCE)):
         numbers.append(_int(number))
@@ -208,7 +210,7 @@ def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, st
         return None
     found = _message(rows[0])
     mark(database, found.id, state)
-    return StoredMessage(found.id, found.peer, found.sender, found.content, found.timestamp, state)
+    return replace(found, state=state)
 
 
 def page(database: Database, peer: str, before: int | None, limit: int) -> list[StoredMessage]:
@@ -217,6 +219,7 @@ def page(database: Database, peer: str, before: int | None, limit: int) -> list[
         f"SELECT {_COLUMNS} FROM _chat_messages m LEFT JOIN _py_chat p ON p.message = m.id "
         "WHERE m.peer_id = ? AND m.id < ? ORDER BY m.id DESC LIMIT ?"
     )
+    # Asked for newest first, so that the limit cuts the oldest; shown oldest first.
     rows = database.rows(sql, (peer, before if before is not None else 2**63 - 1, limit))
     return [_message(row) for row in reversed(rows)]
 
@@ -242,7 +245,14 @@ def _prune_own(database: Database, peer: str) -> None:
 
 def _message(row: tuple[Value, ...]) -> StoredMessage:
     number, peer, sender, content, timestamp, state = row
-    return StoredMessage(_int(number), str(peer), str(sender), str(content or ""), _int(timestamp), str(state))
+    return StoredMessage(
+        id=_int(number),
+        peer=str(peer),
+        sender=str(sender),
+        content=str(content or ""),
+        timestamp=_int(timestamp),
+        state=str(state),
+    )
 
 
 def _int(value: Value) -> int:

@@ -15,7 +15,7 @@ from goop2.storage.typed_tables import TypedTables
 
 
 def open_folder(folder: Path, script_dir: Path, private: bool = True, care: FileCare = CARELESS) -> tuple[Database, list[str]]:
-    """The peer's own connection, and warnings for the owner; those of schema files are `schemafiles.apply_files`'s. Keep it open while
+    """Open the peer's own connection; return it with warnings for the owner. Keep it open while
     workers live.
 
     `private`: a new data.db is for this user alone, and so is what SQLite makes beside it.
@@ -27,6 +27,7 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
             make_private(Path(os.path.realpath(path)))
     database = open_database(path, guarded=False, care=care)
     try:
+        # First: a view in the place of a table of ours would be read and written as if it were that table.
         foreign_triggers.refuse(database)
         registry_schema.create_schema(database)
         warnings = registry_check.check(database)

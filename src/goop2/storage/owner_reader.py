@@ -18,7 +18,8 @@ from urllib.parse import quote
 import apsw
 
 from goop2.storage.columns import OPERATIONS, Column, Table, quoted
-from goop2.storage.database import FILE, OPEN_FLAGS, Database, Value
+from goop2.storage.connection_settings import OPEN_FLAGS
+from goop2.storage.database import FILE, Database, Value
 from goop2.storage.database_files import sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseOpenError, DeclarationError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
@@ -136,7 +137,7 @@ class Reading:
 
     @contextmanager
     def unchanging(self) -> Iterator[None]:
-        """What is read inside is of one moment, whatever the peer writes meanwhile."""
+        """Show one moment to everything read inside the block, whatever the peer writes meanwhile."""
         self._database.rows("BEGIN")
         try:
             yield
@@ -184,7 +185,7 @@ def copy_database(source: apsw.Connection, name: str, progress: Progress) -> Non
 
 @contextmanager
 def open_reading(folder: Path) -> Iterator[Reading]:
-    """The database of a peer folder. Raises `DatabaseError` when there is none or it cannot be read."""
+    """Open the database of a peer folder for its owner to read. Raises `DatabaseError` when there is none or it cannot be read."""
     path = folder / FILE
     if not path.exists():
         raise DatabaseError(f"{path} is not there yet: it is made when the peer first starts, by goop2 peer or goop2 chat")
@@ -202,7 +203,7 @@ def open_reading(folder: Path) -> Iterator[Reading]:
 
 
 def _opened(path: Path, on_invalid_text: Callable[[str], None]) -> Database:
-    """Beside a peer that writes to it; where that cannot be, on a medium that can only be read, as a file that nobody changes."""
+    """Open it beside a peer that writes; on a medium that can only be read, as a file that nobody changes."""
     try:
         return _connected(sqlite_name(path), on_invalid_text)
     except DatabaseOpenError:

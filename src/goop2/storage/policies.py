@@ -63,7 +63,7 @@ CLASSIC: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def scope(access: Mapping[str, str], operation: str, visitor: Visitor) -> Scope:
-    """The rows `visitor` may `operation` (read, update, delete; for insert: ALL or NONE)."""
+    """Return which rows `visitor` may `operation` (read, update, delete; for insert: ALL or NONE)."""
     if visitor.owner:
         return Scope.ALL
     found = SCOPES[access[operation]](visitor)

@@ -87,6 +87,7 @@ def _free_index_name(database: Database, wanted: str) -> str:
 def register_again(database: Database, name: str, change: Callable[[dict[str, Any]], None]) -> None:
     """`change` the declaration of a typed table in its registry, where keys that only other peers know stay; and its DDL in the other."""
     text = database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
+    # The whole document is kept: other programs put keys into it that we do not know.
     if text is not None:
         document = json.loads(str(text))
         change(document)
@@ -96,17 +97,17 @@ def register_again(database: Database, name: str, change: Callable[[dict[str, An
 
 
 def remember_ddl(database: Database, name: str) -> None:
-    """`_tables` holds the table as it is declared now."""
+    """Write the table as it is declared now into `_tables`."""
     database.rows("UPDATE _tables SET schema = (SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1) WHERE name = ?1", (name,))
 
 
 def column_names(database: Database, table: str) -> tuple[str, ...]:
-    """Every column of a table, in order, as the database spells it; those it computes too."""
+    """Return every column of a table, in order, as the database spells it; those it computes too."""
     return tuple(str(name) for (name,) in database.rows("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)))
 
 
 def names_and_computed(database: Database, table: str) -> tuple[tuple[str, ...], frozenset[str]]:
-    """`column_names` and `computed_names`, asked once: it is asked for every operation of a page."""
+    """Return `column_names` and `computed_names`, asked once, since every operation of a page needs both."""
     found = database.rows("SELECT name, hidden FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
     return tuple(str(name) for name, _ in found), frozenset(str(name) for name, hidden in found if hidden)
 
@@ -117,7 +118,7 @@ def computed_names(database: Database, table: str) -> frozenset[str]:
 
 
 def user_tables(database: Database) -> list[str]:
-    """Names of the site's own tables, sorted; not those in which a full-text table keeps what it knows."""
+    """Return the names of the site's own tables, sorted; not those in which a full-text table keeps what it knows."""
     found = database.rows(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name COLLATE NOCASE"
     )

@@ -56,7 +56,7 @@ def columns(subject: TargetTable, request: Request) -> str:
 
 
 def needed_where(request: Request) -> str:
-    """`where`, which must be there, in brackets."""
+    """Return `where` in brackets. Raises when it is not there."""
     text = sql(request, "where")
     if not text:
         raise AccessError("bad_request", "where is missing: say which rows, or 1 for all")

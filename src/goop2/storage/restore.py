@@ -18,7 +18,8 @@ import apsw
 
 from goop2.folder.regular_files import shown
 from goop2.folder.whole_file import sync
-from goop2.storage.database import FILE, OPEN_FLAGS
+from goop2.storage.connection_settings import OPEN_FLAGS
+from goop2.storage.database import FILE
 from goop2.storage.database_files import SUFFIXES, sqlite_name
 from goop2.storage.errors import StorageError
 from goop2.storage.owner_reader import Progress, copy_database
@@ -67,6 +68,7 @@ def _checked_copy(source: Path, new: Path, progress: Progress) -> int:
         raise StorageError(f"{shown(source)} cannot be opened as a database: {explained(error)}") from None
     try:
         found = connection.pragma("integrity_check")
+        # A damaged backup must not take the place of a database that may be better.
         if found != "ok":
             raise StorageError(f"{shown(source)} is damaged and was not restored: {str(found).splitlines()[0]}")
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]

@@ -57,6 +57,7 @@ def select(subject: TargetTable, rows: VisibleRows) -> str:
     """Return the SELECT of the view of a table's visible rows."""
     columns = ", ".join(map(quoted, subject.columns))
     sql = f"SELECT {columns} FROM main.{quoted(subject.name)}"
+    # Without a wall SQLite may join the view with the statement around it, and use any index.
     if not rows.hides:
         return sql
     sql += f" WHERE {' AND '.join(_conditions(rows))}"
@@ -86,8 +87,8 @@ class Ways:
     """The first of an index."""
 
 
-def told(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
-    """`rows`, with what of the statement its view is told."""
+def with_request(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
+    """Return `rows` with what its view is told of the statement."""
     wanted = _BY_ONE.match(order)
     column = _unquoted(wanted[1], wanted[2]) if wanted else ""
     free = ways.numbering if rows.own else ways.numbering | ways.ordered
@@ -100,6 +101,7 @@ def told(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str, order:
 def _key_asked_for(ways: Ways, subject: TargetTable, where: str, arguments: Sequence[Value]) -> str:
     """The column of a `where` that is `column = ?` and names one row at most; "" for any other."""
     found = _ONE_ROW.match(where)
+    # More than one argument means more than one condition, which only the statement itself may judge.
     if found is None or len(arguments) != 1:
         return ""
     table, column = _unquoted(found[1], found[2]), _unquoted(found[3], found[4])
@@ -111,7 +113,7 @@ def _unquoted(in_quotes: str | None, bare: str | None) -> str:
 
 
 def ways(database: Database, table: str) -> Ways:
-    """Those of a table as it is now. Taken for a table as it was, they cost time and change no answer."""
+    """Return those of a table as it is now. Taken for a table as it was, they cost time and change no answer."""
     indexes = database.rows(
         'SELECT list."unique", group_concat(info.cid), min(info.name) FILTER (WHERE info.seqno = 0)'
         " FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info WHERE NOT list.partial GROUP BY list.name",

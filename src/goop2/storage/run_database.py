@@ -18,7 +18,7 @@ import apsw
 import msgspec
 
 from goop2.folder.regular_files import shown
-from goop2.storage.database import OPEN_FLAGS
+from goop2.storage.connection_settings import OPEN_FLAGS
 from goop2.storage.database_files import SUFFIXES, sqlite_name
 from goop2.storage.errors import StorageError
 from goop2.storage.run_limits import (

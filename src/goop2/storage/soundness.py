@@ -43,6 +43,7 @@ class Check:
             return DAMAGED if str(error).endswith(DAMAGED) else None
         try:
             end = time.monotonic() + CHECK_SECONDS
+            # The clock is the only way to end it: integrity_check is one statement, and the file may have gigabytes.
             database.connection.set_progress_handler(lambda: time.monotonic() > min(end, self._deadline), _PROGRESS_STEPS)
             found = [str(row[0]) for row in database.rows(f"PRAGMA integrity_check({FOUND_MAX})")]
         except DamagedError:

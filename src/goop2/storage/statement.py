@@ -58,7 +58,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
 
 
 def names_of(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
-    """The columns of a statement that gives no row."""
+    """Return the columns of a statement that gives no row."""
     found: list[tuple[str, ...]] = []
 
     def trace(traced: apsw.Cursor, _sql: str, _arguments: object) -> bool:

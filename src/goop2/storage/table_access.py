@@ -62,6 +62,7 @@ class TableAccess:
         if BY_NAME[operation].owner_only and not visitor.owner:
             raise AccessError("forbidden", f"{operation} is for the owner of the site")
         self._caller, self._condition, self._key = visitor.id, condition, None
+        # ON CONFLICT REPLACE of a table's own declaration would delete a row the caller may not touch.
         self._conflict = "" if visitor.owner else "OR ABORT "
         self._database.begin_anew()
         try:
@@ -69,6 +70,7 @@ class TableAccess:
         except AccessError:
             raise
         except StorageError as error:
+            # A trigger's refusal names tables the caller may not know of.
             hidden = isinstance(error, RefusedError) and not visitor.owner
             raise AccessError(error.code, "a trigger of the table does what is refused to it" if hidden else str(error)) from None
 
@@ -83,6 +85,7 @@ class TableAccess:
     def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
         """The tables the visitor may know of."""
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
+        # A registry may name a table that another program has dropped since.
         registered: list[dict[str, object]] = [
             {"name": name, "insert_policy": policy, "created_at": created}
             for name, policy, created in rows
@@ -198,7 +201,7 @@ class TableAccess:
         rows = VisibleRows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
-        rows = row_visibility.told(rows, self._ways_of(subject), subject, where, order, arguments)
+        rows = row_visibility.with_request(rows, self._ways_of(subject), subject, where, order, arguments)
         self._key = arguments[0] if rows.key else None
         return rows
 
@@ -210,6 +213,7 @@ class TableAccess:
     def _ways_of(self, subject: TargetTable) -> Ways:
         key = (subject.name, subject.columns)
         if key not in self._ways:
+            # Cleared whole: they are asked for again in one statement.
             if len(self._ways) >= VIEWS_KEPT:
                 self._ways.clear()
             self._ways[key] = row_visibility.ways(self._database, subject.name)
@@ -226,6 +230,7 @@ class TableAccess:
         if len(self._views) >= VIEWS_KEPT:
             oldest = next(iter(self._views))
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
+        # A secret name: the guard takes what is read inside this view for allowed, so no caller may name it.
         name = f"v{secrets.token_hex(NAME_BYTES)}"
         self._database.rows(f'CREATE TEMP VIEW "{name}" AS {row_visibility.select(subject, rows)}')
         return name
@@ -371,11 +376,12 @@ class TableAccess:
         try:
             typed = self._typed.lookup(name)
         except DeclarationError as error:
-            return TargetTable(name, columns, LOCAL, None, computed, str(error))
+            return TargetTable(name=name, columns=columns, access=LOCAL, typed=None, computed=computed, damage=str(error))
         if typed is not None:
-            return TargetTable(name, columns, typed.access, typed, computed)
+            return TargetTable(name=name, columns=columns, access=typed.access, typed=typed, computed=computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
-        return TargetTable(name, columns, CLASSIC.get(str(policy), LOCAL), None, computed)
+        access = CLASSIC.get(str(policy), LOCAL)
+        return TargetTable(name=name, columns=columns, access=access, typed=None, computed=computed)
 
 
 def _writing(subject: TargetTable) -> Role:

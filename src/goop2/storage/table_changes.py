@@ -50,6 +50,7 @@ def drop_column(database: Database, request: Request) -> dict[str, object]:
     if not isinstance(column, str) or column in SYSTEM_COLUMNS or column not in column_names(database, table):
         raise StorageError(f"{table} has no column {shown(column)} to drop")
     typed = TypedTables(database).lookup(table)
+    # SQLite would refuse it too, since an index stands on it, but in words about an index its owner never made.
     if typed is not None and column in typed.key_names:
         raise StorageError(f"{table}.{column} is part of the table's key, so it stays; make a table without it and copy the rows")
     database.rows(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)}")
@@ -62,7 +63,7 @@ def drop_column(database: Database, request: Request) -> dict[str, object]:
 
 
 def rename_table(database: Database, request: Request) -> dict[str, object]:
-    """`old_name` becomes `new_name`."""
+    """Rename the table `old_name` to `new_name`, in the registries too."""
     old = _existing(database, request.get("old_name") or request.get("table"))
     new = _new_name(database, request.get("new_name"))
     TypedTables(database).lookup(old)  # raises where it could not be renamed in its declaration
@@ -75,7 +76,7 @@ def rename_table(database: Database, request: Request) -> dict[str, object]:
 
 
 def delete_table(database: Database, request: Request) -> dict[str, object]:
-    """The table and its rows are gone."""
+    """Delete the table with its rows, and forget it in the registries."""
     table = _table(database, request)
     database.rows(f"DROP TABLE {quoted(table)}")
     unregister(database, table)

@@ -12,7 +12,7 @@ from goop2.storage.policies import Visitor
 from goop2.storage.values import shown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetTable:
     """A table resolved for the caller who asked for it."""
 

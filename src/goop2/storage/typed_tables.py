@@ -60,6 +60,7 @@ class TypedTables:
         text = self._database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
         if not isinstance(text, str):
             return None
+        # By text, not by name: when another process changes the declaration, the old one is not found any more.
         table = self._parsed.get(text)
         if table is None:
             table = parse_registered(name, text)
@@ -73,7 +74,7 @@ class TypedTables:
         return self.lookup(name) is not None and table_there(self._database, name) is not None
 
     def readable(self) -> list[Table]:
-        """Every typed table whose declaration can be read; a damaged one is told to whoever asks for it by name."""
+        """Return every typed table whose declaration can be read; a damaged one raises for whoever asks for it by name."""
         found = []
         for (name,) in self._database.rows("SELECT table_name FROM _orm_schemas ORDER BY table_name"):
             with contextlib.suppress(StorageError):
@@ -88,6 +89,7 @@ class TypedTables:
         unknown = (options or {}).keys() - set(CREATE_OPTIONS)
         if unknown:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
+        # Before the transaction: a wrong declaration must not wait for the write lock.
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
             present = self.lookup(name) if self.is_there(name) else None
@@ -104,11 +106,13 @@ class TypedTables:
             there = present.column(column.name)
             if there is not None and there != column:
                 raise fail(f"column {column.name}", "is declared otherwise already; columns do not change")
+            # SQLite would give old rows NULL, which such a column never holds.
             if there is None and (column.required or column.key):
                 raise fail(f"column {column.name}", "is new and required; rows without it are there already, so it must be optional")
         missing = [column for column in present.columns if wanted.column(column.name) is None]
         if missing:
             raise fail(f"column {missing[0].name}", "is in the table but not in the declaration; columns are not removed")
+        # A script must not open a table that the owner has closed in the console.
         if access_given and dict(wanted.access) != dict(present.access):
             raise fail("access", "is declared otherwise already")
         added = [column for column in wanted.columns if present.column(column.name) is None]
@@ -128,7 +132,7 @@ class TypedTables:
             self._add(self.table(name), [column])
 
     def describe(self, name: str) -> dict[str, object]:
-        """`{name, columns}` as JSON holds them."""
+        """Return `{name, columns}` of a table as JSON holds them. Raises `StorageError` when there is none."""
         table = self.table(name)
         if not self.is_there(name):
             raise StorageError(f"there is no typed table {shown(name)}: it is registered, and another program has dropped it")
@@ -137,7 +141,7 @@ class TypedTables:
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
     def insert(self, name: str, row: Row, owner: Owner) -> int:
-        """Add a row of `owner`; its `_id`."""
+        """Add a row of `owner`; return its `_id`. Raises `StorageError` for what its columns cannot hold."""
         table = self.table(name)
         values = self._checked(table, row, whole=True)
         made, numbered = self._automatic(table, values)
@@ -206,9 +210,10 @@ class TypedTables:
         return self._database.query(_reading(table, "goop.schema.list"), sql, (end,))
 
     def find(self, name: str, options: object = None, *, one: bool = False) -> RowSink:
-        """Rows that meet `options` (FIND_OPTIONS), the first alone with `one`."""
+        """Return the rows that meet `options` (FIND_OPTIONS); only the first with `one`."""
         table = self.table(name)
         options = _options(table, "find", options, FIND_OPTIONS)
+        # Asked of SQLite, not cut here: it stops at the first row.
         if one:
             options = {**options, "limit": 1}
         sql, arguments = selection(table, options)
@@ -226,7 +231,7 @@ class TypedTables:
         return found
 
     def seed(self, name: str, rows: object, owner: Owner) -> int:
-        """Insert `rows` when the table holds none; how many went in. A row that cannot be inserted is passed over."""
+        """Insert `rows` when the table holds none; return how many went in. A row that cannot be inserted is passed over."""
         table = self.table(name)
         if not isinstance(rows, list) or any(not isinstance(row, dict) and row != [] for row in rows):  # Lua's {} is a list
             raise StorageError(f"{table.name}: seed takes a list of rows")
@@ -275,7 +280,7 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
 
 
 def parse_registered(name: str, text: str) -> Table:
-    """A table as `_orm_schemas` holds it. Raises `DeclarationError` naming the registry when the text is damaged."""
+    """Return a table as `_orm_schemas` holds it. Raises `DeclarationError` naming the registry when the text is damaged."""
 
     def fail(place: str, message: str) -> StorageError:
         return DeclarationError(f"_orm_schemas, table {shown(name)}: {place} {message}")

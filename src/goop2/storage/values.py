@@ -126,7 +126,7 @@ AUTOMATIC: Final = (*(name for name, type_ in TYPES.items() if type_.automatic),
 
 
 def check(kind: str, keys: Sequence[str], value: object) -> str:
-    """ "" when `value` may stand in a column of type `kind`, else what is wrong. `keys`: the values of an enum."""
+    """Return "" when `value` may stand in a column of type `kind`, else what is wrong. `keys`: the values of an enum."""
     type_ = TYPES[kind]
     if not type_.fits(value):
         return f"takes {type_.allowed}, not {shown(value)}"
@@ -144,13 +144,14 @@ def whole_number(value: object, minimum: int = 0) -> int | None:
     is_real = isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGER_MAX  # JSON's 5.0 is 5
     if is_text or is_real:
         value = int(value)  # type: ignore[call-overload]
+    # For Python True is an int; for whoever sent it it is no number.
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= INTEGER_MAX:
         return None
     return value
 
 
 def stored(kind: str, value: object) -> Value:
-    """A checked value as it is bound: SQLite must keep what was given."""
+    """Return a checked value as it is bound: SQLite must keep what was given."""
     if kind == "datetime" and isinstance(value, str):
         return instant(value)
     if kind == "integer":

@@ -116,7 +116,7 @@ class WriteQueue:
         self.leave()
 
     def end_outside(self) -> None:
-        """The wait for another program is over."""
+        """End the wait for another program."""
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _END_OUTSIDE)
 
@@ -179,6 +179,7 @@ def open_queue(database: Path) -> WriteQueue | None:
         descriptor = os.open(database.parent / FOLDER / FILE, _OPEN_FLAGS, _MODE)
     except OSError:
         return None
+    # A folder from elsewhere may hold a pipe or a device here; locks on it would be somebody else's.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return None

@@ -57,6 +57,7 @@ class WriteTurn:
         if self.lock_seconds >= LOCK_MAX_SECONDS:
             raise LockTimeSpentError(LOCK_TIME_SPENT)
         self.waiting_since = self._locked_since = time.monotonic()
+        # A first short write that meets nobody costs one look, not a place in the queue.
         if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
             self._stand_in_queue(self.queue)
             self._locked_since = time.monotonic()

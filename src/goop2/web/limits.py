@@ -21,7 +21,7 @@ UPLOAD_MAX_BYTES: Final = 50 * MEGABYTE_BYTES
 """A file the owner uploads. Other peers refuse to read larger ones (network.md)."""
 
 UNHEARD_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
-"""Of a body that is too large so much is read and thrown away, for a browser that is still sending hears no refusal."""
+"""Of a body that is too large so much is read and discarded: a browser that is still sending does not read the refusal."""
 
 # Slow clients.
 
@@ -32,37 +32,37 @@ BODY_SECONDS: Final = 30.0
 """From the headers to the end of a body of at most BODY_MAX_BYTES: 35 KB/s, slower than any phone."""
 
 STALLED_SECONDS: Final = 20.0
-"""A reader that has taken nothing for so long has gone, whatever its connection says."""
+"""A client that has read nothing for so long counts as gone, even if its connection is open."""
 
 IDLE_SECONDS: Final = 30
-"""A kept connection without a request."""
+"""A kept-alive connection without a request is closed after this."""
 
 SWEEP_SECONDS: Final = 1.0
-"""How often these are looked at."""
+"""How often connections are checked for these time-outs."""
 
 # How many.
 
 CONNECTIONS_MAX: Final = 512
-"""Connections at one door. A browser keeps six an origin; each costs us about 100 KB at worst."""
+"""Connections at one listener. A browser opens six per origin; each costs us about 100 KB at worst."""
 
 CONNECTIONS_PER_ADDRESS_MAX: Final = 48
-"""Connections of one network (an IPv4 address, a /64 of IPv6) at the opened door, so that one stranger leaves room for others."""
+"""Connections of one network (an IPv4 address, a /64 of IPv6) at the opened listener, so that one stranger leaves room for others."""
 
 REFUSED_MAX: Final = 512
-"""Connections without a place that are told so by a 503, at a time; further ones are ended without a word."""
+"""Connections without a place that are answered with a 503, at a time; further ones are closed without an answer."""
 
 REFUSED_SECONDS: Final = 3.0
-"""A connection without a place has so long to send the request that is refused."""
+"""How long a connection without a place may take to send the request that is refused."""
 
 FULL_HOLD_SECONDS: Final = 1.0
-"""How long a connection without a place, and a call without one in the line, is held before it is told so. With REFUSED_MAX connections
+"""How long a connection without a place, and a call without one in the queue, is held before the refusal. With REFUSED_MAX connections
 that is 512 refusals a second, a fifth of a core."""
 
 FULL_RETRY_SECONDS: Final = 2
 """When to try again, in `Retry-After`: half-sent requests are gone by then, and most answers are sent."""
 
 STOP_SECONDS: Final = 0.5
-"""What is still being answered when the peer stops has so long; all of it must be over within a second."""
+"""How long requests may take to finish when the peer stops, which must be over within a second."""
 
 SITE_PORTS_MAX: Final = 64
 """Sites, and test visitors, at a port of their own (web/http/site_ports.py) in one run of the peer. Each port is two sockets."""
@@ -74,8 +74,8 @@ shown."""
 CODE_SECONDS: Final = 600.0
 """How long a code is good: time enough to carry a link to another browser."""
 
-KEPT_PORTS_MAX: Final = 4096
-"""Sites, and test visitors, whose port is kept for ever: a seventh of the ports a system has for this."""
+SAVED_PORTS_MAX: Final = 4096
+"""Sites, and test visitors, whose port is saved for ever: a seventh of the ports a system has for this."""
 
 COOKIES_MAX_BYTES: Final = 1024 * 1024
 """Cookies in the head of a request on loopback, beside HEAD_MAX_BYTES. Cookies know no ports, so every site and program at `localhost`
@@ -84,7 +84,7 @@ adds to them; browsers keep up to 180 of 4 KB for a host."""
 # Files.
 
 CHUNK_BYTES: Final = 64 * 1024
-"""Read and sent at a time; what one slow download holds in memory."""
+"""Bytes read and sent at a time; also what one slow download holds in memory."""
 
 COMPRESSED_FROM_BYTES: Final = 1024
 """Below this compression does not save a packet."""
@@ -98,7 +98,7 @@ COMPRESSED_KEPT_BYTES: Final = 16 * MEGABYTE_BYTES
 # Live events.
 
 EVENTS_KEPT: Final = 1000
-"""Events held for those who come back after a break."""
+"""Events held for pages that reconnect."""
 
 EVENTS_KEPT_BYTES: Final = 4 * MEGABYTE_BYTES
 """The same in bytes; a run with its log can be 64 KB."""
@@ -110,7 +110,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 """A comment into a quiet stream, so that a page that has gone is noticed."""
 
 CONSUMERS_MAX: Final = 128
-"""Pages listening at a time."""
+"""Pages that read events, at a time."""
 
 CONSUMERS_PER_CALLER_MAX: Final = 8
-"""Of these, pages of one caller: of one address at the opened door."""
+"""Of these, pages of one caller; at the opened listener, of one address."""

@@ -1,97 +1,103 @@
-"""Opens the web side of a peer: doors, applications, servers, and the addresses to print."""
+"""The web side while it is up: its addresses, and the servers behind its listeners.
+
+The parts come finished from the composition root (goop2/app.py); nothing is built here but what a listener needs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from goop2.config import Address
+from starlette.types import ASGIApp
+
 from goop2.web.api.live_reload import follow
-from goop2.web.app import ListenerApp, Parts, Web
-from goop2.web.console.app import console_app
-from goop2.web.console.events import tell
+from goop2.web.app import ListenerApp, Web
+from goop2.web.console.events import publish_changes
 from goop2.web.http.admission import with_code
 from goop2.web.http.console_token import Token
-from goop2.web.http.listeners import BoundListener, bind
-from goop2.web.http.local_users import can_tell
+from goop2.web.http.listeners import BoundListener
+from goop2.web.http.local_users import knows_users
 from goop2.web.http.origins import origin_address
 from goop2.web.http.passes import OWN, Passes
 from goop2.web.http.peer_host import host_label
-from goop2.web.http.saved_ports import KeptPorts
-from goop2.web.http.server import serve
-from goop2.web.http.site_ports import Ports
+from goop2.web.http.saved_ports import SavedPorts
+from goop2.web.http.server import HttpServers, serve
+from goop2.web.http.site_ports import SitePorts
 from goop2.web.remote.network import RemoteNetwork
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenWeb:
-    """The web side while it is up."""
+    """Where the web side can be reached, and what other parts of the peer need of it."""
 
     console: str
-    """The console's address, its token in the fragment."""
+    """Address of the console, its token in the fragment."""
     site: str
-    """The own site, for the owner on this machine. Where the platform cannot tell whose a connection is, it holds a code
-    (web/http/passes.py)."""
+    """Address of the own site, for the owner on this machine. Where the platform does not say which user holds a connection, it has a
+    one-time code (web/http/passes.py)."""
     opened: str
-    """The own site from beyond loopback; "" when it is not opened."""
+    """Address of the own site from beyond loopback; "" when it is not opened."""
     token: Token
-    abroad: RemoteNetwork
-    """To be told when the network is up."""
+    """The console's."""
+    remote: RemoteNetwork
+    """Told by `attach` and `detach` whether the peer is on the network."""
     passes: Passes
 
-    def ways_in(self) -> dict[str, str]:
+    def browser_addresses(self) -> dict[str, str]:
         """Return the addresses for the owner's browser: `console`, and `site` with a new code for one browser."""
         return {"console": self.console, "site": with_code(self.site.partition("?")[0], self.passes.code(OWN))}
 
 
-@contextlib.asynccontextmanager
-async def open_web(parts: Parts, address: Address) -> AsyncIterator[OpenWeb]:
-    """Serve `parts` at `address` (viewer.http_addr). Raises `ListenerError`."""
-    bound = bind(address, parts.peer_id)
-    try:
-        web, token = Web(parts), Token()
-        addresses = _addresses(address, bound, token, parts.abroad, web.entrance.passes)
-        console = console_app(parts, bound[0].door, addresses.opened, token, web)
-        ports = Ports(parts.peer_id, bound[0].door.port, KeptPorts(parts.folder))
-        doors = [(one, ListenerApp(web, one.door, console, ports)) for one in bound]
-        async with serve(doors, web.stop) as serving, _following(parts, web):
-            ports.serve = lambda site: serving.add(site, ListenerApp(web, site.door, console, ports))
-            yield addresses
-    finally:
-        for one in bound:
-            one.close()
+def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token: Token) -> OpenWeb:
+    """Return where `web` can be reached behind `listeners`, the loopback one first. `host` is that of viewer.http_addr."""
+    loopback, *others = (bound.listener for bound in listeners)
+    site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/"
+    passes = web.admission.passes
+    return OpenWeb(
+        console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
+        site=site if knows_users() else with_code(site, passes.code(OWN)),
+        opened="".join(f"{origin_address(_in_brackets(host), listener.port)}/" for listener in others),
+        token=token,
+        remote=web.remote,
+        passes=passes,
+    )
 
 
 @contextlib.asynccontextmanager
-async def _following(parts: Parts, web: Web) -> AsyncIterator[None]:
-    """The console hears what happens; pages follow what is saved, where the owner asked for that."""
-    ends = parts.runs.subscribe(web.meter.add), tell(web.console_events, parts)
+async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener]) -> AsyncIterator[None]:
+    """Serve `web`, and `console` at the loopback listener, until the block is left."""
+    loopback = listeners[0].listener
+    servers = HttpServers()
+
+    def app_of(bound: BoundListener) -> ListenerApp:
+        return ListenerApp(web, bound.listener, console, ports)
+
+    async def serve_site(bound: BoundListener) -> None:
+        await servers.add(bound, app_of(bound))
+
+    ports = SitePorts(loopback.peer_id, loopback.port, SavedPorts(web.peer.folder), serve_site)
+    async with serve(servers, [(bound, app_of(bound)) for bound in listeners], web.stop), _following(web):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _following(web: Web) -> AsyncIterator[None]:
+    """Count runs, publish events to the console, and reload pages after a change where the owner asked for that."""
+    unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer)
     stop = asyncio.Event()
-    watching = asyncio.create_task(follow(parts.files, web.reload_pages, stop)) if parts.live else None
+    watching = asyncio.create_task(follow(web.peer.files, web.reload_pages, stop)) if web.live else None
     try:
         yield
     finally:
-        for end in ends:
-            end()
+        for each in unsubscribe:
+            each()
         stop.set()
         if watching is not None:
             await watching
 
 
-def _addresses(address: Address, bound: list[BoundListener], token: Token, abroad: RemoteNetwork, passes: Passes) -> OpenWeb:
-    loopback, *others = (one.door for one in bound)
-    site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/"
-    return OpenWeb(
-        console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
-        site=site if can_tell() else with_code(site, passes.code(OWN)),
-        passes=passes,
-        opened="".join(f"{origin_address(_shown_host(address.host), door.port)}/" for door in others),
-        token=token,
-        abroad=abroad,
-    )
-
-
-def _shown_host(host: str) -> str:
+def _in_brackets(host: str) -> str:
+    """Return an IPv6 address as it stands in a URL."""
     return f"[{host}]" if ":" in host else host

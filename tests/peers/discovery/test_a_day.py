@@ -30,9 +30,9 @@ from goop2.net.host import Host
 from goop2.net.limits import HostLimits
 from goop2.net.places import RelayLimits, RelayReservations
 from goop2.peers import key_exchange, payload_crypto
+from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.discovery import reconnect, roster
 from goop2.peers.discovery.presence import PresenceListener
-from goop2.peers.server import DedupCache
 from goop2.protocols import circuit, topics
 from goop2.protocols.presence import Presence, write
 from goop2.rendezvous.registry import Registry

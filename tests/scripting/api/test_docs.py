@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from goop2.sandbox import vm
 from goop2.sandbox.vm import Flavour
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.api.docs import EDITOR_TYPES, REFERENCE, editor_types, reference
+from goop2.scripting.api.declaration import LETTERS
+from goop2.scripting.api.docs import EDITOR_TYPES, LUALS_TYPES, REFERENCE, editor_types, reference
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -41,3 +44,12 @@ def test_every_function_of_the_manual_is_declared() -> None:
     schema.find schema.find_one site.read listen.create listen.state listen.load listen.play listen.pause listen.seek listen.close commands
     """
     assert set(manual.split()) <= {function.name for function in FUNCTIONS}
+
+
+def test_every_type_of_a_parameter_is_known_to_editors_and_to_lua() -> None:
+    calls = Path(vm.__file__).with_name("calls.lua").read_text("utf-8")
+    kinds = "string|number|boolean|table|function|what|anything|a"
+    explained = re.findall(rf"\b([a-z]) (?:{kinds})\b", calls.split("\nlocal ")[0])
+    assert set(LUALS_TYPES) == set(LETTERS)
+    assert {*explained, "r"} == set(LETTERS.values())
+    assert len(set(LETTERS.values())) == len(LETTERS)

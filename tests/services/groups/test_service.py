@@ -24,8 +24,10 @@ from goop2.net.guest import Guest
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, topics
 from goop2.services.groups import service as module
-from goop2.services.groups.service import GroupService, InvalidGroupError, JoinRefusedError
-from goop2.services.groups.state import HOSTED_MAX, GroupChange, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.errors import InvalidGroupError, JoinRefusedError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.limits import HOSTED_MAX
+from goop2.services.groups.records import GroupChange
+from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
 from goop2.storage import groups
 
@@ -260,7 +262,7 @@ async def test_who_was_removed_is_out_after_a_restart_of_either(guest: Guest, tm
         ann.network.roster.alive(host.id)
         await until(lambda: ann.grouping.groups.joined() == ())
         assert not host.grouping.groups.is_member(ann.id)
-        await ann.grouping.keep()
+        await ann.grouping.save()
     async with up(guest, tmp_path / "ann") as ann:
         assert ann.grouping.groups.joined() == ()
 

@@ -8,16 +8,11 @@ from collections import deque
 import pytest
 
 from goop2.protocols import topics
+from goop2.services.groups import limits
 from goop2.services.groups import state as module
-from goop2.services.groups.state import (
-    GroupChange,
-    GroupState,
-    InvalidGroupMessageError,
-    Outgoing,
-    TooManyGroupsError,
-    UnknownGroupError,
-    UnknownMemberError,
-)
+from goop2.services.groups.errors import InvalidGroupMessageError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.records import GroupChange, Outgoing
+from goop2.services.groups.state import GroupState
 
 
 class Network:
@@ -307,7 +302,7 @@ def test_in_a_session_members_do_not_speak_for_the_host(network: Network) -> Non
 
 @pytest.mark.parametrize("by", ["host", "ann"])
 def test_a_huge_message_goes_nowhere(network: Network, game: str, by: str) -> None:
-    huge = json.dumps("x" * module.PAYLOAD_MAX_BYTES).encode()
+    huge = json.dumps("x" * limits.PAYLOAD_MAX_BYTES).encode()
     with pytest.raises(InvalidGroupMessageError, match="65536"):
         network.peers[by].send("host", game, huge)
     assert network.peers["host"].received("ann", topics.Group(game, "msg", topics.Plain(huge))) == []
@@ -317,8 +312,8 @@ def test_a_huge_message_goes_nowhere(network: Network, game: str, by: str) -> No
 
 def test_a_member_that_floods_is_not_handed_on_and_the_next_minute_it_is(network: Network, game: str) -> None:
     network.passes_ms = 0
-    handed_on = [network.peers["host"].received("ann", said("msg", game, number)) for number in range(module.BUDGET_PER_MINUTE + 100)]
-    assert len([each for each in handed_on if each]) <= module.BUDGET_PER_MINUTE
+    handed_on = [network.peers["host"].received("ann", said("msg", game, number)) for number in range(limits.BUDGET_PER_MINUTE + 100)]
+    assert len([each for each in handed_on if each]) <= limits.BUDGET_PER_MINUTE
     assert network.peers["host"].received("bob", said("msg", game, 1)) != [], "the others speak"
     network.now_ms += 60_000
     assert network.peers["host"].received("ann", said("msg", game, 1)) != []
@@ -326,9 +321,9 @@ def test_a_member_that_floods_is_not_handed_on_and_the_next_minute_it_is(network
 
 def test_a_host_that_floods_is_not_handed_on_to_pages(network: Network, game: str) -> None:
     network.passes_ms = 0
-    for number in range(module.BUDGET_PER_MINUTE + 100):
+    for number in range(limits.BUDGET_PER_MINUTE + 100):
         network.peers["ann"].received("host", said("msg", game, number))
-    assert len([change for change in network.changes["ann"] if change.what == "msg"]) <= module.BUDGET_PER_MINUTE
+    assert len([change for change in network.changes["ann"] if change.what == "msg"]) <= limits.BUDGET_PER_MINUTE
     network.peers["ann"].received("host", said("close", game))
     assert network.changes["ann"][-1].what == "ended", "its end is heard all the same"
 
@@ -344,7 +339,7 @@ def test_a_storm_of_joins_and_leaves_is_told_to_the_others_once_a_second(network
     network.now_ms += 1000
     assert [(each.peer, each.topic) for each in host.tick() if each.peer == "ann"] == [("ann", f"group:{game}:members")]
     assert host.tick() == []
-    assert host._spent["bob"] > module.BUDGET_PER_MINUTE
+    assert host._spent["bob"] > limits.BUDGET_PER_MINUTE
     assert host.received("bob", said("join", game)) == [], "and not answered"
 
 
@@ -355,7 +350,7 @@ def test_what_a_host_says_of_itself_is_bounded(network: Network) -> None:
     welcome = {"group_name": "n" * 10_000, "app_type": "t" * 10_000, "members": members}
     ann.received("host", said("welcome", "g", welcome))
     group = ann.joined()[0]
-    assert (len(group.name), len(group.kind), group.members) == (module.NAME_MAX_CHARS, module.NAME_MAX_CHARS, ("bob",))
+    assert (len(group.name), len(group.kind), group.members) == (limits.NAME_MAX_CHARS, limits.NAME_MAX_CHARS, ("bob",))
 
 
 @pytest.mark.parametrize("id_", ["", "a:b", "x" * 200])
@@ -365,7 +360,7 @@ def test_what_is_no_group_is_not_asked_for(network: Network, id_: str) -> None:
 
 
 def test_one_host_does_not_take_all_the_places(network: Network) -> None:
-    for number in range(module.JOINED_PER_HOST_MAX):
+    for number in range(limits.JOINED_PER_HOST_MAX):
         network.peers["ann"].join("host", f"g{number}")
     with pytest.raises(TooManyGroupsError, match="of one peer"):
         network.peers["ann"].join("host", "one more")

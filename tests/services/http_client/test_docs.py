@@ -11,6 +11,7 @@ import pytest
 from tests.services.http_client.peers import given, peer_with, said
 from tests.services.http_client.stage import Heard, Stage, answering, fetch, server_tls
 
+from goop2.sandbox.answers import Answer
 from goop2.services.http_client import limits
 from goop2.services.http_client.disabled import DISABLED
 from goop2.services.http_client.errors import OutboundError
@@ -37,8 +38,10 @@ def test_the_page_has_the_limit_of(what: str, limit: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [DISABLED, TOO_MANY])
-def test_the_page_has_the_words_of_a_refusal(answer: object) -> None:
-    assert f"`{answer.values[1].decode()}`" in PAGE  # type: ignore[attr-defined]
+def test_the_page_has_the_words_of_a_refusal(answer: Answer) -> None:
+    message = answer[-1]
+    assert isinstance(message, bytes)
+    assert f"`{message.decode()}`" in PAGE
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.5/", "http://127.1/", "http://api.example.com/"])

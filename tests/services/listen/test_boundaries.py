@@ -124,4 +124,4 @@ def test_a_file_is_read_once_however_often_it_is_asked_for_and_again_when_it_cha
 def test_a_file_that_is_another_now_is_an_error(tmp_path: Path, format_: str, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ListenError, match="Song is broken, or not the file that was loaded"):
-        sound(kept_open(tmp_path / "x"), Track("Song", 10.0, 128_000, format_))
+        sound(kept_open(tmp_path / "x"), Track(name="Song", duration=10.0, bitrate=128_000, format=format_))

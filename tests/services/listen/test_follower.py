@@ -8,7 +8,7 @@ from tests.clock import Clock
 from goop2.services.listen.follower import Followed, Following
 from goop2.services.listen.session import ListenError, Track
 
-TRACK = Track("Song", 100.0, 128_000, "mp3")
+TRACK = Track(name="Song", duration=100.0, bitrate=128_000, format="mp3")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_where_sound_began_is_known_better_once_the_host_is(clock: Clock, inside
 
 
 def test_a_load_is_paused_at_its_position(inside: Following) -> None:
-    inside.heard("load", Track("Next", 10.0, 1, "mp3"), 3.0)
+    inside.heard("load", Track(name="Next", duration=10.0, bitrate=1, format="mp3"), 3.0)
     assert (inside.at(), playing(inside)) == (3, False)
 
 
@@ -107,7 +107,7 @@ def test_nothing_is_heard_before_we_are_let_in_nor_of_no_track(clock: Clock) -> 
 
 
 def test_a_track_without_a_length_goes_on(clock: Clock, inside: Following) -> None:
-    inside.heard("load", Track("Radio", 0.0, 128_000, "mp3"))
+    inside.heard("load", Track(name="Radio", duration=0.0, bitrate=128_000, format="mp3"))
     inside.heard("play", position=0.0)
     clock.now += 500
     assert (inside.at(), inside.ended()) == (500, False)

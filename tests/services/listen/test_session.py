@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from goop2.services.listen.session import ListenError, Track, create
 
-TRACK = Track("Song", 100.0, 128_000, "mp3")
+TRACK = Track(name="Song", duration=100.0, bitrate=128_000, format="mp3")
 
 
 class Player(RuleBasedStateMachine):

@@ -23,13 +23,15 @@ MANUAL = """{
 
 
 def test_the_manuals_example() -> None:
-    assert parse(MANUAL) == {"posts": Resource("posts", "slug", "published = 1", get=True, list=ResourcePage("_id DESC", 50))}
+    assert parse(MANUAL) == {
+        "posts": Resource(table="posts", slug="slug", filter="published = 1", get=True, list=ResourcePage("_id DESC", 50))
+    }
 
 
 def test_what_is_not_said_is_not_allowed() -> None:
-    assert parse('{"a": {"table": "b"}}') == {"a": Resource("b")}
+    assert parse('{"a": {"table": "b"}}') == {"a": Resource(table="b")}
     full = '{"a": {"table": "b", "fields": ["c"], "list": true, "insert": true, "map": {"key": "c", "value": "d"}}}'
-    assert parse(full) == {"a": Resource("b", fields=("c",), list=ResourcePage(), insert=True, map=Pairs("c", "d"))}
+    assert parse(full) == {"a": Resource(table="b", fields=("c",), list=ResourcePage(), insert=True, map=Pairs("c", "d"))}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.web.served import ANSWER_SECONDS, Served, served
 
-from goop2.scripting.limits import PARAMS_MAX_BYTES, RUNS_KEPT
+from goop2.scripting.limits import PARAMS_MAX_BYTES, RUNS_MAX
 from goop2.web.http.timeout_protocol import TimeoutProtocol
 from goop2.web.limits import BODY_MAX_BYTES
 
@@ -286,7 +286,7 @@ async def test_a_call_whose_worker_is_killed_is_told_so_and_is_not_made_again(up
 
 
 def _runs_of(up: Served, name: str) -> list[object]:
-    return [run for run in up.peer.runs.recent(RUNS_KEPT) if run.script == name]
+    return [run for run in up.peer.runs.recent(RUNS_MAX) if run.script == name]
 
 
 async def _is_running(up: Served) -> None:

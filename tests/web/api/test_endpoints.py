@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.web.served import Answer, Served, served
 
-from goop2.services.groups.state import GroupInfo
+from goop2.services.groups.records import GroupInfo
 from goop2.web.api import endpoints
 from goop2.web.api.endpoints import REFUSALS, checked
 from goop2.web.http.peer_host import host_label
@@ -101,7 +101,10 @@ async def test_a_visited_page_knows_its_host_and_who_is_in_a_group_with_the_view
         return {"id": peer, "label": peer, "online": False}
 
     assert (await up.ask("/api/peers", host=visited(up))).json == [shown(HOST)]
-    groups = [GroupInfo("a", HOST, members=(HOST, up.peer.identity.peer_id, FRIEND)), GroupInfo("b", FRIEND, members=(FRIEND, STRANGER))]
+    groups = [
+        GroupInfo(id="a", host=HOST, members=(HOST, up.peer.identity.peer_id, FRIEND)),
+        GroupInfo(id="b", host=FRIEND, members=(FRIEND, STRANGER)),
+    ]
     monkeypatch.setattr(up.peer.grouping.groups, "joined", lambda: groups)
     assert (await up.ask("/api/peers", host=visited(up))).json == [shown(FRIEND), shown(HOST)]
 

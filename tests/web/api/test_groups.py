@@ -17,7 +17,8 @@ from tests.web.served import Answer, Served, served
 
 from goop2.net.address import peer_id
 from goop2.protocols import topics
-from goop2.services.groups.state import JOINED_PER_HOST_MAX, PAYLOAD_MAX_BYTES, Outgoing
+from goop2.services.groups.limits import JOINED_PER_HOST_MAX, PAYLOAD_MAX_BYTES
+from goop2.services.groups.records import Outgoing
 from goop2.web.http.peer_host import host_label
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

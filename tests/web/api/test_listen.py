@@ -144,13 +144,13 @@ async def test_a_changed_file_is_not_sent_as_what_was_loaded(up: Served) -> None
 
 async def test_a_page_that_never_reads_costs_what_a_connection_holds(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    real = listen._From.read
+    real = listen._FileFrom.read
 
-    def counted(file: listen._From, size: int) -> bytes:
+    def counted(file: listen._FileFrom, size: int) -> bytes:
         read.append(size)
         return real(file, size)
 
-    monkeypatch.setattr(listen._From, "read", counted)
+    monkeypatch.setattr(listen._FileFrom, "read", counted)
     mp3(up.folder / "large.mp3", [14] * 50_000)
     await control(up, "create", name="Evening")
     _, group = await control(up, "load", path="large.mp3")

@@ -206,7 +206,7 @@ async def test_a_thousand_log_lines_do_not_stick_the_page(browser: Browser, up: 
         }""")
         for _ in range(6):
             await up.call("chatty")
-        await expect(page.get_by_text("1,200 lines")).to_be_visible()
+        await expect(page.get_by_text("1,200 log lines")).to_be_visible()
         rows = await page.locator(".rows .line").count()
         assert 0 < rows < 60, "only what is in sight is in the page"
         await page.locator(".rows").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
@@ -312,7 +312,7 @@ async def test_home_says_when_messages_of_others_were_refused(browser: Browser, 
         with pytest.raises(ChatError):
             await up.peer.chat.receive(OTHER, "one more", "hi", 1)
         page = await console_page(browser, up, "home")
-        await expect(page.get_by_text("A message of another peer was refused")).to_be_visible()
+        await expect(page.get_by_text("A message from another peer was refused")).to_be_visible()
         await expect(page.get_by_text("too many messages")).to_be_visible()
 
 
@@ -348,7 +348,7 @@ async def test_a_message_that_comes_while_a_conversation_is_read_is_not_lost(bro
 
 async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: Served) -> None:
     page = await console_page(browser, up, "network")
-    await expect(page.get_by_text("This peer is not on the network. “goop2 peer” brings it there")).to_be_visible()
+    await expect(page.get_by_text("This peer is not on the network. “goop2 peer” connects")).to_be_visible()
     await page.get_by_label("Address").fill("/ip4/192.0.2.7/tcp/4001/p2p/nonsense")
     await page.get_by_role("button", name="Connect").click()
     await expect(page.get_by_role("status").filter(has_text="not on the network yet")).to_be_visible()
@@ -357,16 +357,16 @@ async def test_before_the_network_is_up_its_page_says_so(browser: Browser, up: S
 async def test_a_conversation_in_which_nothing_was_said_says_so_until_something_is(browser: Browser, tmp_path: Path) -> None:
     async with served(tmp_path) as up:
         page = await console_page(browser, up, "chat")
-        await expect(page.get_by_text("Begin with ! to ask a script")).to_be_visible()
+        await expect(page.get_by_text("Begin with ! to run a command")).to_be_visible()
         await page.get_by_label("Message; ! begins a command").fill("!nosuch")
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("Unknown command: nosuch").first).to_be_visible()
-        await expect(page.get_by_text("Begin with ! to ask a script")).to_be_hidden()
+        await expect(page.get_by_text("Begin with ! to run a command")).to_be_hidden()
         await up.peer.chat.receive(OTHER, "id-1", "hello", 1764000000000)
         await page.get_by_role("link", name="12D3Ko").click()
         await expect(page.locator(".bubble", has_text="hello")).to_be_visible()
-        await expect(page.get_by_text("Nothing has been said yet.")).to_be_hidden()
-        await page.get_by_role("link", name="Somebody else: who is here").click()
+        await expect(page.get_by_text("No messages yet.")).to_be_hidden()
+        await page.get_by_role("link", name="Write to another peer").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Network")
 
 
@@ -411,10 +411,10 @@ async def test_a_peer_that_is_away_or_was_restarted_is_told_with_what_to_do(brow
         await page.goto(up.web.console)
         await expect(sign).to_have_text("Live")
         await expect(trouble).to_be_empty()
-    await expect(trouble).to_contain_text("The peer does not answer: what is shown may be old.", timeout=PATIENCE_MS)
+    await expect(trouble).to_contain_text("The peer does not answer, so this page may be out of date.", timeout=PATIENCE_MS)
     await expect(sign).to_be_visible()
     async with served(tmp_path, viewer={"http_addr": f"127.0.0.1:{up.port}"}) as again:
-        await expect(trouble).to_contain_text("open the address it printed", timeout=PATIENCE_MS)
+        await expect(trouble).to_contain_text("Open the address that the peer has printed", timeout=PATIENCE_MS)
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         if width > 1000:
             await expect(page.get_by_role("link", name="Settings")).to_be_in_viewport(ratio=0.9)

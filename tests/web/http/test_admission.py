@@ -61,9 +61,9 @@ def visited(up: Served) -> str:
 
 
 @NEEDS_ROOT
-@pytest.mark.parametrize("door", ["own", "test visitor"])
-async def test_another_user_of_the_machine_is_a_visitor(up: Served, door: str) -> None:
-    host = up.site if door == "own" else up.visitor("ann")
+@pytest.mark.parametrize("listener", ["own", "test visitor"])
+async def test_another_user_of_the_machine_is_a_visitor(up: Served, listener: str) -> None:
+    host = up.site if listener == "own" else up.visitor("ann")
     who = (await as_user(up, STRANGER_UID, "/api/identity", host=host)).json
     assert who["id"].startswith("visitor-")
     assert who["id"] != "visitor-ann"
@@ -97,7 +97,7 @@ async def test_another_user_takes_no_port_of_a_site(up: Served, path: str) -> No
 
 @NEEDS_ROOT
 async def test_a_code_lets_one_browser_in_once(up: Served) -> None:
-    link = urlsplit(up.web.ways_in()["site"])
+    link = urlsplit(up.web.browser_addresses()["site"])
     first = await as_user(up, STRANGER_UID, f"{link.path}?{link.query}")
     assert (first.status, first.headers["location"]) == (302, "/")
     assert "HttpOnly" in first.headers["set-cookie"]
@@ -133,7 +133,7 @@ async def test_a_console_with_its_token_leads_another_users_browser_in(up: Serve
 async def test_the_owners_own_browser_is_given_no_pass(up: Served) -> None:
     home = await up.ask("/api/console/home", host=up.console, authorization=f"Bearer {up.web.token.text}")
     assert "set-cookie" not in home.headers
-    link = urlsplit(up.web.ways_in()["site"])
+    link = urlsplit(up.web.browser_addresses()["site"])
     answer = await up.ask(f"{link.path}?a=1&{link.query}")
     assert (answer.status, answer.headers["location"], answer.headers.get("set-cookie")) == (302, "/?a=1", None)
 
@@ -146,7 +146,7 @@ async def test_what_only_looks_like_a_code_is_the_sites_own(up: Served, query: s
 async def test_where_nobody_can_tell_a_code_is_asked_for(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalUsers, "user_of", lambda *_: None)
     assert (await up.ask("/api/identity")).json["id"].startswith("visitor-")
-    link = urlsplit(up.web.ways_in()["site"])
+    link = urlsplit(up.web.browser_addresses()["site"])
     entered = await up.ask(f"{link.path}?{link.query}")
     assert (await up.ask("/api/identity", cookie=cookie_of(entered))).json["id"] == up.peer.identity.peer_id
 
@@ -235,7 +235,7 @@ async def test_a_foreign_page_gets_no_code_by_the_way_of_the_console(up: Served)
 
 
 async def test_names_on_the_page_are_text(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(up.web.abroad, "_labels", {OTHER: "<script>alert(1)</script>" + "x" * 500})
+    monkeypatch.setattr(up.web.remote, "_labels", {OTHER: "<script>alert(1)</script>" + "x" * 500})
     page = await up.ask('/?q="><script>', host=visited(up), **CROSS)
     assert b"<script" not in page.body
     assert b"&lt;script&gt;alert(1)" in page.body

@@ -36,7 +36,7 @@ def test_whoever_comes_back_hears_what_happened_meanwhile() -> None:
 
 
 def test_what_is_held_no_more_is_a_gap_and_the_rest_follows() -> None:
-    events = Events(kept=3)
+    events = Events(max_events=3)
     for number in range(10):
         events.publish("run", number, "me")
     assert heard(events.read("a", ME, f"{events.start}-2")) == [(GAP, b"{}"), ("run", b"7"), ("run", b"8"), ("run", b"9")]
@@ -52,7 +52,7 @@ def test_whoever_knows_another_start_of_the_peer_is_told_of_a_gap() -> None:
 
 
 def test_a_slow_reader_costs_nothing_and_is_told_what_it_missed() -> None:
-    events = Events(kept=100, max_bytes=10_000)
+    events = Events(max_events=100, max_bytes=10_000)
     reader = events.read("a", ME)
     for _ in range(1000):
         events.publish("run", "x" * 1000, "me")
@@ -86,9 +86,9 @@ def test_readers_are_woken_by_news_and_by_the_end() -> None:
 def test_closed_readers_are_forgotten() -> None:
     events = Events()
     reader = events.read("a", ME)
-    assert events.heard("me")
-    assert not events.heard("you")
+    assert events.has_reader("me")
+    assert not events.has_reader("you")
     assert events.readers(lambda name: name == "a") == 1
     reader.close()
     reader.close()
-    assert not events.heard("me")
+    assert not events.has_reader("me")

@@ -62,7 +62,12 @@ async def ask(handler: Handler, method: str = "POST", body: bytes = b'{"tea": 1}
         return {"type": "http.request", "body": body}
 
     call = RequestContext(
-        Origin(Realm.OWN_SITE, "peer", "http://peer"), Caller("ann", owner=owner), scope_of(method, body), receive, sent, [(b"x", b"y")]
+        origin=Origin(Realm.OWN_SITE, "peer", "http://peer"),
+        caller=Caller("ann", owner=owner),
+        scope=scope_of(method, body),
+        receive=receive,
+        send=sent,
+        headers=[(b"x", b"y")],
     )
     await handler(call)
     return sent

@@ -16,35 +16,35 @@ PEER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 
 @contextlib.contextmanager
 def bound(host: str, port: int = 0) -> Iterator[list[BoundListener]]:
-    doors = bind(Address(host, port), PEER)
+    listeners = bind(Address(host, port), PEER)
     try:
-        yield doors
+        yield listeners
     finally:
-        for door in doors:
-            door.close()
+        for listener in listeners:
+            listener.close()
 
 
-def places(door: BoundListener) -> set[str]:
-    return {sock.getsockname()[0] for sock in door.sockets}
+def places(listener: BoundListener) -> set[str]:
+    return {sock.getsockname()[0] for sock in listener.sockets}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_one_door_and_not_opened(host: str) -> None:
-    with bound(host) as doors:
-        (door,) = doors
-        assert not door.door.opened
-        assert "127.0.0.1" in places(door)
-        assert places(door) <= {"127.0.0.1", "::1"}
-        assert {sock.getsockname()[1] for sock in door.sockets} == {door.door.port}
+    with bound(host) as listeners:
+        (listener,) = listeners
+        assert not listener.listener.opened
+        assert "127.0.0.1" in places(listener)
+        assert places(listener) <= {"127.0.0.1", "::1"}
+        assert {sock.getsockname()[1] for sock in listener.sockets} == {listener.listener.port}
 
 
 def test_beyond_loopback_is_an_opened_door_and_a_loopback_one_beside_it() -> None:
-    with bound("0.0.0.0") as doors:
-        loopback, opened = doors
-        assert opened.door.opened
-        assert not loopback.door.opened
+    with bound("0.0.0.0") as listeners:
+        loopback, opened = listeners
+        assert opened.listener.opened
+        assert not loopback.listener.opened
         assert places(loopback) <= {"127.0.0.1", "::1"}
-        assert loopback.door.port != opened.door.port
+        assert loopback.listener.port != opened.listener.port
 
 
 def test_an_address_in_use_is_said_with_the_setting_and_the_remedy() -> None:

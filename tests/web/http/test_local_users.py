@@ -10,7 +10,7 @@ import socket
 import pytest
 from structlog.testing import capture_logs
 
-from goop2.web.http.local_users import NOBODY, LocalUsers, by_proc, can_tell
+from goop2.web.http.local_users import NOBODY, LocalUsers, by_proc, knows_users
 
 
 def test_a_socket_that_nobody_holds_any_more_is_nobodys() -> None:
@@ -65,10 +65,10 @@ def test_a_loopback_that_is_down_is_a_warning_and_ends_nothing(monkeypatch: pyte
     def connect(_socket: socket.socket, _address: object) -> None:
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
-    assert can_tell()
+    assert knows_users()
     monkeypatch.setattr(socket.socket, "connect", connect)
     with capture_logs() as lines:
-        assert not can_tell()
+        assert not knows_users()
     (line,) = lines
     assert (line["log_level"], line["why"]) == ("warning", "Network is unreachable")
     assert "ip link set lo up" in line["remedy"]

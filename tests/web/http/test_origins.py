@@ -1,4 +1,4 @@
-"""Which origin a request means and who may ask there: every host at every door, every way a page can reach out."""
+"""Which origin a request means and who may ask there: every host at every listener, every way a page can reach out."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ OWN = base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + b"\x01" * 32).decode()
 OTHER = base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + b"\x02" * 32).decode()
 OWN_HOST, OTHER_HOST = f"{host_label(OWN)}.localhost", f"{host_label(OTHER)}.localhost"
 
-LOOPBACK = Listener(OWN, 8780)
-AT_80 = Listener(OWN, 80)
-OPENED = Listener(OWN, 8780, opened=True, names=frozenset({"den", "den.local"}))
+LOOPBACK = Listener(peer_id=OWN, port=8780)
+AT_80 = Listener(peer_id=OWN, port=80)
+OPENED = Listener(peer_id=OWN, port=8780, opened=True, names=frozenset({"den", "den.local"}))
 LAN = "192.168.1.5"
 
 HOSTS = [
-    # door, Host, whose origin it is (None: none of ours), test visitor
+    # listener, Host, whose origin it is (None: none of ours), test visitor
     (LOOPBACK, "127.0.0.1:8780", (Realm.CONSOLE, OWN, "")),
     (LOOPBACK, "localhost:8780", (Realm.CONSOLE, OWN, "")),
     (LOOPBACK, "LocalHost:8780", (Realm.CONSOLE, OWN, "")),
@@ -60,7 +60,7 @@ HOSTS = [
     (LOOPBACK, "2130706433:8780", None),
     (LOOPBACK, "[::ffff:127.0.0.1]:8780", None),
     (LOOPBACK, f"{LAN}:8780", None),
-    # the console and the owner's site are never behind the opened door
+    # the console and the owner's site are never behind the opened listener
     (OPENED, "127.0.0.1:8780", None),
     (OPENED, "localhost:8780", None),
     (OPENED, f"{OWN_HOST}:8780", None),
@@ -91,9 +91,9 @@ HOSTS = [
 ]
 
 
-@pytest.mark.parametrize(("door", "host", "meant"), HOSTS, ids=lambda value: str(value)[:40])
-def test_a_host_means_one_origin_or_is_none_of_ours(door: Listener, host: str, meant: tuple[Realm, str, str] | None) -> None:
-    decision = decide(door, OriginHeaders(host, local_address=LAN if door.opened else "127.0.0.1"))
+@pytest.mark.parametrize(("listener", "host", "meant"), HOSTS, ids=lambda value: str(value)[:40])
+def test_a_host_means_one_origin_or_is_none_of_ours(listener: Listener, host: str, meant: tuple[Realm, str, str] | None) -> None:
+    decision = decide(listener, OriginHeaders(host, local_address=LAN if listener.opened else "127.0.0.1"))
     if meant is None:
         assert isinstance(decision, OriginRefusal)
         assert decision.status == HTTPStatus.MISDIRECTED_REQUEST
@@ -103,7 +103,7 @@ def test_a_host_means_one_origin_or_is_none_of_ours(door: Listener, host: str, m
         assert decision.address == f"http://{host.lower().removesuffix(':80')}"
 
 
-OURS = [(door, host) for door, host, meant in HOSTS if meant is not None]
+OURS = [(listener, host) for listener, host, meant in HOSTS if meant is not None]
 ORIGINS = [
     "",
     "own",
@@ -119,14 +119,14 @@ MODES = ["", "navigate", "cors", "no-cors", "websocket", "same-origin"]
 DESTINATIONS = ["", "document", "iframe", "frame", "embed", "object", "script", "image", "empty", "serviceworker"]
 
 
-@pytest.mark.parametrize(("door", "host"), OURS, ids=lambda value: str(value)[:40])
-def test_a_page_of_another_origin_can_do_nothing_but_lead_its_reader_here(door: Listener, host: str) -> None:
+@pytest.mark.parametrize(("listener", "host"), OURS, ids=lambda value: str(value)[:40])
+def test_a_page_of_another_origin_can_do_nothing_but_lead_its_reader_here(listener: Listener, host: str) -> None:
     """All combinations of what browsers say about who asks; the rule in other words than the code's."""
-    local = LAN if door.opened else "127.0.0.1"
+    local = LAN if listener.opened else "127.0.0.1"
     own = f"http://{host.lower().removesuffix(':80')}"
     for written, site, mode, destination, page in product(ORIGINS, SITES, MODES, DESTINATIONS, [True, False]):
         origin = written.replace("https://own", own.replace("http", "https")) if written != "own" else own
-        decision = decide(door, OriginHeaders(host, origin, site, mode, destination, page, local))
+        decision = decide(listener, OriginHeaders(host, origin, site, mode, destination, page, local))
         asked_from_within = origin in ("", own) and site in ("", "none", "same-origin")
         followed_a_link = not origin and page and (mode, destination) == ("navigate", "document")
         allowed = asked_from_within or followed_a_link
@@ -137,16 +137,16 @@ def test_a_page_of_another_origin_can_do_nothing_but_lead_its_reader_here(door: 
 
 
 @pytest.mark.parametrize("own", [host for _, host in OURS if host.endswith(":8780")])
-@pytest.mark.parametrize("foreign", [host for door, host in OURS if host.endswith(":8780") and door is LOOPBACK])
+@pytest.mark.parametrize("foreign", [host for listener, host in OURS if host.endswith(":8780") and listener is LOOPBACK])
 def test_our_own_origins_are_strangers_to_each_other(own: str, foreign: str) -> None:
     if own.lower() == foreign.lower():
         return
-    door = OPENED if "localhost" not in own.lower() and "1" not in own.split(":")[0][:1] else LOOPBACK
+    listener = OPENED if "localhost" not in own.lower() and "1" not in own.split(":")[0][:1] else LOOPBACK
     asking = OriginHeaders(own, f"http://{foreign.lower()}", "cross-site", "cors", "empty", local_address=LAN)
-    assert isinstance(decide(door, asking), OriginRefusal)
+    assert isinstance(decide(listener, asking), OriginRefusal)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=80), st.sampled_from([LOOPBACK, AT_80, OPENED]))
-def test_whatever_stands_in_host_gets_a_decision(host: str, door: Listener) -> None:
-    assert isinstance(decide(door, OriginHeaders(host)), Origin | OriginRefusal)
+def test_whatever_stands_in_host_gets_a_decision(host: str, listener: Listener) -> None:
+    assert isinstance(decide(listener, OriginHeaders(host)), Origin | OriginRefusal)

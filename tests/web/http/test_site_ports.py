@@ -14,7 +14,7 @@ from goop2.folder.identity import load_or_create
 from goop2.web.http import site_ports
 from goop2.web.http.listeners import BoundListener, bind_site
 from goop2.web.http.origins import Realm
-from goop2.web.http.saved_ports import KeptPorts
+from goop2.web.http.saved_ports import SavedPorts
 from goop2.web.http.site_ports import needs_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -114,7 +114,7 @@ async def test_a_port_that_another_program_has_meanwhile_stays_its_sites(tmp_pat
         async with served(tmp_path) as second:
             other = urlsplit(await led(second, "/as/ann/")).port
             assert other != port
-    kept = KeptPorts(tmp_path)
+    kept = SavedPorts(tmp_path)
     assert kept.is_anothers(port or 0, OTHER, "")
     assert kept.is_anothers(other or 0, OTHER, "")
     assert not kept.is_anothers(port or 0, load_or_create(tmp_path).peer_id, "ann")
@@ -122,23 +122,22 @@ async def test_a_port_that_another_program_has_meanwhile_stays_its_sites(tmp_pat
 
 async def test_a_free_port_of_another_site_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = [bind_site(OTHER, Realm.VISITED_SITE, "", 0) for _ in range(2)]
-    numbers = [bound.door.port for bound in free]
+    numbers = [bound.listener.port for bound in free]
     for bound in free:
         bound.close()
-    kept = KeptPorts(tmp_path)
-    kept.keep(numbers[0], OTHER, "")
+    kept = SavedPorts(tmp_path)
+    kept.save(numbers[0], OTHER, "")
     real, given = bind_site, iter([*numbers])
 
     def bind(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundListener:
         return real(peer_id, realm, visitor, port or next(given))
 
     monkeypatch.setattr(site_ports, "bind_site", bind)
-    opened = site_ports.Ports("12D3own", 1, kept)
 
     async def serve(bound: BoundListener) -> None:
         bound.close()
 
-    opened.serve = serve
+    opened = site_ports.SitePorts("12D3own", 1, kept, serve)
     assert await opened.address(ANOTHER, "", SAFARI) == f"http://localhost:{numbers[1]}"
 
 
@@ -146,10 +145,10 @@ async def test_a_free_port_of_another_site_is_passed_over(tmp_path: Path, monkey
 async def test_a_damaged_file_of_ports_is_set_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/ports.json").write_bytes(content)
-    kept = KeptPorts(tmp_path)
+    kept = SavedPorts(tmp_path)
     assert kept.of(OTHER, "") == 0
-    kept.keep(4000, OTHER, "")
-    assert KeptPorts(tmp_path).of(OTHER, "") == 4000
+    kept.save(4000, OTHER, "")
+    assert SavedPorts(tmp_path).of(OTHER, "") == 4000
     assert (tmp_path / "data/ports.json.bad").read_bytes() == content
 
 
@@ -157,7 +156,7 @@ async def test_a_damaged_file_of_ports_is_set_aside(tmp_path: Path, content: byt
 async def test_ports_that_came_with_the_folder_are_not_believed(tmp_path: Path, seal: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/ports.json").write_bytes(json.dumps({"sites": {OTHER: [4000], ANOTHER: [-1]}, "seal": seal}).encode())
-    kept = KeptPorts(tmp_path)
+    kept = SavedPorts(tmp_path)
     assert (kept.of(OTHER, ""), kept.of(ANOTHER, "")) == (0, 0)
     assert not kept.is_anothers(4000, ANOTHER, "")
 
@@ -166,10 +165,10 @@ async def test_ports_another_user_was_given_are_not_believed(tmp_path: Path, mon
     folder = tmp_path / "peer"
     folder.mkdir()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "author"))
-    KeptPorts(folder).keep(4000, OTHER, "")
-    assert KeptPorts(folder).of(OTHER, "") == 4000
+    SavedPorts(folder).save(4000, OTHER, "")
+    assert SavedPorts(folder).of(OTHER, "") == 4000
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "owner"))
-    assert KeptPorts(folder).of(OTHER, "") == 0
+    assert SavedPorts(folder).of(OTHER, "") == 0
 
 
 async def test_where_no_secret_can_be_kept_sites_get_new_ports_and_nothing_is_overwritten(
@@ -177,11 +176,11 @@ async def test_where_no_secret_can_be_kept_sites_get_new_ports_and_nothing_is_ov
 ) -> None:
     folder = tmp_path / "peer"
     folder.mkdir()
-    KeptPorts(folder).keep(4000, OTHER, "")
+    SavedPorts(folder).save(4000, OTHER, "")
     with monkeypatch.context() as homeless:
         homeless.setenv("XDG_STATE_HOME", "/dev/null")
-        kept = KeptPorts(folder)
+        kept = SavedPorts(folder)
         assert kept.of(OTHER, "") == 0
-        kept.keep(5000, OTHER, "")
+        kept.save(5000, OTHER, "")
         assert kept.of(OTHER, "") == 5000
-    assert KeptPorts(folder).of(OTHER, "") == 4000
+    assert SavedPorts(folder).of(OTHER, "") == 4000

@@ -300,7 +300,7 @@ async def test_one_stranger_does_not_take_all_the_places(monkeypatch: pytest.Mon
 
 
 async def test_all_addresses_of_one_ipv6_network_are_one_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One /64 took every place of an opened door (security/one_ipv6_network.py)."""
+    """One /64 took every place of an opened listener (security/one_ipv6_network.py)."""
     monkeypatch.setattr(OpenListenerProtocol, "connections_per_address", 3)
     addresses = [f"2001:db8::{number:x}" for number in range(10)] + ["2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.1"]
     coming = iter(addresses)

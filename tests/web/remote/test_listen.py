@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOST, OTHER = new_identity().peer_id, new_identity().peer_id
 SESSION = "listen-0123456789abcdef"
 OFFERED = {"id": SESSION, "name": "Evening"}
-TRACK = Track("Song", 100.0, 128_000, "mp3")
+TRACK = Track(name="Song", duration=100.0, bitrate=128_000, format="mp3")
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Net:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    async with served(tmp_path_factory.mktemp("abroad")) as one:
+    async with served(tmp_path_factory.mktemp("remote")) as one:
         yield one
 
 
@@ -97,10 +97,10 @@ async def followed(up: Served, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     assert listen.LOOK_SECONDS == 5
     monkeypatch.setattr(listen, "LOOK_SECONDS", 0.05)
     followed = Followed(up.peer.listening.following)
-    up.web.abroad.network = cast(NetworkView, Net(followed))
+    up.web.remote.network = cast(NetworkView, Net(followed))
     yield followed
     followed.leave()
-    up.web.abroad.network = None
+    up.web.remote.network = None
     await asyncio.sleep(0.1)
 
 

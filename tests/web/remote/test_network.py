@@ -25,50 +25,50 @@ class Net:
         self.roster._gone(peer)
 
 
-def abroad_with(net: Net) -> RemoteNetwork:
-    abroad = RemoteNetwork()
-    abroad.attach(cast(NetworkView, net))
-    return abroad
+def remote_with(net: Net) -> RemoteNetwork:
+    remote = RemoteNetwork()
+    remote.attach(cast(NetworkView, net))
+    return remote
 
 
 def test_the_name_of_a_peer_outlives_its_going_and_ours() -> None:
     net = Net()
     net.comes("ann", "Ann")
-    abroad = abroad_with(net)
+    remote = remote_with(net)
     net.comes("bob", "Bob")
     net.comes("bob", "Robert")
     net.goes("ann")
-    assert [abroad.label(peer) for peer in ("ann", "bob", "eve")] == ["Ann", "Robert", ""]
-    abroad.detach()
+    assert [remote.label(peer) for peer in ("ann", "bob", "eve")] == ["Ann", "Robert", ""]
+    remote.detach()
     net.comes("eve", "Eve")
-    assert [abroad.label(peer) for peer in ("ann", "eve")] == ["Ann", ""]
+    assert [remote.label(peer) for peer in ("ann", "eve")] == ["Ann", ""]
 
 
 def test_what_others_say_a_peer_is_called_is_shown_until_it_says_so_itself_and_not_remembered() -> None:
     net = Net()
-    abroad = abroad_with(net)
+    remote = remote_with(net)
     net.comes("ann", "Mallory", DiscoverySource.HEARSAY)
-    assert abroad.label("ann") == "Mallory"
+    assert remote.label("ann") == "Mallory"
     net.comes("ann", "Ann")
     net.goes("ann")
     net.comes("ann", "Mallory", DiscoverySource.HEARSAY)
     net.comes("bob", "Mallory", DiscoverySource.HEARSAY)
     net.goes("bob")
-    assert [abroad.label(peer) for peer in ("ann", "bob")] == ["Ann", ""]
+    assert [remote.label(peer) for peer in ("ann", "bob")] == ["Ann", ""]
 
 
 def test_who_has_not_said_its_name_has_none() -> None:
     net = Net()
-    abroad = abroad_with(net)
+    remote = remote_with(net)
     net.comes("ann", "")
-    assert abroad.label("ann") == ""
+    assert remote.label("ann") == ""
 
 
 def test_names_without_end_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LABELS_MAX", 2)
     net = Net()
-    abroad = abroad_with(net)
+    remote = remote_with(net)
     for peer in ("ann", "bob", "ann", "eve"):
         net.comes(peer, peer.title() + peer)
         net.goes(peer)
-    assert [bool(abroad.label(peer)) for peer in ("ann", "bob", "eve")] == [True, False, True]
+    assert [bool(remote.label(peer)) for peer in ("ann", "bob", "eve")] == [True, False, True]

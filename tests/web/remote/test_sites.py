@@ -61,8 +61,8 @@ async def visit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Visit
         network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
         other = await stack.enter_async_context(loopback_host(guest))
         await connect(network.host, other)
-        up.web.abroad.attach(network)
-        stack.callback(up.web.abroad.detach)
+        up.web.remote.attach(network)
+        stack.callback(up.web.remote.detach)
         yield Visit(up, other, [])
 
 

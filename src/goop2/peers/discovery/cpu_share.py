@@ -1,4 +1,4 @@
-"""How much of a core a stranger who sends without end may have: whoever works for one waits when it has taken more.
+"""Limits the share of a core that work for one stranger may take: beyond it, the work waits.
 
 Counted in processor time, so it holds whatever is sent: a flood of events, of lines without any, or of a few that are costly to read.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 SLICE_SECONDS: Final = 0.02
-"""Taken at once, and before any wait: a sign now and then never waits, and a flood holds nobody else up for longer."""
+"""Taken at once, and before any wait: an announcement now and then never waits, and a flood holds nobody else up for longer."""
 
 
 class CpuShare:

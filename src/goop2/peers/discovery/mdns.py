@@ -1,4 +1,4 @@
-"""Peers on the local network: mDNS as the network's peers do it, which is DNS-SD with a service type of its own form.
+"""Finds peers on the local network by mDNS, in libp2p's form: DNS-SD with a service type of its own.
 
     goop-mdns.local.                      PTR  <random name>.goop-mdns.local.      the type is literally this, no _…._udp
     <random name>.goop-mdns.local.        TXT  dnsaddr=/ip4/192.168.1.7/tcp/4001/p2p/12D3Koo…    one string per real address
@@ -167,7 +167,7 @@ def lan_places() -> tuple[Place, ...]:
 
 
 def lan_addresses() -> Iterator[str]:
-    """The IPv4 addresses of this machine others on its networks can dial; never 0.0.0.0 and no loopback."""
+    """Return the IPv4 addresses of this machine that others on its networks can dial; never 0.0.0.0 and no loopback."""
     return iter(dict.fromkeys(address for _, address in lan_places()))
 
 
@@ -178,7 +178,7 @@ def text_of(entries: Iterable[str]) -> bytes:
 
 
 def entries_of(text: bytes) -> Iterator[str]:
-    """The strings of a TXT record's content, whatever it is; a cut one is left out."""
+    """Return the strings of a TXT record's content, whatever it is; a cut one is left out."""
     at = 0
     while at < len(text):
         end = at + 1 + text[at]
@@ -205,7 +205,7 @@ class _Listener(RecordUpdateListener):
         self._found = found
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """zeroconf's word for: these records came."""
+        """Take records that came (zeroconf calls this)."""
         for record in (update.new for update in records):
             if isinstance(record, DNSText) and record.name.endswith(self._suffix):
                 others = [address for address in addresses_of(record.text) if address.peer != self._peer_id]

@@ -1,4 +1,4 @@
-"""Whom to dial, and when again. Pure: the clock and the dice are passed in, nothing is dialled.
+"""The schedule of dials: whom to dial, and when again. Pure: the clock and the random numbers are passed in.
 
 A peer is wanted for as long as there is reason to think it can be reached: a peer that was reached or that the owner typed in for a day,
 one somebody merely told of for a minute. Between two tries the wait doubles, up to RETRY_MAX_SECONDS, and half of it is chance, so that a
@@ -45,11 +45,11 @@ class RedialSchedule:
         return len(self._wanted)
 
     def told_of(self, peer: str) -> None:
-        """Somebody says that it is there."""
+        """Want a peer for a minute, because somebody says that it is there."""
         self._want(peer, HEARSAY_PATIENCE_SECONDS)
 
     def known(self, peer: str) -> None:
-        """It was reached, or the owner wants it."""
+        """Want a peer for a day: it was reached, or the owner typed it in."""
         self._want(peer, PATIENCE_SECONDS)
 
     def forget(self, peer: str) -> None:
@@ -57,13 +57,13 @@ class RedialSchedule:
         self._wanted.pop(peer, None)
 
     def at_once(self, peer: str) -> None:
-        """There is new reason to think it can be reached: the next try need not wait, if it is wanted."""
+        """End the wait for a peer that is wanted: there is new reason to think it can be reached."""
         if peer in self._wanted:
             self._wanted[peer].wait = RETRY_FIRST_SECONDS
             self._wanted[peer].next_try = self._clock()
 
     def due(self, connected: Collection[str]) -> list[str]:
-        """Whom to dial now; each counts as being dialled until `reached` or `failed`."""
+        """Return whom to dial now; each counts as being dialled until `reached` or `failed`."""
         now = self._clock()
         for peer in [peer for peer, wanted in self._wanted.items() if wanted.until <= now and not wanted.dialling]:
             del self._wanted[peer]
@@ -105,7 +105,7 @@ class RedialSchedule:
             self._forget_one()
 
     def _forget_one(self) -> None:
-        """Somebody just told of, if there is one."""
+        """Forget a peer that somebody merely told of, if there is one, else the one longest not heard of."""
         limit = self._clock() + HEARSAY_PATIENCE_SECONDS
         told_of = next((peer for peer, wanted in self._wanted.items() if wanted.until <= limit), None)
         del self._wanted[told_of or next(iter(self._wanted))]

@@ -95,7 +95,7 @@ class Redialer:
             await asyncio.sleep(seconds_to_tick(LOOK_SECONDS))
 
     async def close(self) -> None:
-        """Cancel the dials under way."""
+        """Cancel the dials under way, and wait until they have ended."""
         dials = tuple(self._dials)
         for dial in dials:
             dial.cancel()

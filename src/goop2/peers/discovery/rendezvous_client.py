@@ -1,4 +1,4 @@
-"""A rendezvous server as a peer uses it: signs are posted there, and those of others come back as server-sent events.
+"""A rendezvous server as a peer uses it: announcements are posted there, and those of others come back as server-sent events.
 
 Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later. So
 it is when something else answers in its place, such as the login page of a network; that is told, for the owner can do something about it.
@@ -32,9 +32,9 @@ SILENT_SECONDS: Final = 60.0
 _TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_SECONDS, "pool": DIAL_SECONDS}
 _STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
 ANSWER_MAX_BYTES: Final = 16 * 1024
-"""What a server says of its relay, or to a sign."""
+"""What a server says of its relay, or to an announcement."""
 HEARING_SHARE: Final = 0.2
-"""Of a core, for what one server sends: two thousand peers that give a sign every 5 s take a third of it."""
+"""Of a core, for what one server sends: two thousand peers that give an announcement every 5 s take a third of it."""
 EVENT_STREAM: Final = "text/event-stream"
 RETRY_AFTER_MAX_SECONDS: Final = 600.0
 """A server that is full and says more is asked after so long."""
@@ -80,7 +80,7 @@ class Server:
         self._share = CpuShare(HEARING_SHARE)
 
     async def send(self, said: Presence) -> None:
-        """Leave a sign there. Raises when it is not taken."""
+        """Leave an announcement there. Raises when it is not taken."""
         headers = [("content-type", "application/json")]
         async with self._pool.stream(
             "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
@@ -126,7 +126,7 @@ class Server:
             await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
 
     async def _hear_all(self) -> None:
-        """Until the stream ends; the next begins after the last event of this."""
+        """Hear events until the stream ends; the next stream begins after the last event of this one."""
         last_id = self._reader.last_id
         self._reader = ServerSentEventReader()
         self._reader.last_id = last_id
@@ -146,7 +146,7 @@ class Server:
         events += self._reader.receive(piece)
 
     def _check(self, answer: httpcore.Response) -> None:
-        """Raises `ServerAwayError` unless the events follow, and `NotARendezvousError` where it is told to the owner."""
+        """Raise `ServerAwayError` unless events follow, and `NotARendezvousError` where the owner must be told."""
         headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
         if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):

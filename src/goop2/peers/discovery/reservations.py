@@ -1,4 +1,4 @@
-"""A place at the relay of a rendezvous server, kept while this peer is on the network, so that it is reached where it cannot be dialled.
+"""Keeps a reservation at the relay of a rendezvous server, through which peers reach this one when they cannot dial it.
 
 The server says where its relay is and proves nothing: the relay is dialled, which proves its id, and must give the place itself. Its clock
 may be any: how long a place lasts is believed between RENEW_MIN_SECONDS and RENEW_MAX_SECONDS.
@@ -34,7 +34,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class RelayReservation:
-    """Keeps one place; `changed` is called when this peer is reached otherwise than before."""
+    """Keeps one reservation; `changed` is called when the addresses through the relay change."""
 
     def __init__(self, server: Server, host: Host, changed: Callable[[], object]) -> None:
         self.addresses: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class RelayReservation:
         return renew_after(until - time.time())
 
     async def _while_there(self, relay: Sequence[PeerAddress], seconds: float) -> None:
-        """Until the place is to be renewed, or the relay is gone."""
+        """Wait until the reservation is to be renewed, or the relay is gone."""
         if not relay:
             self._tell(())
         end = asyncio.get_running_loop().time() + seconds
@@ -87,5 +87,5 @@ class RelayReservation:
 
 
 def renew_after(lasts_seconds: float) -> float:
-    """When to renew a place that is said to last so long: half of it, within bounds."""
+    """Return after how many seconds to renew a reservation that is said to last so long: half of it, within bounds."""
     return min(max(lasts_seconds / 2, RENEW_MIN_SECONDS), RENEW_MAX_SECONDS)

@@ -1,16 +1,16 @@
-"""Who is here, as far as it is known: signs of peers in, changes out. Pure: the clock is passed in, nothing is sent.
+"""The roster of peers that are online: announcements in, changes out. Pure: the clock is passed in, nothing is sent.
 
 What is believed of whom:
 
     over gossip         the message is signed: believed when its author is the peer it speaks of, dropped otherwise
-    from a rendezvous   nothing is proved: shows an unknown peer and where it may be, until its signs stop; never takes a peer away and
-                        never changes what the peer itself has said. An address that is a lie costs a dial, which proves the id
+    from a rendezvous   nothing is proved: shows an unknown peer and where it may be, until its announcements stop. It never takes a peer
+                        away and never changes what the peer itself has said. A false address costs a dial, which proves the id
     a connection        proves that the peer is there
 
 A key for payload encryption is a peer's own when it has said so itself. One that a rendezvous tells is kept apart: it may open what the
-peer sends, which its connection vouches for, and nothing is ever sealed with it (peers/payload_crypto.py).
+peer sends, which its connection vouches for, and nothing is ever encrypted with it (peers/payload_crypto.py).
 
-A peer is offline OFFLINE_AFTER_SECONDS after its last sign. An older message than the last is a replay and dropped.
+A peer is offline OFFLINE_AFTER_SECONDS after its last announcement. An older message than the last is a replay and dropped.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ OFFLINE_AFTER_SECONDS: Final = 20.0
 """Four heartbeats (network.md)."""
 HEARTBEAT_SECONDS: Final = 5.0
 PEERS_MAX: Final = 2048
-"""Kept at a time. A stranger can invent peers there without end: beyond the bound new ones are not
-taken, so that those who are here do not come and go with every sign; one that has proved itself takes the place of one that has not."""
+"""Peers kept at a time. A stranger can invent peers without end: beyond the bound new ones are refused, so that those who are here do not
+come and go with every announcement. A peer that has proved itself takes the place of one that has not."""
 _TS_MEMORY_SECONDS: Final = 15.0
-"""So long after a peer's last sign an older one is a replay; after that its clock may have been set back while it was away, and it must not
-count as offline for that. Gossip itself drops what it has seen within two minutes."""
+"""For so long after a peer's last announcement an older one is a replay. Later its clock may have been set back while it was away, and it
+must not count as offline for that. Gossip itself drops what it has seen within two minutes."""
 
 
 class DiscoverySource(Enum):
@@ -45,7 +45,7 @@ class DiscoverySource(Enum):
     """Through somebody who proves nothing."""
 
 
-class RosterEntry(msgspec.Struct, frozen=True):
+class RosterEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A peer that is here. Its texts are untrusted."""
 
     id: str
@@ -113,7 +113,7 @@ class Roster:
         return self._subscribers.add(callback)
 
     def signed(self, author: str, said: Presence) -> bool:
-        """A presence whose author is proved. Whether it was believed."""
+        """Take a presence whose author is proved; return whether it was believed."""
         if author != said.peer_id or author == self._self_id or said.type == "punch" or self._replayed(said):
             return False
         self._last_ts[author] = (said.ts, self._clock())
@@ -127,7 +127,7 @@ class Roster:
         return True
 
     def hearsay(self, said: Presence) -> bool:
-        """A presence that proves nothing. Whether it changed or kept up anything."""
+        """Take a presence that proves nothing; return whether it changed or kept up anything."""
         if said.peer_id == self._self_id or said.type not in ("online", "update"):
             return False
         entry = self._entries.get(said.peer_id)
@@ -139,7 +139,7 @@ class Roster:
         return True
 
     def alive(self, peer: str) -> None:
-        """A connection or an answer proves that it is here; what it is called is not known from that."""
+        """Note that a connection or an answer proves that a peer is here; what it is called is not known from that."""
         entry = self._entries.get(peer)
         if entry is not None:
             entry.at = self._clock()
@@ -148,12 +148,12 @@ class Roster:
             self._here(Presence("online", peer), DiscoverySource.ITSELF)
 
     def connected(self, peer: str) -> None:
-        """A connection has come up: the peer may have been started anew, with another clock."""
+        """Note that a connection has come up: the peer may have been started anew, with another clock."""
         self._last_ts.pop(peer, None)
         self.alive(peer)
 
     def introduced(self, peer: str, label: str, email: str = "") -> None:
-        """A connected peer was asked what it is called. What its signs say goes before."""
+        """Take what a connected peer says it is called. What its announcements say goes before."""
         self.alive(peer)
         entry = self._entries.get(peer)
         if entry is None:
@@ -210,14 +210,14 @@ def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) 
     hinted = "" if itself else said.public_key
     public_key = said.public_key if itself else ""
     return RosterEntry(
-        said.peer_id,
-        said.label or (known.label if known else "") or said.peer_id,
-        said.email or (known.told_email if known else ""),
-        said.active_template,
-        public_key or (known.public_key if known else ""),
-        (itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
-        hinted or (known.hinted_key if known else ""),
-        said.addrs or (known.addresses if known else ()),
-        itself,
-        known.told_email if known else "",
+        id=said.peer_id,
+        label=said.label or (known.label if known else "") or said.peer_id,
+        email=said.email or (known.told_email if known else ""),
+        active_template=said.active_template,
+        public_key=public_key or (known.public_key if known else ""),
+        encryption_supported=(itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
+        hinted_key=hinted or (known.hinted_key if known else ""),
+        addresses=said.addrs or (known.addresses if known else ()),
+        proved=itself,
+        told_email=known.told_email if known else "",
     )

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.net.faults import NetworkError
+from goop2.services.groups.records import GroupInfo
 from goop2.services.groups.service import GroupService, code_of
-from goop2.services.groups.state import GroupInfo
 from goop2.storage.errors import StorageError
 
 Find = Callable[[str], Awaitable[str]]
@@ -35,13 +35,13 @@ class GroupRemote:
         }
 
     async def list(self, _request: Request) -> Answer:
-        """`hosted` and `joined`, and the `invites` that came."""
+        """Return the groups `hosted` and `joined`, and the `invites` that came."""
         groups = self._grouping.groups
         invites = [{"host": one.host, "group": one.group, "name": one.name, "type": one.type} for one in self._grouping.invites()]
         return {"hosted": [_shown(one) for one in groups.hosted()], "joined": [_shown(one) for one in groups.joined()], "invites": invites}
 
     async def create(self, request: Request) -> Answer:
-        """`name, type, max_members` → the group."""
+        """Create a group from `name, type, max_members`; return it."""
         most = request.get("max_members")
         group = await self._grouping.create(str(request["name"]), str(request["type"]), most if isinstance(most, int) else 0)
         return _shown(group)
@@ -58,14 +58,14 @@ class GroupRemote:
         return {"to": peer}
 
     async def members(self, request: Request) -> Answer:
-        """`group` hosted here → its `members`, each `{id, label, here}`."""
+        """Return the `members` of `group`, which is hosted here, each `{id, label, here}`."""
         group = str(request["group"])
         here = {member for one in self._grouping.groups.hosted() if one.id == group for member in one.members}
         members = self._grouping.groups.members_since(group)
         return {"members": [{"id": member, "label": self._label(member), "here": member in here} for member in members]}
 
     async def remove(self, request: Request) -> Answer:
-        """`group, peer` → `removed`. A member need not be here."""
+        """Remove `peer` from `group`; return `removed`, its id. A member need not be here."""
         group, who = str(request["group"]), str(request["peer"])
         peer = who if who in self._grouping.groups.members_since(group) else await self._find(who)
         await self._grouping.remove(group, peer)
@@ -76,14 +76,14 @@ class GroupRemote:
         return _shown(await self._grouping.join(await self._find(str(request["peer"])), str(request["group"])))
 
     async def leave(self, request: Request) -> Answer:
-        """`group`, and `peer` where two hosts have one of this id."""
+        """Leave `group`; `peer` names the host where two have a group of this id."""
         group = str(request["group"])
         host = _the_host(request, (one.host for one in self._grouping.groups.joined() if one.id == group), "this peer is in no group")
         self._grouping.leave(host, group)
         return {"host": host}
 
     async def refuse(self, request: Request) -> Answer:
-        """`group`, and `peer` where two have invited to one of this id."""
+        """Refuse the invitation to `group`; `peer` names the host where two have invited to one of this id."""
         group = str(request["group"])
         host = _the_host(request, (one.host for one in self._grouping.invites() if one.group == group), "nobody has invited to a group")
         self._grouping.refuse(host, group)

@@ -59,7 +59,7 @@ class Remote:
         }
 
     async def call(self, request: Request) -> Answer:
-        """`peer, function, params` (JSON text) → `result`."""
+        """Call `function` of `peer` with `params`, JSON text; return `result`."""
         params = _json(str(request.get("params", "{}")))
         peer = await self._find(str(request.get("peer")))
         try:
@@ -75,7 +75,7 @@ class Remote:
         return {"result": _result(answer.json)}
 
     async def send(self, request: Request) -> Answer:
-        """`peer, text` → `state`, and to a command its `reply` if one comes."""
+        """Send `text` to `peer`; return its `state`, and to a command its `reply` if one comes."""
         peer, text = await self._find(str(request.get("peer"))), str(request.get("text"))
         replies: asyncio.Queue[str] = asyncio.Queue()
 
@@ -99,7 +99,7 @@ class Remote:
         return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
 
     async def peers(self, _request: Request) -> Answer:
-        """Who is here: `peers`, each `{id, label, addresses, connected, proved}`; `troubles`: sentences on what hinders finding others."""
+        """Return who is here: `peers`, each `{id, label, addresses, connected, proved}`, and `troubles`, sentences for the owner."""
         connected = {each.peer for each in self._network.host.peers()}
         return {
             "troubles": list(self._network.discovery.troubles.current.values()),
@@ -114,11 +114,11 @@ class Remote:
         await asyncio.sleep(SETTLE_SECONDS)
 
     async def this(self, _request: Request) -> Answer:
-        """This peer: `id, label, addresses`, as others can dial it."""
+        """Return this peer's `id, label, addresses`, as others can dial it."""
         return {"id": self._peer.identity.peer_id, "label": self._peer.owner.label, "addresses": self._network.addresses()}
 
     async def connect(self, request: Request) -> Answer:
-        """`address` → `peer` and its `label`; remembered for the next start."""
+        """Connect to `address`, and remember it for the next start; return `peer` and its `label`."""
         try:
             peer, label = await self._network.connect(str(request.get("address")))
             return {"peer": peer, "label": label}
@@ -128,7 +128,7 @@ class Remote:
             raise ControlError("unavailable", str(fault)) from None
 
     async def listen(self, request: Request) -> Answer:
-        """`operation, arguments` (texts) of goop.listen → `shape` and `values` of its answer."""
+        """Do an `operation` of goop.listen with `arguments`, texts; return `shape` and `values` of its answer."""
         operation = listening(self._peer.listening).get(str(request.get("operation")))
         arguments = request.get("arguments")
         if operation is None or not isinstance(arguments, list):
@@ -231,7 +231,7 @@ def _result(text: bytes) -> object:
 
 
 def _json(text: str) -> bytes:
-    """Looked at here, where a mistake can be shown in its own text. What a function takes is for its peer to say."""
+    """Return JSON text as bytes; a mistake is shown here, in its own text. What a function takes is for its peer to say."""
     try:
         decode(text)
     except InvalidJsonError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from goop2.storage.run_record import Run
 
 
-class _FailureFields(msgspec.Struct):
+class _FailureFields(msgspec.Struct, kw_only=True):
     code: str
     message: str
     script: str | None = None

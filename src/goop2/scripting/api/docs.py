@@ -52,7 +52,7 @@ goop.peer = {}
 goop.self = {}
 """
 
-_LUALS_TYPES: Final = {
+LUALS_TYPES: Final = {
     "string": "string",
     "number": "number",
     "whole": "number|string",
@@ -126,7 +126,7 @@ def _luals(function: Function, name: str, returns: str) -> str:
     lines = [f"---{function.doc}", f"---Returns: {function.returns}"]
     for shown, parameter in zip(names, function.parameters, strict=True):
         mark = "?" if parameter.may_be_nil and not parameter.repeated else ""
-        lines.append(f"---@param {shown}{mark} {_LUALS_TYPES[parameter.type]}")
+        lines.append(f"---@param {shown}{mark} {LUALS_TYPES[parameter.type]}")
     lines.append(f"---@return {returns}")
     lines.append(f"function {name}({', '.join(names)}) end\n")
     return "\n".join(lines)

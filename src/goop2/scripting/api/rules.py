@@ -63,9 +63,11 @@ class PeerCall:
     def breach(self, arguments: tuple[Scalar, ...]) -> str:
         """Return what of `arguments` no script can make an honest worker send; "" when all can be."""
         count, most = len(arguments), len(self._types)
+        # calls.lua sends nil for each argument that was left out; Lua of ours may send fewer.
         if count < self._least or (count > most and self._rest is None):
             return f"with {count} arguments"
         for place, (value, types) in enumerate(zip(arguments, self._types, strict=False), 1):
+            # Not isinstance: for Python True is an int, for Lua it is no number.
             if type(value) not in types:
                 return f"with a {type(value).__name__} as argument {place}"
         if self._rest is not None and any(type(value) not in self._rest for value in arguments[most:]):

@@ -63,6 +63,7 @@ def _methods(function: Function) -> str:
 
 def _arguments(parameters: tuple[Parameter, ...]) -> tuple[str, str]:
     """Return the parameters of a stub and the statements that put defaults in; only a function that has defaults names its parameters."""
+    # `...` is passed on without a copy; names would also make "no value" look like nil.
     if not any(parameter.default is not None for parameter in parameters):
         return "...", ""
     names = ["..." if parameter.repeated else f"a{place}" for place, parameter in enumerate(parameters, 1)]

@@ -1,4 +1,4 @@
-"""Who keeps the messages: a thread and a connection of its own, so that no script, page or query stands before a message.
+"""The message store: a thread and a database connection of its own, so that no script, page or query delays a message.
 
 What is awaited here is committed when it comes back. At most WAITING_MAX wait; beyond it a message is refused, which its sender hears.
 What others send is in a budget (quotas.py): whoever is over one gives up the oldest messages in it, in the same transaction. A database
@@ -88,11 +88,11 @@ class MessageStore:
         return await self._do(lambda database: self._forget(database, messages.strangers(database, self._self_id)))
 
     async def mark(self, number: int, state: str, unless: str | None = None) -> bool:
-        """How the delivery of a message stands now (`messages.mark`)."""
+        """Save how the delivery of a message stands now (`messages.mark`)."""
         return await self._do(lambda database: messages.mark(database, number, state, unless))
 
     async def mark_shown(self, numbers: Sequence[int], state: str) -> list[str]:
-        """Messages that came in are on a page (`messages.mark_shown`)."""
+        """Save that messages that came in are on a page (`messages.mark_shown`)."""
         return await self._do(lambda database: messages.mark_shown(database, numbers, state))
 
     async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
@@ -104,7 +104,7 @@ class MessageStore:
         return await self._do(lambda database: messages.page(database, peer, before, min(limit, PAGE_MAX)))
 
     async def conversations(self) -> list[Conversation]:
-        """With whom there are messages, the latest first."""
+        """Return with whom there are messages, the latest first."""
         return await self._do(lambda database: messages.conversations(database, CONVERSATIONS_MAX))
 
     def _prepare(self, database: Database) -> None:
@@ -189,7 +189,7 @@ class MessageStore:
         return known
 
     def _note_contact(self, database: Database, budgets: Budgets, peer: str) -> None:
-        """The owner has written to a peer: whatever that one sent is a contact's from now on."""
+        """Charge whatever a peer sent as a contact's from now on, because the owner has written to it."""
         if peer == self._self_id or self._contacts.get(peer):
             return
         for before in messages.recharge(database, peer, CONTACT):

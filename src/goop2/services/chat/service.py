@@ -1,4 +1,4 @@
-"""Chat: what somebody says is kept, told to whoever listens, and answered by the engine when it begins with `!`.
+"""Chat: each message is saved, subscribers are notified, and the engine answers it when it begins with `!`.
 
 What others say is bounded by messages a minute (limits.py) and by bytes kept (quotas.py); whoever is refused is told so.
 
@@ -129,11 +129,11 @@ class ChatService:
         self._tell_shown: TellShown | None = None
 
     def attach(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
-        """From now on messages to other peers go by `carry`, and `caller_of` says who a peer is to the scripts."""
+        """Send messages to other peers by `carry` from now on; `caller_of` says who a peer is to the scripts."""
         self._carry_to, self._caller_of, self._tell_shown = carry, caller_of, tell_shown
 
     def detach(self) -> None:
-        """There is no network any more."""
+        """Forget the network, which has closed."""
         self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
 
     def subscribe(self, callback: Callable[[ChatReply], None]) -> Callable[[], None]:
@@ -145,7 +145,7 @@ class ChatService:
         return await self._store.page(peer, before)
 
     async def conversations(self) -> list[tuple[str, int, StoredMessage]]:
-        """(peer, number of messages, the last one), the latest first. Raises `StorageError`."""
+        """Return (peer, number of messages, the last one), the latest first. Raises `StorageError`."""
         return [(each.peer, each.messages, each.last) for each in await self._store.conversations()]
 
     @property
@@ -162,7 +162,7 @@ class ChatService:
         return await self._store.forget_strangers()
 
     async def say(self, caller: Caller, content: str) -> Reply:
-        """Something `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
+        """Take what `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
         check(content)
         charged = None if caller.owner else (caller.id, caller.address)
         with self._counting_refusals(owner=caller.owner):
@@ -177,13 +177,13 @@ class ChatService:
         return reply
 
     async def send(self, peer: str, content: str) -> StoredMessage:
-        """Something the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
+        """Send what the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
         return (await self.deliver(peer, content))[0]
 
     async def deliver(
         self, peer: str, content: str, charged: tuple[str, str] | None = None
     ) -> tuple[StoredMessage, UndeliveredError | None]:
-        """As `send`; gives also why the message was not delivered. `charged`: whose budget it is in, None for the owner's own."""
+        """Send as `send` does; return also why the message was not delivered. `charged`: whose budget pays, None for the owner's own."""
         check(content)
         wire_id = str(uuid.uuid4())
         message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
@@ -208,19 +208,19 @@ class ChatService:
         return message is not None
 
     def admit_broadcast(self, peer: str, content: str, origin: str = "") -> None:
-        """What another peer says to everybody, and nobody keeps, may be told. Raises `ChatError`; then it must not be acknowledged."""
+        """Check that a broadcast of another peer may be shown. Raises `ChatError`; then it must not be acknowledged."""
         check(content)
         with self._counting_refusals():
             self._check_rate(peer, origin)
 
     async def delivered(self, peer: str, wire_id: str) -> None:
-        """The other side's browser has shown a message of ours."""
+        """Note that the other side's browser has shown a message of ours."""
         message = await self._store.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
         if message is not None:
             self._subscribers.notify(ChatReply(message, changed=True))
 
     def shown(self, messages: Iterable[StoredMessage]) -> None:
-        """A page of the owner's has these, all with one peer; who wrote them is told, once each."""
+        """Note that a page of the owner's shows these messages, all with one peer; their writer is told of each once."""
         new = [each for each in messages if each.sender == each.peer and not each.state]
         if new and self._tell_shown is not None:
             task = asyncio.create_task(self._show(new, self._tell_shown))
@@ -307,7 +307,7 @@ class ChatService:
 
 
 def check(content: str) -> None:
-    """Whether it is a message at all. Raises `ChatError`."""
+    """Check that `content` is a message at all. Raises `ChatError`."""
     size = len(content.encode("utf-8", "replace"))
     if not content.strip():
         raise ChatError("the message is empty")

@@ -1,1 +1,1 @@
-"""Groups hosted and joined: their state without I/O, and the service that keeps them and tells their members."""
+"""Groups hosted and joined: their state without I/O, and the service that saves them and notifies their members."""

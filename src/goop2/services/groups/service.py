@@ -1,4 +1,4 @@
-"""The groups of a peer while it runs: the state machine (services/groups/state.py), what of it is kept, and who is told.
+"""The groups of a peer while it runs: the state machine (services/groups/state.py), its storage, and its subscribers.
 
 Knows neither pages nor libp2p: whoever brings the network lends it `post` and `carry`. Who may do what from a page is web/api/groups.py's.
 """
@@ -20,18 +20,11 @@ from goop2.net.faults import NetworkError, UnreachableError
 from goop2.protocols import listen, topics
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
-from goop2.services.groups.state import (
-    ID_MAX_CHARS,
-    NAME_MAX_CHARS,
-    NOT_FOUND,
-    REMOVED,
-    GroupChange,
-    GroupInfo,
-    GroupState,
-    Outgoing,
-    UnknownGroupError,
-)
-from goop2.storage import groups as kept
+from goop2.services.groups.errors import InvalidGroupError, JoinRefusedError, UnknownGroupError
+from goop2.services.groups.limits import ID_MAX_CHARS, NAME_MAX_CHARS
+from goop2.services.groups.records import NOT_FOUND, REMOVED, GroupChange, GroupInfo, Outgoing
+from goop2.services.groups.state import GroupState
+from goop2.storage import groups as storage
 from goop2.storage.async_database import AsyncDatabase
 from goop2.storage.database import open_database
 from goop2.storage.errors import DatabaseFileError, StorageError
@@ -39,26 +32,14 @@ from goop2.storage.file_quota import CARELESS, FileCare
 
 JOIN_SECONDS: Final = 10.0
 """For the host to let us in: a message there, and one back."""
-KEEP_SECONDS: Final = 1.0
+SAVE_SECONDS: Final = 1.0
 """Between two writings of what changes by itself: members come and go."""
 INVITES_MAX: Final = 64
 INVITES_PER_PEER_MAX: Final = 8
-_CHANGES_KEPT: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
+_CHANGES_SAVED: Final = frozenset(("hosted", "joined", "members", "meta", "refused", "ended"))
 
 Check = Callable[[str], object]
 """Raises `AddressError` for what is no peer's id."""
-
-
-class JoinRefusedError(NetworkError):
-    """The host of the group says no."""
-
-    code = "forbidden"
-
-
-class InvalidGroupError(NetworkError):
-    """What was asked for can be no group."""
-
-    code = "bad_request"
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -76,7 +57,7 @@ class GroupService:
 
     def __init__(self, own_id: str, path: Path, care: FileCare = CARELESS) -> None:
         self.groups = GroupState(own_id, lambda: time.time_ns() // 1_000_000)
-        self._database = AsyncDatabase("goop2-groups", partial(open_database, path, guarded=False, care=care), kept.create_schema)
+        self._database = AsyncDatabase("goop2-groups", partial(open_database, path, guarded=False, care=care), storage.create_schema)
         self.problem = ""
         """Why the groups cannot be read or kept; "" when they can."""
         self._post: Callable[[Iterable[Outgoing]], None] | None = None
@@ -86,43 +67,50 @@ class GroupService:
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
         self._changed = False
-        self._unkept = False
+        self._unsaved = False
         """Something may not be written yet: a change, or a writing that was not seen to end."""
-        self._keeping: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("goop2.groups").bind()
-        self._end = self.groups.subscribe(self._take)
+        self._unsubscribe = self.groups.subscribe(self._take)
 
     async def open(self) -> None:
         """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
         try:
-            hosted, joined, invites = await asyncio.shield(self._database.run(kept.read))
+            hosted, joined, invites = await asyncio.shield(self._database.run(storage.read))
         except StorageError as error:
             self.problem = str(error)
-            await self._database.close()  # which is how `keep` knows
+            await self._database.close()  # which is how `save` knows
             return
         own = self.groups.own_id
         self.groups.restore(
-            [(GroupInfo(one.id, own, one.name, one.kind, one.max_members), one.members, one.removed) for one in hosted],
-            [GroupInfo(one.id, one.host, one.name, one.kind) for one in joined],
+            [
+                (GroupInfo(id=one.id, host=own, name=one.name, kind=one.kind, max_members=one.max_members), one.members, one.removed)
+                for one in hosted
+            ],
+            [GroupInfo(id=one.id, host=one.host, name=one.name, kind=one.kind) for one in joined],
         )
         self._invites = {(one.host, one.id): Invited(one.host, one.id, one.name, one.kind) for one in invites}
 
     async def close(self) -> None:
-        """Whatever has changed is kept."""
-        self._end()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        """Save what has changed, and close the database."""
+        self._unsubscribe()
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.gather(self._saving, return_exceptions=True)
         # A command beside the running peer has read what was then: it writes nothing over what the peer has kept since.
-        if self._database.is_open and (self._unkept or self._post is not None):
+        if self._database.is_open and (self._unsaved or self._post is not None):
             with contextlib.suppress(StorageError):
-                await self.keep()
+                await self.save()
         await self._database.close()
 
     def attach(
         self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
     ) -> None:
-        """The network is up: `post` sends what groups want sent, `carry` (peer, topic, payload) one message, and raises `NetworkError`."""
+        """Use the network from now on.
+
+        `post` queues messages of groups. `carry` (peer, topic, payload) sends one message now, and raises `NetworkError`. `check` raises
+        `AddressError` for what is no peer's id.
+        """
         self._post, self._carry, self._check = post, carry, check
 
     def detach(self) -> None:
@@ -139,7 +127,7 @@ class GroupService:
         if not 0 <= max_members <= topics.MEMBERS_MAX:
             raise InvalidGroupError(f"max_members is {max_members}; allowed is 0, for as many as there may be, to {topics.MEMBERS_MAX}")
         known = self.groups.host(name, kind, max_members=max_members, volatile=volatile)
-        await self.keep()
+        await self.save()
         return known
 
     async def end(self, group: str) -> None:
@@ -148,42 +136,43 @@ class GroupService:
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
             raise InvalidGroupError("the group of a listening session ends with the session: end that")
         self._send_all(self.groups.close(group))
-        await self.keep()
+        await self.save()
 
     async def remove(self, group: str, peer: str) -> None:
-        """A member is in a group hosted here no more, until it is invited. Raises `UnknownGroupError`, `UnknownMemberError` and
-        `StorageError`."""
+        """Remove a member from a group hosted here; it stays out until it is invited. Raises `NetworkError` and `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
-        await self.keep()
+        await self.save()
 
     async def invite(self, group: str, peer: str) -> None:
         """Tell a peer that it may join. Raises `NetworkError`."""
         if self._carry is None:
             raise _not_up()
         invitation = self.groups.invitation(group, peer)
-        self._keep_soon()
+        self._save_soon()
         await self._carry(peer, topics.INVITE, invitation)
 
     def invites(self) -> tuple[Invited, ...]:
-        """The last invitations that came to groups we are not in, the oldest first."""
+        """Return the invitations to groups that this peer is not in, the oldest first."""
         joined = {(one.host, one.id) for one in self.groups.joined()}
         return tuple(invited for place, invited in self._invites.items() if place not in joined)
 
     def refuse(self, host: str, group: str) -> None:
-        """An invitation is not taken; whoever sent it does not hear of that. Raises `UnknownGroupError`."""
+        """Drop an invitation; its sender is not notified. Raises `UnknownGroupError`."""
         if self._invites.pop((host, group), None) is None:
             raise UnknownGroupError(f"no invitation of {host[:ID_MAX_CHARS]} to the group {group[:ID_MAX_CHARS]!r} is here")
-        self._keep_soon()
+        self._save_soon()
 
     def subscribe_invites(self, callback: Callable[[Invited], None]) -> Callable[[], None]:
-        """Hear of invitations; gives the function that ends it."""
+        """Call `callback` with each invitation that comes; return the function that unsubscribes."""
         return self._invited.add(callback)
 
     # A member's.
 
     async def join(self, host: str, group: str) -> GroupInfo:
-        """Be let in. Raises `NetworkError`: `JoinRefusedError`, `TooManyGroupsError`, `UnknownGroupError`, `AddressError`,
-        `UnreachableError`."""
+        """Ask the host to be let into a group; return the group.
+
+        Raises `NetworkError`, whose `code` says whose fault it is.
+        """
         if self._post is None:
             raise _not_up()
         self._check(host)
@@ -211,27 +200,27 @@ class GroupService:
         return change.group
 
     def leave(self, host: str, group: str) -> None:
-        """Be there no more. Raises `UnknownGroupError`."""
+        """Leave a group that another peer hosts. Raises `UnknownGroupError`."""
         self._send_all(self.groups.leave(host, group))
 
     def send(self, host: str, group: str, payload: bytes) -> None:
-        """To everybody in it. Raises `NetworkError`."""
+        """Send `payload`, JSON text, to all members of a group. Raises `NetworkError`."""
         if self._post is None:
             raise _not_up()
         self._post(self.groups.send(host, group, payload))
 
     def ping(self, host: str, group: str) -> None:
-        """Ask the host for a sign; one that takes no message is gone. Raises `UnknownGroupError`."""
+        """Ping the host of a group, so that a host that is gone is noticed. Raises `UnknownGroupError`."""
         self._send_all(self.groups.ping(host, group))
 
     # What the network brings.
 
     def received(self, sender: str, said: topics.Group) -> None:
-        """A group message of a peer, which the connection proved."""
+        """Take a group message; the connection has proved `sender`."""
         self._send_all(self.groups.received(sender, said))
 
     def invited(self, sender: str, invite: topics.Invite) -> None:
-        """An invitation; only a group's host invites."""
+        """Take an invitation; one that is not from the host of the group is dropped."""
         if invite.host_peer_id not in ("", sender) or not 0 < len(invite.group_id) <= NAME_MAX_CHARS:
             return
         new = Invited(sender, invite.group_id, invite.group_name[:NAME_MAX_CHARS], invite.kind[:NAME_MAX_CHARS])
@@ -243,7 +232,7 @@ class GroupService:
         if len(self._invites) > INVITES_MAX:
             del self._invites[next(iter(self._invites))]
         self._invited.notify(new)
-        self._keep_soon()
+        self._save_soon()
 
     def gone(self, peer: str) -> None:
         """Tell the groups that a peer is offline."""
@@ -272,41 +261,48 @@ class GroupService:
                     answer.set_result(change)
         if _settles_invitation(change):
             self._invites.pop((change.group.host, change.group.id), None)
-        if change.what in _CHANGES_KEPT and not change.group.volatile:
-            self._keep_soon()
+        if change.what in _CHANGES_SAVED and not change.group.volatile:
+            self._save_soon()
 
-    # What is kept.
+    # What is saved.
 
-    async def keep(self) -> None:
+    async def save(self) -> None:
         """Write it down now. Raises `StorageError`."""
-        self._changed, self._unkept = False, True
+        self._changed, self._unsaved = False, True
         groups = self.groups
         hosted = [
-            kept.Hosted(one.id, one.name, one.kind, one.max_members, groups.members_since(one.id), groups.removed(one.id))
+            storage.Hosted(
+                id=one.id,
+                name=one.name,
+                kind=one.kind,
+                max_members=one.max_members,
+                members=groups.members_since(one.id),
+                removed=groups.removed(one.id),
+            )
             for one in groups.hosted()
             if not one.volatile
         ]
         # Who has never let us in has no name yet.
-        joined = [kept.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
-        invites = [kept.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
+        joined = [storage.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
+        invites = [storage.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
         if not self._database.is_open:
             raise DatabaseFileError(f"the groups cannot be kept: {self.problem}")
         # Shielded: cancelling the caller must not cancel the write.
-        await asyncio.shield(self._database.run(lambda database: kept.write(database, hosted, joined, invites)))
-        self._unkept = self._changed
+        await asyncio.shield(self._database.run(lambda database: storage.write(database, hosted, joined, invites)))
+        self._unsaved = self._changed
 
-    def _keep_soon(self) -> None:
-        self._changed = self._unkept = True
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.get_running_loop().create_task(self._keep_changes())
+    def _save_soon(self) -> None:
+        self._changed = self._unsaved = True
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.get_running_loop().create_task(self._keep_changes())
 
     async def _keep_changes(self) -> None:
         while self._changed:
             try:
-                await self.keep()
+                await self.save()
             except StorageError as error:
                 self._log.warning("the groups cannot be kept", why=str(error))
-            await asyncio.sleep(KEEP_SECONDS)
+            await asyncio.sleep(SAVE_SECONDS)
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
@@ -315,7 +311,7 @@ def code_of(fault: NetworkError | StorageError) -> ErrorCode:
 
 
 def _settles_invitation(change: GroupChange) -> bool:
-    """A session's stays: its site offers it again to who has left it (peers/followed_session.py)."""
+    """Return whether an invitation is used up. One to a session stays: its site offers it again (peers/followed_session.py)."""
     if change.what == "refused":
         return change.refused.code in (NOT_FOUND, REMOVED)
     return change.what == "joined" and not listen.is_session(change.group.id)

@@ -22,111 +22,32 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, NamedTuple
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 
-from goop2.net.faults import NetworkError
 from goop2.protocols import listen, topics
 from goop2.protocols.topics import MEMBERS_MAX, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.subscribers import Subscribers
-
-HOSTED_MAX: Final = 64
-JOINED_MAX: Final = 64
-"""Groups at a time; an owner opens a few."""
-JOINED_PER_HOST_MAX: Final = 8
-"""Of one host: its pages may ask, and must leave room for others."""
-ID_BYTES: Final = 8
-ID_MAX_CHARS: Final = 128
-NAME_MAX_CHARS: Final = 200
-PAYLOAD_MAX_BYTES: Final = 64 * 1024
-"""A message to a group: it goes to every member. A game's board is a few lines."""
-LIST_EVERY_MS: Final = 1000
-BUDGET_PER_MINUTE: Final = 1200
-"""Of one peer, over all groups: twenty messages a second, a drawing hand."""
-CHANGE_COSTS: Final = 40
-"""Joining or leaving, of the same: everybody is told."""
-TEMPLATE: Final = "template"
-"""The app type whose members the policy `group` means."""
-FULL: Final = "full"
-NOT_FOUND: Final = "not_found"
-REMOVED: Final = "removed"
-REMOVED_MAX: Final = 1024
-"""Remembered of a group; the last ones."""
-
-Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
+from goop2.services.groups.errors import InvalidGroupMessageError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.limits import (
+    BUDGET_PER_MINUTE,
+    CHANGE_COSTS,
+    HOSTED_MAX,
+    ID_BYTES,
+    ID_MAX_CHARS,
+    JOINED_MAX,
+    JOINED_PER_HOST_MAX,
+    LIST_EVERY_MS,
+    NAME_MAX_CHARS,
+    PAYLOAD_MAX_BYTES,
+    REMOVED_MAX,
+)
+from goop2.services.groups.records import FULL, NOT_FOUND, REMOVED, TEMPLATE, GroupChange, GroupInfo, Kind, Outgoing
 
 _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
-
-
-class TooManyGroupsError(NetworkError):
-    """As many groups as there may be are open; the message says how many."""
-
-    code = "bad_request"
-
-
-class UnknownGroupError(NetworkError):
-    """The group is not hosted here, or not joined."""
-
-    code = "not_found"
-
-
-class UnknownMemberError(NetworkError):
-    """The peer is no member of the group."""
-
-    code = "not_found"
-
-
-class InvalidGroupMessageError(NetworkError):
-    """What was to be said to a group is too large."""
-
-    code = "bad_request"
-
-
-class Outgoing(NamedTuple):
-    """A message to send to a peer."""
-
-    peer: str
-    topic: str
-    payload: bytes
-    """JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupInfo:
-    """A group as it is now. Names are untrusted text where another peer hosts it."""
-
-    id: str
-    host: str
-    """Peer id; the own one for a group hosted here."""
-    name: str = ""
-    kind: str = ""
-    """The app type: `template`, `listen`, or whatever its pages know."""
-    max_members: int = 0
-    """0: as many as there may be."""
-    volatile: bool = False
-    members: tuple[str, ...] = ()
-    """Peer ids in the order they joined; of those that are here."""
-    away: tuple[str, ...] = ()
-    """Of a group hosted here: members that are not here now, and have not left."""
-    joined: bool = True
-    """False while the host has not answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupChange:
-    """Something happened in a group."""
-
-    what: Kind
-    group: GroupInfo
-    sender: str = ""
-    """Of a msg or state: the peer that handed it to us, a member at the host, and at a member the host."""
-    payload: bytes = b"null"
-    """Of a msg or state: JSON."""
-    refused: GroupErrorPayload = field(default_factory=GroupErrorPayload)
-    """Why we are not let in, or why it is over as far as the host says: its text."""
 
 
 class GroupState:
@@ -160,7 +81,7 @@ class GroupState:
         return tuple(self._hosted.values())
 
     def joined(self) -> tuple[GroupInfo, ...]:
-        """The groups of others this peer is in or has asked to be in."""
+        """Return the groups of others that this peer is in or has asked to be in."""
         return tuple(self._joined.values())
 
     def is_member(self, peer: str, kind: str = TEMPLATE) -> bool:
@@ -168,7 +89,7 @@ class GroupState:
         return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
 
     def members_since(self, group: str) -> dict[str, int]:
-        """Members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
+        """Return the members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
         self._hosted_here(group)
         return dict(self._joined_at[group])
 
@@ -178,11 +99,11 @@ class GroupState:
         return tuple(self._removed[group])
 
     def was_removed(self, group: str, peer: str) -> bool:
-        """Whether a peer may not come back into a group hosted here."""
+        """Return whether a peer may not come back into a group hosted here."""
         return peer in self._removed.get(group, ())
 
     def restore(self, hosted: Iterable[tuple[GroupInfo, Mapping[str, int], Iterable[str]]], joined: Iterable[GroupInfo]) -> None:
-        """What was before this start, with members and who was removed: nobody is here yet."""
+        """Take the groups of the last run, with members and who was removed; nobody is here yet."""
         for group, members, removed in hosted:
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
             self._hosted[group.id] = replace(group, members=(), away=tuple(members))
@@ -193,14 +114,16 @@ class GroupState:
     def host(
         self, name: str, kind: str, *, max_members: int = 0, volatile: bool = False, group: str = "", take_part: bool = False
     ) -> GroupInfo:
-        """A new group here. `take_part`: this peer is on its list. Raises `TooManyGroupsError`."""
+        """Open a new group here. `take_part`: this peer is on its list. Raises `TooManyGroupsError`."""
         if len(self._hosted) >= HOSTED_MAX:
             raise TooManyGroupsError(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
         id_ = group or secrets.token_hex(ID_BYTES)
         if id_ in self._hosted:
             raise TooManyGroupsError(f"a group {id_!r} is hosted here already")
         self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
-        self._hosted[id_] = GroupInfo(id_, self.own_id, name, kind, max_members, volatile, tuple(self._joined_at[id_]))
+        self._hosted[id_] = GroupInfo(
+            id=id_, host=self.own_id, name=name, kind=kind, max_members=max_members, volatile=volatile, members=tuple(self._joined_at[id_])
+        )
         self._subscribers.notify(GroupChange("hosted", self._hosted[id_]))
         return self._hosted[id_]
 
@@ -217,7 +140,7 @@ class GroupState:
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
     def remove(self, group: str, peer: str) -> list[Outgoing]:
-        """One member is in it no more, and comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
+        """Remove a member, who comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
         known = self._hosted_here(group)
         if peer == self.own_id or peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
@@ -228,7 +151,7 @@ class GroupState:
         return [*farewell, *self._without(known, peer, left=True)]
 
     def close(self, group: str) -> list[Outgoing]:
-        """The group ends. Raises `UnknownGroupError`."""
+        """End a group hosted here. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
         del self._hosted[group], self._joined_at[group], self._removed[group]
         self._listed_at.pop(group, None)
@@ -246,7 +169,7 @@ class GroupState:
                 raise TooManyGroupsError(f"{JOINED_PER_HOST_MAX} groups of {host} are joined, the most there may be of one peer: leave one")
             if not group or len(group) > ID_MAX_CHARS or ":" in group:
                 raise UnknownGroupError(f"{group[:ID_MAX_CHARS]!r} is no group's id: 1 to {ID_MAX_CHARS} characters without a colon")
-            self._joined[host, group] = GroupInfo(group, host, joined=False)
+            self._joined[host, group] = GroupInfo(id=group, host=host, joined=False)
         return [self._enveloped(host, group, "join")]
 
     def leave(self, host: str, group: str) -> list[Outgoing]:
@@ -285,7 +208,7 @@ class GroupState:
         return []
 
     def gone(self, peer: str) -> list[Outgoing]:
-        """A peer is offline: it is away from the groups here, and its own groups are over or away."""
+        """Note that a peer is offline: it is away from the groups here, and its own groups are over or away."""
         for key, group in [(key, group) for key, group in self._joined.items() if key[0] == peer]:
             if group.volatile or not group.name:  # what never let us in is not waited for
                 self._told("ended", self._joined.pop(key), [])
@@ -294,11 +217,11 @@ class GroupState:
         return [sent for group in tuple(self._hosted.values()) if peer in group.members for sent in self._without(group, peer)]
 
     def back(self, peer: str) -> list[Outgoing]:
-        """A peer is online: ask again to be let into its groups."""
+        """Note that a peer is online: ask again to be let into its groups."""
         return [self._enveloped(*key, "join") for key, group in self._joined.items() if key[0] == peer and not group.joined]
 
     def tick(self) -> list[Outgoing]:
-        """To be called every second: the lists that wait."""
+        """Return the member lists that waited; call it every second."""
         waiting, self._unlisted = self._unlisted, set()
         return [sent for group in waiting for sent in self._list_to_all(self._hosted[group])]
 
@@ -344,7 +267,7 @@ class GroupState:
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
 
     def _kept_out(self, group: GroupInfo, peer: str, said: Group) -> list[Outgoing]:
-        """It asks again, or was away when it was removed and does not know."""
+        """Answer a removed peer that asks again, or was away when it was removed and does not know."""
         if said.type == "join":
             return [self._refusal(peer, group.id, _REMOVED)]
         return [self._farewell(group.id, peer)] if said.type in ("msg", "ping") else []
@@ -378,7 +301,7 @@ class GroupState:
         return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
 
     def _list_to_all(self, group: GroupInfo, without: str = "") -> list[Outgoing]:
-        """Now, or when a second is over since the last time."""
+        """Send the member list to all now, or when a second is over since the last time."""
         if self._now_ms() - self._listed_at.get(group.id, -LIST_EVERY_MS) >= LIST_EVERY_MS:
             self._listed_at[group.id] = self._now_ms()
             return self._to_all(group, "members", msgspec.json.encode(Members(self._listed(group))), without)
@@ -433,7 +356,9 @@ class GroupState:
 def _welcomed(group: GroupInfo, said: Welcome) -> GroupInfo:
     name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
     volatile = said.volatile or kind == listen.APP_TYPE
-    return GroupInfo(group.id, group.host, name, kind, said.max_members, volatile, _ids(said.members))
+    return GroupInfo(
+        id=group.id, host=group.host, name=name, kind=kind, max_members=said.max_members, volatile=volatile, members=_ids(said.members)
+    )
 
 
 def _why_over(said: object) -> GroupErrorPayload:
@@ -448,5 +373,5 @@ def _ids(members: Iterable[Member]) -> tuple[str, ...]:
 
 
 def _may_be_said(group: GroupInfo, payload: bytes) -> bool:
-    """Members hand on what their host hands on as its own: so a member's word of a session is nobody's."""
+    """Return whether a member may say this: members take it as their host's word, so none may speak for a session."""
     return len(payload) <= PAYLOAD_MAX_BYTES and group.kind != listen.APP_TYPE

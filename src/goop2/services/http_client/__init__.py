@@ -5,7 +5,7 @@
     url.py          the text of an address → scheme, host, port, path; the odd spellings end here
     egress_policy.py         host and port → the addresses that may be connected to; looked up once, all of them public
     addresses.py    which addresses are public
-    connector.py      the only way to a socket; it leads through the gate
+    connector.py      the only way to a socket; it leads through the egress policy
 
 Scripts and their arguments come from strangers, so the address of a request, its headers, every
 answer and every redirect do too. Nothing here may trust them, nor know who runs scripts.

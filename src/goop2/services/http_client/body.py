@@ -25,7 +25,7 @@ class ResponseBody:
         self._pieces = 0
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes of the message."""
+        """Take the next bytes of the message."""
         self._count()
         self._decode(piece)
 

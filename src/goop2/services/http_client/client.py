@@ -1,6 +1,6 @@
 """One request for a script: its hops, its time, its place among the others.
 
-httpcore without httpx above it: connections come through a backend of ours (connector.py), so the gate
+httpcore without httpx above it: connections come through a backend of ours (connector.py), so the egress policy
 is not a check beside the client but its only way out, and TLS verifies the name the request has, whatever
 address was connected to. What httpx adds — proxies and certificates of the environment, cookies,
 .netrc, redirects, whole-chunk decompression — would each have to be switched off or bounded again.
@@ -34,7 +34,7 @@ from goop2.services.http_client.resolver import Lookup, system_lookup
 
 
 def default_tls() -> ssl.SSLContext:
-    """Whom this system trusts, and Mozilla's list, for systems that have none."""
+    """Return a TLS context that trusts whom this system trusts, and Mozilla's list, for systems that have none."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

@@ -1,4 +1,4 @@
-"""Places for what strangers may have under way at a time: a total, a share of each caller, a fair line.
+"""The concurrency limit of outbound requests: a total, a share for each caller, and a fair queue.
 
 The owner takes no place and never waits here. It knows nothing of what is done in a place.
 """
@@ -38,7 +38,7 @@ class Slots:
 
     @asynccontextmanager
     async def place(self, caller: Caller) -> AsyncIterator[None]:
-        """A place while the block runs."""
+        """Hold a place while the block runs."""
         await self.take(caller)
         try:
             yield
@@ -55,7 +55,7 @@ class Slots:
             await self._wait(_Waiting(caller.tenant, asyncio.get_running_loop().create_future()))
 
     def give_back(self, caller: Caller) -> None:
-        """The place goes to whose turn it is."""
+        """Give the place to whose turn it is."""
         if not caller.owner:
             self._release(caller.tenant)
 

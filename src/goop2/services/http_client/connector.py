@@ -1,6 +1,6 @@
-"""The only way from a request to a socket: httpcore asks here for a connection, and the gate answers.
+"""The only way from a request to a socket: httpcore asks here for a connection, and the egress policy decides.
 
-One `EgressConnector` serves one hop. It connects to what the gate gave and to nothing else, counts what
+One `EgressConnector` serves one hop. It connects to what the egress policy gave and to nothing else, counts what
 comes back, and closes what it opened, however the hop ends: a task cancelled twice, a handshake cut short.
 """
 
@@ -22,7 +22,7 @@ Admit = Callable[[str, int], Awaitable[Sequence[SocketAddress]]]
 
 
 class EgressConnector(httpcore.AsyncNetworkBackend):
-    """The network behind the gate; an async context manager whose end closes every connection."""
+    """The network behind the egress policy; an async context manager whose end closes every connection."""
 
     def __init__(self, admit: Admit, sockets: httpcore.AsyncNetworkBackend) -> None:
         self._admit = admit
@@ -38,7 +38,7 @@ class EgressConnector(httpcore.AsyncNetworkBackend):
         await asyncio.shield(asyncio.ensure_future(self._close()))
 
     def expect_body(self) -> None:
-        """The headers are there, a body may follow."""
+        """Note that the headers are there, and a body may follow."""
         self._allowance.expect_body()
 
     async def connect_tcp(
@@ -83,7 +83,7 @@ class Allowance:
         self._exceeded = too_large()
 
     def spend(self, count: int) -> None:
-        """Raises `OutboundError` when it is used up."""
+        """Count bytes against the budget. Raises `OutboundError` when it is used up."""
         self._left -= max(count, READ_COST_BYTES)
         if self._left < 0:
             raise self._exceeded

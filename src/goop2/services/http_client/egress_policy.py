@@ -1,4 +1,4 @@
-"""The gate: host and port → the addresses that may be connected to.
+"""The egress policy: host and port → the addresses that may be connected to.
 
     a host the owner allows on this port → wherever it is
     anything else → its address, or all addresses its name has, looked up once; each must be public

@@ -31,7 +31,7 @@ _CERTIFICATE: Final = {
 
 @contextmanager
 def said_in_a_sentence(target: Target) -> Iterator[None]:
-    """Failures of the block as `OutboundError`."""
+    """Raise failures of the block as `OutboundError`."""
     where = target.authority
     try:
         yield

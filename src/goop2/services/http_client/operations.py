@@ -58,11 +58,11 @@ class HttpOperations:
         return {"http.get": self.get, "http.post": self.post}
 
     async def get(self, invocation: Invocation, url: Scalar = None, options: Scalar = None) -> Answer:
-        """goop.http.get(url [, opts])."""
+        """Do goop.http.get(url [, opts])."""
         return await self._answered(invocation, "get", url, options, None)
 
     async def post(self, invocation: Invocation, url: Scalar = None, body: Scalar = None, options: Scalar = None) -> Answer:
-        """goop.http.post(url, body [, opts])."""
+        """Do goop.http.post(url, body [, opts])."""
         return await self._answered(invocation, "post", url, options, body)
 
     async def _answered(self, invocation: Invocation, name: str, url: Scalar, options: Scalar, body: Scalar) -> Answer:

@@ -57,7 +57,7 @@ class HttpRequest:
     body: bytes = b""
 
     def wire_headers(self) -> list[tuple[bytes, bytes]]:
-        """All headers, as they are sent."""
+        """Return all headers, as they are sent."""
         ours = [("Host", self.target.authority), ("User-Agent", USER_AGENT), ("Accept-Encoding", "gzip"), ("Connection", "close")]
         if self.method == "POST":
             ours.append(("Content-Length", str(len(self.body))))
@@ -74,7 +74,7 @@ class Response:
 
 
 def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """`pairs` when a script may send them. Raises `OutboundError`."""
+    """Return `pairs` when a script may send them. Raises `OutboundError`."""
     headers = tuple((name, value.strip(" \t")) for name, value in pairs)
     if len(headers) > REQUEST_HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > REQUEST_HEADERS_MAX_BYTES:
         raise OutboundError(f"a request takes at most {REQUEST_HEADERS_MAX} headers with {REQUEST_HEADERS_MAX_BYTES} characters in all")
@@ -89,7 +89,7 @@ def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
 
 
 def received_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers of an answer by lower-case name."""
+    """Return the headers of an answer by lower-case name."""
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("ascii").lower(), value.decode("utf-8", "replace")
@@ -98,7 +98,7 @@ def received_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def redirected(request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
-    """The next hop that an answer asks for; None when it is the last. Raises `OutboundError`.
+    """Return the next hop that an answer asks for; None when it is the last. Raises `OutboundError`.
 
     Another origin is told nothing that could be a credential; a body never follows from https to http.
     """

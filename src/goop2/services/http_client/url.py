@@ -3,7 +3,7 @@
 A host has one spelling afterwards: a name in lower-case ASCII, or an address as `ipaddress` writes it.
 Whatever two readers could understand differently is refused rather than read: numbers that some
 resolvers take for addresses (`0x7f.1`, `127.1`, `2130706433`), zone ids, a second @, control
-characters. No I/O, and no opinion on which hosts are public: that is the gate's.
+characters. No I/O, and no opinion on which hosts are public: that is the egress policy's.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Host, and the port where it is not the scheme's own, as the Host header has them."""
+        """Return the host, and the port where it is not the scheme's own, as the Host header has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -111,7 +111,7 @@ def _refuse_controls(text: str) -> None:
 
 
 def _ascii(host: str) -> str:
-    """Look-alikes of letters, digits and dots become what they look like, other alphabets `xn--…`."""
+    """Return a host in ASCII: look-alikes of letters, digits and dots become what they look like, other alphabets `xn--…`."""
     if host.isascii():
         return host
     try:

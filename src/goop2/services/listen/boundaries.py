@@ -140,7 +140,7 @@ def _ogg(file: BinaryIO, track: Track, size: int) -> SoundRange:
         first += 27 + len(lacing) + sum(lacing)
 
     def next_page(begin: int, searched: int) -> Boundary | None:
-        """A page says when it ends, so this finds the page after one that says so."""
+        """Return the page after the first one that says when it ends."""
         content = _read(file, begin, searched, short=True)
         found = -1
         while (found := content.find(b"OggS\0", found + 1)) >= 0:

@@ -32,7 +32,7 @@ class Cover:
 
 
 def cover_of(tags: Any, blocks: Iterable[Any] = ()) -> Cover | None:
-    """The front cover among tags as mutagen has read them, and FLAC's blocks; else the first picture; None where none fits."""
+    """Return the front cover among tags as mutagen has read them, and FLAC's blocks; else the first picture; None where none fits."""
     found = [(type_ != _FRONT, cover) for type_, content in _pictures(tags, blocks) if (cover := _cover(content)) is not None]
     return min(found, key=lambda each: each[0])[1] if found else None
 

@@ -16,7 +16,7 @@ _WITH_FOOTER: Final = 0x10
 
 
 def after_tags(file: BinaryIO) -> int:
-    """Where the file begins behind its tags. One that says it goes on beyond the file is not believed: only its header is passed over."""
+    """Return where the file begins behind its tags; of a tag that claims to go on beyond the file only the header is skipped."""
     end = file.seek(0, os.SEEK_END)
     at = 0
     for _ in range(TAGS_MAX):

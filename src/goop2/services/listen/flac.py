@@ -42,7 +42,7 @@ class Start(NamedTuple):
 
 
 def layout(file: BinaryIO) -> FlacLayout:
-    """Raises ValueError where it is none."""
+    """Return where the frames of a FLAC file are, and their format. Raises ValueError where it is none."""
     front = begins(file, (MARK,))
     file.seek(front)
     head = file.read(8 + _INFO_BYTES)
@@ -67,7 +67,7 @@ def layout(file: BinaryIO) -> FlacLayout:
 
 
 def duration(file: BinaryIO) -> float:
-    """Seconds up to the end of the last frame that is there, whatever the front says. Raises ValueError."""
+    """Return the seconds up to the end of the last frame that is there, whatever the front says. Raises ValueError."""
     known = layout(file)
     begin = max(known.first, file.seek(0, os.SEEK_END) - _LAST_FRAME_IN_BYTES)
     file.seek(begin)
@@ -80,7 +80,7 @@ def duration(file: BinaryIO) -> float:
 
 
 def next_start(content: bytes, begin: int, known: FlacLayout) -> Start | None:
-    """The first frame at or after `begin`."""
+    """Return the first frame at or after `begin`."""
     found = begin - 1
     while (found := content.find(b"\xff", found + 1)) >= 0:
         start = _start(content[found : found + _HEADER_MAX_BYTES], found, known)
@@ -90,7 +90,7 @@ def next_start(content: bytes, begin: int, known: FlacLayout) -> Start | None:
 
 
 def _start(head: bytes, at: int, known: FlacLayout) -> Start | None:
-    """The frame whose header this is, None when it is none: its checksum tells."""
+    """Return the frame whose header this is, None when it is none: its checksum tells."""
     if len(head) < _HEADER_MAX_BYTES or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None
     more = 8 - (head[4] ^ 0xFF).bit_length()

@@ -51,7 +51,7 @@ class Following:
         return self._subscribers.add(callback)
 
     def at(self) -> float:
-        """Seconds into the track, now; 0 without one."""
+        """Return the seconds into the track, now; 0 without one."""
         return self.followed.session.at(self._clock()) if self.followed is not None else 0.0
 
     def ended(self) -> bool:
@@ -75,7 +75,7 @@ class Following:
         """We ask to be let in. Raises `ListenError` when we are in one."""
         if self.followed is not None:
             raise ListenError(f"this peer listens to {self.followed.session.name or self.followed.host} already: goop.listen.close() first")
-        self.followed = Followed(host, Session(group, ""))
+        self.followed = Followed(host, Session(id=group, name=""))
 
     def let_in(self, name: str, listeners: int) -> None:
         """We are in it, or what is known of it has changed."""

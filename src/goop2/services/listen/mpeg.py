@@ -53,7 +53,7 @@ class _Header(NamedTuple):
 
 
 def scan(file: BinaryIO) -> tuple[float, int]:
-    """Seconds, and bytes of audio, of all frames. Raises `NoMpegFramesError`. Reads the whole file, in pieces."""
+    """Return seconds, and bytes of audio, of all frames. Raises `NoMpegFramesError`. Reads the whole file, in pieces."""
     seconds, audio = 0.0, 0
     for _, size, length in frames(file):
         seconds, audio = seconds + length, audio + size

@@ -20,14 +20,14 @@ _PIECE_BYTES: Final = 1 << 20
 
 
 def codec(head: bytes) -> str:
-    """`ogg` (Vorbis) or `opus`, by the first bytes of a file; "" where it is neither."""
+    """Return `ogg` (Vorbis) or `opus`, by the first bytes of a file; "" where it is neither."""
     if not head.startswith(b"OggS"):
         return ""
     return "ogg" if b"\x01vorbis" in head else "opus" if b"OpusHead" in head else ""
 
 
 def duration(file: BinaryIO) -> float:
-    """Seconds up to the last page, by what that says. Raises ValueError."""
+    """Return the seconds up to the last page, by what that page says. Raises ValueError."""
     file.seek(0)
     head = file.read(CODEC_BYTES)
     if len(head) < CODEC_BYTES:
@@ -63,7 +63,7 @@ def is_chained(file: BinaryIO) -> bool:
 
 
 def _first_page(file: BinaryIO, at: int) -> int:
-    """Bytes of the page at `at`, 0 where it is not the first of a stream."""
+    """Return the bytes of the page at `at`, 0 where it is not the first of a stream."""
     file.seek(at)
     head = file.read(_HEAD_BYTES)
     if len(head) < _HEAD_BYTES or not head.startswith(b"OggS") or not head[5] & _BEGINS:

@@ -75,13 +75,15 @@ def group(state: State, listeners: int, role: str = "host") -> dict[str, object]
 
 
 def followed(following: Following) -> dict[str, object] | None:
-    """The session of another peer that has let us in."""
+    """Return the session of another peer that has let us in."""
     now = following.followed
     if now is None or not now.joined:
         return None
     session = now.session
     playing = session.playing and not following.ended()
-    state = State(session.id, session.name, session.track, playing, round(following.at(), 3), time.time())
+    state = State(
+        id=session.id, name=session.name, track=session.track, playing=playing, position=round(following.at(), 3), updated_at=time.time()
+    )
     return {**group(state, now.listeners, "listener"), "host": now.host}
 
 

@@ -24,7 +24,7 @@ PIECE_BYTES: Final = 64 * 1024
 async def paced(
     sound: SoundRange, position: Callable[[], float | None], sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces from the current position on: first what a decoder wants, then whole frames or pages.
+    """Yield the pieces from the current position on: first what a decoder wants, then whole frames or pages.
 
     `position` gives seconds into the track, None once it no longer plays on from where it did; that is the end, as is the track's.
     """
@@ -49,7 +49,7 @@ async def paced(
 
 
 def _until(sound: SoundRange, now: float, begin: int) -> int:
-    """How far a listener may have it: LEAD_SECONDS, and a browser's block more."""
+    """Return how far a listener may have it: LEAD_SECONDS, and a browser's block more."""
     per_second = (sound.offset(now + LEAD_SECONDS) - begin) / LEAD_SECONDS
     return sound.offset(now + LEAD_SECONDS + BLOCK_BYTES / per_second) if per_second > 0 else sound.end
 

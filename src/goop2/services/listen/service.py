@@ -29,7 +29,7 @@ KEPT_EVERY_SECONDS: Final = 10.0
 """While it plays: what a crash costs of the position."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The session as others see it."""
 
@@ -73,11 +73,11 @@ class Listening:
         return self._subscribers.add(callback)
 
     def serves(self, who: Callable[[], Iterable[str]]) -> Callable[[], None]:
-        """`who` gives the ids of those that somebody serves; gives the function that ends it."""
+        """Count those whom `who` gives as listeners; return the function that ends that."""
         return self._serving.add(lambda found: found.extend(who()))
 
     def who(self) -> list[str]:
-        """Ids of those that listen now, over the web and the network; one with several pages several times."""
+        """Return the ids of those that listen now, over the web and the network; one with several pages several times."""
         found: list[str] = []
         self._serving.notify(found)
         return found
@@ -91,26 +91,33 @@ class Listening:
         self.counts.notify(self.listeners())
 
     def restore(self) -> None:
-        """The session of the last run, paused where it was; without its track when that is gone. Blocking."""
+        """Restore the session of the last run, paused where it was; without its track when that is gone. Blocking."""
         try:
             kept = decode(read_regular(self._file, self._file.parent.parent, FILE_MAX_BYTES), _Kept)
         except (OSError, InvalidJsonError):
             return
         now = self._clock()
-        self._session = Session(kept.id, kept.name, updated=now)
+        self._session = Session(id=kept.id, name=kept.name, updated=now)
         if kept.track is not None:
             with contextlib.suppress(ListenError):
                 track = self._library.again(kept.track)
                 self._session = self._session.load(track, now).seek(min(max(0.0, kept.position), track.duration), now)
 
     def state(self) -> State | None:
-        """The session as it is now, None without one."""
+        """Return the session as it is now, None without one."""
         session = self._session
         if session is None:
             return None
         now = self._clock()
         playing = session.playing and not session.ended(now)
-        return State(session.id, session.name, session.track, playing, round(session.at(now), 3), time.time())
+        return State(
+            id=session.id,
+            name=session.name,
+            track=session.track,
+            playing=playing,
+            position=round(session.at(now), 3),
+            updated_at=time.time(),
+        )
 
     def follow_elsewhere(self, host: str, group: str) -> None:
         """Be a listener of another peer's session, once it lets us in. Raises `ListenError` when a session is open."""
@@ -138,7 +145,7 @@ class Listening:
             return track
 
     async def play(self) -> None:
-        """Raises `ListenError`, also when the track's file is not what was loaded."""
+        """Play from the current position. Raises `ListenError`, also when the track's file is not what was loaded."""
         async with self._changing:
             track = self._open().play(self._clock()).track
             if track is not None:
@@ -168,7 +175,7 @@ class Listening:
             await asyncio.to_thread(self._file.unlink, missing_ok=True)
 
     async def stop(self) -> None:
-        """The peer ends: write down where it is, for the next start."""
+        """Save where the session is, for the next start."""
         session, self._session = self._session, None
         self._tick()
         if session is not None and session.playing:
@@ -238,7 +245,7 @@ class Listening:
         self._ticking = asyncio.create_task(self._play_on()) if playing else None
 
     async def _play_on(self) -> None:
-        """To the end of the track, which is a pause there, or until its file is gone."""
+        """Wait for the end of the track, which is a pause there, or until its file is gone."""
         while (session := self._session) is not None and session.playing and session.track is not None:
             left = session.track.duration - session.at(self._clock())
             await asyncio.sleep(max(0.0, min(left, KEPT_EVERY_SECONDS)))
@@ -270,7 +277,7 @@ class Listening:
                 Path(name).unlink(missing_ok=True)
 
     def _kept_track(self, track: Track | None) -> Track | None:
-        """With its path in the peer folder, whose own name need not be UTF-8; None where the rest of it is not."""
+        """Return the track with its path in the peer folder, whose name need not be UTF-8; None where the rest of it is not."""
         if track is None:
             return None
         home = Path(os.path.realpath(self._file.parent.parent))

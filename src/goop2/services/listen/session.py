@@ -30,7 +30,7 @@ class AudioUnreadableError(ListenError):
     """The system cannot give an audio file now: no descriptor left, a broken disk, no permission."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """An audio file that is loaded."""
 
@@ -50,11 +50,11 @@ class Track:
 
     @property
     def length(self) -> float:
-        """Seconds; without end where nobody knows: another peer's radio."""
+        """Return the seconds of the track; infinity where nobody knows, as of another peer's radio."""
         return self.duration or math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """The state of a listening session at one moment."""
 
@@ -83,7 +83,7 @@ class Session:
         return replace(self, track=track, playing=False, position=0.0, updated=now)
 
     def play(self, now: float) -> Session:
-        """From where it is; from the start when it is at the end. Raises `ListenError` without a track."""
+        """Play from the current position, or from the start at the end. Raises `ListenError` without a track."""
         track = self._track()
         position = self.at(now)
         return replace(self, playing=True, position=0.0 if position >= track.duration else position, updated=now)
@@ -94,7 +94,7 @@ class Session:
         return replace(self, playing=False, position=self.at(now), updated=now)
 
     def seek(self, seconds: float, now: float) -> Session:
-        """To a position, playing or not as before. Raises `ListenError` outside the track."""
+        """Move to a position, playing or not as before. Raises `ListenError` outside the track."""
         track = self._track()
         if not 0 <= seconds <= track.duration:
             raise ListenError(f"the position is {seconds:g} seconds; the track has {track.duration:.1f}")
@@ -111,4 +111,4 @@ def create(name: str, now: float) -> Session:
     name = " ".join(name.split())
     if not name or len(name) > NAME_MAX_CHARS:
         raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")
-    return Session(f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", printable(name, NAME_MAX_CHARS), updated=now)
+    return Session(id=f"{ID_PREFIX}{secrets.token_hex(ID_BYTES)}", name=printable(name, NAME_MAX_CHARS), updated=now)

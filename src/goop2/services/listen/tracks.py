@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
+from goop2.folder.private_files import is_private
 from goop2.folder.regular_files import ABSENT, FileRefusedError, open_real, shown
-from goop2.folder.site_files import is_private
 from goop2.scripting.printable import printable
 from goop2.services.listen import flac, ogg, wav
 from goop2.services.listen.cover import Cover, cover_of
@@ -108,7 +108,7 @@ class Library:
         return [self._script_dir.resolve(), (self._folder / "data").resolve()]
 
     def _real(self, path: str, shown: str) -> Path:
-        """Of what lies outside it is not said whether it is there: strangers may choose paths."""
+        """Return the real path of a track. Of what lies outside the folders it is not said whether it is there: strangers choose paths."""
         try:
             # As a shell has it, but for ~name: who has an account here is nobody's business.
             real = (self._folder / (Path(path).expanduser() if path.startswith("~/") else path)).resolve()
@@ -151,7 +151,7 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
 
 
 def _is_file(path: Path) -> bool:
-    """What cannot be looked at counts as one: opening it says why."""
+    """Return whether a path is a regular file. What cannot be looked at counts as one: opening it says why."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
@@ -171,7 +171,15 @@ def _described(file: BinaryIO, real: Path, shown: str) -> Track:
         raise ListenError(f"{shown} holds no sound")
     tagged = _tagged(file, format_)
     has_cover = _cover(tagged) is not None
-    return Track(_name(tagged, real), round(duration, 3), int(audio * 8 / duration), format_, str(real), stamp, has_cover)
+    return Track(
+        name=_name(tagged, real),
+        duration=round(duration, 3),
+        bitrate=int(audio * 8 / duration),
+        format=format_,
+        path=str(real),
+        stamp=stamp,
+        has_cover=has_cover,
+    )
 
 
 def _format(file: BinaryIO, name: str) -> str:
@@ -236,7 +244,7 @@ class _Tagged(NamedTuple):
 
 
 def _tagged(file: BinaryIO, format_: str) -> _Tagged:
-    """Tags may be wrong in ways nobody has thought of: that costs the title and the cover, not the sound."""
+    """Return the tags of a file. They may be wrong in any way: that costs the title and the cover, not the sound."""
     from mutagen import apev2, flac, id3, mp3, oggopus, oggvorbis, wave
 
     readers: dict[str, tuple[Any, ...]] = {

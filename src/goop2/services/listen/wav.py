@@ -45,7 +45,7 @@ class WavLayout(NamedTuple):
 
 
 def layout(file: BinaryIO) -> WavLayout:
-    """Raises ValueError where it is none, or none browsers play."""
+    """Return where the samples are, and their format. Raises ValueError where it is no WAV file, or none that browsers play."""
     size = file.seek(0, os.SEEK_END)
     at, length, rate, block, long = (front := begins(file, MARKS)) + 12, 0, 0, 0, 0
     for _ in range(_CHUNKS_MAX):

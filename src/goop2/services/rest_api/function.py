@@ -68,7 +68,7 @@ class Api:
         return f"site/{FILE}: {found}" if isinstance(found, ApiFileError) else ""
 
     async def perform(self, invocation: Invocation, operation: Scalar, resource: Scalar, request: Scalar) -> Answer:
-        """The private operation (scripting.invocation.PeerOperation). Raises `WorkerProtocolError` for what api.lua never asks."""
+        """Do the private operation of api.lua (scripting.invocation.PeerOperation). Raises `WorkerProtocolError` for an unknown one."""
         if not invocation.script.builtin:
             return raised("goop.api is not available")
         if _text(operation) not in ("resource", *_NEEDS):

@@ -24,7 +24,7 @@ class DuplicateKeyError(Exception):
 
 
 def places(text: str) -> dict[Path, tuple[int, int]]:
-    """(line, column), from 1, of everything in `text`, which must be JSON. Raises `DuplicateKeyError`."""
+    """Return (line, column), from 1, of everything in `text`, which must be JSON. Raises `DuplicateKeyError`."""
     found: dict[Path, int] = {}
     _value(text, 0, (), found)
     return {path: line_and_column(text, at) for path, at in found.items()}

@@ -44,7 +44,7 @@ class Pairs(msgspec.Struct, frozen=True):
     value: str
 
 
-class Resource(msgspec.Struct, frozen=True):
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """A table as callers of the REST API see it."""
 
     table: str
@@ -63,8 +63,8 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 def default(table: str) -> Resource:
-    """The resource that a table is where there is no api.json: everything under the table's policy."""
-    return Resource(table, get=True, list=ResourcePage(), insert=True, update=True, delete=True)
+    """Return the resource that a table is where there is no api.json: everything under the table's policy."""
+    return Resource(table=table, get=True, list=ResourcePage(), insert=True, update=True, delete=True)
 
 
 def parse(text: str) -> dict[str, Resource]:
@@ -118,10 +118,10 @@ class _Reader:
         if not isinstance(fields, list) or not all(isinstance(field, str) and field for field in fields):
             raise self.fail((name, "fields"), "should be a list of columns")
         return Resource(
-            self.text((name, "table"), declared["table"]),
-            self.text((name, "slug"), declared["slug"]) if "slug" in declared else "",
-            self.text((name, "filter"), declared["filter"]) if "filter" in declared else "",
-            tuple(fields),
+            table=self.text((name, "table"), declared["table"]),
+            slug=self.text((name, "slug"), declared["slug"]) if "slug" in declared else "",
+            filter=self.text((name, "filter"), declared["filter"]) if "filter" in declared else "",
+            fields=tuple(fields),
             list=self.listing((name, "list"), declared["list"]) if "list" in declared else None,
             map=self.pairs((name, "map"), declared["map"]) if "map" in declared else None,
             **{key: self.flag((name, key), declared.get(key, False)) for key in ("get", "insert", "update", "delete")},

@@ -1,4 +1,4 @@
-"""What other peers say to everybody: to the owner's own pages, and to the pages of the peer that said it. Nobody keeps it."""
+"""Broadcasts of other peers, as events for the owner's own pages and for the pages of the peer that sent them. They are not stored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ BROADCAST: Final = "broadcast"
 _MILLISECONDS: Final = 1000
 
 
-def tell(abroad: RemoteNetwork, events: Events, owners_pages: str) -> None:
-    """Tell pages, whenever the network is up."""
+def publish_broadcasts(remote: RemoteNetwork, events: Events, owners_pages: str) -> None:
+    """Publish broadcasts as events while the network is up.
+
+    :param owners_pages: audience of the owner's own pages.
+    """
 
     def follow(network: NetworkView) -> Callable[[], None]:
-        def heard(said: Heard) -> None:
-            message = MessageEvent(said.sender, said.content, BROADCAST, int(time.time() * _MILLISECONDS), 0)
-            for whom in (owners_pages, audience(said.sender)):
+        def publish(broadcast: Heard) -> None:
+            message = MessageEvent(broadcast.sender, broadcast.content, BROADCAST, int(time.time() * _MILLISECONDS), 0)
+            # A broadcast has no id: nothing is stored that a page could ask for later.
+            for whom in (owners_pages, audience(broadcast.sender)):
                 events.publish(CHAT, message, whom)
 
-        return network.broadcasts.add(heard)
+        return network.broadcasts.add(publish)
 
-    abroad.on_join(follow)
+    remote.on_join(follow)

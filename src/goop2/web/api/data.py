@@ -35,7 +35,7 @@ _LUA_CALL_BODY: Final = JsonBody(_LuaCall, '{"function": name, "params": {…}}'
 
 
 class DataApi:
-    """The data operations of one peer."""
+    """Endpoints of the data operations of one peer."""
 
     def __init__(self, engine: Engine, catalog: Catalog, tables: Tables) -> None:
         self._engine = engine
@@ -57,7 +57,10 @@ class DataApi:
     async def _list(self, _call: RequestContext, _body: bytes) -> bytes:
         listed = self._catalog.listing()
         answering = [
-            _Function(one.name, one.description) for one in listed if one.kind == "function" and (one.state == "ok" or one.older_runs)
+            # A script whose newest file is broken answers all the same if an older version runs.
+            _Function(one.name, one.description)
+            for one in listed
+            if one.kind == "function" and (one.state == "ok" or one.older_runs)
         ]
         return msgspec.json.encode({"functions": answering})
 

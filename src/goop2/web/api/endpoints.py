@@ -1,7 +1,7 @@
-"""What of `/api/` each kind of page gets: one table, so that a new endpoint must say it.
+"""Which endpoints of `/api/` each kind of page may call: one table, so that a new endpoint must have a row.
 
-An endpoint that is in no row cannot be served (`checked` raises at start). ALL does not mean that everybody may do everything: policies,
-the caller's rights and limits are judged where the endpoint answers.
+An endpoint without a row cannot be served (`checked` raises at start). ALL does not mean that everybody may do everything: the endpoint
+itself applies policies, the caller's rights and limits.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from goop2.web.http.request_context import RequestContext
 
 
 class EndpointAccess(Enum):
-    """How much of an endpoint a kind of page gets."""
+    """How much of an endpoint a kind of page may use."""
 
     ALL = auto()
-    """What it is for, as its caller."""
+    """All of it, as its caller."""
     HOST = auto()
-    """Only what concerns the peer whose site the page is of."""
+    """Only what concerns the peer whose site the page belongs to."""
     SELF = auto()
-    """Who its viewer is, without what the viewer does not share."""
+    """Who the viewer is, without what the viewer does not share."""
     NONE = auto()
-    """403."""
+    """Nothing: 403."""
 
 
 class EndpointRule(NamedTuple):
-    """Of one endpoint. A browser visitor has no peer of its own, so what means "the viewer's peer" is nothing for it."""
+    """The access of each kind of page to one endpoint. A browser visitor has no peer of its own, so it gets nothing that acts for one."""
 
     own: EndpointAccess
-    """The owner, on the own site."""
+    """For the owner, on the own site."""
     visited: EndpointAccess
-    """A page of another peer's site, which may be a stranger's code; its viewer is the owner of this peer."""
+    """For a page of another peer's site, which may be a stranger's code; its viewer is the owner of this peer."""
     visitor: EndpointAccess
-    """A browser visitor on the own site, a test visitor among them."""
+    """For a browser visitor on the own site, test visitors included."""
 
 
 _SITES: Final = EndpointRule(EndpointAccess.ALL, EndpointAccess.HOST, EndpointAccess.ALL)
-"""What a page asks of the peer whose site it is."""
+"""Endpoints of the peer whose site the page belongs to."""
 _PEERS: Final = EndpointRule(EndpointAccess.ALL, EndpointAccess.HOST, EndpointAccess.NONE)
-"""What the viewer's own peer does with others: on a visited site, with its host and nobody else."""
+"""Endpoints by which the viewer's own peer acts towards others: on a visited site towards its host alone."""
 _OWNERS: Final = EndpointRule(EndpointAccess.ALL, EndpointAccess.NONE, EndpointAccess.NONE)
 
 RULES: Final[dict[str, EndpointRule]] = {
@@ -78,12 +78,12 @@ REFUSALS: Final = {
 
 
 def rule_of(path: str) -> EndpointRule | None:
-    """Return the rule of an endpoint, None where there is none."""
+    """Return the rule of an endpoint, None when it has none."""
     return RULES.get(path) or RULES.get(path.partition("/")[0])
 
 
 def access_of(call: RequestContext, path: str) -> EndpointAccess | None:
-    """Return what the page that asks gets of an endpoint; None where there is no such endpoint."""
+    """Return what the calling page may use of an endpoint; None when there is no such endpoint."""
     rule = rule_of(path)
     if rule is None:
         return None
@@ -93,7 +93,11 @@ def access_of(call: RequestContext, path: str) -> EndpointAccess | None:
 
 
 def checked(own: Iterable[str], visited: Iterable[str]) -> None:
-    """Raise `ValueError` where an endpoint has no rule, or answers a visited site's pages though its rule says that it does not."""
+    """Raise `ValueError` when an endpoint has no rule, or serves visited sites although its rule says NONE.
+
+    :param own: paths that are served on the own site.
+    :param visited: paths that are served on the origin of another peer's site.
+    """
     ruleless = sorted({*own, *visited} - {path for path in {*own, *visited} if rule_of(path)})
     if ruleless:
         raise ValueError(f"these endpoints have no rule in web/api/endpoints.py: {', '.join(ruleless)}")

@@ -1,4 +1,4 @@
-"""Groups from pages: those hosted here and those joined, their messages as events. Who may do what:
+"""Groups for pages: those hosted here and those joined, with their messages as events. Who may do what:
 
 the own site, opened by the owner    acts as this peer: every group, and making and ending its own, inviting and removing
 a visited site's pages               a stranger's code: only groups hosted by that site's peer; join, leave, send and hear there
@@ -14,8 +14,10 @@ import msgspec
 
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
+from goop2.services.groups.errors import UnknownGroupError
+from goop2.services.groups.limits import PAYLOAD_MAX_BYTES
+from goop2.services.groups.records import GroupChange, GroupInfo
 from goop2.services.groups.service import GroupService, Invited
-from goop2.services.groups.state import PAYLOAD_MAX_BYTES, GroupChange, GroupInfo, UnknownGroupError
 from goop2.web.http.event_log import Events
 from goop2.web.http.handlers import JsonBody, Work, as_sent, endpoint, posted_json
 from goop2.web.http.origins import Realm
@@ -32,19 +34,19 @@ _BODY_MAX_BYTES: Final = PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES
 
 
 class GroupRequest(msgspec.Struct):
-    """A group; `host` is the peer whose page asks when it is left out."""
+    """The request about a group; `host` is the page's own peer when it is left out."""
 
     group: str
     host: str = ""
 
 
-class Say(GroupRequest, kw_only=True):
-    """Something to say to a group: any JSON."""
+class GroupMessageRequest(GroupRequest, kw_only=True):
+    """The request to send a message, any JSON, to a group."""
 
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Create(msgspec.Struct):
+class CreateGroupRequest(msgspec.Struct):
     """The request to create a group."""
 
     name: str
@@ -53,14 +55,14 @@ class Create(msgspec.Struct):
     volatile: bool = False
 
 
-class Whom(msgspec.Struct):
-    """A peer, and a group hosted here: to be invited to it, or removed from it."""
+class MemberRequest(msgspec.Struct):
+    """The request to invite a peer to a group hosted here, or to remove it."""
 
     group: str
     peer: str
 
 
-class GroupView(msgspec.Struct, frozen=True):
+class GroupView(msgspec.Struct, frozen=True, kw_only=True):
     """A group as pages see it. Names and types are its host's text."""
 
     id: str
@@ -74,8 +76,8 @@ class GroupView(msgspec.Struct, frozen=True):
     away: tuple[str, ...]
 
 
-class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender": "from"}):
-    """Something happened in a group. A message's sender is known where the group is hosted; a host hands it on without."""
+class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"sender": "from"}):
+    """An event of a group. The sender of a message is known only where the group is hosted: hosts pass messages on without it."""
 
     type: str
     group: str
@@ -89,12 +91,20 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender"
 def shown(group: GroupInfo) -> GroupView:
     """Return a group as pages see it."""
     return GroupView(
-        group.id, group.host, group.name, group.kind, group.max_members, group.volatile, group.joined, group.members, group.away
+        id=group.id,
+        host=group.host,
+        name=group.name,
+        type=group.kind,
+        max_members=group.max_members,
+        volatile=group.volatile,
+        joined=group.joined,
+        members=group.members,
+        away=group.away,
     )
 
 
 class GroupApi:
-    """The groups of this peer, for pages."""
+    """Endpoints and events of the groups of this peer."""
 
     def __init__(self, grouping: GroupService, events: Events, owners_pages: str) -> None:
         self._grouping = grouping
@@ -119,14 +129,14 @@ class GroupApi:
         """Path after `/api/` on the own site's origins → what answers."""
         self.api_of_visits = of_members
         """The same on the origin of another peer's site."""
-        self._ends = (self._groups.subscribe(self._tell), grouping.subscribe_invites(self._tell_invite))
+        self._unsubscribe = (self._groups.subscribe(self._publish), grouping.subscribe_invites(self._publish_invite))
 
-    def end(self) -> None:
+    def unsubscribe(self) -> None:
         """Unsubscribe from the events of groups."""
-        for each in self._ends:
+        for each in self._unsubscribe:
             each()
 
-    # A member's.
+    # For members: also called by pages of visited sites, so each takes its host from `_which`.
 
     async def _subscriptions(self, call: RequestContext, _body: bytes) -> bytes:
         host = _only_host(call)
@@ -137,23 +147,23 @@ class GroupApi:
         host, group = _which(call, request)
         if host != self._groups.own_id:
             return msgspec.json.encode(shown(await self._grouping.join(host, group)))
-        found = next((each for each in self._groups.hosted() if each.id == group), None)
-        if found is None:
+        hosted = next((each for each in self._groups.hosted() if each.id == group), None)
+        if hosted is None:
             raise UnknownGroupError(f"no group {group[:64]!r} is hosted here")
-        return msgspec.json.encode(shown(found))
+        return msgspec.json.encode(shown(hosted))
 
     async def _leave(self, call: RequestContext, request: GroupRequest) -> bytes:
         self._grouping.leave(*_which(call, request))
         return _DONE
 
-    async def _say(self, call: RequestContext, request: Say) -> bytes:
+    async def _say(self, call: RequestContext, request: GroupMessageRequest) -> bytes:
         # In one line, as the network wants it.
         self._grouping.send(*_which(call, request), msgspec.json.format(bytes(request.payload), indent=-1))
         return _DONE
 
-    # The owner's.
+    # For the owner alone: web/api/endpoints.py keeps everybody else out.
 
-    async def _create(self, _call: RequestContext, request: Create) -> bytes:
+    async def _create(self, _call: RequestContext, request: CreateGroupRequest) -> bytes:
         group = await self._grouping.create(request.name, request.type, request.max_members, volatile=request.volatile)
         return msgspec.json.encode(shown(group))
 
@@ -161,11 +171,11 @@ class GroupApi:
         await self._grouping.end(request.group)
         return _DONE
 
-    async def _invite(self, _call: RequestContext, request: Whom) -> bytes:
+    async def _invite(self, _call: RequestContext, request: MemberRequest) -> bytes:
         await self._grouping.invite(request.group, request.peer)
         return _DONE
 
-    async def _remove(self, _call: RequestContext, request: Whom) -> bytes:
+    async def _remove(self, _call: RequestContext, request: MemberRequest) -> bytes:
         await self._grouping.remove(request.group, request.peer)
         return _DONE
 
@@ -178,30 +188,31 @@ class GroupApi:
 
     # Events.
 
-    def _tell(self, change: GroupChange) -> None:
+    def _publish(self, change: GroupChange) -> None:
         group = change.group
-        said = change.what in ("msg", "state")
-        happened = Happened(
-            change.what,
-            group.id,
-            group.host,
-            change.sender if group.host == self._groups.own_id else "",
-            msgspec.Raw(change.payload) if said else msgspec.UNSET,
-            None if said else group.members,
-            change.refused.message or change.refused.code,
+        has_payload = change.what in ("msg", "state")
+        event = GroupEvent(
+            type=change.what,
+            group=group.id,
+            host=group.host,
+            sender=change.sender if group.host == self._groups.own_id else "",
+            payload=msgspec.Raw(change.payload) if has_payload else msgspec.UNSET,
+            members=None if has_payload else group.members,
+            message=change.refused.message or change.refused.code,
         )
-        self._events.publish(KIND, happened, self._owners_pages)
+        self._events.publish(KIND, event, self._owners_pages)
+        # Pages of a visited site get events of their own peer's groups alone.
         if group.host != self._groups.own_id:
-            self._events.publish(KIND, happened, audience(group.host))
+            self._events.publish(KIND, event, audience(group.host))
 
-    def _tell_invite(self, invited: Invited) -> None:
+    def _publish_invite(self, invited: Invited) -> None:
         self._events.publish(INVITE, invited, self._owners_pages)
 
 
 _GROUP: Final = JsonBody(GroupRequest)
-_SAY: Final = JsonBody(Say)
-_CREATE: Final = JsonBody(Create)
-_WHOM: Final = JsonBody(Whom)
+_SAY: Final = JsonBody(GroupMessageRequest)
+_CREATE: Final = JsonBody(CreateGroupRequest)
+_WHOM: Final = JsonBody(MemberRequest)
 
 
 def _endpoint(work: Work[T], decode: Callable[[bytes], T]) -> Handler:

@@ -1,7 +1,7 @@
-"""Listening together from pages: the session, its changes as events, its audio as a file with ranges, and for the owner its controls.
+"""Listening together on pages: the session, its changes as events, its audio as a file with ranges, and the owner's controls.
 
-A page plays the file itself and is told where everybody is; it corrects itself by its rate (sdk/goop-listen.js). Whoever hears the events
-is a listener. What nobody reads costs a socket's buffer, as any file does.
+A page plays the file itself; events say where the session is, and the page adjusts its playback rate (sdk/goop-listen.js). A page that
+reads the events with `?join=1` counts as a listener.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PICTURE_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-"""It came with a file, from whoever made that."""
+"""A picture comes out of an audio file, from whoever made that, so it may do nothing as a page."""
 
 
 class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,7 +55,7 @@ class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ListenApi:
-    """The session of this peer, for pages."""
+    """Endpoints and events of the listening session of this peer."""
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
@@ -63,9 +63,9 @@ class ListenApi:
         self._compressed = Compressed(0)
         self._pictured: Track | None = None
         self._picture: Cover | None = None
-        """In the track `_pictured`: whoever asks again and again has its file read once."""
+        """The picture in the track `_pictured`, so that many requests read the file once."""
         self._finding = asyncio.Lock()
-        """Hours of MP3 take a second to be gone through: one at a time, whoever asks."""
+        """One search at a time: to go through hours of MP3 takes a second."""
         self.api: dict[str, Handler] = {
             "listen/state": endpoint(self._state, as_sent, read=no_body),
             "listen/events": self._hear,
@@ -76,16 +76,16 @@ class ListenApi:
             "listen/control": endpoint(self._control, _CONTROL, read=any_json(ENVELOPE_MAX_BYTES), check=_refusal),
         }
         """Path after `/api/` → handler."""
-        self._end = (
+        self._unsubscribe = (
             listening.serves(lambda: self._events.names(LISTENERS)),
-            listening.subscribe(lambda _: self._tell()),
-            listening.counts.add(lambda _: self._tell()),
+            listening.subscribe(lambda _: self._publish()),
+            listening.counts.add(lambda _: self._publish()),
         )
 
     def stop(self) -> None:
         """End the event streams of listening."""
-        for end in self._end:
-            end()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         self._events.stop()
 
     def shown(self) -> dict[str, object] | None:
@@ -95,20 +95,21 @@ class ListenApi:
             return None
         return group(state, self._listening.listeners()) | {"cover": state.track is not None and state.track.has_cover}
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         self._events.publish(KIND, self.shown(), EVERYBODY)
 
     async def _state(self, _call: RequestContext, _body: bytes) -> bytes:
         return msgspec.json.encode(self.shown())
 
     async def _hear(self, call: RequestContext) -> None:
-        """`?join=1`: whoever reads these is a listener meanwhile."""
+        """Send the events of the session. With `?join=1` the caller counts as a listener while it reads them."""
         joins = bool(_query(call).get("join"))
         audiences = [EVERYBODY, *([LISTENERS] if joins else [])]
         hearing = asyncio.ensure_future(send_events(call, self._events, call.caller.tenant, audiences))
         try:
             if joins:
-                await asyncio.sleep(0)  # by then it is a reader
+                # Let the task subscribe, so that it is counted.
+                await asyncio.sleep(0)
                 self._listening.recount()
             await hearing
         finally:
@@ -117,7 +118,10 @@ class ListenApi:
                 self._listening.recount()
 
     async def _audio(self, call: RequestContext) -> None:
-        """`?session=<id>`: the track's file. With `&from=<seconds>` an MP3 begins at that second's frame: browsers guess where that is."""
+        """Send the file of the track of `?session=<id>`.
+
+        With `&from=<seconds>` an MP3 begins at the frame of that second: browsers only guess where it is.
+        """
         opened = await self._opened(call)
         if opened is None:
             return
@@ -125,13 +129,14 @@ class ListenApi:
         with file:
             begin, _ = await self._begins(call, track, file)
             status = os.fstat(file.fileno())
+            # A different beginning is a different representation.
             etag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{begin:x}"
             path = f"track.{track.format if track.format != 'opus' else 'ogg'}"
-            content = SiteFile(path, cast(BinaryIO, _From(file, begin)), status)
-            await send_document(call, Document(path, etag, status.st_size - begin, file=content), self._compressed)
+            content = SiteFile(path, cast(BinaryIO, _FileFrom(file, begin)), status)
+            await send_document(call, Document(path=path, etag=etag, size=status.st_size - begin, file=content), self._compressed)
 
     async def _where_it_begins(self, call: RequestContext) -> None:
-        """For the same query as the audio's: `{"position": seconds}`, where in the track that begins."""
+        """Answer the query of the audio with `{"position": seconds}`: where in the track that file begins."""
         opened = await self._opened(call)
         if opened is None:
             return
@@ -141,7 +146,7 @@ class ListenApi:
         await send_json(call.send, b'{"position":%.4f}' % position, headers=call.headers)
 
     async def _opened(self, call: RequestContext) -> tuple[Track, BinaryIO] | None:
-        """Return the track asked for and its file, to be closed; None when the call is answered already: there is none."""
+        """Return the track of the query and its file, to be closed; None after an error answer was sent."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
             return track, await asyncio.to_thread(self._listening.open, track)
@@ -156,11 +161,12 @@ class ListenApi:
             return 0, 0.0
         if track.format != "mp3" or not 0 <= seconds < track.duration:
             return 0, 0.0
+        # In a thread, and one at a time: strangers choose the second.
         async with self._finding:
             return await asyncio.to_thread(lambda: sound(file, track).boundary(seconds))
 
     async def _cover(self, call: RequestContext) -> None:
-        """`?session=<id>`: the picture in the track's file."""
+        """Send the picture in the file of the track of `?session=<id>`."""
         try:
             track = self._listening.track(_query(call).get("session", ""))
             if track != self._pictured:
@@ -174,14 +180,16 @@ class ListenApi:
             return
         etag = f"{track.stamp[0]:x}-{track.stamp[1]:x}"
         call = call._replace(headers=[*call.headers, *_PICTURE_HEADERS])
-        await send_document(call, Document(f"cover.{cover.kind}", etag, len(cover.content), cover.content), self._compressed)
+        await send_document(
+            call, Document(path=f"cover.{cover.kind}", etag=etag, size=len(cover.content), content=cover.content), self._compressed
+        )
 
     async def _files(self, call: RequestContext, _body: bytes) -> bytes:
-        """What the owner can load: `{"files": [path]}`; null for others."""
+        """Return the audio files that the owner can load, `{"files": [path]}`; null for others."""
         return msgspec.json.encode({"files": await asyncio.to_thread(self._listening.files) if call.caller.owner else None})
 
     async def _control(self, _call: RequestContext, request: ControlRequest) -> bytes:
-        """`POST {action, name?, path?, seconds?}`, by the owner."""
+        """`POST {action, name?, path?, seconds?}`: do an action of the owner, and return the session."""
         await control(self._listening, request)
         return msgspec.json.encode(self.shown())
 
@@ -194,7 +202,7 @@ def _refusal(call: RequestContext) -> Failure | None:
 
 
 async def control(listening: Listening, wanted: ControlRequest) -> None:
-    """Do what the owner wants. Raises `ListenError`."""
+    """Do an action of the owner. Raises `ListenError` when it does not fit the session."""
     actions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: listening.create(wanted.name),
         "load": lambda: listening.load(_needed(wanted.path or None, 'load takes path, as in {"path": "music/song.mp3"}')),
@@ -215,15 +223,15 @@ def _needed(given: Given | None, refusal: str) -> Given:
     return given
 
 
-class _From:
-    """A file from an offset on, as if it began there."""
+class _FileFrom:
+    """A file that seems to begin at an offset of another one."""
 
     def __init__(self, file: BinaryIO, begin: int) -> None:
         self._file = file
         self._begin = begin
 
     def seek(self, at: int) -> int:
-        """To `at` behind the beginning."""
+        """Go to `at` bytes after the beginning; return the new position."""
         return self._file.seek(self._begin + at) - self._begin
 
     def read(self, size: int) -> bytes:
@@ -232,6 +240,8 @@ class _From:
 
 
 async def _send_no_track(call: RequestContext, error: ListenError) -> None:
+    """Send why there is no track to play."""
+    # The class says bad_request, which is right for a control. Here the session is part of the address, so it is a 404.
     unreadable = isinstance(error, AudioUnreadableError)
     code, seconds = (ErrorCode.UNAVAILABLE, UNREADABLE_RETRY_SECONDS) if unreadable else (ErrorCode.NOT_FOUND, None)
     await send_failure(call.send, Failure(code, str(error), retry_after_seconds=seconds), call.headers)

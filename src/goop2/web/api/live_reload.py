@@ -1,4 +1,4 @@
-"""Saving a file of the site reloads the pages the owner has open, where the owner asked for that (`--live`)."""
+"""Reload the pages the owner has open when a file of the site is saved; the owner asks for that with `--live`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from goop2.folder.site_files import SiteFileEntry, SiteFiles
 from goop2.scripting.watch import watch_folders
 
 FOLDERS_MAX: Final = 500
-"""Folders of a site that are watched; a page in a deeper one is reloaded a few seconds late."""
+"""Folders of a site that are watched: each costs a kernel watch. A page in a further one is reloaded a few seconds late."""
 
 
 async def follow(files: SiteFiles, changed: Callable[[], None], stop: asyncio.Event) -> None:
     """Call `changed` whenever a file anybody may see has changed, until `stop` is set."""
-    known: list[SiteFileEntry] | None = None
+    listing: list[SiteFileEntry] | None = None
 
     async def look() -> None:
-        nonlocal known
-        before, known = known, await threads.WATCH.run(files.listing)
-        if before is not None and before != known:
+        nonlocal listing
+        before, listing = listing, await threads.WATCH.run(files.listing)
+        # The first look only learns what there is.
+        if before is not None and before != listing:
             changed()
 
     await watch_folders(lambda: _folders(files.root), look, stop)
 
 
 def _folders(root: Path) -> list[Path]:
-    found: list[Path] = []
+    folders: list[Path] = []
     for folder in _walk(root):
-        found.append(folder)
-        if len(found) >= FOLDERS_MAX:
+        folders.append(folder)
+        if len(folders) >= FOLDERS_MAX:
             break
-    return found
+    return folders
 
 
 def _walk(root: Path) -> Iterator[Path]:

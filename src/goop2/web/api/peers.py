@@ -1,7 +1,7 @@
-"""Who is here, for the owner's own pages: a list and its changes. Labels are other people's text.
+"""The peers that are here, as a list and as events for the owner's own pages. Labels are other people's text.
 
-Visitors are not told, for whom the owner knows is nobody else's business. A page of a visited site is told of its host, and of those
-who are in a group of its host with the viewer: these know each other already.
+Visitors get nothing: whom the owner knows is private. A page of a visited site gets its host, and the members of its host's groups that
+the viewer is in: these know each other already.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class PeerView(msgspec.Struct, frozen=True):
 
 
 class Peers:
-    """The peers around, for pages."""
+    """Endpoints and events about the peers that are here."""
 
-    def __init__(self, abroad: RemoteNetwork, grouping: GroupService, events: Events, owners_pages: str) -> None:
-        self._abroad = abroad
+    def __init__(self, remote: RemoteNetwork, grouping: GroupService, events: Events, owners_pages: str) -> None:
+        self._remote = remote
         self._grouping = grouping
         self._events = events
         self._owners_pages = owners_pages
@@ -45,22 +45,23 @@ class Peers:
         """Path after `/api/` on the own site's origins → handler."""
         self.api_of_visits: dict[str, Handler] = {"peers": endpoint(self._list_of_visit, as_sent, read=no_body)}
         """The same on the origin of another peer's site."""
-        abroad.on_join(self._follow)
+        remote.on_join(self._follow)
 
     async def _list(self, call: RequestContext, _body: bytes) -> bytes | Failure:
         if not call.caller.owner:
-            return Failure(ErrorCode.FORBIDDEN, "who is here is told to the owner's own pages alone")
-        network = self._abroad.network
+            return Failure(ErrorCode.FORBIDDEN, "only the owner's own pages get the list of peers")
+        network = self._remote.network
         here = network.roster.peers() if network is not None else ()
         return msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here])
 
     async def _list_of_visit(self, call: RequestContext, _body: bytes) -> bytes:
         host = call.origin.peer_id
+        # Whoever else is here stays private, even if it is a neighbour of the host.
         met = {host, *(member for group in self._grouping.groups.joined() if group.host == host for member in group.members)}
         met.discard(self._grouping.groups.own_id)
-        network = self._abroad.network
+        network = self._remote.network
         here = {peer.id for peer in network.roster.peers()} if network is not None else set()
-        return msgspec.json.encode([PeerView(one, self._abroad.label(one) or one, online=one in here) for one in sorted(met)])
+        return msgspec.json.encode([PeerView(one, self._remote.label(one) or one, online=one in here) for one in sorted(met)])
 
     def _follow(self, network: NetworkView) -> Callable[[], None]:
         def changed(change: RosterChange) -> None:

@@ -1,4 +1,4 @@
-"""`/api/site/…`: the files of the site as a list, and for the owner what changes them."""
+"""`/api/site/…`: list the files of the site; the owner can also upload and remove them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REMOVE: Final = JsonBody(_Remove, '{"path": path}')
 
 
 class SiteApi:
-    """The site's files, for pages."""
+    """Endpoints of the files of the site."""
 
     def __init__(self, files: SiteFiles) -> None:
         self._files = files
@@ -47,9 +47,11 @@ class SiteApi:
         return msgspec.json.encode(await threads.SITE.run(self._files.listing))
 
     async def _upload(self, call: RequestContext, body: bytes) -> bytes:
-        """`POST ?path=…`, the content as the body, or as the only file of a form."""
+        """Save a file: `POST ?path=…`, the content as the body or as the only file of a form."""
+        # In the query, since the body is the file.
         path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
         kind = call.header(b"content-type")
+        # A form of 50 MB takes a moment to parse: not on the event loop.
         content = await asyncio.to_thread(the_file, kind, body) if is_form(kind) else body
         await threads.SITE.run(write, self._files, path, content)
         return _DONE

@@ -14,12 +14,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.folder.site_files import INDEX
-from goop2.web.app import NOBODY, Parts, Web
+from goop2.web.app import NOBODY, Web
 from goop2.web.console.controls import chat, data, groups, home, listen, network, runs, scripts, settings
 from goop2.web.console.controls.replies import refusal
 from goop2.web.console.events import CONSOLE
 from goop2.web.console.metrics import Metrics
-from goop2.web.http.admission import Entrance, user_of
+from goop2.web.http.admission import SiteAdmission, user_of
 from goop2.web.http.assets import Assets
 from goop2.web.http.console_token import Token
 from goop2.web.http.event_log import Events
@@ -31,15 +31,16 @@ from goop2.web.http.responses import NO_HEADERS, Carrying, send_refusal
 
 
 class _Guarded:
-    """Lets through whoever shows the token."""
+    """ASGI middleware: only requests with the console's token reach the controls."""
 
-    def __init__(self, app: ASGIApp, token: Token, entrance: Entrance) -> None:
+    def __init__(self, app: ASGIApp, token: Token, admission: SiteAdmission) -> None:
         self._app = app
         self._token = token
-        self._entrance = entrance
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that shows the token, and refuse others (ASGI)."""
+        # Exactly one header: a proxy that adds its own must not decide which of two counts.
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(shown) == 1 and self._token.is_shown(shown[0]):
             await self._remembering(scope)(scope, receive, send)
@@ -48,35 +49,43 @@ class _Guarded:
         await send_refusal(send, HTTPStatus.FORBIDDEN, message)
 
     def _remembering(self, scope: Scope) -> ASGIApp:
-        """Return the application, which gives a browser that is the owner's by its token alone a pass: its links do not carry the token."""
+        """Return the application; for a browser that has only the token to show, one whose answers set a pass cookie.
+
+        Links on the console's pages do not carry the token, so they would lead such a browser to a page that refuses it.
+        """
         cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie")
-        if self._entrance.is_owner(scope, cookies, CONSOLE_PASS):
+        if self._admission.is_owner(scope, cookies, CONSOLE_PASS):
             return self._app
-        return Carrying(self._app, [(b"set-cookie", self._entrance.passes.cookie(CONSOLE_PASS, user_of(scope)))])
+        return Carrying(self._app, [(b"set-cookie", self._admission.passes.cookie(CONSOLE_PASS, user_of(scope)))])
 
 
-def console_app(parts: Parts, door: Listener, opened: str, token: Token, web: Web) -> ASGIApp:
-    """The console of one peer, behind its loopback door.
+def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGIApp:
+    """Return the console's application.
 
-    `opened` is the site's address from beyond loopback, "" when it is not opened.
+    :param web: what the listeners of the peer share.
+    :param listener: the loopback listener, behind which the console is.
+    :param opened: the site's address from beyond loopback, "" when it is not opened.
+    :param token: what a browser has to show.
     """
+    peer, remote = web.peer, web.remote
     controls: list[BaseRoute] = [
-        Route("/events", _Stream(web.console_events, parts.peer_id)),
-        *home.routes(parts, door, opened, web.entrance),
-        *chat.routes(parts),
-        *network.routes(parts),
-        *runs.routes(parts, web.meter),
-        *data.routes(parts),
-        *listen.routes(parts, web.listen.shown),
-        *groups.routes(parts),
-        *scripts.routes(parts),
-        *settings.routes(parts),
+        Route("/events", _Stream(web.console_events, peer.identity.peer_id)),
+        *home.routes(web, listener, opened),
+        *chat.routes(peer, remote),
+        *network.routes(peer, remote),
+        *runs.routes(peer, web.meter),
+        *data.routes(peer),
+        *listen.routes(peer, remote, web.listen.shown),
+        *groups.routes(peer, remote),
+        *scripts.routes(peer),
+        *settings.routes(peer),
     ]
+    # Starlette's routing is slower than our tables, and good enough for one owner.
     guarded = Starlette(routes=controls, exception_handlers={HTTPStatus.NOT_FOUND: _not_there})
     routes: list[BaseRoute] = [
-        Mount("/api/console", app=_Guarded(guarded, token, web.entrance)),
-        Route("/metrics", Metrics(parts, web.meter, web.requests, token)),
-        Mount("/", app=_Pages(door)),
+        Mount("/api/console", app=_Guarded(guarded, token, web.admission)),
+        Route("/metrics", Metrics(web, token)),
+        Mount("/", app=_Pages(listener)),
     ]
     return Starlette(routes=routes)
 
@@ -86,20 +95,20 @@ async def _not_there(_request: Request, _error: Exception) -> Response:
 
 
 class _Pages:
-    """The console's own files; nothing in them is about this peer."""
+    """The console's own files. They need no token, since nothing in them is about this peer."""
 
-    def __init__(self, door: Listener) -> None:
+    def __init__(self, listener: Listener) -> None:
         self._assets = Assets("console/static")
-        self._origin = Origin(Realm.CONSOLE, door.peer_id, "")
+        self._origin = Origin(Realm.CONSOLE, listener.peer_id, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a file of the console (ASGI)."""
-        call = RequestContext(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
+        call = RequestContext(origin=self._origin, caller=NOBODY, scope=scope, receive=receive, send=send, headers=NO_HEADERS)
         await self._assets.answer(call, scope["path"].removeprefix("/") or INDEX)
 
 
 class _Stream:
-    """What happens, as it happens."""
+    """The event stream of the console."""
 
     def __init__(self, events: Events, peer_id: str) -> None:
         self._events = events
@@ -107,5 +116,5 @@ class _Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the console's events as they come (ASGI)."""
-        call = RequestContext(self._origin, NOBODY, scope, receive, send, NO_HEADERS)
+        call = RequestContext(origin=self._origin, caller=NOBODY, scope=scope, receive=receive, send=send, headers=NO_HEADERS)
         await send_events(call, self._events, CONSOLE, [CONSOLE])

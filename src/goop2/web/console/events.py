@@ -1,6 +1,6 @@
-"""What happens in a peer, as events for its console: a run ended, a script changed, a message, a session or a group.
+"""The events of the console: a run ended, a script, a message, a session or a group changed.
 
-On the path of every run, so what is told is short; the console asks for a run's log when somebody opens it.
+This is on the path of every run, so events are short: the console asks for the log of a run when somebody opens it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import msgspec
 from goop2.scripting.catalog import Catalog, CatalogChange
 from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatReply, ChatService
+from goop2.services.groups.limits import NAME_MAX_CHARS
+from goop2.services.groups.records import GroupChange as GroupChange
 from goop2.services.groups.service import GroupService, Invited
-from goop2.services.groups.state import NAME_MAX_CHARS
-from goop2.services.groups.state import GroupChange as GroupChange
 from goop2.services.listen.service import Listening
+from goop2.services.peer import Peer
 from goop2.storage.messages import StoredMessage
 from goop2.storage.run_record import Run
-from goop2.web.app import Parts
 from goop2.web.http.event_log import Events
 
-End = Callable[[], None]
-"""Ends a telling."""
+Unsubscribe = Callable[[], None]
+"""Ends a subscription."""
 CONSOLE: Final = "console"
 """The audience of these events."""
 
 
-class RunEnded(msgspec.Struct, frozen=True, gc=False):
+class RunEnded(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A run without its log and host calls."""
 
     id: int
@@ -47,8 +47,8 @@ class RunEnded(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-class ScriptChanged(msgspec.Struct, frozen=True):
-    """A script was loaded, broken or removed."""
+class ScriptChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A script was loaded, failed to compile, or was removed."""
 
     what: str
     kind: str
@@ -61,24 +61,24 @@ class ScriptChanged(msgspec.Struct, frozen=True):
 def short_run(run: Run) -> RunEnded:
     """Return `run` as lists of runs show it."""
     return RunEnded(
-        run.id,
-        run.kind,
-        run.script,
-        run.caller,
-        run.status,
-        run.message,
-        run.line,
-        run.started,
-        run.milliseconds,
-        run.memory_bytes,
-        run.caller_kind,
-        run.caller_label,
-        run.refused,
-        run.count,
+        id=run.id,
+        kind=run.kind,
+        script=run.script,
+        caller=run.caller,
+        status=run.status,
+        message=run.message,
+        line=run.line,
+        started=run.started,
+        milliseconds=run.milliseconds,
+        memory_bytes=run.memory_bytes,
+        caller_kind=run.caller_kind,
+        caller_label=run.caller_label,
+        refused=run.refused,
+        count=run.count,
     )
 
 
-class MessageShown(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+class MessageShown(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
     """A direct message as the console shows it."""
 
     peer: str
@@ -92,7 +92,9 @@ class MessageShown(msgspec.Struct, frozen=True, rename={"sender": "from"}):
 
 def message_shown(message: StoredMessage) -> MessageShown:
     """Return `message` as the console shows it."""
-    return MessageShown(message.peer, message.id, message.sender, message.content, message.timestamp, message.state)
+    return MessageShown(
+        peer=message.peer, id=message.id, sender=message.sender, content=message.content, timestamp=message.timestamp, state=message.state
+    )
 
 
 class GroupChanged(msgspec.Struct, frozen=True):
@@ -105,52 +107,58 @@ class GroupChanged(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def tell(events: Events, parts: Parts) -> Callable[[], None]:
-    """Tell the console of every run, change and message, and that something about listening or groups changed; gives what ends it."""
-    ends = (
-        *_tell_scripts(events, parts.runs, parts.catalog),
-        _tell_messages(events, parts.chat),
-        *_tell_listening(events, parts.listening),
-        *_tell_groups(events, parts.grouping),
+def publish_changes(events: Events, peer: Peer) -> Callable[[], None]:
+    """Publish every run, change and message, and that something about listening or groups changed. Return what ends that."""
+    subscriptions = (
+        *_publish_scripts(events, peer.runs, peer.catalog),
+        _publish_messages(events, peer.chat),
+        *_publish_listening(events, peer.listening),
+        *_publish_groups(events, peer.grouping),
     )
 
-    def end() -> None:
-        for each in ends:
+    def unsubscribe() -> None:
+        for each in subscriptions:
             each()
 
-    return end
+    return unsubscribe
 
 
-def _tell_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[End, ...]:
+def _publish_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[Unsubscribe, ...]:
     def run_ended(run: Run) -> None:
         events.publish("run", short_run(run), CONSOLE)
 
     def script_changed(change: CatalogChange) -> None:
         fault = change.fault
         line, message = (fault.line, fault.message) if fault else (None, "")
-        events.publish("script", ScriptChanged(change.what, change.kind, change.name, change.path, line, message), CONSOLE)
+        events.publish(
+            "script",
+            ScriptChanged(what=change.what, kind=change.kind, name=change.name, path=change.path, line=line, message=message),
+            CONSOLE,
+        )
 
     return runs.subscribe(run_ended), catalog.subscribe(script_changed)
 
 
-def _tell_messages(events: Events, chat: ChatService) -> End:
-    def said(what: ChatReply) -> None:
-        events.publish("message", message_shown(what.message), CONSOLE)
-        if events.heard(CONSOLE):
-            chat.shown([what.message])
+def _publish_messages(events: Events, chat: ChatService) -> Unsubscribe:
+    def changed(change: ChatReply) -> None:
+        events.publish("message", message_shown(change.message), CONSOLE)
+        # With a console open the owner sees the message, so its sender gets to know that it was delivered.
+        if events.has_reader(CONSOLE):
+            chat.shown([change.message])
 
-    return chat.subscribe(said)
+    return chat.subscribe(changed)
 
 
-def _tell_listening(events: Events, listening: Listening) -> tuple[End, ...]:
-    def listens(_what: object) -> None:
+def _publish_listening(events: Events, listening: Listening) -> tuple[Unsubscribe, ...]:
+    def changed(_what: object) -> None:
         events.publish("listen", {}, CONSOLE)
 
-    return listening.subscribe(listens), listening.counts.add(listens), listening.following.subscribe(listens)
+    return listening.subscribe(changed), listening.counts.add(changed), listening.following.subscribe(changed)
 
 
-def _tell_groups(events: Events, grouping: GroupService) -> tuple[End, ...]:
+def _publish_groups(events: Events, grouping: GroupService) -> tuple[Unsubscribe, ...]:
     def changed(change: GroupChange) -> None:
+        # Messages of a group belong to the pages that use it; the console shows who is in it.
         if change.what not in ("msg", "state"):
             group, why = change.group, change.refused.message or change.refused.code
             events.publish("group", GroupChanged(change.what, group.id, group.host, group.name, why[:NAME_MAX_CHARS]), CONSOLE)

@@ -1,6 +1,6 @@
-"""What a peer counts, in the families of Prometheus.
+"""The numbers of a peer as Prometheus metric families.
 
-The one module that loads its library; `metrics.py` does so when somebody asks, `goop2 peer` after the start.
+The only module that imports prometheus_client; `metrics.py` loads it on the first request, `goop2 peer` after the start.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from goop2.web.app import Parts
-from goop2.web.console.metering import BOUNDS_SECONDS, Histogram, RunMeter
+from goop2.services.peer import Peer
+from goop2.web.app import Web
+from goop2.web.console.metering import BOUNDS_SECONDS, Histogram
 from goop2.web.http.origins import Realm
 
 _REALMS: Final = {
@@ -30,12 +31,10 @@ _REALMS: Final = {
 
 
 class Families(Collector):
-    """The peer's numbers, read when somebody asks."""
+    """A collector that reads the peer's numbers at each scrape."""
 
-    def __init__(self, parts: Parts, meter: RunMeter, requests: Counter[Realm]) -> None:
-        self._parts = parts
-        self._meter = meter
-        self._requests = requests
+    def __init__(self, web: Web) -> None:
+        self._web = web
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -45,36 +44,37 @@ class Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family of the peer."""
-        parts = self._parts
+        peer = self._web.peer
         yield self._runs()
         yield self._durations()
         http = CounterMetricFamily("goop2_http_requests", "Requests, by whose pages they were for", labels=["origin"])
+        # Every realm, also one without requests: a series that appears later looks like a jump to a scraper.
         for realm, name in _REALMS.items():
-            http.add_metric([name], self._requests[realm])
+            http.add_metric([name], self._web.requests[realm])
         yield http
-        yield GaugeMetricFamily("goop2_workers", "Worker processes alive", len(parts.pool.worker_pids))
-        yield GaugeMetricFamily("goop2_workers_max", "Worker processes at most", parts.settings.lua.max_workers)
+        yield GaugeMetricFamily("goop2_workers", "Worker processes alive", len(peer.pool.worker_pids))
+        yield GaugeMetricFamily("goop2_workers_max", "Worker processes at most", peer.settings.lua.max_workers)
         yield CounterMetricFamily(
-            "goop2_worker_protocol_violations", "Workers ended because they broke the protocol", parts.pool.protocol_violations
+            "goop2_worker_protocol_violations", "Workers ended because they broke the protocol", peer.pool.protocol_violations
         )
-        yield GaugeMetricFamily("goop2_calls_waiting", "Calls that wait for a worker", parts.pool.waiting)
-        yield _memory(parts)
+        yield GaugeMetricFamily("goop2_calls_waiting", "Calls that wait for a worker", peer.pool.waiting)
+        yield _memory(peer)
         scripts = GaugeMetricFamily("goop2_scripts", "Scripts, by the state of their newest file", labels=["state"])
-        states = Counter(listed.state for listed in parts.catalog.listing())
+        states = Counter(listed.state for listed in peer.catalog.listing())
         for state in ("ok", "broken"):
             scripts.add_metric([state], states[state])
         yield scripts
-        yield GaugeMetricFamily("goop2_uptime_seconds", "Since the peer started", time.monotonic() - parts.started)
+        yield GaugeMetricFamily("goop2_uptime_seconds", "Since the peer started", time.monotonic() - self._web.started)
 
     def _runs(self) -> Metric:
         runs = CounterMetricFamily("goop2_runs", "Runs of scripts that ended", labels=["kind", "status"])
-        for (kind, status), histogram in sorted(self._meter.histograms.items()):
+        for (kind, status), histogram in sorted(self._web.meter.histograms.items()):
             runs.add_metric([kind, status], sum(histogram.counts))
         return runs
 
     def _durations(self) -> Metric:
         family = HistogramMetricFamily("goop2_run_seconds", "From accepting a call to its end", labels=["kind", "status"])
-        for (kind, status), histogram in sorted(self._meter.histograms.items()):
+        for (kind, status), histogram in sorted(self._web.meter.histograms.items()):
             family.add_metric([kind, status], buckets=list(_cumulated(histogram)), sum_value=histogram.seconds)
         return family
 
@@ -86,15 +86,15 @@ def _cumulated(histogram: Histogram) -> Iterator[tuple[str, float]]:
         yield bound, total
 
 
-def _memory(parts: Parts) -> Metric:
+def _memory(peer: Peer) -> Metric:
     family = GaugeMetricFamily("goop2_resident_memory_bytes", "Memory the kernel says a process holds", labels=["process"])
     family.add_metric(["peer"], _resident(os.getpid()))
-    family.add_metric(["workers"], sum(map(_resident, parts.pool.worker_pids)))
+    family.add_metric(["workers"], sum(map(_resident, peer.pool.worker_pids)))
     return family
 
 
 def _resident(pid: int) -> int:
-    """0 where the kernel does not say: no Linux, or the process has just ended."""
+    """Return the resident memory of a process in bytes; 0 when the kernel does not say: no Linux, or the process has just ended."""
     try:
         pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     except (OSError, IndexError):

@@ -1,7 +1,7 @@
-"""What is counted over a peer's life and its last hour: runs by status, how long they took, how much memory.
+"""Counters over a peer's life and its last hour: runs by status, their durations, their memory.
 
-On the path of every run, so it adds to numbers and keeps no run. Latencies go into buckets that grow by a fifth, so a
-percentile read from them is right to a tenth; memory does not grow with runs, but with scripts and minutes kept.
+This is on the path of every run, so it only adds to numbers. Latencies go into buckets that grow by a fifth, so a percentile read from
+them is right to a tenth. Its memory grows with the number of scripts and minutes, not with runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from goop2.storage.run_record import Run
 MINUTES_KEPT: Final = 60
 MINUTE_SECONDS: Final = 60
 BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds of the histogram that is told outside."""
+"""Upper bounds of the histogram of `/metrics`."""
 _GROWTH: Final = math.log(1.2)
 _MILLISECONDS: Final = 1000.0
 
@@ -71,7 +71,7 @@ class MinuteShown(msgspec.Struct, frozen=True):
 
 
 class RunMeter:
-    """Counts the runs of one peer."""
+    """Count runs and their durations and memory, for one peer."""
 
     def __init__(self) -> None:
         self.histograms: dict[tuple[str, str], Histogram] = {}
@@ -97,12 +97,13 @@ class RunMeter:
         buckets[_bucket(run.milliseconds)] += 1
 
     def minutes(self, now: float) -> list[MinuteShown]:
-        """Those of the last hour in which something ran, oldest first; `now` in seconds since 1970."""
+        """Return the minutes of the last hour in which something ran, oldest first; `now` in seconds since 1970."""
         oldest = int(now) // MINUTE_SECONDS - MINUTES_KEPT
         return [_shown(minute) for minute in self._minutes if minute.number > oldest]
 
     def _minute(self, number: int) -> Minute:
-        """The one that runs are counted in; a clock set back does not open an earlier one again."""
+        """Return the minute to count a run in."""
+        # When the clock was set back, runs go into the newest minute: an earlier one is not opened again, so minutes stay in order.
         if not self._minutes or number > self._minutes[-1].number:
             self._minutes.append(Minute(number))
         return self._minutes[-1]

@@ -1,7 +1,7 @@
 """`/metrics` in Prometheus' text format, on the console's origin, so on loopback only.
 
-A scraper shows a token of its own: `data/metrics.token` in the peer's folder, made at the first start, for its owner's eyes and the
-same at every start, so that a scraper can be told once (`authorization: {credentials_file: …}`). It opens nothing else.
+A scraper shows a token of its own, `data/metrics.token` in the peer's folder. It is made at the first start and stays the same, so that a
+scraper is configured once (`authorization: {credentials_file: …}`). It opens nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections import Counter
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -19,10 +18,8 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from goop2.folder.regular_files import read_regular
-from goop2.web.app import Parts
-from goop2.web.console.metering import RunMeter
+from goop2.web.app import Web
 from goop2.web.http.console_token import TOKEN_BYTES, Token
-from goop2.web.http.origins import Realm
 from goop2.web.http.responses import NO_HEADERS, send_refusal
 
 if TYPE_CHECKING:
@@ -36,18 +33,19 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 
 
 class Metrics:
-    """ASGI: what there is to count, for whoever shows the metrics token or the console's."""
+    """ASGI application: the metrics, for requests with the metrics token or the console's."""
 
-    def __init__(self, parts: Parts, meter: RunMeter, requests: Counter[Realm], console: Token) -> None:
-        self._counted = (parts, meter, requests)
+    def __init__(self, web: Web, console: Token) -> None:
+        self._web = web
         self._console = console
-        self._token = metrics_token(parts.folder)
+        self._token = metrics_token(web.peer.folder)
 
     @cached_property
     def _families(self) -> Families:
-        from goop2.web.console.families import Families  # when somebody asks: it takes a twentieth of a start
+        # On first use: its library would take a twentieth of the start.
+        from goop2.web.console.families import Families
 
-        return Families(*self._counted)
+        return Families(self._web)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the metrics to whoever shows the token (ASGI)."""
@@ -61,12 +59,13 @@ class Metrics:
         await send({"type": "http.response.body", "body": body})
 
     def _opens(self, authorization: bytes) -> bool:
+        # An empty token is none: it must not match an empty header.
         mine = bool(self._token) and hmac.compare_digest(authorization, b"Bearer " + self._token.encode())
         return mine or self._console.is_shown(authorization)
 
 
 def metrics_token(folder: Path) -> str:
-    """Return the token of the peer in `folder`, made when there is none; "" when it cannot be kept, and then none opens."""
+    """Return the token of the peer in `folder`, made when there is none; "" when it cannot be saved: then no token opens."""
     file = folder / TOKEN_FILE
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,10 +1,10 @@
-"""Who may come in at a site's origin, before anything there answers.
+"""Decide who may use a site's origin, before any handler runs.
 
     own site       the owner by connection (local_users.py) or by a pass (passes.py); everybody else on this machine is a visitor
     visited site   the owner alone, since this peer calls there in the owner's name; a reader whom another page led here is asked first,
                    before that peer is dialled or anything of its site is fetched
 
-`Sec-Fetch-Site` is the browser's word, which no page can change: `same-origin` and `none` are the reader's own doing.
+`Sec-Fetch-Site` is set by the browser, and no page can change it: `same-origin` and `none` mean that the reader acted.
 """
 
 from __future__ import annotations
@@ -40,13 +40,16 @@ def user_of(scope: Scope) -> int | None:
     return user
 
 
-class Entrance:
-    """The one decision who comes in, for all doors of a peer."""
+class SiteAdmission:
+    """Decides who is admitted, for all listeners of a peer.
+
+    :param passes: one-time codes and pass cookies.
+    :param label_of: peer id → what the peer calls itself, "" when that is not known.
+    """
 
     def __init__(self, passes: Passes, label_of: Callable[[str], str]) -> None:
         self.passes = passes
         self._label_of = label_of
-        """Id of a peer → what it calls itself, "" when that is not known."""
         self._own_user = os.geteuid()
 
     def is_owner(self, scope: Scope, cookies: bytes, place: str) -> bool:
@@ -55,12 +58,16 @@ class Entrance:
         return is_of(user, self._own_user) or self.passes.held(cookies, place, user)
 
     def wants_code(self, call: RequestContext, place: str) -> bool:
-        """Return whether the owner, who follows a link on a page of ours, would be asked at `place` without a code."""
+        """Return whether a link on a page of ours needs a code, so that the owner is not asked at `place`."""
         return call.header(b"sec-fetch-site") in READERS_DOING and not (place == OWN and self.is_owner(call.scope, b"", OWN))
 
     async def admit(self, call: RequestContext, cookies: bytes, is_api: bool) -> RequestContext | None:
-        """Return `call` as it may go on, its origin another where it counts as a visitor's; None when it was answered here."""
+        """Return `call` when it may go on; None when it was answered here.
+
+        Its realm becomes OPEN_SITE when the caller is another user of this machine, who counts as a visitor.
+        """
         realm = call.origin.realm
+        # Strangers connect here by design: they are visitors, and nothing is asked of them.
         if realm is Realm.OPEN_SITE:
             return call
         place = visit_of(call.origin.peer_id) if realm is Realm.VISITED_SITE else OWN
@@ -69,6 +76,7 @@ class Entrance:
             return None
         if realm is Realm.VISITED_SITE:
             return call if await self._goes_on(call, cookies, place, is_api) else None
+        # Another user of this machine is not refused, but is a visitor like any other.
         if realm in _OWNERS and not self.is_owner(call.scope, cookies, OWN):
             return call._replace(origin=replace(call.origin, realm=Realm.OPEN_SITE))
         return call
@@ -85,7 +93,9 @@ class Entrance:
         return True
 
     async def _ask(self, call: RequestContext, place: str) -> None:
-        """Send the page that names the peer and leads on by a click."""
+        """Send the page that names the peer and asks the reader to go on."""
+        # The link on it carries a code. Nothing is fetched from the peer before it is clicked, so a page elsewhere cannot make this
+        # peer dial another one.
         peer_id = call.origin.peer_id
         label = self._label_of(peer_id)[:_LABEL_SHOWN_CHARS]
         code = f"{PARAMETER}={self.passes.code(place)}"
@@ -96,13 +106,14 @@ class Entrance:
         await send_html(call, HTTPStatus.OK, body, INTERSTITIAL_HEADERS)
 
     async def _redeem(self, call: RequestContext, cookies: bytes, place: str) -> None:
-        """Exchange the code in the address for a cookie, and lead to the address without it."""
+        """Exchange the code in the address for a cookie, and redirect to the address without it, so that the code is in no bookmark."""
         pairs = call.scope["query_string"].split(b"&")
         codes = [pair[len(_PARAMETER) :].decode("latin-1") for pair in pairs if pair.startswith(_PARAMETER)]
         rest = b"&".join(pair for pair in pairs if not pair.startswith(_PARAMETER))
         headers = [(b"location", _path(call).encode() + (b"?" + rest if rest else b""))]
         user = user_of(call.scope)
         good = any(self.passes.redeem(code, place) for code in codes)
+        # The owner's own connections need no cookie on the own site; one for a visit says that the reader chose to go there.
         if good and (place != OWN or not is_of(user, self._own_user)):
             headers.append((b"set-cookie", self.passes.cookie(place, user)))
         elif not good and not self.is_owner(call.scope, cookies, place):
@@ -113,7 +124,7 @@ class Entrance:
 
 
 def _has_code(query: bytes) -> bool:
-    """Return whether a query has a code: what only looks like one, in a value or at the end of a longer name, is the site's own."""
+    """Return whether a query has a code. The name inside a value, or at the end of a longer name, belongs to the site."""
     return _PARAMETER in query and any(pair.startswith(_PARAMETER) for pair in query.split(b"&"))
 
 
@@ -123,7 +134,7 @@ def with_code(address: str, code: str) -> str:
 
 
 def _path(call: RequestContext) -> str:
-    """Return the path of a request, fit for `Location`: one / at the beginning, two would name another host."""
+    """Return the path of a request for `Location`, with one / at the beginning: two would name another host."""
     return quote(f"/{call.scope['path'].lstrip('/')}")
 
 
@@ -132,7 +143,7 @@ def _with_headers(call: RequestContext) -> RequestContext:
 
 
 async def send_not_yours(call: RequestContext, is_api: bool) -> None:
-    """Refuse another user of this machine what is the owner's alone."""
+    """Refuse another user of this machine what only the owner may use."""
     if is_api:
         failure = Failure(ErrorCode.FORBIDDEN, "this peer belongs to another user of this machine")
         await send_failure(call.send, failure, call.headers)

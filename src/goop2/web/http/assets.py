@@ -22,6 +22,7 @@ class Assets:
     """The files of one folder of the package `goop2.web`. Those of the SDK each begin with `core.js`, so that each stands alone."""
 
     def __init__(self, folder: str) -> None:
+        # All at once: it is a few hundred KB, and no request waits for the disk.
         contents = dict(_contents(resources.files("goop2.web").joinpath(folder), ""))
         core = contents.pop(CORE, b"")
         self._documents = {path: _document(path, core + content if path.endswith(".js") else content) for path, content in contents.items()}
@@ -53,4 +54,4 @@ def _contents(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _document(path: str, content: bytes) -> Document:
-    return Document(path, hashlib.blake2b(content, digest_size=9).hexdigest(), len(content), content)
+    return Document(path=path, etag=hashlib.blake2b(content, digest_size=9).hexdigest(), size=len(content), content=content)

@@ -1,7 +1,7 @@
-"""Places for connections at one server: counted in all and by network, and whose goes when they run out. Knows no socket.
+"""Places for connections at one server: counted in total and per network, and which connection loses its place when they run out.
 
-Whoever has sent half a request is the first to go, then whoever keeps a connection without a request; of either those of the network
-that has most, the longest waiting first. A request that is being answered is never ended for another.
+Connections with half a request lose first, then idle ones; among them those of the network that has most, the longest waiting first. A
+request that is being answered is never ended for another one. It knows no sockets.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ class Holder(Protocol):
     network: str
     """Where it comes from, as `network_of` says."""
     waiting_since: float
-    """When it began to send a request, or to keep still after one."""
+    """When it began to send a request, or became idle; `time.monotonic()`."""
 
     @property
     def half_sent(self) -> bool:
-        """Return whether its request is not whole, or not begun."""
+        """Return whether its request is not complete, or has not begun."""
 
     @property
     def idle(self) -> bool:
-        """Return whether it is kept, without a request."""
+        """Return whether it is kept alive without a request."""
 
 
 T = TypeVar("T", bound=Holder)
 
 
 class ConnectionSlots:
-    """Who has one. `holders` are given to `victim` by whoever knows them all."""
+    """Counts the places that are taken."""
 
     def __init__(self) -> None:
         self.total = 0
         self.refusing = 0
-        """Connections without a place, which are told so."""
+        """Connections without a place that wait for their refusal."""
         self._networks: Counter[str] = Counter()
 
     def take(self, network: str) -> None:
@@ -49,6 +49,7 @@ class ConnectionSlots:
         """Count one connection of `network` less."""
         self.total -= 1
         self._networks[network] -= 1
+        # Zeros are removed: strangers choose their addresses, and the counter must not grow with them.
         if not self._networks[network]:
             del self._networks[network]
 
@@ -58,7 +59,7 @@ class ConnectionSlots:
 
 
 def victim(holders: Iterable[T]) -> T | None:
-    """Return whose place is given to another; None when every one of them is being answered."""
+    """Return the connection that loses its place; None when every one of them is being answered."""
     everybody = list(holders)
     for those in ([each for each in everybody if each.half_sent], [each for each in everybody if each.idle]):
         if those:

@@ -1,9 +1,9 @@
-"""Live events: one ring that everybody reads at their own pace, so that no reader costs memory.
+"""Live events: one ring buffer that all readers read at their own pace, so that no reader costs memory.
 
-A reader is a place in the ring. Whoever is slow is overtaken by the ring's end and told of a gap; whoever
-comes back after a break says where they were, and hears what is still held.
+A reader is a position in the ring. A slow reader whose position falls off the ring gets a gap event. A reader that reconnects names the
+last event it knows, and gets those that are still held.
 
-    id of an event: <start>-<number>; `start` changes when the peer starts anew, and then all before is a gap
+    id of an event: <start>-<number>; `start` is new at every start of the peer, and then everything before is a gap
 
 It must not know HTTP, nor what events mean.
 """
@@ -23,18 +23,18 @@ from goop2.protocols.event_ids import place_of
 from goop2.web.limits import EVENTS_KEPT, EVENTS_KEPT_BYTES
 
 GAP: Final = "gap"
-"""Kind of the event that says: some were missed, look at everything again."""
+"""Kind of the event after which a page must load everything again, because events were missed."""
 _EVENT_BYTES: Final = 200
-"""An event beyond its data."""
+"""What an event costs in memory besides its data, about."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event that pages are told."""
+    """One event for pages, in the ring buffer."""
 
     number: int
     kind: str
     audience: str
-    """Whom it is for; readers hear what is for them."""
+    """Readers of this audience get it."""
     data: bytes
     """JSON."""
 
@@ -42,9 +42,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Events:
     """The last events, bounded by number and by bytes."""
 
-    def __init__(self, kept: int = EVENTS_KEPT, max_bytes: int = EVENTS_KEPT_BYTES) -> None:
+    def __init__(self, max_events: int = EVENTS_KEPT, max_bytes: int = EVENTS_KEPT_BYTES) -> None:
         self.start = secrets.token_hex(4)
-        self._kept = kept
+        self._max_events = max_events
         self._max_bytes = max_bytes
         self._ring: deque[Event] = deque()
         self._bytes = 0
@@ -64,11 +64,11 @@ class Events:
         return self._ring[0].number if self._ring else self.last + 1
 
     def after(self, place: int) -> Iterator[Event]:
-        """The events held with a number above `place`."""
+        """Return the events that are held with a number above `place`."""
         return islice(self._ring, max(0, place + 1 - self.oldest), None)
 
-    def heard(self, audience: str) -> bool:
-        """Return whether anybody listens who hears what is for `audience`."""
+    def has_reader(self, audience: str) -> bool:
+        """Return whether there is a reader of `audience`."""
         return any(audience in reader.audiences for reader in self._readers)
 
     def readers(self, who: Callable[[str], bool]) -> int:
@@ -76,17 +76,19 @@ class Events:
         return sum(1 for reader in self._readers if who(reader.name))
 
     def names(self, audience: str) -> list[str]:
-        """Names of the readers that hear what is for `audience`."""
+        """Return the names of the readers of `audience`."""
         return [reader.name for reader in self._readers if audience in reader.audiences]
 
     def publish(self, kind: str, data: object, audience: str) -> None:
-        """Tell `audience`; `data` is anything msgspec writes as JSON."""
+        """Add an event for `audience`; `data` is anything msgspec encodes as JSON."""
         self.last += 1
         event = Event(self.last, kind, audience, msgspec.json.encode(data))
         self._ring.append(event)
         self._bytes += _EVENT_BYTES + len(event.data)
-        while len(self._ring) > self._kept or (self._bytes > self._max_bytes and len(self._ring) > 1):
+        # The newest event stays even if it alone is too large: its readers are about to take it.
+        while len(self._ring) > self._max_events or (self._bytes > self._max_bytes and len(self._ring) > 1):
             self._bytes -= _EVENT_BYTES + len(self._ring.popleft().data)
+        # All readers, whatever their audience: `take` selects.
         for reader in self._readers:
             reader.news.set()
 
@@ -97,14 +99,14 @@ class Events:
         return reader
 
     def stop(self) -> None:
-        """Let every reader come to its end."""
+        """End every reader: no further event comes."""
         self.stopped = True
         for reader in self._readers:
             reader.news.set()
 
 
 class EventReader:
-    """One who listens. `news` is set when there may be something to `take`."""
+    """A reader of events. `news` is set when `take` may return something."""
 
     def __init__(self, events: Events, name: str, audiences: frozenset[str], place: int) -> None:
         self.name = name
@@ -116,7 +118,7 @@ class EventReader:
 
     @property
     def place(self) -> str:
-        """Id of the last event it knows; "" when nobody can say."""
+        """Return the id of the last event it knows; "" when that is not known."""
         return f"{self._events.start}-{self._place}" if self._place >= 0 else ""
 
     @property
@@ -128,6 +130,7 @@ class EventReader:
         """Return what has happened since the last time, for this reader; a gap first where something was missed."""
         self.news.clear()
         place, self._place = self._place, self._events.last
+        # Events between the reader's position and the oldest one held are lost.
         missed = place < self._events.oldest - 1
         gap = [Event(max(self._events.oldest - 1, 0), GAP, "", b"{}")] if missed else []
         return gap + [event for event in self._events.after(place) if event.audience in self.audiences]

@@ -26,23 +26,28 @@ _HEADERS: Final = [
 ]
 _ALLOW: Final = (b"allow", b"GET, HEAD")
 _OPENING: Final = b"retry: 1000\nevent: here\ndata: {}\n"
-"""With the place in the stream: whoever is cut off before anything happens must know where it was, too."""
+"""The first event. It carries the position in the log, so that a page that is cut off before the first real event can resume."""
 _HEARTBEAT: Final = b": still here\n\n"
 _FULL: Final = Failure(ErrorCode.UNAVAILABLE, "too many pages are listening; close some", retry_after_seconds=5.0)
 
 
 async def send_events(call: RequestContext, events: Events, name: str, audiences: Iterable[str]) -> None:
-    """Send what is for `audiences`, until either side ends. `name` is whose page it is, for the limits."""
+    """Send the events for `audiences` until either side ends.
+
+    :param name: the caller whose page it is: CONSUMERS_PER_CALLER_MAX counts by it.
+    """
     if call.method not in ("GET", "HEAD"):
         await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "events are asked for with GET", [_ALLOW, *call.headers])
         return
-    if call.method == "HEAD":  # nobody reads on: it must end, and takes no reader's place
+    if call.method == "HEAD":
+        # The answer must end, and takes no reader's place.
         await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
         await call.send({"type": "http.response.body", "body": b""})
         return
     if events.readers(lambda _: True) >= CONSUMERS_MAX or events.readers(lambda other: other == name) >= CONSUMERS_PER_CALLER_MAX:
         await send_failure(call.send, _FULL, call.headers)
         return
+    # Subscribed before the answer begins: an event in between must not be lost.
     reader = events.read(name, frozenset(audiences), _last_id(call))
     gone = asyncio.create_task(disconnected(call.receive))
     try:
@@ -58,7 +63,7 @@ async def send_events(call: RequestContext, events: Events, name: str, audiences
 
 
 def _last_id(call: RequestContext) -> str:
-    """Return what the page heard last: a browser that comes back by itself says so in a header, a page that comes back in the address."""
+    """Return the id of the last event the page has: in a header when the browser reconnects, in the query when the page does."""
     return call.header(b"last-event-id") or parse_qs(call.scope["query_string"].decode("latin-1")).get("after", [""])[0]
 
 
@@ -68,7 +73,7 @@ async def _pump(call: RequestContext, events: Events, reader: EventReader, gone:
         if taken:
             body = b"".join(_written(events.start, event) for event in taken)
             await call.send({"type": "http.response.body", "body": body, "more_body": True})
-            # A thousand events a second are ten packets, and ten wakings.
+            # Collect events for a moment: a thousand events a second become ten packets.
             await asyncio.wait({gone}, timeout=FLUSH_SECONDS)
         elif not await _news(reader, gone):
             await call.send({"type": "http.response.body", "body": _HEARTBEAT, "more_body": True})
@@ -76,15 +81,16 @@ async def _pump(call: RequestContext, events: Events, reader: EventReader, gone:
 
 
 async def _news(reader: EventReader, gone: asyncio.Task[None]) -> bool:
-    """Wait for something to happen; False when nothing did for HEARTBEAT_SECONDS."""
+    """Wait for an event or the end of the connection; return False when neither came within HEARTBEAT_SECONDS."""
     news = asyncio.create_task(reader.news.wait())
+    # `gone` too: the end of the connection must not wait for the heartbeat.
     done, _ = await asyncio.wait({news, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     news.cancel()
     return bool(done)
 
 
 async def disconnected(receive: Receive) -> None:
-    """Waits until nobody is there any more."""
+    """Wait until the client has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,7 +1,6 @@
-"""Files over HTTP: types, ETags, ranges, compression, and a friendly word where nothing is.
+"""Files over HTTP: types, ETags, ranges, compression, and small pages of ours for errors.
 
-Where the files come from is told by whoever calls: the site's (folder/site_files.py) or ours (assets.py).
-It must not know who asks.
+The files come from the site (folder/site_files.py), from our package (assets.py) or from a session. It must not know the caller.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ _RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.IGNORECA
 LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
 
 
-class Document(msgspec.Struct, frozen=True):
-    """Something to show, from wherever; `content` is None for what is sent piece by piece from `file`."""
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to send; `content` is None when it is sent in chunks from `file`."""
 
     path: str
     etag: str
@@ -41,11 +40,11 @@ class Document(msgspec.Struct, frozen=True):
     content: bytes | None = None
     file: SiteFile | None = None
     modified: float | None = None
-    """Seconds since 1970; None where nobody can say."""
+    """Seconds since 1970; None when it is not known."""
 
 
 class Compressed:
-    """Compressed texts, made once each while they are asked for; the one longest unused goes first."""
+    """A cache of compressed texts by ETag; the least recently used one is dropped first."""
 
     def __init__(self, kept_bytes: int = COMPRESSED_KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
@@ -53,12 +52,14 @@ class Compressed:
         self._texts: OrderedDict[str, bytes] = OrderedDict()
 
     async def of(self, etag: str, content: bytes) -> bytes:
-        """`content`, whose ETag this is, compressed."""
-        known = self._texts.get(etag)
-        if known is not None:
+        """Return `content`, which has this ETag, compressed by gzip."""
+        cached = self._texts.get(etag)
+        if cached is not None:
             self._texts.move_to_end(etag)
-            return known
+            return cached
+        # In a thread: 4 MB take a quarter of a second. Without a time stamp, so that equal texts give equal bytes.
         made = await asyncio.to_thread(gzip.compress, content, 6, mtime=0)
+        # Another request may have compressed the same text meanwhile.
         if etag not in self._texts:
             self._texts[etag] = made
             self._bytes += len(made)
@@ -81,7 +82,8 @@ class SitePages:
                 call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", [(b"allow", b"GET, HEAD")]
             )
             return
-        if not path and not call.scope["path"].endswith("/"):  # /p/<X>: what its page names beside itself would be looked for beside /p/
+        # `/p/<peer id>`: relative links on its page would resolve below /p/.
+        if not path and not call.scope["path"].endswith("/"):
             await send_to_folder(call)
             return
         try:
@@ -109,7 +111,7 @@ class SitePages:
 
 
 async def send_to_folder(call: RequestContext) -> None:
-    """What was asked for is a folder: its page is where links in it say, with a / at the end."""
+    """Redirect to the address with a / at the end: the path is a folder, and relative links on its page need the /."""
     query = call.scope["query_string"]
     # One / at the beginning: two would name another host.
     location = quote(f"/{call.scope['path'].lstrip('/')}/").encode() + (b"?" + query if query else b"")
@@ -117,32 +119,34 @@ async def send_to_folder(call: RequestContext) -> None:
 
 
 def _opened(files: SiteFiles, path: str, live: bool) -> Document:
-    """Return the file at `path`; a small one read at once, so that one hop to a thread is enough."""
+    """Return the file at `path`; a small one is read here too, so that one hop to a thread is enough."""
     file = files.open(path)
     etag = _etag_of(file)
     status = file.status
     if status.st_size > COMPRESSED_TO_BYTES or not (is_text(content_type(file.path)) or status.st_size <= CHUNK_BYTES):
-        return Document(file.path, etag, status.st_size, file=file, modified=status.st_mtime)
+        return Document(path=file.path, etag=etag, size=status.st_size, file=file, modified=status.st_mtime)
     with file:
         content = file.content.readall() if hasattr(file.content, "readall") else file.content.read()
     if live and content_type(file.path).startswith("text/html"):
         content, etag = content + LIVE_SCRIPT, f"{etag}-live"
-    return Document(file.path, etag, len(content), content, modified=status.st_mtime)
+    return Document(path=file.path, etag=etag, size=len(content), content=content, modified=status.st_mtime)
 
 
 def _etag_of(file: SiteFile) -> str:
     status = file.status
+    # Time and size alone do not change when a file is replaced by another one of the same age and length.
     stamp = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
     return hashlib.blake2b(stamp.encode(), digest_size=9).hexdigest()
 
 
 async def send_document(call: RequestContext, document: Document, compressed: Compressed, caching: bytes = b"no-cache") -> None:
-    """Send it whole, in part, compressed, or not again, as the request's headers say."""
+    """Send a file as the request's headers say: whole, in part, compressed, or only that it is unchanged."""
     type_ = content_type(document.path)
     content, etag = document.content, document.etag
     packed = (
         content is not None and is_text(type_) and len(content) >= COMPRESSED_FROM_BYTES and _takes_gzip(call.header(b"accept-encoding"))
     )
+    # Another representation has another ETag, or a cache could join ranges of both.
     if packed:
         etag += "-gz"
     headers: Headers = [
@@ -160,6 +164,7 @@ async def send_document(call: RequestContext, document: Document, compressed: Co
     if status is not None:
         await send_unmet(call)
         return
+    # Ranges are served of the file itself, not of its compressed form.
     headers += [(b"content-type", type_.encode()), (b"accept-ranges", b"none" if packed else b"bytes")]
     if packed and content is not None:
         content = await compressed.of(etag, content)
@@ -179,7 +184,7 @@ async def _send_part(call: RequestContext, document: Document, headers: Headers,
 
 
 class Part(NamedTuple):
-    """What of something is to be sent: all of it, a part, or nothing where what was asked for is not there."""
+    """The part of a file that is sent: all of it, a range, or nothing when the range does not exist."""
 
     status: HTTPStatus
     first: int
@@ -188,11 +193,11 @@ class Part(NamedTuple):
 
 
 def asked_part(call: RequestContext, etag: str, size: int, modified: float | None = None) -> Part:
-    """Return what is asked for of something `size` bytes long."""
-    found = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
-    if found is None:
+    """Return the part that a request asks for of a file of `size` bytes."""
+    asked_range = _asked_bytes(call, size) if range_holds(call, etag, modified) else None
+    if asked_range is None:
         return Part(HTTPStatus.OK, 0, size, [_length(size)])
-    first, last = found
+    first, last = asked_range
     if first > last:
         return Part(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, 0, [(b"content-range", b"bytes */%d" % size), _length(0)])
     length = last + 1 - first
@@ -200,7 +205,7 @@ def asked_part(call: RequestContext, etag: str, size: int, modified: float | Non
 
 
 def _asked_bytes(call: RequestContext, size: int) -> tuple[int, int] | None:
-    """First and last byte asked for; None for all of it, first after last when there is no such part."""
+    """Return the first and last byte of the range; None for the whole file, first > last when the range does not exist."""
     match = _RANGE.fullmatch(call.header(b"range").replace(" ", ""))
     if call.method != "GET" or match is None or not (match["first"] or match["last"]):
         return None
@@ -224,7 +229,8 @@ async def _send_pieces(call: RequestContext, status: HTTPStatus, headers: Header
     await threads.SITE.run(file.content.seek, first)
     while left > 0:
         piece = await threads.SITE.run(file.content.read, min(CHUNK_BYTES, left))
-        if not piece:  # it was cut while we read: the connection ends short of what was announced
+        # The file was truncated meanwhile: end before the announced length, so that the browser notices.
+        if not piece:
             return
         left -= len(piece)
         await call.send({"type": "http.response.body", "body": piece, "more_body": left > 0})
@@ -245,7 +251,8 @@ def _takes_gzip(accepted: str) -> bool:
 
 
 async def send_unreadable(call: RequestContext) -> None:
-    """Send that there may be such a file, and that the system does not give it now; what it says is the owner's business."""
+    """Send that the file cannot be read now."""
+    # Not the reason that the system gives: it is about the owner's disk, and this page may be a stranger's.
     text = "This peer cannot read it at the moment. Reload this page to try again."
     await send_page(
         call, HTTPStatus.SERVICE_UNAVAILABLE, "This file cannot be read now", text, [(b"retry-after", b"%d" % UNREADABLE_RETRY_SECONDS)]
@@ -253,7 +260,7 @@ async def send_unreadable(call: RequestContext) -> None:
 
 
 async def send_unmet(call: RequestContext) -> None:
-    """Send that the file is not the version the request is about."""
+    """Send that the file is no longer the version the request names."""
     await send_page(call, HTTPStatus.PRECONDITION_FAILED, "The file is another one by now", "Reload the page that leads here.")
 
 
@@ -266,17 +273,17 @@ _PAGE: Final = """<!doctype html>
 
 
 async def send_page(call: RequestContext, status: HTTPStatus, title: str, text: str, headers: Headers | None = None) -> None:
-    """Send a small page of ours, with a way back."""
+    """Send a small page of ours with a link to the front page."""
     await send_html(call, status, _PAGE.format(title=html.escape(title), text=html.escape(text)), headers)
 
 
 async def send_html(call: RequestContext, status: HTTPStatus, text: str, headers: Headers | None = None) -> None:
-    """Send a page of ours that nobody keeps."""
+    """Send an HTML page that is not cached."""
     await send_text(call, status, "text/html; charset=utf-8", text, headers)
 
 
 async def send_text(call: RequestContext, status: HTTPStatus, type_: str, text: str, headers: Headers | None = None) -> None:
-    """Send a text of ours that nobody keeps."""
+    """Send a text that is not cached."""
     body = text.encode()
     own = [(b"content-type", type_.encode()), (b"cache-control", b"no-store"), _length(len(body))]
     await _send(call, status, [*own, *(headers or []), *call.headers], body)

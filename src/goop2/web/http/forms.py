@@ -1,4 +1,4 @@
-"""Forms as browsers and curl send them (multipart/form-data), where the only file in one is what is meant."""
+"""Read the only file of a form as browsers and curl send it (multipart/form-data)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MULTIPART: Final = "multipart/form-data"
 
 
 class FormError(Exception):
-    """A form that does not hold exactly one file. Its text says what was sent and what would be taken."""
+    """The form does not hold exactly one file. The message says what was sent and what is accepted."""
 
     code = "bad_request"
 
 
 class _Files:
-    """The files of a form, as the parser comes upon them. Other fields are passed over."""
+    """Collects the files of a form while it is parsed. Other fields are ignored."""
 
     def __init__(self, boundary: bytes) -> None:
-        self.found: list[bytes] = []
+        self.contents: list[bytes] = []
         self.complete = False
         self._name, self._value = b"", b""
         self._content: list[bytes] | None = None
@@ -40,7 +40,7 @@ class _Files:
         )
 
     def read(self, body: bytes) -> None:
-        """Go through a whole body. Raises `FormParserError`."""
+        """Parse a whole body. Raises `FormParserError`."""
         self._parser.write(body)
         self._parser.finalize()
 
@@ -64,8 +64,9 @@ class _Files:
 
     def _end(self) -> None:
         content = b"".join(self._content or ())
-        if self._filename or content:  # an input where no file was chosen has neither
-            self.found.append(content)
+        # Browsers send an empty part for a file input in which no file was chosen.
+        if self._filename or content:
+            self.contents.append(content)
         self._filename, self._content = None, None
 
     def _complete(self) -> None:
@@ -87,6 +88,8 @@ def the_file(content_type: str, body: bytes) -> bytes:
         raise FormError(f"the form cannot be read ({error}): send the file itself as the body, or a form with one file") from None
     if not files.complete:
         raise FormError("the form ends before it is complete: send the file itself as the body, or a form with one file")
-    if len(files.found) != 1:
-        raise FormError(f"a form with one file is taken, and this one has {len(files.found) or 'none'}: send the file itself as the body")
-    return files.found[0]
+    if len(files.contents) != 1:
+        raise FormError(
+            f"a form with one file is taken, and this one has {len(files.contents) or 'none'}: send the file itself as the body"
+        )
+    return files.contents[0]

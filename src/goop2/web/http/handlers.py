@@ -168,7 +168,8 @@ async def answered(work: Callable[[Scope, Receive, Send], Awaitable[None]], scop
     try:
         await work(scope, receive, send)
     except ClientDisconnectedError:
-        pass  # nobody is there to be answered
+        # Nobody reads an answer.
+        pass
     except (FolderHangsError, UnreadableError) as error:
         # Raised on the way to any page of a site, also outside of endpoints.
         failure = failure_of(error)

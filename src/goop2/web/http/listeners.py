@@ -1,9 +1,9 @@
-"""The ports a peer listens on: always a loopback door, and an opened one where the owner's settings say so.
+"""Bind the ports a peer listens on: always a loopback listener, and an opened one when viewer.http_addr is not on loopback.
 
-    127.0.0.1:8780 (or any loopback)  → one door there; IPv6's loopback too, since browsers try it for *.localhost
-    anything else                     → an opened door there, and a loopback door on the next port, for the owner
+    127.0.0.1:8780 (or any loopback)  → one listener there; on IPv6's loopback too, since browsers try it for *.localhost
+    anything else                     → an opened listener there, and a loopback listener on the next port, for the owner
 
-It must not know what is behind a door.
+It must not know what is served.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import ipaddress
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from goop2.config import Address
 from goop2.web.http.origins import Listener, Realm
@@ -22,20 +22,22 @@ from goop2.web.http.origins import Listener, Realm
 LOOPBACK: Final = ("127.0.0.1", "::1")
 BACKLOG: Final = 512
 TRIES_FOR_A_PORT: Final = 10
-"""A port that is free for IPv4 may be taken for IPv6."""
+"""How often a free port is looked for: one that is free for IPv4 may be taken for IPv6."""
 _NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""A machine without IPv6."""
+"""Errors of a machine without IPv6."""
 
 
 class ListenerError(Exception):
-    """No door can be opened there; the message says where, why and what to do, in one sentence."""
+    """The address cannot be listened at; the message says where, why and what to do, in one sentence."""
+
+    owner_code: ClassVar = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class BoundListener:
-    """A door and its sockets, which listen once they are served."""
+    """A listener and its sockets, which are bound; requests are answered once it is served."""
 
-    door: Listener
+    listener: Listener
     sockets: tuple[socket.socket, ...]
 
     def close(self) -> None:
@@ -45,23 +47,33 @@ class BoundListener:
 
 
 def bind(address: Address, peer_id: str) -> list[BoundListener]:
-    """Return the doors for `viewer.http_addr`; the loopback one first. Raises `ListenerError`."""
+    """Return the listeners for `viewer.http_addr`, the loopback one first. Raises `ListenerError`."""
     try:
         if is_loopback(address.host):
-            return [_loopback_door(peer_id, address.port, address.host)]
+            return [_loopback_listener(peer_id, address.port, address.host)]
         return _opened_and_loopback(address, peer_id)
     except OSError as error:
         raise ListenerError(_sentence(address, error)) from None
 
 
+@contextlib.contextmanager
+def bound_to(address: Address, peer_id: str) -> Iterator[list[BoundListener]]:
+    """`bind`, and close the sockets when the block is left. Raises `ListenerError`."""
+    with contextlib.ExitStack() as stack:
+        listeners = bind(address, peer_id)
+        for bound in listeners:
+            stack.callback(bound.close)
+        yield listeners
+
+
 def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundListener:
-    """Return a door on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
-    bound = _loopback_door(peer_id, port, LOOPBACK[0])
-    return BoundListener(Listener(peer_id, bound.door.port, site=realm, visitor=visitor), bound.sockets)
+    """Return a listener on a port of loopback, 0 for any free one, that is one site's origin. Raises `OSError`."""
+    bound = _loopback_listener(peer_id, port, LOOPBACK[0])
+    return BoundListener(Listener(peer_id=peer_id, port=bound.listener.port, site=realm, visitor=visitor), bound.sockets)
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can come in there."""
+    """Return whether only this machine can connect to this host."""
     if host == "localhost":
         return True
     try:
@@ -73,15 +85,17 @@ def is_loopback(host: str) -> bool:
 def _opened_and_loopback(address: Address, peer_id: str) -> list[BoundListener]:
     sock = _socket(address.host, address.port)
     port = sock.getsockname()[1]
-    opened = BoundListener(Listener(peer_id, port, opened=True, names=_names(address.host)), (sock,))
+    opened = BoundListener(Listener(peer_id=peer_id, port=port, opened=True, names=_names(address.host)), (sock,))
+    # The next port, so that the owner can guess the console's address; any other when it is taken.
     for wanted in (port + 1, 0):
         with contextlib.suppress(OSError, OverflowError):
-            return [_loopback_door(peer_id, wanted, LOOPBACK[0]), opened]
+            return [_loopback_listener(peer_id, wanted, LOOPBACK[0]), opened]
     opened.close()
     raise OSError(errno.EADDRINUSE, "no port is free on loopback")
 
 
-def _loopback_door(peer_id: str, port: int, host: str) -> BoundListener:
+def _loopback_listener(peer_id: str, port: int, host: str) -> BoundListener:
+    # `dict.fromkeys` removes the repeat when `host` is one of LOOPBACK itself.
     first, *others = dict.fromkeys((LOOPBACK[0] if host == "localhost" else host, *LOOPBACK))
     for tries_left in reversed(range(TRIES_FOR_A_PORT if port == 0 else 1)):
         with contextlib.ExitStack() as undo:
@@ -98,7 +112,7 @@ def _loopback_door(peer_id: str, port: int, host: str) -> BoundListener:
                 continue
             undo.pop_all()
             names = frozenset({f"[{host}]" if ":" in host else host})
-            return BoundListener(Listener(peer_id, bound_port, names=names), tuple(sockets))
+            return BoundListener(Listener(peer_id=peer_id, port=bound_port, names=names), tuple(sockets))
     raise AssertionError("the last try raises")
 
 
@@ -115,6 +129,7 @@ def _socket(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     sock = socket.socket(family, kind, protocol)
     try:
+        # Else the port could not be bound for a minute after the peer was stopped.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # `::` alone means both, as people expect; `::1` is IPv6 only, 127.0.0.1 has a socket of its own.
@@ -129,7 +144,7 @@ def _socket(host: str, port: int) -> socket.socket:
 
 
 def _names(host: str) -> frozenset[str]:
-    """How this machine is called from outside, besides its addresses."""
+    """Return the names of this machine besides its addresses."""
     machine = socket.gethostname().lower()
     return frozenset({machine, f"{machine}.local", f"[{host}]" if ":" in host else host})
 

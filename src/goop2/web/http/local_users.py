@@ -1,4 +1,4 @@
-"""Tell which user of this machine holds the other end of a loopback connection.
+"""Find out which user of this machine holds the other end of a loopback connection.
 
 Loopback does not mean "the owner": every user, program and container of a machine reaches 127.0.0.1. The kernel knows whose socket is at
 the other end, and says so for its exact pair of addresses: through sock_diag (a netlink socket, a few microseconds), and where that is
@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import structlog
 
 NOBODY: Final = -1
-"""The user of a socket that is not open any more, or that the kernel does not know."""
+"""The user of a socket that is closed, or that the kernel does not know."""
 ROOT: Final = 0
 
 Endpoint = tuple[str, int]
@@ -54,7 +54,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.web")
 
 
 class UnsupportedError(Exception):
-    """This way of asking is closed to us here."""
+    """This platform or container does not allow this way of asking."""
 
 
 class _Held(NamedTuple):
@@ -63,7 +63,7 @@ class _Held(NamedTuple):
 
 
 class LocalUsers:
-    """Answers whose socket is at the other end. One for a process; it keeps a netlink socket open."""
+    """Looks up the user of a connection. One for a process; it keeps a netlink socket open."""
 
     def __init__(self) -> None:
         self._netlink: socket.socket | None = None
@@ -78,8 +78,10 @@ class LocalUsers:
             except UnsupportedError:
                 self._ways.pop(0)
                 continue
-            except OSError:  # no descriptor or no memory just now: it tells nothing, and is asked again for the next connection
+            except OSError:
+                # No descriptor or no memory now: that says nothing about the platform, so the next connection asks again.
                 return NOBODY
+            # Without an inode nobody holds the socket, and the kernel reports uid 0, which must not count as root.
             return held.user if held is not None and held.inode else NOBODY
         return None
 
@@ -113,7 +115,8 @@ class LocalUsers:
         while True:
             received = netlink.recv(_ANSWER_MAX_BYTES, socket.MSG_DONTWAIT)
             _length, kind, _flags, sequence, _port = _HEADER.unpack_from(received)
-            if sequence != self._sequence:  # of a question whose answer was never read
+            # An answer to an earlier question, whose reader was cancelled.
+            if sequence != self._sequence:
                 continue
             if kind == _NLMSG_ERROR:
                 (number,) = struct.unpack_from("=i", received, _HEADER.size)
@@ -142,7 +145,7 @@ _NOT_HERE: Final = frozenset({93, 94, 97, 92})
 
 
 def _packed(client: str, server: str) -> tuple[int, bytes, bytes]:
-    """Family and both addresses in 16 bytes each."""
+    """Return the address family, and both addresses in 16 bytes each."""
     family = socket.AF_INET6 if ":" in client else socket.AF_INET
     one, other = (socket.inet_pton(family, address.partition("%")[0]) for address in (client, server))
     return family, one.ljust(16, b"\0"), other.ljust(16, b"\0")
@@ -177,15 +180,18 @@ _OWN_CONNECTION_SECONDS: Final = 1.0
 
 
 def _in_table(endpoint: Endpoint, mapped: bool) -> str:
-    """As the tables write it: words of four bytes in the machine's order, in hexadecimal."""
+    """Return an endpoint as /proc/net/tcp writes it: words of four bytes in the machine's byte order, in hexadecimal."""
     address = ipaddress.ip_address(endpoint[0].partition("%")[0])
     packed = (b"\0" * 10 + b"\xff\xff" + address.packed) if mapped else address.packed
     words = struct.unpack(f"={len(packed) // 4}I", packed)
     return "".join(f"{word:08X}" for word in words) + f":{endpoint[1]:04X}"
 
 
-def can_tell() -> bool:
-    """Whether this platform tells whose a connection is, tried on one of our own. False, and a warning, where there can be none now."""
+def knows_users() -> bool:
+    """Return whether this platform says which user holds a connection, tried on one of our own.
+
+    False, with a warning in the log, when no loopback connection can be made now.
+    """
     with contextlib.closing(LocalUsers()) as users:
         try:
             with socket.socket() as listener, socket.socket() as client:
@@ -201,5 +207,5 @@ def can_tell() -> bool:
 
 
 def is_of(user: int | None, own: int) -> bool:
-    """Return whether a connection of `user` counts as one of the user `own`. root may do everything here anyway."""
+    """Return whether a connection of `user` counts as one of the user `own`. root counts too: it can read the peer's files anyway."""
     return user is not None and user in (own, ROOT)

@@ -1,13 +1,13 @@
-"""One-time codes, and the cookies they are exchanged for. A place is where a pass is good:
+"""One-time codes, and the pass cookies they are exchanged for. A place is where a pass is valid:
 
     own               the own site: its holder counts as the owner, as the owner's own connections do without any pass
     console           the console: the same, for a browser that has shown the console's token
     visit:<peer id>   the site of another peer: its reader chose to go there
 
-A code travels in a link, so it is good once, for ten minutes, at one place. A cookie is made from the place and the user who holds the
-connection, by a key that follows from one in the peer's folder and from the user's secret: nothing is stored a browser, it goes on over
-restarts, and whoever made the folder cannot make it. The user is part of it because cookies know no ports: another user of this machine
-may listen at another port of the same host and be sent it, and has no use for it.
+A code travels in a link, so it is valid once, for ten minutes, at one place. A cookie is a MAC over the place and the user who holds the
+connection; its key is derived from one in the peer's folder and from the user's secret. So nothing is stored per browser, cookies survive
+restarts, and the author of the folder cannot make one. The user is part of the MAC because cookies are shared by all ports of a host:
+another user of this machine may be sent the cookie at a port of theirs, and cannot use it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Passes:
         self._peer_id = peer_id
         self._clock = clock
         self._codes: dict[bool, OrderedDict[str, tuple[str, float]]] = {True: OrderedDict(), False: OrderedDict()}
-        """Whether it is for a visit → code → place and when it ends. Apart: pages that lead to many peers push out no other code."""
+        """Whether it is for a visit → code → place and expiry. Two maps, so that pages with links to many peers push out no other code."""
         self._key = b""
 
     def code(self, place: str) -> str:
@@ -70,9 +70,10 @@ class Passes:
         return code
 
     def redeem(self, code: str, place: str) -> bool:
-        """Use `code` up; whether it was good at `place`."""
-        kept = self._codes[place.startswith("visit:")].pop(code, ("", 0.0))
-        return kept[0] == place and self._clock() <= kept[1]
+        """Use up `code`; return whether it was valid at `place`."""
+        # `pop`: a code is used up also when it is tried at another place.
+        valid_at, expiry = self._codes[place.startswith("visit:")].pop(code, ("", 0.0))
+        return valid_at == place and self._clock() <= expiry
 
     def cookie(self, place: str, user: int | None) -> bytes:
         """Return the `Set-Cookie` of a pass. One for a visit ends with the browser's session."""
@@ -83,6 +84,7 @@ class Passes:
 
     def held(self, cookies: bytes, place: str, user: int | None) -> bool:
         """Return whether these `Cookie` headers hold the pass for `place`, given to this user."""
+        # Cheap, and before the key is read: most requests carry no pass.
         if self._name(place) + b"=" not in cookies:
             return False
         if not self._key:
@@ -91,7 +93,7 @@ class Passes:
         return any(hmac.compare_digest(part.strip(), pair) for part in cookies.split(b";"))
 
     def _name(self, place: str) -> bytes:
-        """Another for each peer and place: browsers that find no *.localhost have all sites at one host."""
+        """Return the cookie's name, another for each peer and place: for browsers without *.localhost all sites are one host."""
         return b"goop2_pass_" + hashlib.blake2b(f"{self._peer_id} {place}".encode(), digest_size=_NAME_BYTES).hexdigest().encode()
 
     def _pair(self, place: str, user: int | None) -> bytes:
@@ -100,9 +102,9 @@ class Passes:
 
 
 def _lasting_key(folder: Path, peer_id: str) -> bytes:
-    """Return the key of this peer's passes; one of this run alone where it cannot be kept."""
+    """Return the key of this peer's passes; a random one, for this run alone, when it cannot be saved."""
     try:
-        # With the id in it: two folders of one author, with the same key in both, have different passes.
+        # The id is part of it: two folders of one author with the same key in both must not accept each other's passes.
         return derived_key(folder, f"passes {peer_id}", _key_in(folder))
     except (OSError, ValueError, UserSecretError) as error:
         _log.warning("browsers that were let in will be asked again after the next start", file=KEY_FILE, why=str(error))
@@ -110,7 +112,7 @@ def _lasting_key(folder: Path, peer_id: str) -> bytes:
 
 
 def _key_in(folder: Path) -> bytes:
-    """Return the key in the peer's folder, made when there is none: to delete it ends all passes. The folder's author may know it."""
+    """Return the key in the peer's folder, made when there is none; deleting it ends all passes. The author of the folder may know it."""
     file = folder / KEY_FILE
     file.parent.mkdir(mode=0o700, exist_ok=True)
     if not os.path.lexists(file):

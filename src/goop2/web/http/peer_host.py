@@ -1,8 +1,8 @@
-"""A peer id as a host name: base58 is told apart by case, host names are not, so there it is a base36 CIDv1.
+"""A peer id as a host name: base58 depends on case and host names do not, so the label is a base36 CIDv1.
 
     12D3Koo…  ──  k51qzi5uqu5…  (62 characters, one label of a host name has room for 63)
 
-Knows the form of the network's ids (an Ed25519 key in an identity multihash) and nothing of HTTP.
+It knows the form of peer ids (an Ed25519 key in an identity multihash) and nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _BASE58_MAX_CHARS: Final = 64
 
 
 def is_peer_id(peer_id: str) -> bool:
-    """Return whether this is the id of a peer of the network, in its one spelling."""
+    """Return whether this is a peer id in its canonical spelling."""
     return len(peer_id) <= _BASE58_MAX_CHARS and _id_bytes(peer_id) is not None
 
 
 @lru_cache(maxsize=256)
 def host_label(peer_id: str) -> str:
-    """`12D3Koo…` → its 62 characters. Raises ValueError for what is no peer id."""
+    """Return the label of a peer id, 62 characters. Raises ValueError when it is no peer id."""
     content = _id_bytes(peer_id)
     if content is None:
         raise ValueError(f"{peer_id!r} is not a peer id")
@@ -40,20 +40,23 @@ def host_label(peer_id: str) -> str:
 
 @lru_cache(maxsize=256)
 def peer_of_label(label: str) -> str | None:
-    """The 62 characters (lower case) → `12D3Koo…`; None for what is no peer's label."""
+    """Return the peer id `12D3Koo…` of a label in lower case; None when it is no peer's label."""
     if not _LABEL.fullmatch(label):
         return None
     number = int(label[1:], 36)
-    content = number.to_bytes(LABEL_CHARS)  # more than any 61 digits need
+    # Long enough for any label; the bytes of the id are the last ones.
+    content = number.to_bytes(LABEL_CHARS)
     content = content[-(len(_CID_V1_LIBP2P_KEY) + _ID_BYTES) :]
     peer_id = base58.b58encode(content[len(_CID_V1_LIBP2P_KEY) :]).decode("ascii")
+    # The way back must give the same label, or one peer would have several origins.
     return peer_id if is_peer_id(peer_id) and host_label(peer_id) == label else None
 
 
 def _id_bytes(peer_id: str) -> bytes | None:
     try:
         content = base58.b58decode(peer_id.encode("ascii"))
-    except ValueError:  # UnicodeEncodeError too
+    except ValueError:
+        # Not base58, or not ASCII: UnicodeEncodeError is a ValueError.
         return None
     fits = len(content) == _ID_BYTES and content.startswith(_ED25519_ID)
     return content if fits and base58.b58encode(content).decode("ascii") == peer_id else None

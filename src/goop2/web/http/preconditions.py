@@ -6,8 +6,8 @@
     4  If-Modified-Since, without If-None-Match        false → 304
     5  If-Range, beside Range                          false → all of it
 
-For GET and HEAD alone. A date nobody can read is no condition (13.1.3), and so is a date about something that has none. An empty list of
-entity tags, and a value that is no such list, names no version: If-Match and If-Range are false then, If-None-Match is true (13.1).
+For GET and HEAD only. A date that cannot be parsed is no condition (13.1.3), and neither is one about a file without a date. An empty list
+of entity tags, or a value that is no such list, names no version: If-Match and If-Range are false then, If-None-Match is true (13.1).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from goop2.web.http.request_context import RequestContext
 _TAG: Final = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _TAGS: Final = re.compile(_TAG)
 _LIST: Final = re.compile(rf"[ \t,]*(?:{_TAG}[ \t]*(?:,[ \t,]*|$))*")
-"""Entity tags with commas between; empty elements are passed over (5.6.1)."""
+"""Entity tags with commas between; empty elements are ignored (5.6.1)."""
 _STRONG_AFTER_SECONDS: Final = 1.0
-"""A file may change twice within the second that a date can tell: only one that lies further back tells a version (8.8.2.2)."""
+"""A file may change twice within one second, the resolution of a date: only a date further back identifies a version (8.8.2.2)."""
 
 
 def unmet(call: RequestContext, etag: str, modified: float | None) -> HTTPStatus | None:
-    """Return 412 or 304 where a condition is not met. `etag` is without quotes, "" for none; `modified` in seconds since 1970."""
-    wanted = _value(call, b"if-match")
-    if wanted is not None and not _names(wanted, etag, weak=False):
+    """Return 412 or 304 when a condition is not met, else None. `etag` is without quotes, "" for none; `modified` in seconds since 1970."""
+    match = _value(call, b"if-match")
+    if match is not None and not _names(match, etag, weak=False):
         return HTTPStatus.PRECONDITION_FAILED
-    if wanted is None and (date := _date(call, b"if-unmodified-since")) is not None and modified is not None and int(modified) > date:
+    if match is None and (date := _date(call, b"if-unmodified-since")) is not None and modified is not None and int(modified) > date:
         return HTTPStatus.PRECONDITION_FAILED
-    if (known := _value(call, b"if-none-match")) is not None:
-        return HTTPStatus.NOT_MODIFIED if _names(known, etag, weak=True) else None
+    if (none_match := _value(call, b"if-none-match")) is not None:
+        return HTTPStatus.NOT_MODIFIED if _names(none_match, etag, weak=True) else None
     if (date := _date(call, b"if-modified-since")) is not None and modified is not None and int(modified) <= date:
         return HTTPStatus.NOT_MODIFIED
     return None
 
 
 def range_holds(call: RequestContext, etag: str, modified: float | None) -> bool:
-    """Return whether a part may be sent: there is no If-Range, or it names exactly this version."""
+    """Return whether a range may be sent: there is no If-Range, or it names exactly this version."""
     condition = _value(call, b"if-range")
     if condition is None:
         return True
@@ -55,12 +55,12 @@ def range_holds(call: RequestContext, etag: str, modified: float | None) -> bool
 
 
 def written(modified: float) -> bytes:
-    """Return a time as `Last-Modified` has it."""
+    """Return a time, seconds since 1970, in the form of `Last-Modified`."""
     return formatdate(int(modified), usegmt=True).encode()
 
 
 def _names(condition: str, etag: str, weak: bool) -> bool:
-    """Return whether a list of entity tags names this one; `*` is any version there is."""
+    """Return whether a list of entity tags contains this one; `*` contains every one."""
     if condition == "*":
         return True
     if not _LIST.fullmatch(condition):
@@ -76,7 +76,8 @@ def _value(call: RequestContext, name: bytes) -> str | None:
 
 def _date(call: RequestContext, name: bytes) -> float | None:
     text = call.header(name)
-    if text.count(",") > 1:  # several lines; each of the three forms of a date has one comma at most
+    # Several header lines were joined: each of the three forms of a date has one comma at most.
+    if text.count(",") > 1:
         return None
     try:
         date = parsedate_to_datetime(text)

@@ -1,4 +1,4 @@
-"""One request to a site's origin, as the parts that answer it see it."""
+"""One request to a site's origin, as handlers get it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RequestContext(NamedTuple):
     receive: Receive
     send: Send
     headers: Headers
-    """What the answer carries besides its own, such as the cookie of a new visitor."""
+    """Headers for the answer besides its own, such as the cookie of a new visitor."""
 
     @property
     def method(self) -> str:
@@ -29,7 +29,7 @@ class RequestContext(NamedTuple):
         return method
 
     def header(self, name: bytes) -> str:
-        """Return the value of the header `name` (lower case), "" when it is not there. Several lines are one list (RFC 9110, 5.3)."""
+        """Return the value of the header `name` (lower case), "" when it is not there. Several lines count as one list (RFC 9110, 5.3)."""
         return ", ".join([value.decode("latin-1") for key, value in self.scope["headers"] if key == name])
 
 

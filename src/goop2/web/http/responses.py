@@ -1,6 +1,6 @@
-"""Answers as bytes: JSON and errors, their statuses, and the headers every answer of a kind of page carries.
+"""Send JSON and errors with their statuses, and the headers that every answer of a realm carries.
 
-The hot path sends these without a framework between. It must not know what is answered.
+The hot path uses these without a framework. It must not know what is answered.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _SITE_POLICY: Final = (
     "media-src 'self' data: blob: https:; font-src 'self' data: https:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
-"""A site's pages may be a stranger's: what acts for the viewer comes from their own peer, and asks nobody else; what is only looked at
-may come from anywhere that has a certificate, which routers and printers on the viewer's network have not (docs/architecture.md).
-Inline scripts are how sites are written, and everything in an origin has one author anyway."""
+"""A site's pages may be a stranger's code. Scripts, and what they connect to, come from the viewer's own peer alone. Pictures, media, fonts
+and styles may come from any host with a certificate, which routers and printers on the viewer's network do not have
+(docs/architecture.md). Inline scripts are allowed: sites are written like that, and one author wrote everything in an origin anyway."""
 
 
 def _page_headers(policy: str, framing: str, referrer: str) -> Headers:
@@ -61,16 +61,16 @@ def _page_headers(policy: str, framing: str, referrer: str) -> Headers:
 
 _OF_SITES: Final = _page_headers(_SITE_POLICY, "SAMEORIGIN", "same-origin")
 _WANT_TRUST: Final = frozenset({b"cross-origin-opener-policy", b"origin-agent-cluster"})
-"""What browsers ignore, with a complaint on every page, where neither TLS nor loopback makes an origin trustworthy."""
+"""Headers that browsers ignore, with a warning on every page, when an origin has neither TLS nor loopback."""
 PAGE_HEADERS: Final = dict.fromkeys(Realm, _OF_SITES) | {
     Realm.CONSOLE: _page_headers(_CONSOLE_POLICY, "DENY", "no-referrer"),
     Realm.OPEN_SITE: [(name, value) for name, value in _OF_SITES if name not in _WANT_TRUST],
 }
-"""Kind of page → what all its answers carry."""
+"""Realm → headers of all its pages and files."""
 
 _INTERSTITIAL_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 INTERSTITIAL_HEADERS: Final = _page_headers(_INTERSTITIAL_POLICY, "DENY", "no-referrer")
-"""Of the page that asks before another peer's site is shown: no scripts, in no frame."""
+"""Headers of the page that asks before another peer's site is shown: no scripts, in no frame."""
 
 DATA_HEADERS: Final[Headers] = [
     (b"content-type", b"application/json"),
@@ -78,7 +78,7 @@ DATA_HEADERS: Final[Headers] = [
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-"""What JSON carries: it is no page, so nothing of what governs pages."""
+"""Headers of JSON. It is no page, so it has no policies of pages."""
 
 NO_HEADERS: Final[Headers] = []
 CLOSE: Final = (b"connection", b"close")
@@ -101,27 +101,28 @@ async def send_json(send: Send, body: bytes, status: int = HTTPStatus.OK, header
 
 
 async def send_failure(send: Send, failure: Failure, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
-    """Send why there is no result: its status and `{code, message, script?, line?, detail?}`."""
+    """Send a failure with the status of its class: `{code, message, script?, line?, detail?}`."""
     more = list(headers)
     if failure.retry_after_seconds is not None:
+        # Whole seconds, never 0: a client would ask again at once.
         more.append((b"retry-after", b"%d" % max(1, math.ceil(failure.retry_after_seconds))))
     body = msgspec.json.encode(_ErrorBody(failure.code.value, failure.message, failure.script, failure.line, failure.detail))
     await send_json(send, body, STATUSES[failure.code], more)
 
 
 async def send_refusal(send: Send, status: HTTPStatus, message: str, headers: Iterable[tuple[bytes, bytes]] = NO_HEADERS) -> None:
-    """Send a refusal for which there is no error class; the connection ends with it, so an unread body costs nothing."""
+    """Send a refusal with a status that has no error class, and close the connection, so that an unread body costs nothing."""
     body = msgspec.json.encode(_ErrorBody(_code_of(status), message))
     await send_json(send, body, status, [CLOSE, *headers])
 
 
 def _code_of(status: HTTPStatus) -> str:
-    """The class whose status this is, else the one of what a caller did wrong."""
-    return next((code.value for code, known in STATUSES.items() if known == status), ErrorCode.BAD_REQUEST.value)
+    """Return the error class with this status; `bad_request` when there is none."""
+    return next((code.value for code, its_status in STATUSES.items() if its_status == status), ErrorCode.BAD_REQUEST.value)
 
 
 class Carrying:
-    """An ASGI application whose answers all carry some headers more."""
+    """ASGI middleware that adds headers to all answers of an application."""
 
     def __init__(self, app: Any, headers: Headers) -> None:
         self._app = app

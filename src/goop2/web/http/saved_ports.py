@@ -1,10 +1,10 @@
-"""The port of each site that has one of its own, kept in `data/ports.json`: a browser keeps what a site stored, and its cookies, by port.
+"""Save the port of each site that has one of its own in `data/ports.json`: browsers file a site's storage and cookies by port.
 
     {"sites": {"12D3Koo…": [41234], "12D3Koo…/ann": [41240, 41250]}, "seal": "…"}
 
-The last port is used; the others were another program's meanwhile. One that a site has ever had is never given to another site, whose pages
-would find the first one's storage there. For the same reason no file is believed that came with the folder: its author could give a site
-of theirs the port of a site of another peer of this user. So it is sealed with the user's secret.
+The last port in a list is used; the earlier ones were taken by other programs. A port that a site ever had is never given to another site,
+whose pages would find the first site's storage there. For the same reason a file that came with the folder is not trusted: its author could
+give their own site the port of another site of this user. So the file has a MAC (`seal`) made with the user's secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import structlog
 from goop2.folder.regular_files import FileRefusedError, read_regular
 from goop2.folder.user_secret import UserSecretError, derived_key
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
-from goop2.web.limits import KEPT_PORTS_MAX
+from goop2.web.limits import SAVED_PORTS_MAX
 
 FILE: Final = "data/ports.json"
 _FILE_MAX_BYTES: Final = 1024 * 1024
@@ -34,8 +34,8 @@ class _PortsDocument(msgspec.Struct):
     seal: str = ""
 
 
-class KeptPorts:
-    """The ports of the sites of one peer's browsers. Blocking, and small. Raises OSError while the file cannot be read."""
+class SavedPorts:
+    """The saved ports of one peer. Blocking; the file is small. All methods raise OSError while the file cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,10 +54,10 @@ class KeptPorts:
 
     @property
     def full(self) -> bool:
-        """Return whether no further site can be kept."""
-        return len(self._read()) >= KEPT_PORTS_MAX
+        """Return whether no further site can be saved."""
+        return len(self._read()) >= SAVED_PORTS_MAX
 
-    def keep(self, port: int, peer_id: str, visitor: str) -> None:
+    def save(self, port: int, peer_id: str, visitor: str) -> None:
         """Remember that a site has this port now."""
         ports = self._read().setdefault(_key(peer_id, visitor), [])
         if ports[-1:] != [port]:
@@ -72,23 +72,24 @@ class KeptPorts:
     def _read_file(self) -> dict[str, list[int]]:
         file = self._folder / FILE
         try:
-            kept = decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument)
-            if not hmac.compare_digest(kept.seal.encode(), self._seal(kept.sites).encode()):
+            document = decode(read_regular(file, self._folder, _FILE_MAX_BYTES), _PortsDocument)
+            if not hmac.compare_digest(document.seal.encode(), self._seal(document.sites).encode()):
                 raise FileRefusedError(file, "this user did not make it here")
-            return kept.sites
+            return document.sites
         except FileNotFoundError:
             return {}
         except UserSecretError as error:
-            _log.warning("sites get new ports: whose the kept ones are cannot be told", file=FILE, why=str(error))
+            _log.warning("sites get new ports: the saved ones cannot be verified", file=FILE, why=str(error))
             return {}
-        except (FileRefusedError, InvalidJsonError) as error:  # not what the system says: a file that cannot be read now is not lost
-            _log.warning("sites get new ports: the kept ones cannot be read", file=FILE, why=str(error))
+        except (FileRefusedError, InvalidJsonError) as error:
+            # Other OSErrors go on to the caller: a file that cannot be read now must not be set aside, its ports would be lost.
+            _log.warning("sites get new ports: the saved ones cannot be read", file=FILE, why=str(error))
             with contextlib.suppress(OSError):
                 file.rename(file.with_suffix(".json.bad"))
             return {}
 
     def _seal(self, sites: dict[str, list[int]]) -> str:
-        """Return what only this user can write beside them. Raises `UserSecretError` and OSError."""
+        """Return the MAC over `sites`, which only this user can make. Raises `UserSecretError` and OSError."""
         self._key = self._key or derived_key(self._folder, "ports", b"")
         return hmac.digest(self._key, msgspec.json.encode(sites), "sha256").hex()
 
@@ -104,9 +105,10 @@ class KeptPorts:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as out:
                 out.write(content)
+            # Atomic: a crash leaves the old file or the new one.
             new.replace(file)
         except (OSError, UserSecretError) as error:
-            _log.warning("the port of a site is not kept", file=FILE, why=str(error))
+            _log.warning("the port of a site cannot be saved", file=FILE, why=str(error))
 
 
 def _key(peer_id: str, visitor: str) -> str:

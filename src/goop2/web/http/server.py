@@ -1,6 +1,6 @@
-"""uvicorn on the peer's own loop: one server a door, started when the doors are bound, stopped within a second.
+"""uvicorn on the peer's event loop: one server per listener, started after the listeners are bound, stopped within a second.
 
-It handles no signals (the command line does), and knows nothing of what is served.
+It handles no signals (the command line does) and knows nothing of what is served.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TICKS_PER_DATE: Final = 10
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals alone and lets go of slow clients."""
+    """A uvicorn server that leaves signals alone and closes connections of slow clients."""
 
     _swept_at = 0.0
 
@@ -38,7 +38,8 @@ class _Server(uvicorn.Server):
         self._leaving.set()
 
     async def main_loop(self) -> None:
-        """Tick once a second: uvicorn's own loop (0.54, server.py) wakes up ten times for what is due once."""
+        """Tick once a second until the server stops."""
+        # uvicorn's own loop (0.54, server.py) wakes up ten times a second for work that is due once.
         ticks = 0
         leaving = asyncio.create_task(self._leaving.wait())
         try:
@@ -50,11 +51,11 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """None: whoever runs the peer decides when it ends."""
+        """Capture no signals: the command line decides when the peer ends."""
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        """Let go of slow clients, and let uvicorn renew its Date."""
+        """Close connections of slow clients, and let uvicorn renew its Date header."""
         now = time.monotonic()
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
@@ -63,48 +64,50 @@ class _Server(uvicorn.Server):
 
 
 class HttpServers:
-    """Doors that are served; more can be added."""
+    """One server for each listener; more can be added while they run.
+
+    :param protocol: of every connection; None: `TimeoutProtocol` on loopback, `OpenListenerProtocol` elsewhere.
+    """
 
     def __init__(self, protocol: type[TimeoutProtocol] | None = None) -> None:
         self._protocol = protocol
-        """Of every connection; None: by how far its door is open."""
         self._running: list[tuple[_Server, asyncio.Task[None]]] = []
 
     async def add(self, bound: BoundListener, app: ASGIApp) -> None:
         """Serve `app` behind `bound`, whose sockets are closed at the end."""
-        protocol = self._protocol or (OpenListenerProtocol if bound.door.opened else TimeoutProtocol)
+        protocol = self._protocol or (OpenListenerProtocol if bound.listener.opened else TimeoutProtocol)
         server = _Server(_config(app, protocol))
         task = asyncio.create_task(server.serve(list(bound.sockets)))
         self._running.append((server, task))
+        # uvicorn has no event for it (0.54): it starts within two turns of the loop, or its task fails.
         while not server.started:
             if task.done():
                 task.result()
             await asyncio.sleep(0)
 
-    async def end(self) -> None:
-        """Let what is being answered finish, for a moment."""
+    async def stop(self) -> None:
+        """Stop all servers; requests that are being answered have STOP_SECONDS to finish."""
         for server, _ in self._running:
             server.leave()
-        await asyncio.gather(*(_ended(server, task) for server, task in self._running))
+        await asyncio.gather(*(_stop(server, task) for server, task in self._running))
 
 
 @contextlib.asynccontextmanager
 async def serve(
-    doors: Sequence[tuple[BoundListener, ASGIApp]], stopping: Callable[[], None], protocol: type[TimeoutProtocol] | None = None
-) -> AsyncIterator[HttpServers]:
-    """Serve each door's application; at the end call `stopping`, which ends streams, and let the rest finish."""
-    serving = HttpServers(protocol)
+    servers: HttpServers, listeners: Sequence[tuple[BoundListener, ASGIApp]], stopping: Callable[[], None]
+) -> AsyncIterator[None]:
+    """Serve the application of each listener until the block is left, then call `stopping`, which ends streams, and stop `servers`."""
     try:
-        for bound, app in doors:
-            await serving.add(bound, app)
-        yield serving
+        for bound, app in listeners:
+            await servers.add(bound, app)
+        yield
     finally:
         stopping()
-        await serving.end()
+        await servers.stop()
 
 
-async def _ended(server: _Server, task: asyncio.Task[None]) -> None:
-    """Its own way of stopping, and after STOP_SECONDS ours."""
+async def _stop(server: _Server, task: asyncio.Task[None]) -> None:
+    """Stop a server by uvicorn's own way; after STOP_SECONDS end its connections and tasks."""
     done, _ = await asyncio.wait({task}, timeout=STOP_SECONDS)
     if not done:
         for connection in list(server.server_state.connections):

@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol with an end to patience: headers of a bounded size, slow and stalled clients let go.
+"""uvicorn's HTTP protocol with time-outs: headers of a bounded size, connections of slow and stalled clients closed.
 
-No timers a request: each connection notes when it began to wait for something, and `sweep`, called
-every second for all of them, closes those that have waited too long. When places run out, connection_slots.py says
-whose goes; a connection that gets none is told so by a 503, as soon as its request is there.
+There are no timers per request: each connection notes since when it waits, and `sweep`, called every second for all of them, closes those
+that have waited too long. When places run out, connection_slots.py says which connection loses its place; one that gets none is answered
+with a 503 as soon as its request is there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
     b"retry-after: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n%s\n"
 ) % (len(_FULL) + 1, FULL_RETRY_SECONDS, _FULL.encode())
-"""What a connection without a place is told."""
+"""The answer to a connection without a place."""
 _COOKIE: Final = b"cookie:"
 OUR_COOKIES: Final = b"goop2_"
 """How the names of our cookies begin (visitors.py, passes.py)."""
@@ -50,18 +50,18 @@ _OF_TWO_MINDS = "The request names one host in its first line and another in its
 
 
 _PLACES: WeakKeyDictionary[ServerState, ConnectionSlots] = WeakKeyDictionary()
-"""Of each server."""
+"""The places of each server."""
 
 
 class TimeoutProtocol(HttpToolsProtocol):
     """A connection from this machine."""
 
     connections_per_address: float = NEVER
-    """Of one network."""
+    """Connections of one network."""
     cookies_max_bytes = COOKIES_MAX_BYTES
-    """Of cookies, which on loopback do not count as the head."""
+    """Size of all cookies, which on loopback do not count as part of the head."""
     local_users: LocalUsers | None = LocalUsers()
-    """Tells whose connection it is; None at a door where everybody is a visitor."""
+    """Looks up the user of a connection; None at a listener where everybody is a visitor."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -77,13 +77,13 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._unheard_bytes = 0
         self._line_begin = b""
         self._line_bytes = 0
-        """Of the line that is still coming."""
+        """Of the header line that is still incomplete."""
         self._in_head = True
         self._read_by = NEVER
-        """When what the client is sending must be there."""
+        """When the request must be complete, `time.monotonic()`."""
         self._unsent_bytes = 0
         self._taken_at = 0.0
-        """When the client last took something of what waits for it."""
+        """When the client last read some of the answer, `time.monotonic()`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place for the connection (asyncio.Protocol)."""
@@ -99,7 +99,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     @property
     def connections_max(self) -> int:
-        """Return how many there may be at this server."""
+        """Return how many connections this server takes."""
         return CONNECTIONS_MAX
 
     @property
@@ -113,6 +113,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         return self._has_place and self._read_by == NEVER and (self.cycle is None or self.cycle.response_complete)
 
     def _take_place(self) -> None:
+        # The limit of one network first: a stranger with many connections must not take places from others.
         if self._places.of(self.network) >= self.connections_per_address:
             self._give_way(each for each in self._others() if each.network == self.network)
         elif self._places.total >= self.connections_max:
@@ -126,11 +127,12 @@ class TimeoutProtocol(HttpToolsProtocol):
         return (each for each in others if each is not self)
 
     def _give_way(self, others: Iterable[TimeoutProtocol]) -> None:
-        """Have the place of another, or be refused."""
-        found = victim(others)
-        if found is not None:
-            found._leave_place()
-            found.transport.abort()
+        """Take the place of another connection, or be refused."""
+        loser = victim(others)
+        if loser is not None:
+            loser._leave_place()
+            # Not `close`, which would wait until a slow reader has taken what is still to be sent.
+            loser.transport.abort()
             return
         self._refused = True
         self._places.refusing += 1
@@ -156,11 +158,12 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._measure_head(data)
-        elif self.idle and self.timeout_keep_alive_task is None:  # blank lines: they begin no request, and have ended uvicorn's patience
+        elif self.idle and self.timeout_keep_alive_task is None:
+            # Blank lines begin no request, but have cancelled the keep-alive time-out of uvicorn 0.54.
             self._read_by = time.monotonic() + HEAD_SECONDS
 
     def _measure_head(self, data: bytes) -> None:
-        """Refuse a head that is too large before it ends. On loopback cookies count apart, the one that is still coming too."""
+        """Refuse a head that is too large before it ends. On loopback cookies are counted apart, incomplete ones too."""
         self._head_bytes += len(data)
         end = data.rfind(b"\n")
         if end >= 0:
@@ -172,7 +175,7 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.send_400_response(_HEAD_TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is there. Of the cookies on loopback only ours are kept: the others are of other ports of the same host."""
+        """Take a header (httptools). Of the cookies on loopback only ours are kept: others belong to other ports of the host."""
         if self.cookies_max_bytes and name.lower() == b"cookie":
             self._cookie_bytes += len(value)
             value = b";".join(pair for pair in value.split(b";") if pair.lstrip().startswith(OUR_COOKIES))
@@ -192,7 +195,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self._refused:
             self._send_full()
         self._read_by = time.monotonic() + BODY_SECONDS
-        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_MAX_BYTES:  # they came at once
+        # A head that comes in one piece is complete before its size was checked.
+        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_MAX_BYTES:
             self._refuse(_HEAD_TOO_LARGE)
         if self._means_another_host():
             self._refuse(_OF_TWO_MINDS)
@@ -201,23 +205,27 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._refuse(_UPGRADE_WITH_BODY)
         super().on_headers_complete()
         self._unheard_bytes = 0
-        if upgrade:  # the parser leaves what follows to the other protocol, and would find its next request somewhere in it
+        # The parser leaves what follows to the other protocol, and would take some of the body for the next request.
+        if upgrade:
             self.cycle.keep_alive = False
-        if self.expect_100_continue:  # a client that is refused may send its body, or the next request: nobody could tell which
+        # A refused client may send its body or the next request, and nobody could tell which: close the connection.
+        if self.expect_100_continue:
             self.cycle.keep_alive = False
 
     def _refuse(self, message: str) -> NoReturn:
         self.send_400_response(message)
-        raise ValueError(message)  # ends the parser's work
+        # Any exception ends the parser's work.
+        raise ValueError(message)
 
     def _send_full(self) -> NoReturn:
-        """Say that there is no place, a moment later: a client that asks again at once would else be refused as fast as it can ask, and
+        """Answer that there is no place, after a moment: a client that asks again at once would be refused as fast as it can ask, and
         that work would be missing where there are places."""
         if not self.transport.is_closing():
             self._read_by = NEVER
             self.transport.pause_reading()
             self.loop.call_later(FULL_HOLD_SECONDS, self._write_full)
-        raise ValueError(_FULL)  # ends the parser's work
+        # Any exception ends the parser's work.
+        raise ValueError(_FULL)
 
     def _write_full(self) -> None:
         if not self.transport.is_closing():
@@ -225,14 +233,15 @@ class TimeoutProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _means_another_host(self) -> bool:
-        """As requests to proxies are written, `GET http://host/path`: then this is the host, whatever `Host` says (RFC 9112, 3.2.2)."""
+        """Return whether a request line as sent to proxies, `GET http://host/path`, names another host than `Host`."""
+        # It would win over `Host` (RFC 9112, 3.2.2), and the origin is decided by `Host`.
         if self.url[:1] in (b"/", b"*"):
             return False
         host = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0].lower()
         return any(value.lower() != host for name, value in self.headers if name == b"host")
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body. Behind an answer it is thrown away, with an end: a client that is still sending hears nothing before."""
+        """Take a piece of the body. After the answer it is discarded, up to a limit: a client that is still sending reads no answer."""
         if self.cycle.response_complete:
             self._unheard_bytes += len(body)
             if self._unheard_bytes > UNHEARD_MAX_BYTES:
@@ -247,18 +256,19 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Once: what makes no sense ends the connection. One without a place is told that, and nothing else."""
+        """Answer a request that makes no sense, once, and end the connection. One without a place gets the 503 instead."""
         if not self._refused and not self.transport.is_closing():
             super().send_400_response(msg)
 
     def resume_writing(self) -> None:
-        """Note that the client has taken data (asyncio.Protocol)."""
+        """Note that the client has read data (asyncio.Protocol)."""
         self._taken_at = time.monotonic()
         super().resume_writing()
 
-    def out_of_patience(self, now: float) -> bool:
-        """Return whether the client lets us wait too long, for its request or for taking our answer."""
+    def timed_out(self, now: float) -> bool:
+        """Return whether the client has taken too long to send its request or to read our answer."""
         unsent = self.transport.get_write_buffer_size()
+        # A buffer that shrinks is being read, however slowly.
         if unsent == 0 or unsent < self._unsent_bytes:
             self._taken_at = now
         self._unsent_bytes = unsent
@@ -266,7 +276,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 
 class OpenListenerProtocol(TimeoutProtocol):
-    """A connection at the opened door: no single stranger takes all the places."""
+    """A connection at the opened listener, where places are limited per network, so that one stranger cannot take all."""
 
     local_users = None
     cookies_max_bytes = 0
@@ -274,8 +284,9 @@ class OpenListenerProtocol(TimeoutProtocol):
 
 
 def sweep(connections: Iterable[object], now: float) -> None:
-    """Close the connections out of patience at `now`, `time.monotonic()`."""
+    """Close the connections that have timed out at `now`, `time.monotonic()`."""
+    # A copy: `abort` removes the connection from the server's set.
     for connection in list(connections):
         protocol = cast(TimeoutProtocol, connection)
-        if protocol.out_of_patience(now):
+        if protocol.timed_out(now):
             protocol.transport.abort()

@@ -1,7 +1,7 @@
-"""Listening on the pages of a visited site: this peer hears that site's session over the network, and hands sound and changes on to them.
+"""Listening on pages of a visited site: this peer joins that site's session over the network, and passes sound and events on to the pages.
 
-A page there may be a stranger's code: it makes this peer a listener of its own peer's session, and of no other's. Being one is bound to the
-events it reads, asked for with `?join=1`; the last page gone, the session is left. At any time one session, hosted or heard.
+A page there may be a stranger's code: it can make this peer a listener of its own peer's session, and of no other. The peer listens while a
+page reads events with `?join=1`, and leaves the session when the last such page is gone. There is one session at a time, hosted or joined.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ from goop2.web.http.responses import send_failure, send_json
 from goop2.web.remote.network import NetworkView, RemoteNetwork, SoundStream
 
 LOOK_SECONDS: Final = 5.0
-"""Between two looks after the pages of a peer: what is open there while we are not in it, and whether anybody still listens."""
+"""Between two checks for the pages of a peer: which session is open there, and whether a page still listens."""
 SOUNDS_MAX: Final = 4
-"""Streams at a time: tabs that hear the same. Every one is a stream of the host's too, and it gives a peer no more."""
+"""Sound streams at a time, one per tab. Each is a stream of the host too, which gives one peer no more."""
 REFUSED: Final = "refused"
-"""Kind of the event that says why we are not in the session."""
+"""Kind of the event that says why the session could not be joined."""
 _TYPES: Final = {"mp3": b"audio/mpeg", "opus": b"audio/ogg", "m4a": b"audio/mp4"}
-"""Where it is not `audio/<format>`."""
+"""Format → content type, where it is not `audio/<format>`."""
 _NOT_UP: Final = "this peer is not on the network yet; try again in a moment"
 
 
 @dataclass(slots=True)
-class _Attention:
-    """What looks after the pages of one peer's site, while they hear events."""
+class _SiteWatch:
+    """The state of the task that watches the session of one peer while pages of its site read events."""
 
     session: str = ""
-    """The one a page has named; "" for whichever is open."""
-    told: bytes = b"null"
-    """What there is while we are not in it, as it was told last."""
+    """Id of the session a page has named; "" for whichever is open."""
+    offered: bytes = b"null"
+    """The session open there, as pages know it: JSON."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
 
 class RemoteListen:
-    """Sessions of other peers, for the pages of their sites."""
+    """Endpoints and events of other peers' sessions, for the pages of their sites."""
 
-    def __init__(self, following: Following, abroad: RemoteNetwork) -> None:
+    def __init__(self, following: Following, remote: RemoteNetwork) -> None:
         self._following = following
-        self._abroad = abroad
+        self._remote = remote
         self._events = Events()
-        self._attentions: dict[str, _Attention] = {}
+        self._watches: dict[str, _SiteWatch] = {}
         self._host = ""
-        """Of the session we are in, or were in last."""
+        """Host of the session this peer is in, or was in last."""
         self._began: dict[str, Callable[[], float]] = {}
-        """Key a page chose for its sound → the second of the track it begins at."""
+        """Key that a page chose for its sound → the second of the track at which it begins."""
         self._sounds = 0
         self.api: dict[str, Handler] = {
             "listen/state": self._state,
@@ -74,19 +74,19 @@ class RemoteListen:
             "listen/control": _not_ours,
         }
         """Path after `/api/` on a visited site's origin → what answers."""
-        self._end = following.subscribe(self._tell)
+        self._unsubscribe = following.subscribe(self._publish)
 
     def stop(self) -> None:
         """End the event streams of sessions elsewhere."""
-        self._end()
+        self._unsubscribe()
         self._events.stop()
-        for attention in self._attentions.values():
-            attention.wake.set()
+        for watch in self._watches.values():
+            watch.wake.set()
 
-    # What pages ask.
+    # Endpoints.
 
     async def _state(self, call: RequestContext) -> None:
-        """The session we are in, else the one that is open over there as far as can be told, else null."""
+        """Send the session this peer is in, else the one open at the visited peer, else null."""
         shown = self._in_it(call.origin.peer_id)
         if shown is None:
             shown = b"null"
@@ -95,21 +95,22 @@ class RemoteListen:
         await send_json(call.send, shown, headers=call.headers)
 
     async def _hear(self, call: RequestContext) -> None:
-        """`?join=1` makes this peer a listener while it is read; `&session=<id>` of that session, else of the one that is open."""
+        """Send the events of the session. With `?join=1` this peer listens meanwhile, to `&session=<id>` or to the one that is open."""
         peer = call.origin.peer_id
-        asked = _query(call)
-        audiences = [_pages(peer), *([_listeners(peer)] if asked.get("join") else [])]
+        query = _query(call)
+        audiences = [_pages(peer), *([_listeners(peer)] if query.get("join") else [])]
         hearing = asyncio.create_task(send_events(call, self._events, peer, audiences))
-        await asyncio.sleep(0)  # by then it is a reader
-        self._attend(peer, asked.get("session"))
+        # Let the task subscribe, so that it is counted.
+        await asyncio.sleep(0)
+        self._start_watch(peer, query.get("session"))
         await hearing
 
     async def _no_files(self, call: RequestContext) -> None:
-        """There is nothing for us to load: its host does that."""
+        """Send that there are no files to load: only the host loads them."""
         await send_json(call.send, b'{"files":null}', headers=call.headers)
 
     async def _where_it_began(self, call: RequestContext) -> None:
-        """`?key=<of the sound>`: `{"position": seconds}` of the track."""
+        """Send at which second of the track the sound of `?key=…` begins: `{"position": seconds}`."""
         began = self._began.get(_query(call).get("key", ""))
         if began is None:
             await send_failure(call.send, Failure(ErrorCode.NOT_FOUND, "no such sound is under way"), call.headers)
@@ -117,8 +118,8 @@ class RemoteListen:
             await send_json(call.send, b'{"position":%.3f}' % began(), headers=call.headers)
 
     async def _audio(self, call: RequestContext) -> None:
-        """`?key=<chosen by the page>`: the sound from where the host is, for as long as it plays on."""
-        failure = self._silent(call.origin.peer_id)
+        """Send the sound from the host's position on, while it plays. `?key=…` is chosen by the page, to ask for the position."""
+        failure = self._refusal_of_sound(call.origin.peer_id)
         if failure is None:
             self._sounds += 1
             try:
@@ -128,54 +129,57 @@ class RemoteListen:
         if failure is not None:
             await send_failure(call.send, failure, call.headers)
 
-    # Being a listener.
+    # Joining and leaving. One task per visited peer decides, so that two pages cannot join and leave against each other.
 
-    def _attend(self, peer: str, session: str | None) -> None:
-        attention = self._attentions.setdefault(peer, _Attention())
-        attention.session = attention.session if session is None else session
-        attention.wake.set()
-        if attention.task is None:
-            attention.task = asyncio.create_task(self._look_after(peer, attention))
+    def _start_watch(self, peer: str, session: str | None) -> None:
+        watch = self._watches.setdefault(peer, _SiteWatch())
+        watch.session = watch.session if session is None else session
+        watch.wake.set()
+        if watch.task is None:
+            watch.task = asyncio.create_task(self._watch(peer, watch))
 
-    async def _look_after(self, peer: str, attention: _Attention) -> None:
+    async def _watch(self, peer: str, watch: _SiteWatch) -> None:
         try:
-            while self._events.heard(_pages(peer)) and not self._events.stopped:
-                attention.wake.clear()
+            while self._events.has_reader(_pages(peer)) and not self._events.stopped:
+                watch.wake.clear()
                 with contextlib.suppress(NetworkError):
-                    await self._look(peer, attention)
+                    await self._look(peer, watch)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
-                        await attention.wake.wait()
+                        await watch.wake.wait()
+            # The last page is gone.
             self._leave(peer)
         finally:
-            del self._attentions[peer]
+            del self._watches[peer]
 
-    async def _look(self, peer: str, attention: _Attention) -> None:
-        wanted = self._events.heard(_listeners(peer))
+    async def _look(self, peer: str, watch: _SiteWatch) -> None:
+        wanted = self._events.has_reader(_listeners(peer))
         if self._in_it(peer) is not None:
             if not wanted:
                 self._leave(peer)
             return
         offered = await self._open_there(peer)
-        if offered != attention.told:
-            attention.told = offered
+        # Pages are notified of changes alone: they ask for the state themselves.
+        if offered != watch.offered:
+            watch.offered = offered
             self._events.publish(KIND, None, _pages(peer))
-        if wanted and (session := attention.session or _id_of(offered)):
+        if wanted and (session := watch.session or _id_of(offered)):
             try:
                 await self._network().followed.join(peer, session)
             except ListenError as error:
                 self._events.publish(REFUSED, {"message": str(error)}, _listeners(peer))
 
     def _leave(self, peer: str) -> None:
-        network = self._abroad.network
+        network = self._remote.network
         if network is not None and self._in_it(peer) is not None:
             network.followed.leave()
 
-    def _tell(self, now: Followed | None) -> None:
+    def _publish(self, now: Followed | None) -> None:
+        # The pages of the host that was left are notified too.
         host, self._host = self._host, now.host if now is not None else ""
         self._events.publish(KIND, None, _pages(self._host or host))
-        if now is None and host in self._attentions:
-            self._attentions[host].wake.set()
+        if now is None and host in self._watches:
+            self._watches[host].wake.set()
 
     def _in_it(self, peer: str) -> bytes | None:
         now = self._following.followed
@@ -185,13 +189,13 @@ class RemoteListen:
         return msgspec.json.encode(await self._network().followed.session_of(peer))
 
     def _network(self) -> NetworkView:
-        if self._abroad.network is None:
+        if self._remote.network is None:
             raise NetworkError(_NOT_UP)
-        return self._abroad.network
+        return self._remote.network
 
-    # Its sound.
+    # Sound.
 
-    def _silent(self, peer: str) -> Failure | None:
+    def _refusal_of_sound(self, peer: str) -> Failure | None:
         if self._in_it(peer) is None:
             return Failure(ErrorCode.UNAVAILABLE, "this peer is not in the session: Goop.listen.join() first")
         if self._sounds >= SOUNDS_MAX:
@@ -199,7 +203,7 @@ class RemoteListen:
         return None
 
     async def _sound(self, call: RequestContext) -> Failure | None:
-        """Send it; why not, when nothing is sent yet."""
+        """Send the sound; return why not, when nothing was sent."""
         key = _query(call).get("key", "")
         try:
             async with self._network().followed.sound() as sound:
@@ -217,7 +221,7 @@ async def _not_ours(call: RequestContext) -> None:
 
 
 async def _send_sound(call: RequestContext, sound: SoundStream) -> None:
-    """Until it ends, or nobody reads it any more."""
+    """Send a sound stream until it ends or the client is gone."""
     type_ = _TYPES.get(sound.format, b"audio/" + sound.format.encode())
     headers = [
         (b"content-type", type_),
@@ -238,7 +242,8 @@ async def _send_sound(call: RequestContext, sound: SoundStream) -> None:
 
 
 async def _send_pieces(call: RequestContext, sound: SoundStream) -> None:
-    with contextlib.suppress(NetworkError):  # then it ends early, and the player asks anew
+    # After an error the stream ends early, and the player asks again.
+    with contextlib.suppress(NetworkError):
         async for piece in sound.pieces:
             await call.send({"type": "http.response.body", "body": piece, "more_body": True})
     await call.send({"type": "http.response.body", "body": b""})
@@ -250,7 +255,7 @@ def _pages(peer: str) -> str:
 
 
 def _listeners(peer: str) -> str:
-    """Return the audience of those that want to hear its session."""
+    """Return the audience of the pages that listen to a peer's session."""
     return f"listeners:{peer}"
 
 
@@ -259,5 +264,5 @@ def _query(call: RequestContext) -> dict[str, str]:
 
 
 def _id_of(offered: bytes) -> str:
-    found = msgspec.json.decode(offered)
-    return str(found["id"]) if found else ""
+    session = msgspec.json.decode(offered)
+    return str(session["id"]) if session else ""

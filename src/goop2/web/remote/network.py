@@ -1,4 +1,4 @@
-"""What the web side knows of the network: nothing until it is up, then who is here and how to ask them. Set by whoever opens it."""
+"""The network as the web side sees it: nothing until it is up, then who is here and how to ask them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 LABELS_MAX: Final = 2048
-"""As many as may be here at a time."""
+"""Labels remembered: as many as there may be peers at a time."""
 
 
 class RemoteClient(Protocol):
-    """Exchanges with other peers (peers/client.py). They raise `NetworkError`."""
+    """Requests to other peers (peers/client.py). They raise `NetworkError`."""
 
     def file(self, peer: str, path: str) -> AbstractAsyncContextManager[SiteAnswer]: ...
     async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer: ...
@@ -39,7 +39,7 @@ class SoundStream(Protocol):
 
 
 class RemoteListening(Protocol):
-    """Being a listener of another peer's session (peers/followed_session.py). Raises `ListenError` and `NetworkError`."""
+    """Listening to another peer's session (peers/followed_session.py). Raises `ListenError` and `NetworkError`."""
 
     async def session_of(self, host: str) -> object: ...
     async def join(self, host: str, group: str) -> None: ...
@@ -47,8 +47,8 @@ class RemoteListening(Protocol):
     def sound(self) -> AbstractAsyncContextManager[SoundStream]: ...
 
 
-class Here(Protocol):
-    """Who is here (peers/discovery/roster.py)."""
+class RosterView(Protocol):
+    """The peers that are here (peers/discovery/roster.py)."""
 
     def peers(self) -> tuple[RosterEntry, ...]: ...
     def get(self, peer: str) -> RosterEntry | None: ...
@@ -61,7 +61,7 @@ class NetworkView(Protocol):
     @property
     def client(self) -> RemoteClient: ...
     @property
-    def roster(self) -> Here: ...
+    def roster(self) -> RosterView: ...
     @property
     def broadcasts(self) -> Subscribers[Heard]: ...
     @property
@@ -72,50 +72,58 @@ class NetworkView(Protocol):
 
 
 class RemoteNetwork:
-    """The network as the web side has it."""
+    """Holds the network while the peer is on it, and what is remembered of it."""
 
     def __init__(self) -> None:
         self.network: NetworkView | None = None
-        """None while it is not up."""
+        """None while the peer is not on the network."""
         self.problem = ""
-        """Why it is not, when it could not be opened."""
+        """Why the network could not be opened, a sentence; "" otherwise."""
         self._labels: OrderedDict[str, str] = OrderedDict()
-        """Peer → what it called itself when it was last here, the last one last."""
+        """Peer → what it called itself when it was last here, the most recent one last."""
         self._joined: list[Callable[[NetworkView], Callable[[], None]]] = []
-        self._ends: list[Callable[[], None]] = []
+        self._unsubscribe: list[Callable[[], None]] = []
 
     def label(self, peer: str) -> str:
-        """Return what a peer calls itself, or did when it was last here, which is untrusted text; "" when nothing is known.
+        """Return what a peer calls itself, or did when it was last here; "" when that is not known. Untrusted text.
 
-        What others say it is called counts only until it has said so itself.
+        What other peers say it is called counts only until the peer has said so itself.
         """
-        known = self.network.roster.get(peer) if self.network is not None else None
-        hinted = known.label if known is not None and known.label != peer else ""
+        # A label that equals the id is only the default, and says nothing.
+        entry = self.network.roster.get(peer) if self.network is not None else None
+        hinted = entry.label if entry is not None and entry.label != peer else ""
         return self._labels.get(peer, hinted)
 
     def _named(self, peer: RosterEntry) -> None:
+        # Only what a peer has said over a connection that proves its id.
         if not peer.proved or peer.label == peer.id:
             return
         self._labels[peer.id] = peer.label
         self._labels.move_to_end(peer.id)
+        # Strangers can announce peers without end.
         if len(self._labels) > LABELS_MAX:
             self._labels.popitem(last=False)
 
     def on_join(self, callback: Callable[[NetworkView], Callable[[], None]]) -> None:
-        """Call `callback` when the network is up; what it gives is called when it is not any more."""
+        """Call `callback` each time the network opens; the function it returns is called when the network closes."""
         self._joined.append(callback)
 
     def attach(self, network: NetworkView) -> None:
-        """Take the network, which has opened."""
+        """Take the network, which has opened, and call what was given to `on_join`."""
         self.network = network
+        self.problem = ""
         for peer in network.roster.peers():
             self._named(peer)
         named = network.roster.subscribe(lambda change: self._named(change.peer))
-        self._ends = [named, *(callback(network) for callback in self._joined)]
+        self._unsubscribe = [named, *(callback(network) for callback in self._joined)]
+
+    def fail(self, problem: str) -> None:
+        """Note why the network could not be opened, a sentence for Home; `attach` forgets it."""
+        self.problem = problem
 
     def detach(self) -> None:
-        """Forget the network, which has closed."""
+        """Drop the network, which has closed, and end what `on_join` callbacks have begun."""
         self.network = None
-        for end in self._ends:
-            end()
-        self._ends = []
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._unsubscribe = []

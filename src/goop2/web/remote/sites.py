@@ -1,7 +1,8 @@
-"""The site of another peer, at an origin of its own: its files stream through us, and its pages ask that peer as the owner of this one.
+"""A proxy for the sites of other peers, each at an origin of its own.
 
-A page here may be a stranger's code: it reaches its own peer's files, functions and tables, the chat with that peer, and who its viewer
-is; nothing else of ours. What cannot be reached is a page that says what was tried.
+Files are streamed from the other peer; what its pages call is sent to it in the name of this peer. A page here may be a stranger's code: it
+reaches its own peer's files, functions and tables, the chat with that peer, and who its viewer is, and nothing else of ours. When a peer
+cannot be reached, the answer is a page that says what was tried.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.chat.service import ChatReply, ChatService
 from goop2.storage.data_operations import DATA_OPERATIONS, LUA_CALL, DataOperation
-from goop2.web.api.chat import CHAT, CONVERSATION, SEND, SENT, ConversationRequest, Send, refusal_to_read, refusal_to_send, shown
+from goop2.web.api.chat import CHAT, CONVERSATION, SEND, SENT, ChatRequest, ConversationRequest, refusal_to_read, refusal_to_send, shown
 from goop2.web.http.bodies import ClientDisconnectedError
 from goop2.web.http.event_log import Events
 from goop2.web.http.files import Part, asked_part, send_page, send_to_folder, send_unmet
@@ -36,7 +37,7 @@ from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 _MIME: Final = re.compile(r"([\w.+-]+/[\w.+-]+)(?:\s*;.*)?", re.ASCII)
 _CHARSET: Final = re.compile(r""";\s*charset="?([\w-]+)"?""", re.ASCII | re.IGNORECASE)
-"""A type another peer may name, and of what it says beside that the one thing that is told on; anything else is bytes."""
+"""The content type another peer may name, and the one parameter that is passed on; anything else becomes `_UNTYPED`."""
 _UNTYPED: Final = "application/octet-stream"
 _NOT_UP: Final = "this peer is not on the network yet; try again in a moment"
 _MEGABYTE: Final = 1024 * 1024
@@ -48,19 +49,19 @@ _REFUSALS: Final = {
     "site disabled": (HTTPStatus.NOT_FOUND, "This peer shows no site", "It is there, and its owner has switched its site off."),
     "unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "This file cannot be read now", "The peer cannot read it now: reload this page later."),
 }
-"""A peer's own word for why there is no file → status, title and text of the page."""
+"""Reason that a peer gives for not sending a file → status, title and text of the page."""
 
 
 def audience(peer: str) -> str:
-    """Whom events are for that go to the pages of a visited peer."""
+    """Return the audience of the events for pages of a visited peer."""
     return f"visit:{peer}"
 
 
 class RemoteSites:
-    """The sites of other peers, fetched for the own browser."""
+    """Serves files and endpoints of the sites of other peers to the owner's browser."""
 
-    def __init__(self, abroad: RemoteNetwork, chat: ChatService, events: Events) -> None:
-        self._abroad = abroad
+    def __init__(self, remote: RemoteNetwork, chat: ChatService, events: Events) -> None:
+        self._remote = remote
         self._chat = chat
         self._events = events
         self.api: dict[str, Handler] = {
@@ -69,18 +70,19 @@ class RemoteSites:
             "chat/messages": endpoint(self._messages, CONVERSATION, read=posted_json()),
         }
         """Path after `/api/` on a visited site's origin → what answers."""
-        self.end: Callable[[], None] = chat.subscribe(self._tell)
+        self.unsubscribe: Callable[[], None] = chat.subscribe(self._publish)
 
     async def answer(self, call: RequestContext, path: str) -> None:
-        """A file of the site at this origin; a folder is its index."""
+        """Send a file of the site at this origin; for a folder its index."""
         if call.method not in ("GET", "HEAD"):
             allow = [(b"allow", b"GET, HEAD")]
             await send_page(call, HTTPStatus.METHOD_NOT_ALLOWED, "This is a file", "It can be read, nothing else.", allow)
             return
-        if not path and not call.scope["path"].endswith("/"):  # /p/<X>
+        # `/p/<peer id>`: relative links on its page would resolve below /p/.
+        if not path and not call.scope["path"].endswith("/"):
             await send_to_folder(call)
             return
-        network = self._abroad.network
+        network = self._remote.network
         if network is None:
             await send_page(call, HTTPStatus.SERVICE_UNAVAILABLE, "Not on the network yet", _NOT_UP, [(b"retry-after", b"2")])
             return
@@ -108,6 +110,7 @@ class RemoteSites:
         try:
             async with network.client.file(call.origin.peer_id, path) as file:
                 begun = True
+                # Other peers name no version of a file, so no If-Match can be met.
                 if unmet(call, "", None) is HTTPStatus.PRECONDITION_FAILED:
                     await send_unmet(call)
                     return
@@ -117,7 +120,8 @@ class RemoteSites:
                     await _send_pieces(call, file.pieces, part)
                 await call.send({"type": "http.response.body", "body": b""})
         except NetworkError as fault:
-            if begun:  # the browser sees fewer bytes than were promised, and so that it is not whole
+            # The header is sent, so no error page is possible. The browser gets fewer bytes than announced, and reports a broken file.
+            if begun:
                 raise ClientDisconnectedError from fault
             raise
 
@@ -130,9 +134,11 @@ class RemoteSites:
         await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused), later)
 
     async def _is_folder(self, call: RequestContext, network: NetworkView, path: str) -> bool:
-        """Links to a folder without the last / work on its own peer, so they do here."""
+        """Return whether `path` is a folder of the site."""
+        # On its own peer a link to a folder works without the last /, so it must work here.
         name = path.rpartition("/")[2]
-        if not name or content_type(name) != content_type(""):  # v1.0 may be a folder; whether a picture is one is not asked
+        # A name with a known type is a file, and not asked for twice; `v1.0` may be a folder.
+        if not name or content_type(name) != content_type(""):
             return False
         try:
             async with network.client.file(call.origin.peer_id, f"/{path.lstrip('/')}/{INDEX}"):
@@ -142,7 +148,7 @@ class RemoteSites:
 
     def _data(self, operation: DataOperation) -> Handler:
         async def ask(call: RequestContext, body: bytes) -> bytes | Failure:
-            network = self._abroad.network
+            network = self._remote.network
             if network is None:
                 return Failure(ErrorCode.UNAVAILABLE, _NOT_UP, retry_after_seconds=2.0)
             answer = await network.client.ask(call.origin.peer_id, _request(operation, body))
@@ -151,7 +157,7 @@ class RemoteSites:
         # The body is decoded in `ask`: without a network nothing is said of it.
         return endpoint(ask, as_sent, read=posted_json(), method=operation.method, name=operation.path)
 
-    async def _send(self, call: RequestContext, request: Send) -> bytes | Failure:
+    async def _send(self, call: RequestContext, request: ChatRequest) -> bytes | Failure:
         if (refusal := refusal_to_send(call, request)) is not None:
             return refusal
         _, error = await self._chat.deliver(call.origin.peer_id, request.content)
@@ -166,12 +172,13 @@ class RemoteSites:
         self._chat.shown(messages)
         return msgspec.json.encode([shown(message) for message in messages])
 
-    def _tell(self, said: ChatReply) -> None:
-        """What a peer says to us, to the pages of its site."""
-        message = said.message
-        if not said.changed and not said.reply and message.sender == message.peer:
+    def _publish(self, change: ChatReply) -> None:
+        """Publish a message of a peer to the pages of its site."""
+        # Not changes of delivery, nor our own messages: the page that sent one shows it already.
+        message = change.message
+        if not change.changed and not change.reply and message.sender == message.peer:
             self._events.publish(CHAT, shown(message), audience(message.peer))
-            if self._events.heard(audience(message.peer)):
+            if self._events.has_reader(audience(message.peer)):
                 self._chat.shown([message])
 
 
@@ -181,7 +188,7 @@ def _headers(call: RequestContext, mime: str, part: Part) -> list[tuple[bytes, b
 
 
 async def _send_pieces(call: RequestContext, pieces: AsyncIterator[bytes], part: Part) -> None:
-    """The part of a file that comes from its beginning: players ask for one to jump in a song. What is behind it is not waited for."""
+    """Send the part of a file that arrives from its beginning; stop reading after the part. Players ask for parts to jump in a song."""
     at, end = 0, part.first + part.size
     async for piece in pieces:
         wanted = piece[max(0, part.first - at) : max(0, end - at)]
@@ -202,6 +209,7 @@ def _request(operation: DataOperation, body: bytes) -> data.DataRequest:
     """Return the request that is sent to the peer. Raises `InvalidJsonError`."""
     try:
         keys = decode(body or b"{}", dict[str, msgspec.Raw])
+        # The operation comes from the path, whatever the body says.
         text = {**keys, "op": msgspec.Raw(msgspec.json.encode(operation.name))}
         return decode(msgspec.json.encode(text), data.DataRequest)
     except InvalidJsonError as error:
@@ -209,7 +217,8 @@ def _request(operation: DataOperation, body: bytes) -> data.DataRequest:
 
 
 def _failure(operation: DataOperation, answer: data.FailureAnswer) -> Failure:
-    """Peers that are not ours give no class: then what a script says is its own mistake, anything else what was asked."""
+    """Return the failure that a peer answered."""
+    # Other implementations give no class: an error of a script is a script_error then, anything else a bad_request.
     code = CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation is LUA_CALL else ErrorCode.BAD_REQUEST)
     if code is ErrorCode.OK:
         code = ErrorCode.BAD_REQUEST

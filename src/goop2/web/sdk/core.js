@@ -1,4 +1,4 @@
-// What every file of the SDK begins with: how a page asks its own peer, and what it is told when that fails.
+// The beginning of every file of the SDK: requests of a page to its own peer, and their errors.
 // Served in front of each goop-*.js (web/http/assets.py), so a page needs only the files it uses; the first one defines it.
 (function () {
   "use strict";
@@ -19,23 +19,23 @@
     }
   };
 
-  // What a page of ours says by its status alone, such as that there is no file.
+  // Codes of answers that have only a status, such as the page for a missing file.
   const CODES = { 400: "bad_request", 403: "forbidden", 404: "not_found", 405: "bad_request", 416: "bad_request", 421: "forbidden" };
 
   async function failure(response) {
-    let told = {};
+    let body = {};
     try {
-      told = await response.json();
+      body = await response.json();
     } catch {
-      // Not ours: the status is all there is.
+      // Not JSON of ours: only the status is known.
     }
     const seconds = Number(response.headers.get("Retry-After"));
-    return new Goop.Error(told.message || `the peer answered ${response.status}`, {
-      code: told.code || CODES[response.status] || "unavailable",
+    return new Goop.Error(body.message || `the peer answered ${response.status}`, {
+      code: body.code || CODES[response.status] || "unavailable",
       status: response.status,
-      script: told.script,
-      line: told.line,
-      detail: told.detail,
+      script: body.script,
+      line: body.line,
+      detail: body.detail,
       retryAfter: seconds || undefined,
     });
   }
@@ -48,22 +48,22 @@
     }
   }
 
-  // What a call takes. A missing or misspelt argument, or one of another kind, is refused before the peer is asked; what a kind reads is
-  // what is sent.
+  // Checks of arguments. A missing or misspelt argument, or one of another kind, is refused before anything is sent; a kind returns the
+  // value that is sent.
   const refuse = (message) => {
     throw new Goop.Error(message, { code: "bad_request", status: 400 });
   };
   const tagOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
-  const told = (value) => {
+  const quoted = (value) => {
     if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
     return value === null || typeof value !== "object" ? String(value) : Array.isArray(value) ? "a list" : `an object of the kind ${tagOf(value)}`;
   };
 
-  // A kind reads a value: what it stands for, or undefined when it is none.
+  // A kind converts a value to what is sent, or to undefined when it does not accept it.
   const kind = (what, read) => (value, place) => {
     if (value === undefined) refuse(`${place} is missing: it takes ${what}`);
     const found = read(value, place);
-    return found === undefined ? refuse(`${place} takes ${what}, not ${told(value)}`) : found;
+    return found === undefined ? refuse(`${place} takes ${what}, not ${quoted(value)}`) : found;
   };
 
   const isForm = (value) => ["FormData", "URLSearchParams"].includes(tagOf(value));
@@ -72,9 +72,9 @@
   function ofForm(form, place) {
     const names = [...form.keys()];
     const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) refuse(`${place} is a form with several values of ${told(twice)}: give an object that holds the one you mean`);
+    if (twice !== undefined) refuse(`${place} is a form with several values of ${quoted(twice)}: give an object that holds the one you mean`);
     const file = names.find((name) => typeof form.get(name) !== "string");
-    if (file !== undefined) refuse(`${place} is a form with a file, ${told(file)}: Goop.site.upload takes files`);
+    if (file !== undefined) refuse(`${place} is a form with a file, ${quoted(file)}: Goop.site.upload takes files`);
     const row = Object.fromEntries(form);
     forms.add(row);
     return row;
@@ -102,13 +102,13 @@
   const options = (known, needed = []) => (value, place) => {
     const given = value ?? {};
     const names = Object.keys(known).join(", ") || "none";
-    if (!isPlain(given)) refuse(`${place} takes an object with ${names}, not ${told(value)}`);
+    if (!isPlain(given)) refuse(`${place} takes an object with ${names}, not ${quoted(value)}`);
     const odd = Object.keys(given).find((name) => !Object.hasOwn(known, name));
-    if (odd !== undefined) refuse(`${place} has no ${told(odd)}; it takes ${names}`);
+    if (odd !== undefined) refuse(`${place} has no ${quoted(odd)}; it takes ${names}`);
     const read = Object.entries(known).map(([name, one]) => [name, (needed.includes(name) ? one : maybe(one))(given[name], `${place}.${name}`)]);
     return Object.fromEntries(read.filter(([, one]) => one !== undefined));
   };
-  Goop.kinds = { NAME, TEXT, WORDS, NUMBER, WHOLE, LIST, FUNCTION, ANY, AUDIO, ROW, PARAMS, maybe, options, refuse, told, tagOf, isOfForm: (row) => forms.has(row) };
+  Goop.kinds = { NAME, TEXT, WORDS, NUMBER, WHOLE, LIST, FUNCTION, ANY, AUDIO, ROW, PARAMS, maybe, options, refuse, quoted, tagOf, isOfForm: (row) => forms.has(row) };
 
   /** `work` with its arguments read by `kinds`, {name: kind} in their order; a mistake is thrown. */
   Goop.reads = function (name, kinds, work) {
@@ -125,7 +125,7 @@
   function sendable(key, value) {
     if (typeof value === "bigint") return String(value);
     if (value === null || typeof value !== "object" || Array.isArray(value) || isPlain(value) || Object.keys(value).length) return value;
-    return refuse(`${key ? `${told(key)} is ` : ""}${told(value)}, which cannot be sent: give an object, a list, or a plain value`);
+    return refuse(`${key ? `${quoted(key)} is ` : ""}${quoted(value)}, which cannot be sent: give an object, a list, or a plain value`);
   }
 
   // Addresses begin with / and no peer: they mean the peer whose page this is, under / and under /p/<id>/ alike.
@@ -165,60 +165,60 @@
     }
   }
 
-  function begin() {
+  function connect() {
     source = new EventSource(place ? `/api/events?after=${encodeURIComponent(place)}` : "/api/events"); // comes back by itself
     for (const kind of ["here", ...listeners.keys()]) source.addEventListener(kind, take);
     source.addEventListener("here", spare);
     source.addEventListener("error", refused);
     arrived = new Promise((resolve) => (arrive = resolve));
     for (const kind of ["here", "error"]) source.addEventListener(kind, arrive, { once: true });
-    const mine = source; // it may have ended before the lock is had
+    const mine = source; // it may be closed before the lock is granted
     if (navigator.locks) navigator.locks.request(STREAM, { mode: "shared" }, () => mine === source && new Promise((letGo) => (release = letGo)));
   }
 
-  function end() {
+  function disconnect() {
     if (source) source.close();
     source = null;
     release();
     arrive();
   }
 
-  // A browser comes back after a break, but not after a refusal: too many pages were listening.
+  // A browser reconnects after a break, but not after a refusal: too many pages were connected.
   function refused() {
     if (!source || source.readyState !== EventSource.CLOSED) return;
-    end();
-    setTimeout(() => listeners.size && !source && !document.hidden && begin(), AGAIN_MS);
+    disconnect();
+    setTimeout(() => listeners.size && !source && !document.hidden && connect(), AGAIN_MS);
   }
 
   async function spare() {
     if (!document.hidden || !source) return;
     const { held } = navigator.locks ? await navigator.locks.query() : { held: null };
     const crowded = !held || held.filter(({ name }) => name === STREAM).length > UNSEEN_STREAMS_MAX;
-    if (crowded && document.hidden) end();
+    if (crowded && document.hidden) disconnect();
   }
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) spare();
-    else if (listeners.size && !source) begin();
+    else if (listeners.size && !source) connect();
   });
-  addEventListener("pagehide", end);
-  addEventListener("pageshow", () => listeners.size && !source && begin());
+  addEventListener("pagehide", disconnect);
+  addEventListener("pageshow", () => listeners.size && !source && connect());
 
-  // For the other files: calls `listener(value)` at every event `kind`; gives the function that ends it.
+  // For the other files: calls `listener(value)` at every event `kind`; returns the function that ends it.
   Goop.hear = function (kind, listener) {
     if (!listeners.has(kind)) {
       listeners.set(kind, new Set());
       if (source) source.addEventListener(kind, take);
     }
     listeners.get(kind).add(listener);
-    if (!source) begin();
+    if (!source) connect();
     return () => {
       const those = listeners.get(kind);
       if (those) those.delete(listener);
       if (those && !those.size) listeners.delete(kind);
       if (listeners.size) return;
-      end();
-      place = ""; // whoever listens again hears from then on
+      disconnect();
+      place = ""; // a later listener gets events from then on
     };
   };
   Goop.heard = () => arrived;

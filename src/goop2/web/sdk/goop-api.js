@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
-  const { NAME, ROW, WHOLE, options, refuse, told } = Goop.kinds;
+  const { NAME, ROW, WHOLE, options, refuse, quoted } = Goop.kinds;
 
   function api(action, resource, more) {
     if (!Goop.data) throw new Error("goop-api.js needs goop-data.js: load it first");
@@ -14,7 +14,7 @@
   function KEY(value, place) {
     if (value === null || typeof value !== "object") return { id: WHOLE(value ?? undefined, place) };
     const key = FOUND_BY(value, place);
-    return Object.keys(key).length ? key : refuse(`${place} takes an id, {slug} or {id}, not ${told(value)}`);
+    return Object.keys(key).length ? key : refuse(`${place} takes an id, {slug} or {id}, not ${quoted(value)}`);
   }
 
   Goop.api = {

@@ -35,13 +35,13 @@
     ),
     /** The owner's: the group hosted here is over. */
     close: Goop.asks("group.close", { group: NAME }, (group) => Goop.request("group/close", { group })),
-    /** The owner's: tells the peer `peer` that it may join. */
+    /** For the owner: invites the peer `peer`, which may then join. */
     invite: Goop.asks("group.invite", { group: NAME, peer: NAME }, (group, peer) => Goop.request("group/invite", { group, peer })),
     /** The owner's: the member `peer` is in the group no more, until it is invited again. */
     remove: Goop.asks("group.remove", { group: NAME, peer: NAME }, (group, peer) => Goop.request("group/remove", { group, peer })),
     /** The owner's: invitations that came: [{host, group, name, type}]. */
     invites: () => Goop.request("group/invites"),
-    /** The owner's: an invitation of `host` is forgotten; it is not told. */
+    /** For the owner: refuses an invitation of `host`, which is not notified. */
     refuse: Goop.asks("group.refuse", { group: NAME, host: NAME }, (group, host) => Goop.request("group/refuse", { group, host })),
     /** The owner's: calls `listener({host, group, name, type})` when one comes; gives the function that ends it. */
     invited: Goop.reads("group.invited", { listener: FUNCTION }, (listener) => Goop.hear("group-invite", listener)),

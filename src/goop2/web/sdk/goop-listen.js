@@ -29,13 +29,13 @@
   const GESTURES = ["pointerup", "keydown"];
   const waiting = new Set(); // who waits to be in the session: {resolve, reject}
   let source;
-  let group = null; // the session as it was told last
+  let group = null; // the session as the last event described it
   let heardAt = 0; // when, on this page's own clock
   let sureAt = 0; // when the answer came by which we know where everybody is
   let way = 0; // seconds it was under way, one way
   let asked = 0; // number of the newest question
   let renewing = 0;
-  let told = "";
+  let lastShown = "";
   let broken = false; // whether the events are cut off
 
   function take(next) {
@@ -44,8 +44,8 @@
     heardAt = performance.now();
     const jumped = Math.abs(position() - before) > CLOSE_SECONDS * 5;
     const shown = JSON.stringify(next && { ...next, play_state: next.play_state && next.play_state.playing });
-    const changed = jumped || shown !== told;
-    told = shown;
+    const changed = jumped || shown !== lastShown;
+    lastShown = shown;
     if (Math.abs(position() - before) > JUMP_SECONDS) for (const player of players.values()) Object.assign(player, { notBefore: 0, late: LATE_SECONDS, fresh: false });
     if (next && next.role) settle((each) => each.resolve(next));
     for (const [audio, player] of players) align(audio, player);
@@ -146,7 +146,7 @@
     } else {
       alignFile(audio, player);
     }
-    tell(audio, player);
+    notify(audio, player);
   }
 
   function alignFile(audio, player) {
@@ -213,7 +213,7 @@
       if (Math.abs(off) < LAG_MAX_SECONDS) player.lag = Math.max(0, Math.min(LAG_MAX_SECONDS, player.lag + news));
     }
     if (player.turned !== undefined) {
-      // Somebody else's rate tells nothing. One that cost nothing says that the time before it was a busy machine's.
+      // A rate set by somebody else says nothing. One that cost nothing shows that the machine was busy before.
       if (audio.playbackRate === player.rate) player.stalls = off - player.turned > STALL_SECONDS ? player.stalls + 1 : 0;
       player.turned = undefined;
     }
@@ -265,7 +265,7 @@
       if (error.name !== "NotAllowedError" || player.blocked) return;
       player.blocked = true;
       for (const gesture of GESTURES) addEventListener(gesture, unblock, { capture: true, passive: true });
-      tell(audio, player);
+      notify(audio, player);
     });
   }
 
@@ -287,7 +287,7 @@
     return broken ? "offline" : "loading";
   }
 
-  function tell(audio, player) {
+  function notify(audio, player) {
     const state = stateOf(audio, player);
     if (state === player.state) return;
     player.state = state;
@@ -405,7 +405,7 @@
     files: async () => (await Goop.request("listen/files")).files,
     /** The owner's: control("play"), control("load", {path}), control("seek", {seconds}), … */
     async control(action, more) {
-      if (!Object.hasOwn(ACTIONS, action)) refuse(`Goop.listen.control: action takes one of ${Object.keys(ACTIONS).join(", ")}, not ${Goop.kinds.told(action)}`);
+      if (!Object.hasOwn(ACTIONS, action)) refuse(`Goop.listen.control: action takes one of ${Object.keys(ACTIONS).join(", ")}, not ${Goop.kinds.quoted(action)}`);
       return Goop.request("listen/control", { action, ...ACTIONS[action](more, `Goop.listen.control("${action}")`) });
     },
   };

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
-  const { NAME, refuse, tagOf, told } = Goop.kinds;
+  const { NAME, refuse, tagOf, quoted } = Goop.kinds;
   const address = (path) => "/" + path.replace(/^\//, "").split("/").map(encodeURIComponent).join("/");
 
   // The one file that is meant: `input.files` and a form hold files, and one of them may be the only one.
@@ -17,7 +17,7 @@
     if (typeof value === "string" || ["File", "Blob", "ArrayBuffer"].includes(tag) || ArrayBuffer.isView(value)) return value;
     if (tag === "FileList") return only([...value], place);
     if (tag === "FormData") return only([...value.values()].filter((one) => typeof one !== "string"), place);
-    return refuse(`${place} takes a File, a Blob, an ArrayBuffer, a text, or a form with one file, not ${told(value)}`);
+    return refuse(`${place} takes a File, a Blob, an ArrayBuffer, a text, or a form with one file, not ${quoted(value)}`);
   }
 
   async function send(path, file) {

@@ -18,7 +18,7 @@ from goop2.app import join
 from goop2.net.guest import open_guest
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import topics
-from goop2.services.groups.state import HOSTED_MAX
+from goop2.services.groups.limits import HOSTED_MAX
 from goop2.web.console.controls.groups import MEMBERS_SHOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -42,7 +42,7 @@ async def grouped(up: Served, more: str = "") -> None:
     """Groups as they may be, for a picture, or with what strangers write in `more`; nobody is asked on any network."""
     ann, bob, eve = NAMES
     grouping = up.peer.grouping
-    setattr(up.web.abroad, "label", lambda peer: f"{NAMES.get(peer, '')}{more}")  # noqa: B010
+    setattr(up.web.remote, "label", lambda peer: f"{NAMES.get(peer, '')}{more}")  # noqa: B010
     chess = await grouping.create(f"Chess club{more[:150]}", "template", 8)
     await grouping.create("Mondays", "calendar")
     for peer in NAMES:
@@ -92,8 +92,8 @@ async def owners(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
         for label in ("Ann", "Bob"):
             up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer"), functions={}, profile={"label": label}))
             network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-            up.web.abroad.attach(network)
-            stack.callback(up.web.abroad.detach)
+            up.web.remote.attach(network)
+            stack.callback(up.web.remote.detach)
             context = await browser.new_context()
             stack.push_async_callback(context.close)
             context.set_default_timeout(PATIENCE_MS)
@@ -113,7 +113,7 @@ async def test_a_group_from_its_making_to_its_end(owners: tuple[Owner, Owner]) -
     ann, bob = owners
     await ann.page.get_by_label("Name").fill("Chess")
     await ann.page.get_by_label("Members at most").fill("2")
-    await ann.press("Make it")
+    await ann.press("Create")
     await expect(ann.page.get_by_label("Name")).to_be_focused()
     await expect(ann.card("Groups of this peer")).to_contain_text("at most 2")
     await ann.press("Invite a peer to Chess", "Invite")
@@ -122,11 +122,11 @@ async def test_a_group_from_its_making_to_its_end(owners: tuple[Owner, Owner]) -
     await expect(bob.card("Invitations")).to_contain_text("From Ann")
     await bob.press("Accept: Chess of Ann")
     await expect(bob.card("Groups of other peers")).to_contain_text("Here: this peer")
-    await expect(bob.card("Invitations")).to_contain_text("None are waiting.")
+    await expect(bob.card("Invitations")).to_contain_text("No invitations.")
     await expect(ann.card("Groups of this peer")).to_contain_text("1 member, at most 2")
 
     await ann.press("Remove Bob from Chess", "Remove")
-    await expect(ann.card("Groups of this peer")).to_contain_text("Nobody is in it.")
+    await expect(ann.card("Groups of this peer")).to_contain_text("No members.")
     await expect(ann.page.get_by_role("heading", name="Groups of this peer")).to_be_focused()
     await expect(bob.page.locator(".toast.bad")).to_have_text("No longer in Chess: the host has removed this peer")
     await expect(bob.card("Groups of other peers")).to_contain_text("in no group of another")
@@ -141,11 +141,11 @@ async def test_a_group_from_its_making_to_its_end(owners: tuple[Owner, Owner]) -
     await bob.press("Accept: Chess of Ann")
     await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()
     await bob.press("Leave Chess", "Leave")
-    await expect(ann.card("Groups of this peer")).to_contain_text("Nobody is in it.")
+    await expect(ann.card("Groups of this peer")).to_contain_text("No members.")
     await bob.press("Join")
     await expect(bob.card("Groups of other peers")).to_contain_text("Chess")
     await ann.press("Close Chess", "Close it")
-    await expect(ann.card("Groups of this peer")).to_contain_text("None yet.")
+    await expect(ann.card("Groups of this peer")).to_contain_text("No groups yet.")
     await expect(bob.page.locator(".toast.good").last).to_have_text("No longer in Chess")
     await expect(bob.card("Groups of other peers")).to_contain_text("in no group of another")
 
@@ -155,12 +155,12 @@ async def test_an_invitation_is_told_on_the_first_page_and_refused(owners: tuple
     group = await ann.up.peer.grouping.create("Chess", "template")
     await bob.page.keyboard.press("g")
     await bob.page.keyboard.press("h")
-    await expect(bob.page.get_by_text("Nothing needs you.")).to_be_visible()
+    await expect(bob.page.get_by_text("Nothing needs attention.")).to_be_visible()
     await ann.up.peer.grouping.invite(group.id, bob.id)
     await expect(bob.page.get_by_text("“Chess”, from Ann")).to_be_visible()
-    await bob.page.get_by_role("link", name="Look at it").click()
+    await bob.page.get_by_role("link", name="Open the page").click()
     await bob.press("Refuse: Chess of Ann")
-    await expect(bob.card("Invitations")).to_contain_text("None are waiting.")
+    await expect(bob.card("Invitations")).to_contain_text("No invitations.")
     assert bob.up.peer.grouping.invites() == ()
 
 
@@ -182,15 +182,15 @@ async def test_whoever_accepts_a_listening_session_hears_it_and_its_host_ends_it
 async def test_what_is_refused_is_said_and_what_was_typed_is_still_there(owners: tuple[Owner, Owner]) -> None:
     ann, bob = owners
     await ann.page.get_by_label("Name").fill(" ")
-    await ann.press("Make it")
+    await ann.press("Create")
     await expect(ann.page.get_by_role("status").filter(has_text="a group's name and its type have 1 to 200 characters")).to_be_visible()
     for number in range(HOSTED_MAX):
         await ann.up.peer.grouping.create(f"Group {number}", "template")
     await ann.page.get_by_label("Name").fill("One more")
-    await ann.press("Make it")
+    await ann.press("Create")
     await expect(ann.page.get_by_role("status").filter(has_text="64 groups are hosted here, the most there may be")).to_be_visible()
     await expect(ann.page.get_by_label("Name")).to_have_value("One more")
-    bob.up.web.abroad.detach()
+    bob.up.web.remote.detach()
     await ann.press("Invite a peer to Group 3", "Cancel")
     assert bob.up.peer.grouping.invites() == ()
 
@@ -204,7 +204,7 @@ async def test_who_may_be_invited_is_who_is_here_and_not_in_it(owners: tuple[Own
     await expect(ann.page.get_by_role("dialog")).to_contain_text("Everybody who is here is in it.")
     await ann.page.get_by_role("dialog").get_by_role("button", name="Close").click()
     await ann.page.get_by_role("dialog").wait_for(state="detached")
-    ann.up.web.abroad.detach()
+    ann.up.web.remote.detach()
     ann.up.peer.grouping.gone(bob.id)
     await expect(ann.card("Groups of this peer")).to_contain_text("away")
     await expect(ann.page.get_by_role("button", name="Remove Bob from Chess")).to_be_visible()  # its name is still known

@@ -12,7 +12,7 @@ def test_the_name_of_an_invitation_turns_nothing_behind_it() -> None:
 
 
 def test_ten_thousand_things_have_an_end_and_what_is_broken_goes_first() -> None:
-    found = home._first(Attention("bad" if number % 100 == 99 else "warn", str(number), "text") for number in range(4_000))
+    found = home._first(Attention(level="bad" if number % 100 == 99 else "warn", title=str(number), text="text") for number in range(4_000))
     assert [each.title for each in found[:2]] == ["99", "199"]
     assert ({each.level for each in found[:40]}, found[40].title) == ({"bad"}, "0")
     assert (len(found), found[-1].title) == (ATTENTION_MAX + 1, f"{4_000 - ATTENTION_MAX} more")

@@ -5,7 +5,7 @@
     POST /chat/send        {peer, content} → {state}; to the own peer it is said here, and a command is answered
     POST /chat/forget      {peer}, or {strangers: true} for all the owner has never written to → {messages}, how many are deleted
 
-What is said is told as the event `message`: {peer, id, from, content, timestamp, state}.
+Every new message is also published as the event `message`: {peer, id, from, content, timestamp, state}.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from goop2.services.peer import Peer
 from goop2.storage.messages import StoredMessage
-from goop2.web.app import Parts
 from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
-from goop2.web.console.events import MessageShown, message_shown
+from goop2.web.console.events import message_shown
+from goop2.web.remote.network import RemoteNetwork
 
 
-class Wanted(msgspec.Struct):
-    """Messages with a peer, of those before the one with the id `before`."""
+class MessagesRequest(msgspec.Struct):
+    """The request for messages with `peer`, of those before the one with the id `before`."""
 
     peer: str
     before: int | None = None
@@ -35,40 +36,41 @@ class SendRequest(msgspec.Struct):
     content: str
 
 
-class Forgotten(msgspec.Struct):
-    """Whose conversation is deleted; `strangers`: every one in which the owner has written nothing."""
+class ForgetRequest(msgspec.Struct):
+    """The request to delete the conversation with `peer`; `strangers`: every one in which the owner has written nothing."""
 
     peer: str = ""
     strangers: bool = False
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
     """Return the routes of the chat page's controls."""
+    own_id = peer.identity.peer_id
 
     async def overview(_request: Request) -> Response:
-        found = await parts.chat.conversations()
-        conversations = [_conversation(parts, peer, number, last) for peer, number, last in found]
-        commands = [{"name": name, "description": description} for name, description in parts.catalog.commands()]
-        return reply({"id": parts.peer_id, "conversations": conversations, "commands": commands})
+        conversations = [_conversation(peer, remote, other, number, last) for other, number, last in await peer.chat.conversations()]
+        commands = [{"name": name, "description": description} for name, description in peer.catalog.commands()]
+        return reply({"id": own_id, "conversations": conversations, "commands": commands})
 
     async def messages(request: Request) -> Response:
-        wanted = await sent(request, Wanted)
-        found = await parts.chat.messages(wanted.peer, wanted.before)
-        parts.chat.shown(found)
-        return reply([message_shown(message) for message in found])
+        conversation = await sent(request, MessagesRequest)
+        page = await peer.chat.messages(conversation.peer, conversation.before)
+        peer.chat.shown(page)
+        return reply([message_shown(message) for message in page])
 
     async def send(request: Request) -> Response:
-        said = await sent(request, SendRequest)
-        if said.peer == parts.peer_id:
-            await parts.chat.say(parts.owner, said.content)
+        message = await sent(request, SendRequest)
+        if message.peer == own_id:
+            await peer.chat.say(peer.owner, message.content)
             return reply({"state": ""})
-        return reply({"state": (await parts.chat.send(said.peer, said.content)).state})
+        return reply({"state": (await peer.chat.send(message.peer, message.content)).state})
 
     async def forget(request: Request) -> Response:
-        forgotten = await sent(request, Forgotten)
-        if not forgotten.peer and not forgotten.strangers:
+        conversation = await sent(request, ForgetRequest)
+        # An empty `peer` would name the conversation of nobody, and delete nothing without a word.
+        if not conversation.peer and not conversation.strangers:
             raise BadRequestError("name the peer whose conversation is to be deleted")
-        number = await (parts.chat.forget_strangers() if forgotten.strangers else parts.chat.forget(forgotten.peer))
+        number = await (peer.chat.forget_strangers() if conversation.strangers else peer.chat.forget(conversation.peer))
         return reply({"messages": number})
 
     return [
@@ -79,8 +81,8 @@ def routes(parts: Parts) -> list[BaseRoute]:
     ]
 
 
-def _conversation(parts: Parts, peer: str, number: int, last: StoredMessage) -> dict[str, object]:
-    known = parts.abroad.network.roster.get(peer) if parts.abroad.network is not None else None
-    label = parts.owner.label if peer == parts.peer_id else parts.abroad.label(peer)
-    shown: MessageShown = message_shown(last)
-    return {"peer": peer, "label": label, "here": known is not None or peer == parts.peer_id, "messages": number, "last": shown}
+def _conversation(peer: Peer, remote: RemoteNetwork, other: str, number: int, last: StoredMessage) -> dict[str, object]:
+    own = other == peer.identity.peer_id
+    entry = remote.network.roster.get(other) if remote.network is not None else None
+    label = peer.owner.label if own else remote.label(other)
+    return {"peer": other, "label": label, "here": entry is not None or own, "messages": number, "last": message_shown(last)}

@@ -1,4 +1,4 @@
-"""Data: the site's tables for their owner, by the data protocol's operations.
+"""Data: the tables of the site for the owner, by the operations of storage/data_operations.py.
 
 GET  /data            [{name, typed, rows, columns: [{name, type, required, values, editable}], policies}]
 POST /data/do         {op, …} → the operation's answer (network.md, "Data"), as the owner
@@ -14,27 +14,29 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.scripting.engine import Failure
+from goop2.services.peer import Peer
 from goop2.storage.data_operations import TABLE_OPERATIONS
-from goop2.web.app import Parts
 from goop2.web.console.controls.replies import BadRequestError, failed, reply, route, sent
 
 SYSTEM: Final = "_"
-"""How columns begin that the peer keeps itself."""
+"""How the names of the columns begin that the peer itself writes."""
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(peer: Peer) -> list[BaseRoute]:
     """Return the routes of the data page's controls."""
 
     async def tables(_request: Request) -> Response:
-        listed = await _ask(parts, "tables")
-        return reply([await _described(parts, str(one["name"])) for one in listed] if isinstance(listed, list) else [])
+        # Failures become empty answers: the page shows what it can, and the operation itself says why when it is done.
+        listed = await _ask(peer, "tables")
+        return reply([await _described(peer, str(one["name"])) for one in listed] if isinstance(listed, list) else [])
 
     async def do(request: Request) -> Response:
-        asked = await sent(request, dict[str, Any])
-        operation = asked.pop("op", None)
+        keys = await sent(request, dict[str, Any])
+        # Functions of scripts are tried on the Scripts page, which shows their run.
+        operation = keys.pop("op", None)
         if operation not in TABLE_OPERATIONS:
             raise BadRequestError(f"{operation!r} is no operation")
-        result = await parts.tables.perform(operation, parts.owner, asked)
+        result = await peer.tables.perform(operation, peer.owner, keys)
         if isinstance(result, Failure):
             return failed(result)
         return reply(msgspec.Raw(result.json))
@@ -42,16 +44,16 @@ def routes(parts: Parts) -> list[BaseRoute]:
     return [route("/data", tables), route("/data/do", do, methods=["POST"])]
 
 
-async def _described(parts: Parts, name: str) -> dict[str, object]:
-    described = await _ask(parts, "describe", table=name)
-    schema = await _ask(parts, "orm-schema", table=name)
+async def _described(peer: Peer, name: str) -> dict[str, object]:
+    described = await _ask(peer, "describe", table=name)
+    schema = await _ask(peer, "orm-schema", table=name)
     typed = {column["name"]: column for column in schema["columns"]} if isinstance(schema, dict) else {}
     columns = [_column(column, typed.get(column["name"])) for column in described] if isinstance(described, list) else []
-    role = await _ask(parts, "role", table=name)
+    role = await _ask(peer, "role", table=name)
     return {
         "name": name,
         "typed": bool(typed),
-        "rows": await _ask(parts, "count", table=name),
+        "rows": await _ask(peer, "count", table=name),
         "columns": sorted(columns, key=lambda column: (column["name"] != "_id", not column["editable"])),
         "policies": role["policies"] if isinstance(role, dict) else {},
     }
@@ -68,7 +70,7 @@ def _column(described: dict[str, Any], typed: dict[str, Any] | None) -> dict[str
     }
 
 
-async def _ask(parts: Parts, operation: str, **request: object) -> Any:
-    """Return the answer as the owner, None where there is none."""
-    result = await parts.tables.perform(operation, parts.owner, request)
+async def _ask(peer: Peer, operation: str, **request: object) -> Any:
+    """Return the answer of an operation done as the owner; None when it failed."""
+    result = await peer.tables.perform(operation, peer.owner, request)
     return None if isinstance(result, Failure) else msgspec.json.decode(result.json)

@@ -6,12 +6,13 @@ GET  /groups      {up, id, hosted: [{id, name, type, max_members, session, count
 POST /groups/do   {action, group?, host?, peer?, name?, type?, max_members?} → the same; action is one of `_ACTIONS`
 
 `label` is what a peer calls itself, "" when that is not known; `session` marks the group of a listening session; `count` is of all
-members, of whom the first MEMBERS_SHOWN are named; `peers` are here to be invited. What changes is told as the event `group`.
+members, of whom the first MEMBERS_SHOWN are named; `peers` are here to be invited. Every change is also published as the event `group`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -20,16 +21,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.protocols import listen
-from goop2.services.groups.state import TEMPLATE, GroupInfo
-from goop2.web.app import Parts
+from goop2.services.groups.records import TEMPLATE, GroupInfo
+from goop2.services.groups.service import GroupService
+from goop2.services.peer import Peer
 from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
+from goop2.web.remote.network import RemoteNetwork
 
 MEMBERS_SHOWN: Final = 200
 """Of a group: it may have a thousand, and the page asks every few seconds."""
 
 
-class Asked(msgspec.Struct):
-    """What to do; each action takes of the others what it needs."""
+class GroupAction(msgspec.Struct, kw_only=True):
+    """What to do with a group; each action takes of the other keys what it needs."""
 
     action: str
     group: str = ""
@@ -40,57 +43,67 @@ class Asked(msgspec.Struct):
     max_members: int = 0
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """What the actions and the overview work with."""
+
+    own_id: str
+    service: GroupService
+    remote: RemoteNetwork
+
+
+def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
     """Return the routes of the groups page's controls."""
+    groups = _Groups(peer.identity.peer_id, peer.grouping, remote)
 
     async def overview(_request: Request) -> Response:
-        return reply(_overview(parts))
+        return reply(_overview(groups))
 
     async def act(request: Request) -> Response:
-        asked = await sent(request, Asked)
-        action = _ACTIONS.get(asked.action)
+        wanted = await sent(request, GroupAction)
+        action = _ACTIONS.get(wanted.action)
         if action is None:
-            raise BadRequestError(f"groups have no action {asked.action[:40]!r}; they have {', '.join(_ACTIONS)}")
-        await action(parts, asked)
-        return reply(_overview(parts))
+            raise BadRequestError(f"groups have no action {wanted.action[:40]!r}; they have {', '.join(_ACTIONS)}")
+        await action(groups, wanted)
+        return reply(_overview(groups))
 
     return [route("/groups", overview), route("/groups/do", act, methods=["POST"])]
 
 
-async def _create(parts: Parts, asked: Asked) -> None:
-    await parts.grouping.create(asked.name, asked.type, asked.max_members)
+async def _create(groups: _Groups, wanted: GroupAction) -> None:
+    await groups.service.create(wanted.name, wanted.type, wanted.max_members)
 
 
-async def _close(parts: Parts, asked: Asked) -> None:
-    await parts.grouping.end(asked.group)
+async def _close(groups: _Groups, wanted: GroupAction) -> None:
+    await groups.service.end(wanted.group)
 
 
-async def _invite(parts: Parts, asked: Asked) -> None:
-    await parts.grouping.invite(asked.group, asked.peer)
+async def _invite(groups: _Groups, wanted: GroupAction) -> None:
+    await groups.service.invite(wanted.group, wanted.peer)
 
 
-async def _remove(parts: Parts, asked: Asked) -> None:
-    await parts.grouping.remove(asked.group, asked.peer)
+async def _remove(groups: _Groups, wanted: GroupAction) -> None:
+    await groups.service.remove(wanted.group, wanted.peer)
 
 
-async def _join(parts: Parts, asked: Asked) -> None:
-    """Who joins a session wants to hear it."""
-    network = parts.abroad.network
-    if network is None or not listen.is_session(asked.group):
-        await parts.grouping.join(asked.host, asked.group)
-        return
-    await network.followed.join(asked.host, asked.group)
+async def _join(groups: _Groups, wanted: GroupAction) -> None:
+    """Join a group. To join the group of a session is to listen to it: its sound is fetched too."""
+    network = groups.remote.network
+    if network is None or not listen.is_session(wanted.group):
+        await groups.service.join(wanted.host, wanted.group)
+    else:
+        await network.followed.join(wanted.host, wanted.group)
 
 
-async def _leave(parts: Parts, asked: Asked) -> None:
-    parts.grouping.leave(asked.host, asked.group)
+async def _leave(groups: _Groups, wanted: GroupAction) -> None:
+    groups.service.leave(wanted.host, wanted.group)
 
 
-async def _refuse(parts: Parts, asked: Asked) -> None:
-    parts.grouping.refuse(asked.host, asked.group)
+async def _refuse(groups: _Groups, wanted: GroupAction) -> None:
+    groups.service.refuse(wanted.host, wanted.group)
 
 
-_ACTIONS: Final[dict[str, Callable[[Parts, Asked], Awaitable[None]]]] = {
+_ACTIONS: Final[dict[str, Callable[[_Groups, GroupAction], Awaitable[None]]]] = {
     "create": _create,
     "close": _close,
     "invite": _invite,
@@ -101,32 +114,32 @@ _ACTIONS: Final[dict[str, Callable[[Parts, Asked], Awaitable[None]]]] = {
 }
 
 
-def _overview(parts: Parts) -> dict[str, object]:
-    groups, network = parts.grouping.groups, parts.abroad.network
+def _overview(groups: _Groups) -> dict[str, object]:
+    state, network = groups.service.groups, groups.remote.network
     return {
         "up": network is not None,
-        "id": parts.peer_id,
-        "hosted": [_hosted(parts, group, tuple(groups.members_since(group.id))) for group in groups.hosted()],
-        "joined": [_joined(parts, group) for group in groups.joined()],
+        "id": groups.own_id,
+        "hosted": [_hosted(groups.remote, group, tuple(state.members_since(group.id))) for group in state.hosted()],
+        "joined": [_joined(groups.remote, group) for group in state.joined()],
         "invites": [
-            {"group": one.group, "host": one.host, "label": parts.abroad.label(one.host), "name": one.name, "type": one.type}
+            {"group": one.group, "host": one.host, "label": groups.remote.label(one.host), "name": one.name, "type": one.type}
             | {"session": listen.is_session(one.group)}
-            for one in parts.grouping.invites()
+            for one in groups.service.invites()
         ],
-        "peers": [{"id": one.id, "label": parts.abroad.label(one.id)} for one in network.roster.peers()] if network is not None else [],
+        "peers": [{"id": one.id, "label": groups.remote.label(one.id)} for one in network.roster.peers()] if network is not None else [],
     }
 
 
-def _hosted(parts: Parts, group: GroupInfo, everybody: tuple[str, ...]) -> dict[str, object]:
+def _hosted(remote: RemoteNetwork, group: GroupInfo, everybody: tuple[str, ...]) -> dict[str, object]:
     here = set(group.members)
-    members = [{"id": each, "label": parts.abroad.label(each), "here": each in here} for each in everybody[:MEMBERS_SHOWN]]
+    members = [{"id": each, "label": remote.label(each), "here": each in here} for each in everybody[:MEMBERS_SHOWN]]
     about = {"id": group.id, "name": group.name, "type": group.kind, "max_members": group.max_members}
     counts = {"count": len(everybody), "away": len(everybody) - len(here)}
     return {**about, **counts, "session": listen.is_session(group.id), "members": members}
 
 
-def _joined(parts: Parts, group: GroupInfo) -> dict[str, object]:
-    members = [{"id": each, "label": parts.abroad.label(each)} for each in group.members[:MEMBERS_SHOWN]]
-    about = {"id": group.id, "host": group.host, "label": parts.abroad.label(group.host), "name": group.name, "type": group.kind}
+def _joined(remote: RemoteNetwork, group: GroupInfo) -> dict[str, object]:
+    members = [{"id": each, "label": remote.label(each)} for each in group.members[:MEMBERS_SHOWN]]
+    about = {"id": group.id, "host": group.host, "label": remote.label(group.host), "name": group.name, "type": group.kind}
     joined = {"joined": group.joined, "count": len(group.members), "session": listen.is_session(group.id)}
     return {**about, **joined, "members": members}

@@ -1,4 +1,4 @@
-"""Home: who this peer is, what is up, what needs its owner, the last runs.
+"""Home: who this peer is, what is running, what needs attention, the last runs.
 
 GET /who   {id, label, site}
 GET /home  the whole page
@@ -26,10 +26,9 @@ from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
 from goop2.storage.run_database import FailureCount
 from goop2.storage.run_record import FAILED, REFUSED, SCRIPT_ERROR, RunFilter
-from goop2.web.app import AS_VISITOR, Parts
+from goop2.web.app import AS_VISITOR, Web
 from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
-from goop2.web.http.admission import Entrance
 from goop2.web.http.origins import Listener, origin_address
 from goop2.web.http.passes import OWN
 from goop2.web.http.peer_host import host_label
@@ -42,13 +41,13 @@ HOUR_SECONDS: Final = 3600.0
 INVITES_NAMED: Final = 3
 INVITE_NAME_MAX_CHARS: Final = 60
 ATTENTION_MAX: Final = 50
-"""Shown; a folder may hold ten thousand broken scripts, and the page is asked for twice a second while something runs."""
+"""Items shown at most. A folder may hold ten thousand broken scripts, and the page asks twice a second while something runs."""
 VISITOR_PLACE: Final = "NAME"
-"""Stands in the address of the own site as a visitor for the visitor's name."""
+"""Placeholder for the test visitor's name in the address of the own site."""
 
 
-class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something the owner should look at."""
+class Attention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An item of "Needs attention"."""
 
     level: Literal["warn", "bad"]
     title: str
@@ -57,37 +56,44 @@ class Attention(msgspec.Struct, frozen=True, omit_defaults=True):
     script: str = ""
     """Path of the script it is about."""
     page: str = ""
-    """Of the console, where it is seen to."""
+    """Page of the console where the owner can act on it."""
 
 
-def routes(parts: Parts, door: Listener, opened: str, entrance: Entrance) -> list[BaseRoute]:
-    """Path → handler. `opened` is the site's address from beyond loopback, "" when it is not opened."""
-    host = f"{host_label(parts.peer_id)}.localhost"
-    named = f"{origin_address(host, door.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', door.port)}/"
-    led = f"/p/{parts.peer_id}/", f"{AS_VISITOR}{VISITOR_PLACE}/"
+def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
+    """Return the routes of the home page's controls.
+
+    :param listener: the loopback listener, which the addresses of the site name.
+    :param opened: the site's address from beyond loopback, "" when it is not opened.
+    """
+    peer = web.peer
+    host = f"{host_label(peer.identity.peer_id)}.localhost"
+    named = f"{origin_address(host, listener.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', listener.port)}/"
+    led = f"/p/{peer.identity.peer_id}/", f"{AS_VISITOR}{VISITOR_PLACE}/"
 
     def addresses(request: Request) -> tuple[str, str]:
-        """The site and the site as a visitor: by name, or by where the console leads a browser that does not know the names, or that is
-        the owner's by its pass alone."""
-        known_by_name = not needs_port(request.headers.get("user-agent", "")) and entrance.is_owner(request.scope, b"", OWN)
+        """Return the addresses of the site as its owner and as a test visitor.
+
+        By host name; over the console's redirects for a browser that does not resolve `*.localhost`, or that has only a pass to show.
+        """
+        known_by_name = not needs_port(request.headers.get("user-agent", "")) and web.admission.is_owner(request.scope, b"", OWN)
         return named if known_by_name else led
 
     async def who(request: Request) -> Response:
-        return reply({"id": parts.peer_id, "label": parts.owner.label, "site": addresses(request)[0]})
+        return reply({"id": peer.identity.peer_id, "label": peer.owner.label, "site": addresses(request)[0]})
 
     async def home(request: Request) -> Response:
         site, visitor = addresses(request)
         return reply(
             {
-                "id": parts.peer_id,
-                "label": parts.owner.label,
+                "id": peer.identity.peer_id,
+                "label": peer.owner.label,
                 "site": site,
                 "visitor": visitor,
                 "opened": opened,
-                "qr": _qr(parts.peer_id),
-                "up": _up(parts),
-                "attention": _first(_attention(parts, await parts.history.failures(time.time() - HOUR_SECONDS))),
-                "runs": [short_run(run) for run in await parts.history.find(RunFilter(), RUNS_SHOWN)],
+                "qr": _qr(peer.identity.peer_id),
+                "up": _up(web),
+                "attention": _first(_attention(web, await peer.history.failures(time.time() - HOUR_SECONDS))),
+                "runs": [short_run(run) for run in await peer.history.find(RunFilter(), RUNS_SHOWN)],
             }
         )
 
@@ -96,54 +102,70 @@ def routes(parts: Parts, door: Listener, opened: str, entrance: Entrance) -> lis
 
 @cache
 def _qr(text: str) -> str:
-    """Return a QR code as the address of an SVG picture, black on nothing."""
-    import segno  # when it is looked at: it takes a twentieth of a start
+    """Return a QR code as the data URL of an SVG picture, black on a transparent ground."""
+    # On first use: it would take a twentieth of the start.
+    import segno
 
     return str(segno.make(text, error="m", micro=False).svg_data_uri(border=1, dark="#111"))
 
 
-def _up(parts: Parts) -> dict[str, object]:
-    listing = parts.catalog.listing()
+def _up(web: Web) -> dict[str, object]:
+    peer = web.peer
+    listing = peer.catalog.listing()
     return {
-        "lua": parts.settings.lua.enabled,
+        "lua": peer.settings.lua.enabled,
         "commands": sum(one.kind == "command" for one in listing),
         "functions": sum(one.kind == "function" for one in listing),
-        "workers": len(parts.pool.worker_pids),
-        "workers_max": parts.settings.lua.max_workers,
-        "waiting": parts.pool.waiting,
-        "confinement": dict(parts.confinement),
-        "seconds": time.monotonic() - parts.started,
+        "workers": len(peer.pool.worker_pids),
+        "workers_max": peer.settings.lua.max_workers,
+        "waiting": peer.pool.waiting,
+        "confinement": dict(peer.confinement),
+        "seconds": time.monotonic() - web.started,
     }
 
 
-def _attention(parts: Parts, failures: list[FailureCount]) -> Iterator[Attention]:
-    if not parts.settings.lua.enabled:
-        yield Attention("warn", "Scripts are switched off", "No script answers anybody.", "Switch lua.enabled on in the settings.")
-    if invites := parts.grouping.invites():
-        yield _of_invites([(one.name or one.group, parts.abroad.label(one.host) or one.host) for one in invites])
-    if parts.abroad.problem:
+def _attention(web: Web, failures: list[FailureCount]) -> Iterator[Attention]:
+    peer, remote = web.peer, web.remote
+    if not peer.settings.lua.enabled:
         yield Attention(
-            "bad", "This peer is not on the network", f"{parts.abroad.problem}.", "Its pages are served; it is tried again by itself."
+            level="warn",
+            title="Scripts are switched off",
+            text="No script answers anybody.",
+            remedy="Switch lua.enabled on in the settings.",
         )
-    if parts.chat.refusals.count:
-        yield _of_refusals(parts.chat.refusals, parts.chat.removed)
-    for listed in parts.catalog.listing():
+    if invites := peer.grouping.invites():
+        yield _of_invites([(one.name or one.group, remote.label(one.host) or one.host) for one in invites])
+    if remote.problem:
+        yield Attention(
+            level="bad",
+            title="This peer is not on the network",
+            text=f"{remote.problem}.",
+            remedy="Its pages are still served. It tries again by itself.",
+        )
+    if peer.chat.refusals.count:
+        yield _of_refusals(peer.chat.refusals, peer.chat.removed)
+    for listed in peer.catalog.listing():
         yield from _of_script(listed)
-    yield from _of_runs(failures, parts.history.problem)
-    yield from _of_database(parts.health)
-    for warning in (*parts.warnings, *parts.schemas.warnings, *parts.catalog.warnings):
-        yield Attention("warn", "A warning", warning)
-    for layer, why in parts.confinement.items():
+    yield from _of_runs(failures, peer.history.problem)
+    yield from _of_database(peer.health)
+    for warning in (*peer.warnings, *peer.schemas.warnings, *peer.catalog.warnings):
+        yield Attention(level="warn", title="Warning", text=warning)
+    for layer, why in peer.confinement.items():
         if why:
-            yield Attention("warn", f"The wall lacks {layer}", why, "goop2 doctor says what it is good for and how to get it.")
+            yield Attention(
+                level="warn",
+                title=f"Scripts run without the protection “{layer}”",
+                text=why,
+                remedy="Run goop2 doctor: it says what this protects from and how to switch it on.",
+            )
 
 
 def _first(everything: Iterator[Attention]) -> list[Attention]:
-    """Return what is shown of it: what is broken goes before what is only to be looked at, and there is an end."""
-    found = sorted(everything, key=lambda each: each.level != "bad")
-    more = len(found) - ATTENTION_MAX
-    rest = [Attention("warn", f"{more} more", "What is shown here is only the first of it.", page="scripts")] if more > 0 else []
-    return [*found[:ATTENTION_MAX], *rest]
+    """Return the items that are shown: `bad` ones first, at most ATTENTION_MAX, then how many more there are."""
+    items = sorted(everything, key=lambda each: each.level != "bad")
+    more = len(items) - ATTENTION_MAX
+    rest = [Attention(level="warn", title=f"{more} more", text="Only the first ones are shown here.", page="scripts")] if more > 0 else []
+    return [*items[:ATTENTION_MAX], *rest]
 
 
 def _of_runs(failures: list[FailureCount], problem: str) -> Iterator[Attention]:
@@ -151,7 +173,8 @@ def _of_runs(failures: list[FailureCount], problem: str) -> Iterator[Attention]:
     for count in failures:
         yield from _of_failures(count)
     if problem:
-        yield Attention("warn", "What runs is not kept", problem, "The last runs are kept in memory until the peer stops.")
+        remedy = "The last runs are kept in memory until the peer stops."
+        yield Attention(level="warn", title="Runs are not saved", text=problem, remedy=remedy)
 
 
 def _of_failures(count: FailureCount) -> Iterator[Attention]:
@@ -162,43 +185,51 @@ def _of_failures(count: FailureCount) -> Iterator[Attention]:
     if not count.refused:
         at = time.strftime("%H:%M", time.localtime(count.last_at))
         error = error_shown(count.script, count.line, count.message)
-        yield Attention("bad", f"{script} failed {times} in the last hour, last at {at}", error, page=page)
+        title = f"{script} failed {times} in the last hour, last at {at}"
+        yield Attention(level="bad", title=title, text=error, page=page)
     elif count.status == ErrorCode.NOT_FOUND:
-        yield Attention("warn", f"{script} was called {times} in the last hour", "There is no script of that name.", page=page)
+        title = f"{script} was called {times} in the last hour"
+        yield Attention(level="warn", title=title, text="There is no script of that name.", page=page)
     elif count.status != SCRIPT_ERROR:
         why = printable(count.message.removeprefix(f"{RATE_LIMIT_MET}: "), WHY_MAX_CHARS)
-        yield Attention("warn", f"Visitors were turned away {times} ({why})", "In the last hour, before the script ran.", page=page)
+        title = f"Visitors were turned away {times} ({why})"
+        yield Attention(level="warn", title=title, text="In the last hour, before the script ran.", page=page)
 
 
 def _of_database(health: StorageHealth) -> Iterator[Attention]:
     if health.problem:
-        yield Attention("bad", "The database cannot be used", health.problem, "What would be written meanwhile is refused.")
+        yield Attention(
+            level="bad", title="The database cannot be used", text=health.problem, remedy="Nothing can be saved until this is solved."
+        )
     if size := health.size():
-        yield Attention("warn", "The database is large", size, page="settings")
+        yield Attention(level="warn", title="The database is large", text=size, page="settings")
 
 
 def _of_refusals(refusals: Refusals, removed: int) -> Attention:
-    """Of messages of others that were not taken."""
-    title = "A message of another peer was refused" if refusals.count == 1 else f"{refusals.count} messages of other peers were refused"
+    """Return the item about messages of other peers that were refused."""
+    title = "A message from another peer was refused" if refusals.count == 1 else f"{refusals.count} messages from other peers were refused"
     ago = max(0, int(time.time() - refusals.last_at) // 60)
     when = "less than a minute ago" if not ago else f"{ago} min ago" if ago < 120 else f"{ago // 60} h ago"
     text = f"The last one {when}: {refusals.last_reason}."
     if removed:
-        text += f" {removed} older messages of others made room for newer ones."
-    return Attention("warn", title, text, "Conversations you do not want can be deleted on the Chat page.", page="chat")
+        text += f" {removed} older messages of others were deleted to make room for newer ones."
+    return Attention(
+        level="warn", title=title, text=text, remedy="You can delete conversations you do not want on the Chat page.", page="chat"
+    )
 
 
 def _of_invites(invites: list[tuple[str, str]]) -> Attention:
-    """Of names and who invites, which are other people's text: a name must not turn the direction of what stands behind it."""
+    """Return the item about invitations, given as group name and host label, the last one last."""
+    # Both are other people's text. `printable` removes direction marks, which would turn around the text behind a name.
     last = [f"“{printable(name, INVITE_NAME_MAX_CHARS)}”, from {host}" for name, host in invites[: -INVITES_NAMED - 1 : -1]]
     more = [f"and {len(invites) - len(last)} more"] if len(invites) > len(last) else []
     title = "An invitation to a group" if len(invites) == 1 else f"{len(invites)} invitations to groups"
-    return Attention("warn", title, "; ".join((*last, *more)), page="groups")
+    return Attention(level="warn", title=title, text="; ".join((*last, *more)), page="groups")
 
 
 def _of_script(listed: ScriptEntry) -> Iterator[Attention]:
     if listed.fault is not None:
-        runs = "Its last good version runs meanwhile." if listed.older_runs else "It answers nobody until it is mended."
-        yield Attention("bad", listed.path, listed.fault.located(listed.name), runs, listed.path)
+        runs = "The last version without errors still runs." if listed.older_runs else "It does not run until the error is fixed."
+        yield Attention(level="bad", title=listed.path, text=listed.fault.located(listed.name), remedy=runs, script=listed.path)
     for warning in listed.warnings:
-        yield Attention("warn", listed.path, warning, script=listed.path)
+        yield Attention(level="warn", title=listed.path, text=warning, script=listed.path)

@@ -4,7 +4,7 @@ GET  /listen           {session, who: [{id, label}]}; session as pages see it, n
 GET  /listen/files     {files: [path]}: what can be loaded
 POST /listen/control   {action, name?, path?, seconds?}, as on pages → the same as GET /listen
 
-What changes is told as the event `listen`.
+Every change is also published as the event `listen`.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.services.listen.operations import followed
+from goop2.services.peer import Peer
 from goop2.web.api.listen import ControlRequest, control
-from goop2.web.app import Parts
 from goop2.web.console.controls.replies import reply, route, sent
+from goop2.web.remote.network import RemoteNetwork
 
 
-def routes(parts: Parts, shown: Callable[[], dict[str, object] | None]) -> list[BaseRoute]:
-    """Path → handler. `shown` gives the hosted session."""
+def routes(peer: Peer, remote: RemoteNetwork, hosted: Callable[[], dict[str, object] | None]) -> list[BaseRoute]:
+    """Return the routes of the listen page's controls. `hosted` returns the session hosted here, None when there is none."""
 
-    def now() -> Response:
-        session = shown() or followed(parts.listening.following)
-        return reply({"session": session, "who": [{"id": each, "label": _label(parts, each)} for each in parts.listening.who()]})
+    def label(listener: str) -> str:
+        return peer.owner.label if listener == peer.identity.peer_id else remote.label(listener)
+
+    def state() -> Response:
+        session = hosted() or followed(peer.listening.following)
+        return reply({"session": session, "who": [{"id": each, "label": label(each)} for each in peer.listening.who()]})
 
     async def overview(_request: Request) -> Response:
-        return now()
+        return state()
 
     async def files(_request: Request) -> Response:
-        return reply({"files": await asyncio.to_thread(parts.listening.files)})
+        return reply({"files": await asyncio.to_thread(peer.listening.files)})
 
     async def act(request: Request) -> Response:
-        await control(parts.listening, await sent(request, ControlRequest))
-        return now()
+        await control(peer.listening, await sent(request, ControlRequest))
+        return state()
 
     return [route("/listen", overview), route("/listen/files", files), route("/listen/control", act, methods=["POST"])]
-
-
-def _label(parts: Parts, who: str) -> str:
-    return parts.owner.label if who == parts.peer_id else parts.abroad.label(who)

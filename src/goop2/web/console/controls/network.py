@@ -14,41 +14,43 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.net.faults import AddressError, NetworkError
-from goop2.web.app import Parts
+from goop2.services.peer import Peer
 from goop2.web.console.controls.replies import refusal, reply, route, sent
+from goop2.web.remote.network import RemoteNetwork
 
 
-class Where(msgspec.Struct):
-    """The address of a peer: `/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`."""
+class ConnectRequest(msgspec.Struct):
+    """The request to connect to the peer at an address: `/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`."""
 
     address: str
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
     """Return the routes of the network page's controls."""
+    own_id = peer.identity.peer_id
 
-    async def overview(request: Request) -> Response:
-        network = parts.abroad.network
+    async def overview(_request: Request) -> Response:
+        network = remote.network
         if network is None:
-            return reply({"up": False, "id": parts.peer_id, "addresses": [], "peers": []})
+            return reply({"up": False, "id": own_id, "addresses": [], "peers": []})
         peers = [
-            {"id": one.id, "label": one.label, "proved": one.proved, "addresses": one.addresses, "site": f"/p/{one.id}/"}
-            for one in network.roster.peers()
+            {"id": entry.id, "label": entry.label, "proved": entry.proved, "addresses": entry.addresses, "site": f"/p/{entry.id}/"}
+            for entry in network.roster.peers()
         ]
-        return reply({"up": True, "id": parts.peer_id, "addresses": network.addresses(), "peers": peers})
+        return reply({"up": True, "id": own_id, "addresses": network.addresses(), "peers": peers})
 
     async def connect(request: Request) -> Response:
-        where = await sent(request, Where)
-        network = parts.abroad.network
+        address = (await sent(request, ConnectRequest)).address
+        network = remote.network
         if network is None:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "this peer is not on the network yet")
         try:
-            peer, label = await network.connect(where.address)
+            other, label = await network.connect(address)
         except AddressError:
             raise
-        except NetworkError as fault:
-            # The address is well formed; what is behind it does not answer.
-            return refusal(HTTPStatus.BAD_GATEWAY, "unavailable", str(fault))
-        return reply({"peer": peer, "label": label})
+        except NetworkError as error:
+            # The address is well formed, and what is behind it fails: 502, where the class of the error would give 503.
+            return refusal(HTTPStatus.BAD_GATEWAY, "unavailable", str(error))
+        return reply({"peer": other, "label": label})
 
     return [route("/network", overview), route("/network/connect", connect, methods=["POST"])]

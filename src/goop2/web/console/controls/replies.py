@@ -1,6 +1,6 @@
-"""What controls answer, and what they are sent: JSON with its headers, refusals, bodies read within bounds.
+"""Routes, answers and bodies of the console's controls: JSON with its headers, refusals, bodies within their limit.
 
-It must not know what is asked.
+It must not know what a control does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEADERS: Final = {name.decode(): text.decode() for name, text in DATA_HEADERS}
 
 
 class BadRequestError(Exception):
-    """The page sent what its control does not take; the message says what."""
+    """The page sent something its control does not accept; the message says what."""
 
     code = "bad_request"
 
@@ -61,12 +61,12 @@ def _too_large(error: BodyTooLargeError) -> ASGIApp:
 
 
 def reply(value: object, status: int = HTTPStatus.OK) -> Response:
-    """`value`, anything msgspec writes, as JSON."""
+    """Return `value`, anything msgspec encodes, as a JSON answer."""
     return Response(msgspec.json.encode(value), status, _HEADERS)
 
 
 def refusal(status: int, code: str, message: str, **more: object) -> Response:
-    """Return why not: `{code, message, …}`."""
+    """Return a refusal: `{code, message}` and the keys of `more`."""
     return reply({"code": code, "message": message, **more}, status)
 
 

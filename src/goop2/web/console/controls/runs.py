@@ -26,8 +26,8 @@ from starlette.routing import BaseRoute
 
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 from goop2.storage.run_record import LEVELS, HostCallRecord, Level, Run, RunFilter
-from goop2.web.app import Parts
 from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
 from goop2.web.console.events import short_run
 from goop2.web.console.metering import RunMeter
@@ -50,7 +50,7 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
-class RunShown(msgspec.Struct, frozen=True):
+class RunShown(msgspec.Struct, frozen=True, kw_only=True):
     """A run as its page shows it."""
 
     id: int
@@ -84,34 +84,34 @@ class RunShown(msgspec.Struct, frozen=True):
     truncated: bool
 
 
-class Again(msgspec.Struct):
+class RepeatRequest(msgspec.Struct):
     """The request to run a script with the arguments of an earlier run."""
 
     caller: Literal["owner", "caller"]
 
 
-def routes(parts: Parts, meter: RunMeter) -> list[BaseRoute]:
+def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
-        return reply([short_run(run) for run in await parts.history.find(_wanted(request), RUNS_AT_ONCE)])
+        return reply([short_run(run) for run in await peer.history.find(_wanted(request), RUNS_AT_ONCE)])
 
     async def one(request: Request) -> Response:
-        run = await parts.history.get(int(request.path_params["id"]))
-        return _gone(request) if run is None else reply(run_shown(parts, run))
+        run = await peer.history.get(int(request.path_params["id"]))
+        return _gone(request) if run is None else reply(run_shown(peer, run))
 
     async def again(request: Request) -> Response:
-        asked = await sent(request, Again)
-        run = await parts.history.get(int(request.path_params["id"]))
+        asked = await sent(request, RepeatRequest)
+        run = await peer.history.get(int(request.path_params["id"]))
         if run is None:
             return _gone(request)
         if why := _not_again(run):
             raise BadRequestError(why)
-        return reply({"run": await _again(parts, run, _caller(parts, run, asked))})
+        return reply({"run": await _again(peer, run, _caller(peer, run, asked))})
 
     async def lines(request: Request) -> Response:
         wanted = _wanted(request)
-        found = await parts.history.find(wanted, RUNS_AT_ONCE, whole=True)
+        found = await peer.history.find(wanted, RUNS_AT_ONCE, whole=True)
         return reply(list(islice((line for run in found for line in _lines(run, wanted.level)), LINES_MAX)))
 
     async def minutes(_request: Request) -> Response:
@@ -138,7 +138,7 @@ def _gone(request: Request) -> Response:
     return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {request.path_params['id']} is not kept any more")
 
 
-def run_shown(parts: Parts, run: Run) -> RunShown:
+def run_shown(peer: Peer, run: Run) -> RunShown:
     """Return `run` as its page shows it."""
     fields = {name: getattr(run, name) for name in RunShown.__struct_fields__ if hasattr(run, name)}
     return RunShown(
@@ -147,15 +147,15 @@ def run_shown(parts: Parts, run: Run) -> RunShown:
             "argument": run.argument.decode("utf-8", "replace"),
             "answer": run.answer.decode("utf-8", "replace"),
             "version": run.version.hex(),
-            "is_current": _current(parts, run) == run.version,
+            "is_current": _current(peer, run) == run.version,
             "again": _not_again(run),
         }
     )
 
 
-def _current(parts: Parts, run: Run) -> bytes:
+def _current(peer: Peer, run: Run) -> bytes:
     """Return the digest of what would run now under the name of this run's script."""
-    catalog = parts.catalog
+    catalog = peer.catalog
     script = catalog.command(run.script) if run.kind == "command" else catalog.function(run.script)
     return script.version if isinstance(script, Script) else b""
 
@@ -171,20 +171,20 @@ def _not_again(run: Run) -> str:
     return f"only the first {len(run.argument)} bytes of its arguments are kept, of {run.argument_bytes}"
 
 
-def _caller(parts: Parts, run: Run, asked: Again) -> Caller:
+def _caller(peer: Peer, run: Run, asked: RepeatRequest) -> Caller:
     """Return who calls now; the owner's own rights are given to nobody else, whatever id a run has."""
     if asked.caller == "owner" or run.caller_kind == "owner":
-        return parts.owner
+        return peer.owner
     return Caller(run.caller, run.caller_label)
 
 
-async def _again(parts: Parts, run: Run, caller: Caller) -> int | None:
+async def _again(peer: Peer, run: Run, caller: Caller) -> int | None:
     """Call the script of this run; return the id of the new run, None when the call was turned away before it ran."""
     runs: list[Run] = []
     if run.kind == "command":
-        await parts.engine.command(caller, f"!{run.script} {run.argument.decode('utf-8', 'replace')}", runs.append)
+        await peer.engine.command(caller, f"!{run.script} {run.argument.decode('utf-8', 'replace')}", runs.append)
     else:
-        await parts.engine.call(caller, run.script, run.argument, runs.append)
+        await peer.engine.call(caller, run.script, run.argument, runs.append)
     return runs[0].id if runs else None
 
 
@@ -198,6 +198,7 @@ def _lines(run: Run, level: str) -> Iterator[Line]:
 
 def _whole(request: Request, name: str) -> int:
     text = request.query_params.get(name, "") or "0"
+    # Bounded before `int`: a number of a million digits takes seconds to read.
     if not text.isdecimal() or len(text) > NUMBER_MAX_DIGITS:
         raise BadRequestError(f"{name} is {text[:40]!r}; allowed is a whole number")
     return int(text)

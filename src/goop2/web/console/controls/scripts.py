@@ -8,8 +8,8 @@
     POST /scripts/create|rename|delete
     POST /scripts/try          {kind, name, argument, caller?} → {reply | result | failure, run}
 
-What is saved is compiled before it goes live, and the answer says where the mistake is. The file has it all the same: an author's text is
-never lost, and the last version that compiled goes on answering.
+A saved script is compiled before it goes live, and the answer names the line of a mistake. The file has the new text in any case, so
+that no work is lost; the last version that compiled keeps running.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from goop2.folder.script_changes import Kind, ScriptConflictError, ScriptFiles, 
 from goop2.scripting.api import FUNCTIONS
 from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
+from goop2.services.peer import Peer
 from goop2.storage.run_record import Run
-from goop2.web.app import Parts
 from goop2.web.console.controls.replies import refusal, reply, route, sent
 from goop2.web.console.controls.runs import run_shown
 
@@ -40,46 +40,49 @@ class ScriptRequest(msgspec.Struct):
     name: str
 
 
-class Saved(ScriptRequest):
-    """A script's new text; `version` of what it takes the place of."""
+class SaveRequest(ScriptRequest):
+    """The request to save a script's text in place of the version `version`."""
 
     text: str
     version: str
 
 
-class Renamed(ScriptRequest):
+class RenameRequest(ScriptRequest):
     """The request to rename a script."""
 
     new_name: str
 
 
-class Removed(ScriptRequest):
+class DeleteRequest(ScriptRequest):
     """The request to remove a script."""
 
     version: str
 
 
-class As(msgspec.Struct):
-    """Whom a script is tried as; without it the owner."""
+class TrialCaller(msgspec.Struct):
+    """The caller as whom a script is tried."""
 
     id: str
     label: str = ""
     email: str = ""
 
 
-class Tried(ScriptRequest):
-    """A script to run, with a command's arguments or a function's parameters as JSON."""
+class TrialRequest(ScriptRequest):
+    """The request to try a script, as the owner unless `caller` is given.
+
+    `argument` is a command's arguments, or a function's parameters as JSON.
+    """
 
     argument: str = ""
-    caller: As | None = None
+    caller: TrialCaller | None = None
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(peer: Peer) -> list[BaseRoute]:
     """Return the routes of the scripts page's controls."""
-    files = ScriptFiles(parts.folder, parts.settings.lua.script_dir, parts.settings.homes)
+    files = ScriptFiles(peer.folder, peer.settings.lua.script_dir, peer.settings.homes)
 
     async def listed(_request: Request) -> Response:
-        return reply({"folder": parts.settings.lua.script_dir, "scripts": parts.catalog.listing(), "warnings": parts.catalog.warnings})
+        return reply({"folder": peer.settings.lua.script_dir, "scripts": peer.catalog.listing(), "warnings": peer.catalog.warnings})
 
     async def table(_request: Request) -> Response:
         return reply([{"name": one.name, "signature": _signature(one), "returns": one.returns, "doc": one.doc} for one in FUNCTIONS])
@@ -89,34 +92,35 @@ def routes(parts: Parts) -> list[BaseRoute]:
         return reply(await asyncio.to_thread(files.read, which.kind, which.name))
 
     async def save(request: Request) -> Response:
-        wanted = await sent(request, Saved)
+        wanted = await sent(request, SaveRequest)
         try:
             text = await asyncio.to_thread(files.save, wanted.kind, wanted.name, wanted.text, wanted.version)
         except ScriptConflictError as error:
-            await parts.catalog.scan()
+            # The other editor's version may not be compiled yet.
+            await peer.catalog.scan()
             now = await asyncio.to_thread(files.read, wanted.kind, wanted.name)
             return refusal(HTTPStatus.CONFLICT, "conflict", str(error), text=now.text, version=now.version)
-        return reply(await _state(parts, wanted, text))
+        return reply(await _state(peer, wanted, text))
 
     async def create(request: Request) -> Response:
         which = await sent(request, ScriptRequest)
         text = await asyncio.to_thread(files.create, which.kind, which.name)
-        return reply(await _state(parts, which, text))
+        return reply(await _state(peer, which, text))
 
     async def rename(request: Request) -> Response:
-        wanted = await sent(request, Renamed)
+        wanted = await sent(request, RenameRequest)
         await asyncio.to_thread(files.rename, wanted.kind, wanted.name, wanted.new_name)
-        await parts.catalog.scan()
+        await peer.catalog.scan()
         return reply({})
 
     async def delete(request: Request) -> Response:
-        wanted = await sent(request, Removed)
+        wanted = await sent(request, DeleteRequest)
         await asyncio.to_thread(files.delete, wanted.kind, wanted.name, wanted.version)
-        await parts.catalog.scan()
+        await peer.catalog.scan()
         return reply({})
 
     async def try_out(request: Request) -> Response:
-        return reply(await _try(parts, await sent(request, Tried)))
+        return reply(await _try(peer, await sent(request, TrialRequest)))
 
     handlers = {"read": read, "save": save, "create": create, "rename": rename, "delete": delete, "try": try_out}
     return [
@@ -126,11 +130,12 @@ def routes(parts: Parts) -> list[BaseRoute]:
     ]
 
 
-async def _state(parts: Parts, which: ScriptRequest, text: ScriptText) -> dict[str, object]:
-    """How a script stands after a save: the catalog has its verdict when this returns."""
-    await parts.catalog.scan()
-    found = next((one for one in parts.catalog.listing() if (one.kind, one.name) == (which.kind, _known_as(which))), None)
-    return {"version": text.version, "fault": found.fault if found else None, "older_runs": bool(found and found.older_runs)}
+async def _state(peer: Peer, which: ScriptRequest, text: ScriptText) -> dict[str, object]:
+    """Return the state of a script after a save."""
+    # Without this scan the answer would wait for the watcher, or name the state of the version before.
+    await peer.catalog.scan()
+    script = next((one for one in peer.catalog.listing() if (one.kind, one.name) == (which.kind, _known_as(which))), None)
+    return {"version": text.version, "fault": script.fault if script else None, "older_runs": bool(script and script.older_runs)}
 
 
 def _known_as(which: ScriptRequest) -> str:
@@ -141,17 +146,17 @@ def _signature(one: Any) -> str:
     return f"({', '.join(each.name + ('?' if each.optional else '…' if each.repeated else '') for each in one.parameters)})"
 
 
-async def _try(parts: Parts, tried: Tried) -> dict[str, object]:
-    """Run it by the engine, and what its run left."""
-    caller = parts.owner if tried.caller is None else Caller(tried.caller.id, tried.caller.label, email=tried.caller.email)
+async def _try(peer: Peer, tried: TrialRequest) -> dict[str, object]:
+    """Run a script for the console, and return its answer with the record of the run."""
+    caller = peer.owner if tried.caller is None else Caller(tried.caller.id, tried.caller.label, email=tried.caller.email)
     runs: list[Run] = []
-    answer = await _ask(parts, tried, caller, runs.append)
-    return {**answer, "run": run_shown(parts, runs[0]) if runs else None}
+    answer = await _ask(peer, tried, caller, runs.append)
+    return {**answer, "run": run_shown(peer, runs[0]) if runs else None}
 
 
-async def _ask(parts: Parts, tried: Tried, caller: Caller, recorded: Recorded) -> dict[str, object]:
+async def _ask(peer: Peer, tried: TrialRequest, caller: Caller, recorded: Recorded) -> dict[str, object]:
     if tried.kind == "command":
-        reply_ = await parts.engine.command(caller, f"!{tried.name} {tried.argument}", recorded)
+        reply_ = await peer.engine.command(caller, f"!{tried.name} {tried.argument}", recorded)
         return {"reply": reply_.text, "failure": reply_.failure}
-    result = await parts.engine.call(caller, tried.name, (tried.argument.strip() or "{}").encode(), recorded)
+    result = await peer.engine.call(caller, tried.name, (tried.argument.strip() or "{}").encode(), recorded)
     return {"failure": result} if isinstance(result, Failure) else {"result": msgspec.Raw(result.json)}

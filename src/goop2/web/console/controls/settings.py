@@ -24,7 +24,7 @@ from goop2.config import Settings, SettingsError
 from goop2.config.editing import BACKUP, SettingsConflictError, SettingsView, UnknownSettingError, save, show
 from goop2.config.settings import Setting, declared, sections
 from goop2.config.types import Address
-from goop2.web.app import Parts
+from goop2.services.peer import Peer
 from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
 
 _CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again"
@@ -37,33 +37,35 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     changes: dict[str, object]
 
 
-def routes(parts: Parts, environment: Mapping[str, str] = os.environ) -> list[BaseRoute]:
-    """Path → handler. `environment` is where `GOOP2_…` stands."""
+def routes(peer: Peer, environment: Mapping[str, str] = os.environ) -> list[BaseRoute]:
+    """Return the routes of the settings page's controls. `environment` holds the variables `GOOP2_…`."""
 
     async def answer(request: Request) -> Response:
         try:
             if request.method == "GET":
-                return reply(_page(parts, await asyncio.to_thread(show, parts.folder), environment))
+                return reply(_page(peer, await asyncio.to_thread(show, peer.folder), environment))
             wanted = await sent(request, SettingsChange)
-            shown = await asyncio.to_thread(save, parts.folder, wanted.changes, wanted.version, environment)
+            shown = await asyncio.to_thread(save, peer.folder, wanted.changes, wanted.version, environment)
         except SettingsError as error:
             raise BadRequestError(str(error)) from None
         except UnknownSettingError as error:
             raise BadRequestError(f"{error} is no setting") from None
         except SettingsConflictError:
+            # Not overwritten: the page shows what the file says now, and the owner decides.
             return refusal(HTTPStatus.CONFLICT, "conflict", _CHANGED)
-        return reply(_page(parts, shown, environment))
+        return reply(_page(peer, shown, environment))
 
     return [route("/settings", answer, methods=["GET", "POST"])]
 
 
-def _page(parts: Parts, shown: SettingsView, environment: Mapping[str, str]) -> dict[str, object]:
-    rows = [_row(setting, parts.settings, shown, environment) for setting in declared()]
+def _page(peer: Peer, shown: SettingsView, environment: Mapping[str, str]) -> dict[str, object]:
+    rows = [_row(setting, peer.settings, shown, environment) for setting in declared()]
     docs = {name: str(section.__doc__) for name, section in sections().items()}
     return {"version": shown.version, "backup": BACKUP, "sections": docs, "settings": rows}
 
 
 def _row(setting: Setting, running: Settings, shown: SettingsView, environment: Mapping[str, str]) -> dict[str, object]:
+    # The running value may differ from the file: settings are read at the start, and an environment variable wins.
     in_force = getattr(getattr(running, setting.section), setting.key)
     return {
         "path": setting.path,
@@ -81,7 +83,7 @@ def _row(setting: Setting, running: Settings, shown: SettingsView, environment: 
 
 
 def _parsed(setting: Setting, shown: SettingsView) -> object:
-    """Return what the file sets it to, None when it sets nothing (then the default holds, which a start may compute)."""
+    """Return the value in the file; None when the file has none. Then the default holds, which may be computed at the start."""
     value = shown.values.get(setting.path)
     return None if value is None or value == "" else setting.kind.parse(value)
 

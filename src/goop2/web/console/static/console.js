@@ -1,4 +1,4 @@
-// The console's shell: which pages there are, which one is shown, and what every page is handed. It knows no page's content.
+// The console's shell: the list of pages, which one is shown, and what every page gets. It knows no page's content.
 import { get, hasToken, takeToken } from "./shell/api.js";
 import { copy } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
@@ -21,14 +21,14 @@ const PAGES = [
   { name: "settings", title: "Settings", key: "e" },
 ];
 
-const SLOW_MS = 400; // until a page that waits for its peer says so
+const SLOW_MS = 400; // until a waiting page says so
 const main = document.getElementById("main");
 let close = () => {}; // ends the page that is shown
 let canLeave = null; // a page's own question before it is left; true lets go
 let asking = false; // whether that question stands
 let current = "";
 
-// What all pages are handed; `openPage` makes of it the one of a page, which ends with it.
+// What all pages share; `openPage` makes a page's own shell from it, which ends with the page.
 const common = {
   el,
   toast,
@@ -129,7 +129,7 @@ function locked() {
       "section",
       { class: "card problem" },
       el("h1", {}, "The console is locked"),
-      el("p", {}, "To come in, open the address printed when the peer started: it holds the key of this start."),
+      el("p", {}, "Open the address that was printed when the peer started. It contains the key for this run."),
     ),
   );
 }

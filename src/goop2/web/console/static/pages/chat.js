@@ -1,5 +1,5 @@
-// Chat: direct messages with this peer's scripts and with other peers. What others say is text, never more. What is written belongs to
-// its conversation: it waits there while another is read, and what was refused comes back to it and to no other.
+// Chat: direct messages with this peer's scripts and with other peers. Messages are shown as text, never as HTML. A draft belongs to its
+// conversation: it stays there while another one is open, and a refused message goes back to its own conversation.
 import { post } from "../shell/api.js";
 import { freshId } from "../shell/dom.js";
 import { shortId } from "../shell/format.js";
@@ -19,7 +19,7 @@ export async function show(main, shell) {
   let overview = await shell.get("chat");
   let peer = shell.query.get("peer") || overview.id;
   let oldest = null;
-  let news = new Map(); // id → message told since the conversation was asked for
+  let news = new Map(); // id → message that arrived since the conversation was asked for
 
   const people = el("nav", { class: "script-list", "aria-label": "Conversations" });
   const title = el("h2", {});
@@ -33,7 +33,7 @@ export async function show(main, shell) {
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
   const state = el("div", { class: "small wrap", role: "status" });
   main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
-    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Somebody else: who is here")), forgettingStrangers),
+    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Write to another peer")), forgettingStrangers),
     el("section", { class: "card talk-card" }, el("div", { class: "row apart" }, title, forgetting), older, nothing, said,
       el("form", { class: "saying", onsubmit: send }, choices,
         el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
@@ -80,8 +80,8 @@ export async function show(main, shell) {
     if (!isChosen()) return;
     const known = new Set(messages.map((one) => one.id));
     const newer = [...news.values()].filter((one) => !known.has(one.id));
-    said.replaceChildren(...messages.map((one) => line(news.get(one.id) || one)), ...newer.map(line)); // what was told meanwhile is newer
-    came(messages);
+    said.replaceChildren(...messages.map((one) => line(news.get(one.id) || one)), ...newer.map(line)); // events that arrived meanwhile are newer
+    loaded(messages);
     said.scrollTop = said.scrollHeight;
   }
 
@@ -93,7 +93,7 @@ export async function show(main, shell) {
       const messages = await shell.read("chat/messages", { peer, before: oldest });
       if (!isChosen()) return;
       said.prepend(...messages.map(line));
-      came(messages);
+      loaded(messages);
     } catch (error) {
       if (isChosen()) shell.toast(error.message, "bad");
     } finally {
@@ -101,7 +101,7 @@ export async function show(main, shell) {
     }
   }
 
-  function came(messages) {
+  function loaded(messages) {
     oldest = messages.length ? messages[0].id : oldest;
     older.hidden = messages.length < PAGE;
     nothing.hidden = said.children.length > 0;
@@ -115,13 +115,13 @@ export async function show(main, shell) {
     said.replaceChildren();
     older.hidden = nothing.hidden = true;
     older.disabled = false;
-    nothing.textContent = peer === overview.id ? "Nothing has been said yet. Begin with ! to ask a script: its commands are shown while you type." : "Nothing has been said yet.";
+    nothing.textContent = peer === overview.id ? "No messages yet. Begin with ! to run a command: the commands are shown while you type." : "No messages yet.";
     paintPeople();
     text.focus();
     await load();
   }
 
-  function hear(message) {
+  function arrived(message) {
     if (message.peer === peer) {
       news.set(message.id, message);
       const there = said.querySelector(`[data-id="${message.id}"]`);
@@ -192,8 +192,8 @@ export async function show(main, shell) {
     const button = (words, does) => el("button", { type: "button", onclick: does }, words);
     const those = refused.get(peer) || [];
     state.replaceChildren(...those.map((one) => el("div", { class: "row apart" },
-      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && `. It said: ${one.content}`),
-      one.content && el("span", { class: "row" }, button("Put it back", () => putBack(one)), button("Forget it", () => forget((each) => each === one))))));
+      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && `. The message: ${one.content}`),
+      one.content && el("span", { class: "row" }, button("Put it back", () => putBack(one)), button("Discard", () => forget((each) => each === one))))));
   }
 
   function putBack(one) {
@@ -249,11 +249,11 @@ export async function show(main, shell) {
   };
   const mine = box;
   shell.atEnd(() => box === mine && (box = null));
-  shell.on("message", hear);
+  shell.on("message", arrived);
   await choose(peer);
 }
 
-// The text goes back into the box of its own conversation when that is empty still; else it waits beside what is written by now.
+// Put the text back into the box of its own conversation if that is still empty; else show it beside the box.
 function notSent(to, name, content, why) {
   const goesBack = !(written.get(to) || "").trim();
   if (goesBack) written.set(to, content);

@@ -1,4 +1,4 @@
-// Data: tables, their policies and rows; a cell is edited in its place, rows are added, removed and taken out.
+// Data: tables with their policies and rows; cells are edited in place, rows are added, removed and exported.
 import { post } from "../shell/api.js";
 import { freshId } from "../shell/dom.js";
 
@@ -25,19 +25,19 @@ export async function show(main, shell) {
     list.replaceChildren(tables.length
       ? el("ul", {}, tables.map((one) => el("li", {}, el("a", { href: `#/data?table=${one.name}`, "aria-current": table && one.name === table.name ? "true" : null,
           onclick: (event) => { event.preventDefault(); choose(one.name); } }, el("span", { class: "mono" }, one.name), el("span", { class: "small soft" }, `${one.rows}`)))))
-      : el("p", { class: "soft small" }, "No tables yet. A file in schemas/, a script with goop.schema.create, or a page makes one."));
+      : el("p", { class: "soft small" }, "No tables yet. Create one with a file in schemas/, with goop.schema.create in a script, or from a page."));
   }
 
   async function choose(name) {
     table = tables.find((one) => one.name === name) || tables[0] || null;
     page = { order: "_id", down: false, offset: 0 };
     paintList();
-    if (!table) return work.replaceChildren(el("p", { class: "soft" }, "Here the rows of a table will be."));
+    if (!table) return work.replaceChildren(el("p", { class: "soft" }, "Choose a table to see its rows."));
     shell.note({ table: table.name });
     await load();
   }
 
-  // An answer that comes after another table, order or page was asked for is of no use: its rows would stand under the wrong name.
+  // Ignore an answer that comes after another table, order or page was chosen: its rows would appear under the wrong name.
   const choosing = shell.choices();
   async function load() {
     const isChosen = choosing();
@@ -57,7 +57,7 @@ export async function show(main, shell) {
 
   const nameOf = (control) => control.getAttribute("aria-label") || control.textContent.replace(/ [↑↓]$/, "");
 
-  // Whoever works by the keyboard stays where they were, or at the rows when that is gone.
+  // Keep the focus of keyboard users, or move it to the rows when its control is gone.
   function paint() {
     const held = work.contains(document.activeElement) && nameOf(document.activeElement);
     paintRows();
@@ -69,7 +69,7 @@ export async function show(main, shell) {
     work.replaceChildren(
       el("div", { class: "row apart" }, el("h2", { class: "mono" }, table.name), el("div", { class: "row" },
         el("button", { type: "button", onclick: add }, "Add a row"),
-        el("button", { type: "button", onclick: () => take("csv") }, "CSV"), el("button", { type: "button", onclick: () => take("json") }, "JSON"))),
+        el("button", { type: "button", onclick: () => download("csv") }, "CSV"), el("button", { type: "button", onclick: () => download("json") }, "JSON"))),
       el("p", { class: "small soft" }, table.typed ? "Typed table. " : "Classic table. ", Object.entries(table.policies).map(([key, value]) => `${key}: ${value}`).join(", "), "."),
       el("div", { class: "grid", tabindex: "0", role: "region", "aria-label": `Rows of ${table.name}` }, el("table", {},
         el("thead", {}, el("tr", {}, table.columns.map(heading), el("th", {}, el("span", { class: "unseen" }, "Remove")))),
@@ -124,7 +124,7 @@ export async function show(main, shell) {
     return { field, read, given: () => !none.checked };
   }
 
-  // Each is about the table it was asked for; when another one is shown by then, that one stays as it is.
+  // A change belongs to the table it was made in; if another table is shown by then, that one is not reloaded.
   const renew = (changed) => (changed === table ? load() : undefined);
 
   function edit(row, column) {
@@ -158,19 +158,19 @@ export async function show(main, shell) {
     }
   }
 
-  async function take(form) {
-    const taken = table;
+  async function download(form) {
+    const exported = table;
     try {
       const all = [];
       for (let offset = 0; ; offset += EXPORT_PAGE) {
-        const part = await post("data/do", { op: "query", table: taken.name, order: "_id", limit: EXPORT_PAGE, offset }); // the file comes though the page be left
+        const part = await post("data/do", { op: "query", table: exported.name, order: "_id", limit: EXPORT_PAGE, offset }); // the file comes though the page be left
         all.push(...part);
         if (part.length < EXPORT_PAGE) break;
       }
-      const names = taken.columns.map((column) => column.name);
+      const names = exported.columns.map((column) => column.name);
       const cell = (value) => (value === null || value === undefined ? "" : value === "" || /[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
       const text = form === "json" ? `${JSON.stringify(all, null, 2)}\n` : `${[names, ...all.map((row) => names.map((name) => row[name]))].map((line) => line.map(cell).join(",")).join("\n")}\n`;
-      const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: `${taken.name}.${form}` });
+      const link = el("a", { href: URL.createObjectURL(new Blob([text])), download: `${exported.name}.${form}` });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     } catch (error) {

@@ -2,7 +2,7 @@
 import { freshId } from "../shell/dom.js";
 import { counted, shortId } from "../shell/format.js";
 
-const REFRESH_MS = 3000; // peers come, go and say their names without a word to us
+const REFRESH_MS = 3000; // there is no event when a peer comes, goes or changes its label
 const CALM_MS = 100; // several things happen at once
 const NAMED = 6; // members of another peer's group that are named
 const NAME_MAX = 200;
@@ -61,7 +61,7 @@ export async function show(main, shell) {
     const ids = { name: freshId("name"), type: freshId("type"), most: freshId("most") };
     const name = el("input", { id: ids.name, maxlength: NAME_MAX, required: true, autocomplete: "off" });
     const type = el("input", { id: ids.type, value: "template", maxlength: NAME_MAX, required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": `${ids.type}-about` });
-    const most = el("input", { id: ids.most, type: "number", min: 1, max: 1024, placeholder: "no bound" });
+    const most = el("input", { id: ids.most, type: "number", min: 1, max: 1024, placeholder: "no limit" });
     const make = async (event) => {
       event.preventDefault();
       const typed = name.value;
@@ -72,8 +72,8 @@ export async function show(main, shell) {
     };
     return el("form", { onsubmit: make },
       el("div", { class: "row" },
-        el("label", { class: "field grow", for: ids.name }, "Name", name), el("label", { class: "field short", for: ids.type }, "Type", type), el("label", { class: "field short", for: ids.most }, "Members at most", most), el("button", { type: "submit", class: "main" }, "Make it")),
-      el("p", { class: "small soft", id: `${ids.type}-about` }, "Members of a group of type “template” may do with your tables what the policy “group” allows. Other types mean what your pages make of them."));
+        el("label", { class: "field grow", for: ids.name }, "Name", name), el("label", { class: "field short", for: ids.type }, "Type", type), el("label", { class: "field short", for: ids.most }, "Members at most", most), el("button", { type: "submit", class: "main" }, "Create")),
+      el("p", { class: "small soft", id: `${ids.type}-about` }, "Members of a group of type “template” may do with your tables what the policy “group” allows. Other types have the meaning your pages give them."));
   }
 
   function hosted(group) {
@@ -85,7 +85,7 @@ export async function show(main, shell) {
         group.session ? el("a", { class: "button", href: "#/listen" }, "To the session") : button("Close", `close ${group.id}`, `Close ${group.name}`, () => close(group), { class: "danger" }))),
       el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => shell.copy(group.id, "Group id copied"), { class: "link" })),
       group.count ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)), unnamed > 0 && el("li", { class: "small soft" }, `${unnamed} more: “goop2 group members” lists them all`))
-        : el("p", { class: "soft" }, "Nobody is in it. Who is invited, or knows its id, may join."));
+        : el("p", { class: "soft" }, "No members. Peers that are invited, or know the id, can join."));
   }
 
   function member(group, one) {
@@ -103,7 +103,7 @@ export async function show(main, shell) {
   }
 
   async function remove(group, one, key) {
-    const question = ["Remove ", text(spoken(one)), " from ", named(group), "? It is told, and comes back only when you invite it again."];
+    const question = ["Remove ", text(spoken(one)), " from ", named(group), "? It is notified, and can join again only after a new invitation."];
     if (await shell.confirm(question, "Remove")) await act(cards.hosted, key, "remove", { group: group.id, peer: one.id });
   }
 
@@ -178,9 +178,9 @@ export async function show(main, shell) {
   }
 
   function paint() {
-    fill(cards.hosted, now.hosted, hosted, "None yet. What a member of a group says on a page goes to all the others.");
-    fill(cards.invites, now.invites, invitation, "None are waiting.");
-    fill(cards.joined, now.joined, joined, "This peer is in no group of another.");
+    fill(cards.hosted, now.hosted, hosted, "No groups yet. What a member sends on a page goes to all other members.");
+    fill(cards.invites, now.invites, invitation, "No invitations.");
+    fill(cards.joined, now.joined, joined, "This peer is in no group of another peer.");
   }
 
   function take(next) {
@@ -196,7 +196,7 @@ export async function show(main, shell) {
     if (isNews() && take(next)) paint();
   }
   const soon = shell.delayed(CALM_MS, renew);
-  function hear(change) {
+  function changed(change) {
     soon();
     if (change.what === "ended" && change.host !== now.id && !left.delete(placeOf(change))) {
       shell.toast(`No longer in ${change.name || change.group}${change.message ? `: ${change.message}` : ""}`, change.message ? "bad" : "good");
@@ -204,7 +204,7 @@ export async function show(main, shell) {
   }
 
   paint();
-  shell.on("group", hear);
+  shell.on("group", changed);
   shell.on("gap", renew);
   shell.every(REFRESH_MS, renew);
 }

@@ -1,8 +1,8 @@
-// Home: who I am, what is up, what needs attention, the last runs, and the ways into the own site.
+// Home: who this peer is, its status, what needs attention, the last runs, and links to the own site.
 import { clock, counted, duration, span } from "../shell/format.js";
 import { callerShown, scriptShown, statusBadge } from "../shell/run.js";
 
-const REFRESH_MS = 400; // after something happened, so that a busy peer is asked twice a second at most
+const REFRESH_MS = 400; // after an event, so that a busy peer is asked twice a second at most
 
 export async function show(main, shell) {
   const { el } = shell;
@@ -24,7 +24,7 @@ export async function show(main, shell) {
           el("a", { class: "button main", href: home.site, target: "_blank", rel: "noopener" }, "Open the site"),
           el("button", { type: "button", onclick: openAsVisitor }, "Open as a visitor"),
         ),
-        el("p", { class: "small soft" }, "A visitor sees what strangers see. Each time it is somebody new."),
+        el("p", { class: "small soft" }, "Shows the site as a stranger sees it, each time as a new visitor."),
       ),
       el("img", { class: "qr", src: home.qr, alt: "QR code of the peer id" }),
     );
@@ -38,7 +38,7 @@ export async function show(main, shell) {
 
   function attention() {
     const problems = home.attention;
-    if (!problems.length) return el("p", {}, el("span", { class: "badge good" }, "All well"), " Nothing needs you.");
+    if (!problems.length) return el("p", {}, el("span", { class: "badge good" }, "All good"), " Nothing needs attention.");
     return el("ul", { class: "list" }, problems.map(problem));
   }
 
@@ -46,11 +46,11 @@ export async function show(main, shell) {
     return el(
       "li",
       { class: "wrap" },
-      el("p", {}, el("span", { class: `badge ${level}` }, level === "bad" ? "Broken" : "Look"), " ", el("strong", {}, title)),
+      el("p", {}, el("span", { class: `badge ${level}` }, level === "bad" ? "Error" : "Warning"), " ", el("strong", {}, title)),
       el("p", {}, text),
       remedy && el("p", { class: "small soft" }, remedy),
-      script && shell.has("scripts") && el("a", { href: `#/scripts?path=${encodeURIComponent(script)}` }, "Open it"),
-      page && el("a", { href: `#/${page}` }, "Look at it"),
+      script && shell.has("scripts") && el("a", { href: `#/scripts?path=${encodeURIComponent(script)}` }, "Open the script"),
+      page && el("a", { href: `#/${page}` }, "Open the page"),
     );
   }
 
@@ -63,8 +63,8 @@ export async function show(main, shell) {
       home.opened && ["For others", el("a", { href: home.opened, target: "_blank", rel: "noopener" }, home.opened)],
       ["Scripts", up.lua ? `${counted(up.commands, "command")}, ${counted(up.functions, "function")}` : "switched off (lua.enabled)"],
       ["Workers", `${up.workers} of at most ${up.workers_max}, ${up.waiting} calls waiting`],
-      ["The wall", missing.length ? `without ${missing.join(", ")}` : `all ${layers.length} layers`],
-      ["Up for", span(up.seconds)],
+      ["Script protection", missing.length ? `missing: ${missing.join(", ")}` : `all ${layers.length} layers active`],
+      ["Running for", span(up.seconds)],
     ];
     return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
   }
@@ -97,8 +97,8 @@ export async function show(main, shell) {
 
   function paint() {
     const section = (title, ...content) => el("section", { class: "card" }, el("h2", {}, title), ...content);
-    const columns = el("div", { class: "columns" }, section("What needs you", attention()), section("What is up", facts()));
-    // A press of a key must not lose its place because something ran elsewhere.
+    const columns = el("div", { class: "columns" }, section("Needs attention", attention()), section("Status", facts()));
+    // Keyboard users must not lose the focus because a run elsewhere repaints the page.
     const held = document.activeElement?.textContent;
     main.replaceChildren(identity(), columns, section("Last runs", runs()));
     if (held) [...main.querySelectorAll("a, button")].find((one) => one.textContent === held)?.focus();
@@ -113,7 +113,7 @@ export async function show(main, shell) {
       home = next;
       paint();
     } catch {
-      // The sign at the top says that the peer is not reached.
+      // The status at the top says that the peer does not answer.
     }
   }
   const soon = shell.delayed(REFRESH_MS, refresh);

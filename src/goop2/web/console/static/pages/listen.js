@@ -87,11 +87,11 @@ export async function show(main, shell) {
     const session = now.session;
     const hosts = !session || session.role === "host";
     choose.hidden = !hosts;
-    const kept = card.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    const focused = card.contains(document.activeElement) ? document.activeElement.dataset.act : null;
     if (session) card.replaceChildren(...(hosts ? hosting(session) : hearing(session)));
     else if (!opening) card.replaceChildren(...makeOpening());
     opening = !session; // once it is there, a name that is typed stays
-    if (kept) card.querySelector(`[data-act="${kept}"]`)?.focus();
+    if (focused) card.querySelector(`[data-act="${focused}"]`)?.focus();
     paintWho(session);
     tick();
   }
@@ -99,7 +99,7 @@ export async function show(main, shell) {
   let opening = false;
   function makeOpening() {
     const name = el("input", { id: ids.name, value: "Listening together", maxlength: 100, required: true });
-    return [el("h2", {}, "No session is open"), el("p", { class: "small soft" }, "You play an audio file, and everybody who listens hears the same second: pages of your site, and other peers."),
+    return [el("h2", {}, "No session is open"), el("p", { class: "small soft" }, "You play an audio file, and all listeners hear it at the same time: pages of your site, and other peers."),
       el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); act("create", { name: name.value }); } },
         el("label", { class: "field grow", for: ids.name }, "Name", name), el("button", { type: "submit", class: "main" }, "Open a session"))];
   }
@@ -151,7 +151,7 @@ export async function show(main, shell) {
     const fitting = files.filter((file) => file.toLowerCase().includes(wanted));
     const rows = fitting.slice(0, SHOWN).map((file) => el("li", { class: "row apart" }, el("span", { class: "wrap" }, file),
       el("button", { type: "button", onclick: () => load(file), "aria-label": `Play ${file}` }, "Play")));
-    if (wanted && !fitting.length) rows.push(el("li", { class: "row apart" }, el("span", { class: "soft wrap" }, "No such file is known."), el("button", { type: "button", onclick: () => load(find.value.trim()) }, "Play this path")));
+    if (wanted && !fitting.length) rows.push(el("li", { class: "row apart" }, el("span", { class: "soft wrap" }, "No file matches."), el("button", { type: "button", onclick: () => load(find.value.trim()) }, "Play this path")));
     if (!files.length) rows.push(el("li", { class: "soft" }, "No audio files: put MP3, Ogg, FLAC or WAV files into the peer's folder, or name their folder in listen.media_dirs."));
     if (fitting.length > SHOWN) rows.push(el("li", { class: "small soft" }, `${fitting.length - SHOWN} more: type to find them`));
     found.replaceChildren(...rows);

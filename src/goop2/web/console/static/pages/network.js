@@ -16,7 +16,7 @@ export async function show(main, shell) {
     el("h1", {}, "Network"),
     el("section", { class: "card" }, el("h2", {}, "Who is here"), here),
     el("section", { class: "card" }, el("h2", {}, "Connect by address"),
-      el("p", { class: "small soft" }, "Peers on the same network find each other by themselves. One further away is reached by its address, now and at every start."),
+      el("p", { class: "small soft" }, "Peers on the same network find each other. Others are reached by address; this peer connects to them again at every start."),
       el("form", { class: "row", onsubmit: connect }, el("label", { class: "field grow", for: id }, "Address", input), el("button", { type: "submit", class: "main" }, "Connect")), state),
     el("section", { class: "card" }, el("h2", {}, "This peer's addresses"), own),
   );
@@ -45,7 +45,7 @@ export async function show(main, shell) {
 
   function row(peer) {
     return el("li", { class: "row apart" },
-      el("span", { class: "wrap" }, el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "hearsay")),
+      el("span", { class: "wrap" }, el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "unconfirmed")),
       el("span", { class: "row" }, el("a", { class: "button", href: `#/chat?peer=${peer.id}`, "aria-label": `Chat with ${peer.label}` }, "Chat"), el("a", { class: "button", href: peer.site, target: "_blank", rel: "noopener", "aria-label": `Visit ${peer.label}` }, "Visit")));
   }
 
@@ -55,9 +55,9 @@ export async function show(main, shell) {
     last = text;
     const held = here.contains(document.activeElement) && document.activeElement.getAttribute("href");
     here.replaceChildren(
-      !network.up ? el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” brings it there, a second after the start; a demo stays by itself.")
+      !network.up ? el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” connects a second after the start; a demo stays offline.")
         : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
-          : el("p", { class: "soft" }, "Nobody, as far as this peer can tell."));
+          : el("p", { class: "soft" }, "No other peers found."));
     if (held) [...here.querySelectorAll("a")].find((one) => one.getAttribute("href") === held)?.focus(); // somebody else came or went
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
   }

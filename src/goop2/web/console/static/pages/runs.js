@@ -11,7 +11,7 @@ const NEAR_END_PIXELS = 2000; // from there on older ones are asked for
 const REFRESH_MS = 500;
 const PLOT_MS = 5000;
 const SCROLLED_MS = 100;
-const WRITING_MS = 200; // after the last key, until what was written is looked for
+const WRITING_MS = 200; // after the last key, until the filter is applied
 const FILTERS = ["text", "script", "kind", "status", "caller", "level", "time"];
 const TITLES = { text: "Text", script: "Script", kind: "Kind", status: "Status", caller: "Caller", level: "Log level", time: "Time" };
 const CHOICES = {
@@ -148,7 +148,7 @@ async function showAll(main, shell) {
   }
 
   function say() {
-    const what = shown.view === "runs" ? "run" : "line";
+    const what = shown.view === "runs" ? "run" : "log line";
     count.textContent = items.length ? `${mayBeMore ? "The last " : ""}${counted(items.length, what)}` : `No ${what}s match these filters`;
   }
 
@@ -190,7 +190,7 @@ async function showAll(main, shell) {
       list.set(items, fresh.length);
       say();
     } catch {
-      // The sign at the top says that the peer is not reached; what was missed comes with the next.
+      // The status at the top says that the peer does not answer; missed runs come with the next answer.
     }
   }
 
@@ -240,7 +240,7 @@ async function showAll(main, shell) {
       if (isChosen()) shell.toast(error.message, "bad");
       return;
     }
-    if (![from, document.body].includes(document.activeElement)) return; // whoever writes in a filter by now stays there
+    if (![from, document.body].includes(document.activeElement)) return; // the focus stays in a filter that is being typed in
     opened.firstChild.scrollIntoView({ block: "nearest" });
     opened.querySelector("h2").focus();
   }
@@ -265,7 +265,7 @@ async function showAll(main, shell) {
   shell.on("run", shell.delayed(REFRESH_MS, addNew));
   shell.on("gap", renew);
   shell.atEnd(() => {
-    list.end();
-    drawn.then((one) => one.end(), () => {});
+    list.close();
+    drawn.then((one) => one.close(), () => {});
   });
 }

@@ -36,7 +36,7 @@ export async function show(main, shell) {
   );
 
   const dirty = () => open && editor && editor.text() !== open.saved;
-  const written = () => dirty() && editor.text() !== open.sent; // what nobody was asked to save
+  const unsent = () => dirty() && editor.text() !== open.sent; // no save of this text is on its way
   const entry = (which) => listing.scripts.find((one) => same(one, which));
 
   function paintList() {
@@ -63,17 +63,17 @@ export async function show(main, shell) {
     const one = entry(open);
     const fault = one && one.fault;
     editor.fault(fault && !dirty() ? fault : null);
-    save.disabled = !written();
+    save.disabled = !unsent();
     state.className = `wrap small ${fault ? "level-error" : "soft"}`;
     const line = fault && (fault.line ? `Line ${fault.line}: ${fault.message}` : fault.message);
-    const told = fault ? [line, one.older_runs ? ". The last version that compiled goes on answering." : ". No version of it has compiled, so it does not answer."] : [];
+    const explanation = fault ? [line, one.older_runs ? ". The last version that compiled keeps running." : ". No version has compiled yet, so it does not run."] : [];
     const where = fault && fault.line ? [" ", el("button", { type: "button", class: "link", onclick: () => editor.goto(fault.line) }, "Show the line")] : [];
-    state.replaceChildren(...(written() ? ["Not saved. ", ...told] : dirty() ? ["Saving… "] : fault ? [...told, ...where] : ["Saved, and live."]));
+    state.replaceChildren(...(unsent() ? ["Not saved. ", ...explanation] : dirty() ? ["Saving… "] : fault ? [...explanation, ...where] : ["Saved and live."]));
     shell.guard(dirty() ? mayLeave : null);
   }
 
   async function mayLeave() {
-    return !written() || shell.confirm(`Leave ${shown(open)} without saving?`, "Leave");
+    return !unsent() || shell.confirm(`Leave ${shown(open)} without saving?`, "Leave");
   }
 
   const choosing = shell.choices();
@@ -82,10 +82,10 @@ export async function show(main, shell) {
     if (!(await mayLeave()) || !isChosen()) return;
     const left = editor && editor.text();
     try {
-      await shell.whileShown(Promise.resolve(saving.get(keyOf(which)))); // its answer brings the version to save the next one over
+      await shell.whileShown(Promise.resolve(saving.get(keyOf(which)))); // its answer has the version that the next save replaces
       const file = await shell.read("scripts/read", { kind: which.kind, name: which.name });
       if (!isChosen()) return;
-      const isAsBefore = !editor || editor.text() === left; // else something was written meanwhile
+      const isAsBefore = !editor || editor.text() === left; // else the text was changed meanwhile
       if (!isAsBefore && (!(await mayLeave()) || !isChosen())) return;
       show({ kind: which.kind, name: which.name, version: file.version, saved: file.text, sent: null });
     } catch (error) {
@@ -107,10 +107,10 @@ export async function show(main, shell) {
     if (!same(before, open)) paintTrial();
   }
 
-  // One save at a time: what is written meanwhile is saved after it, as the next version, when that was asked for.
+  // One save at a time: a save asked for meanwhile is done after it, as the next version.
   let again = false;
   async function store() {
-    if (!written()) return;
+    if (!unsent()) return;
     again = open.sent !== null;
     if (again) return;
     const which = open;
@@ -118,19 +118,19 @@ export async function show(main, shell) {
     which.sent = text;
     paintState();
     try {
-      // Whoever is elsewhere by now is told of a refusal all the same, and the text is kept.
+      // A refusal is shown also when another page is open by then, and the text is kept.
       const answered = post("scripts/save", { kind: which.kind, name: which.name, text, version: which.version });
       saving.set(keyOf(which), answered.catch(() => {}));
       const answer = await answered.finally(() => saving.delete(keyOf(which)));
       Object.assign(which, { version: answer.version, saved: text, sent: null });
-      if (isOpen(which)) toast(answer.fault ? `Saved, but it does not compile${answer.older_runs ? ": the older version runs on" : ""}.` : "Saved, and live.", answer.fault ? "bad" : "good");
+      if (isOpen(which)) toast(answer.fault ? `Saved, but it does not compile${answer.older_runs ? ": the older version keeps running" : ""}.` : "Saved and live.", answer.fault ? "bad" : "good");
     } catch (error) {
       which.sent = null;
       again = false;
-      if (!isOpen(which)) return keep(which, text, error);
+      if (!isOpen(which)) return keepUnsaved(which, text, error);
       paintState();
       if (error.status !== 409) return toast(error.message, "bad");
-      const takeOver = await shell.confirm(`${error.message}. Take over what is in the file now, and lose what you wrote here?`, "Take over");
+      const takeOver = await shell.confirm(`${error.message}. Load the file and lose what you wrote here?`, "Load the file");
       Object.assign(which, { version: error.body.version, saved: error.body.text }); // the next save puts ours in its place
       if (takeOver) show({ ...which });
     }
@@ -144,9 +144,9 @@ export async function show(main, shell) {
   const isOpen = (which) => shownNow && which === open;
   shell.atEnd(() => { shownNow = false; });
 
-  function keep(which, text, error) {
+  function keepUnsaved(which, text, error) {
     unsaved.set(keyOf(which), text);
-    toast(`${shown(which)} is not saved: ${error.message}. Your text is kept: open it again.`, "bad");
+    toast(`${shown(which)} is not saved: ${error.message}. Your text is kept: open the script again.`, "bad");
   }
 
   const asking = shell.renewals();
@@ -175,7 +175,7 @@ export async function show(main, shell) {
     }
   }
 
-  const create = (kind) => asked(kind === "command" ? "A new chat command" : "A new data function", "", "Make it", async (name) => {
+  const create = (kind) => asked(kind === "command" ? "A new chat command" : "A new data function", "", "Create", async (name) => {
     await shell.post("scripts/create", { kind, name });
     choose({ kind, name });
     doing(renew);
@@ -199,10 +199,10 @@ export async function show(main, shell) {
   function remove() {
     return doing(async () => {
       const which = open;
-      if (!(await shell.confirm(`Delete ${shown(which)}? Its file goes; what it kept stays.`, "Delete"))) return;
+      if (!(await shell.confirm(`Delete ${shown(which)}? Its file is deleted; data it has saved stays.`, "Delete"))) return;
       await shell.post("scripts/delete", { kind: which.kind, name: which.name, version: which.version });
       if (which === open) {
-        choosing(); // what is asked for later is chosen anew
+        choosing(); // an answer for the deleted script comes too late
         editor.destroy();
         open = editor = null;
         work.hidden = trial.hidden = true;
@@ -254,7 +254,7 @@ export async function show(main, shell) {
     if (run.again) shell.toast(`Not all of it: ${run.again}.`, "bad");
   }
 
-  const dirtyNote = () => el("p", { class: "small soft" }, "What is saved is run. The owner's calls are not limited; anybody else's count for the limits.");
+  const dirtyNote = () => el("p", { class: "small soft" }, "Runs the saved version. Calls as the owner are not limited; calls as anybody else count towards the limits.");
 
   function outcome({ reply, result, failure, run }) {
     const said = failure && !reply

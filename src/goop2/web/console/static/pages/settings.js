@@ -1,7 +1,8 @@
-// Settings: goop.json, each setting with what it means, its bounds and its default; saved whole, or not at all.
+// Settings: goop.json, each setting with its meaning, its bounds and its default; all changes are saved, or none.
 import { freshId } from "../shell/dom.js";
+import { counted } from "../shell/format.js";
 
-const TITLES = { lua: "Scripts", profile: "You", viewer: "The web side", p2p: "The network", presence: "Beyond the local network", listen: "Listening" };
+const TITLES = { lua: "Scripts", profile: "You", viewer: "Web", p2p: "Network", presence: "Beyond the local network", listen: "Listening" };
 
 export async function show(main, shell) {
   const { el } = shell;
@@ -25,7 +26,7 @@ export async function show(main, shell) {
     );
     main.replaceChildren(
       el("h1", {}, "Settings"),
-      el("p", { class: "soft" }, `They stand in goop.json and are read when the peer starts. A save keeps what stood there before as ${page.backup}.`),
+      el("p", { class: "soft" }, `Settings are in goop.json and are read when the peer starts. Saving keeps the previous file as ${page.backup}.`),
       el("form", { class: "page", onsubmit: send }, ...bySection, el("div", { class: "foot row apart" }, state, el("div", { class: "row" }, undo, save))),
     );
     look();
@@ -96,10 +97,10 @@ export async function show(main, shell) {
     undo.disabled = !changed.length || saving;
     const waiting = page.settings.filter((one) => one.waits).length;
     state.textContent = changed.length
-      ? `${changed.length} changed. It takes effect when the peer starts again.`
-      : waiting ? `Saved. ${waiting} ${waiting === 1 ? "waits" : "wait"} for the next start of the peer.` : "Nothing changed.";
+      ? `${counted(changed.length, "change")} not saved. Changes take effect after a restart.`
+      : waiting ? `Saved. ${counted(waiting, "change")} ${waiting === 1 ? "takes" : "take"} effect after a restart.` : "No changes.";
     state.classList.remove("level-error");
-    shell.guard(changed.length ? () => shell.confirm(saving ? "Leave before it is known whether it is saved?" : "Leave without saving?", "Leave") : null);
+    shell.guard(changed.length ? () => shell.confirm(saving ? "Leave while the save is not finished?" : "Leave without saving?", "Leave") : null);
   }
 
   async function send(event) {
@@ -111,17 +112,17 @@ export async function show(main, shell) {
     try {
       const changes = Object.fromEntries(controls.filter((one) => one.changed()).map((one) => [one.setting.path, one.read()]));
       take(await shell.post("settings", { version: page.version, changes }), sent);
-      shell.toast(`Saved. What stood there before is ${page.backup}.`);
+      shell.toast(`Saved. The previous file is ${page.backup}.`);
     } catch (error) {
       saving = false;
       look();
-      if (error.status === 409 && (await shell.confirm(`${error.message}.`, "Look at it now"))) return paint(await shell.get("settings"));
+      if (error.status === 409 && (await shell.confirm(`${error.message}.`, "Show the file"))) return paint(await shell.get("settings"));
       state.textContent = error.message;
       state.classList.add("level-error");
     }
   }
 
-  // What was written while the save was on its way stays as it is, and is not saved yet.
+  // Text typed while the save was under way stays, and is not saved yet.
   function take(next, sent) {
     saving = false;
     page = next;

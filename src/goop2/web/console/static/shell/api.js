@@ -1,7 +1,7 @@
-// Asks the owner's controls. Holds the token in this tab only; it is never in a page, nor in the history.
+// Calls the owner's controls. The token is kept in this tab only; it is never in a page, nor in the history.
 const KEY = "goop2-console-token";
 
-/** Takes the token out of the address; whether there was one. */
+/** Takes the token out of the address; returns whether there was one. */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!given) return false;

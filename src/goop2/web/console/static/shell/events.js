@@ -1,5 +1,5 @@
-// What happens in the peer, as it happens: server-sent events read with fetch, since EventSource cannot show the token.
-// After a break it says where it was, and hears what is still held; what is not is told as the event `gap`.
+// Live events of the peer: server-sent events read with fetch, since EventSource cannot send the token.
+// After a break the client names the last event it has, and gets those still held; when some are lost, it gets the event `gap`.
 import { authorization } from "./api.js";
 
 const FIRST_WAIT_MS = 500;
@@ -7,7 +7,7 @@ const LONGEST_WAIT_MS = 10_000;
 const listeners = new Map(); // kind → set of functions
 let lastId = "";
 
-function tell(kind, data) {
+function notify(kind, data) {
   for (const listener of listeners.get(kind) || []) {
     try {
       listener(data);
@@ -24,7 +24,7 @@ function read(block) {
     if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
   }
   if (fields.id) lastId = fields.id;
-  if (fields.data) tell(fields.event, JSON.parse(fields.data));
+  if (fields.data) notify(fields.event, JSON.parse(fields.data));
 }
 
 // A browser keeps six connections to an origin, over all its tabs: of the tabs nobody looks at only a few go on listening.
@@ -46,10 +46,10 @@ const seen = () =>
 
 function listen(connected) {
   stop = new AbortController();
-  return navigator.locks.request(STREAM, { mode: "shared" }, () => hear(connected, stop.signal));
+  return navigator.locks.request(STREAM, { mode: "shared" }, () => receive(connected, stop.signal));
 }
 
-async function hear(connected, signal) {
+async function receive(connected, signal) {
   const headers = lastId ? { ...authorization(), "Last-Event-ID": lastId } : authorization();
   // Without no-store Firefox lets the second tab wait for the end of the first one's answer, to have it from the cache.
   const response = await fetch("/api/console/events", { headers, signal, cache: "no-store" });
@@ -97,12 +97,12 @@ export const events = {
           await seen();
           continue;
         }
-        if (error.status === 403) return say("lost", "Restarted", "The peer was restarted, and this tab has the key of the start before: open the address it printed.");
+        if (error.status === 403) return say("lost", "Restarted", "The peer was restarted, and this tab has the key of an earlier run. Open the address that the peer has printed.");
         full = error.status === 503;
       }
       const seldom = waiting > FIRST_WAIT_MS; // once may be a moment, of which the sign is enough
-      if (full) say("lost", "Too many tabs", "The console is open in too many tabs: this one shows nothing new until another is closed.");
-      else say("lost", "Not reached", seldom ? "The peer does not answer: what is shown may be old. When it is back, so is this page." : "");
+      if (full) say("lost", "Too many tabs", "The console is open in too many tabs. This one shows nothing new until another one is closed.");
+      else say("lost", "Not reached", seldom ? "The peer does not answer, so this page may be out of date. It reconnects by itself." : "");
       await wait(waiting);
     }
   },

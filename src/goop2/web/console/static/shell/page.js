@@ -1,5 +1,5 @@
-// What one page works in. It ends when the page is left: an answer that comes later is never heard, so it paints nothing, asks nothing
-// and writes no address. What a page listens to, its timers and its dialogs end with it.
+// The shell of one page. It ends when the page is left: a later answer is dropped, so it paints nothing, requests nothing and writes no
+// address. Event listeners, timers and dialogs of the page end with it.
 import { get, post } from "./api.js";
 import { asking, confirm, dialog } from "./dialogs.js";
 import { events } from "./events.js";
@@ -33,7 +33,7 @@ export function openPage(common) {
   const leaving = new AbortController();
   const { signal } = leaving;
   const atEnd = (work) => signal.addEventListener("abort", work, { once: true });
-  const living = (work) => (...told) => signal.aborted || work(...told);
+  const living = (work) => (...args) => signal.aborted || work(...args);
 
   // A promise that settles as `promise` does while the page is shown, and never once it was left.
   const whileShown = (promise) => new Promise((resolve, reject) => promise.then(living(resolve), living(reject)));
@@ -46,7 +46,7 @@ export function openPage(common) {
     get: (path) => whileShown(get(path)),
     /** The same of one that takes what is asked in a body, and changes nothing. */
     read: (path, body) => whileShown(post(path, body)),
-    /** Changes something. When that is refused after the page was left, it is told as a toast. */
+    /** Changes something. When that is refused after the page was left, a toast says so. */
     post(path, body) {
       const answer = post(path, body);
       answer.catch((error) => signal.aborted && toast(error.message, "bad"));

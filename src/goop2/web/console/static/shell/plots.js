@@ -69,7 +69,7 @@ const PLOTS = [
   { title: "Memory", series: memory, say: bytes },
 ];
 
-/** Draws into `place`; gives `{ set(minutes), end() }`. */
+/** Draws into `place`; returns `{ set(minutes), close() }`. */
 export async function plots(place) {
   const cards = PLOTS.map(({ title }) => ({
     drawing: el("div", { class: "drawing", role: "img", "aria-label": title }), key: el("p", { class: "key" }), title,
@@ -95,7 +95,7 @@ export async function plots(place) {
       shown = minutes;
       draw();
     },
-    end() {
+    close() {
       resized.disconnect();
       window.removeEventListener("themechange", draw);
       drawn.forEach((one) => one.destroy());
@@ -147,6 +147,6 @@ const stacked = (series) => series.map((_, from) => series[from].values.map((_, 
 
 /** What a plot says to somebody who does not see it. */
 function latest(series, say) {
-  const told = series.map(({ name, values }) => [name, values.findLast((value) => value !== null)]).filter(([, value]) => value !== undefined);
-  return told.length ? told.map(([name, value]) => `${name} ${say(value)}`).join(", ") : "nothing ran";
+  const latest = series.map(({ name, values }) => [name, values.findLast((value) => value !== null)]).filter(([, value]) => value !== undefined);
+  return latest.length ? latest.map(([name, value]) => `${name} ${say(value)}`).join(", ") : "nothing ran";
 }

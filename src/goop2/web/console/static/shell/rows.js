@@ -18,16 +18,16 @@ export function rows(box, make, keyOf) {
     frame = 0;
     const first = Math.max(0, Math.floor(box.scrollTop / ROW_PIXELS) - SPARE_ROWS);
     const last = Math.min(items.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW_PIXELS) + SPARE_ROWS);
-    const kept = new Map();
+    const visible = new Map();
     for (let index = first; index < last; index++) {
       const key = keyOf(items[index]);
       const element = made.get(key) || make(items[index]);
       element.style.top = `${index * ROW_PIXELS}px`;
-      kept.set(key, element);
+      visible.set(key, element);
       if (element.parentNode !== space) space.append(element);
     }
-    for (const [key, element] of made) if (!kept.has(key)) element.remove();
-    made = kept;
+    for (const [key, element] of made) if (!visible.has(key)) element.remove();
+    made = visible;
     space.style.height = `${items.length * ROW_PIXELS}px`;
   }
   const soon = () => {
@@ -36,7 +36,7 @@ export function rows(box, make, keyOf) {
   box.addEventListener("scroll", soon, { passive: true });
 
   return {
-    /** Shows `next` instead; `added` of them are new at the top, and whoever scrolled down stays where they read. */
+    /** Shows `next` instead; `added` of them are new at the top, and the scroll position stays at the same row. */
     set(next, added = 0) {
       items = next;
       if (added && box.scrollTop > 0) {
@@ -45,13 +45,13 @@ export function rows(box, make, keyOf) {
       }
       soon();
     },
-    /** Makes every row anew. */
+    /** Renders every row again. */
     renew(next) {
       for (const element of made.values()) element.remove();
       made = new Map();
       box.scrollTop = 0;
       this.set(next);
     },
-    end: () => cancelAnimationFrame(frame),
+    close: () => cancelAnimationFrame(frame),
   };
 }

@@ -1,4 +1,4 @@
-// A word at the edge of the page. It lies where there is nothing to press, and looks for another place when that changes.
+// Short messages at the edge of the page. They avoid everything that can be clicked, and move when that changes.
 import { el } from "./dom.js";
 
 const SHOWN_MS = 5000;
@@ -7,12 +7,12 @@ const EDGE_PIXELS = 16;
 const STEP_PIXELS = 24;
 const PRESSED = "a[href], button, input, select, textarea, summary, label, [tabindex]:not([tabindex='-1']), [contenteditable='true'], [role='option']";
 
-/** A word at the edge of the page, gone by itself: `toast("Saved")`, `toast("Not saved: …", "bad")`. */
+/** Shows a message that disappears by itself: `toast("Saved")`, `toast("Not saved: …", "bad")`. */
 export function toast(text, kind = "good") {
   const place = document.getElementById("toasts");
   const note = el("p", { class: `toast ${kind}` }, text);
   place.append(note);
-  keepClear(place);
+  startMoving(place);
   setTimeout(() => {
     note.remove();
     if (place.childElementCount) return;
@@ -23,9 +23,9 @@ export function toast(text, kind = "good") {
 
 let looking = 0;
 
-function keepClear(place) {
-  lay(place);
-  looking ||= setInterval(() => lay(place), LOOK_MS);
+function startMoving(place) {
+  moveToFreePlace(place);
+  looking ||= setInterval(() => moveToFreePlace(place), LOOK_MS);
 }
 
 const meet = (one, other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
@@ -44,7 +44,7 @@ function* places({ width, height }) {
   }
 }
 
-function lay(place) {
+function moveToFreePlace(place) {
   const now = place.getBoundingClientRect();
   const taken = pressed(place);
   const isClear = (box) => !taken.some((one) => meet(one, box));

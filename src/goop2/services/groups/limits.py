@@ -1,0 +1,26 @@
+"""Every number of groups, with its reason.
+
+A host answers every member, so each bound is on what one peer can make it keep or send.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOSTED_MAX: Final = 64
+JOINED_MAX: Final = 64
+"""Groups at a time; an owner opens a few."""
+JOINED_PER_HOST_MAX: Final = 8
+"""Of one host: its pages may ask, and must leave room for others."""
+ID_BYTES: Final = 8
+ID_MAX_CHARS: Final = 128
+NAME_MAX_CHARS: Final = 200
+PAYLOAD_MAX_BYTES: Final = 64 * 1024
+"""A message to a group: it goes to every member. A game's board is a few lines."""
+LIST_EVERY_MS: Final = 1000
+BUDGET_PER_MINUTE: Final = 1200
+"""Of one peer, over all groups: twenty messages a second, a drawing hand."""
+CHANGE_COSTS: Final = 40
+"""Joining or leaving, of the same: everybody is told."""
+REMOVED_MAX: Final = 1024
+"""Remembered of a group; the last ones."""
