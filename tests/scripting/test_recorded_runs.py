@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.storage.manual import peer_with
 
+from goop2.sandbox.answers import Answer, ok
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
 from goop2.storage.run_record import KEPT_VALUE_MAX_BYTES, Run, RunFilter
@@ -30,6 +32,7 @@ FUNCTIONS = {
     "local one = goop.schema.get('t', 5)\nlocal found = goop.schema.find('t', {where = 'n > 90'})\nreturn {#rows, one.n, #found}\nend",
     "keys": "function call() goop.kv.set('token', 'a secret value') return goop.kv.get('token') end",
     "limited": "--- @rate_limit 1\nfunction call() return 1 end",
+    "waits": "function call() goop.commands() goop.site.read('slow.txt') return 1 end",
     "broken": "function call( return 1 end",
 }
 COMMANDS = {"hello": "function handle(args) return 'Hello, ' .. args end"}
@@ -108,6 +111,21 @@ async def test_no_value_of_goop_kv_is_recorded(tmp_path: Path) -> None:
         run = await last(peer)
         assert [(call.operation, call.detail) for call in run.calls] == [("kv.set", "token"), ("kv.get", "token")]
         assert all("secret" not in str(call) for call in run.calls)
+
+
+async def test_a_run_that_was_ended_at_its_deadline_says_what_the_peer_did_for_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, timeout_seconds=1) as peer:
+
+        async def never(*_: object) -> Answer:
+            await asyncio.Event().wait()
+            return ok()
+
+        peer.pool._operations.lent = {**peer.pool._operations.lent, "site.read": never}
+        await peer.engine.call(VISITOR, "waits", b"{}")
+        run = await last(peer)
+        assert run.status == "timeout"
+        assert [(call.operation, call.detail) for call in run.calls] == [("commands", ""), ("site.read", "slow.txt")]
+        assert run.calls[1].duration > 500
 
 
 REFUSED: dict[str, tuple[str, bytes, str, str]] = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 
+import msgspec
+
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Done
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
@@ -26,6 +28,12 @@ killed from outside, a broken protocol or a machine short of memory, is WORKER_L
 does not count how deep C functions call each other, so that there the stack's end is met."""
 NO_WORKER = Outcome(ErrorCode.UNAVAILABLE, b"no worker process can be started now; try again later")
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
+
+
+def too_late(outcome: Outcome) -> Outcome:
+    """Return what a run came to that ended after its deadline: a time-out, with the record of what it did."""
+    return msgspec.structs.replace(outcome, code=TIMED_OUT.code, payload=TIMED_OUT.payload, error_code="", traceback="")
+
 
 _CODES = {code.value: code for code in ErrorCode}
 _OK = ErrorCode.OK  # looked up in the class it costs as much as a call
