@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from goop2.scripting.catalog import Catalog, CatalogChange
+from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatReply, ChatService
 from goop2.services.groups.limits import NAME_MAX_CHARS
@@ -24,6 +25,8 @@ from goop2.web.http.event_log import Events
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription."""
+LABEL_MAX_CHARS: Final = 64
+"""Of a caller's label, which is a stranger's text."""
 CONSOLE: Final = "console"
 """The audience of these events."""
 
@@ -72,7 +75,7 @@ def short_run(run: Run) -> RunEnded:
         milliseconds=run.milliseconds,
         memory_bytes=run.memory_bytes,
         caller_kind=run.caller_kind,
-        caller_label=run.caller_label,
+        caller_label=printable(run.caller_label, LABEL_MAX_CHARS),
         refused=run.refused,
         count=run.count,
     )

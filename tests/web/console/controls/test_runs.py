@@ -174,6 +174,29 @@ async def test_a_run_that_is_not_there_says_so_with_a_way_on(browser: Browser, u
     await expect(page.get_by_text("No runs match these filters")).to_be_visible()
 
 
+async def test_the_arrows_go_from_run_to_run(browser: Browser, up: Served) -> None:
+    for _ in range(3):
+        await up.peer.engine.call(ANN, "score", b'{"given": []}')
+    page = await console_page(browser, up, "runs")
+    rows = page.locator(".rows .line")
+    await expect(rows).to_have_count(3)
+    await rows.first.focus()
+    tops = []
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"):
+        await page.keyboard.press(key)
+        tops.append(await page.evaluate("document.activeElement.style.top"))
+    assert tops == ["34px", "68px", "68px", "34px"]
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="score, run 2")).to_be_visible()
+
+
+async def test_a_label_cannot_turn_or_hide_what_stands_behind_it(up: Served) -> None:
+    await up.peer.engine.call(Caller("12D3KooWEve", "\u202eowner" + "x" * 500), "score", b"{}")
+    for label in ((await asked(up, "runs")).json[0]["caller_label"], (await asked(up, "runs/1")).json["caller_label"]):
+        assert label.startswith("\N{REPLACEMENT CHARACTER}owner")
+        assert len(label) < 100
+
+
 async def test_older_runs_come_when_somebody_scrolls_to_them(browser: Browser, up: Served) -> None:
     up.peer.history._pending.extend(failed(number, started=time.time()) for number in range(1, 2501))
     await up.peer.history.flush()

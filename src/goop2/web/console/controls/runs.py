@@ -26,10 +26,11 @@ from starlette.routing import BaseRoute
 
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller
+from goop2.scripting.printable import printable
 from goop2.services.peer import Peer
 from goop2.storage.run_record import LEVELS, HostCallRecord, Level, Run, RunFilter
 from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
-from goop2.web.console.events import short_run
+from goop2.web.console.events import LABEL_MAX_CHARS, short_run
 from goop2.web.console.metering import RunMeter
 
 RUNS_AT_ONCE: Final = 1000
@@ -144,6 +145,7 @@ def run_shown(peer: Peer, run: Run) -> RunShown:
     return RunShown(
         **fields
         | {
+            "caller_label": printable(run.caller_label, LABEL_MAX_CHARS),
             "argument": run.argument.decode("utf-8", "replace"),
             "answer": run.answer.decode("utf-8", "replace"),
             "version": run.version.hex(),
