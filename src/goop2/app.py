@@ -50,6 +50,8 @@ from goop2.services.watchers import watching
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
+from goop2.storage.run_history import open_run_history
+from goop2.storage.run_limits import RunLimits
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -66,11 +68,12 @@ async def open_peer(
     flavour: str = "",
     world: Dependencies | None = None,
     elsewhere: Elsewhere | None = None,
+    history: bool = False,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
-    listening session it is.
+    listening session it is. `history`: whether runs are kept on disk; without it the last ones are kept in memory.
 
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
@@ -91,6 +94,8 @@ async def open_peer(
         stack.callback(database.close_last)
         health.use()
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
+        kept = folder if history else None
+        run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
         limits = limits_of(settings)
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         stack.push_async_callback(pool.stop)
@@ -105,7 +110,7 @@ async def open_peer(
         confinement = await _begun(pool, catalog)
         if watch:
             await stack.enter_async_context(watching(catalog.watch))
-        runs = Runs()
+        runs = Runs(history=run_history)
         engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
@@ -140,6 +145,7 @@ async def open_peer(
             pool=pool,
             engine=engine,
             runs=runs,
+            history=run_history,
             database=database,
             files=files,
             chat=chat,
@@ -222,6 +228,12 @@ def limits_of(settings: Settings) -> InvocationLimits:
         kv_enabled=lua.kv_enabled,
         process_per_call=lua.isolation == "call",
     )
+
+
+def run_limits_of(settings: Settings) -> RunLimits:
+    """How many runs the owner keeps, and what of them."""
+    kept = settings.runs
+    return RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
 
 
 def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:

@@ -94,10 +94,13 @@ class DataCalls:
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
+            self._database.watch_scans()
             self._tables = TypedTables(self._database)
         self._kv_enabled = kv_enabled
         self._pending: list[Scalar] = []
         self._width = 0
+        self.rows: int | None = None
+        """How many rows the last operation read or changed; None where that means nothing."""
         self.transaction = False
         """Whether the script is inside goop.db.transaction."""
         self.busy = b""
@@ -107,6 +110,11 @@ class DataCalls:
         self.entries = {
             rule.name.encode(): Entry(own[rule.name], rule.for_commands, FAILURES[rule.failure]) for rule in rules if rule.name in own
         }
+
+    @property
+    def scanned(self) -> int:
+        """Return how many rows the last operation stepped over in full scans of a table."""
+        return 0 if self._unusable else self._database.take_scanned()
 
     def begin(self, invoke: Invoke) -> None:
         """Begin a run: whose rows and keys it has, and until when."""
@@ -131,6 +139,7 @@ class DataCalls:
 
     def __call__(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> Answer:
         """Do one operation. Every failure is an answer."""
+        self.rows = None
         try:
             if self._unusable:
                 self.file_fault = self._unusable
@@ -159,7 +168,8 @@ class DataCalls:
 
     @operation("db.exec")
     def _exec(self, sql: bytes, *arguments: Scalar) -> Answer:
-        return ok(self._database.change(EXEC, _statement(sql), [_bound(value) for value in arguments]))
+        self.rows = self._database.change(EXEC, _statement(sql), [_bound(value) for value in arguments])
+        return ok(self.rows)
 
     @operation("db.begin")
     def _begin(self) -> Answer:
@@ -225,6 +235,7 @@ class DataCalls:
     def _found(self, found: bool, table: str, row_id: Scalar) -> Answer:
         if not found:
             raise StorageError(f"{table} has no row {row_id.decode() if isinstance(row_id, bytes) else row_id}")
+        self.rows = 1
         return ok(True)
 
     @operation("schema.validate")
@@ -254,7 +265,8 @@ class DataCalls:
 
     @operation("schema.seed")
     def _seed(self, name: bytes, rows: bytes) -> Answer:
-        return ok(self._tables.seed(_text(name, "the table's name"), _decoded(rows), self._owner))
+        self.rows = self._tables.seed(_text(name, "the table's name"), _decoded(rows), self._owner)
+        return ok(self.rows)
 
     # ── goop.kv ──────────────────────────────────────────────────────────────────────────────
 
@@ -293,6 +305,7 @@ class DataCalls:
     def _first_rows(self, rows: RowSink) -> tuple[Scalar, ...]:
         """Return whether there is more, how many columns, their names, the values row by row."""
         width = len(rows.names)
+        self.rows = len(rows.values) // width if width else 0
         names = [name.encode() for name in rows.names]
         self._width, self._pending = width, rows.values
         more, *values = self._next_rows()
