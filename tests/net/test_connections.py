@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from goop2.net.admission import AdmissionError
 from goop2.net.connection import Connection
 from goop2.net.connections import ConnectionTable
 
@@ -15,6 +16,7 @@ class Fake:
 
     def __init__(self, table: ConnectionTable, peer: str, *, is_relayed: bool = False) -> None:
         self.peer, self.is_relayed, self.is_open = peer, is_relayed, True
+        self.opened_by_us = self.is_idle = True
         self._table = table
 
     def abandon(self) -> None:
@@ -24,11 +26,11 @@ class Fake:
 
 @pytest.fixture
 def table() -> ConnectionTable:
-    return ConnectionTable(2)
+    return ConnectionTable(2, 3)
 
 
 def add(table: ConnectionTable, peer: str, *, is_relayed: bool = False) -> Any:
-    one = Fake(table, peer, is_relayed=is_relayed)
+    one: Any = Fake(table, peer, is_relayed=is_relayed)
     table.add(cast(Connection, one))
     return one
 
@@ -37,9 +39,9 @@ def test_a_direct_one_is_taken_before_one_through_a_relay_and_the_oldest_of_its_
     relayed, direct, newer = add(table, "a", is_relayed=True), add(table, "a"), add(table, "a")
     assert [table.best("a"), table.best("a", relayed=True), table.best("a", relayed=False)] == [direct, relayed, direct]
     direct.is_open = False
-    assert table.best("a") is newer
+    assert table.best("a") == newer
     newer.is_open = False
-    assert table.best("a") is relayed
+    assert table.best("a") == relayed
     assert table.best("a", relayed=False) is None
     assert table.best("b") is None
 
@@ -81,3 +83,15 @@ def test_listeners_are_told_and_a_mistake_of_one_takes_nothing_from_the_next(tab
     table.unwatch(came, went)
     add(table, "b").abandon()
     assert len(told) == 2
+
+
+def test_beyond_what_may_be_dialled_the_oldest_that_carries_nothing_ends(table: ConnectionTable) -> None:
+    busy, theirs, idle, newer = (add(table, peer) for peer in "abcd")
+    busy.is_idle = theirs.opened_by_us = False
+    table.make_room()
+    assert [busy.is_open, theirs.is_open, idle.is_open, newer.is_open] == [True, True, False, True]
+    table.make_room()
+    assert newer.is_open, "there is room"
+    add(table, "e").is_idle = newer.is_idle = False
+    with pytest.raises(AdmissionError, match="3 connections that we dialled are open, the most there may be"):
+        table.make_room()

@@ -224,8 +224,9 @@ GOSSIP_IHAVES_PER_HEARTBEAT = 10
 GOSSIP_PROMISES_MAX = 4096
 """Offers that were taken up and whose message is waited for; the oldest is forgotten."""
 
-GOSSIP_QUEUE_BYTES = 512 * 1024
-"""What waits to be written to a neighbour, our own words and others' each. One that reads too slowly misses the newest."""
+GOSSIP_QUEUE_BYTES = 256 * 1024
+"""What waits to be written to a neighbour, our own words and others' each: seconds of what it may send us, and the longest control. One
+that reads too slowly misses the newest; 128 that read nothing hold 64 MB for half a minute (WRITE_SECONDS)."""
 
 GOSSIP_UNREAD_BYTES = 16 * MEGABYTE_BYTES
 """Parts of RPCs that are not whole yet, of all neighbours together: sixteen of the longest."""
@@ -260,6 +261,8 @@ class HostLimits:
     """What strangers may take of this peer, all together and each."""
 
     connections: int = 128
+    dialled_connections: int = 256
+    """To others: what discovery seeks, and a visit to many peers in an hour. Beside those that others make."""
     connections_per_address: int = 16
     """Peers behind one home router share its address."""
     connections_per_peer: int = 2

@@ -159,7 +159,7 @@ class Handshake:
         public = self._remote_ephemeral if theirs == "e" else self.remote_static
         try:
             shared = crypto_scalarmult(private, public)
-        except (CryptoError, RuntimeError):  # nacl/bindings/crypto_scalarmult.py 1.6: a point of low order gives the zero key
+        except (CryptoError, RuntimeError):  # crypto_scalarmult of PyNaCl 1.6: a point of low order gives the zero key
             raise RemoteProtocolError("a key of the handshake is not one that can be used") from None
         self._chaining_key, key = _expand(self._chaining_key, shared)
         self._cipher = Cipher(key)

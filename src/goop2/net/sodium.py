@@ -1,7 +1,7 @@
 """ChaCha20-Poly1305 (RFC 8439) by libsodium, called as PyNaCl calls it but without what it adds: four calls are in every exchange between
 peers, and each would cost four times as much.
 
-It leans on nacl/_sodium of PyNaCl 1.6 (`ffi` and `lib`, of which nacl/bindings/crypto_aead.py is made); tests/net/test_sodium.py compares both.
+It leans on `ffi` and `lib` of PyNaCl's module _sodium (1.6), of which its own bindings are made; tests/net/test_sodium.py compares both.
 """
 
 from __future__ import annotations

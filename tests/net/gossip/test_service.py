@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +14,7 @@ from tests.net.gossip.members import Member
 from tests.net.hosts import SECONDS, connect, loopback_host, read_all, until
 
 from goop2.net.address import parse
+from goop2.net.connection import Connection
 from goop2.net.gossip import intake as intake_module
 from goop2.net.gossip import neighbour as neighbour_module
 from goop2.net.gossip import open_gossip
@@ -26,7 +27,7 @@ from goop2.net.host import Connected, Host
 from goop2.net.limits import GOSSIP_FAULTS_PER_MINUTE, GOSSIP_MESSAGE_MAX_BYTES, GOSSIP_RPC_MAX_BYTES
 from goop2.net.stream import Stream
 from goop2.protocols import peer_ids
-from goop2.protocols.protobuf import content, delimited, number, read_varint, varint
+from goop2.protocols.protobuf import DelimitedReader, content, delimited, number, read_varint, varint
 
 LISTENS = write_subscription(TOPIC)
 
@@ -284,19 +285,31 @@ async def test_rpcs_of_a_neighbour_are_read_no_faster_than_they_may_come(monkeyp
         assert [line["event"] for line in lines].count("a neighbour floods gossip") == 1
 
 
+async def turns_during(work: Coroutine[object, object, object]) -> int:
+    """How often others had their turn."""
+    task = asyncio.create_task(work)
+    turns = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        turns += 1
+    await task
+    return turns
+
+
 async def test_an_rpc_of_many_messages_lets_others_have_their_turn() -> None:
     many = write_messages([sign(Author().seed, b"%d" % each, each, TOPIC).write() for each in range(200)])
-    bare = many[read_varint(many)[1] :]
-    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
-        await connect(eve, bob.host)
-        reading = asyncio.create_task(bob.gossip._take(eve.peer_id, bare))
-        turns = 0
-        while not reading.done():
-            await asyncio.sleep(0)
-            turns += 1
-        await reading
+    async with asyncio.timeout(SECONDS), member() as bob:
+        turns = await turns_during(bob.gossip._take("neighbour", many[read_varint(many)[1] :]))
         assert len(bob.heard) == 200
-        assert turns > 200 // module.MESSAGES_AT_ONCE
+        assert turns > 200 // module.AT_ONCE
+
+
+@pytest.mark.parametrize("rpc", [b"\x00", LISTENS, write_control(Control(graft=True), TOPIC)], ids=["empty", "subscription", "graft"])
+async def test_many_rpcs_let_others_have_their_turn(rpc: bytes) -> None:
+    reader = DelimitedReader("an RPC", GOSSIP_RPC_MAX_BYTES)
+    reader.feed(rpc * 500)
+    async with asyncio.timeout(SECONDS), member() as bob:
+        assert await turns_during(bob.gossip._take_all("neighbour", reader)) > 500 // module.AT_ONCE
 
 
 async def test_a_message_that_is_too_long_is_not_heard() -> None:
@@ -360,6 +373,24 @@ async def test_a_stream_that_ends_is_opened_again(monkeypatch: pytest.MonkeyPatc
         bob.gossip._incoming[ann.host.peer_id].reset()
         await until(lambda: not ann.gossip._router.mesh)
         await until(lambda: ann.host.peer_id in bob.gossip.neighbours() and bool(ann.gossip._router.mesh))
+        await ann.gossip.publish(b"hello")
+        await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
+
+
+async def test_a_mistake_while_a_stream_is_opened_is_not_the_last_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour_module, "RETRY_FIRST_SECONDS", 0.1)
+    open_on = Host.open_on
+    fails = [True, True]
+
+    async def mistaken(host: Host, connection: Connection, *protocols: str) -> Stream:
+        if fails:
+            fails.pop()
+            raise ValueError("a mistake of ours")
+        return await open_on(host, connection, *protocols)
+
+    monkeypatch.setattr(Host, "open_on", mistaken)
+    async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
+        await acquainted(ann, bob)
         await ann.gossip.publish(b"hello")
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from goop2.net.connection import Connection
 from goop2.net.faults import NetworkError
 from goop2.net.host import Host
@@ -19,6 +21,8 @@ from goop2.net.limits import GOSSIP_QUEUE_BYTES, RETRY_FIRST_SECONDS, RETRY_MAX_
 from goop2.net.muxer import MuxedStreamError
 from goop2.net.stream import Stream
 from goop2.protocols.errors import RemoteProtocolError
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 PROTOCOLS: Final = ("/meshsub/1.1.0", "/meshsub/1.0.0")
 
@@ -111,8 +115,12 @@ class Neighbour:
         wait = RETRY_FIRST_SECONDS
         while True:
             began = loop.time()
-            with contextlib.suppress(NetworkError, RemoteProtocolError):
+            try:
                 await self._speak()
+            except (NetworkError, RemoteProtocolError):
+                pass  # it ended, or never began
+            except Exception as error:  # a mistake of ours must not be the last word to a neighbour
+                _log.warning("a stream of gossip failed", peer=self.peer, why=repr(error))
             wait = RETRY_FIRST_SECONDS if loop.time() - began > RETRY_MAX_SECONDS else min(wait * 2, RETRY_MAX_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):

@@ -41,8 +41,8 @@ from goop2.protocols.protobuf import DelimitedReader
 
 HEARTBEAT_SECONDS: Final = 1.0
 LAST_WORDS_SECONDS: Final = 0.5
-MESSAGES_AT_ONCE: Final = 16
-"""Messages of one RPC that are checked before others get their turn: a millisecond."""
+AT_ONCE: Final = 16
+"""RPCs, and messages of one, that are taken before others get their turn: a millisecond."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
@@ -185,14 +185,16 @@ class Gossip:
 
     async def _take_all(self, peer: str, reader: DelimitedReader) -> bool:
         """Take every RPC that is whole; return whether there was one."""
-        some = False
+        number = 0
         while (data := reader.next_message()) is not None:
-            some = True
+            number += 1
             while not self._rpcs.take(peer):
                 self._intake.tell_of_flood(peer, f"more than {GOSSIP_RPCS_PER_MINUTE} RPCs a minute")
                 await asyncio.sleep(seconds_to_tick(HEARTBEAT_SECONDS))
             await self._take(peer, data)
-        return some
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return number > 0
 
     async def _take(self, peer: str, data: bytes) -> None:
         rpc = read_rpc(data)
@@ -203,7 +205,7 @@ class Gossip:
             message = self._intake.take(peer, each)
             if message is not None:
                 self._router.forward(message, peer)
-            if number % MESSAGES_AT_ONCE == 0:
+            if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
         if rpc.control:
             self._take_control(peer, rpc.control)
