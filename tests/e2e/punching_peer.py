@@ -22,9 +22,10 @@ from tests.net.hosts import new_identity
 
 from goop2.net.address import CIRCUIT, parse
 from goop2.net.connection import Connection
+from goop2.net.dial_back import open_dial_back
 from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import Host, open_host
-from goop2.net.reachability import open_dial_back, open_reachability
+from goop2.net.reachability import open_reachability
 from goop2.net.relay import open_relay
 from goop2.net.stream import Stream
 
@@ -74,6 +75,7 @@ async def be_reached(server: str) -> None:
         def changed() -> None:
             say(reachable=known.is_reachable, addresses=known.addresses)
 
+        known.look_seconds = 1.0
         await host.connect(parse(server).peer, [parse(server)])
         await asyncio.Event().wait()
 

@@ -102,6 +102,19 @@ def test_a_router_with_new_ports_leaves_them_on_the_relay(a: str, b: str) -> Non
         assert last["answer"].startswith("/p2p-circuit/")
 
 
+def test_a_peer_that_has_just_been_restarted_is_reached_through_a_hole_too() -> None:
+    with nats() as made, ours(made.public, "relay", made.public.address) as relay:
+        relay_address = relay.said()["address"]
+        with ours(made.b, "callee", relay_address) as callee:
+            callee.said()
+        with (
+            ours(made.b, "callee", relay_address) as callee,
+            ours(made.a, "caller", callee.said()["address"], str(PUNCH_SECONDS)) as caller,
+        ):
+            caller.said()
+            assert caller.said() == {"ways": ["direct", "relayed"], "answer": made.outside_a}
+
+
 def test_a_caller_that_can_be_dialled_is_dialled_by_the_callee_behind_a_router() -> None:
     with nats("", NEW_PORTS) as made, called(made, PUNCH_SECONDS) as (_, last, callee):
         assert last["ways"] == ["direct", "relayed"]

@@ -60,8 +60,8 @@ def go_peer(folder: Path) -> list[str]:
     return [str(folder / "gopeer")]
 
 
-def js_peer(_folder: Path) -> list[str]:
-    """The command of the peer in tests/interop/js; its packages, Node 22 among them, are fetched once into the user's cache."""
+def js_peer(_folder: Path, program: str = "peer.js") -> list[str]:
+    """The command of a peer in tests/interop/js; its packages, Node 22 among them, are fetched once into the user's cache."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("js-libp2p interop: no node and npm here")
@@ -70,10 +70,10 @@ def js_peer(_folder: Path) -> list[str]:
     if not (place / "node_modules/.bin/node").exists():
         _fetch(npm, place)
     # Beside it and then in its place, whole: another test may be starting it.
-    with tempfile.NamedTemporaryFile("wb", dir=place, delete=False) as program:
-        program.write((HERE / "js/peer.js").read_bytes())
-    Path(program.name).replace(place / "peer.js")
-    return [str(place / "node_modules/.bin/node"), str(place / "peer.js")]
+    with tempfile.NamedTemporaryFile("wb", dir=place, delete=False) as copy:
+        copy.write((HERE / "js" / program).read_bytes())
+    Path(copy.name).replace(place / program)
+    return [str(place / "node_modules/.bin/node"), str(place / program)]
 
 
 def py_peer(_folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from goop2.net.admission import AdmissionError
 from goop2.net.connection import Connection
 from goop2.net.connections import ConnectionTable
 
@@ -15,6 +16,7 @@ class Fake:
 
     def __init__(self, table: ConnectionTable, peer: str, *, is_relayed: bool = False) -> None:
         self.peer, self.is_relayed, self.is_open = peer, is_relayed, True
+        self.opened_by_us = self.is_idle = True
         self._table = table
 
     def abandon(self) -> None:
@@ -24,7 +26,7 @@ class Fake:
 
 @pytest.fixture
 def table() -> ConnectionTable:
-    return ConnectionTable(2)
+    return ConnectionTable(2, 3)
 
 
 def add(table: ConnectionTable, peer: str, *, is_relayed: bool = False) -> Any:
@@ -81,3 +83,15 @@ def test_listeners_are_told_and_a_mistake_of_one_takes_nothing_from_the_next(tab
     table.unwatch(came, went)
     add(table, "b").abandon()
     assert len(told) == 2
+
+
+def test_beyond_what_may_be_dialled_the_oldest_that_carries_nothing_ends(table: ConnectionTable) -> None:
+    busy, theirs, idle, newer = (add(table, peer) for peer in "abcd")
+    busy.is_idle = theirs.opened_by_us = False
+    table.make_room()
+    assert [busy.is_open, theirs.is_open, idle.is_open, newer.is_open] == [True, True, False, True]
+    table.make_room()
+    assert newer.is_open, "there is room"
+    add(table, "e").is_idle = newer.is_idle = False
+    with pytest.raises(AdmissionError, match="3 connections that we dialled are open, the most there may be"):
+        table.make_room()

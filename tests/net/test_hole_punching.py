@@ -16,12 +16,14 @@ from tests.net.test_relay import ECHO, Three, three
 from goop2.net import hole_punching
 from goop2.net.address import parse
 from goop2.net.circuits import is_connected_directly
+from goop2.net.connection import Connection
 from goop2.net.faults import StreamBrokenError
 from goop2.net.hole_punching import HolePuncher, _reach, open_hole_punching
 from goop2.net.host import Host
 from goop2.net.limits import PUNCH_ADDRESSES_MAX
 from goop2.net.stream import Stream
 from goop2.protocols import dcutr
+from goop2.protocols.identify import Identified
 
 NOBODY = "/ip4/127.0.0.1/tcp/9"
 
@@ -190,6 +192,38 @@ async def test_only_who_was_called_through_a_relay_may_have_us_dial(parts: Three
     assert dialled == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\x00",
+        b"\xff" * 40,
+        b"\x81\x20" + b"x" * 5000,
+        dcutr.sync(),
+        dcutr.connect([]) + dcutr.sync(),
+        dcutr.connect([NOBODY]),
+        dcutr.connect([NOBODY]) * 2,
+        dcutr.connect([NOBODY]) + b"\xff" * 40,
+        dcutr.connect(["/ip4/224.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/0"]) + dcutr.sync(),
+    ],
+    ids=["nothing", "empty", "no size", "too long", "SYNC", "no address", "no SYNC", "CONNECT twice", "no second message", "nowhere"],
+)
+async def test_whatever_comes_instead_of_a_hole_nobody_is_dialled(parts: Three, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hole_punching, "PUNCH_ANSWER_SECONDS", 0.3)
+    dialled: list[object] = []
+    async with open_hole_punching(parts.caller) as caller:
+        monkeypatch.setattr(caller, "_dial_as_client", lambda _relayed, addresses: dialled.append(addresses))
+        await parts.meet()
+        for _ in range(2):
+            with contextlib.suppress(StreamBrokenError):
+                async with await parts.callee.open(parts.caller.peer_id, dcutr.PROTOCOL) as stream:
+                    await stream.write(said)
+                    while await stream.read(5.0):
+                        pass
+        assert await asked(parts.caller, parts.callee, b"hello") == b"hello"
+    assert dialled == []
+
+
 async def test_holes_are_metered_by_who_asks(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hole_punching, "PUNCHES_PER_MINUTE_AND_PEER", 2)
     answers = 0
@@ -206,6 +240,44 @@ async def test_holes_are_metered_by_who_asks(parts: Three, monkeypatch: pytest.M
                 with contextlib.suppress(Exception):
                     answers += bool(await stream.read(5.0))
     assert answers == 2
+
+
+async def test_a_listening_port_that_nobody_has_seen_is_told_all_the_same(parts: Three) -> None:
+    await parts.meet()
+    (relayed,) = parts.callee.connections(parts.caller.peer_id)
+    (to_relay,) = parts.callee.connections(parts.relay_host.peer_id)
+    await asyncio.wait_for(to_relay.identify_done.wait(), 5)
+    to_relay.from_listening_port = False
+    assert to_relay.identified is not None
+    to_relay.identified = Identified(observed="/ip4/8.8.8.8/tcp/54321")
+    puncher = HolePuncher(parts.callee)
+    assert parts.callee.observed_addresses() == ()
+    assert puncher._own_addresses(relayed)[0] == f"/ip4/8.8.8.8/tcp/{parts.callee.port}"
+    await puncher.close()
+
+
+async def test_two_that_call_each_other_at_once_punch_one_hole(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed: list[str] = []
+    agree = HolePuncher._agree
+
+    async def counted(puncher: HolePuncher, relayed: Connection) -> tuple[tuple[str, ...], float]:
+        found = await agree(puncher, relayed)
+        agreed.append(puncher._host.peer_id)
+        return found
+
+    monkeypatch.setattr(HolePuncher, "_agree", counted)
+    monkeypatch.setattr(HolePuncher, "_directly", lambda _puncher, relayed: no_way(relayed))
+    for host in (parts.caller, parts.callee):
+        await host.reserve(parts.relay_host.peer_id, [parse(parts.relay_host.addresses[0])])
+    async with open_hole_punching(parts.caller), open_hole_punching(parts.callee):
+        await asyncio.gather(
+            *(
+                host._circuits.dial(peer.peer_id, parts.through(peer.peer_id).transport)
+                for host, peer in ((parts.caller, parts.callee), (parts.callee, parts.caller))
+            )
+        )
+        await until(lambda: is_direct(parts))
+    assert set(agreed) == {min(parts.caller.peer_id, parts.callee.peer_id)}
 
 
 @pytest.mark.parametrize(

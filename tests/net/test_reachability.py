@@ -1,4 +1,4 @@
-"""Whether a peer can be dialled is what somebody says who did, and nobody is made to dial a third."""
+"""Whether a peer can be dialled is what somebody says who did."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pytest
 import pytest_asyncio
 from tests.clock import Clock
 from tests.net.hosts import connect, loopback_host, until
-from tests.net.test_relay import three
 
-from goop2.net import reachability
+from goop2.net import dial_back, reachability
+from goop2.net.delimited import next_message
+from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import NetworkError
 from goop2.net.host import Host
 from goop2.net.limits import PROOF_SECONDS
-from goop2.net.reachability import DialBack, Reachability, open_dial_back, open_reachability
+from goop2.net.reachability import Reachability, open_reachability
 from goop2.net.stream import Stream
-from goop2.protocols import autonat, peer_ids
+from goop2.protocols import autonat
 from goop2.protocols.errors import RemoteProtocolError
 
 NOBODY = "/ip4/127.0.0.1/tcp/9"
@@ -28,8 +29,8 @@ NOBODY = "/ip4/127.0.0.1/tcp/9"
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reachability, "REACHABILITY_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(reachability, "seconds_to_tick", lambda seconds: seconds)
-    monkeypatch.setattr(reachability, "DIAL_BACK_SECONDS", 0.5)
     monkeypatch.setattr(reachability, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(dial_back, "DIAL_BACK_SECONDS", 0.5)
 
 
 @pytest_asyncio.fixture
@@ -118,7 +119,7 @@ async def test_a_yes_of_version_1_counts_when_somebody_came_and_not_else(two: tu
         answered = asyncio.Event()
 
         async def answer(stream: Stream, comes: bool = comes, answered: asyncio.Event = answered) -> None:
-            _, (address, *_) = autonat.read_v1_dial(await reachability._message(stream))
+            _, (address, *_) = autonat.read_v1_dial(await next_message(stream, autonat.reader()))
             if comes:
                 async with loopback_host() as dialler:
                     await connect(dialler, client)
@@ -136,7 +137,7 @@ async def test_a_yes_of_version_1_counts_when_somebody_came_and_not_else(two: tu
 async def bring(host: Host, peer: Host, nonce: int) -> None:
     async with await host.open(peer.peer_id, autonat.DIAL_BACK) as stream:
         await stream.write(autonat.dial_back(nonce))
-        await reachability._message(stream)
+        await next_message(stream, autonat.reader())
 
 
 async def test_a_nonce_nobody_waits_for_is_not_taken(two: tuple[Host, Host]) -> None:
@@ -146,86 +147,6 @@ async def test_a_nonce_nobody_waits_for_is_not_taken(two: tuple[Host, Host]) -> 
         with pytest.raises((NetworkError, RemoteProtocolError)):
             await bring(server, client, 1)
         assert known.addresses == ()
-
-
-async def dial_requested(client: Host, server: Host, *addresses: str) -> autonat.DialResponse:
-    async with await client.open(server.peer_id, autonat.DIAL_REQUEST) as stream:
-        await stream.write(autonat.dial_request(addresses, 1))
-        answer = autonat.read_dial_response(await reachability._message(stream))
-    assert isinstance(answer, autonat.DialResponse)
-    return answer
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "/ip4/127.0.0.2/tcp/4001",
-        "/ip4/192.0.2.7/tcp/4001",
-        "/ip6/::1/tcp/1",
-        "/dns4/localhost/tcp/1",
-        "/ip4/127.0.0.1/tcp/0",
-        "/ip4/127.0.0.1",
-    ],
-)
-async def test_a_server_dials_nobody_but_who_asks(two: tuple[Host, Host], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    client, server = two
-    dialled: list[str] = []
-    monkeypatch.setattr(DialBack, "_dial_back", lambda _server, _peer, _request, address: dialled.append(address))
-    await open_dial_back(server)
-    await connect(client, server)
-    assert (await dial_requested(client, server, address)).status == autonat.REFUSED
-    async with await client.open(server.peer_id, autonat.VERSION_1) as stream:
-        await stream.write(autonat.v1_dial(peer_ids.to_bytes(client.peer_id), [address]))
-        assert autonat.read_v1_response(await reachability._message(stream))[0] == autonat.V1_DIAL_REFUSED
-    assert dialled == []
-
-
-async def test_a_server_dials_the_first_address_that_is_the_askers(two: tuple[Host, Host]) -> None:
-    client, server = two
-    await open_dial_back(server)
-    await connect(client, server)
-    answer = await dial_requested(client, server, "/ip4/192.0.2.7/tcp/1", own_address(client))
-    assert answer == autonat.DialResponse(autonat.OK, 1, autonat.DIAL_BACK_ERROR), "nobody there takes nonces"
-
-
-async def test_version_1_is_served_too_and_to_nobody_in_anothers_name(two: tuple[Host, Host]) -> None:
-    client, server = two
-    await open_dial_back(server)
-    await connect(client, server)
-    for peer, expected in ((client.peer_id, autonat.V1_OK), (server.peer_id, autonat.V1_BAD_REQUEST)):
-        async with await client.open(server.peer_id, autonat.VERSION_1) as stream:
-            await stream.write(autonat.v1_dial(peer_ids.to_bytes(peer), [own_address(client)]))
-            assert autonat.read_v1_response(await reachability._message(stream))[0] == expected
-
-
-async def test_a_port_that_refuses_takes_as_long_as_one_that_drops(two: tuple[Host, Host]) -> None:
-    client, server = two
-    await open_dial_back(server)
-    await connect(client, server)
-    began = asyncio.get_running_loop().time()
-    assert await dial_requested(client, server, NOBODY) == autonat.DialResponse(autonat.OK, 0, autonat.DIAL_ERROR)
-    assert asyncio.get_running_loop().time() - began >= 0.45
-
-
-async def test_dials_are_metered_by_network_and_one_at_a_time_for_a_peer(two: tuple[Host, Host], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reachability, "DIAL_BACKS_PER_MINUTE_AND_NETWORK", 3)
-    client, server = two
-    await open_dial_back(server)
-    await connect(client, server)
-    answers = await asyncio.gather(*(dial_requested(client, server, NOBODY) for _ in range(3)))
-    assert sorted(each.status for each in answers) == [autonat.REJECTED, autonat.REJECTED, autonat.OK]
-    for _ in range(2):
-        assert (await dial_requested(client, server, NOBODY)).status == autonat.OK
-    assert (await dial_requested(client, server, NOBODY)).status == autonat.REJECTED
-
-
-async def test_who_comes_through_a_relay_is_not_dialled() -> None:
-
-    async with three() as parts:
-        await open_dial_back(parts.callee)
-        await parts.meet()
-        answer = await dial_requested(parts.caller, parts.callee, own_address(parts.caller))
-        assert answer.status == autonat.REFUSED
 
 
 async def test_a_proof_ends_in_time(two: tuple[Host, Host]) -> None:

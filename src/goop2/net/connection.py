@@ -47,6 +47,11 @@ class Connection:
         return not self.muxer.is_ended
 
     @property
+    def is_idle(self) -> bool:
+        """Return whether no stream is open on it."""
+        return not self.muxer.streams
+
+    @property
     def address(self) -> str:
         """Return `ip:port` of the other end, "" of a relayed connection."""
         parts = self.remote.split("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from goop2.net.admission import AdmissionError
 from goop2.net.connection import Connection, ConnectionCallback
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
@@ -12,8 +13,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 class ConnectionTable:
     """The open connections of one host, and who is told of them."""
 
-    def __init__(self, per_peer: int) -> None:
+    def __init__(self, per_peer: int, most: int) -> None:
         self._per_peer = per_peer
+        self._most = most
         self._by_peer: dict[str, list[Connection]] = {}
         self._connected: list[ConnectionCallback] = []
         self._disconnected: list[ConnectionCallback] = []
@@ -29,6 +31,19 @@ class ConnectionTable:
         _tell(self._connected, connection)
         if len(same) >= self._per_peer:
             same[0].abandon()
+
+    def make_room(self) -> None:
+        """See that one more can be dialled: beyond the limit, the oldest that we dialled and that carries nothing is ended for it.
+
+        Raises `AdmissionError` when there is none. What others dial is counted by `Admission`.
+        """
+        ours = [each for each in self.of() if each.opened_by_us]
+        if len(ours) < self._most:
+            return
+        idle = next((each for each in ours if each.is_idle), None)
+        if idle is None:
+            raise AdmissionError(f"{self._most} connections that we dialled are open, the most there may be")
+        idle.abandon()
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended, and tell of it; nothing for one that is not there."""

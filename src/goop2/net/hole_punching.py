@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -28,6 +28,7 @@ from goop2.net.address import CIRCUIT
 from goop2.net.admission import TokenBucket
 from goop2.net.circuits import is_connected_directly
 from goop2.net.connection import Connection
+from goop2.net.delimited import next_message
 from goop2.net.dialling import FAULTS
 from goop2.net.host import Host
 from goop2.net.limits import (
@@ -42,7 +43,7 @@ from goop2.net.limits import (
     REDIAL_PAUSE_SECONDS,
 )
 from goop2.net.stream import Stream
-from goop2.protocols import dcutr, multiaddr
+from goop2.protocols import autonat, dcutr, multiaddr
 from goop2.protocols.errors import RemoteProtocolError
 
 _NOWHERE: Final = 0
@@ -166,10 +167,10 @@ class HolePuncher:
             raise NoHoleError("nobody has told us the address this peer has for others")
         async with asyncio.timeout(PUNCH_ANSWER_SECONDS), await self._host.open_on(relayed, dcutr.PROTOCOL) as stream:
             loop = asyncio.get_running_loop()
-            messages = _Messages(stream)
+            reader = dcutr.reader()
             began = loop.time()
             await stream.write(dcutr.connect(own))
-            addresses = self._worth_dialling(relayed, dcutr.read_connect(await messages.next()))
+            addresses = self._worth_dialling(relayed, dcutr.read_connect(await next_message(stream, reader)))
             round_trip_seconds = loop.time() - began
             if not addresses:
                 raise NoHoleError("the peer names no address that may be dialled")
@@ -182,16 +183,18 @@ class HolePuncher:
         relayed = stream.connection
         if not (relayed.is_relayed and relayed.opened_by_us):
             raise NoHoleError("a hole is punched by whoever was called through a relay, and by nobody else")
+        if stream.peer in self._ours and self._host.peer_id < stream.peer:
+            raise NoHoleError("both punch, and the one whose id comes first goes on with it")
         if not self._asked.take(stream.peer):
             raise NoHoleError(f"a hole is punched at most {PUNCHES_PER_MINUTE_AND_PEER} times a minute")
-        messages = _Messages(stream)
+        reader = dcutr.reader()
         async with asyncio.timeout(PUNCH_ANSWER_SECONDS):
-            addresses = self._worth_dialling(relayed, dcutr.read_connect(await messages.next()))
+            addresses = self._worth_dialling(relayed, dcutr.read_connect(await next_message(stream, reader)))
             own = self._own_addresses(relayed)
             if not (addresses and own):
                 raise NoHoleError("there is no address to be dialled, here or there")
             await stream.write(dcutr.connect(own))
-            dcutr.read_sync(await messages.next())
+            dcutr.read_sync(await next_message(stream, reader))
             await stream.finish()
         await self._dial_as_client(relayed, addresses)
 
@@ -260,8 +263,21 @@ class HolePuncher:
             await asyncio.sleep(REDIAL_PAUSE_SECONDS)
 
     def _own_addresses(self, relayed: Connection) -> tuple[str, ...]:
-        own = (*self._host.observed_addresses(), *(address.rpartition("/p2p/")[0] for address in self._host.addresses))
-        return self._worth_dialling(relayed, own)
+        """Return where the other side may try to dial us; what others have seen first."""
+        listening = (address.rpartition("/p2p/")[0] for address in self._host.addresses)
+        return self._worth_dialling(relayed, (*self._host.observed_addresses(), *self._predicted(), *listening))
+
+    def _predicted(self) -> Iterator[str]:
+        """Yield where routers that keep ports show our listening port.
+
+        Where the connection to a relay could not be made from that port (an earlier one of the same two ends was still there), nobody has
+        seen it.
+        """
+        for connection in self._host.connections():
+            said = connection.identified
+            if said is not None and said.observed and not connection.is_relayed:
+                host, _ = autonat.ip_and_port(said.observed)
+                yield f"{host}/tcp/{self._host.port}"
 
     def _worth_dialling(self, relayed: Connection, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses that reach at least as far as the relay's, each once, and not too many."""
@@ -277,23 +293,6 @@ class HolePuncher:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _Messages:
-    """Reads a stream's messages about a hole."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._reader = dcutr.reader()
-
-    async def next(self) -> bytes:
-        """Return the next one. Raises one of `dialling.FAULTS`; its time is the caller's affair."""
-        while (message := self._reader.next_message()) is None:
-            piece = await self._stream.read(None)
-            if not piece:
-                self._reader.end()
-            self._reader.feed(piece)
-        return message
 
 
 @contextlib.asynccontextmanager

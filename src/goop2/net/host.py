@@ -81,7 +81,7 @@ class Host:
         self.admission = Admission(limits, time.monotonic)
         self._beside: set[asyncio.Task[None]] = set()
         """What runs until it is done, or until the host is closed."""
-        self._connections = ConnectionTable(limits.connections_per_peer)
+        self._connections = ConnectionTable(limits.connections_per_peer, limits.dialled_connections)
         self._acceptor = Acceptor(self.admission, self._soon)
         self._upgrader = Upgrader(identity, self.admission, self._acceptor.accept, self._connections)
         self._listener = TcpListener(self._upgrader, self.admission, self._soon)

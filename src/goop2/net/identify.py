@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from goop2 import __version__
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.acceptor import Start
 from goop2.net.connection import Connection
@@ -27,7 +27,7 @@ from goop2.protocols.protobuf import DelimitedReader, delimited
 if TYPE_CHECKING:
     from goop2.net.host import Host
 
-AGENT: Final = f"goop2/{version('goop2')}"
+AGENT: Final = f"goop2/{__version__}"
 CHANGES_GATHER_SECONDS: Final = 1.0
 """Several protocols are served one after the other; they are told of together."""
 _NOWHERE: Final = "/ip4/0.0.0.0/"

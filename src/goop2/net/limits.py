@@ -157,6 +157,9 @@ PROOF_SECONDS = 40 * 60.0
 DIAL_BACK_SECONDS = 5.0
 """Dialling somebody who asks for it, and the handshake; a port that refuses takes as long as one that drops."""
 
+DIALLED_BACK_WITHIN_SECONDS = 4 * DIAL_BACK_SECONDS
+"""The whole answer of a server: other implementations dial for ten seconds."""
+
 DIAL_BACKS_AT_ONCE = 8
 DIAL_BACKS_PER_MINUTE = 60
 DIAL_BACKS_PER_MINUTE_AND_NETWORK = 12
@@ -258,6 +261,8 @@ class HostLimits:
     """What strangers may take of this peer, all together and each."""
 
     connections: int = 128
+    dialled_connections: int = 256
+    """To others: what discovery seeks, and a visit to many peers in an hour. Beside those that others make."""
     connections_per_address: int = 16
     """Peers behind one home router share its address."""
     connections_per_peer: int = 2

@@ -25,7 +25,6 @@ from goop2.net.noise_handshake import SimultaneousOpenError
 from goop2.net.transport import SocketTransport
 from goop2.net.upgrade import Upgrade, Upgrader
 from goop2.protocols import multiaddr
-from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.source_network import network_of
 
 BACKLOG: Final = 128
@@ -201,7 +200,7 @@ class TcpListener:
                 _without_delay(accepted)
                 about = Upgrade(opened_by_us=False, remote=_multiaddr(address, accepted.family), origin=network_of(address[0]))
                 connection = await self._upgrader.upgrade(SocketTransport(accepted), about)
-            except (RemoteProtocolError, EOFError, TimeoutError, OSError) as error:
+            except Exception as error:  # whatever a stranger's bytes lead to is the end of this connection, and of no other
                 _log.debug("refused", why=f"a connection from {address[0]}: {error or type(error).__name__}")
                 return
             done()

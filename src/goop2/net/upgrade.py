@@ -56,7 +56,8 @@ class Upgrader:
     async def upgrade(self, transport: Transport, about: Upgrade) -> Connection:
         """Return a connection over this transport, which is ended when there is none, and when the connection ends.
 
-        Raises `RemoteProtocolError`, `OtherPeerError` and `SimultaneousOpenError` among them, `EOFError` and `TimeoutError`.
+        Raises `RemoteProtocolError`, `OtherPeerError` and `SimultaneousOpenError` among them, `AdmissionError`, `EOFError` and
+        `TimeoutError`.
         """
         pipe = Pipe(transport)
         try:
@@ -88,6 +89,8 @@ class Upgrader:
     def _connection(self, transport: Transport, pipe: Pipe, peer: str, packets: Packets, about: Upgrade) -> Connection:
         if pipe.is_lost:
             raise EOFError
+        if about.opened_by_us:
+            self._connections.make_room()
         secured = _Secured(transport, packets, pipe.outgoing())
         muxer = Muxer(
             peer,

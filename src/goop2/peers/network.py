@@ -15,10 +15,10 @@ import msgspec
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
+from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import AddressError, NetworkError
 from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
-from goop2.net.reachability import open_dial_back
 from goop2.peers.client import MessageRejectedError, PeerClient
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.peers_file import RememberedPeers

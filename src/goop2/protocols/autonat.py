@@ -174,6 +174,17 @@ def read_v1_response(message: bytes) -> tuple[int, str, str]:
     return fields.number(1), fields.text(2)[:_TEXT_MAX_CHARS], _known(fields.content(3))
 
 
+def ip_and_port(address: str) -> tuple[str, str]:
+    """Return `/ip4/<host>` and the port of an address; "" and "" of one with a name, through a relay, or that is none."""
+    try:
+        parts = multiaddr.parse(address)
+    except multiaddr.MultiaddrError:
+        return "", ""
+    if [name for name, _ in parts] not in (["ip4", "tcp"], ["ip6", "tcp"]):
+        return "", ""
+    return f"/{parts[0][0]}/{parts[0][1]}", parts[1][1]
+
+
 def _parsed(message: bytes, wanted: dict[int, int]) -> protobuf.Fields:
     return protobuf.parse(_WHAT, message, wanted, _FIELDS_MAX)
 

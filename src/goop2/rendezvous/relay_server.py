@@ -13,10 +13,10 @@ import msgspec
 
 from goop2.config import Address
 from goop2.folder.identity import ephemeral
+from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import PortInUseError
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
-from goop2.net.reachability import open_dial_back
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
 from goop2.peers.discovery.discovery import real_addresses
 from goop2.web.http.listeners import ListenerError

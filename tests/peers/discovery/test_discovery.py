@@ -13,6 +13,7 @@ from tests.net.hosts import LOOPBACK, SECONDS, new_identity, until
 
 from goop2.folder.identity import Identity
 from goop2.net.address import PeerAddress, parse
+from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import UnreachableError, WrongPeerError
 from goop2.net.host import Host, open_host
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
@@ -130,3 +131,31 @@ async def test_a_host_on_every_address_is_announced_with_the_real_ones() -> None
 def _folder(path: Path) -> Path:
     path.mkdir(exist_ok=True)
     return path
+
+
+async def test_an_outer_address_is_told_when_somebody_has_dialled_it_and_not_before(tmp_path: Path) -> None:
+    outer = "/ip4/8.8.8.8/tcp/4001"
+    async with peer(tmp_path, "alice") as alice, peer(tmp_path, "bob") as bob:
+        await alice.host.connect(bob.host.peer_id, [address_of(bob)])
+        await until(lambda: alice.host.peer_id in bob.sees())
+
+        def told() -> bool:
+            entry = bob.discovery.roster.get(alice.host.peer_id)
+            return entry is not None and f"{outer}/p2p/{alice.host.peer_id}" in entry.addresses
+
+        assert not told()
+        alice.discovery.reachability._note("somebody", outer, came=False)
+        assert not alice.discovery.dialled_at
+        alice.discovery.reachability._note("somebody", outer, came=True)
+        await until(told)
+
+
+async def test_who_is_on_the_same_machine_is_not_asked_whether_we_can_be_dialled(tmp_path: Path) -> None:
+    async with peer(tmp_path, "alice") as alice, peer(tmp_path, "bob") as bob:
+        await open_dial_back(bob.host)
+        await alice.host.connect(bob.host.peer_id, [address_of(bob)])
+        (connection,) = alice.host.connections(bob.host.peer_id)
+        await connection.identify_done.wait()
+        assert connection.identified is not None
+        assert connection.identified.observed
+        assert alice.discovery.reachability._due(connection) == []

@@ -111,8 +111,7 @@ async def open_discovery(
                 well=partial(troubles.resolve, NEAR_BY, "peers near by are looked for again"),
             )
             _run(stack, staying)
-        own = lan_addresses if announced is None else lambda: announced
-        reachability = await stack.enter_async_context(open_reachability(host, changed.set, own))
+        reachability = await stack.enter_async_context(open_reachability(host, changed.set, partial(_this_machines, announced)))
         direct = partial(_direct, host, reachability, announced)
         host.announce(direct)
         ways: list[Send] = [over_gossip(gossip)]
@@ -186,6 +185,11 @@ def _dialled_at(host: Host, reachability: Reachability) -> tuple[str, ...]:
 
 def _through(reservations: Iterable[RelayReservation]) -> tuple[str, ...]:
     return tuple(address for reservation in reservations for address in reservation.addresses)
+
+
+def _this_machines(announced: Sequence[str] | None) -> tuple[str, ...]:
+    """Return this machine's IPv4 addresses. Who dials one of them that is private tells nothing of others."""
+    return ("127.0.0.1", *(lan_addresses() if announced is None else announced))
 
 
 def real_addresses(host: Host, announced: Sequence[str] | None = None) -> tuple[str, ...]:
