@@ -31,6 +31,9 @@ FILE_BYTES = 49_000_000
 FILES = 2
 """A site's file is 50 MB at most."""
 TARGET = 0.85
+DIALS, DIAL_ROUNDS = 25, 3
+"""An address may connect 120 times a minute."""
+DIAL_MAX_MS = 15
 START_SECONDS = 20.0
 
 INTRODUCTION = f"""Two peers in two processes on loopback; {ROUNDS} rounds of {ROUND_SECONDS} s, sides in turn, medians. A call runs
@@ -57,7 +60,11 @@ async def run() -> str:
 def _measure() -> str:
     with tempfile.TemporaryDirectory() as name, _peer(Path(name)) as address, _bare(Path(name) / "site/large.bin") as bare:
         lines = [_compare(what, address, bare, kind, arguments) for what, kind, arguments in EXCHANGES]
-    return "\n\n".join(["## Between peers", INTRODUCTION, table(["", "bare py-libp2p", "ours", "ratio", "target"], lines)])
+        dial = statistics.median(_asked("our_p2p", "dial", address, str(DIALS)) for _ in range(DIAL_ROUNDS))
+    dialling = (
+        f"A dial with Noise and identify takes **{dial:.1f} ms** (median of {DIALS * DIAL_ROUNDS}; at most {DIAL_MAX_MS} on loopback)."
+    )
+    return "\n\n".join(["## Between peers", INTRODUCTION, table(["", "bare py-libp2p", "ours", "ratio", "target"], lines), dialling])
 
 
 @contextmanager

@@ -44,6 +44,36 @@ def test_everything_in_the_lock_can_be_installed_on_linux_without_a_compiler(pyt
     assert packages_without_a_wheel(f"cp{python.replace('.', '')}") == set()
 
 
+PACKAGES_MAX = 35
+"""Of an installation, beside goop2 itself, pip and setuptools."""
+GIVEN_UP = {"libp2p", "trio", "multiaddr", "base58", "fastecdsa", "protobuf", "outcome", "cryptography", "coincurve"}
+"""The network is goop2's own: these would bring a second event loop, a compiler, or a hundred megabytes."""
+
+
+def installed() -> set[str]:
+    """Return the names of all packages that an installation of the lock brings, on any system."""
+    packages = {package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    found: set[str] = set()
+    wanted = ["goop2"]
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for each in packages[name].get("dependencies", ()):
+            wanted.append(each["name"])
+            extras = packages[each["name"]].get("optional-dependencies", {})
+            wanted += [more["name"] for extra in each.get("extra", ()) for more in extras.get(extra, ())]
+    return found - {"goop2"}
+
+
+def test_an_installation_is_small_and_brings_nothing_of_another_network() -> None:
+    packages = installed()
+    assert "pynacl" in packages
+    assert packages & GIVEN_UP == set()
+    assert len(packages) <= PACKAGES_MAX
+
+
 def test_the_package_says_that_it_is_typed() -> None:
     assert resources.files("goop2").joinpath("py.typed").is_file()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +26,8 @@ PUNCH_SECONDS = 15
 TRY_SECONDS = 2
 GIVING_UP_SECONDS = 10
 """Three tries of two seconds, and what is between them."""
+SILENT_SECONDS = 120
+"""Ends a hang; nothing here waits for it."""
 ESTABLISHED = "01"
 """In /proc/net/tcp."""
 ROOT = Path(__file__).parent.parent.parent
@@ -33,13 +38,19 @@ class Program:
 
     def __init__(self, machine: Machine, *command: str | Path) -> None:
         inside = ["ip", "netns", "exec", machine.namespace, *map(str, command)]
-        self._process = subprocess.Popen(inside, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(inside, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._came = b""
 
     def said(self) -> dict[str, Any]:
         """The next line."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the program ended"
+        end = time.monotonic() + SILENT_SECONDS
+        while b"\n" not in self._came:
+            assert select.select([self._process.stdout], [], [], max(0.0, end - time.monotonic()))[0], "the program says nothing"
+            piece = os.read(self._process.stdout.fileno(), 65536)
+            assert piece, "the program ended"
+            self._came += piece
+        line, _, self._came = self._came.partition(b"\n")
         return dict(json.loads(line))
 
     def direct(self) -> dict[str, Any]:

@@ -87,3 +87,11 @@ async def test_our_peer_is_reached_through_our_relay_by_the_others_client(other:
         await served.callee.reserve(host.peer_id, [parse(host.addresses[0])])
         answer = await read_through(other, f"{host.addresses[0]}{CIRCUIT}/p2p/{served.callee.peer_id}")
         assert answer == ["Alice", f"{served.callee.peer_id} true 1"]
+
+
+async def test_the_other_tells_where_it_sees_us(other: list[str]) -> None:
+    async with running(*other, "relay") as relay, loopback_host() as host:
+        await host.connect(relay.peer, [relay])
+        (connection,) = host.connections(relay.peer)
+        await asyncio.wait_for(connection.identify_done.wait(), ANSWER_SECONDS)
+        assert host.observed_addresses() == (host.addresses[0].rpartition("/p2p/")[0],)

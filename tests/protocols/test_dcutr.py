@@ -38,6 +38,14 @@ def test_addresses_nobody_here_can_dial_and_repeats_are_skipped() -> None:
     assert dcutr.read_connect(message) == (ADDRESS,)
 
 
+def test_an_id_behind_an_address_is_left_out_and_a_way_through_a_relay_stays() -> None:
+    """js-libp2p writes ids behind its addresses."""
+    peer = "/p2p/12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo"
+    circuit = f"{ADDRESS}{peer}/p2p-circuit{peer}"
+    message = protobuf.number(1, 100) + b"".join(protobuf.content(2, multiaddr.to_bytes(each)) for each in (ADDRESS + peer, circuit))
+    assert dcutr.read_connect(message) == (ADDRESS, circuit)
+
+
 def test_no_more_addresses_are_read_and_written_than_may_be() -> None:
     many = [f"/ip4/192.0.2.7/tcp/{port}" for port in range(1, 100)]
     assert dcutr.read_connect(whole(dcutr.connect(many))) == tuple(many[: dcutr.ADDRESSES_MAX])

@@ -109,7 +109,7 @@ def read_dial_request(message: bytes) -> DialRequest:
     if 1 not in outer:
         raise RemoteProtocolError(f"{_WHAT} is no request")
     fields = _parsed(outer.content(1), {1: protobuf.CONTENT, 2: _FIXED64})
-    return DialRequest(tuple(_known(each) for each in fields.contents(1)[:ADDRESSES_MAX]), _nonce(fields, 2))
+    return DialRequest(tuple(multiaddr.read_host(each) for each in fields.contents(1)[:ADDRESSES_MAX]), _nonce(fields, 2))
 
 
 def read_dial_response(message: bytes) -> DialResponse | DialDataRequest:
@@ -161,7 +161,7 @@ def read_v1_dial(message: bytes) -> tuple[bytes, tuple[str, ...]]:
     if 1 not in dial:
         raise RemoteProtocolError(f"{_WHAT} names no peer")
     peer = _parsed(dial.content(1), {1: protobuf.CONTENT, 2: protobuf.CONTENT})
-    addresses = [_known(each) for each in peer.contents(2)[:ADDRESSES_MAX]]
+    addresses = [multiaddr.read_host(each) for each in peer.contents(2)[:ADDRESSES_MAX]]
     return peer.content(1), tuple(address for address in addresses if address)
 
 
@@ -171,7 +171,7 @@ def read_v1_response(message: bytes) -> tuple[int, str, str]:
     if outer.number(1) != 1 or 3 not in outer:
         raise RemoteProtocolError(f"{_WHAT} is no answer")
     fields = _parsed(outer.content(3), {1: protobuf.NUMBER, 2: protobuf.CONTENT, 3: protobuf.CONTENT})
-    return fields.number(1), fields.text(2)[:_TEXT_MAX_CHARS], _known(fields.content(3))
+    return fields.number(1), fields.text(2)[:_TEXT_MAX_CHARS], multiaddr.read_host(fields.content(3))
 
 
 def ip_and_port(address: str) -> tuple[str, str]:
@@ -197,11 +197,3 @@ def _nonce(fields: protobuf.Fields, field: int) -> int:
     if field not in fields:
         return 0  # as Protocol Buffers write a zero
     return int(_NONCE.unpack(fields.content(field))[0])
-
-
-def _known(encoded: bytes) -> str:
-    """Return the address in some bytes, "" when it is of a kind nobody here can dial."""
-    try:
-        return multiaddr.from_bytes(encoded)
-    except multiaddr.MultiaddrError:
-        return ""

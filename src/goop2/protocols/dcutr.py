@@ -52,7 +52,7 @@ def read_connect(message: bytes) -> tuple[str, ...]:
     fields = _parsed(message, _CONNECT, "CONNECT")
     found: dict[str, None] = {}
     for encoded in fields.contents(_ADDRESSES):
-        address = _known(encoded)
+        address = multiaddr.read_host(encoded)
         if address:
             found[address] = None
         if len(found) >= ADDRESSES_MAX:
@@ -70,11 +70,3 @@ def _parsed(message: bytes, type_: int, name: str) -> protobuf.Fields:
     if fields.number(_TYPE) != type_:
         raise RemoteProtocolError(f"{_WHAT} is of type {fields.number(_TYPE)}, expected is {name} ({type_})")
     return fields
-
-
-def _known(encoded: bytes) -> str:
-    """Return the address in some bytes, "" when it is of a kind nobody here can dial."""
-    try:
-        return multiaddr.from_bytes(encoded)
-    except multiaddr.MultiaddrError:
-        return ""

@@ -55,17 +55,10 @@ def read(message: bytes, peer: str) -> Identified:
     if key and peer_ids.peer_of(peer_ids.read_key_message(key)) != peer:
         raise RemoteProtocolError("an identify message with the key of another peer")
     names = [name.decode("utf-8", "replace") for name in fields.contents(3)[:PROTOCOLS_MAX]]
-    addresses = [address for data in fields.contents(2) if (address := _address(data))]
+    addresses = [address for data in fields.contents(2) if (address := multiaddr.read_host(data))]
     return Identified(
         agent=fields.text(6)[:NAME_MAX_CHARS],
         protocols=frozenset(name for name in names if len(name) <= NAME_MAX_CHARS),
         listens_at=tuple(dict.fromkeys(addresses))[:ADDRESSES_MAX],
-        observed=_address(fields.content(4)),
+        observed=multiaddr.read_host(fields.content(4)),
     )
-
-
-def _address(data: bytes) -> str:
-    try:
-        return multiaddr.from_bytes(data)
-    except multiaddr.MultiaddrError:
-        return ""

@@ -87,6 +87,19 @@ def from_bytes(data: bytes) -> str:
         raise MultiaddrError(str(error)) from None
 
 
+def read_host(data: bytes) -> str:
+    """Return the address of a host, without the id of the peer there, which js-libp2p puts behind it; "" when nobody here can dial it.
+
+    One that leads through a relay stays as it is.
+    """
+    try:
+        parts = _parts(data)
+    except (RemoteProtocolError, MultiaddrError):
+        return ""
+    is_host = ("p2p-circuit", "") not in parts
+    return join(parts[:-1] if is_host and parts[-1][0] == "p2p" else parts)
+
+
 def _parts(data: bytes) -> tuple[tuple[str, str], ...]:
     parts: list[tuple[str, str]] = []
     at = 0

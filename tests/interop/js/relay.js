@@ -1,10 +1,9 @@
-// Circuit relay v2 and AutoNAT with js-libp2p's own relay and client, for tests/interop, as relay.go has them:
+// Circuit relay v2 with js-libp2p's own relay and client, for tests/interop, as relay.go has them:
 //
-//	node relay.js relay [LISTEN]    is a relay there, on loopback if nothing is said, and dials back whoever asks: prints its address
+//	node relay.js relay [LISTEN]    is a relay there, on loopback if nothing is said: prints its address
 //	node relay.js hidden RELAY      listens nowhere but through RELAY and serves its label: prints its address through the relay
 //	node relay.js through ADDRESS   reads a label through a relay (…/p2p-circuit/p2p/…), and prints it and whom it was connected to
 import { noise } from "@chainsafe/libp2p-noise";
-import { autoNATv2 } from "@libp2p/autonat-v2";
 import { circuitRelayServer, circuitRelayTransport } from "@libp2p/circuit-relay-v2";
 import { identify } from "@libp2p/identify";
 import { tcp } from "@libp2p/tcp";
@@ -31,7 +30,7 @@ const untilStdinEnds = () => process.stdin.on("end", () => process.exit(0)).resu
 
 const modes = {
   async relay() {
-    const node = await open([address], { relay: circuitRelayServer(), autonat: autoNATv2() });
+    const node = await open([address], { relay: circuitRelayServer() });
     console.log(node.getMultiaddrs()[0].toString());
     untilStdinEnds();
   },

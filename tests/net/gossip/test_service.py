@@ -256,6 +256,11 @@ async def test_a_newer_stream_of_a_neighbour_takes_the_place_of_an_older_one() -
         assert bob.gossip.neighbours() == (eve.peer_id,)
         second.reset()
         await until(lambda: bob.gossip.neighbours() == ())
+        await raw(eve, bob.host, LISTENS)
+        await until(lambda: eve.peer_id in bob.gossip.neighbours())
+        await raw(eve, bob.host, b"\x00")
+        # What it said on the older one is over with that.
+        await until(lambda: bob.gossip.neighbours() == ())
 
 
 async def test_half_an_rpc_is_held_for_so_long_and_all_together_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,8 +471,8 @@ async def test_a_heartbeat_that_fails_is_not_the_last(monkeypatch: pytest.Monkey
         await until(lambda: bob.heard == [(ann.host.peer_id, b"hello")])
 
 
-async def test_a_neighbour_that_does_not_read_misses_the_newest_and_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbour_module, "GOSSIP_QUEUE_BYTES", 5000)
+async def test_a_neighbour_that_does_not_read_misses_the_newest_and_gets_our_own_words_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour_module, "GOSSIP_QUEUE_BYTES", 1000)
     async with asyncio.timeout(SECONDS), member() as ann, member() as bob:
         await acquainted(ann, bob)
         (ours,) = ann.gossip._neighbours.values()
@@ -475,8 +480,43 @@ async def test_a_neighbour_that_does_not_read_misses_the_newest_and_costs_bounde
         assert ours._stream is not None
         window, ours._stream.muxed.send_window = ours._stream.muxed.send_window, 0
         for each in range(50):
-            ours.push(write_messages((own(ann.host, b"%d" % each),)), handed_on=each % 2 == 1)
-        assert len(ours._first) < 25
-        assert ours._first._bytes + ours._then._bytes <= 10_000
+            message = sign(ann.host.identity.seed, b"%d" % each, each, TOPIC)
+            ours.push(write_messages((message.write(),)), handed_on=each % 2 == 1)
+        waiting = (ours._first._bytes, ours._then._bytes)
         ours._stream.muxed.grow(window)
         await until(lambda: ours._blocked is None)
+        await asyncio.sleep(0.1)
+        heard = [int(payload) for _, payload in bob.heard]
+    assert 500 < min(waiting) <= max(waiting) <= 1000
+    assert 4 < len(heard) < 20
+    assert heard == sorted(heard, key=lambda each: (each % 2, each))
+
+
+async def test_who_sends_gossip_is_answered_whatever_it_says_it_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Host, "supports", lambda *_: False)
+    answered = asyncio.Event()
+
+    async def hear(_stream: Stream) -> None:
+        answered.set()
+
+    async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
+        await eve.serve(PROTOCOLS[0], hear)
+        await connect(eve, bob.host)
+        await asyncio.sleep(0.2)
+        before = answered.is_set()
+        await raw(eve, bob.host, LISTENS)
+        await answered.wait()
+    assert not before
+
+
+async def test_a_gossip_that_ends_ends_its_streams_and_takes_no_more() -> None:
+    async with asyncio.timeout(SECONDS), loopback_host() as host, loopback_host() as eve:
+        bob = Member(host)
+        async with open_gossip(host, TOPIC, bob.hear) as bob.gossip:
+            await connect(eve, host)
+            stream = await raw(eve, host, LISTENS)
+            await until(lambda: bob.gossip.neighbours() == (eve.peer_id,))
+        await until(lambda: stream.muxed.was_reset)
+        late = await raw(eve, host, LISTENS)
+        await until(lambda: late.muxed.was_reset)
+        assert bob.gossip.neighbours() == ()
