@@ -47,6 +47,7 @@ def test_the_last_runs_are_printed_with_their_lines_the_newest_last(ran: Path) -
         (["--script", "hello"], [1]),
         (["--script", "hello", "--failed"], []),
         (["--caller", "12D3KooWOther"], [2]),
+        (["--caller", "12D3…ther"], [2]),
         (["--caller", "owner"], [1, 3]),
         (["--limit", "1"], [3]),
         (["--since", "1h"], [1, 2, 3]),
