@@ -50,7 +50,7 @@ class Span(click.ParamType[float]):
 @click.option("--limit", metavar="N", default=LIMIT, show_default=True, type=click.IntRange(1, LIMIT_MAX), help="The last N of them.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all that is kept of each run.")
 def logs(folder: Path, follow: bool, failed: bool, script: str, caller: str, since: float | None, limit: int, as_json: bool) -> int:
-    """Print what ran: the last runs with their log lines, the newest last.
+    """Print what ran, the newest last, with log lines.
 
     Example: goop2 logs mysite --failed --since 1h
 
