@@ -47,6 +47,7 @@ def test_the_last_runs_are_printed_with_their_lines_the_newest_last(ran: Path) -
         (["--script", "hello"], [1]),
         (["--script", "hello", "--failed"], []),
         (["--caller", "12D3KooWOther"], [2]),
+        (["--caller", "12D3…ther"], [2]),
         (["--caller", "owner"], [1, 3]),
         (["--limit", "1"], [3]),
         (["--since", "1h"], [1, 2, 3]),
@@ -125,6 +126,13 @@ def test_beside_a_running_peer_calls_are_done_by_it_and_its_runs_are_followed(fo
             run = json.loads(following.stdout.readline())
             assert (run["script"], run["caller"], run["argument"]) == ("fails", "12D3KooWOther", "now")
             following.kill()
+        broken = goop2("lua", "call", folder, "score-quiz", "-", stdin=b'{"answers": ["\xff"]}')
+        assert broken.stderr.startswith("bad_request: params: ")
+        scored = goop2("lua", "call", folder, "score-quiz", '{"answers": ["B"]}')
+        assert "score" in json.loads(scored.stdout)
+        unknown = goop2("lua", "call", folder, "hello", "--json")
+        assert '"code": "not_found"' in unknown.stdout
+        assert unknown.stderr == 'not_found: unknown function: hello; hello is a chat command, "!hello" calls it\n'
         peer.terminate()
         assert peer.stderr is not None
         said = peer.stderr.read().decode()

@@ -78,6 +78,8 @@ FOUND: dict[str, tuple[dict[str, Any], list[int]]] = {
     "a script": ({"script": "bye"}, [2]),
     "a kind": ({"kind": "command"}, [3]),
     "a caller": ({"caller": "12D3"}, [3]),
+    "a caller as lists shorten it": ({"caller": "visi…nn"}, [6, 5, 4, 2, 1]),
+    "nobody, by a pattern that is none": ({"caller": "*"}, []),
     "ok": ({"status": "ok"}, [5, 3, 2, 1]),
     "failed": ({"status": "failed"}, [4]),
     "turned away": ({"status": "refused"}, [6]),

@@ -169,6 +169,33 @@ async def test_a_command_beside_the_peer_takes_no_run_of_its(history: RunHistory
     assert history.new_id() == 102
 
 
+async def test_whoever_asks_is_answered_although_runs_never_cease(history: RunHistory) -> None:
+    busy = True
+
+    async def keep_busy() -> None:
+        while busy:
+            history.add(failed(history.new_id()))
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(keep_busy())
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        assert await history.find(RunFilter(), 1)
+    busy = False
+    await running
+
+
+async def test_who_asks_and_goes_away_takes_no_run_along(history: RunHistory, tmp_path: Path) -> None:
+    for number in range(1, 6):
+        history.add(failed(number))
+        asking = asyncio.create_task(history.find(RunFilter()))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    await history.flush()
+    assert on_disk(tmp_path) == [5, 4, 3, 2, 1]
+
+
 async def test_nothing_is_asked_of_a_history_that_is_closed(history: RunHistory) -> None:
     await history.close()
     history.add(run_of(1))

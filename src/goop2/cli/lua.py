@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 import sys
 from collections.abc import Collection, Mapping
@@ -171,7 +172,7 @@ def _command_hint(folder: Path, name: str, known_as: Collection[str]) -> str:
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
     session.require_lua(folder)
     if len(params) <= REMOTE_MAX_BYTES:
-        request = {"function": function, "params": params.decode("utf-8", "replace"), "as": stranger}
+        request = {"function": function, "params": base64.b64encode(params).decode(), "as": stranger}
         running = await _by_the_running_peer(folder, "lua-call", request)
         if running is not None:
             from goop2.scripting.engine import Success

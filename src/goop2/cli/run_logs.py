@@ -45,12 +45,12 @@ class Span(click.ParamType[float]):
 @click.option("-f", "--follow", is_flag=True, help="Go on with each run that ends, until Ctrl-C.")
 @click.option("--failed", is_flag=True, help="Only runs that failed.")
 @click.option("--script", metavar="S", default="", help='Only runs of this script; "!name" is a chat command.')
-@click.option("--caller", metavar="C", default="", help='Only calls of this caller: an id as it is shown in --json, or "owner".')
+@click.option("--caller", metavar="C", default="", help='Only calls of this caller: an id, also as it is shown here, or "owner".')
 @click.option("--since", metavar="SPAN", type=Span(), help="Only what began in this span before now, such as 30m, 1h or 2d.")
 @click.option("--limit", metavar="N", default=LIMIT, show_default=True, type=click.IntRange(1, LIMIT_MAX), help="The last N of them.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all that is kept of each run.")
 def logs(folder: Path, follow: bool, failed: bool, script: str, caller: str, since: float | None, limit: int, as_json: bool) -> int:
-    """Print what ran: the last runs with their log lines, the newest last.
+    """Print what ran, the newest last, with log lines.
 
     Example: goop2 logs mysite --failed --since 1h
 

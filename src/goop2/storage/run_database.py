@@ -348,7 +348,7 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
     compared: tuple[tuple[str, _Value], ...] = (
         ("script = ?", wanted.script),
         ("kind = ?", wanted.kind),
-        ("caller = ?", wanted.caller),
+        ("caller GLOB ?", _pattern(wanted.caller)),
         ("status = ?", "" if wanted.status in (FAILED, REFUSED) else wanted.status),
         ("started >= ?", wanted.since),
         ("id > ?", wanted.after),
@@ -368,6 +368,11 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
     elif wanted.text:
         conditions.append(f"mentions({', '.join(_TEXTS)}, log)")
     return conditions, arguments
+
+
+def _pattern(caller: str) -> str:
+    """Return the pattern for an id, whole or as lists shorten it (`12D3KooWS8N3…fsMTg9`)."""
+    return "".join("*" if each == "…" else f"[{each}]" if each in "*?[" else each for each in caller)
 
 
 def _mentions(text: str) -> Callable[..., bool]:

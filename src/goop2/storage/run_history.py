@@ -111,11 +111,12 @@ class RunHistory:
         return await self._ask(lambda database: database.failures(since), [])
 
     async def flush(self) -> None:
-        """Return when every run that has ended is written."""
+        """Return when every run that has ended by now is written, whatever ends meanwhile."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)  # cancelling whoever asks must not cancel the write
         self._flush()
-        while self._writing is not None:
-            await self._writing
-            self._flush()
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
 
     async def close(self) -> None:
         """Write what waits, close the file and end the thread. Idempotent; cancelling does not undo it."""

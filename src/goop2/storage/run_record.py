@@ -109,6 +109,7 @@ class RunFilter(msgspec.Struct, frozen=True):
     status: str = ""
     """`ok`, an error class, FAILED or REFUSED."""
     caller: str = ""
+    """An id, whole or with `…` for what is left out of it."""
     text: str = ""
     """Stands somewhere in names, error, arguments, answer or log, whatever its case."""
     level: str = ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from goop2.control_socket import Answer, Operation, Request
+from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.scripting.command_text import command_of
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -34,10 +35,13 @@ class ScriptRemote:
         self.operations: Mapping[str, Operation] = {"lua-call": self.call, "lua-chat": self.chat}
 
     async def call(self, request: Request) -> Answer:
-        """`function, params` (JSON text), `as` → `result` (JSON text) or `failure`, and what its run logged."""
+        """`function, params` (JSON text in base64, since it may be anything), `as` → `result` (JSON text) or `failure`, and its log."""
         runs: list[Run] = []
         function = str(request.get("function"))
-        params = str(request.get("params", "{}")).encode("utf-8", "surrogateescape")
+        try:
+            params = base64.b64decode(str(request.get("params")), validate=True)
+        except ValueError:
+            raise ControlError("bad_request", "params are the bytes of JSON text in base64") from None
         outcome = await self._peer.engine.call(self._caller(request), function, params, runs.append)
         answer: Answer = {"log": _log(runs), "known_as": self._known_as(function)}
         if isinstance(outcome, Failure):
