@@ -144,6 +144,9 @@ async def test_home_says_that_runs_are_not_kept(up: Served) -> None:
     up.peer.history.problem = "runs are not kept in data/runs.db: the disk is full"
     said = [each["text"] for each in (await asked(up, "home")).json["attention"]]
     assert "runs are not kept in data/runs.db: the disk is full" in said
+    up.peer.history.lost = 1234
+    said = [each["text"] for each in (await asked(up, "home")).json["attention"]]
+    assert "1,234 runs that failed since the start are missing: the disk was too slow for them." in said
 
 
 async def test_a_failure_leads_to_its_line_and_to_a_run_of_its_own(browser: Browser, up: Served) -> None:

@@ -25,6 +25,7 @@ from goop2.scripting.run_texts import error_shown, script_shown, times_shown
 from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
 from goop2.storage.run_database import FailureCount
+from goop2.storage.run_history import RunHistory
 from goop2.storage.run_record import FAILED, REFUSED, SCRIPT_ERROR, RunFilter
 from goop2.web.app import AS_VISITOR, Web
 from goop2.web.console.controls.replies import reply, route
@@ -146,7 +147,7 @@ def _attention(web: Web, failures: list[FailureCount]) -> Iterator[Attention]:
         yield _of_refusals(peer.chat.refusals, peer.chat.removed)
     for listed in peer.catalog.listing():
         yield from _of_script(listed)
-    yield from _of_runs(failures, peer.history.problem)
+    yield from _of_runs(failures, peer.history)
     yield from _of_database(peer.health)
     for warning in (*peer.warnings, *peer.schemas.warnings, *peer.catalog.warnings):
         yield Attention(level="warn", title="Warning", text=warning)
@@ -168,13 +169,16 @@ def _first(everything: Iterator[Attention]) -> list[Attention]:
     return [*items[:ATTENTION_MAX], *rest]
 
 
-def _of_runs(failures: list[FailureCount], problem: str) -> Iterator[Attention]:
+def _of_runs(failures: list[FailureCount], history: RunHistory) -> Iterator[Attention]:
     """Of what failed in the last hour, and that the history cannot be kept."""
     for count in failures:
         yield from _of_failures(count)
-    if problem:
+    if history.problem:
         remedy = "The last runs are kept in memory until the peer stops."
-        yield Attention(level="warn", title="Runs are not saved", text=problem, remedy=remedy)
+        yield Attention(level="warn", title="Runs are not saved", text=history.problem, remedy=remedy)
+    if history.lost:
+        text = f"{history.lost:,} runs that failed since the start are missing: the disk was too slow for them."
+        yield Attention(level="warn", title="Some failures are not saved", text=text)
 
 
 def _of_failures(count: FailureCount) -> Iterator[Attention]:
