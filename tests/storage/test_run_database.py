@@ -242,6 +242,14 @@ def test_rows_that_are_not_ours_are_passed_over(runs: RunDatabase, file: Path) -
     assert ids(runs.find(RunFilter(), whole=True)) == [2]
 
 
+@pytest.mark.parametrize("column", ["log", "calls"])
+def test_a_row_nested_without_end_is_passed_over(runs: RunDatabase, file: Path, column: str) -> None:
+    runs.add([WHOLE])
+    with apsw.Connection(str(file)) as other:
+        other.execute(f"UPDATE runs SET {column} = ?", ("[" * 100_000,))
+    assert runs.get(5) is None
+
+
 def test_no_trigger_of_the_file_runs(runs: RunDatabase, file: Path) -> None:
     other = apsw.Connection(str(file))
     other.execute("CREATE TRIGGER theirs AFTER INSERT ON runs BEGIN DELETE FROM runs; END")

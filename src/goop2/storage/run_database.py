@@ -18,6 +18,7 @@ import apsw
 import msgspec
 
 from goop2.folder.regular_files import shown
+from goop2.protocols import untrusted_json
 from goop2.storage.connection_settings import OPEN_FLAGS
 from goop2.storage.database_files import SUFFIXES, sqlite_name
 from goop2.storage.errors import StorageError
@@ -415,7 +416,7 @@ def _run(columns: Sequence[str], row: Sequence[_Value]) -> Run | None:
     try:
         for name in ("log", "calls"):
             text = fields.get(name)
-            fields[name] = msgspec.json.decode(str(text)) if text else ()
+            fields[name] = untrusted_json.decode(str(text)) if text else ()  # a folder may have come from somebody else
         fields["truncated"], fields["refused"] = bool(fields["truncated"]), bool(fields["refused"])
         return msgspec.convert(fields, Run, builtin_types=(bytes,))
     except (msgspec.MsgspecError, ValueError):
