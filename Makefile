@@ -18,7 +18,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house interop
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -57,6 +57,9 @@ check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_docs.py
 
+interop: $(READY) ## build the environment of py-libp2p's peer in your cache; the tests against it make it too
+	@$(BIN)/python -m tests.interop.python_environment
+
 record: $(READY) ## record what commands, pages, scripts and the wire show, in tests/recording/recorded; read the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording
 
@@ -68,6 +71,7 @@ bench: $(READY) ## measure speed and write docs/benchmarks.md
 
 lock: $(READY) ## write uv.lock again, after a change to pyproject.toml
 	$(BIN)/uv lock --default-index https://pypi.org/simple
+	$(BIN)/uv lock --project tests/interop/python --default-index https://pypi.org/simple
 
 vendor: $(READY) ## build the console's editor and plot library again, after a change to their locks (needs npm)
 	$(BIN)/python tools/console-editor/bundle.py

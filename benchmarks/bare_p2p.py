@@ -1,5 +1,7 @@
 """Bare py-libp2p doing what a call of a data function and a file of a site do on the wire. Trio alone, no asyncio.
 
+It runs in the environment of tests/interop/python, and nothing of ours may import it.
+
 `python -m benchmarks.bare_p2p serve FILE` prints its address and answers until it is ended; `… new|kept ADDRESS SECONDS AT_ONCE` prints
 exchanges a second, each over a new stream or all of a task over one; `… files ADDRESS COUNT` prints megabytes a second.
 """

@@ -1,12 +1,13 @@
 """A peer of ours that asks another: `python -m benchmarks.our_p2p new|kept ADDRESS SECONDS AT_ONCE` prints calls of `hello` a second.
 
 `new`: each over a stream of its own, as peers without kept streams get them; `kept`: as it calls. `… files ADDRESS COUNT` prints
-megabytes a second of a file of the peer's site.
+megabytes a second of a file of the peer's site, `… dial ADDRESS COUNT` milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import statistics
 import sys
 import tempfile
 import time
@@ -17,7 +18,9 @@ import msgspec
 import uvloop
 
 from goop2.app import join, open_peer
+from goop2.folder.identity import ephemeral
 from goop2.net.address import parse
+from goop2.net.host import open_host
 from goop2.net.limits import ANSWER_SECONDS
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data
@@ -27,6 +30,9 @@ MEGABYTE = 1e6
 
 async def main(kind: str, address: str, *arguments: str) -> None:
     """Open a peer, connect, and ask."""
+    if kind == "dial":
+        print(await dial(address, int(arguments[0])), flush=True)
+        return
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "goop.json").write_text("{}")
         async with open_peer(Path(name), {}) as peer, join(peer, 0, listen_on="127.0.0.1", near_by=False) as network:
@@ -55,6 +61,21 @@ def over_new(network: PeerNetwork, peer: str) -> Call:
         return data.answered(await network.host.ask(peer, data.PROTOCOL, question, data.answer_reader(), ANSWER_SECONDS))
 
     return call
+
+
+async def dial(address: str, count: int) -> float:
+    """Return the median of so many dials in milliseconds: TCP, Noise, and until the other side has said what it is."""
+    other, seconds = parse(address), []
+    async with open_host(ephemeral(), 0, None, "127.0.0.1") as host:
+        for _ in range(count):
+            begun = time.perf_counter()
+            await host.connect(other.peer, [other])
+            (connection,) = host.connections()
+            await connection.identify_done.wait()
+            seconds.append(time.perf_counter() - begun)
+            assert connection.identified is not None
+            await host.disconnect(other.peer)
+    return statistics.median(seconds) * 1000
 
 
 async def calls(call: Call, seconds: float, at_once: float) -> float:

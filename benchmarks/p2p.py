@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.interop.python_environment import python
+
 from benchmarks.report import table
 from goop2.control_socket import ask
 from goop2.folder.identity import load_or_create
@@ -29,6 +31,9 @@ FILE_BYTES = 49_000_000
 FILES = 2
 """A site's file is 50 MB at most."""
 TARGET = 0.85
+DIALS, DIAL_ROUNDS = 25, 3
+"""An address may connect 120 times a minute."""
+DIAL_MAX_MS = 15
 START_SECONDS = 20.0
 
 INTRODUCTION = f"""Two peers in two processes on loopback; {ROUNDS} rounds of {ROUND_SECONDS} s, sides in turn, medians. A call runs
@@ -55,7 +60,11 @@ async def run() -> str:
 def _measure() -> str:
     with tempfile.TemporaryDirectory() as name, _peer(Path(name)) as address, _bare(Path(name) / "site/large.bin") as bare:
         lines = [_compare(what, address, bare, kind, arguments) for what, kind, arguments in EXCHANGES]
-    return "\n\n".join(["## Between peers", INTRODUCTION, table(["", "bare py-libp2p", "ours", "ratio", "target"], lines)])
+        dial = statistics.median(_asked("our_p2p", "dial", address, str(DIALS)) for _ in range(DIAL_ROUNDS))
+    dialling = (
+        f"A dial with Noise and identify takes **{dial:.1f} ms** (median of {DIALS * DIAL_ROUNDS}; at most {DIAL_MAX_MS} on loopback)."
+    )
+    return "\n\n".join(["## Between peers", INTRODUCTION, table(["", "bare py-libp2p", "ours", "ratio", "target"], lines), dialling])
 
 
 @contextmanager
@@ -85,7 +94,7 @@ def _port(folder: Path) -> str:
 
 @contextmanager
 def _bare(file: Path) -> Iterator[str]:
-    server = subprocess.Popen([sys.executable, "-m", "benchmarks.bare_p2p", "serve", str(file)], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([python(), "-m", "benchmarks.bare_p2p", "serve", str(file)], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         yield server.stdout.readline().strip()
@@ -102,5 +111,6 @@ def _compare(what: str, address: str, bare: str, kind: str, arguments: list[str]
 
 
 def _asked(program: str, *arguments: str) -> float:
-    command = [sys.executable, "-m", f"benchmarks.{program}", *arguments]
+    interpreter = python() if program == "bare_p2p" else sys.executable
+    command = [interpreter, "-m", f"benchmarks.{program}", *arguments]
     return float(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.split()[-1])

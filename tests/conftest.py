@@ -20,8 +20,9 @@ SLOW_ROOMS = frozenset(("benchmarks", "cli", "e2e", "hostile", "kept"))
 """Rooms whose tests run whole peers, commands and attacks."""
 SLOW_FILES = frozenset(
     (
-        "net/test_gossip.py",
-        "net/test_guest.py",
+        "net/gossip/test_bounds.py",
+        "net/gossip/test_fuzzed.py",
+        "net/gossip/test_service.py",
         "net/test_host.py",
         "net/test_host_limits.py",
         "net/test_kept.py",

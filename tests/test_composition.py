@@ -18,13 +18,13 @@ SERVING = "serving"
 EXCEPTIONS = {
     # A program of its own, of a server and a relay; a peer opens neither by itself.
     "cli.rendezvous": {"rendezvous.server.open_rendezvous"},
-    "rendezvous.relay_server": {"net.guest.open_guest", "net.host.open_host", "net.relay.open_relay"},
+    "rendezvous.relay_server": {"net.host.open_host", "net.relay.open_relay"},
     # What the user runs is what app.py opens.
     "cli.session": {"app.open_peer"},
     "cli.doctor": {"app.open_peer"},
-    # Until net/ is on this event loop, whoever opens a host also opens the loop it runs on; then app.py does.
-    "peers.network": {"net.guest.open_guest", "net.host.open_host"},
-    "peers.discovery.discovery": {"net.gossip.open_gossip"},
+    # The network's parts need its host, and are opened with it.
+    "peers.network": {"net.hole_punching.open_hole_punching", "net.host.open_host"},
+    "peers.discovery.discovery": {"net.reachability.open_reachability"},
 }
 
 

@@ -327,6 +327,7 @@ def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
         "site/lua": "s",
         "goop-mdns": "t",
         "worker": "call",
+        "7": "8",
     }
     environment = {setting.variable: said.get(setting.shown_default, "7") for setting in declared()} | {"GOOP2_STORAGE_LINKS_OUT": "site"}
     settings = load(write({}), environment).settings

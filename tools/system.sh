@@ -9,6 +9,7 @@ ENCODERS="sox lame flac oggenc opusenc"
 has_libseccomp() { [ "$(uname)" != Linux ] || ${PYTHON:-python3} -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null; }
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 has_encoders() { for program in $ENCODERS; do command -v "$program" || return 1; done; } >/dev/null
+has_namespaces() { [ "$(uname)" != Linux ] || { command -v ip && command -v nft; }; } >/dev/null
 has_firefox() { command -v firefox-esr; } >/dev/null
 has_webkit() { command -v WebKitWebDriver && command -v Xvfb; } >/dev/null
 
@@ -21,6 +22,7 @@ wanted=
 has_libseccomp || wanted="$wanted libseccomp2"
 has_browser || wanted="$wanted chromium"
 has_encoders || wanted="$wanted sox libsox-fmt-mp3 lame flac vorbis-tools opus-tools"
+has_namespaces || wanted="$wanted iproute2 nftables"
 # Firefox and WebKit are apart: where a system has one of them not, the others come all the same.
 firefox=
 has_firefox || firefox="firefox-esr"
@@ -37,6 +39,7 @@ fi
 has_libseccomp || echo "libseccomp is missing, so workers run without their system-call filter: install libseccomp2 with your package manager." >&2
 has_browser || echo "Chromium is missing, so the browser tests are skipped: install chromium with your package manager." >&2
 has_encoders || echo "One of $ENCODERS is missing, so tests of some audio formats are skipped: install sox, lame, flac, vorbis-tools and opus-tools with your package manager." >&2
+has_namespaces || echo "ip or nft is missing, so the tests with routers between machines are skipped: install iproute2 and nftables with your package manager." >&2
 has_firefox || echo "Firefox ESR is missing, so its tests are skipped: install firefox-esr with your package manager." >&2
 has_webkit || echo "WebKitGTK's driver or Xvfb is missing, so the tests in WebKit are skipped: install webkit2gtk-driver and xvfb with your package manager." >&2
 exit 0

@@ -52,9 +52,10 @@ from goop2.services.watchers import watching
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
+from goop2.storage.run_history import open_run_history
+from goop2.storage.run_limits import RunLimits
 
 if TYPE_CHECKING:
-    from goop2.net.guest import Guest
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
@@ -69,11 +70,12 @@ async def open_peer(
     flavour: str = "",
     world: Dependencies | None = None,
     elsewhere: Elsewhere | None = None,
+    history: bool = False,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
-    listening session it is.
+    listening session it is. `history`: whether runs are kept on disk; without it the last ones are kept in memory.
 
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
@@ -94,6 +96,8 @@ async def open_peer(
         stack.callback(database.close_last)
         health.use()
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
+        kept = folder if history else None
+        run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
         limits = limits_of(settings)
         pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
         stack.push_async_callback(pool.stop)
@@ -108,7 +112,7 @@ async def open_peer(
         confinement = await _begun(pool, catalog)
         if watch:
             await stack.enter_async_context(watching(catalog.watch))
-        runs = Runs()
+        runs = Runs(history=run_history)
         engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
@@ -146,6 +150,7 @@ async def open_peer(
             pool=pool,
             engine=engine,
             runs=runs,
+            history=run_history,
             database=database,
             files=files,
             chat=chat,
@@ -197,9 +202,7 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 
 
 @asynccontextmanager
-async def join(
-    peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True, guest: Guest | None = None
-) -> AsyncIterator[PeerNetwork]:
+async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
     Parameters and errors: `goop2.peers.network.open_network`.
@@ -211,7 +214,7 @@ async def join(
     # Outside the network, so that its goodbye still finds the own rendezvous server open.
     async with (
         open_servers(peer.settings.presence) as servers,
-        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by, guest=guest) as network,
+        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by) as network,
     ):
         yield network
 
@@ -230,6 +233,12 @@ def limits_of(settings: Settings) -> InvocationLimits:
         kv_enabled=lua.kv_enabled,
         process_per_call=lua.isolation == "call",
     )
+
+
+def run_limits_of(settings: Settings) -> RunLimits:
+    """How many runs the owner keeps, and what of them."""
+    kept = settings.runs
+    return RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
 
 
 def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:

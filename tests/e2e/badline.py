@@ -58,14 +58,21 @@ class Line:
 @contextmanager
 def two_machines_on_a_line() -> Iterator[tuple[Machine, Machine, Line]]:
     """Two machines that reach each other over a line and nobody else. Raises `NamespaceError`."""
-    with machines("a", "b") as (a, b), ExitStack() as devices:
+    with machines("a", "b") as (a, b), line(a, "10.78.0.1", b, "10.78.0.2") as between:
+        yield a.at("10.78.0.1"), b.at("10.78.0.2"), between
+
+
+@contextmanager
+def line(a: Machine, address_a: str, b: Machine, address_b: str) -> Iterator[Line]:
+    """A line between two machines, with an address at each end. Raises `NamespaceError`."""
+    with ExitStack() as devices:
         ends = []
-        for machine, own, other in ((a, "10.78.0.1", "10.78.0.2"), (b, "10.78.0.2", "10.78.0.1")):
+        for machine, own, other in ((a, address_a, address_b), (b, address_b, address_a)):
             ends.append(_device(machine, own, other))
             devices.callback(os.close, ends[-1])
-        line = Line(*ends)
-        devices.callback(line.close)
-        yield a.at("10.78.0.1"), b.at("10.78.0.2"), line
+        between = Line(*ends)
+        devices.callback(between.close)
+        yield between
 
 
 def _device(machine: Machine, own: str, other: str) -> int:

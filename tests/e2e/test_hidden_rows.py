@@ -19,7 +19,6 @@ from tests.storage.worlds import FAILING, TABLE, requests
 from tests.web.served import exchange
 
 from goop2.net.address import parse
-from goop2.net.guest import open_guest
 from goop2.peers.client import PeerClient
 from goop2.protocols import data
 from goop2.storage.migrations import open_folder
@@ -126,7 +125,7 @@ def without_times(body: bytes) -> object:
 
 
 async def test_over_libp2p(twins: tuple[Running, Running]) -> None:
-    async with open_guest() as guest, loopback_host(guest) as eve:
+    async with loopback_host() as eve:
         calling = PeerClient(eve)
         for peer in twins:
             await eve.connect(peer.id, [parse(peer.address)])

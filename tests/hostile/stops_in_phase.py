@@ -17,16 +17,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import structlog
-import trio
-from libp2p.security.noise.transport import Transport as NoiseTransport
 from tests.net.hosts import LOOPBACK
 
 from goop2.app import join, open_peer
 from goop2.folder.identity import load_or_create
 from goop2.net.address import parse
-from goop2.net.guest import Guest, open_guest
 from goop2.net.host import Host, open_host
 from goop2.net.stream import Stream
+from goop2.net.upgrade import Upgrader
 from goop2.peers.client import PeerClient
 from goop2.protocols import data, site
 
@@ -53,16 +51,13 @@ async def stop() -> NoReturn:
     raise AssertionError
 
 
-async def stop_in_trio(*_arguments: object, **_keywords: object) -> NoReturn:
-    say("reached")
-    await trio.sleep_forever()
-    raise AssertionError
+async def stop_whatever_is_given(*_arguments: object, **_keywords: object) -> NoReturn:
+    await stop()
 
 
 @contextlib.asynccontextmanager
 async def a_host(folder: Path) -> AsyncIterator[Host]:
-    guest: Guest
-    async with open_guest() as guest, open_host(guest, load_or_create(folder), 0, None, LOOPBACK) as host:
+    async with open_host(load_or_create(folder), 0, None, LOOPBACK) as host:
         yield host
 
 
@@ -75,7 +70,7 @@ async def be_asked(phase: str, folder: Path) -> None:
     elif phase == "message":
         await keep_and_not_acknowledge(folder)
     if phase == "negotiating":
-        NoiseTransport.secure_inbound = stop_in_trio  # type: ignore[method-assign]
+        Upgrader._secure = stop_whatever_is_given  # type: ignore[method-assign]
     async with a_host(folder) as host:
         await host.serve(data.KEPT_PROTOCOL, {"unanswered": answer_nothing, "data": answer_half}.get(phase, answer_nothing))
         await host.serve(site.PROTOCOL, send_half_a_file)
@@ -132,7 +127,7 @@ async def ask(phase: str, folder: Path, address: str) -> None:
         with socket.create_connection((LOOPBACK, int(parse(address).transport.rsplit("/", 1)[1]))):
             await stop()
     if phase == "negotiating":
-        NoiseTransport.secure_outbound = stop_in_trio  # type: ignore[method-assign]
+        Upgrader._secure = stop_whatever_is_given  # type: ignore[method-assign]
     async with a_host(folder) as host:
         other = parse(address)
         await host.connect(other.peer, [other])

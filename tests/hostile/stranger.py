@@ -1,125 +1,128 @@
-"""A stranger on the network that means harm, with py-libp2p as it is: `python -m tests.hostile.stranger ATTACK ADDRESS`.
+"""A stranger on the network that means harm: `python -m tests.hostile.stranger ATTACK ADDRESS`.
 
-Says `begun` each time it begins, and goes on until it is killed: what the peer refuses does not stop it.
+Says `begun` each time it begins, and goes on until it is killed: what the peer refuses does not stop it. It is a host of ours that keeps
+none of our limits.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import socket
-import struct
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine
 
-import trio
-from libp2p import new_host
-from libp2p.abc import IHost
-from libp2p.crypto.ed25519 import create_new_key_pair
-from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
-from libp2p.custom_types import TProtocol
-from libp2p.peer.peerinfo import info_from_p2p_addr
-from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
-from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
-from libp2p.stream_muxer.yamux.yamux import Yamux
-from multiaddr import Multiaddr
+from tests.net.hosts import LOOPBACK, new_identity
 
-DATA, KEPT, SITE, MQ = (TProtocol(f"/goop/{name}/1.0.0") for name in ("data", "data-keep", "site", "mq"))
+from goop2.net import frames, muxer, negotiation
+from goop2.net.address import parse
+from goop2.net.connection import Connection
+from goop2.net.host import open_host
+from goop2.net.limits import HostLimits
+from goop2.net.muxer import MuxedStream
+from goop2.net.transport import SocketTransport
+
+DATA, KEPT, SITE, MQ = (f"/goop/{name}/1.0.0" for name in ("data", "data-keep", "site", "mq"))
 PIECE = b"x" * 65536
 SOURCE = f"127.66.{secrets.randbelow(255)}.{secrets.randbelow(254) + 1}"
 """A stranger has an address of its own, which is what the peer counts connections by."""
 
 
 @contextlib.asynccontextmanager
-async def connected(address: str) -> AsyncIterator[tuple[IHost, Any, Any]]:
-    """A host, the peer's id, and the muxed connection to it."""
-    keys = create_new_key_pair(secrets.token_bytes(32))
-    noise = NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)
-    host = new_host(key_pair=keys, sec_opt={NOISE: noise}, muxer_opt={TProtocol(YAMUX): Yamux})
-    async with host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]):
-        info = info_from_p2p_addr(Multiaddr(address))
-        await host.connect(info)
-        network: Any = host.get_network()
-        muxed = network.get_connections(info.peer_id)[0].muxed_conn
-        muxed.stream_backlog_semaphore = trio.Semaphore(1_000_000)
+async def connected(address: str) -> AsyncIterator[Connection]:
+    """A connection from SOURCE."""
+    other = parse(address)
+    opened = socket.socket()
+    opened.setblocking(False)
+    opened.bind((SOURCE, 0))
+    async with open_host(new_identity(), 0, HostLimits(bytes_per_minute_and_peer=1 << 60), LOOPBACK) as host:
+        await asyncio.get_running_loop().sock_connect(opened, (LOOPBACK, int(other.transport.rpartition("/")[2])))
+        connection = await host.upgrade(SocketTransport(opened), opened_by_us=True, expected=other.peer)
         print("begun", flush=True)
-        yield host, info.peer_id, muxed
+        yield connection
+
+
+async def spoken(connection: Connection, protocol: str) -> MuxedStream:
+    """A stream that speaks a protocol."""
+    stream = connection.open()
+    await negotiation.choose(stream, (protocol,))
+    return stream
 
 
 async def opens_streams(address: str) -> None:
     """Ten thousand, and closes none."""
-    async with connected(address) as (_host, _peer, muxed):
+    async with connected(address) as connection:
         for _ in range(10_000):
-            await muxed.open_stream()
-        await trio.sleep_forever()
+            connection.open()
+            await asyncio.sleep(0)
+        await connection.closed.wait()
 
 
 async def negotiates_streams(address: str) -> None:
     """As many as it can have that speak a protocol and say nothing."""
-    async with connected(address) as (host, peer, _muxed), trio.open_nursery() as nursery:
+    async with connected(address) as connection, asyncio.TaskGroup() as tasks:
         for each in range(10_000):
-            nursery.start_soon(host.new_stream, peer, [(DATA, KEPT, SITE, MQ)[each % 4]])
-            await trio.sleep(0.001)
+            tasks.create_task(spoken(connection, (DATA, KEPT, SITE, MQ)[each % 4]))
+            await asyncio.sleep(0.001)
 
 
 async def sends_a_line_without_end(address: str) -> None:
     """A gigabyte."""
-    async with connected(address) as (host, peer, _muxed):
-        stream = await host.new_stream(peer, [DATA])
+    async with connected(address) as connection:
+        stream = await spoken(connection, DATA)
         for _ in range(1 << 14):
             await stream.write(PIECE)
 
 
 async def drips(address: str) -> None:
     """One byte a second, on many streams."""
-    async with connected(address) as (host, peer, _muxed):
-        streams = [await host.new_stream(peer, [(DATA, KEPT, SITE, MQ)[each % 4]]) for each in range(60)]
+    async with connected(address) as connection:
+        streams = [await spoken(connection, (DATA, KEPT, SITE, MQ)[each % 4]) for each in range(60)]
         while True:
             for stream in streams:
                 with contextlib.suppress(Exception):
                     await stream.write(b"x")
-            await trio.sleep(1)
+            await asyncio.sleep(1)
 
 
 async def reads_no_answer(address: str) -> None:
     """Asks for what is large, again and again, and takes none of it."""
-    async with connected(address) as (host, peer, _muxed), trio.open_nursery() as nursery:
+    async with connected(address) as connection, asyncio.TaskGroup() as tasks:
 
         async def ask() -> None:
-            stream = await host.new_stream(peer, [SITE])
+            stream = await spoken(connection, SITE)
             await stream.write(b"GET /film.bin\n")
 
         for _ in range(10_000):
-            nursery.start_soon(ask)
-            await trio.sleep(0.01)
+            tasks.create_task(ask())
+            await asyncio.sleep(0.01)
 
 
 async def ignores_windows(address: str) -> None:
     """Sends what the peer has no room for."""
     while True:
         with contextlib.suppress(Exception):
-            async with connected(address) as (host, peer, _muxed):
-                stream: Any = await host.new_stream(peer, [MQ])
-                stream.muxed_stream.send_window = 1 << 40
+            async with connected(address) as connection:
+                stream = await spoken(connection, MQ)
+                stream.send_window = 1 << 40
                 for _ in range(1 << 14):
                     await stream.write(PIECE)
 
 
 async def floods_frames(address: str) -> None:
     """Pings, each to be answered."""
-    async with connected(address) as (_host, _peer, muxed):
-        ping = struct.pack("!BBHII", 0, 2, 1, 0, 7) * 2000
-        while True:
-            await muxed.secured_conn.write(ping)
+    async with connected(address) as connection:
+        ping = frames.write(frames.PING, frames.SYN, 0, 7) * 2000
+        while connection.is_open:
+            connection.muxer.post(ping)
+            await asyncio.sleep(0)
 
 
 async def connects_and_says_nothing(address: str) -> None:
     """More connections than there are places, each held at another step."""
-    port = int(Multiaddr(address).value_for_protocol("tcp") or 0)
+    port = int(parse(address).transport.rpartition("/")[2])
     held = []
     print("begun", flush=True)
     while True:
@@ -135,11 +138,11 @@ async def connects_and_says_nothing(address: str) -> None:
                 sock.connect(("127.0.0.1", port))
                 sock.sendall(first_words)
                 held.append(sock)
-        await trio.sleep(0.01)
+        await asyncio.sleep(0.01)
         del held[:-400]
 
 
-ATTACKS: dict[str, Callable[[str], Awaitable[None]]] = {
+ATTACKS: dict[str, Callable[[str], Coroutine[object, object, None]]] = {
     each.__name__: each
     for each in (
         opens_streams,
@@ -155,8 +158,8 @@ ATTACKS: dict[str, Callable[[str], Awaitable[None]]] = {
 
 
 if __name__ == "__main__":
-    trio.open_tcp_stream = partial(trio.open_tcp_stream, local_address=SOURCE)
+    vars(muxer)["STREAMS_PER_DIRECTION"] = 1_000_000
     while True:
         with contextlib.suppress(Exception):
-            trio.run(ATTACKS[sys.argv[1]], sys.argv[2])
+            asyncio.run(ATTACKS[sys.argv[1]](sys.argv[2]))
         time.sleep(0.1)

@@ -12,24 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.services.listen.sounds import wav
 
 from goop2.app import join, open_peer
-from goop2.net import host as host_module
+from goop2.net.acceptor import Acceptor, Handler
 from goop2.net.faults import NetworkError
-from goop2.net.guest import Guest
-from goop2.net.host import Handler, Host
+from goop2.net.host import Host
 from goop2.net.stream import Stream
 from goop2.peers.network import PeerNetwork
+from goop2.protocols import autonat, circuit, dcutr
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.services.chat.service import ChatError
 from goop2.services.peer import Peer
 
-__all__ = ["guest"]
-
 CONTENT, SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("content", "site", "data", "mq", "listen"))
+NOBODY = "/ip4/127.0.0.1/tcp/9"
 ROUNDS = 15
 AT_ONCE = 16
 OURS = (RemoteProtocolError, NetworkError, ChatError, TimeoutError)
@@ -72,6 +70,11 @@ def right(group: str, session: str) -> list[tuple[str, bytes]]:
         (LISTEN, f"LISTEN {session}\n".encode()),
         *((DATA, json.dumps(asked).encode() + b"\n") for asked in data),
         *((MQ, message(topic, payload)) for topic, payload in talk),
+        (circuit.STOP, circuit.bring(bytes(38), 60, 1000)),
+        (dcutr.PROTOCOL, dcutr.connect([NOBODY]) + dcutr.sync()),
+        (autonat.DIAL_REQUEST, autonat.dial_request([NOBODY], 1)),
+        (autonat.DIAL_BACK, autonat.dial_back(1)),
+        (autonat.VERSION_1, autonat.v1_dial(b"", [NOBODY])),
     ]
 
 
@@ -94,17 +97,21 @@ class Attacked:
 
 
 @pytest.fixture
-async def attacked(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Attacked]:
+async def attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Attacked]:
     ended: list[Exception] = []
 
-    async def exchange(stream: Stream, handler: Handler) -> None:
-        try:
-            await handler(stream)
-        except Exception as error:
-            ended.append(error)
-            raise
+    serve = Acceptor.serve
 
-    monkeypatch.setattr(host_module, "_exchange", exchange)
+    def serve_noting(acceptor: Acceptor, protocol: str, handler: Handler, seconds: float | None) -> None:
+        async def noting(stream: Stream) -> None:
+            try:
+                await handler(stream)
+            except Exception as error:
+                ended.append(error)
+                raise
+
+        serve(acceptor, protocol, noting, seconds)
+
     for path, text in {
         "goop.json": json.dumps({"lua": {"enabled": True, "rate_limit_per_peer": 100_000, "rate_limit_global": 100_000}}),
         "schemas/posts.json": json.dumps({"name": "posts", "columns": [{"name": "body", "type": "text"}], "access": {"insert": "open"}}),
@@ -117,8 +124,10 @@ async def attacked(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     wav(tmp_path / "a.wav", 1)
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(tmp_path, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-        stranger = await stack.enter_async_context(loopback_host(guest))
+        with monkeypatch.context() as patched:
+            patched.setattr(Acceptor, "serve", serve_noting)
+            network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        stranger = await stack.enter_async_context(loopback_host())
         await connect(stranger, network.host)
         yield Attacked(peer, network, stranger, ended)
 

@@ -20,28 +20,23 @@ from typing import Any
 
 import psutil
 import pytest
-import trio
 from tests.hostile.stops_in_phase import FILE, FILE_BYTES, LAST, MESSAGES, PHASES, RESEND
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, asked, connect, loopback_host
 from tests.started import Started
 
 from goop2.app import join, open_peer
 from goop2.folder.creation import create
 from goop2.folder.identity import load_or_create
-from goop2.net import dialling, muxer
+from goop2.net import dialling, muxer, upgrade
 from goop2.net import host as host_module
 from goop2.net import stream as stream_module
 from goop2.net.address import parse
 from goop2.net.faults import NetworkError
-from goop2.net.guest import Guest
 from goop2.peers import client
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import content
 from goop2.services.chat.service import SENT
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 PATIENCE_SECONDS = 30.0
 """For what another process does, on a machine that does other things too; ends a hang."""
@@ -94,7 +89,6 @@ class Survivor:
 
     peer: Peer
     network: PeerNetwork
-    guest: Guest
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """What the other side asked for is being carried out."""
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -129,16 +123,12 @@ class Survivor:
         """All that may be left of an exchange."""
         host = self.network.host
 
-        async def tasks() -> int:
-            return trio.lowlevel.current_statistics().tasks_living
-
         return {
-            "connections": len(host._swarm.get_connections()),
+            "connections": len(host.connections()),
             "places": len(host.admission._connections),
             "streams": len(host.admission._streams) + len(host.admission._lingering),
             "own streams": host._outgoing.total(),
             "bytes": host.admission.memory.held,
-            "trio tasks": await self.guest.call(tasks),
             "tasks": len(asyncio.all_tasks()),
             "descriptors": psutil.Process().num_fds(),
         }
@@ -185,7 +175,7 @@ def what(request: pytest.FixtureRequest, phase: str, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-async def survivor(guest: Guest, what: signal.Signals, phase: str, tmp_path: Path) -> AsyncIterator[Survivor]:
+async def survivor(what: signal.Signals, phase: str, tmp_path: Path) -> AsyncIterator[Survivor]:
     folder = tmp_path / "survivor"
     create(folder, "Survivor")
     (folder / "site/lua/functions").mkdir(parents=True, exist_ok=True)
@@ -194,9 +184,9 @@ async def survivor(guest: Guest, what: signal.Signals, phase: str, tmp_path: Pat
     (folder / "site" / FILE).write_bytes(bytes(FILE_BYTES))
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-        one = Survivor(peer, network, guest)
-        async with loopback_host(guest) as visitor:
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        one = Survivor(peer, network)
+        async with loopback_host() as visitor:
             await connect(visitor, network.host)
             assert await asked(visitor, network.host, b"", content.PROTOCOL)
         if phase in ("unanswered", "message"):
@@ -211,14 +201,15 @@ def shorten(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     """The time-outs by which a stopped peer is noticed in this phase; that of silence when it is stopped (`harm`)."""
     monkeypatch.setattr(dialling, "DIAL_SECONDS", SHORT_SECONDS)
     if phase in ("dialling", "negotiating"):
-        monkeypatch.setattr(host_module, "HANDSHAKE_SECONDS", SHORT_SECONDS)
+        monkeypatch.setattr(upgrade, "HANDSHAKE_SECONDS", SHORT_SECONDS)
         return
     for module, name, seconds in (
         (client, "ANSWER_SECONDS", SHORT_SECONDS),
         (client, "EXCHANGE_SECONDS", SHORT_SECONDS),
         (stream_module, "WRITE_SECONDS", SHORT_SECONDS / 2),
         (stream_module, "LINGER_SECONDS", SHORT_SECONDS / 2),
-        (muxer, "PING_SECONDS", SHORT_SECONDS / 8),
+        (host_module, "TIDY_SECONDS", SHORT_SECONDS / 16),
+        (host_module, "PING_SECONDS", SHORT_SECONDS / 8),
     ):
         monkeypatch.setattr(module, name, seconds)
 

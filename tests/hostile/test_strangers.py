@@ -16,7 +16,6 @@ from tests.hostile.stranger import ATTACKS
 from tests.net.hosts import loopback_host
 
 from goop2.net.address import parse
-from goop2.net.guest import open_guest
 from goop2.net.host import Host
 from goop2.net.limits import MEGABYTE_BYTES
 from goop2.peers.client import PeerClient
@@ -41,7 +40,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 async def test_others_are_answered_while_a_stranger(attack: str, peer: Running) -> None:
     assert peer.process.poll() is None, "the peer has ended"
     resident = psutil.Process(peer.process.pid).memory_info
-    async with open_guest() as guest, loopback_host(guest) as honest:
+    async with loopback_host() as honest:
         other = parse(peer.address)
         await honest.connect(other.peer, [other])
         await honest_call(honest, other.peer)

@@ -11,7 +11,6 @@ from tests.interop.others import running
 from tests.net.hosts import new_identity
 
 from goop2.net.address import PeerAddress
-from goop2.net.guest import open_guest
 from goop2.net.host import open_host
 from goop2.peers.discovery.mdns import open_mdns
 
@@ -23,7 +22,7 @@ async def main(go_peer: str) -> None:
     found: set[str] = set()
     seen = asyncio.Event()
 
-    async with open_guest() as guest, open_host(guest, new_identity()) as host, running([go_peer], listen_on="/ip4/0.0.0.0/tcp/0") as go:
+    async with open_host(new_identity()) as host, running([go_peer], listen_on="/ip4/0.0.0.0/tcp/0") as go:
         await go.mdns(TAG)
 
         def heard(addresses: Iterable[PeerAddress]) -> None:

@@ -1,4 +1,4 @@
-"""Peers that are not ours, driven from here: made of go-libp2p and of js-libp2p alone, built or fetched where their tools are.
+"""Peers that are not ours, driven from here: made of go-libp2p, js-libp2p and py-libp2p alone, built or fetched where their tools are.
 
 A machine without them skips their tests by name. Each program is told what to do by a JSON line on stdin, and tells by one on stdout:
 
@@ -20,7 +20,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.interop.python_environment import NoEnvironmentError, cache, python
 
 from goop2.net.address import parse
 
@@ -60,20 +60,28 @@ def go_peer(folder: Path) -> list[str]:
     return [str(folder / "gopeer")]
 
 
-def js_peer(_folder: Path) -> list[str]:
-    """The command of the peer in tests/interop/js; its packages, Node 22 among them, are fetched once into the user's cache."""
+def js_peer(_folder: Path, program: str = "peer.js") -> list[str]:
+    """The command of a peer in tests/interop/js; its packages, Node 22 among them, are fetched once into the user's cache."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("js-libp2p interop: no node and npm here")
     lock = hashlib.sha256((HERE / "js/package-lock.json").read_bytes()).hexdigest()[:16]
-    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"goop2-tests/js-{lock}"
+    place = cache() / f"js-{lock}"
     if not (place / "node_modules/.bin/node").exists():
         _fetch(npm, place)
     # Beside it and then in its place, whole: another test may be starting it.
-    with tempfile.NamedTemporaryFile("wb", dir=place, delete=False) as program:
-        program.write((HERE / "js/peer.js").read_bytes())
-    Path(program.name).replace(place / "peer.js")
-    return [str(place / "node_modules/.bin/node"), str(place / "peer.js")]
+    with tempfile.NamedTemporaryFile("wb", dir=place, delete=False) as copy:
+        copy.write((HERE / "js" / program).read_bytes())
+    Path(copy.name).replace(place / program)
+    return [str(place / "node_modules/.bin/node"), str(place / program)]
+
+
+def py_peer(_folder: Path) -> list[str]:
+    """The command of the peer in tests/interop/python, in an environment of its own."""
+    try:
+        return [str(python()), str(HERE / "python/peer.py")]
+    except NoEnvironmentError as error:
+        pytest.skip(f"py-libp2p interop: {error}")
 
 
 def _fetch(npm: str, place: Path) -> None:

@@ -1,4 +1,4 @@
-"""go-libp2p and js-libp2p hear a peer of ours leave, though it goes as soon as it was met, and though go-libp2p has no time to listen then.
+"""go-, js- and py-libp2p hear a peer of ours leave, though it goes as soon as it was met, and though go-libp2p has no time to listen then.
 
 Not js-libp2p: at the end of a connection it throws away what it has not read, and our peer waits for nobody longer than a moment.
 """
@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
 import pytest
-from tests.interop.others import Build, go_peer, js_peer, running
+from tests.interop.others import Build, go_peer, js_peer, py_peer, running
 from tests.net.hosts import LOOPBACK
 
 from goop2.app import join, open_peer
@@ -17,7 +17,9 @@ from goop2.protocols.presence import TOPIC
 
 
 @pytest.mark.parametrize(
-    ("build", "busy"), [(go_peer, False), (go_peer, True), (js_peer, False)], ids=["go-libp2p", "go-libp2p-busy", "js-libp2p"]
+    ("build", "busy"),
+    [(go_peer, False), (go_peer, True), (js_peer, False), (py_peer, False)],
+    ids=["go-libp2p", "go-libp2p-busy", "js-libp2p", "py-libp2p"],
 )
 async def test_our_end_is_a_goodbye(build: Build, busy: bool, tmp_path: Path) -> None:
     (tmp_path / "goop.json").write_text("{}")

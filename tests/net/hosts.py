@@ -11,7 +11,6 @@ import pytest
 
 from goop2.folder.identity import Identity, _peer_id, _public_key
 from goop2.net.address import parse
-from goop2.net.guest import Guest
 from goop2.net.host import Host, open_host
 from goop2.net.limits import HostLimits
 from goop2.net.stream import Stream
@@ -27,15 +26,15 @@ def new_identity() -> Identity:
     return Identity(_peer_id(_public_key(seed)), seed)
 
 
-def loopback_host(guest: Guest, limits: HostLimits | None = None, port: int = 0) -> contextlib.AbstractAsyncContextManager[Host]:
+def loopback_host(limits: HostLimits | None = None, port: int = 0) -> contextlib.AbstractAsyncContextManager[Host]:
     """A host nobody beyond this machine can reach."""
-    return open_host(guest, new_identity(), port, limits, LOOPBACK)
+    return open_host(new_identity(), port, limits, LOOPBACK)
 
 
 @contextlib.asynccontextmanager
-async def two_hosts(guest: Guest, limits: HostLimits | None = None) -> AsyncIterator[tuple[Host, Host]]:
+async def two_hosts(limits: HostLimits | None = None) -> AsyncIterator[tuple[Host, Host]]:
     """A caller that is connected to a callee; the limits are the callee's."""
-    async with loopback_host(guest) as caller, loopback_host(guest, limits) as callee:
+    async with loopback_host() as caller, loopback_host(limits) as callee:
         await connect(caller, callee)
         yield caller, callee
 

@@ -10,9 +10,7 @@ import pytest
 from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, read_all, two_hosts, until
 
 from goop2.net import stream as stream_module
-from goop2.net.address import peer_id
 from goop2.net.faults import NetworkError, PeerBusyError, StreamBrokenError, UnreachableError
-from goop2.net.guest import Guest
 from goop2.net.host import Host, open_host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.stream import Stream
@@ -25,8 +23,8 @@ async def never(stream: Stream) -> None:
     await asyncio.sleep(60)
 
 
-async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_nothing(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_nothing() -> None:
+    async with two_hosts() as (caller, callee):
         await callee.serve("/test/never", never)
         stream = await caller.open(callee.peer_id, "/test/never")
         muxed: Any = stream.muxed
@@ -38,10 +36,10 @@ async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_n
 
 
 @pytest.mark.parametrize("way", ["it calls", "it is called"])
-async def test_a_copy_of_the_peers_own_key_is_not_let_in(guest: Guest, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+async def test_a_copy_of_the_peers_own_key_is_not_let_in(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     identity = new_identity()
-    async with open_host(guest, identity, 0, None, LOOPBACK) as own, open_host(guest, identity, 0, None, LOOPBACK) as copy:
-        monkeypatch.setattr(copy._swarm, "get_peer_id", lambda: peer_id(new_identity().peer_id))  # it keeps no such rule
+    async with open_host(identity, 0, None, LOOPBACK) as own, open_host(identity, 0, None, LOOPBACK) as copy:
+        monkeypatch.setattr(copy._upgrader._keys, "peer", new_identity().peer_id)  # it keeps no such rule
         await own.serve(ECHO, echo)
         await copy.serve(ECHO, echo)
 
@@ -52,27 +50,23 @@ async def test_a_copy_of_the_peers_own_key_is_not_let_in(guest: Guest, monkeypat
         with pytest.raises(NetworkError):
             await exchange(*((copy, own) if way == "it calls" else (own, copy)))
         assert own.peers() == ()
-        async with loopback_host(guest) as other:
+        async with loopback_host() as other:
             await connect(other, own)
             assert await asked(other, own, b"hello", ECHO) == b"hello"
 
 
-async def test_a_frame_larger_than_any_window_is_not_even_read(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_a_frame_larger_than_any_window_is_not_even_read() -> None:
+    async with two_hosts() as (caller, callee):
         await callee.serve("/test/never", never)
         stream = await caller.open(callee.peer_id, "/test/never")
-        muxed: Any = stream.muxed
-
-        async def announce() -> None:
-            muxed.muxed_conn.post((0).to_bytes(4, "big") + muxed.stream_id.to_bytes(4, "big") + (8 * MEGABYTE_BYTES).to_bytes(4, "big"))
-
-        await guest.call(announce)
+        announced = (0).to_bytes(4, "big") + stream.muxed.stream_id.to_bytes(4, "big") + (8 * MEGABYTE_BYTES).to_bytes(4, "big")
+        stream.connection.muxer.post(announced)
         await until(lambda: callee.peers() == ())
 
 
-async def test_all_strangers_together_fill_no_more_than_the_bound(guest: Guest) -> None:
+async def test_all_strangers_together_fill_no_more_than_the_bound() -> None:
     bound = 300_000
-    async with two_hosts(guest, HostLimits(buffered_bytes=bound)) as (caller, callee):
+    async with two_hosts(HostLimits(buffered_bytes=bound)) as (caller, callee):
         await callee.serve("/test/never", never)
         streams = [await caller.open(callee.peer_id, "/test/never") for _ in range(3)]
         results = await asyncio.gather(*(stream.write(bytes(200_000)) for stream in streams), return_exceptions=True)
@@ -81,16 +75,16 @@ async def test_all_strangers_together_fill_no_more_than_the_bound(guest: Guest) 
         await until(lambda: any(result is not None for result in results) or caller.peers() == ())
 
 
-async def test_whoever_sends_more_than_a_minutes_worth_loses_the_connection(guest: Guest) -> None:
-    async with two_hosts(guest, HostLimits(bytes_per_minute_and_peer=200_000)) as (caller, callee):
+async def test_whoever_sends_more_than_a_minutes_worth_loses_the_connection() -> None:
+    async with two_hosts(HostLimits(bytes_per_minute_and_peer=200_000)) as (caller, callee):
         await callee.serve(ECHO, echo)
         assert len(await asked(caller, callee, bytes(100_000))) == 100_000
         with pytest.raises(StreamBrokenError):
             await asked(caller, callee, bytes(150_000))
 
 
-async def test_what_we_asked_for_is_not_counted_against_the_one_who_answers(guest: Guest) -> None:
-    async with loopback_host(guest, HostLimits(bytes_per_minute_and_peer=1000)) as caller, loopback_host(guest) as callee:
+async def test_what_we_asked_for_is_not_counted_against_the_one_who_answers() -> None:
+    async with loopback_host(HostLimits(bytes_per_minute_and_peer=1000)) as caller, loopback_host() as callee:
 
         async def handler(stream: Stream) -> None:
             await stream.finish(bytes(500_000))
@@ -100,8 +94,8 @@ async def test_what_we_asked_for_is_not_counted_against_the_one_who_answers(gues
         assert len(await asked(caller, callee, b"")) == 500_000
 
 
-async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends(guest: Guest) -> None:
-    async with two_hosts(guest, HostLimits(streams_per_peer=4)) as (caller, callee):
+async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends() -> None:
+    async with two_hosts(HostLimits(streams_per_peer=4)) as (caller, callee):
         await callee.serve(ECHO, echo)
         await until(lambda: len(callee.admission._streams) == 0)
         held = [await caller.open(callee.peer_id, ECHO) for _ in range(4)]
@@ -113,9 +107,9 @@ async def test_a_peer_has_so_many_streams_and_no_more_until_one_ends(guest: Gues
         assert await asked(caller, callee, b"room again") == b"room again"
 
 
-async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_our_own_streams_to_one_peer_have_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.net.host.OUTGOING_STREAMS_PER_PEER", 2)
-    async with two_hosts(guest) as (caller, callee):
+    async with two_hosts() as (caller, callee):
         await callee.serve(ECHO, echo)
         async with await caller.open(callee.peer_id, ECHO), await caller.open(callee.peer_id, ECHO):
             with pytest.raises(PeerBusyError, match="2 streams to 12D3Koo"):
@@ -123,9 +117,9 @@ async def test_our_own_streams_to_one_peer_have_an_end_too(guest: Guest, monkeyp
         assert await asked(caller, callee, b"room again") == b"room again"
 
 
-async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_the_other_side_never_ends_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "LINGER_SECONDS", 1.0)
-    async with two_hosts(guest) as (caller, callee):
+    async with two_hosts() as (caller, callee):
 
         async def answer_at_once(stream: Stream) -> None:
             await stream.finish(b"done")
@@ -137,8 +131,8 @@ async def test_a_stream_the_other_side_never_ends_is_forgotten(guest: Guest, mon
         await until(lambda: _remembered(callee) == 0)
 
 
-async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_the_newest(guest: Guest) -> None:
-    async with two_hosts(guest, HostLimits(streams_per_peer=2)) as (caller, callee):
+async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_the_newest() -> None:
+    async with two_hosts(HostLimits(streams_per_peer=2)) as (caller, callee):
 
         async def answer_at_once(stream: Stream) -> None:
             await stream.finish(b"done")
@@ -156,33 +150,32 @@ async def test_whoever_ends_no_stream_has_every_answer_and_the_oldest_goes_for_t
 
 def _remembered(host: Host) -> int:
     """Streams the muxers of a host know of."""
-    network: Any = host._host.get_network()
-    return sum(len(connection.muxed_conn.streams) for connection in network.get_connections())
+    return sum(len(connection.muxer.streams) for connection in host.connections())
 
 
-async def test_a_connection_gives_its_place_back_when_it_ends(guest: Guest) -> None:
-    async with loopback_host(guest, HostLimits(connections=2)) as callee:
+async def test_a_connection_gives_its_place_back_when_it_ends() -> None:
+    async with loopback_host(HostLimits(connections=2)) as callee:
         await callee.serve(ECHO, echo)
         for _ in range(4):
-            async with loopback_host(guest) as caller:
+            async with loopback_host() as caller:
                 await connect(caller, callee)
                 assert await asked(caller, callee, b"hello") == b"hello"
             await until(lambda: len(callee.admission._connections) == 0)
 
 
-async def test_connections_of_one_address_have_an_end(guest: Guest) -> None:
+async def test_connections_of_one_address_have_an_end() -> None:
     async with (
-        loopback_host(guest, HostLimits(connections_per_address=1)) as callee,
-        loopback_host(guest) as one,
-        loopback_host(guest) as two,
+        loopback_host(HostLimits(connections_per_address=1)) as callee,
+        loopback_host() as one,
+        loopback_host() as two,
     ):
         await connect(one, callee)
         with pytest.raises(UnreachableError):
             await connect(two, callee)
 
 
-async def test_those_that_connect_and_say_nothing_keep_nobody_out(guest: Guest) -> None:
-    async with loopback_host(guest, HostLimits(connections=2)) as callee, loopback_host(guest) as caller:
+async def test_those_that_connect_and_say_nothing_keep_nobody_out() -> None:
+    async with loopback_host(HostLimits(connections=2)) as callee, loopback_host() as caller:
         silent = [await asyncio.open_connection(LOOPBACK, callee.port) for _ in range(2)]
         await until(lambda: len(callee.admission._connections) == 2)
         await connect(caller, callee)
@@ -194,9 +187,9 @@ async def test_those_that_connect_and_say_nothing_keep_nobody_out(guest: Guest) 
             writer.close()
 
 
-async def test_whoever_connects_and_says_nothing_is_sent_away(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goop2.net.host.HANDSHAKE_SECONDS", 0.2)
-    async with loopback_host(guest) as callee:
+async def test_whoever_connects_and_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.net.upgrade.HANDSHAKE_SECONDS", 0.2)
+    async with loopback_host() as callee:
         reader, writer = await asyncio.open_connection(LOOPBACK, callee.port)
         async with asyncio.timeout(5):
             while await reader.read(1000):
@@ -205,32 +198,31 @@ async def test_whoever_connects_and_says_nothing_is_sent_away(guest: Guest, monk
         await until(lambda: len(callee.admission._connections) == 0)
 
 
-async def test_whoever_answers_too_slowly_is_given_up(guest: Guest) -> None:
-    async with two_hosts(guest) as (caller, callee):
+async def test_whoever_answers_too_slowly_is_given_up() -> None:
+    async with two_hosts() as (caller, callee):
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:
             with pytest.raises(StreamBrokenError, match="is too slow"):
                 await stream.read(0.1)
 
 
-async def test_whoever_takes_nothing_is_given_up(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "WRITE_SECONDS", 0.2)
-    async with two_hosts(guest) as (caller, callee):
+    async with two_hosts() as (caller, callee):
         await callee.serve("/test/never", never)
         async with await caller.open(callee.peer_id, "/test/never") as stream:
             with pytest.raises(StreamBrokenError, match="is too slow"):
                 await stream.write(bytes(3 * MEGABYTE_BYTES))
 
 
-async def test_a_reader_that_pauses_longer_than_the_library_waits_gets_everything(guest: Guest) -> None:
+async def test_a_reader_that_pauses_for_seconds_gets_everything() -> None:
     size = 600_000
-    async with two_hosts(guest) as (caller, callee):
+    async with two_hosts() as (caller, callee):
 
         async def handler(stream: Stream) -> None:
             await stream.finish(bytes(size))
 
         await callee.serve(ECHO, handler)
         async with await caller.open(callee.peer_id, ECHO) as stream:
-            # YamuxStream.write gives up after 5 s.
-            await asyncio.sleep(5.5)
+            await asyncio.sleep(1.5)
             assert len(await read_all(stream)) == size

@@ -12,9 +12,9 @@ import pytest_asyncio
 from tests.net.hosts import connect, loopback_host, two_hosts, until
 from tests.peers.test_server import Pair, pair
 
-from goop2.net import acquaintance, asking, negotiation
+from goop2.net import host as host_module
+from goop2.net import negotiation, stream_pool
 from goop2.net.faults import StreamBrokenError
-from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import QUESTIONS_AT_ONCE, HostLimits
 from goop2.net.muxer import MuxedStream
@@ -67,8 +67,8 @@ class Answerer:
 
 
 @contextlib.asynccontextmanager
-async def answering(guest: Guest, limits: HostLimits | None = None, *, kept: bool = True) -> AsyncIterator[tuple[Host, Host, Answerer]]:
-    async with two_hosts(guest, limits) as (caller, callee):
+async def answering(limits: HostLimits | None = None, *, kept: bool = True) -> AsyncIterator[tuple[Host, Host, Answerer]]:
+    async with two_hosts(limits) as (caller, callee):
         answerer = Answerer()
         await callee.serve(PLAIN, answerer.plain)
         if kept:
@@ -76,30 +76,30 @@ async def answering(guest: Guest, limits: HostLimits | None = None, *, kept: boo
         yield caller, callee, answerer
 
 
-def acquaintances(host: Host) -> list[acquaintance.StreamPool]:
-    return list(host._asking._known.values())
+def pools(host: Host) -> list[stream_pool.StreamPool]:
+    return [connection.pool for connection in host.connections()]
 
 
 def kept_by(host: Host) -> int:
-    return sum(len(idle) for known in acquaintances(host) for idle in known._idle.values())
+    return sum(len(idle) for known in pools(host) for idle in known._idle.values())
 
 
 def is_let_go(host: Host) -> bool:
     """Whether the other side has ended the kept stream that was used last."""
-    (known,) = acquaintances(host)
+    (known,) = pools(host)
     (idle,) = known._idle.values() or ([],)
     return not idle or idle[-1][0].muxed.read_ended
 
 
-async def test_one_question_after_another_goes_over_one_stream(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_one_question_after_another_goes_over_one_stream() -> None:
+    async with answering() as (caller, callee, answerer):
         for number in range(10):
             assert await ask(caller, callee, b"%d" % number) == b"%d!" % number
         assert (answerer.streams, kept_by(caller)) == (1, 1)
 
 
-async def test_many_at_once_get_each_its_own_answer_and_few_streams_are_kept(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, _answerer):
+async def test_many_at_once_get_each_its_own_answer_and_few_streams_are_kept() -> None:
+    async with answering() as (caller, callee, _answerer):
         questions = [b"%d" % number for number in range(QUESTIONS_AT_ONCE + 10)]
         for _ in range(3):
             assert await asyncio.gather(*(ask(caller, callee, each) for each in questions)) == [each + b"!" for each in questions]
@@ -107,8 +107,8 @@ async def test_many_at_once_get_each_its_own_answer_and_few_streams_are_kept(gue
         await until(lambda: len(callee.admission._streams) == QUESTIONS_AT_ONCE)
 
 
-async def test_more_at_once_than_a_peer_lets_us_ask_wait_for_each_other(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_more_at_once_than_a_peer_lets_us_ask_wait_for_each_other() -> None:
+    async with answering() as (caller, callee, answerer):
         await ask(caller, callee, b"first")
         waiting = [asyncio.create_task(ask(caller, callee, b"slow %d" % number)) for number in range(2 * QUESTIONS_AT_ONCE)]
         await until(lambda: len(answerer.questions) == 1 + QUESTIONS_AT_ONCE)
@@ -116,16 +116,17 @@ async def test_more_at_once_than_a_peer_lets_us_ask_wait_for_each_other(guest: G
         assert await asyncio.gather(*waiting) == [b"slow %d!" % number for number in range(2 * QUESTIONS_AT_ONCE)]
 
 
-async def test_a_peer_without_it_is_asked_for_it_once_a_connection(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_peer_without_it_is_asked_for_it_once_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     proposed: list[list[str]] = []
     choose = negotiation.choose
 
     async def counted(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
-        proposed.append(list(protocols))
+        if PLAIN in protocols:  # and not those of the handshake and of identify
+            proposed.append(list(protocols))
         return await choose(stream, protocols)
 
     monkeypatch.setattr(negotiation, "choose", counted)
-    async with answering(guest, kept=False) as (caller, callee, answerer):
+    async with answering(kept=False) as (caller, callee, answerer):
         for _ in range(5):
             assert await ask(caller, callee, b"x") == b"x!"
         assert (proposed, answerer.streams, kept_by(caller)) == ([[KEPT, PLAIN]], 5, 0)
@@ -136,8 +137,8 @@ async def test_a_peer_without_it_is_asked_for_it_once_a_connection(guest: Guest,
         assert (len(proposed), kept_by(caller)) == (2, 1)
 
 
-async def test_a_stream_whose_answer_was_not_waited_for_is_never_used_again(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_a_stream_whose_answer_was_not_waited_for_is_never_used_again() -> None:
+    async with answering() as (caller, callee, answerer):
         await ask(caller, callee, b"first")
         with pytest.raises(StreamBrokenError, match="is too slow"):
             await ask(caller, callee, b"slow one", 0.2)
@@ -149,8 +150,8 @@ async def test_a_stream_whose_answer_was_not_waited_for_is_never_used_again(gues
         await until(lambda: len(callee.admission._streams) == 1)
 
 
-async def test_an_answer_nobody_asked_for_ends_its_stream(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_an_answer_nobody_asked_for_ends_its_stream() -> None:
+    async with answering() as (caller, callee, answerer):
 
         async def twice(stream: Stream) -> None:
             answerer.streams += 1
@@ -162,21 +163,21 @@ async def test_an_answer_nobody_asked_for_ends_its_stream(guest: Guest) -> None:
         assert answerer.streams == 3
 
 
-async def test_a_stream_the_other_side_let_go_is_replaced_within_the_call(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_a_stream_the_other_side_let_go_is_replaced_within_the_call() -> None:
+    async with answering() as (caller, callee, answerer):
         answerer.questions_per_stream = 2
         for number in range(7):
             assert await ask(caller, callee, b"%d" % number) == b"%d!" % number
         assert (answerer.streams, len(answerer.questions)) == (4, 7)
 
 
-async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_carried_out_once(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_carried_out_once() -> None:
+    async with answering() as (caller, callee, answerer):
         answerer.questions_per_stream = 1
         answerer.may_end.clear()
         crossed: list[bool] = []
 
-        class NotYetHeard(acquaintance.StreamPool):
+        class NotYetHeard(stream_pool.StreamPool):
             """Has not heard of the end when the question is sent."""
 
             def take(self, protocol: str) -> Any:
@@ -186,8 +187,9 @@ async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_c
                 return stream
 
         await ask(caller, callee, b"first")
-        muxer, known = next(iter(caller._asking._known.items()))
-        late = caller._asking._known[muxer] = NotYetHeard()
+        (connection,) = caller.connections()
+        known = connection.pool
+        late = connection.pool = NotYetHeard()
         late.__dict__.update(known.__dict__)
         answerer.may_end.set()
         await until(lambda: known._idle[KEPT][0][0].muxed.read_ended)
@@ -195,16 +197,16 @@ async def test_a_question_that_crosses_the_end_of_its_stream_is_asked_anew_and_c
         assert (crossed, answerer.questions) == ([True], [b"first", b"second"])
 
 
-async def test_a_question_that_may_have_been_carried_out_is_not_asked_again(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_a_question_that_may_have_been_carried_out_is_not_asked_again() -> None:
+    async with answering() as (caller, callee, answerer):
         await ask(caller, callee, b"first")
         with pytest.raises(StreamBrokenError):
             await ask(caller, callee, b"die")
         assert answerer.questions == [b"first", b"die"]
 
 
-async def test_a_peer_that_comes_back_is_asked_over_a_new_stream(guest: Guest) -> None:
-    async with answering(guest) as (caller, callee, answerer):
+async def test_a_peer_that_comes_back_is_asked_over_a_new_stream() -> None:
+    async with answering() as (caller, callee, answerer):
         await ask(caller, callee, b"first")
         await callee.disconnect(caller.peer_id)
         await until(lambda: caller.peers() == ())
@@ -212,8 +214,8 @@ async def test_a_peer_that_comes_back_is_asked_over_a_new_stream(guest: Guest) -
         assert answerer.streams == 2
 
 
-async def test_requests_are_counted_and_not_streams(guest: Guest) -> None:
-    async with answering(guest, HostLimits(streams_per_minute_and_peer=20)) as (caller, callee, answerer):
+async def test_requests_are_counted_and_not_streams() -> None:
+    async with answering(HostLimits(streams_per_minute_and_peer=20)) as (caller, callee, answerer):
         with contextlib.suppress(StreamBrokenError):
             for _ in range(25):
                 await ask(caller, callee, b"x")
@@ -221,10 +223,10 @@ async def test_requests_are_counted_and_not_streams(guest: Guest) -> None:
         assert answerer.streams <= 2
 
 
-async def test_a_stream_nobody_uses_is_let_go(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquaintance, "KEPT_IDLE_SECONDS", 0.0)
-    monkeypatch.setattr(asking, "TIDY_SECONDS", 0.05)
-    async with answering(guest) as (caller, callee, _answerer):
+async def test_a_stream_nobody_uses_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_pool, "KEPT_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(host_module, "TIDY_SECONDS", 0.05)
+    async with answering() as (caller, callee, _answerer):
         await ask(caller, callee, b"x")
         await until(lambda: kept_by(caller) == 0 and len(callee.admission._streams) == 0)
 
@@ -233,8 +235,8 @@ async def test_a_stream_nobody_uses_is_let_go(guest: Guest, monkeypatch: pytest.
 
 
 @pytest_asyncio.fixture
-async def two(guest: Guest, tmp_path: Any) -> AsyncIterator[Pair]:
-    pair_ = pair(guest, tmp_path)
+async def two(tmp_path: Any) -> AsyncIterator[Pair]:
+    pair_ = pair(tmp_path)
     async with pair_ as opened:
         yield opened
 
@@ -278,14 +280,14 @@ async def test_who_serves_lets_go_of_streams_without_requests_and_of_old_ones_be
 async def test_who_serves_keeps_no_more_than_so_many_waiting(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "KEPT_WAITING_MAX", 1)
     assert all(await asyncio.gather(*(called(two) for _ in range(10))))
-    (known,) = acquaintances(two.caller)
+    (known,) = pools(two.caller)
     (idle,) = known._idle.values() or ([],)
     await until(lambda: sum(not stream.muxed.read_ended for stream, _since in idle) <= 1)
     assert await called(two)
 
 
-async def test_a_request_on_a_kept_stream_that_comes_a_byte_a_second_is_given_up(guest: Guest) -> None:
-    async with loopback_host(guest) as caller, loopback_host(guest) as callee:
+async def test_a_request_on_a_kept_stream_that_comes_a_byte_a_second_is_given_up() -> None:
+    async with loopback_host() as caller, loopback_host() as callee:
 
         async def handler(stream: Stream) -> None:
             await stream.next_line(LineReader("the question", 1000), SECONDS, 0.2)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from libp2p.stream_muxer.exceptions import MuxedStreamError
-from tests.net.muxers import read_all, run, two_muxers
+from tests.net.jumping_loop import run
+from tests.net.muxers import read_all, two_muxers
 
-from goop2.net.muxer import MuxedStream
+from goop2.net.muxer import MuxedStream, MuxedStreamError
 from goop2.net.negotiation import NAME_MAX_BYTES, TRIES_MAX, accept, choose, message, proposal
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -28,10 +28,10 @@ def test_messages_are_those_of_the_format() -> None:
 def test_the_first_that_is_spoken_is_chosen_by_both_sides() -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(expect_accepted, theirs, "/b")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(expect_accepted(theirs, "/b"))
                 assert await choose(ours, ["/a", "/b"]) == "/b"
 
     run(main)
@@ -49,12 +49,11 @@ def test_a_name_as_long_as_may_be_is_spoken_by_both_sides(length: int) -> None:
 
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
-            with trio.fail_after(SECONDS):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(expect_accepted, theirs, name)
-                    assert await choose(ours, ["/a" + "y" * 200, name]) == name
+            async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as tasks:
+                tasks.create_task(expect_accepted(theirs, name))
+                assert await choose(ours, ["/a" + "y" * 200, name]) == name
 
     run(main)
 
@@ -63,11 +62,12 @@ def test_a_name_as_long_as_may_be_is_spoken_by_both_sides(length: int) -> None:
 def test_a_longer_name_is_refused_by_its_length_before_it_comes(size: int) -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
             await ours.write(HEADER + bytes((size & 0x7F | 0x80, size >> 7)))
-            with trio.fail_after(SECONDS), pytest.raises(RemoteProtocolError, match=rf"name of {size} bytes"):
-                await accept(theirs, {"/a"})
+            with pytest.raises(RemoteProtocolError, match=rf"name of {size} bytes"):
+                async with asyncio.timeout(SECONDS):
+                    await accept(theirs, {"/a"})
 
     run(main)
 
@@ -75,11 +75,11 @@ def test_a_longer_name_is_refused_by_its_length_before_it_comes(size: int) -> No
 def test_nothing_spoken_is_said() -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
             await theirs.write(HEADER + b"\x03na\n" * 2)
             assert await choose(ours, ["/a", "/b"]) is None
-            await ours.close()
+            ours.close_now()
             assert await read_all(theirs) == proposal("/a") + message("/b")
 
     run(main)
@@ -89,15 +89,15 @@ def test_whoever_waits_for_each_answer_gets_it_at_once() -> None:
     """As py-libp2p asks."""
 
     async def main() -> None:
-        async with two_muxers() as (dialler, dialled), trio.open_nursery() as nursery:
-            ours = await dialler.open_stream()
-            nursery.start_soon(expect_accepted, await dialled.accept_stream(), "/b")
+        async with two_muxers() as (dialler, dialled), asyncio.TaskGroup() as tasks:
+            ours = dialler.open()
+            tasks.create_task(expect_accepted(await dialled.accept_stream(), "/b"))
             await ours.write(HEADER)
-            assert await ours.read() == HEADER
+            assert await ours.read(65536) == HEADER
             await ours.write(message("/a"))
-            assert await ours.read() == message("na")
+            assert await ours.read(65536) == message("na")
             await ours.write(message("/b"))
-            assert await ours.read() == message("/b")
+            assert await ours.read(65536) == message("/b")
 
     run(main)
 
@@ -107,11 +107,11 @@ def test_whoever_waits_for_nothing_gets_the_answer_with_what_is_said_first() -> 
 
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
             await ours.write(proposal("/a") + b"question\n")
             assert await accept(theirs, {"/a"}) == ("/a", proposal("/a"))
-            assert await theirs.read() == b"question\n"
+            assert await theirs.read(65536) == b"question\n"
 
     run(main)
 
@@ -130,10 +130,10 @@ def test_whoever_waits_for_nothing_gets_the_answer_with_what_is_said_first() -> 
 def test_what_asks_for_no_protocol_is_refused(sent: bytes) -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
             await ours.write(sent)
-            await ours.close()
+            ours.close_now()
             with pytest.raises((RemoteProtocolError, MuxedStreamError)):
                 await accept(theirs, {"/a"})
 
@@ -144,7 +144,7 @@ def test_what_asks_for_no_protocol_is_refused(sent: bytes) -> None:
 def test_an_answer_to_another_question_is_none(answer: bytes) -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             await (await dialled.accept_stream()).write(answer)
             with pytest.raises(RemoteProtocolError):
                 await choose(ours, ["/a"])
@@ -158,10 +158,10 @@ def test_whatever_comes_is_accepted_or_refused(sent: bytes) -> None:
 
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            ours = await dialler.open_stream()
+            ours = dialler.open()
             theirs = await dialled.accept_stream()
             await ours.write(sent)
-            await ours.close()
+            ours.close_now()
             with contextlib.suppress(RemoteProtocolError, MuxedStreamError):
                 assert (await accept(theirs, {"/a"}))[0] == "/a"
 

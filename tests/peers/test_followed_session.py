@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.services.listen.sounds import wav
 from tests.wire_host import SESSION, WireHost
@@ -18,7 +17,6 @@ from tests.wire_listener import line
 
 from goop2.app import join, open_peer
 from goop2.net.faults import NetworkError, StreamBrokenError
-from goop2.net.guest import Guest
 from goop2.net.stream import Stream
 from goop2.peers import followed_session, outbox
 from goop2.peers.network import PeerNetwork
@@ -26,8 +24,6 @@ from goop2.services.groups import service
 from goop2.services.listen.operations import followed
 from goop2.services.listen.session import ListenError
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 
 @dataclass
@@ -61,15 +57,15 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     folder = tmp_path / "peer"
     folder.mkdir()
     (folder / "goop.json").write_text(json.dumps({"lua": {"enabled": True}}))
     wav(folder / "own.wav", 1)
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        host = await stack.enter_async_context(loopback_host(guest))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        host = await stack.enter_async_context(loopback_host())
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         await connect(host, network.host)
         wire = WireHost(host)
         await wire.open()
@@ -232,9 +228,9 @@ async def test_what_is_no_word_of_a_session_changes_nothing(pair: Pair) -> None:
     assert {**after["play_state"], "updated_at": 0} == {**before["play_state"], "updated_at": 0}
 
 
-async def test_somebody_else_cannot_speak_for_the_host(guest: Guest, pair: Pair) -> None:
+async def test_somebody_else_cannot_speak_for_the_host(pair: Pair) -> None:
     await pair.join_paused()
-    async with loopback_host(guest) as stranger:
+    async with loopback_host() as stranger:
         await connect(stranger, pair.network.host)
         other = WireHost(stranger)
         other.members = [pair.network.host.peer_id]
@@ -245,7 +241,7 @@ async def test_somebody_else_cannot_speak_for_the_host(guest: Guest, pair: Pair)
     assert state["play_state"]["playing"] is False
 
 
-async def test_a_host_that_has_vanished_ends_the_session(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_that_has_vanished_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is in nobody's presence and says no goodbye: it takes no message any more."""
     monkeypatch.setattr(followed_session, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(outbox, "PATIENCE_SECONDS", 0.5)
@@ -254,8 +250,8 @@ async def test_a_host_that_has_vanished_ends_the_session(guest: Guest, tmp_path:
     (folder / "goop.json").write_text("{}")
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-        async with loopback_host(guest) as host:
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
+        async with loopback_host() as host:
             await connect(host, network.host)
             wire = WireHost(host)
             await wire.open()
@@ -287,14 +283,14 @@ async def _knows_no_such_operation(stream: Stream) -> None:
     await stream.finish(b'{"ok": false, "error": "unknown op"}\n')
 
 
-async def test_two_of_ours_hear_each_other(guest: Guest, pair: Pair, tmp_path: Path) -> None:
+async def test_two_of_ours_hear_each_other(pair: Pair, tmp_path: Path) -> None:
     listening = pair.peer.listening
     folder = tmp_path / "other"
     folder.mkdir()
     (folder / "goop.json").write_text("{}")
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(open_peer(folder, {}))
-        network = await stack.enter_async_context(join(other, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        network = await stack.enter_async_context(join(other, 0, listen_on=LOOPBACK, near_by=False))
         await connect(network.host, pair.network.host)
         host = pair.network.host.peer_id
         assert await network.followed.session_of(host) is None

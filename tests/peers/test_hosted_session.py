@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.services.listen.sounds import FRAME_SECONDS, mp3, wav
 from tests.wire_listener import WireListener
 
 from goop2.app import join, open_peer
-from goop2.net.guest import Guest
 from goop2.peers import hosted_session
 from goop2.peers.network import PeerNetwork
 from goop2.services.listen import pacing
 from goop2.services.listen.boundaries import SoundRange
 from goop2.services.listen.pacing import LEAD_SECONDS
 from goop2.services.peer import Peer
-
-__all__ = ["guest"]
 
 WAV_HEAD = 44
 BYTES_PER_SECOND = 88_200
@@ -50,7 +46,7 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
+async def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
     assert hosted_session.SYNC_SECONDS == 5
     monkeypatch.setattr(hosted_session, "SYNC_SECONDS", SYNCED_SECONDS)
     folder = tmp_path / "peer"
@@ -60,8 +56,8 @@ async def pair(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     wav(folder / "short.wav", 1.5)
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(open_peer(folder, {}))
-        host = await stack.enter_async_context(loopback_host(guest))
-        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        host = await stack.enter_async_context(loopback_host())
+        network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         await connect(host, network.host)
         wire = WireListener(host)
         await wire.open()
@@ -262,13 +258,13 @@ async def test_a_peer_has_a_few_streams_and_no_more(pair: Pair) -> None:
         assert await pair.wire.hear(pair.host, f"LISTEN {group}\n".encode()) == (b"ERR bad request", b"")
 
 
-async def test_a_host_that_leaves_says_so(guest: Guest, pair: Pair, tmp_path: Path) -> None:
+async def test_a_host_that_leaves_says_so(pair: Pair, tmp_path: Path) -> None:
     folder = tmp_path / "leaving"
     folder.mkdir()
     (folder / "goop.json").write_text("{}")
     wav(folder / "tone.wav", 1)
     async with open_peer(folder, {}) as peer:
-        async with join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest) as network:
+        async with join(peer, 0, listen_on=LOOPBACK, near_by=False) as network:
             await connect(pair.wire.host, network.host)
             group = (await peer.listening.create("Short")).id
             await pair.wire.send(peer.identity.peer_id, f"group:{group}:join", {"type": "join", "group": group})

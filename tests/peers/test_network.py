@@ -13,14 +13,12 @@ import httpx
 import msgspec
 import pytest
 from tests.e2e.peers import free_port
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, new_identity
 
 from goop2.app import join, open_peer
 from goop2.config import Address
 from goop2.net.address import parse
 from goop2.net.faults import AddressError, NetworkError, PortInUseError, UnreachableError
-from goop2.net.guest import Guest
 from goop2.peers.network import BROADCAST_AT_ONCE, PeerNetwork
 from goop2.protocols import data, topics
 from goop2.protocols.presence import Presence
@@ -29,8 +27,6 @@ from goop2.services.chat.limits import PER_CALLER_A_MINUTE
 from goop2.services.chat.service import CONTENT_MAX_BYTES
 from goop2.services.peer import Peer
 from goop2.storage.errors import DatabaseFileError
-
-__all__ = ["guest"]
 
 WHO = "function call() return {id = goop.peer.id, label = goop.peer.label} end"
 SETTINGS = {"lua": {"enabled": True}}
@@ -52,7 +48,7 @@ class Joined:
         return self.peer.identity.peer_id
 
 
-async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str, **profile: object) -> Joined:
+async def joined(stack: AsyncExitStack, folder: Path, label: str, **profile: object) -> Joined:
     (folder / "site/lua/functions").mkdir(parents=True)
     (folder / "schemas").mkdir()
     for table in (POSTS, DIARY):
@@ -62,14 +58,14 @@ async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, label: str, 
     (folder / "site/lua/hello.lua").write_text("function handle(args) return 'Hello, ' .. args .. ' from ' .. goop.self.label end")
     (folder / "site/index.html").write_text(f"<h1>{label}</h1>")
     peer = await stack.enter_async_context(open_peer(folder, {}))
-    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
+    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False)))
 
 
 @pytest.fixture
-async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joined]]:
+async def two(tmp_path: Path) -> AsyncIterator[tuple[Joined, Joined]]:
     async with AsyncExitStack() as stack:
-        alice = await joined(stack, guest, tmp_path / "alice", "alice")
-        bob = await joined(stack, guest, tmp_path / "bob", "bob")
+        alice = await joined(stack, tmp_path / "alice", "alice")
+        bob = await joined(stack, tmp_path / "bob", "bob")
         await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
         yield alice, bob
 
@@ -146,11 +142,11 @@ async def test_whoever_is_away_is_looked_for_later_and_the_owner_told_so(two: tu
     assert away.rpartition("/")[2] in (alice.peer.folder / "data/peers.json").read_text()
 
 
-async def test_a_peer_that_has_gone_is_told_at_once_and_the_message_is_kept(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_that_has_gone_is_told_at_once_and_the_message_is_kept(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice = await joined(stack, guest, tmp_path / "alice", "alice")
+        alice = await joined(stack, tmp_path / "alice", "alice")
         async with AsyncExitStack() as short:
-            bob = await joined(short, guest, tmp_path / "bob", "bob")
+            bob = await joined(short, tmp_path / "bob", "bob")
             await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
         message = await asyncio.wait_for(alice.peer.chat.send(bob.id, "are you there?"), 10)
         assert message.state.startswith("failed: ")
@@ -219,7 +215,7 @@ async def test_who_is_frozen_does_not_stand_before_the_others(two: tuple[Joined,
     await asyncio.gather(speaking, return_exceptions=True)
 
 
-async def test_a_peer_is_at_its_own_server_and_at_the_one_in_the_wide_world(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_is_at_its_own_server_and_at_the_one_in_the_wide_world(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         wide = await stack.enter_async_context(open_rendezvous(Address("127.0.0.1", 0)))
         own = free_port()
@@ -227,14 +223,14 @@ async def test_a_peer_is_at_its_own_server_and_at_the_one_in_the_wide_world(gues
         presence = {"rendezvous_wan": wide, "rendezvous_host": True, "rendezvous_port": own}
         (folder / "goop.json").write_text(json.dumps({"presence": presence}))
         alice = await stack.enter_async_context(open_peer(folder, {}))
-        await stack.enter_async_context(join(alice, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        await stack.enter_async_context(join(alice, 0, listen_on=LOOPBACK, near_by=False))
         async with httpx.AsyncClient() as client:
             for url in (wide, f"http://127.0.0.1:{own}"):
                 await until_shown(client, url, alice.identity.peer_id)
 
 
 async def test_a_server_of_its_own_that_cannot_be_opened_is_told_and_the_peer_is_on_the_network(
-    guest: Guest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with AsyncExitStack() as stack:
         wide = await stack.enter_async_context(open_rendezvous(Address("127.0.0.1", 0)))
@@ -243,7 +239,7 @@ async def test_a_server_of_its_own_that_cannot_be_opened_is_told_and_the_peer_is
         presence = {"rendezvous_wan": wide, "rendezvous_host": True, "rendezvous_port": taken}
         (folder / "goop.json").write_text(json.dumps({"presence": presence}))
         alice = await stack.enter_async_context(open_peer(folder, {}))
-        await stack.enter_async_context(join(alice, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+        await stack.enter_async_context(join(alice, 0, listen_on=LOOPBACK, near_by=False))
         async with httpx.AsyncClient() as client:
             await until_shown(client, wide, alice.identity.peer_id)
     told = capsys.readouterr().out
@@ -256,12 +252,12 @@ async def until_shown(client: httpx.AsyncClient, url: str, peer: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_port_that_is_taken_is_told(guest: Guest, tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice = await joined(stack, guest, tmp_path / "alice", "alice")
+        alice = await joined(stack, tmp_path / "alice", "alice")
         bob = await stack.enter_async_context(open_peer(_empty(tmp_path / "bob"), {}))
         with pytest.raises(PortInUseError, match=r"p2p\.listen_port"):
-            async with join(bob, alice.network.host.port, listen_on=LOOPBACK, near_by=False, guest=guest):
+            async with join(bob, alice.network.host.port, listen_on=LOOPBACK, near_by=False):
                 pass
 
 

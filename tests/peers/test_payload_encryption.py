@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 from nacl.public import PrivateKey
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, new_identity, until
 from tests.peers.test_network import SETTINGS, Joined, ask
 from tests.services.listen.sounds import wav
@@ -23,7 +22,6 @@ from goop2.config import Address, payload_keys
 from goop2.net.address import parse
 from goop2.net.faults import StreamBrokenError
 from goop2.net.gossip import open_gossip
-from goop2.net.guest import Guest
 from goop2.net.host import open_host
 from goop2.peers import server
 from goop2.peers.discovery.peers_file import RememberedPeers
@@ -33,12 +31,10 @@ from goop2.protocols.presence import TOPIC
 from goop2.rendezvous.server import open_rendezvous
 from goop2.services.listen.operations import followed
 
-__all__ = ["guest"]
-
 SCRIPT = "function call(request) return {id = goop.peer.id, params = request.params} end"
 
 
-async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: bool = True, rendezvous: str = "") -> Joined:
+async def joined(stack: AsyncExitStack, folder: Path, *, keys: bool = True, rendezvous: str = "") -> Joined:
     (folder / "site/lua/functions").mkdir(parents=True)
     (folder / "goop.json").write_text(
         json.dumps({**SETTINGS, "profile": {"label": folder.name}, "presence": {"rendezvous_wan": rendezvous}})
@@ -49,7 +45,7 @@ async def joined(stack: AsyncExitStack, guest: Guest, folder: Path, *, keys: boo
     if keys:
         payload_keys.make(folder)
     peer = await stack.enter_async_context(open_peer(folder, {}))
-    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
+    return Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False)))
 
 
 def key_ring(joined: Joined) -> KeyRing:
@@ -65,10 +61,10 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
-        ours = await joined(stack, guest, tmp_path / "alice")
-        host = await stack.enter_async_context(loopback_host(guest))
+        ours = await joined(stack, tmp_path / "alice")
+        host = await stack.enter_async_context(loopback_host())
         assert ours.peer.payload_keys is not None
         wire = WireSealer(host, PrivateKey.generate(), PrivateKey(ours.peer.payload_keys.private).public_key)
         await wire.serve()
@@ -77,9 +73,9 @@ async def pair(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
         yield Pair(ours, wire)
 
 
-async def two(stack: AsyncExitStack, guest: Guest, tmp_path: Path, *, bobs_keys: bool = True) -> tuple[Joined, Joined]:
-    alice = await joined(stack, guest, tmp_path / "alice")
-    bob = await joined(stack, guest, tmp_path / "bob", keys=bobs_keys)
+async def two(stack: AsyncExitStack, tmp_path: Path, *, bobs_keys: bool = True) -> tuple[Joined, Joined]:
+    alice = await joined(stack, tmp_path / "alice")
+    bob = await joined(stack, tmp_path / "bob", keys=bobs_keys)
     await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
     for one, other in ((alice, bob), (bob, alice)):
         await know(one, other, keys=bobs_keys)
@@ -110,10 +106,10 @@ class Counted:
         monkeypatch.setattr(encrypted_payload.PayloadBox, "seal", counted)
 
 
-async def test_two_peers_with_keys_seal_all_they_say(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_peers_with_keys_seal_all_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         found = await ask(alice, bob, "lua-call", function="who", params={"a": 1})
         assert found == {"id": alice.id, "params": {"a": 1}}
         assert await ask(alice, bob, "lua-call", function="nosuch") == "not_found"
@@ -127,10 +123,10 @@ async def test_two_peers_with_keys_seal_all_they_say(guest: Guest, tmp_path: Pat
     assert sum(b'"code":"not_found"' in content for content in counted.sealed) == 1
 
 
-async def test_with_keys_on_one_side_alone_everything_is_plain(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_with_keys_on_one_side_alone_everything_is_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path, bobs_keys=False)
+        alice, bob = await two(stack, tmp_path, bobs_keys=False)
         for one, other in ((alice, bob), (bob, alice)):
             found = await ask(one, other, "lua-call", function="who", params={})
             assert isinstance(found, dict)
@@ -139,9 +135,9 @@ async def test_with_keys_on_one_side_alone_everything_is_plain(guest: Guest, tmp
     assert counted.sealed == []
 
 
-async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         key_ring(alice)._unknown._callbacks.clear()  # nobody asks bob for his key
 
         def mistaken() -> None:
@@ -158,9 +154,9 @@ async def test_a_peer_whose_key_is_another_by_now_gets_everything_plain_at_once(
         assert [each.content for each in await bob.peer.chat.messages(alice.id)] == ["hello"]
 
 
-async def test_a_peer_with_the_wrong_key_of_another_asks_it_and_seals_again(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_with_the_wrong_key_of_another_asks_it_and_seals_again(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         key_ring(alice).learn(bob.id, base64.b64encode(bytes(PrivateKey.generate().public_key)).decode(), supported=True)
         await alice.peer.chat.send(bob.id, "hello")
         await until(lambda: key_ring(alice).box(bob.id) is not None)
@@ -313,9 +309,9 @@ async def test_the_sound_of_a_session_comes_in_sealed_frames(pair: Pair) -> None
     assert len(sound) > 10_000
 
 
-async def test_a_session_is_heard_through_its_seal(guest: Guest, tmp_path: Path) -> None:
+async def test_a_session_is_heard_through_its_seal(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         wav(alice.peer.folder / "long.wav", 30)
         listening = alice.peer.listening
         session = (await listening.create("Evening")).id
@@ -344,10 +340,10 @@ async def test_a_file_too_large_for_a_box_comes_plain(pair: Pair, monkeypatch: p
         assert await pair.wire.exchange(pair.ours.id, SITE, request) == plain
 
 
-async def test_a_file_there_is_no_room_to_seal_comes_plain(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_there_is_no_room_to_seal_comes_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SEALED_FILES_BYTES", 100)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         assert (await file(alice, bob.id))[0] is False
         assert key_ring(alice).box(bob.id) is not None
 
@@ -367,10 +363,10 @@ async def test_bounds_hold_sealed_and_opened(pair: Pair) -> None:
     assert await wire.exchange(peer, SITE, b"ENC:" + too_long + b"\n") == b"ERR bad request\n"
 
 
-async def test_a_session_is_heard_sealed(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_is_heard_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     async with AsyncExitStack() as stack:
-        alice, bob = await two(stack, guest, tmp_path)
+        alice, bob = await two(stack, tmp_path)
         session = (await bob.peer.listening.create("Evening")).id
         await bob.peer.listening.load("short.wav")
         await alice.network.followed.join(bob.id, session)
@@ -384,27 +380,27 @@ async def test_a_session_is_heard_sealed(guest: Guest, tmp_path: Path, monkeypat
         assert any(piece.startswith(b"RIFF") for piece in counted.sealed)
 
 
-async def test_our_key_is_told_over_no_gossip(guest: Guest, tmp_path: Path) -> None:
+async def test_our_key_is_told_over_no_gossip(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        alice = await joined(stack, guest, tmp_path / "alice")
-        host = await stack.enter_async_context(loopback_host(guest))
+        alice = await joined(stack, tmp_path / "alice")
+        host = await stack.enter_async_context(loopback_host())
         heard: list[dict[str, object]] = []
 
         def hear(_author: str, payload: bytes) -> bool:
             heard.append(json.loads(payload))
             return True
 
-        await stack.enter_async_context(open_gossip(guest, host, TOPIC, hear))
+        await stack.enter_async_context(open_gossip(host, TOPIC, hear))
         await connect(host, alice.network.host)
         await until(lambda: any(said.get("peerId") == alice.id for said in heard))
         assert all(said["encryptionSupported"] is True for said in heard)
         assert all("publicKey" not in said for said in heard)
 
 
-async def test_our_key_goes_to_a_rendezvous_server(guest: Guest, tmp_path: Path) -> None:
+async def test_our_key_goes_to_a_rendezvous_server(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(open_rendezvous(Address("127.0.0.1", 0)))
-        alice = await joined(stack, guest, tmp_path / "alice", rendezvous=url)
+        alice = await joined(stack, tmp_path / "alice", rendezvous=url)
         assert alice.peer.payload_keys is not None
         async with httpx.AsyncClient(timeout=10) as client, client.stream("GET", f"{url}/events") as events:
             async for line in events.aiter_lines():
@@ -413,11 +409,11 @@ async def test_our_key_goes_to_a_rendezvous_server(guest: Guest, tmp_path: Path)
                     break
 
 
-async def test_a_peer_on_the_wire_whose_key_is_unknown_is_not_told_ours_and_then_is(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_on_the_wire_whose_key_is_unknown_is_not_told_ours_and_then_is(tmp_path: Path) -> None:
     """The one order that works with a Go peer: its key first, ours as the answer."""
     async with AsyncExitStack() as stack:
-        ours = await joined(stack, guest, tmp_path / "alice")
-        host = await stack.enter_async_context(loopback_host(guest))
+        ours = await joined(stack, tmp_path / "alice")
+        host = await stack.enter_async_context(loopback_host())
         assert ours.peer.payload_keys is not None
         wire = WireSealer(host, PrivateKey.generate(), PrivateKey(ours.peer.payload_keys.private).public_key)
         await wire.serve()
@@ -437,18 +433,18 @@ def told(wire: WireSealer) -> list[dict[str, object]]:
     return [each["payload"] for each in wire.messages if each["topic"] == "identity.response"]
 
 
-async def test_what_a_peer_encrypts_is_read_after_our_restart(guest: Guest, tmp_path: Path) -> None:
+async def test_what_a_peer_encrypts_is_read_after_our_restart(tmp_path: Path) -> None:
     """A Go peer keeps our key, and would tell us its own only in an answer that we could not read."""
     identity, key = new_identity(), PrivateKey.generate()
     folder = tmp_path / "alice"
     for start in range(2):
         async with AsyncExitStack() as stack:
             if not start:
-                ours = await joined(stack, guest, folder)
+                ours = await joined(stack, folder)
             else:
                 peer = await stack.enter_async_context(open_peer(folder, {}))
-                ours = Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest)))
-            host = await stack.enter_async_context(open_host(guest, identity, 0, None, LOOPBACK))
+                ours = Joined(peer, await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False)))
+            host = await stack.enter_async_context(open_host(identity, 0, None, LOOPBACK))
             assert ours.peer.payload_keys is not None
             wire = WireSealer(host, key, PrivateKey(ours.peer.payload_keys.private).public_key)
             wire.introduces_itself = False

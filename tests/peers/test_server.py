@@ -19,7 +19,6 @@ from tests.net.hosts import asked, connect, loopback_host, new_identity, until
 from goop2.app import open_peer
 from goop2.folder.site_files import SiteFiles, UnreadableError
 from goop2.net.faults import StreamBrokenError, UnreachableError
-from goop2.net.guest import Guest
 from goop2.net.host import Host
 from goop2.net.limits import RESEND_AFTER_SECONDS
 from goop2.net.stream import Stream
@@ -63,7 +62,7 @@ class Pair:
 
 
 @contextlib.asynccontextmanager
-async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
+async def pair(folder: Path) -> AsyncIterator[Pair]:
     (folder / "goop.json").write_text(json.dumps(SETTINGS))
     for path, text in FILES.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
     async def keep_reply(message: Received) -> None:
         replies.append(message)
 
-    async with open_peer(folder, {}) as peer, loopback_host(guest) as caller, loopback_host(guest) as callee:
+    async with open_peer(folder, {}) as peer, loopback_host() as caller, loopback_host() as callee:
         answers = PeerClient(callee)
 
         async def answer(to: str, command: str) -> None:
@@ -109,8 +108,8 @@ async def pair(guest: Guest, folder: Path) -> AsyncIterator[Pair]:
 
 
 @pytest_asyncio.fixture
-async def two(guest: Guest, tmp_path: Path) -> AsyncIterator[Pair]:
-    pair_ = pair(guest, tmp_path)
+async def two(tmp_path: Path) -> AsyncIterator[Pair]:
+    pair_ = pair(tmp_path)
     async with pair_ as opened:
         yield opened
 

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from tests.net.hosts import until
 from tests.peers.test_network import Joined, joined
 
 from goop2.net.address import parse
-from goop2.net.guest import Guest, open_guest
 from goop2.protocols import data, topics
 from goop2.protocols.presence import write
 from goop2.storage.database import open_database
 from goop2.storage.policies import WANTS_EMAIL
 from goop2.storage.typed_tables import TypedTables
-
-
-@pytest_asyncio.fixture
-async def guest() -> AsyncIterator[Guest]:
-    async with open_guest() as guest:
-        yield guest
-
 
 ACCESS = dict.fromkeys(("read", "insert", "update", "delete"), "email")
 
@@ -42,10 +32,10 @@ def email_of(peer: Joined, at: Joined) -> str | None:
 
 
 @pytest.mark.parametrize(("share", "told"), [(False, ""), (True, "alice@example.org"), ("bob", "alice@example.org"), (["12D3Koo"], "")])
-async def test_an_address_is_told_to_those_it_is_shared_with(guest: Guest, tmp_path: Path, share: object, told: str) -> None:
+async def test_an_address_is_told_to_those_it_is_shared_with(tmp_path: Path, share: object, told: str) -> None:
     async with AsyncExitStack() as stack:
-        bob = await joined(stack, guest, tmp_path / "bob", "bob")
-        alice = await joined(stack, guest, tmp_path / "alice", "alice", share_email=[bob.id] if share == "bob" else share)
+        bob = await joined(stack, tmp_path / "bob", "bob")
+        alice = await joined(stack, tmp_path / "alice", "alice", share_email=[bob.id] if share == "bob" else share)
         await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
         await until(lambda: (known := bob.network.roster.get(alice.id)) is not None and known.label == "alice")
         if told:
@@ -59,13 +49,13 @@ async def test_an_address_is_told_to_those_it_is_shared_with(guest: Guest, tmp_p
             assert b"alice@example.org" not in write(alice.network.discovery.announcer._says()), "presence goes to everybody"
 
 
-async def test_a_site_that_wants_an_address_says_what_to_do(guest: Guest, tmp_path: Path) -> None:
+async def test_a_site_that_wants_an_address_says_what_to_do(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        bob = await joined(stack, guest, tmp_path / "bob", "bob")
+        bob = await joined(stack, tmp_path / "bob", "bob")
         database = open_database(bob.peer.folder / "data.db", guarded=False)
         TypedTables(database).create("mailers", [{"name": "x", "type": "text"}], {"access": ACCESS})
         database.close()
-        alice = await joined(stack, guest, tmp_path / "alice", "alice")
+        alice = await joined(stack, tmp_path / "alice", "alice")
         await alice.network.discovery.connect(parse(bob.network.host.addresses[0]))
         asked: tuple[tuple[str, dict[str, Any]], ...] = (
             ("query", {}),

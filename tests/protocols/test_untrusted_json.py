@@ -24,6 +24,7 @@ TRUSTED_READERS = {
     "config/loading.py": "the owner's goop.json: mistakes are shown with line and column",
     "folder/creation.py": "the template's goop.json",
     "protocols/tolerant_json.py": "halves of characters, which the strict decoder refuses; the result goes through the strict one",
+    "sandbox/call_details.py": "what this worker's own peer has just said of an answer, in the worker",
     "sandbox/data_calls.py": "what this worker's own VM has just written, in the worker",
     "storage/registry_schema.py": "the registry, written by us",
     "storage/schema_declarations.py": "the owner's schema files",

@@ -91,6 +91,7 @@ CONSOLE: dict[str, Any] = {
     "scripts/delete": {"kind": "function", "name": "newer", "version": "old"},
     "runs": None,
     "runs/{id:int}": None,
+    "runs/{id:int}/again": {"caller": "owner"},
     "lines": None,
     "minutes": None,
     "settings": {"version": "old", "changes": {"profile.label": "Fritz"}},

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import tracemalloc
 
-import base58
 import pytest
 from tests.clock import Clock
 
 from goop2.net.faults import AddressError
+from goop2.protocols import base58
 from goop2.protocols.presence import Presence
 from goop2.rendezvous import registry as module
 from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE
@@ -28,7 +28,7 @@ def registry(clock: Clock) -> Registry:
 
 def a_peer(number: int = 0) -> str:
     """An id that holds a key; whether it is a point of the curve is nobody's business here."""
-    return base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big")).decode()
+    return base58.encode(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big"))
 
 
 ANN = a_peer(1)

@@ -10,9 +10,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from goop2.sandbox.messages import CallTime
 from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES
-from goop2.scripting.runs import OK, Run, RunLog, Runs
+from goop2.scripting.runs import RunLog, Runs
+from goop2.storage.run_record import OK, HostCallRecord, Run
 
 
 def run_of(number: int = 1, **changes: Any) -> Run:
@@ -82,7 +82,7 @@ def test_the_ring_keeps_a_number_of_bytes() -> None:
 def test_the_names_of_host_calls_count_for_a_worker_may_invent_them() -> None:
     runs = Runs()
     for number in range(30):
-        invented = tuple(CallTime(f"{number}.{call}".ljust(4096, "x"), 0.0, 0.0) for call in range(250))
+        invented = tuple(HostCallRecord(f"{number}.{call}".ljust(4096, "x"), 0.0, 0.0) for call in range(250))
         runs.add(run_of(number, calls=invented))
     assert len(runs.recent(99)) < 17
 
@@ -104,7 +104,7 @@ def test_the_ring_counts_about_what_it_takes() -> None:
             milliseconds=number + 0.25,
             waited_milliseconds=number + 0.125,
             memory_bytes=number + 1_000_000,
-            calls=tuple(CallTime(f"kv.get{number}{call}", call + number / 7, call + number / 9) for call in range(5)),
+            calls=tuple(HostCallRecord(f"kv.get{number}{call}", call + number / 7, call + number / 9) for call in range(5)),
             log=tuple(("info", f"{number} {line} grüße" * 10) for line in range(20)),
         )
 

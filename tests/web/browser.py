@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -68,6 +69,6 @@ async def opened(browser: Browser, address: str) -> AsyncIterator[Page]:
 
 
 async def go_to(page: Page, name: str) -> None:
-    """A page of the console, by its name and what stands behind a `?`."""
+    """A page of the console, by its name and what stands behind a `?` or a `/`."""
     await page.evaluate("(name) => { location.hash = `#/${name}`; }", name)
-    await expect(page.locator(f".page-{name.split('?')[0]} h1")).to_be_visible()
+    await expect(page.locator(f".page-{re.split('[?/]', name)[0]} h1")).to_be_visible()

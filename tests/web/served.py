@@ -120,7 +120,7 @@ def _dechunked(body: bytes) -> bytes:
 
 @asynccontextmanager
 async def served(
-    folder: Path, *, live: bool = False, functions: Mapping[str, str] = FUNCTIONS, **settings: dict[str, object]
+    folder: Path, *, live: bool = False, history: bool = False, functions: Mapping[str, str] = FUNCTIONS, **settings: dict[str, object]
 ) -> AsyncIterator[Served]:
     """The peer in `folder`, made there with these data functions and a front page, served on a free port."""
     place = folder / "site/lua/functions"
@@ -137,5 +137,5 @@ async def served(
     (folder / "goop.json").write_text(json.dumps(document))
     (folder / "goop.json").chmod(0o600)  # as the peer makes it; else Home tells that it was tightened
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GOOP2_")}
-    async with open_peer(folder, environment) as peer, serve_peer(peer, live=live) as web:
+    async with open_peer(folder, environment, history=history) as peer, serve_peer(peer, live=live) as web:
         yield Served(folder, peer, web)

@@ -46,7 +46,7 @@ def chat(folder: Path, stranger: str | None, conversations: bool, forget: str | 
 
 async def _chat(folder: Path, stranger: str | None) -> int:
     logs.set_up()
-    async with session.open_for(folder, watch=True, beside=True) as peer:
+    async with session.open_for(folder, watch=True, beside=True, history=True) as peer:
         return await converse(peer, session.caller(peer, stranger))
 
 

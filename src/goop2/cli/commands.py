@@ -17,6 +17,7 @@ from goop2.cli.options import TextType
 from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
+from goop2.cli.run_logs import logs
 
 HELP_WIDTH = 100
 
@@ -43,6 +44,6 @@ def _take_only_text(command: click.Command) -> None:
         _take_only_text(inner)
 
 
-for command in (init, demo, peer, console, rendezvous, chat, lua, data, call, send, peers, connect, group, doctor, identity, keys):
+for command in (init, demo, peer, console, rendezvous, chat, lua, logs, data, call, send, peers, connect, group, doctor, identity, keys):
     goop2.add_command(command)
 _take_only_text(goop2)

@@ -73,7 +73,7 @@ def _ensure(folder: Path) -> bool:
 
 async def _talk(folder: Path, made: bool) -> int:
     logs.set_up()
-    async with session.open_for(folder, watch=True) as peer:
+    async with session.open_for(folder, watch=True, history=True) as peer:
         if made:
             await _add_samples(peer)
         return await _exchange(peer)
@@ -85,7 +85,7 @@ async def _show(folder: Path, made: bool, browser: bool) -> int:
     logs.set_up()
     end_on_signals(lambda: signal.raise_signal(signal.SIGINT), ENDING[1:])  # as Ctrl-C, which is met already
     with await session.own(folder):
-        async with session.open_for(folder, watch=True) as peer, serve_peer(peer, live=True) as web:
+        async with session.open_for(folder, watch=True, history=True) as peer, serve_peer(peer, live=True) as web:
             if made:
                 await _add_samples(peer)
             output.answer(output.fitting(where(output.one_line(peer.owner.label), web)))

@@ -156,5 +156,6 @@ _SENTENCES: Final[dict[str, Callable[[str, Event], str]]] = {
     "script broken": _broken,
     "script annotation": _warning,
     "script folder": _warning,
+    "run history": _warning,
 }
 """Event → how it is said."""

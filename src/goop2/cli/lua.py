@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from goop2.scripting.engine import Failure, Reply, Success
     from goop2.services.peer import Peer
 
+ANSWER_SPARE_SECONDS: Final = 5.0
+"""Beyond a script's own time, for a busy machine."""
+REMOTE_MAX_BYTES: Final = 2 * 1024 * 1024
+"""Parameters handed to a running peer: more than a call may have, so that the engine itself says how much they were."""
 STDIN_MAX_BYTES: Final = 16 * 1024 * 1024
 """Read of stdin; the engine refuses a sixteenth of it and says how much it was."""
 
@@ -113,35 +119,78 @@ def unicode(text: str) -> str:
 
 async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
     session.require_lua(folder)
+    running = await _by_the_running_peer(folder, "lua-chat", {"message": message, "as": stranger})
+    if running is not None:
+        from goop2.scripting.engine import Reply
+
+        reply = Reply(str(running["reply"]), _failure_of(running))
+        name = next(iter((command_of(message) or "").split()), "")
+        return reply, _command_hint(folder, name, running["known_as"]) if reply.failure else ""
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder, beside=True) as peer:
+    async with session.open_for(folder, beside=True, history=True) as peer:
         reply = await peer.engine.command(session.caller(peer, stranger), message)
-        return reply, _command_hint(peer, message) if reply.failure else ""
+        name = next(iter((command_of(message) or "").split()), "")
+        return reply, _command_hint(folder, name, _known_as(peer, name)) if reply.failure else ""
 
 
-def _command_hint(peer: Peer, message: str) -> str:
-    name = next(iter((command_of(message) or "").split()), "")
-    if peer.catalog.command(name) is not None:
+async def _by_the_running_peer(folder: Path, operation: str, request: Mapping[str, object]) -> Any:
+    """Return what the peer that runs in the folder answers, with what its script logged said; None where none runs, or an older one."""
+    from goop2.control_socket import ControlError, ask
+
+    try:
+        answer = await ask(folder, operation, request, session.RUNNING_SECONDS + ANSWER_SPARE_SECONDS)
+    except ControlError as error:
+        if error.code == "not_found":
+            return None
+        raise CommandError(str(error)) from None
+    except TimeoutError:
+        raise CommandError(f"the peer that runs in {folder} does not answer; its log may say why") from None
+    for script, level, text in cast("list[tuple[str, str, str]]", answer["log"]) if answer is not None else ():
+        output.note(f"{script}: {level}: {text}")
+    return answer
+
+
+def _failure_of(answer: Any) -> Failure | None:
+    from goop2.peers.remote_control.scripts import failure_from
+
+    return failure_from(answer["failure"]) if "failure" in answer else None
+
+
+def _known_as(peer: Peer, name: str) -> list[str]:
+    found = {"command": peer.catalog.command(name), "function": peer.catalog.function(name)}
+    return [kind for kind, script in found.items() if script is not None]
+
+
+def _command_hint(folder: Path, name: str, known_as: Collection[str]) -> str:
+    if "command" in known_as:
         return ""
-    if peer.catalog.function(name) is not None:
-        return f"{name} is a data function: goop2 lua call {shlex.quote(str(peer.folder))} {name} '{{}}'"
-    return f'"goop2 lua list {shlex.quote(str(peer.folder))}" names the commands there are'
+    if "function" in known_as:
+        return f"{name} is a data function: goop2 lua call {shlex.quote(str(folder))} {name} '{{}}'"
+    return f'"goop2 lua list {shlex.quote(str(folder))}" names the commands there are'
 
 
 async def _call(folder: Path, function: str, params: bytes, stranger: str | None) -> tuple[Success | Failure, str]:
     session.require_lua(folder)
+    if len(params) <= REMOTE_MAX_BYTES:
+        request = {"function": function, "params": base64.b64encode(params).decode(), "as": stranger}
+        running = await _by_the_running_peer(folder, "lua-call", request)
+        if running is not None:
+            from goop2.scripting.engine import Success
+
+            outcome = _failure_of(running) or Success(str(running["result"]).encode())
+            return outcome, _function_hint(folder, function, running["known_as"])
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
-    async with session.open_for(folder, beside=True) as peer:
-        outcome = await peer.engine.call(session.caller(peer, stranger), function, params)
-        return outcome, _function_hint(peer, function)
+    async with session.open_for(folder, beside=True, history=True) as peer:
+        answer = await peer.engine.call(session.caller(peer, stranger), function, params)
+        return answer, _function_hint(folder, function, _known_as(peer, function))
 
 
-def _function_hint(peer: Peer, function: str) -> str:
-    if peer.catalog.function(function) is not None:
+def _function_hint(folder: Path, function: str, known_as: Collection[str]) -> str:
+    if "function" in known_as:
         return ""
-    if peer.catalog.command(function) is not None:
+    if "command" in known_as:
         return f'; {function} is a chat command, "!{function}" calls it'
-    return f'; "goop2 lua list {shlex.quote(str(peer.folder))}" names the functions there are'
+    return f'; "goop2 lua list {shlex.quote(str(folder))}" names the functions there are'
 
 
 def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:

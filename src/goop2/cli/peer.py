@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from goop2.cli import logs, output, session
+from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
 
 if TYPE_CHECKING:
+    from goop2.cli.run_lines import RunLines
     from goop2.control_socket import Answer, Operation, Request
     from goop2.services.peer import Peer
     from goop2.web.server import OpenWeb
@@ -36,17 +38,23 @@ LOADED_BESIDE_DESCRIPTORS = 4096
 @click.command("peer")
 @folder_argument
 @click.option("--live", is_flag=True, help="Pages you have open reload when a file of the site is saved.")
-def peer(folder: Path, live: bool) -> int:
+@click.option("--verbose", is_flag=True, help="Say every run, not only those that failed.")
+@click.option("--quiet", is_flag=True, help="Say no run.")
+def peer(folder: Path, live: bool, verbose: bool, quiet: bool) -> int:
     """Run the peer in DIR, until Ctrl-C.
 
     Prints one line: the console's address, which holds its key and is for nobody else's eyes, and the site's. A terminal too narrow for
-    it shows one address a line.
+    it shows one address a line. On stderr a line for each run that failed follows: time, script, caller, class, error, duration and number.
     """
+    if verbose and quiet:
+        raise CommandError("--verbose says every run and --quiet none: give one of them")
     session.settings_of(folder)
-    return session.run(_peer(folder, live))
+    from goop2.cli.run_lines import RunLines
+
+    return session.run(_peer(folder, live, None if quiet else RunLines(output.note, verbose=verbose)))
 
 
-async def _peer(folder: Path, live: bool) -> int:
+async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
     from goop2.app import serve_peer
 
     told_to_end = asyncio.Event()
@@ -55,7 +63,9 @@ async def _peer(folder: Path, live: bool) -> int:
         logs.set_up()
         if session.descriptor_limit() < LOADED_BESIDE_DESCRIPTORS:
             await asyncio.wait((_loading(*LOADED_BESIDE),))
-        async with session.open_for(folder, watch=True) as opened:
+        async with session.open_for(folder, watch=True, history=True) as opened:
+            if run_lines is not None:
+                opened.runs.subscribe(run_lines.show)
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
@@ -92,7 +102,6 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
     """Be on the network until the end; return why it cannot be, or is no more, "" at the end."""
     from goop2.app import join
     from goop2.net.faults import NetworkError
-    from goop2.net.guest import GuestFailedError
     from goop2.peers.remote_control.operations import Remote
 
     try:
@@ -104,7 +113,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
                 await ending
             finally:
                 web.remote.detach()
-    except (NetworkError, GuestFailedError) as fault:
+    except NetworkError as fault:
         return str(fault)
     except OSError as error:
         return f"the system gives it no connections ({error.strerror or error})"

@@ -73,15 +73,15 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
 
 
 @asynccontextmanager
-async def open_for(folder: Path, *, watch: bool = False, beside: bool = False) -> AsyncIterator[Peer]:
+async def open_for(folder: Path, *, watch: bool = False, beside: bool = False, history: bool = False) -> AsyncIterator[Peer]:
     """Open the peer in `folder`; print on stderr what is odd about its settings and what its confinement lacks.
 
-    `beside`: a peer may run there already, and then its listening session is the one scripts see.
+    `beside`: a peer may run there already, and then its listening session is the one scripts see. `history`: runs are kept on disk.
     """
     from goop2.app import open_peer
 
     elsewhere = _running_session(folder) if beside else None
-    async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere) as peer:
+    async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere, history=history) as peer:
         for warning in (*peer.warnings, *peer.schemas.warnings):
             output.warn(warning)
         for layer, why in peer.confinement.items():

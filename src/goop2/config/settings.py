@@ -160,6 +160,26 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunsSettings:
+    """The history of what ran, in data/runs.db."""
+
+    keep_days: int = setting(whole(1, 3650), 7, "Days a run is kept.")
+    keep_count: int = setting(
+        whole(0, 10_000_000),
+        50_000,
+        "Runs kept at most; the oldest successes go first. 0: none is written to disk, and the last thousand are kept in memory.",
+    )
+    keep_arguments: bool = setting(
+        boolean(),
+        True,
+        "Whether the arguments and the answer of a run are kept, the first 2 KB of each. Callers may have put private things into them.",
+    )
+    max_mb: int = setting(
+        whole(1, 100_000), 200, "Megabytes data/runs.db may take with its write-ahead log; the oldest successes go first."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of a peer, checked."""
 
@@ -170,6 +190,7 @@ class Settings:
     presence: PresenceSettings = PresenceSettings()
     listen: ListenSettings = ListenSettings()
     storage: Storage = Storage()
+    runs: RunsSettings = RunsSettings()
 
     def script_dir(self, folder: Path) -> Path:
         """Return the real path of the scripts of the peer in `folder`; it need not exist."""

@@ -16,19 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import base58
 from nacl.signing import SigningKey
 
 from goop2.folder.regular_files import NotRegularError, open_regular, shown
 from goop2.folder.whole_file import make_whole
+from goop2.protocols import peer_ids
 
 FILE = "data/identity.key"
 SEED_BYTES = 32
 PUBLIC_KEY_BYTES = 32
 ED25519 = b"\x08\x01\x12"
 """How private and public key protobufs both begin; the key's size, one byte, follows."""
-IDENTITY_MULTIHASH = b"\x00\x24"
-"""A key this short is not hashed: the id holds its protobuf whole, 0x24 bytes."""
 COPIES_OF_THE_PUBLIC_KEY = (0, 1, 2)
 FILE_SIZES = tuple(len(ED25519) + 1 + SEED_BYTES + copies * PUBLIC_KEY_BYTES for copies in COPIES_OF_THE_PUBLIC_KEY)
 
@@ -119,8 +117,7 @@ def _public_key(seed: bytes) -> bytes:
 
 
 def _peer_id(public_key: bytes) -> str:
-    protobuf = ED25519 + bytes([len(public_key)]) + public_key
-    return base58.b58encode(IDENTITY_MULTIHASH + protobuf).decode("ascii")
+    return peer_ids.peer_of(public_key)
 
 
 def _create(file: Path) -> None:

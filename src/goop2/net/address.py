@@ -6,11 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from functools import lru_cache
 
-import base58
-from libp2p.peer.id import ID
-from multiaddr import Multiaddr
-
 from goop2.net.faults import AddressError
+from goop2.protocols import base58, multiaddr, peer_ids
 
 EXAMPLE = "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…"
 CIRCUIT = "/p2p-circuit"
@@ -43,15 +40,15 @@ def parse(text: str) -> PeerAddress:
         raise _no_address(text)
     transport, _, peer = _in_one_spelling(text).rpartition("/p2p/")
     try:
-        path = Multiaddr(transport)
-        names = [protocol.name for protocol in path.protocols()]
-        transport = str(path)  # the library's spelling: addresses are remembered and compared as text
+        parts = multiaddr.parse(transport)
         found = typed_id(peer)
-    except Exception:  # the library raises whatever its parsers raise; any of it means the same
+    except (ValueError, AddressError):
         raise _no_address(text) from None
-    if names not in (_CIRCUITS if transport.endswith(CIRCUIT) else _TRANSPORTS):
+    names = [name for name, _value in parts]
+    if names not in (_CIRCUITS if names[-1] == "p2p-circuit" else _TRANSPORTS):
         raise _no_address(text)
-    return PeerAddress(found, transport)
+    # In one spelling: addresses are remembered and compared as text.
+    return PeerAddress(found, multiaddr.join(parts))
 
 
 def typed_id(text: str) -> str:
@@ -64,8 +61,8 @@ def typed_id(text: str) -> str:
         with contextlib.suppress(ValueError):
             content = int(bare[1:], 36).to_bytes(_BASE36_CHARS).lstrip(b"\0")
             if content.startswith(_CID_V1_LIBP2P_KEY):
-                return str(peer_id(base58.b58encode(content.removeprefix(_CID_V1_LIBP2P_KEY)).decode()))
-    return str(peer_id(bare))
+                return peer_id(base58.encode(content.removeprefix(_CID_V1_LIBP2P_KEY)))
+    return peer_id(bare)
 
 
 def _in_one_spelling(text: str) -> str:
@@ -73,16 +70,13 @@ def _in_one_spelling(text: str) -> str:
 
 
 @lru_cache(_PEERS_REMEMBERED)
-def peer_id(text: str) -> ID:
-    """Return a peer's id in libp2p's form. Raises `AddressError`."""
+def peer_id(text: str) -> str:
+    """Return a peer's id when the text is one. Raises `AddressError`."""
     try:
-        found = ID.from_string(text)
         # An id that does not hold its key cannot be told from a typing mistake, and no peer of the network has one.
-        if found.extract_public_key() is None:
-            raise ValueError
-    except Exception:
+        return base58.encode(peer_ids.to_bytes(text))
+    except ValueError:
         raise AddressError(f"{text[:80]!r} is not a peer's id, such as 12D3Koo…") from None
-    return found
 
 
 def _no_address(text: str) -> AddressError:

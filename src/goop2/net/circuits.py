@@ -1,230 +1,181 @@
-"""Connections through a relay: a stream to it that carries another connection, Noise and Yamux anew from end to end. Trio side.
+"""Connections through a relay: a stream to it that carries another connection, Noise and Yamux anew from end to end.
 
     we call       a HOP stream to the relay, CONNECT; then it is a connection we dialled, and the id at its end is proved
     we are called a STOP stream from a relay that has given us a place; then it is a connection somebody made to us
 
-The library's own relay keeps circuits in one table by peer, so that a second takes the first one's end; its messages are used and nothing
-else of it. A relay can drop or delay what it carries, and knows who talks to whom; it reads and changes nothing.
+A relay can drop or delay what it carries, and knows who talks to whom; it reads and changes nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import Counter
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import structlog
-import trio
-from libp2p.connection_types import ConnectionType
-from libp2p.custom_types import TProtocol
-from libp2p.host.basic_host import BasicHost
-from libp2p.host.exceptions import StreamFailure
-from libp2p.io.abc import ReadWriteCloser
-from libp2p.network.connection.raw_connection import RawConnection
-from libp2p.network.exceptions import SwarmException
-from libp2p.network.stream.exceptions import StreamError, StreamReset
-from libp2p.network.stream.net_stream import NetStream
-from libp2p.peer.id import ID
-from libp2p.stream_muxer.exceptions import MuxedStreamError
-from multiaddr import Multiaddr
 
 from goop2.net.address import CIRCUIT, peer_id
-from goop2.net.admission import Admission, AdmissionError
-from goop2.net.limits import (
-    CIRCUITS_PER_RELAY,
-    CLOSE_SECONDS,
-    HANDSHAKE_SECONDS,
-    NEGOTIATE_SECONDS,
-    READ_MAX_BYTES,
-    RELAY_ANSWER_SECONDS,
-    WRITE_SECONDS,
-)
-from goop2.protocols import circuit
+from goop2.net.connection import Connection
+from goop2.net.dialling import FAULTS
+from goop2.net.limits import CIRCUITS_PER_RELAY, RELAY_ANSWER_SECONDS
+from goop2.net.stream import Stream
+from goop2.net.transport import StreamTransport
+from goop2.protocols import circuit, peer_ids
 from goop2.protocols.errors import RemoteProtocolError
 
-FAULTS: Final = (
-    SwarmException,
-    StreamFailure,
-    StreamError,
-    MuxedStreamError,
-    RemoteProtocolError,
-    AdmissionError,
-    trio.TooSlowError,
-    ValueError,
-)
-"""All in which an attempt may end that is nobody's bug here."""
+if TYPE_CHECKING:
+    from goop2.net.host import Host
 
 
 class Circuits:
     """The circuits of one host, through relays."""
 
-    def __init__(self, host: BasicHost, admission: Admission) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
-        self._swarm: Any = host.get_network()
-        self._admission = admission
-        self._called: Counter[ID] = Counter()
+        self._called: Counter[str] = Counter()
         self._places: set[str] = set()
+        self._dialling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Held while a relay is dialled: several who want it wait for one connection."""
+        self._ends: set[asyncio.Task[None]] = set()
+        """Each waits for the end of a circuit we called."""
         self.asked: set[str] = set()
         """Who is being asked for a place."""
-        self.others: dict[tuple[str, str], str] = {}
-        """Peer and address that were dialled → who answered there instead; taken out by whoever dialled."""
         self._log = structlog.get_logger("goop2.net").bind()
 
     @property
     def relays(self) -> frozenset[str]:
         """Return the ids of the relays that are used now."""
-        return frozenset((*self._places, *self.asked, *map(str, self._called)))
+        return frozenset((*self._places, *self.asked, *self._called))
 
-    def attach(self) -> None:
+    async def attach(self) -> None:
         """Take the circuits relays bring."""
-        self._host.set_stream_handler(TProtocol(circuit.STOP), cast(Any, self._brought))
+        await self._host.serve(circuit.STOP, self._brought, None)
 
-    async def reserve(self, relay: ID) -> int:
-        """Have a place at a connected relay; until when, by its clock. Raises one of FAULTS."""
+    async def reserve(self, relay: str) -> int:
+        """Have a place at a connected relay; until when, by its clock. Raises one of `dialling.FAULTS`."""
         try:
-            stream = await self._open(relay)
+            stream = await self._host.open(relay, circuit.HOP, relayed=False)
             try:
                 until = circuit.reserved((await asked(stream, circuit.reserve()))[0])
             finally:
-                await reset(stream)
+                drop(stream)
         except BaseException:
-            self._places.discard(str(relay))
+            self._places.discard(relay)
             raise
-        self._places.add(str(relay))
+        self._places.add(relay)
         return until
 
     def leave(self, relay: str) -> None:
         """Take no more circuits from this relay."""
         self._places.discard(relay)
 
-    async def dial(self, peer: ID, transport: str) -> None:
-        """A connection to a peer through the relay of an address. Raises one of FAULTS."""
+    async def dial(self, peer: str, transport: str) -> Connection:
+        """Return a connection to a peer through the relay of an address. Raises one of `dialling.FAULTS`."""
         way, _, rest = transport.partition("/p2p/")
         relay = peer_id(rest.removesuffix(CIRCUIT))
-        if peer in (relay, self._host.get_id()) or relay == self._host.get_id():
+        if peer in (relay, self._host.peer_id) or relay == self._host.peer_id:
             raise ValueError("nobody is reached through itself")
         if self._called[relay] >= CIRCUITS_PER_RELAY:
             raise RemoteProtocolError(f"{CIRCUITS_PER_RELAY} circuits through {relay} are open, the most there may be")
         with contextlib.ExitStack() as place:
             self._called[relay] += 1
             place.callback(self._release, relay)
-            await self._dial(peer, relay, way)
+            connection = await self._dial(peer, relay, way)
             # The connection's end gives it back.
             place.pop_all()
+        return connection
 
-    async def _dial(self, peer: ID, relay: ID, way: str) -> None:
-        if not self._swarm.get_connections(relay):
-            await self._swarm.dial_addr(Multiaddr(way), relay)
-        stream = await self._open(relay)
+    async def _dial(self, peer: str, relay: str, way: str) -> Connection:
+        # Not by host.connect: that may go through other relays, and in circles.
+        dialling = self._dialling.setdefault(relay, asyncio.Lock())
+        async with dialling:
+            if not is_connected_directly(self._host, relay):
+                await self._host.dial_address(relay, way)
+        stream = await self._host.open(relay, circuit.HOP, relayed=False)
         try:
-            answer, rest = await asked(stream, circuit.connect(peer.to_bytes()))
+            answer, rest = await asked(stream, circuit.connect(peer_ids.to_bytes(peer)))
             circuit.connected(answer)
-            raw = RawConnection(_Carried(stream, rest), True, ConnectionType.RELAYED, [_address(relay, peer)])
-            with trio.fail_after(2 * HANDSHAKE_SECONDS):
-                connection = await self._swarm.upgrade_outbound_raw_conn(raw, peer)
-            self._swarm.manager.run_task(self._to_its_end, connection.muxed_conn, stream, relay)
+            connection = await self._upgrade(stream, rest, relay, opened_by_us=True, expected=peer)
         except BaseException:
-            await reset(stream)
+            drop(stream)
             raise
+        end = asyncio.create_task(self._to_its_end(connection, stream, relay))
+        self._ends.add(end)
+        end.add_done_callback(self._ends.discard)
+        return connection
 
-    async def _to_its_end(self, muxed: Any, stream: NetStream, relay: ID) -> None:
-        """The library leaves the bottom of a connection open that the other side has ended."""
+    async def _to_its_end(self, connection: Connection, stream: Stream, relay: str) -> None:
         try:
-            await muxed.event_closed.wait()
+            await connection.closed.wait()
         finally:
             self._release(relay)
-            await reset(stream)
+            drop(stream)
 
-    async def _brought(self, stream: NetStream) -> None:
-        """To the end of the connection: so long it counts among the streams of the relay."""
-        relay = stream.muxed_conn.peer_id
+    async def _brought(self, stream: Stream) -> None:
+        """Carry a circuit to the end of its connection: so long it counts among the streams of the relay."""
+        relay = stream.peer
         try:
-            with trio.fail_after(RELAY_ANSWER_SECONDS):
-                message, rest = await read_message(stream)
-            claimed = circuit.brought(message)
-            if str(relay) not in self._places:
-                await write(stream, circuit.take(circuit.PERMISSION_DENIED))
-                await stream.close_write()
-                raise AdmissionError(f"{relay} brings a circuit, and gave us no place")
+            message, rest = await read_message(stream, RELAY_ANSWER_SECONDS)
+            circuit.brought(message)
+            if relay not in self._places:
+                await stream.finish(circuit.take(circuit.PERMISSION_DENIED))
+                self._log.info("a circuit was refused", relay=relay, why="it brings a circuit, and gave us no place")
+                return
             # One relay is one address: those who come through it share what one may have.
-            with self._admission.connection(f"{CIRCUIT}/{relay}"):
-                await write(stream, circuit.take())
-                address = _address(relay, ID(claimed.peer))
-                raw = RawConnection(_Carried(stream, rest), False, ConnectionType.RELAYED, [address])
-                muxed = await self._swarm.upgrade_inbound_raw_conn(raw, address)
-                await muxed.event_closed.wait()
-        except Exception as error:  # the library's are many, and none is to reach it again
-            self._log.info("a circuit ended", relay=str(relay), why=str(error) or type(error).__name__)
-        finally:
-            await reset(stream)
+            with self._host.admission.connection(f"{CIRCUIT}/{relay}"):
+                await stream.write(circuit.take())
+                connection = await self._upgrade(stream, rest, relay, opened_by_us=False)
+                await connection.closed.wait()
+        except FAULTS as error:
+            self._log.info("a circuit ended", relay=relay, why=str(error) or type(error).__name__)
+            stream.reset()
+        except BaseException:
+            stream.reset()
+            raise
 
-    async def _open(self, relay: ID) -> NetStream:
-        with trio.fail_after(NEGOTIATE_SECONDS):
-            return cast(NetStream, await self._host.new_stream(relay, [TProtocol(circuit.HOP)]))
+    async def _upgrade(self, stream: Stream, rest: bytes, relay: str, *, opened_by_us: bool, expected: str = "") -> Connection:
+        return await self._host.upgrade(
+            StreamTransport(stream, rest),
+            opened_by_us=opened_by_us,
+            expected=expected,
+            remote=f"/p2p/{relay}{CIRCUIT}",
+            origin=f"{CIRCUIT}/{relay}",
+            is_relayed=True,
+        )
 
-    def _release(self, relay: ID) -> None:
+    def _release(self, relay: str) -> None:
         self._called[relay] -= 1
         if self._called[relay] <= 0:
             del self._called[relay]
 
 
-class _Carried(ReadWriteCloser):
-    """A stream as a connection's raw bytes."""
-
-    def __init__(self, stream: NetStream, rest: bytes) -> None:
-        self._stream = stream
-        self._rest = rest
-
-    async def read(self, n: int | None = None) -> bytes:
-        if self._rest:
-            piece = self._rest[:n]
-            self._rest = self._rest[len(piece) :]
-            return piece
-        return await self._stream.read(n)
-
-    async def write(self, data: bytes) -> None:
-        await write(self._stream, data)
-
-    async def close(self) -> None:
-        await reset(self._stream)
-
-    def get_remote_address(self) -> tuple[str, int] | None:
-        return None
+def is_connected_directly(host: Host, peer: str) -> bool:
+    """Return whether there is a connection to a peer that goes through no relay."""
+    return any(connection.is_open and not connection.is_relayed for connection in host.connections(peer))
 
 
-async def asked(stream: NetStream, message: bytes) -> tuple[bytes, bytes]:
-    """Write a message and read the answer; gives it and what came after it."""
-    with trio.fail_after(RELAY_ANSWER_SECONDS):
-        await write(stream, message)
-        return await read_message(stream)
+async def asked(stream: Stream, message: bytes) -> tuple[bytes, bytes]:
+    """Write a message and read the answer; gives it and what came after it. Raises one of `dialling.FAULTS`."""
+    await stream.write(message)
+    return await read_message(stream, RELAY_ANSWER_SECONDS)
 
 
-async def read_message(stream: NetStream) -> tuple[bytes, bytes]:
-    """Return a message and what came after it. Raises `RemoteProtocolError` and the stream's errors; its time is the caller's affair."""
+async def read_message(stream: Stream, seconds: float) -> tuple[bytes, bytes]:
+    """Return a message that is whole within so long, and what came after it. Raises one of `dialling.FAULTS`."""
     reader = circuit.MessageReader()
-    while True:
-        piece = await stream.read(READ_MAX_BYTES)
-        if not piece:
-            reader.end()
-        message = reader.receive(piece)
-        if message is not None:
-            return message, reader.rest()
+    async with asyncio.timeout(seconds):
+        while True:
+            piece = await stream.read(None)
+            if not piece:
+                reader.end()
+            message = reader.receive(piece)
+            if message is not None:
+                return message, reader.rest()
 
 
-async def write(stream: NetStream, data: bytes) -> None:
-    """All of it, as fast as the other side takes it; TooSlowError when that is not at all."""
-    muxed: Any = stream.muxed_stream
-    try:
-        await muxed.write_all(data, WRITE_SECONDS)
-    except MuxedStreamError as error:
-        raise StreamReset from error
-
-
-async def reset(stream: NetStream) -> None:
-    """End it now, whatever happens to us."""
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS), contextlib.suppress(Exception):  # in any of its ways
-        await stream.reset()
-
-
-def _address(relay: ID, peer: ID) -> Multiaddr:
-    return Multiaddr(f"/p2p/{relay}{CIRCUIT}/p2p/{peer}")
+def drop(stream: Stream) -> None:
+    """End a stream we opened now, in both directions, and give back its place."""
+    stream.reset()
+    stream.at_end(stream)

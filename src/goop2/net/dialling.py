@@ -1,31 +1,33 @@
-"""Finding a way to a peer: all its addresses, one after the other with a small head start, the first that works wins. Those that lead
-through a relay come after the others have had their time.
-
-The library would dial one address of each kind only, the first it knows, and bar the peer for a minute when that fails. Trio side.
+"""Finding a way to a peer: all its addresses, one after the other with a small head start, the first that works wins (RFC 8305). Those that
+lead through a relay come after the others have had their time.
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
 from typing import Final
 
-import trio
-from libp2p.network.swarm import Swarm
-from libp2p.peer.id import ID
-from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
-from multiaddr import Multiaddr
+import structlog
 
 from goop2.net.address import CIRCUIT
-from goop2.net.circuits import FAULTS, Circuits
+from goop2.net.admission import AdmissionError
+from goop2.net.connection import Connection
+from goop2.net.faults import NetworkError
 from goop2.net.limits import ADDRESSES_MAX, CIRCUIT_HEAD_START_SECONDS, CIRCUITS_TRIED, DIAL_SECONDS, FORGETTING_AT_KEYS, HEAD_START_SECONDS
+from goop2.net.muxer import MuxedStreamError
+from goop2.net.noise_handshake import OtherPeerError
+from goop2.protocols.errors import RemoteProtocolError
 
-Dial = Callable[[], Awaitable[object]]
-_OTHER: Final = re.compile(r"remote_peer_id_from_pubkey=(\w+)")
-"""In the text of libp2p 0.8.1, security/noise/patterns.py, which has the id nowhere else."""
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
+
+Dial = Callable[[str, str], Awaitable[Connection]]
+"""Makes a connection to a peer at an address; raises one of FAULTS."""
+
+
+FAULTS: Final = (NetworkError, RemoteProtocolError, MuxedStreamError, AdmissionError, TimeoutError, OSError, EOFError, ValueError)
+"""All in which an attempt may end that is nobody's bug here."""
 
 
 class AddressBook:
@@ -53,62 +55,62 @@ class AddressBook:
         return tuple(self._transports.get(peer, ()))
 
 
-async def dial(swarm: Swarm, circuits: Circuits, peer: ID, transports: Sequence[str]) -> bool:
-    """Return whether there is a connection to the peer now, within DIAL_SECONDS, and as long through a relay after its wait.
+class Dialling:
+    """One search for a way to a peer. `directly` dials an address of its own, `through_relay` one that leads through a relay."""
 
-    Who answers in the peer's place is noted in `circuits.others`.
-    """
-    if swarm.get_connections(peer):
-        return True
-    direct = [transport for transport in transports if not transport.endswith(CIRCUIT)]
-    through = [transport for transport in transports if transport.endswith(CIRCUIT)][:CIRCUITS_TRIED]
-    with trio.move_on_after(DIAL_SECONDS + (CIRCUIT_HEAD_START_SECONDS if through else 0)) as scope:
-        async with trio.open_nursery() as nursery:
-            tried = trio.Event()
-            nursery.start_soon(_directly, [partial(_dial_one, swarm, circuits, peer, each) for each in direct], scope, tried)
-            if through:
-                with trio.move_on_after(CIRCUIT_HEAD_START_SECONDS):
-                    await tried.wait()
-            await _in_turn([partial(circuits.dial, peer, each) for each in through], scope)
-    return bool(swarm.get_connections(peer))
+    def __init__(self, peer: str, directly: Dial, through_relay: Dial) -> None:
+        self._peer = peer
+        self._directly = directly
+        self._through_relay = through_relay
+        self._found: asyncio.Future[Connection]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.others: dict[str, str] = {}
+        """Address → who answered there in the peer's place."""
 
+    async def run(self, transports: Sequence[str]) -> Connection | None:
+        """Return a connection within DIAL_SECONDS, and as long through a relay after its wait; None when there is no way."""
+        direct = [transport for transport in transports if not transport.endswith(CIRCUIT)]
+        through = [transport for transport in transports if transport.endswith(CIRCUIT)][:CIRCUITS_TRIED]
+        self._found = asyncio.get_running_loop().create_future()
+        everything = asyncio.create_task(self._everything(direct, through))
+        try:
+            async with asyncio.timeout(DIAL_SECONDS + (CIRCUIT_HEAD_START_SECONDS if through else 0)):
+                await asyncio.wait((everything, self._found), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            pass
+        finally:
+            tasks = (everything, *self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self._found.result() if self._found.done() else None
 
-async def _directly(dials: Sequence[Dial], everything: trio.CancelScope, tried: trio.Event) -> None:
-    with trio.move_on_after(DIAL_SECONDS):
-        await _in_turn(dials, everything)
-    tried.set()
+    async def _everything(self, direct: Sequence[str], through: Sequence[str]) -> None:
+        directly = asyncio.create_task(self._in_turn(self._directly, direct, DIAL_SECONDS))
+        self._tasks.add(directly)
+        if through:
+            await asyncio.wait((directly,), timeout=CIRCUIT_HEAD_START_SECONDS)
+            await self._in_turn(self._through_relay, through, None)
+        await asyncio.wait((directly,))
 
+    async def _in_turn(self, dial: Dial, transports: Sequence[str], seconds: float | None) -> None:
+        tries: list[asyncio.Task[None]] = []
+        for transport in transports:
+            tries.append(asyncio.create_task(self._try(dial, transport)))
+            self._tasks.add(tries[-1])
+            await asyncio.wait((tries[-1],), timeout=HEAD_START_SECONDS)
+        if tries:
+            _done, late = await asyncio.wait(tries, timeout=seconds)
+            for task in late:
+                task.cancel()
 
-async def _dial_one(swarm: Swarm, circuits: Circuits, peer: ID, transport: str) -> None:
-    try:
-        await swarm.dial_addr(Multiaddr(transport), peer)
-    except FAULTS as error:
-        if other := _other(error):
-            circuits.others[str(peer), transport] = other
-        raise
-
-
-def _other(error: BaseException) -> str:
-    """Return the id that whoever answered a dial has proved, where it was another than the one wanted; "" otherwise."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PeerIDMismatchesPubkey) and (found := _OTHER.search(str(cause))):
-            return found[1]
-        cause = cause.__cause__ or cause.__context__
-    return ""
-
-
-async def _in_turn(dials: Sequence[Dial], everything: trio.CancelScope) -> None:
-    async with trio.open_nursery() as nursery:
-        for each in dials:
-            failed = trio.Event()
-            nursery.start_soon(_try, each, failed, everything)
-            with trio.move_on_after(HEAD_START_SECONDS):
-                await failed.wait()
-
-
-async def _try(dial_it: Dial, failed: trio.Event, everything: trio.CancelScope) -> None:
-    with contextlib.suppress(*FAULTS):
-        await dial_it()
-        everything.cancel()
-    failed.set()
+    async def _try(self, dial: Dial, transport: str) -> None:
+        try:
+            connection = await dial(self._peer, transport)
+        except OtherPeerError as error:
+            self.others[transport] = error.other
+        except FAULTS as error:
+            _log.debug("a dial failed", peer=self._peer, at=transport, why=str(error) or type(error).__name__)
+        else:
+            if not self._found.done():
+                self._found.set_result(connection)

@@ -1,7 +1,6 @@
-"""The network behind five words: connect, open, serve, peers, close. Everything above it is asyncio and knows neither libp2p nor trio.
+"""The network behind a few words: connect, open, serve, peers, close. Everything above it knows addresses, ids and streams, nothing else.
 
-Noise and Yamux over TCP, nothing else: whoever is connected has proved the id it has. Own limits stand in limits.py and are kept by
-pinned.py; every wait has an end.
+Noise and Yamux over TCP, nothing else: whoever is connected has proved the id it has. Own limits stand in limits.py; every wait has an end.
 """
 
 from __future__ import annotations
@@ -10,56 +9,42 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
-import trio
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
-from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
-from libp2p.custom_types import TProtocol
-from libp2p.host.basic_host import BasicHost
-from libp2p.network.config import ConnectionConfig
-from libp2p.network.exceptions import SwarmException
-from libp2p.network.swarm import Swarm
-from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
-from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.exceptions import MuxedStreamError
-from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
-from libp2p.stream_muxer.yamux.yamux import Yamux
-from multiaddr import Multiaddr
 
+from goop2.config.ticks import seconds_to_tick
 from goop2.folder.identity import Identity
-from goop2.net import pinned
-from goop2.net.accepting import Linger, OwnProtocol
+from goop2.net.acceptor import Acceptor, Handler
 from goop2.net.address import PeerAddress, peer_id
 from goop2.net.admission import Admission
-from goop2.net.asking import NoProtocolSupportedError, NotConnectedError, Requester
-from goop2.net.circuits import FAULTS, Circuits
-from goop2.net.dialling import AddressBook, dial
-from goop2.net.faults import PeerBusyError, PortInUseError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
-from goop2.net.guest import Guest, GuestStoppedError
+from goop2.net.circuits import Circuits
+from goop2.net.connection import Connection, ConnectionCallback
+from goop2.net.connections import ConnectionTable
+from goop2.net.dialling import FAULTS, AddressBook, Dialling
+from goop2.net.faults import PeerBusyError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
+from goop2.net.identify import Identify
 from goop2.net.limits import (
     CLOSE_SECONDS,
-    DIAL_SECONDS,
     EXCHANGE_SECONDS,
-    HANDSHAKE_SECONDS,
-    NEGOTIATE_SECONDS,
     OUTGOING_STREAMS_PER_PEER,
+    PING_SECONDS,
+    TIDY_SECONDS,
     HostLimits,
 )
-from goop2.net.muxer import MuxedStream
+from goop2.net.listener import TcpListener
+from goop2.net.muxer import MuxedStreamError
+from goop2.net.ping import PING, answer_pings
+from goop2.net.requests import NoProtocolSupportedError, NotConnectedError, Requester
 from goop2.net.stream import Stream
+from goop2.net.transport import Transport
+from goop2.net.upgrade import Upgrade, Upgrader
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
-
-Handler = Callable[[Stream], Awaitable[None]]
-"""Carries out one exchange another peer began. What it raises resets the stream."""
 
 ALL_ADDRESSES = "0.0.0.0"
 
@@ -75,12 +60,12 @@ class Connected:
 
 @contextlib.asynccontextmanager
 async def open_host(
-    guest: Guest, identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = ALL_ADDRESSES
+    identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = ALL_ADDRESSES
 ) -> AsyncIterator[Host]:
     """A host that listens on `port` (0: any) until the block is left. Raises `PortInUseError`."""
-    host = Host(guest, identity, limits or HostLimits())
-    await host._start(port, listen_on)
+    host = Host(identity, limits or HostLimits())
     try:
+        await host._start(port, listen_on)
         yield host
     finally:
         await host.close()
@@ -89,35 +74,36 @@ async def open_host(
 class Host:
     """This peer on the network; made by `open_host`."""
 
-    def __init__(self, guest: Guest, identity: Identity, limits: HostLimits) -> None:
+    def __init__(self, identity: Identity, limits: HostLimits) -> None:
+        self.identity = identity
         self.peer_id = identity.peer_id
-        self._guest = guest
-        self._host = _new_host(identity, limits)
         self._log = structlog.get_logger("goop2.net").bind()
         self.admission = Admission(limits, time.monotonic)
-        pinned.settle(self._host, self.admission, self._refused, guest.touch)
-        self._swarm = cast(Swarm, self._host.get_network())
-        self._asking = Requester(guest, self._swarm, self._soon)
         self._beside: set[asyncio.Task[None]] = set()
         """What runs until it is done, or until the host is closed."""
+        self._connections = ConnectionTable(limits.connections_per_peer, limits.dialled_connections)
+        self._acceptor = Acceptor(self.admission, self._soon)
+        self._upgrader = Upgrader(identity, self.admission, self._acceptor.accept, self._connections)
+        self._listener = TcpListener(self._upgrader, self.admission, self._soon)
+        self._requester = Requester(self._connections, self._soon)
         self._book = AddressBook()
-        self._circuits = Circuits(self._host, self.admission)
+        self._circuits = Circuits(self)
+        self._identify = Identify(self, self._soon)
         self._dialling: WeakValueDictionary[str, _Dialling] = WeakValueDictionary()
         self._outgoing: Counter[str] = Counter()
-        self._listening: trio.Event
-        self._done: trio.Event
         self._closed = False
+
+    # Where it is, and who is there.
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, as others can dial it: `/ip4/…/tcp/…/p2p/<our id>`; with ALL_ADDRESSES the address is that, not a real one."""
-        return tuple(f"{address}/p2p/{self.peer_id}" for address in map(str, self._host.get_transport_addrs()))
+        return tuple(f"{address}/p2p/{self.peer_id}" for address in self._listener.addresses)
 
     @property
     def port(self) -> int:
         """Return the TCP port it listens on, 0 when it no longer does."""
-        listening = self._host.get_transport_addrs()
-        return int(listening[0].value_for_protocol("tcp") or 0) if listening else 0
+        return self._listener.port
 
     def knows(self, addresses: Iterable[PeerAddress]) -> None:
         """Remember where peers are said to be; nothing is dialled."""
@@ -130,32 +116,62 @@ class Host:
 
     def is_connected(self, peer: str) -> bool:
         """Return whether there is a connection to the peer, as far as is known."""
-        return bool(self._swarm.get_connections(peer_id(peer)))
+        return self._connections.best(peer_id(peer)) is not None
 
     def is_known(self, peer: str) -> bool:
         """Return whether there is a connection to the peer, or an address to try."""
-        return bool(self._book.of(peer) or self._swarm.get_connections(peer_id(peer)))
+        return self.is_connected(peer) or bool(self._book.of(peer))
+
+    def peers(self) -> tuple[Connected, ...]:
+        """Whom we are connected to now, each once."""
+        best = (self._connections.best(peer) for peer in self._connections.peers())
+        return tuple(Connected(connection.peer, connection.address) for connection in best if connection is not None)
+
+    def connections(self, peer: str = "") -> tuple[Connection, ...]:
+        """Return the connections to a peer, or all of them."""
+        return self._connections.of(peer)
+
+    def watch(self, connected: ConnectionCallback | None = None, disconnected: ConnectionCallback | None = None) -> Callable[[], None]:
+        """Have these called with each connection that comes or goes, on the loop; they must not wait. Returns what ends it."""
+        self._connections.watch(connected, disconnected)
+        return lambda: self._connections.unwatch(connected, disconnected)
+
+    def observed_addresses(self) -> tuple[str, ...]:
+        """Return where others see us, `/ip4/192.0.2.7/tcp/4001`, as identify told it; what most networks of observers tell first."""
+        return self._identify.observed_addresses()
+
+    def announce(self, addresses: Callable[[], tuple[str, ...]]) -> None:
+        """Tell others, by identify, that this peer can be dialled at these addresses: whoever is connected through a relay tries them."""
+        self._identify.announced = lambda: tuple(address.partition("/p2p/")[0] for address in addresses())
+
+    def supports(self, peer: str, protocol: str) -> bool | None:
+        """Return whether a connected peer said that it speaks a protocol; None while it has said nothing."""
+        for connection in self._connections.of(peer):
+            if connection.identified is not None:
+                return protocol in connection.identified.protocols
+        return None
+
+    # Connections.
 
     async def connect(self, peer: str, addresses: Sequence[PeerAddress] = ()) -> None:
         """Make sure there is a connection, trying these addresses and those known before.
 
         Raises `UnreachableError`, of which `WrongPeerError` is one, and `AddressError`.
         """
-        id_ = peer_id(peer)
+        peer_id(peer)
         self.knows(address for address in addresses if address.peer == peer)
         transports = self._book.of(peer)
         # One dial a peer: who comes meanwhile waits for it, and has its outcome unless there are more addresses to try.
         dialling = self._dialling.setdefault(peer, _Dialling())
         waits = dialling.locked()
         async with dialling:
-            if waits and set(transports) <= set(dialling.tried):
-                connected = self.is_connected(peer)
-            else:
+            connected = self.is_connected(peer)
+            if not (connected or (waits and set(transports) <= set(dialling.tried))):
                 dialling.tried = transports
+                search = Dialling(peer, self.dial_address, self._circuits.dial)
                 with _in_our_words(peer):
-                    connected = await self._guest.call(dial, self._swarm, self._circuits, id_, transports)
-                found = {each: self._circuits.others.pop((peer, each), "") for each in transports}
-                dialling.others = {transport: other for transport, other in found.items() if other}
+                    connected = await search.run(transports) is not None or self.is_connected(peer)
+                dialling.others = search.others
             others = dialling.others
         given = [address.transport for address in addresses if address.peer == peer] or transports
         if not connected and given and set(others) >= set(given):
@@ -163,16 +179,62 @@ class Host:
         if not connected:
             raise UnreachableError(f"{peer} cannot be reached{_tried(transports)}")
 
-    async def open(self, peer: str, *protocols: str) -> Stream:
-        """Return a new stream to a peer, on the first of `protocols` it speaks. Raises `UnreachableError`, `ProtocolNotSupportedError`,
-        `PeerBusyError`, `StreamBrokenError`."""
-        await self._make_sure(peer)
+    async def dial_address(self, peer: str, transport: str, *, opened_by_us: bool = True) -> Connection:
+        """Return a new connection to a peer at one address of its own, dialled from the listening port, whatever connections there are.
+
+        `opened_by_us`: False where both sides dial at once to punch a hole, and this one is to behave as if it had been dialled. Raises one
+        of `dialling.FAULTS`, `OtherPeerError` among them.
+        """
+        return await self._listener.dial(peer, transport, opened_by_us=opened_by_us)
+
+    async def upgrade(
+        self,
+        transport: Transport,
+        *,
+        opened_by_us: bool,
+        expected: str = "",
+        remote: str = "",
+        origin: str = "",
+        is_relayed: bool = False,
+    ) -> Connection:
+        """Make a connection of a transport, within HANDSHAKE_SECONDS; its end is the transport's end too.
+
+        `expected`: the peer it must be, "" for any; `remote`, `origin`: as `Connection` has them. Admission is the caller's affair. Raises
+        one of `dialling.FAULTS`, `OtherPeerError` among them.
+        """
+        return await self._upgrader.upgrade(transport, Upgrade(opened_by_us, expected, remote, origin, is_relayed))
+
+    async def disconnect(self, peer: str) -> None:
+        """End the connections to a peer, if there are any."""
+        await asyncio.gather(*(connection.close() for connection in self._connections.of(peer_id(peer))))
+
+    # Streams.
+
+    async def open(self, peer: str, *protocols: str, relayed: bool | None = None) -> Stream:
+        """Return a new stream to a peer, on the first of `protocols` it speaks. `relayed`: only over a connection that is, or is not.
+
+        Raises `UnreachableError`, `ProtocolNotSupportedError`, `PeerBusyError`, `StreamBrokenError`.
+        """
+        if relayed is None:
+            await self._make_sure(peer)
         self._acquire(peer)
         try:
             with _in_our_words(peer, protocols):
-                stream = await self._asking.open(peer, protocols)
+                stream = await self._requester.open(peer, protocols, relayed)
         except BaseException:
             self._release(peer)
+            raise
+        stream.at_end = self._let_go
+        return stream
+
+    async def open_on(self, connection: Connection, *protocols: str) -> Stream:
+        """As `open`, on this connection and no other."""
+        self._acquire(connection.peer)
+        try:
+            with _in_our_words(connection.peer, protocols):
+                stream = await self._requester.open_on(connection, protocols)
+        except BaseException:
+            self._release(connection.peer)
             raise
         stream.at_end = self._let_go
         return stream
@@ -186,25 +248,21 @@ class Host:
         self._acquire(peer)
         try:
             with _in_our_words(peer, (kept, protocol) if kept else (protocol,)):
-                return await self._asking.ask(peer, protocol, kept, question, reader, seconds)
+                return await self._requester.ask(peer, protocol, kept, question, reader, seconds)
         finally:
             self._release(peer)
 
-    async def serve(self, protocol: str, handler: Handler, seconds: float = EXCHANGE_SECONDS) -> None:
-        """Have `handler` answer the streams others open with this protocol, each within `seconds`."""
+    async def serve(self, protocol: str, handler: Handler, seconds: float | None = EXCHANGE_SECONDS) -> None:
+        """Have `handler` answer the streams others open with this protocol, each within `seconds`; None: for as long as it takes."""
+        self._acceptor.serve(protocol, handler, seconds)
+        self._identify.changed()
 
-        async def accept(muxed: MuxedStream, unsent: bytes) -> Linger:
-            stream = Stream(muxed, str(muxed.muxed_conn.peer_id), protocol, unsent=unsent)
-            stream.origin = muxed.origin
-            await self._accept(stream, handler, seconds)
-            return partial(self._guest.host, stream.linger)
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Return the protocols that are served."""
+        return self._acceptor.protocols
 
-        self._host.set_stream_handler(TProtocol(protocol), OwnProtocol(accept))
-
-    def peers(self) -> tuple[Connected, ...]:
-        """Whom we are connected to now, each once."""
-        connections = self._swarm.get_connections_map()
-        return tuple(Connected(str(peer), _remote(found[0].muxed_conn)) for peer, found in connections.items() if found)
+    # Relays.
 
     @property
     def relays(self) -> frozenset[str]:
@@ -216,8 +274,8 @@ class Host:
         self._circuits.asked.add(relay)
         try:
             await self.connect(relay, addresses)
-            return await self._guest.call(self._circuits.reserve, peer_id(relay))
-        except (*FAULTS, GuestStoppedError) as fault:
+            return await self._circuits.reserve(peer_id(relay))
+        except FAULTS as fault:
             raise UnreachableError(f"the relay {relay} gives no place: {str(fault) or type(fault).__name__}") from None
         finally:
             self._circuits.asked.discard(relay)
@@ -226,82 +284,57 @@ class Host:
         """Not be reached through it any more."""
         self._circuits.leave(relay)
 
-    async def disconnect(self, peer: str) -> None:
-        """End the connections to a peer, if there are any."""
-        with contextlib.suppress(GuestStoppedError):
-            await self._guest.call(self._host.disconnect, peer_id(peer))
+    # Its life.
 
     async def close(self) -> None:
         """Stop listening and end every connection; a second time does nothing."""
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(GuestStoppedError):
-            await self._guest.call(self._close)
+        self._listener.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(connection.close() for connection in self._connections.of()))
+        for connection in self._connections.of():
+            connection.abandon()
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
 
     async def _start(self, port: int, listen_on: str) -> None:
-        pinned.quiet()
-        self._listening, self._done = trio.Event(), trio.Event()
-        self._stop = trio.Event()
-        self._circuits.attach()
-        self._guest.start_soon(self._run, Multiaddr(f"/ip4/{listen_on}/tcp/{port}"))
-        await self._guest.call(self._listening.wait)
-        if not self._host.get_transport_addrs():
-            raise PortInUseError(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
-        self._soon(self._asking.evict_idle())
+        self._listener.open(port, listen_on)
+        await self._identify.attach()
+        await self.serve(PING, answer_pings, None)
+        await self._circuits.attach()
+        self._soon(self._look())
 
-    async def _run(self, address: Multiaddr) -> None:
-        try:
-            async with self._host.run([address]):
-                self._listening.set()
-                try:
-                    await self._stop.wait()
-                finally:
-                    # Left to itself the library is cancelled while it closes, and connections stay open on both sides.
-                    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
-                        await self._close_connections()
-                        await self._host.close()
-        finally:
-            self._done.set()
-
-    async def _close_connections(self) -> None:
-        """All at once: each takes the library a fifth of a second."""
-        async with trio.open_nursery() as nursery:
-            for connection in self._swarm.get_connections():
-                nursery.start_soon(connection.close)
-
-    async def _close(self) -> None:
-        self._stop.set()
-        await self._done.wait()
+    async def _look(self) -> None:
+        """For ever: let go of kept streams nobody uses, and ask silent connections for a sign of life."""
+        loop = asyncio.get_running_loop()
+        looked = loop.time()
+        while True:
+            await asyncio.sleep(seconds_to_tick(TIDY_SECONDS))
+            due = loop.time() - looked >= PING_SECONDS - TIDY_SECONDS / 2
+            looked = loop.time() if due else looked
+            for connection in self._connections.of():
+                connection.pool.evict_idle()
+                if due:
+                    connection.muxer.look(looked)
 
     async def _make_sure(self, peer: str) -> None:
-        if not self._swarm.get_connections(peer_id(peer)):
+        if self._connections.best(peer) is None:
             await self.connect(peer)
-
-    async def _accept(self, stream: Stream, handler: Handler, seconds: float) -> None:
-        stream.another = partial(self.admission.request, stream.peer, stream.origin)
-        try:
-            with trio.fail_after(seconds):
-                await self._guest.host(_exchange, stream, handler)
-        except Exception as error:
-            self._log.info("exchange failed", peer=stream.peer, protocol=stream.protocol, why=str(error) or type(error).__name__)
-            stream.reset()
-        except BaseException:
-            stream.reset()
-            raise
 
     def _let_go(self, stream: Stream) -> None:
         self._release(stream.peer)
         if not stream.muxed.ended:
             self._soon(stream.linger())
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+        return task
 
     def _acquire(self, peer: str) -> None:
         if self._outgoing[peer] >= OUTGOING_STREAMS_PER_PEER:
@@ -312,9 +345,6 @@ class Host:
         self._outgoing[peer] -= 1
         if self._outgoing[peer] <= 0:
             del self._outgoing[peer]
-
-    def _refused(self, why: str) -> None:
-        self._log.debug("refused", why=why)
 
 
 class _Dialling(asyncio.Lock):
@@ -336,48 +366,12 @@ def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
         raise StreamBrokenError(f"{peer} does not keep to the protocol: {fault}") from None
     except MuxedStreamError:
         raise StreamBrokenError(f"{peer} ended the exchange before it was done ({' or '.join(protocols)})") from None
-    except (trio.TooSlowError, TimeoutError):
+    except TimeoutError:
         raise StreamBrokenError(f"{peer} is too slow ({' or '.join(protocols)})") from None
-    except (SwarmException, NotConnectedError, GuestStoppedError):
+    except NotConnectedError:
         raise UnreachableError(f"{peer} cannot be reached: the connection is lost") from None
     except OSError as error:  # of this machine: no descriptors, no network
         raise UnreachableError(f"{peer} cannot be reached from here: {error.strerror or error}") from None
-
-
-async def _exchange(stream: Stream, handler: Handler) -> None:
-    await handler(stream)
-
-
-def _new_host(identity: Identity, limits: HostLimits) -> BasicHost:
-    keys = create_new_key_pair(identity.seed)
-    config = ConnectionConfig(
-        max_connections=limits.connections * 2,
-        min_connections=0,
-        low_watermark=0,
-        high_watermark=limits.connections * 2,
-        max_connections_per_peer=limits.connections_per_peer,
-        dial_timeout=DIAL_SECONDS,
-        inbound_upgrade_timeout=HANDSHAKE_SECONDS,
-        outbound_upgrade_timeout=HANDSHAKE_SECONDS,
-        outbound_stream_protocol_negotiation_timeout=NEGOTIATE_SECONDS,
-        inbound_stream_protocol_negotiation_timeout=NEGOTIATE_SECONDS,
-    )
-    host = new_host(
-        key_pair=keys,
-        sec_opt={NOISE: NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)},
-        muxer_opt={TProtocol(YAMUX): Yamux},
-        connection_config=config,
-        disable_identify_address_discovery=True,
-    )
-    assert isinstance(host, BasicHost)
-    if str(host.get_id()) != identity.peer_id:
-        raise RuntimeError(f"libp2p calls this peer {host.get_id()}, identity.key calls it {identity.peer_id}")
-    return host
-
-
-def _remote(muxed: object) -> str:
-    address = muxed.get_remote_address() if hasattr(muxed, "get_remote_address") else None
-    return f"{address[0]}:{address[1]}" if address else ""
 
 
 def _tried(transports: Sequence[str]) -> str:

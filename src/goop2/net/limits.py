@@ -1,4 +1,4 @@
-"""Every number of the network, named with its unit and the reason for its value. py-libp2p's own limits do not hold a stranger back."""
+"""Every number of the network, named with its unit and the reason for its value."""
 
 from __future__ import annotations
 
@@ -70,9 +70,6 @@ SILENCE_SECONDS = 90.0
 MUXER_CLOSE_SECONDS = 1.0
 """For the last frames of a connection."""
 
-LIBRARY_WRITE_SECONDS = 5.0
-"""What the library writes (gossip, identify), when nothing of it is taken: its own number."""
-
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0
 """Reconnecting: doubled from the first to the last, then kept up; a peer that is back is found within a minute."""
@@ -124,8 +121,52 @@ CIRCUITS_TRIED = 2
 CIRCUITS_PER_RELAY = 64
 """A stream each, of the 256 a connection has."""
 
+PUNCH_TRIES = 3
+"""Holes that are tried beside one relayed connection (the specification's number)."""
+
+PUNCH_SECONDS = 6.0
+"""Both dial: a first packet that came too early is sent again after 1 s and 3 s, and then comes a handshake."""
+
+PUNCH_ANSWER_SECONDS = 15.0
+"""Agreeing on a hole: three messages through the relay."""
+
+REDIAL_PAUSE_SECONDS = 0.5
+"""Between two dials at one address while a hole is punched, where the first was refused."""
+
+PUNCH_ADDRESSES_MAX = 8
+"""Addresses of one peer that are dialled at once, and told it."""
+
+PUNCHES_AT_ONCE = 4
+"""Peers a direct way is looked for to at a time, of those who called us; the next wait, and are served through their relay."""
+
+PUNCHES_PER_MINUTE_AND_PEER = 12
+"""Tries a peer may cost us: those of four relayed connections."""
+
+REACHABILITY_LOOK_SECONDS = 15.0
+"""How soon a new connection's other side is asked to dial us back."""
+
+REACHABILITY_SECONDS = 15 * 60.0
+"""Until the same peer is asked again about the same address."""
+
+REACHABILITY_SERVERS = 3
+"""Peers that are asked about an address in that time."""
+
+PROOF_SECONDS = 40 * 60.0
+"""How long an address counts as one we are reached at, or not: until it was asked about twice again."""
+
+DIAL_BACK_SECONDS = 5.0
+"""Dialling somebody who asks for it, and the handshake; a port that refuses takes as long as one that drops."""
+
+DIALLED_BACK_WITHIN_SECONDS = 4 * DIAL_BACK_SECONDS
+"""The whole answer of a server: other implementations dial for ten seconds."""
+
+DIAL_BACKS_AT_ONCE = 8
+DIAL_BACKS_PER_MINUTE = 60
+DIAL_BACKS_PER_MINUTE_AND_NETWORK = 12
+"""Each is a handshake, and a packet to whoever asked: a peer asks about two addresses each quarter of an hour."""
+
 OUTGOING_STREAMS_PER_PEER = 128
-"""Half of what a connection has; gossip and the library open a few too."""
+"""Half of what a connection has; gossip and identify open a few too."""
 
 QUESTIONS_AT_ONCE = 48
 """Calls to one peer that are under way, and so streams kept for them; the next waits. Three quarters of the streams it lets us open:
@@ -154,6 +195,57 @@ NEIGHBOUR_MESSAGES_PER_MINUTE = 12_000
 GOSSIP_MESSAGES_PER_MINUTE = 24_000
 """All together: two minutes of it are remembered, and each costs a signature's check, 4 % of a core."""
 
+GOSSIP_FORGERY_COSTS_MESSAGES = 3
+"""Beside itself, what a message with a wrong signature takes from what its neighbour may send. No more: implementations differ about
+curious signatures, and whoever hands one on in good faith must not be silenced for it."""
+
+GOSSIP_SEEN_SECONDS = 120.0
+"""So long a message is known by its number; the roster tells older ones by their time."""
+
+GOSSIP_SEEN_MAX = 48_000
+"""Two minutes of GOSSIP_MESSAGES_PER_MINUTE; 10 MB."""
+
+GOSSIP_CACHE_BYTES = 4 * MEGABYTE_BYTES
+"""Messages that can be asked for: five seconds of what may come, of half a kilobyte each, eight times over."""
+
+GOSSIP_RPCS_PER_MINUTE = 24_000
+"""Of a neighbour: a message each, and as many controls. Beyond it the stream is read more slowly, so that the other side waits."""
+
+GOSSIP_CONTROL_BYTES_PER_MINUTE = 4 * MEGABYTE_BYTES
+"""Of a neighbour: the ids of three seconds' messages every second, twice what
+NEIGHBOUR_MESSAGES_PER_MINUTE make. What is more is not read."""
+
+GOSSIP_IDS_PER_HEARTBEAT = 5000
+"""Message ids we ask a neighbour for, and answer it; what other implementations ask for at a time."""
+
+GOSSIP_IHAVES_PER_HEARTBEAT = 10
+"""Offers of a neighbour that are looked at: one is usual."""
+
+GOSSIP_PROMISES_MAX = 4096
+"""Offers that were taken up and whose message is waited for; the oldest is forgotten."""
+
+GOSSIP_QUEUE_BYTES = 256 * 1024
+"""What waits to be written to a neighbour, our own words and others' each: seconds of what it may send us, and the longest control. One
+that reads too slowly misses the newest; 128 that read nothing hold 64 MB for half a minute (WRITE_SECONDS)."""
+
+GOSSIP_UNREAD_BYTES = 16 * MEGABYTE_BYTES
+"""Parts of RPCs that are not whole yet, of all neighbours together: sixteen of the longest."""
+
+GOSSIP_RPC_SECONDS = 10.0
+"""From the first byte of an RPC to its last."""
+
+GOSSIP_FLOOD_TOLD_SECONDS = 60.0
+"""The owner is told of a flood at most so often."""
+
+GOSSIP_BACK_OFF_SECONDS = 60.0
+"""After a neighbour leaves the mesh, until it may come in again (the specification's number)."""
+
+GOSSIP_BACK_OFF_MAX_SECONDS = 3600.0
+"""The longest back-off of a neighbour's that is kept to."""
+
+GOSSIP_FAULTS_PER_MINUTE = 100
+"""Points of misconduct (gossip/router.py) of a neighbour that are put up with; beyond them it is ignored until they are used up."""
+
 SEEN_MESSAGES = 4096
 """Ids of messages by which repeats are known: a retry comes within seconds."""
 
@@ -169,6 +261,8 @@ class HostLimits:
     """What strangers may take of this peer, all together and each."""
 
     connections: int = 128
+    dialled_connections: int = 256
+    """To others: what discovery seeks, and a visit to many peers in an hour. Beside those that others make."""
     connections_per_address: int = 16
     """Peers behind one home router share its address."""
     connections_per_peer: int = 2

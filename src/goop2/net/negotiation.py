@@ -1,18 +1,17 @@
-"""Which protocol a stream speaks: multistream-select, both sides, in as few steps as it allows. Trio side.
+"""Which protocol a stream speaks: multistream-select, both sides, in as few steps as it allows.
 
     asking, a new acquaintance   the greeting and the first protocol in one piece, and the answer waited for
     asking, one that spoke it    the same, and what is to be said in the same piece: nothing is waited for (go-libp2p does so too)
     asked                        the answer goes with what is said first, unless the other side says nothing before it
 
-The library takes a step, and four frames, for each.
+It is spoken on streams, and on a new connection before them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from goop2.net.muxer import MuxedStream
 from goop2.protocols.errors import RemoteProtocolError
 
 MULTISTREAM: Final = "/multistream/1.0.0"
@@ -20,6 +19,20 @@ NOT_SPOKEN: Final = "na"
 NAME_MAX_BYTES: Final = 1024
 TRIES_MAX: Final = 16
 """Protocols one stream may ask for."""
+
+
+class Duplex(Protocol):
+    """What a protocol is agreed on over: a stream, or a new connection."""
+
+    @property
+    def waiting(self) -> bytes | bytearray:
+        """Return what has come and is not read yet; not to be changed."""
+
+    async def read(self, size: int) -> bytes:
+        """Return the next bytes, at most so many and at least one; raises when no more come."""
+
+    async def write(self, data: bytes) -> None:
+        """Hand over all of `data`."""
 
 
 def message(text: str) -> bytes:
@@ -34,7 +47,7 @@ def proposal(protocol: str) -> bytes:
     return message(MULTISTREAM) + message(protocol)
 
 
-async def choose(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
+async def choose(stream: Duplex, protocols: Sequence[str]) -> str | None:
     """The first of these the other side speaks, None when it speaks none. Raises `RemoteProtocolError`."""
     await stream.write(proposal(protocols[0]))
     await confirm(stream, message(MULTISTREAM))
@@ -49,7 +62,7 @@ async def choose(stream: MuxedStream, protocols: Sequence[str]) -> str | None:
     return None
 
 
-async def confirm(stream: MuxedStream, expected: bytes) -> None:
+async def confirm(stream: Duplex, expected: bytes) -> None:
     """Read what must come now. Raises `RemoteProtocolError` when it does not."""
     got = b""
     while len(got) < len(expected):
@@ -58,7 +71,7 @@ async def confirm(stream: MuxedStream, expected: bytes) -> None:
             raise RemoteProtocolError(f"instead of {expected!r} came {got!r}")
 
 
-async def accept(stream: MuxedStream, spoken: Container[str]) -> tuple[str, bytes]:
+async def accept(stream: Duplex, spoken: Container[str]) -> tuple[str, bytes]:
     """Return what the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteProtocolError`."""
     await confirm(stream, message(MULTISTREAM))
     answer = message(MULTISTREAM)
@@ -77,7 +90,7 @@ async def accept(stream: MuxedStream, spoken: Container[str]) -> tuple[str, byte
     raise RemoteProtocolError(f"{TRIES_MAX} protocols asked for, and none of them is spoken here")
 
 
-async def _read(stream: MuxedStream) -> str:
+async def _read(stream: Duplex) -> str:
     size = (await stream.read(1))[0]
     if size & 0x80:
         size = (size & 0x7F) | (await stream.read(1))[0] << 7

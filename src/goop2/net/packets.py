@@ -5,26 +5,22 @@ A message is its length (2 bytes, big-endian) and so much that is encrypted, tag
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
+
+from goop2.net.noise import Cipher
+from goop2.net.sodium import TAG_BYTES
+from goop2.protocols.errors import RemoteProtocolError
 
 LENGTH_BYTES: Final = 2
-TAG_BYTES: Final = 16
 PLAIN_MAX_BYTES: Final = 65535 - TAG_BYTES
 
 
-class Ciphers(Protocol):
-    """The two ciphers a handshake left, each with its counter."""
-
-    def encrypt(self, data: bytes) -> bytes: ...
-
-    def decrypt(self, data: bytes) -> bytes: ...
-
-
 class Packets:
-    """Of one connection, both ways. `early`: what came behind the handshake."""
+    """Of one connection, both ways. `early`: what came behind the handshake, taken before what comes next."""
 
-    def __init__(self, ciphers: Ciphers, early: bytes = b"") -> None:
-        self._ciphers = ciphers
+    def __init__(self, sends: Cipher, receives: Cipher, early: bytes = b"") -> None:
+        self._encrypt = sends.encrypt
+        self._decrypt = receives.decrypt
         self._rest = early
 
     def receive(self, data: bytes) -> list[bytes]:
@@ -36,9 +32,9 @@ class Packets:
             end = begin + (buffer[at] << 8 | buffer[at + 1])
             if end > len(buffer):
                 break
-            content = self._ciphers.decrypt(buffer[begin:end])
+            content = self._decrypt(buffer[begin:end])
             if not content:
-                raise ValueError("a message with nothing in it")
+                raise RemoteProtocolError("a message with nothing in it")
             contents.append(content)
             at = end
         self._rest = buffer[at:]
@@ -51,5 +47,5 @@ class Packets:
         return b"".join([self._message(data[at : at + PLAIN_MAX_BYTES]) for at in range(0, len(data), PLAIN_MAX_BYTES)])
 
     def _message(self, data: bytes) -> bytes:
-        encrypted = self._ciphers.encrypt(data)
+        encrypted = self._encrypt(data)
         return len(encrypted).to_bytes(LENGTH_BYTES, "big") + encrypted

@@ -1,34 +1,29 @@
-"""A relay (circuit relay v2): peers that cannot be dialled keep a place here, and others reach them through it. Trio side.
+"""A relay (circuit relay v2): peers that cannot be dialled keep a place here, and others reach them through it.
 
 Bytes go from one stream to the other as they come, a piece at a time: who reads slowly is waited for, and nothing is held for it
 but what its window lets the other side send. What is carried is another connection's Noise, which this machine cannot read.
-places.py has the bounds.
+reservations.py has the bounds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, cast
+from typing import Final
 
 import structlog
-import trio
-from libp2p.custom_types import TProtocol
-from libp2p.host.exceptions import StreamFailure
-from libp2p.network.stream.exceptions import StreamEOF
-from libp2p.network.stream.net_stream import NetStream
-from libp2p.peer.id import ID
 
-from goop2.net.circuits import FAULTS, asked, read_message, reset, write
-from goop2.net.guest import Guest, GuestStoppedError
+from goop2.net.circuits import asked, drop, is_connected_directly, read_message
+from goop2.net.dialling import FAULTS
 from goop2.net.host import Host
-from goop2.net.limits import NEGOTIATE_SECONDS, READ_MAX_BYTES, RELAY_ANSWER_SECONDS
-from goop2.net.places import RelayLimits, RelayReservations
-from goop2.protocols import circuit
+from goop2.net.limits import NEGOTIATE_SECONDS, RELAY_ANSWER_SECONDS
+from goop2.net.reservations import RelayLimits, RelayReservations
+from goop2.net.stream import Stream
+from goop2.protocols import circuit, peer_ids
 from goop2.protocols.circuit import Connect, RelayRefusedError
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.protocols.source_network import network_of
 
 CLEANUP_SECONDS: Final = 5.0
 """How soon a place is free whose peer is gone."""
@@ -41,83 +36,74 @@ class Relay:
     """Answers HOP streams; made by `open_relay`."""
 
     def __init__(self, host: Host, addresses: Addresses, limits: RelayLimits) -> None:
-        self.places = RelayReservations(limits, time.monotonic)
+        self.reservations = RelayReservations(limits, time.monotonic)
         self._host = host
         self._addresses = addresses
         self._log = structlog.get_logger("goop2.net").bind()
-        self._stop = trio.CancelScope()
-
-    async def _attach(self) -> None:
-        self._host._host.set_stream_handler(TProtocol(circuit.HOP), cast(Any, self._hop))
 
     async def _sweep(self) -> None:
-        with self._stop:
-            while True:
-                await trio.sleep(CLEANUP_SECONDS)
-                for peer in self.places.peers():
-                    if not self._host.is_connected(peer):
-                        self.places.drop(peer)
+        while True:
+            await asyncio.sleep(CLEANUP_SECONDS)
+            for peer in self.reservations.peers():
+                if not is_connected_directly(self._host, peer):
+                    self.reservations.drop(peer)
 
-    async def _end(self) -> None:
-        self._stop.cancel()
-
-    async def _hop(self, stream: NetStream) -> None:
-        peer = stream.muxed_conn.peer_id
+    async def _hop(self, stream: Stream) -> None:
         try:
-            try:
-                with trio.fail_after(RELAY_ANSWER_SECONDS):
-                    message, rest = await read_message(stream)
-                wanted = circuit.hop_asked(message)
-                if isinstance(wanted, Connect):
-                    await self._connect(stream, peer, wanted, rest)
-                else:
-                    await self._reserve(stream)
-            except RelayRefusedError as refusal:
-                await write(stream, circuit.hop_refusal(refusal.status))
-                await stream.close_write()
-            except RemoteProtocolError:
-                await write(stream, circuit.hop_refusal(circuit.MALFORMED))
-                await stream.close_write()
-        except Exception as error:  # the library's are many, and none is to reach it again
-            self._log.debug("a relay's exchange ended", peer=str(peer), why=str(error) or type(error).__name__)
-        finally:
-            ours: Any = stream.muxed_stream
-            await ours.linger(RELAY_ANSWER_SECONDS)
+            message, rest = await read_message(stream, RELAY_ANSWER_SECONDS)
+            wanted = circuit.hop_asked(message)
+            if isinstance(wanted, Connect):
+                await self._connect(stream, wanted, rest)
+            else:
+                await self._reserve(stream)
+        except RelayRefusedError as refusal:
+            await self._refuse(stream, refusal.status)
+        except RemoteProtocolError:
+            await self._refuse(stream, circuit.MALFORMED)
+        except FAULTS as error:
+            self._log.debug("a relay's exchange ended", peer=stream.peer, why=str(error) or type(error).__name__)
+            stream.reset()
 
-    async def _reserve(self, stream: NetStream) -> None:
-        seconds = self.places.reserve(str(stream.muxed_conn.peer_id), _address(stream))
-        await write(stream, circuit.give_place(int(time.time() + seconds), self._addresses()))
-        await stream.close_write()
+    async def _refuse(self, stream: Stream, status: int) -> None:
+        with contextlib.suppress(*FAULTS):  # who has gone misses nothing
+            await stream.finish(circuit.hop_refusal(status))
 
-    async def _connect(self, stream: NetStream, source: ID, wanted: Connect, rest: bytes) -> None:
-        target = ID(wanted.peer)
-        limits = self.places.limits
+    async def _reserve(self, stream: Stream) -> None:
+        if stream.connection.is_relayed:
+            raise RelayRefusedError(circuit.PERMISSION_DENIED)
+        seconds = self.reservations.reserve(stream.peer, stream.origin)
+        await stream.finish(circuit.give_place(int(time.time() + seconds), self._addresses()))
+
+    async def _connect(self, stream: Stream, wanted: Connect, rest: bytes) -> None:
+        source, target = stream.peer, peer_ids.from_bytes(wanted.peer)
+        limits = self.reservations.limits
         seconds, most = int(limits.circuit_seconds), limits.circuit_bytes
-        with self.places.circuit(str(source), str(target), _address(stream)):
+        with self.reservations.circuit(source, target, stream.origin):
             other, first_back = await self._bring(source, target, seconds, most)
             try:
-                await write(stream, circuit.give_circuit(seconds, most))
-                with trio.move_on_after(seconds):
-                    await _Carrying(most).both_ways(stream, rest, other, first_back)
+                await stream.write(circuit.give_circuit(seconds, most))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await _Carrying(most).both_ways(stream, rest, other, first_back)
             finally:
-                await reset(stream)
-                await reset(other)
+                stream.reset()
+                drop(other)
 
-    async def _bring(self, source: ID, target: ID, seconds: int, most: int) -> tuple[NetStream, bytes]:
+    async def _bring(self, source: str, target: str, seconds: int, most: int) -> tuple[Stream, bytes]:
         """Return the target's end of a circuit, once it has taken it, and what it has said already. Raises `RelayRefusedError`."""
-        if not self._host.is_connected(str(target)):
-            self.places.drop(str(target))
+        if not is_connected_directly(self._host, target):
+            self.reservations.drop(target)
             raise RelayRefusedError(circuit.NO_RESERVATION)
         try:
-            with trio.fail_after(NEGOTIATE_SECONDS):
-                other = cast(NetStream, await self._host._host.new_stream(target, [TProtocol(circuit.STOP)]))
-        except (*FAULTS, StreamFailure):
+            async with asyncio.timeout(NEGOTIATE_SECONDS):
+                other = await self._host.open(target, circuit.STOP, relayed=False)
+        except FAULTS:
             raise RelayRefusedError(circuit.FAILED) from None
         try:
-            answer, rest = await asked(other, circuit.bring(source.to_bytes(), seconds, most))
+            answer, rest = await asked(other, circuit.bring(peer_ids.to_bytes(source), seconds, most))
             circuit.taken(answer)
         except BaseException as error:
-            await reset(other)
+            drop(other)
             if isinstance(error, FAULTS):
                 raise RelayRefusedError(circuit.FAILED) from None
             raise
@@ -130,44 +116,40 @@ class _Carrying:
     def __init__(self, most: int) -> None:
         self._left = most
 
-    async def both_ways(self, one: NetStream, first: bytes, other: NetStream, first_back: bytes) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._one_way, one, first, other, nursery.cancel_scope)
-            nursery.start_soon(self._one_way, other, first_back, one, nursery.cancel_scope)
-
-    async def _one_way(self, source: NetStream, first: bytes, target: NetStream, circuit_scope: trio.CancelScope) -> None:
+    async def both_ways(self, one: Stream, first: bytes, other: Stream, first_back: bytes) -> None:
+        ways = [asyncio.create_task(self._carry(one, first, other)), asyncio.create_task(self._carry(other, first_back, one))]
         try:
-            await self._carry(source, first, target)
-        except FAULTS:
-            circuit_scope.cancel()
+            await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for way in ways:
+                way.cancel()
+            ended = await asyncio.gather(*ways, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception) and not isinstance(error, FAULTS):
+                raise error
 
-    async def _carry(self, source: NetStream, piece: bytes, target: NetStream) -> None:
+    async def _carry(self, source: Stream, piece: bytes, target: Stream) -> None:
         while True:
             self._left -= len(piece)
             if self._left < 0:
                 raise RemoteProtocolError("the circuit has carried all it may")
-            await write(target, piece)
-            try:
-                piece = await source.read(READ_MAX_BYTES)
-            except StreamEOF:
-                await target.close_write()
+            if piece:
+                await target.write(piece)
+            piece = await source.read(None)
+            if not piece:
+                await target.finish()
                 return
 
 
 @contextlib.asynccontextmanager
-async def open_relay(guest: Guest, host: Host, addresses: Addresses, limits: RelayLimits | None = None) -> AsyncIterator[Relay]:
+async def open_relay(host: Host, addresses: Addresses, limits: RelayLimits | None = None) -> AsyncIterator[Relay]:
     """Be a relay until the block is left; circuits end with the host."""
     relay = Relay(host, addresses, limits or RelayLimits())
-    await guest.call(relay._attach)
-    guest.start_soon(relay._sweep)
+    await host.serve(circuit.HOP, relay._hop, None)
+    sweeping = asyncio.create_task(relay._sweep())
     try:
         yield relay
     finally:
-        with contextlib.suppress(GuestStoppedError):
-            await guest.call(relay._end)
-
-
-def _address(stream: NetStream) -> str:
-    """Return the network of the connection's other end."""
-    address = stream.get_remote_address()
-    return network_of(address[0]) if address else ""
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping

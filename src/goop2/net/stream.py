@@ -1,6 +1,6 @@
-"""One stream to one peer, on which a protocol is spoken. Whatever waits has an end, and fails in our words. Asyncio.
+"""One stream to one peer, on which a protocol is spoken. Whatever waits has an end, and fails in our words.
 
-It reads and writes the muxer's stream where it stands, and crosses to trio for nothing. The end of a stream is not the end of an exchange:
+It reads and writes the muxer's stream where it stands. The end of a stream is not the end of an exchange:
 a killed peer looks like one that is done, so whoever reads counts bytes or waits for a newline.
 """
 
@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
-
-from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError
+from typing import TYPE_CHECKING
 
 from goop2.net.faults import StreamBrokenError
 from goop2.net.limits import ANSWER_SECONDS, LINGER_SECONDS, READ_MAX_BYTES, REQUEST_SECONDS, WRITE_SECONDS
-from goop2.net.muxer import MuxedStream
+from goop2.net.muxer import MuxedStream, MuxedStreamEndedError, MuxedStreamError
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
+
+if TYPE_CHECKING:
+    from goop2.net.connection import Connection
 
 
 def _nothing() -> None:
@@ -47,14 +49,19 @@ class Stream:
         self._asked = False
 
     @property
+    def connection(self) -> Connection:
+        """Return the connection it is a stream of."""
+        return self.muxed.connection
+
+    @property
     def fresh(self) -> bool:
         """Return whether it is open both ways, and nothing came that nobody asked for."""
         return not (self.muxed.readable or self.muxed.write_ended)
 
-    async def read(self, timeout_seconds: float = ANSWER_SECONDS) -> bytes:
-        """Return the next bytes, b"" when the other side sends no more. Raises `StreamBrokenError`, and `RemoteProtocolError` for another
-        protocol's."""
-        return await self._read(_now() + timeout_seconds)
+    async def read(self, timeout_seconds: float | None = ANSWER_SECONDS) -> bytes:
+        """Return the next bytes, b"" when the other side sends no more; None: however long that takes. Raises `StreamBrokenError`, and
+        `RemoteProtocolError` for another protocol's."""
+        return await self._read(None if timeout_seconds is None else _now() + timeout_seconds)
 
     async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
         """The next line, whole within so long however slowly its bytes come. Raises `StreamBrokenError`, and `RemoteProtocolError` for
@@ -89,9 +96,9 @@ class Stream:
         self._asked = True
         return line
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Hand all of `data` to the other side, as fast as it takes it. Raises `StreamBrokenError`."""
-        view = memoryview(self._unsent + data if self._unsent else data)
+        view = memoryview(b"".join((self._unsent, data)) if self._unsent else data)
         self._unsent = b""
         while view:
             try:
@@ -99,7 +106,7 @@ class Stream:
             except MuxedStreamError:
                 raise self._ended() from None
             view = view[size:]
-            if not size and not await self.muxed.room.come(WRITE_SECONDS):
+            if not size and not await self.muxed.room.wait(WRITE_SECONDS):
                 raise self._too_slow()
 
     async def ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
@@ -136,7 +143,7 @@ class Stream:
             self.reset()
         self.at_end(self)
 
-    async def _read(self, until: float) -> bytes:
+    async def _read(self, until: float | None) -> bytes:
         await self._say_unsent()
         if self._expected:
             await self._confirm(until)
@@ -146,7 +153,7 @@ class Stream:
         if self._unsent and not self.muxed.waiting:
             await self.write(b"")
 
-    async def _confirm(self, until: float) -> None:
+    async def _confirm(self, until: float | None) -> None:
         while self._expected:
             got = await self._some(len(self._expected), until)
             if not (got and self._expected.startswith(got)):
@@ -154,21 +161,21 @@ class Stream:
                 raise RemoteProtocolError(f"instead of {self._expected!r} came {got!r}")
             self._expected = self._expected[len(got) :]
 
-    async def _some(self, size: int, until: float) -> bytes:
+    async def _some(self, size: int, until: float | None) -> bytes:
         """Return the next bytes, at most so many, b"" when no more come."""
         if not await self._readable(until):
             raise self._too_slow()
         try:
             return self.muxed.read_now(size)
-        except MuxedStreamEOF:
+        except MuxedStreamEndedError:
             return b""
         except MuxedStreamError:
             raise self._ended() from None
 
-    async def _readable(self, until: float) -> bool:
+    async def _readable(self, until: float | None) -> bool:
         """Return whether there is something to read by then, or never will be."""
         while not self.muxed.readable:
-            if not await self.muxed.news.come(until - _now()):
+            if not await self.muxed.changed.wait(None if until is None else until - _now()):
                 return False
         return True
 

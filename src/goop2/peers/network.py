@@ -15,8 +15,9 @@ import msgspec
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
+from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import AddressError, NetworkError
-from goop2.net.guest import Guest, open_guest
+from goop2.net.hole_punching import open_hole_punching
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
 from goop2.peers.client import MessageRejectedError, PeerClient
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
@@ -67,7 +68,8 @@ class PeerNetwork:
 
     def addresses(self) -> tuple[str, ...]:
         """Return where others can dial this peer."""
-        return (*real_addresses(self.host), *self.discovery.through_relays)
+        direct = dict.fromkeys((*real_addresses(self.host), *self.discovery.dialled_at))
+        return (*direct, *self.discovery.through_relays)
 
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; return its id and label. Raises `AddressError`, `NetworkError`.
@@ -116,18 +118,17 @@ async def open_network(
     *,
     listen_on: str = "",
     near_by: bool = True,
-    guest: Guest | None = None,
 ) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left.
 
     `servers`: the URLs of the rendezvous servers to use. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`: an IP address; "" for
-    all of them. `near_by`: look on the local network too. `guest`: trio beside this loop, where it runs already; a thread can have one.
-    Raises `PortInUseError`, and `GuestFailedError` out of the block when libp2p fails.
+    all of them. `near_by`: look on the local network too. Raises `PortInUseError`.
     """
     port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
-        trio = await stack.enter_async_context(open_guest()) if guest is None else guest
-        host = await stack.enter_async_context(open_host(trio, peer.identity, port, None, listen_on or ALL_ADDRESSES))
+        host = await stack.enter_async_context(open_host(peer.identity, port, None, listen_on or ALL_ADDRESSES))
+        await stack.enter_async_context(open_hole_punching(host))
+        await open_dial_back(host)
         roster = Roster(host.peer_id, time.monotonic)
         remembered = RememberedPeers(peer.folder)
         key_ring = await _key_ring(stack, peer, roster, KnownKeys(remembered))
@@ -150,7 +151,7 @@ async def open_network(
         await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
         await key_exchange.attach(host)
         await session.attach(host)
-        finding = open_discovery(trio, host, roster, remembered, partial(_presence, peer), servers=servers, near_by=near_by)
+        finding = open_discovery(host, roster, remembered, partial(_presence, peer), servers=servers, near_by=near_by)
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
         roster.subscribe(partial(_note_presence, grouping))

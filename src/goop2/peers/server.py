@@ -1,7 +1,7 @@
 """Answers other peers: the label, the site's files, data operations, and messages.
 
-Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must know neither
-libp2p nor trio: a stream is given.
+Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must not know
+libp2p: a stream is given.
 """
 
 from __future__ import annotations

@@ -9,33 +9,50 @@ Who a relay says is calling proves nothing: Noise runs from end to end through t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn
 
-from google.protobuf.message import DecodeError
-from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
-from multiaddr import Multiaddr
-
+from goop2.protocols import multiaddr, protobuf
 from goop2.protocols.errors import RemoteProtocolError
-
-T = TypeVar("T", pb.HopMessage, pb.StopMessage)
 
 HOP: Final = "/libp2p/circuit/relay/0.2.0/hop"
 STOP: Final = "/libp2p/circuit/relay/0.2.0/stop"
 MESSAGE_MAX_BYTES: Final = 4096
 """What other implementations take."""
 ID_MAX_BYTES: Final = 64
-_SIZE_MAX_BYTES: Final = 3
-_MORE: Final = 0x80
+_WHAT: Final = "a relay message"
+_FIELDS_MAX: Final = 64
+_RESERVE: Final = 0
+_CONNECT: Final = 1
+_HOP_STATUS: Final = 2
+"""Types of messages on a HOP stream; on a STOP stream CONNECT is 0 and STATUS 1."""
+_STOP_CONNECT: Final = 0
+_STOP_STATUS: Final = 1
+_TYPE: Final = 1
+_PEER: Final = 2
+_RESERVATION: Final = 3
+_HOP_LIMIT: Final = 4
+_HOP_CODE: Final = 5
+_STOP_LIMIT: Final = 3
+_STOP_CODE: Final = 4
+_HOP_FIELDS: Final = {
+    _TYPE: protobuf.NUMBER,
+    _PEER: protobuf.CONTENT,
+    _RESERVATION: protobuf.CONTENT,
+    _HOP_CODE: protobuf.NUMBER,
+}
+_STOP_FIELDS: Final = {_TYPE: protobuf.NUMBER, _PEER: protobuf.CONTENT, _STOP_CODE: protobuf.NUMBER}
+"""Numbers of the fields of both messages (specs/relay/circuit-v2, its .proto)."""
 
-OK: Final = int(pb.OK)
-REFUSED: Final = int(pb.RESERVATION_REFUSED)
-LIMIT: Final = int(pb.RESOURCE_LIMIT_EXCEEDED)
-PERMISSION_DENIED: Final = int(pb.PERMISSION_DENIED)
-FAILED: Final = int(pb.CONNECTION_FAILED)
-NO_RESERVATION: Final = int(pb.NO_RESERVATION)
-MALFORMED: Final = int(pb.MALFORMED_MESSAGE)
-UNEXPECTED: Final = int(pb.UNEXPECTED_MESSAGE)
+OK: Final = 100
+REFUSED: Final = 200
+LIMIT: Final = 201
+PERMISSION_DENIED: Final = 202
+FAILED: Final = 203
+NO_RESERVATION: Final = 204
+MALFORMED: Final = 400
+UNEXPECTED: Final = 401
 _WORDS: Final = {
     REFUSED: "it has no place left",
     LIMIT: "a limit is reached",
@@ -69,54 +86,41 @@ class MessageReader:
     """Collects one message; what comes after it is kept."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._reader = protobuf.DelimitedReader(_WHAT, MESSAGE_MAX_BYTES)
+        self._came_bytes = 0
 
     def receive(self, data: bytes) -> bytes | None:
         """Return the message once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
-        self._buffer += data
-        size, at = 0, 0
-        for at, byte in enumerate(self._buffer[:_SIZE_MAX_BYTES], 1):
-            size |= (byte & ~_MORE) << 7 * (at - 1)
-            if not byte & _MORE:
-                break
-        else:
-            if at == _SIZE_MAX_BYTES:
-                raise RemoteProtocolError("a relay message has no size")
-            return None
-        if size > MESSAGE_MAX_BYTES:
-            raise RemoteProtocolError(f"a relay message is {size} bytes; the most is {MESSAGE_MAX_BYTES}")
-        if len(self._buffer) < at + size:
-            return None
-        message = bytes(self._buffer[at : at + size])
-        del self._buffer[: at + size]
-        return message
+        self._came_bytes += len(data)
+        self._reader.feed(data)
+        return self._reader.next_message()
 
     def rest(self) -> bytes:
         """Return what came after the message."""
-        return bytes(self._buffer)
+        return self._reader.rest()
 
     def end(self) -> NoReturn:
         """Raise `RemoteProtocolError`: the other side sends no more."""
-        raise RemoteProtocolError(f"a relay message ended after {len(self._buffer)} bytes")
+        raise RemoteProtocolError(f"{_WHAT} ended after {self._came_bytes} bytes")
 
 
 def reserve() -> bytes:
     """Return the request to a relay for a reservation."""
-    return _framed(pb.HopMessage(type=pb.HopMessage.RESERVE))
+    return _framed(protobuf.number(_TYPE, _RESERVE))
 
 
 def connect(peer: bytes) -> bytes:
     """Return the request to a relay for a circuit to `peer`."""
-    return _framed(pb.HopMessage(type=pb.HopMessage.CONNECT, peer=pb.PeerId(id=peer)))
+    return _framed(protobuf.number(_TYPE, _CONNECT), _written_peer(peer))
 
 
 def reserved(message: bytes) -> int:
     """Until when there is a place, in seconds since 1970 by the relay's clock. Raises `RemoteProtocolError`, `RelayRefusedError` among
     them."""
-    said = _hop_status(message)
-    if not said.HasField("reservation"):
+    fields = _hop_status(message)
+    if _RESERVATION not in fields:
         raise RemoteProtocolError("the relay gives a place without a reservation")
-    return int(said.reservation.expire)
+    return _parsed(fields.content(_RESERVATION), {1: protobuf.NUMBER}).number(1)
 
 
 def connected(message: bytes) -> None:
@@ -126,85 +130,91 @@ def connected(message: bytes) -> None:
 
 def hop_asked(message: bytes) -> Reserve | Connect:
     """Return what a relay is asked for. Raises `RemoteProtocolError`."""
-    said = _parsed(pb.HopMessage(), message)
-    if said.type == pb.HopMessage.RESERVE:
+    fields = _parsed(message, _HOP_FIELDS)
+    if fields.number(_TYPE) == _RESERVE:
         return Reserve()
-    if said.type == pb.HopMessage.CONNECT:
-        return _peer(said.peer)
+    if fields.number(_TYPE) == _CONNECT:
+        return _peer(fields)
     raise RemoteProtocolError("a relay is asked for nothing it knows")
 
 
 def give_place(expire: int, addresses: list[str]) -> bytes:
     """Return a relay's yes to RESERVE. `addresses` are its own, `/ip4/…/p2p/<its id>`."""
-    reservation = pb.Reservation(expire=expire, addrs=[Multiaddr(address).to_bytes() for address in addresses])
-    return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=pb.OK, reservation=reservation))
+    written = b"".join(protobuf.content(2, multiaddr.to_bytes(address)) for address in addresses)
+    reservation = protobuf.number(1, expire) + written
+    return _hop_answer(OK, protobuf.content(_RESERVATION, reservation))
 
 
 def give_circuit(seconds: int, data_bytes: int) -> bytes:
     """Return a relay's yes to CONNECT, with the circuit's bounds."""
-    return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=pb.OK, limit=pb.Limit(duration=seconds, data=data_bytes)))
+    return _hop_answer(OK, protobuf.content(_HOP_LIMIT, _limit(seconds, data_bytes)))
 
 
 def hop_refusal(status: int) -> bytes:
     """Return a relay's refusal with this status."""
-    return _framed(pb.HopMessage(type=pb.HopMessage.STATUS, status=status))  # type: ignore[arg-type]
+    return _hop_answer(status)
 
 
 def bring(peer: bytes, seconds: int, data_bytes: int) -> bytes:
     """Return the message by which a relay brings a circuit from `peer`."""
-    limit = pb.Limit(duration=seconds, data=data_bytes)
-    return _framed(pb.StopMessage(type=pb.StopMessage.CONNECT, peer=pb.PeerId(id=peer), limit=limit))
+    limit = protobuf.content(_STOP_LIMIT, _limit(seconds, data_bytes))
+    return _framed(protobuf.number(_TYPE, _STOP_CONNECT), _written_peer(peer), limit)
 
 
 def brought(message: bytes) -> Connect:
     """Return who is said to call. Raises `RemoteProtocolError`."""
-    said = _parsed(pb.StopMessage(), message)
-    if said.type != pb.StopMessage.CONNECT:
+    fields = _parsed(message, _STOP_FIELDS)
+    if fields.number(_TYPE) != _STOP_CONNECT:
         raise RemoteProtocolError("a relay brings no circuit")
-    return _peer(said.peer)
+    return _peer(fields)
 
 
 def take(status: int = OK) -> bytes:
     """Return the answer to a circuit that is brought."""
-    return _framed(pb.StopMessage(type=pb.StopMessage.STATUS, status=status))  # type: ignore[arg-type]
+    return _framed(protobuf.number(_TYPE, _STOP_STATUS), protobuf.number(_STOP_CODE, status))
 
 
 def taken(message: bytes) -> None:
     """Check that the peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
-    said = _parsed(pb.StopMessage(), message)
-    if said.type != pb.StopMessage.STATUS:
+    fields = _parsed(message, _STOP_FIELDS)
+    if fields.number(_TYPE) != _STOP_STATUS:
         raise RemoteProtocolError("the answer to a circuit is none")
-    if said.status != OK:
-        raise RelayRefusedError(said.status)
+    if fields.number(_STOP_CODE) != OK:
+        raise RelayRefusedError(fields.number(_STOP_CODE))
 
 
-def _hop_status(message: bytes) -> pb.HopMessage:
-    said = _parsed(pb.HopMessage(), message)
-    if said.type != pb.HopMessage.STATUS:
+def _hop_status(message: bytes) -> protobuf.Fields:
+    fields = _parsed(message, _HOP_FIELDS)
+    if fields.number(_TYPE) != _HOP_STATUS:
         raise RemoteProtocolError("the relay's answer is none")
-    if said.status != OK:
-        raise RelayRefusedError(said.status)
-    return said
+    if fields.number(_HOP_CODE) != OK:
+        raise RelayRefusedError(fields.number(_HOP_CODE))
+    return fields
 
 
-def _peer(said: pb.PeerId) -> Connect:
-    if not 0 < len(said.id) <= ID_MAX_BYTES:
-        raise RemoteProtocolError(f"a peer's id has {len(said.id)} bytes; allowed are 1 to {ID_MAX_BYTES}")
-    return Connect(said.id)
+def _peer(fields: protobuf.Fields) -> Connect:
+    id_ = _parsed(fields.content(_PEER), {1: protobuf.CONTENT}).content(1)
+    if not 0 < len(id_) <= ID_MAX_BYTES:
+        raise RemoteProtocolError(f"a peer's id has {len(id_)} bytes; allowed are 1 to {ID_MAX_BYTES}")
+    return Connect(id_)
 
 
-def _parsed(into: T, message: bytes) -> T:
-    try:
-        into.ParseFromString(message)
-    except DecodeError as error:
-        raise RemoteProtocolError(f"a relay message is none: {error}") from None
-    return into
+def _parsed(message: bytes, wanted: Mapping[int, int]) -> protobuf.Fields:
+    return protobuf.parse(_WHAT, message, wanted, _FIELDS_MAX)
 
 
-def _framed(message: pb.HopMessage | pb.StopMessage) -> bytes:
-    content = message.SerializeToString()
-    size, prefix = len(content), b""
-    while size >= _MORE:
-        prefix += bytes([size & 0x7F | _MORE])
-        size >>= 7
-    return prefix + bytes([size]) + content
+def _hop_answer(status: int, *fields: bytes) -> bytes:
+    # Fields in the order of their numbers, as other implementations write them.
+    return _framed(protobuf.number(_TYPE, _HOP_STATUS), *fields, protobuf.number(_HOP_CODE, status))
+
+
+def _written_peer(peer: bytes) -> bytes:
+    return protobuf.content(_PEER, protobuf.content(1, peer))
+
+
+def _limit(seconds: int, data_bytes: int) -> bytes:
+    return protobuf.number(1, seconds) + protobuf.number(2, data_bytes)
+
+
+def _framed(*fields: bytes) -> bytes:
+    return protobuf.delimited(b"".join(fields))

@@ -1,4 +1,4 @@
-"""The relay beside a rendezvous server: a libp2p host whose id is made anew with every start, and what is said of it over HTTP."""
+"""The relay beside a rendezvous server: a host whose id is made anew with every start, and what is said of it over HTTP."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import msgspec
 
 from goop2.config import Address
 from goop2.folder.identity import ephemeral
+from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import PortInUseError
-from goop2.net.guest import Guest, open_guest
 from goop2.net.host import ALL_ADDRESSES, Host, open_host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
@@ -53,7 +53,7 @@ class RelayServer:
 
     def said_to(self, name: str) -> SaidRelay:
         """Return what is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
-        limits = self.relay.places.limits
+        limits = self.relay.reservations.limits
         by_name = _way(name, self._host.port) if any(f"/{ALL_ADDRESSES}/" in address for address in self._host.addresses) else None
         addresses = dict.fromkeys(
             [f"{by_name}/p2p/{self._host.peer_id}", *addresses_of(self._host)] if by_name else addresses_of(self._host)
@@ -69,18 +69,19 @@ class RelayServer:
 
 
 @contextlib.asynccontextmanager
-async def open_relay_server(address: Address, guest: Guest | None = None) -> AsyncIterator[RelayServer]:
-    """Be a relay on an IPv4 address until the block is left. `guest`: trio beside this loop, where it runs already. Raises
-    `ListenerError`."""
+async def open_relay_server(address: Address) -> AsyncIterator[RelayServer]:
+    """Be a relay on an IPv4 address until the block is left. Raises `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:
-        trio = await stack.enter_async_context(open_guest()) if guest is None else guest
         try:
-            host = await stack.enter_async_context(open_host(trio, ephemeral(), address.port, RELAY_LIMITS, address.host))
+            host = await stack.enter_async_context(open_host(ephemeral(), address.port, RELAY_LIMITS, address.host))
         except PortInUseError:
             raise ListenerError(
                 f"no relay can be opened on {address} (the port is taken or not allowed): choose another with --relay"
             ) from None
-        relay = await stack.enter_async_context(open_relay(trio, host, lambda: addresses_of(host)))
+        # Who has a place here is told whether it needs one.
+        await open_dial_back(host)
+        host.announce(lambda: real_addresses(host))
+        relay = await stack.enter_async_context(open_relay(host, lambda: addresses_of(host)))
         yield RelayServer(host, relay)
 
 

@@ -17,20 +17,16 @@ from goop2.web.http.server import HttpServers, serve
 from goop2.web.http.timeout_protocol import TimeoutProtocol
 
 if TYPE_CHECKING:
-    from goop2.net.guest import Guest
     from goop2.rendezvous.relay_server import RelayServer
 
 
 @contextlib.asynccontextmanager
-async def open_rendezvous(address: Address, relay: Address | None = None, guest: Guest | None = None) -> AsyncIterator[str]:
-    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `ListenerError`.
-
-    `guest`: trio beside this loop, where it runs already; a thread can have one.
-    """
+async def open_rendezvous(address: Address, relay: Address | None = None) -> AsyncIterator[str]:
+    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
-        rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay, guest)) if relay else None)
+        rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay)) if relay else None)
         bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock,))
         servers = HttpServers(OpenedProtocol if bound.listener.opened else LocalProtocol)
         async with serve(servers, [(bound, rendezvous.app)], rendezvous.announcements.stop):
@@ -52,11 +48,11 @@ class OpenedProtocol(LocalProtocol):
     connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
 
 
-def _relay(address: Address, guest: Guest | None) -> contextlib.AbstractAsyncContextManager[RelayServer]:
-    # Here, because a server without one should not load libp2p for it.
+def _relay(address: Address) -> contextlib.AbstractAsyncContextManager[RelayServer]:
+    # Here, because a server without one should not load the network for it.
     from goop2.rendezvous.relay_server import open_relay_server
 
-    return open_relay_server(address, guest)
+    return open_relay_server(address)
 
 
 def _bound(address: Address) -> socket.socket:

@@ -72,6 +72,7 @@ class DataCalls(OrmCalls):
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
+            self._database.watch_scans()
             self._tables = OrmTables(self._database)
         self._kv_enabled = kv_enabled
         self.transaction = False
@@ -83,6 +84,11 @@ class DataCalls(OrmCalls):
         self.entries = {
             rule.name.encode(): Entry(own[rule.name], rule.for_commands, FAILURES[rule.failure]) for rule in rules if rule.name in own
         }
+
+    @property
+    def scanned(self) -> int:
+        """Return how many rows the last operation stepped over in full scans of a table."""
+        return 0 if self._unusable else self._database.take_scanned()
 
     def begin(self, invoke: Invoke) -> None:
         """Begin a run: whose rows and keys it has, and until when."""
@@ -107,6 +113,7 @@ class DataCalls(OrmCalls):
 
     def __call__(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> Answer:
         """Do one operation. Every failure is an answer."""
+        self.rows = None
         try:
             if self._unusable:
                 self.file_fault = self._unusable
@@ -135,7 +142,8 @@ class DataCalls(OrmCalls):
 
     @operation("db.exec")
     def _exec(self, sql: bytes, *arguments: Scalar) -> Answer:
-        return ok(self._database.change(EXEC, text_of(sql, "the statement"), [bound(value) for value in arguments]))
+        self.rows = self._database.change(EXEC, text_of(sql, "the statement"), [bound(value) for value in arguments])
+        return ok(self.rows)
 
     @operation("db.begin")
     def _begin(self) -> Answer:
@@ -201,6 +209,7 @@ class DataCalls(OrmCalls):
     def _found(self, found: bool, table: str, row_id: Scalar) -> Answer:
         if not found:
             raise StorageError(f"{table} has no row {row_id.decode() if isinstance(row_id, bytes) else row_id}")
+        self.rows = 1
         return ok(True)
 
     @operation("schema.validate")
@@ -230,7 +239,8 @@ class DataCalls(OrmCalls):
 
     @operation("schema.seed")
     def _seed(self, name: bytes, rows: bytes) -> Answer:
-        return ok(self._tables.seed(table_name(name), decoded(rows), self._owner))
+        self.rows = self._tables.seed(table_name(name), decoded(rows), self._owner)
+        return ok(self.rows)
 
     # ── goop.kv ──────────────────────────────────────────────────────────────────────────────
 

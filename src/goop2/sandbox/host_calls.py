@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from goop2.sandbox.answers import RAISE, Answer, ok
+from goop2.sandbox.call_details import detail_of
 from goop2.sandbox.data_calls import DataCalls, Entry
-from goop2.sandbox.messages import CallTime, HostCall, HostCallAnswer, Invoke, Log, OperationRule, Scalar
+from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log, OperationRule, Scalar
+from goop2.storage.run_record import HostCallRecord
 
 LOG_LINES_MAX = 200
 LOG_MAX_BYTES = 64 * 1024
@@ -21,6 +23,8 @@ LOG_MAX_BYTES = 64 * 1024
 CALLS_RECORDED_MAX = 200
 """Host calls of one run that are kept with their times; later ones only count against the limits."""
 
+DETAILS_MAX_CHARS = 32 * 1024
+"""Details of the host calls of one run that are kept; a loop would fill the history with one statement."""
 LOG: Final = b"log"
 """The one operation done here: it needs no database."""
 _LEVELS: Final[dict[bytes, Literal["info", "warn", "error"]]] = {b"print": "info", b"info": "info", b"warn": "warn", b"error": "error"}
@@ -50,7 +54,8 @@ class HostCalls:
         self._started = time.monotonic()
         self._room_lines = LOG_LINES_MAX
         self._room_bytes = LOG_MAX_BYTES
-        self._calls: list[CallTime] = []
+        self._room_details = DETAILS_MAX_CHARS
+        self._calls: list[HostCallRecord] = []
 
     def end(self) -> None:
         """End the run: undo the transaction it left open."""
@@ -58,7 +63,7 @@ class HostCalls:
             self._data.end()
 
     @property
-    def calls(self) -> tuple[CallTime, ...]:
+    def calls(self) -> tuple[HostCallRecord, ...]:
         """Return the host calls of this run, with their times."""
         return tuple(self._calls)
 
@@ -79,9 +84,9 @@ class HostCalls:
 
     def _stored(self, operation: bytes, entry: Entry, arguments: tuple[Scalar, ...]) -> Answer:
         assert self._data is not None
-        begun = time.monotonic()
-        answer = self._data(operation, entry, arguments)
-        self._record(operation.decode(), begun)
+        data, begun = self._data, time.monotonic()
+        answer = data(operation, entry, arguments)
+        self._record(operation.decode(), begun, arguments, answer[1:], data.rows, data.scanned)
         return answer
 
     def _passed_on(self, operation: str, arguments: tuple[Scalar, ...]) -> Answer:
@@ -91,13 +96,25 @@ class HostCalls:
         begun = time.monotonic()
         self._send(HostCall(operation, arguments))
         answer = self._receive()
-        self._record(operation, begun)
+        self._record(operation, begun, arguments, answer.values)
         return answer.shape, *answer.values
 
-    def _record(self, operation: str, begun: float) -> None:
-        if len(self._calls) < CALLS_RECORDED_MAX:
-            milliseconds = 1000.0
-            self._calls.append(CallTime(operation, (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds))
+    def _record(
+        self,
+        operation: str,
+        begun: float,
+        arguments: tuple[Scalar, ...],
+        values: tuple[Scalar, ...],
+        rows: int | None = None,
+        scanned: int = 0,
+    ) -> None:
+        if len(self._calls) >= CALLS_RECORDED_MAX:
+            return
+        milliseconds = 1000.0
+        started, duration = (begun - self._started) * milliseconds, (time.monotonic() - begun) * milliseconds
+        detail = detail_of(operation, arguments, values) if self._room_details > 0 else ""
+        self._room_details -= len(detail)
+        self._calls.append(HostCallRecord(operation, started, duration, detail, rows, scanned))
 
     def _log(self, level: Scalar, text: Scalar) -> Answer:
         if not isinstance(level, bytes) or not isinstance(text, bytes):

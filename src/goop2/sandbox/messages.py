@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from goop2.storage.run_record import HostCallRecord
+
 UNKNOWN_VERSION = "unknown_version"
 """Code of a `Done` that asks for the same `Invoke` with its source."""
 
@@ -119,14 +121,6 @@ class Ready(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """What a layer in force does not cover on this machine: name → sentence (confinement.GAPS)."""
 
 
-class CallTime(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One host call of a run, in milliseconds since the run began."""
-
-    operation: ShortText
-    started: float
-    duration: float
-
-
 class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     """Worker → peer: the invocation ended; `code` is "ok" or an error class (engine.ErrorCode)."""
 
@@ -135,13 +129,15 @@ class Done(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     """The reply, the result as JSON, or the error message."""
     memory_bytes: int
     """What the VM held at the end."""
-    calls: Annotated[tuple[CallTime, ...], msgspec.Meta(max_length=1000)] = ()
+    calls: Annotated[tuple[HostCallRecord, ...], msgspec.Meta(max_length=1000)] = ()
     file_fault: ShortText = ""
     """The last error the database file itself gave during the run: a full disk, damage; "" for none."""
     spent: bool = False
     """Whether this worker holds so much memory that a new one should take its place."""
     error_code: Annotated[str, msgspec.Meta(max_length=256)] = ""
     """`code` of the table the script raised, "" when it raised none."""
+    traceback: ShortText = ""
+    """Where the script was when it failed, a line a frame; for the owner alone."""
 
 
 class Compiled(msgspec.Struct, array_like=True, frozen=True, tag=5, gc=False):

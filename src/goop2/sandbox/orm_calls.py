@@ -104,11 +104,13 @@ class OrmCalls(RowAnswers):
     @operation("orm.update_where")
     def _orm_update_where(self, name: bytes, changes: bytes, options: bytes | None = None) -> Answer:
         values, expressions = _changes(changes)
-        return ok(self._tables.change_where(table_name(name), values, expressions, decoded(options)))
+        self.rows = self._tables.change_where(table_name(name), values, expressions, decoded(options))
+        return ok(self.rows)
 
     @operation("orm.delete_where")
     def _orm_delete_where(self, name: bytes, options: bytes | None = None) -> Answer:
-        return ok(self._tables.delete_where(table_name(name), decoded(options)))
+        self.rows = self._tables.delete_where(table_name(name), decoded(options))
+        return ok(self.rows)
 
     @operation("orm.upsert")
     def _orm_upsert(self, name: bytes, key: bytes, *row: Scalar) -> Answer:
@@ -116,7 +118,8 @@ class OrmCalls(RowAnswers):
 
     @operation("orm.seed")
     def _orm_seed(self, name: bytes, rows: bytes) -> Answer:
-        return ok(self._tables.seed(table_name(name), decoded(rows), self._owner))
+        self.rows = self._tables.seed(table_name(name), decoded(rows), self._owner)
+        return ok(self.rows)
 
     @operation("orm.validate")
     def _orm_validate(self, name: bytes, *row: Scalar) -> Answer:

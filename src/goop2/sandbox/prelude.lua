@@ -9,9 +9,9 @@
 local host, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset = error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset
-local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
+local newproxy, select, setfenv, setmetatable, type, xpcall = newproxy, select, setfenv, setmetatable, type, xpcall
 local plain_tostring = tostring
-local load_pieces, metatable_of, frame_of = load, debug.getmetatable, debug.getinfo
+local load_pieces, metatable_of, frame_of, trace_of = load, debug.getmetatable, debug.getinfo, debug.traceback
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
 local create, resume = coroutine.create, coroutine.resume
@@ -30,6 +30,8 @@ local GC_START_PERCENT = 1000
 -- A reply is cut at 4096 bytes outside; what is far beyond need not cross the wall.
 local REPLY_CROSSING_BYTES = 8192
 local MESSAGE_MAX_BYTES = 2000
+-- Free memory before a trace is made: Lua's own has two dozen lines, and each may name a script and a function of 64 letters.
+local TRACE_SPARE_BYTES = 65536
 -- What our own code is called in error messages (vm.py), and the place it leaves in front of one when
 -- the script's own frame was a tail call.
 local OUR_CHUNK, OUR_PLACE = "=[goop]", "^%[goop%]:[%d?]+: "
@@ -369,6 +371,18 @@ local function run_builtin(chunk, _, params)
   return codec.result(result)
 end
 
+-- Where the script is when an error that nobody catches is raised, for its owner. Called on the script's own stack, before that is
+-- given up, so it does the least it can: a handler that fails itself loses the error, so there is no trace where memory is short.
+-- The trace is cut outside (vm.py).
+local trace
+
+local function note_trace(raised)
+  if collectgarbage("count") * 1024 < memory_bytes - TRACE_SPARE_BYTES then
+    trace = trace_of("", 2)
+  end
+  return raised
+end
+
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
 local function compile(name, source)
   host() -- everything is pushed: from here on the memory limit holds
@@ -382,7 +396,7 @@ local function compile(name, source)
   return dump(chunk)
 end
 
--- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one
+-- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one, and its trace
 local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label, caller_email)
   host() -- everything is pushed: from here on the memory limit holds
   randomseed(seed)
@@ -401,7 +415,8 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
   new_sentinel()
-  local done, result, class = pcall(runner, load_chunk(bytecode, "=" .. name), name, argument)
+  local chunk = load_chunk(bytecode, "=" .. name)
+  local done, result, class = xpcall(function() return runner(chunk, name, argument) end, note_trace)
   watching = false -- when the VM is closed, LuaJIT would call finalizers ten times over
   if done then
     return class or "ok", result
@@ -409,7 +424,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
     return "memory", "memory limit exceeded"
   end
   local described, text, code = pcall(describe, result)
-  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code
+  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code, trace
 end
 
 return run, compile

@@ -32,6 +32,14 @@ OUR_CHUNK: Final = b"=[goop]"
 MESSAGE_MAX_BYTES = 2000
 """Of a compiler's message, which quotes the source."""
 
+TRACEBACK_MAX_CHARS = 2000
+"""Of a trace: more than Lua's own, which leaves out the middle of a deep one."""
+
+_OUR_FRAME: Final = re.compile(
+    r"stack traceback:|\[goop\]|\[builtin|\(tail call\)|\[C\]: (?:\?|in function (?:''|'error'|'xpcall'|'pcall'|\[C\]|<))"
+)
+"""A line of a trace that names no place in a script: our own code, and functions of the language without a name."""
+
 PART: Final = b"part"
 """The operation by which prelude.lua asks for one of `Flavour.parts`, whose bytes most VMs never need."""
 
@@ -68,11 +76,20 @@ class VmResult(msgspec.Struct, frozen=True, gc=False):
     memory_bytes: int
     error_code: str = ""
     """`code` of the error object the script raised."""
+    traceback: str = ""
+    """Where the script was when it failed, a line a frame, the innermost first."""
 
 
 def preferred_flavour() -> str:
     """Return the first of `FLAVOURS` this machine has."""
     return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
+
+
+def _frames(trace: bytes) -> str:
+    """Return the frames of a trace that are the script's, or the function of the language it was in; ours tell an author nothing."""
+    lines = (line.strip() for line in trace.decode("utf-8", "replace").split("\n"))
+    kept = (line for line in lines if line and not _OUR_FRAME.match(line))
+    return "\n".join(kept)[:TRACEBACK_MAX_CHARS]
 
 
 class Flavour:
@@ -183,11 +200,12 @@ class VirtualMachine:
         seed = _new_seed()
         self._gate.lift()
         try:
-            code, payload, *error_code = self._run(
+            code, payload, *more = self._run(
                 kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this, email))
             )
         # Only where no Lua code of ours could catch it, as when the call itself is pushed.
         except self._memory_error:
-            code, payload, error_code = b"memory", b"memory limit exceeded", []
-        own_code = error_code[0].decode("utf-8", "replace") if error_code and error_code[0] is not None else ""
-        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code)
+            code, payload, more = b"memory", b"memory limit exceeded", []
+        error_code, trace = (*more, None, None)[:2]
+        own_code = error_code.decode("utf-8", "replace") if error_code is not None else ""
+        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code, _frames(trace) if trace else "")

@@ -165,7 +165,15 @@ class Worker:
         self._host.end()
         code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
         fault = self.data.file_fault if self.data else ""
-        return Done(code, outcome.payload, outcome.memory_bytes, self._host.calls, fault, error_code=outcome.error_code)
+        return Done(
+            code,
+            outcome.payload,
+            outcome.memory_bytes,
+            self._host.calls,
+            fault,
+            error_code=outcome.error_code,
+            traceback=outcome.traceback,
+        )
 
     def _met_lock(self, outcome: VmResult) -> bool:
         """Return whether the run failed because somebody else held the write lock."""

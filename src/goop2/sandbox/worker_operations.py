@@ -45,6 +45,8 @@ class RowAnswers:
     def __init__(self) -> None:
         self._pending: list[Scalar] = []
         self._width = 0
+        self.rows: int | None = None
+        """How many rows the last operation read or changed; None where that means nothing."""
 
     def _one(self, rows: RowSink) -> Answer:
         return (ROW, *self._first_rows(rows)) if rows.values else ok()
@@ -54,11 +56,13 @@ class RowAnswers:
 
     def _values(self, rows: RowSink) -> Answer:
         """Return the values of rows of one column; there are at most ROWS_MAX, which is fewer than go at once."""
+        self.rows = len(rows.values)
         return LIST, *rows.values
 
     def _first_rows(self, rows: RowSink) -> tuple[Scalar, ...]:
         """Return whether there is more, how many columns, their names, the values row by row."""
         width = len(rows.names)
+        self.rows = len(rows.values) // width if width else 0
         names = [name.encode() for name in rows.names]
         self._width, self._pending = width, rows.values
         more, *values = self._next_rows()

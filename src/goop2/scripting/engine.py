@@ -23,11 +23,16 @@ from goop2.scripting.outcomes import QUEUE_FULL
 from goop2.scripting.pool import Pool
 from goop2.scripting.printable import printable
 from goop2.scripting.rate_limit import RateLimiter
-from goop2.scripting.runs import Run, Runs
+from goop2.scripting.runs import Runs
+from goop2.storage.run_record import KEPT_VALUE_MAX_BYTES, Run
 
+Recorded = Callable[[Run], None]
+"""Is handed the record of a run that began."""
 TRUNCATED: Final = "... (truncated)"
 DISABLED: Final = "Lua is disabled in goop.json (lua.enabled)"
 RATE_LIMITED_REPLY: Final = "Rate limit exceeded. Try again later."
+RATE_LIMIT_MET: Final = "rate limit exceeded"
+"""Begins what the owner reads of a call that was turned away for it; the limit follows."""
 NAME_SHOWN_CHARS: Final = 64
 """How much of a name a stranger made up is said back."""
 _MILLISECONDS = 1000.0
@@ -83,8 +88,8 @@ class Engine:
         self._runs = runs
         self._rate = RateLimiter(limits.rate_per_caller, limits.rate_global, time.monotonic)
 
-    async def command(self, caller: Caller, message: str) -> Reply:
-        """Answer a direct message that begins with `!` (behaviour.md, "Chat commands")."""
+    async def command(self, caller: Caller, message: str, recorded: Recorded | None = None) -> Reply:
+        """Answer a direct message that begins with `!` (behaviour.md, "Chat commands"). `recorded` is handed the record of the run."""
         name, arguments = _split(message)
         if not name:
             return Reply("")
@@ -92,45 +97,53 @@ class Engine:
             return Reply("", Failure(ErrorCode.UNAVAILABLE, DISABLED))
         script = self._catalog.command(name)
         if script is None:
-            return _unknown(name)
+            failure = _unknown(name)
+            self._refused(caller, "command", failure, arguments.encode("utf-8", "replace"), printable(name, NAME_SHOWN_CHARS))
+            return Reply(failure.message, failure)
         argument = arguments.encode("utf-8", "replace")
         if len(argument) > PARAMS_MAX_BYTES:
             failure = Failure(ErrorCode.BAD_REQUEST, f"the message is {len(argument)} bytes; the most is {PARAMS_MAX_BYTES}", script.name)
+            self._refused(caller, "command", failure, argument)
             return Reply(_failure_text(failure), failure)
-        answer = await self._run(script, caller, argument)
+        answer = await self._run(script, caller, argument, recorded)
         if isinstance(answer, bytes):
             return Reply(reply_text(answer))
         if isinstance(script, Script) and script.of_function and answer.code is ErrorCode.NOT_FOUND:
             self._catalog.lacks_handle(script)
-            return _unknown(name)
+            answer = _unknown(name)
+            return Reply(answer.message, answer)
         return Reply(_failure_text(answer), answer)
 
-    async def call(self, caller: Caller, function: str, params: bytes = b"{}") -> Success | Failure:
-        """Call a data function; `params` is JSON text (behaviour.md, "Data functions")."""
+    async def call(self, caller: Caller, function: str, params: bytes = b"{}", recorded: Recorded | None = None) -> Success | Failure:
+        """Call a data function; `params` is JSON text (behaviour.md, "Data functions"). `recorded` is handed the record of the run."""
         if not self._limits.enabled:
             return Failure(ErrorCode.UNAVAILABLE, DISABLED)
+        shown = printable(function, NAME_SHOWN_CHARS)
         if len(params) > PARAMS_MAX_BYTES:
-            return Failure(ErrorCode.BAD_REQUEST, f"params are {len(params)} bytes of JSON; the most is {PARAMS_MAX_BYTES}")
+            failure = Failure(ErrorCode.BAD_REQUEST, f"params are {len(params)} bytes of JSON; the most is {PARAMS_MAX_BYTES}")
+            return self._refused(caller, "function", failure, params, shown)
         script = self._catalog.function(function)
         if script is None:
-            return Failure(ErrorCode.NOT_FOUND, f"unknown function: {printable(function, NAME_SHOWN_CHARS)}")
-        answer = await self._run(script, caller, params)
+            return self._refused(caller, "function", Failure(ErrorCode.NOT_FOUND, f"unknown function: {shown}"), params, shown)
+        answer = await self._run(script, caller, params, recorded)
         return Success(answer) if isinstance(answer, bytes) else answer
 
     async def group_closed(self, owner: Caller, group: str) -> None:
         """Tell every data function that has an `on_group_close` that a group has ended, one after the other, as the owner."""
         if self._limits.enabled:
             for script in self._catalog.group_listeners():
-                await self._run(script, owner, group.encode())
+                await self._run(script, owner, group.encode(), None)
 
-    async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes) -> bytes | Failure:
+    async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes, recorded: Recorded | None) -> bytes | Failure:
         if isinstance(script, BrokenScript):
-            return Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
+            broken = Failure(ErrorCode.SCRIPT_ERROR, script.fault.located(script.name), script.name, script.fault.line)
+            return self._refused(caller, script.kind, broken, argument)
         # Before anything that costs: a refused call must not reach the pool. The owner is never limited.
         if not caller.owner and (refused := self._refuse_rate(script, caller)):
-            return refused
+            limit = self._rate.limit_met(script.name, script.annotations.rate_limit)
+            return self._refused(caller, script.kind, refused, argument, told=f"{RATE_LIMIT_MET}: {limit}")
         if why := self._unusable():
-            return Failure(ErrorCode.UNAVAILABLE, why, script.name)
+            return self._refused(caller, script.kind, Failure(ErrorCode.UNAVAILABLE, why, script.name), argument)
         # The deadline counts from here, so waiting for a worker uses it up too; the wall clock is only shown.
         begun, accepted = time.time(), time.monotonic()
         invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds)
@@ -139,7 +152,9 @@ class Engine:
         if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
             outcome = _not_the_scripts(outcome, why)
         failure = None if outcome.code is _OK else _failure(script.name, outcome)
-        self._record(invocation, outcome, failure, begun, time.monotonic() - accepted)
+        run = self._record(invocation, outcome, failure, begun, time.monotonic() - accepted)
+        if recorded is not None:
+            recorded(run)
         return outcome.payload if failure is None else failure
 
     def _refuse_rate(self, script: Script, caller: Caller) -> Failure | None:
@@ -148,26 +163,69 @@ class Engine:
             return None
         return Failure(ErrorCode.RATE_LIMITED, "rate limit exceeded; try again later", script.name, retry_after_seconds=wait)
 
-    def _record(self, invocation: Invocation, outcome: Outcome, failure: Failure | None, begun: float, seconds: float) -> None:
-        log = invocation.log
-        self._runs.add(
+    def _record(self, invocation: Invocation, outcome: Outcome, failure: Failure | None, begun: float, seconds: float) -> Run:
+        script, caller, log, argument, answer = invocation.script, invocation.caller, invocation.log, b"", b""
+        given, answered = invocation.argument, outcome.payload
+        if self._runs.keeps_arguments:
+            argument = given if len(given) <= KEPT_VALUE_MAX_BYTES else given[:KEPT_VALUE_MAX_BYTES]
+            if failure is None:
+                answer = answered if len(answered) <= KEPT_VALUE_MAX_BYTES else answered[:KEPT_VALUE_MAX_BYTES]
+        refused = outcome is QUEUE_FULL
+        run = Run(
+            self._runs.new_id(),
+            script.kind,
+            script.name,
+            caller.id,
+            outcome.code,
+            failure.message if failure else "",
+            failure.line if failure else None,
+            begun,
+            seconds * _MILLISECONDS,
+            outcome.waited_seconds * _MILLISECONDS,
+            outcome.memory_bytes,
+            outcome.calls,
+            log.lines if log else (),
+            log.truncated if log else False,
+            caller.kind,
+            caller.label,
+            script.version,
+            argument,
+            len(given),
+            answer,
+            len(answered) if failure is None else 0,
+            outcome.traceback,
+            1,
+            refused,
+        )
+        if refused:
+            self._runs.refuse(run)
+        else:
+            self._runs.add(run)
+        return run
+
+    def _refused(self, caller: Caller, kind: str, failure: Failure, argument: bytes, script: str = "", told: str = "") -> Failure:
+        """Record a call that was turned away before it ran; `told` is what the owner reads of it. Return `failure`."""
+        self._runs.refuse(
             Run(
                 self._runs.new_id(),
-                invocation.script.kind,
-                invocation.script.name,
-                invocation.caller.id,
-                outcome.code,
-                failure.message if failure else "",
-                failure.line if failure else None,
-                begun,
-                seconds * _MILLISECONDS,
-                outcome.waited_seconds * _MILLISECONDS,
-                outcome.memory_bytes,
-                outcome.calls,
-                log.lines if log else (),
-                log.truncated if log else False,
+                kind,
+                failure.script or script,
+                caller.id,
+                failure.code,
+                told or failure.message,
+                failure.line,
+                time.time(),
+                0.0,
+                0.0,
+                0,
+                caller_kind=caller.kind,
+                caller_label=caller.label,
+                argument=argument[:KEPT_VALUE_MAX_BYTES] if self._runs.keeps_arguments else b"",
+                argument_bytes=len(argument),
+                refused=True,
             )
         )
+        return failure
 
 
 def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
@@ -177,9 +235,8 @@ def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
     return msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=why.encode())
 
 
-def _unknown(name: str) -> Reply:
-    text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
-    return Reply(text, Failure(ErrorCode.NOT_FOUND, text))
+def _unknown(name: str) -> Failure:
+    return Failure(ErrorCode.NOT_FOUND, f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}")
 
 
 def _split(message: str) -> tuple[str, str]:

@@ -15,9 +15,12 @@ import msgspec
 
 from goop2.protocols.source_network import is_network
 from goop2.sandbox.answers import Answer
-from goop2.sandbox.messages import CallTime
 from goop2.scripting.catalog import Script
 from goop2.scripting.runs import RunLog
+from goop2.storage.run_record import HostCallRecord
+
+VISITOR_PREFIX = "visitor-"
+"""Begin of the ids of callers who come by a browser; no peer id begins so."""
 
 
 class ErrorCode(StrEnum):
@@ -45,6 +48,11 @@ class Caller:
     """What the caller says it is; "" when it says nothing."""
     address: str = ""
     """Where a visitor comes from who can have as many ids as they like; limits count it too."""
+
+    @property
+    def kind(self) -> str:
+        """Return `owner`, `visitor` (a browser) or `peer`."""
+        return "owner" if self.owner else "visitor" if self.id.startswith(VISITOR_PREFIX) else "peer"
 
     @property
     def tenant(self) -> str:
@@ -96,11 +104,13 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     memory_bytes: int = 0
     waited_seconds: float = 0.0
     """From acceptance until a worker took it."""
-    calls: tuple[CallTime, ...] = ()
+    calls: tuple[HostCallRecord, ...] = ()
     file_fault: str = ""
     """The last error the database file itself gave during the run, "" for none."""
     error_code: str = ""
     """`code` of the table the script raised, "" when it raised none."""
+    traceback: str = ""
+    """Where the script was when it failed, for the owner alone."""
 
 
 PeerOperation = Callable[..., Awaitable[Answer]]

@@ -9,10 +9,14 @@ import asyncio
 
 import msgspec
 
-from goop2.sandbox.messages import Compile
+from goop2.sandbox.call_details import detail_of
+from goop2.sandbox.host_calls import CALLS_RECORDED_MAX
+from goop2.sandbox.messages import Compile, HostCall, Scalar
 from goop2.scripting.fairness import OWNER_TENANT
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
+from goop2.scripting.outcomes import TIMED_OUT
 from goop2.scripting.worker import Side
+from goop2.storage.run_record import HostCallRecord
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -41,6 +45,28 @@ class Job(msgspec.Struct, eq=False):
     """When a worker took it."""
     call: asyncio.Task[None] | None = None
     """The operation of the peer under way for it."""
+    asked: tuple[HostCall, float] | None = None
+    """What that operation was asked by, and when."""
+    host_calls: tuple[HostCallRecord, ...] = ()
+    """What the peer has done for it, for the record of a run whose worker is ended before it can say so."""
+
+    def note_answer(self, values: tuple[Scalar, ...], now: float) -> None:
+        """Record that the operation under way is over."""
+        if self.asked is None:
+            return
+        message, begun = self.asked
+        self.asked = None
+        if len(self.host_calls) < CALLS_RECORDED_MAX:
+            detail = detail_of(message.operation, message.arguments, values)
+            started, duration = 1000.0 * (begun - self.started), 1000.0 * (now - begun)
+            self.host_calls += (HostCallRecord(message.operation, started, duration, detail),)
+
+
+def timed_out(job: Job, now: float) -> Outcome:
+    """Return the outcome of a job whose time is over, with what the peer did for it, the operation under way included."""
+    job.note_answer((), now)
+    waited = job.started - job.accepted if job.started else now - job.accepted
+    return msgspec.structs.replace(TIMED_OUT, calls=job.host_calls, waited_seconds=waited)
 
 
 def described(job: Job | None) -> dict[str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 
+import msgspec
+
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Done
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
@@ -27,6 +29,12 @@ does not count how deep C functions call each other, so that there the stack's e
 NO_WORKER = Outcome(ErrorCode.UNAVAILABLE, b"no worker process can be started now; try again later")
 STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
+
+def too_late(outcome: Outcome) -> Outcome:
+    """Return what a run came to that ended after its deadline: a time-out, with the record of what it did."""
+    return msgspec.structs.replace(outcome, code=TIMED_OUT.code, payload=TIMED_OUT.payload, error_code="", traceback="")
+
+
 _CODES = {code.value: code for code in ErrorCode}
 _OK = ErrorCode.OK  # looked up in the class it costs as much as a call
 
@@ -41,7 +49,16 @@ def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcom
             raise WorkerProtocolError(f"an error message of {len(message.payload)} bytes")
     elif work.script.kind != "command":
         _check_result(message.payload)
-    return Outcome(code, message.payload, message.memory_bytes, waited_seconds, message.calls, message.file_fault, message.error_code)
+    return Outcome(
+        code,
+        message.payload,
+        message.memory_bytes,
+        waited_seconds,
+        message.calls,
+        message.file_fault,
+        message.error_code,
+        message.traceback,
+    )
 
 
 def _check_result(result: bytes) -> None:

@@ -7,6 +7,7 @@ operation means.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -57,6 +58,7 @@ class PeerOperations:
             raise WorkerProtocolError(f"a command asked for goop.{message.operation}, which is for data functions only")
         if breach := declared.breach(message.arguments):
             raise WorkerProtocolError(f"goop.{message.operation} {breach}")
+        job.asked = message, time.monotonic()
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
 
@@ -73,4 +75,5 @@ async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, mes
         answer = raised(f"goop.{message.operation} failed in the peer")
     job.call = None
     shape, *values = with_failure_form(answer, PEER_CALLS[message.operation].failure)
+    job.note_answer(tuple(values), time.monotonic())
     worker.send(HostCallAnswer(shape, tuple(values)))

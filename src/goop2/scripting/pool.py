@@ -26,7 +26,7 @@ from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import WorkerStartError
 from goop2.scripting.idle_check import lock_holders
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
-from goop2.scripting.job import Batch, Job, described, other_side_of, side_of, verdict
+from goop2.scripting.job import Batch, Job, described, other_side_of, side_of, timed_out, verdict
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_AFTER_SECONDS,
@@ -47,7 +47,7 @@ from goop2.scripting.limits import (
     InvocationLimits,
     cores,
 )
-from goop2.scripting.outcomes import ENDED_BY, NO_WORKER, QUEUE_FULL, STOPPED, TIMED_OUT, WORKER_LOST, outcome_of
+from goop2.scripting.outcomes import ENDED_BY, NO_WORKER, QUEUE_FULL, STOPPED, WORKER_LOST, outcome_of, too_late
 from goop2.scripting.peer_operations import PeerOperations
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
@@ -317,7 +317,7 @@ class Pool:
                 if running is job:
                     worker.kill()
                     break
-        self._finish(job, TIMED_OUT)
+        self._finish(job, timed_out(job, time.monotonic()))
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         self._jobs.discard(job)
@@ -361,7 +361,7 @@ class Pool:
                 return
             outcome = outcome_of(message, work, job.started - job.accepted)
             if time.monotonic() >= job.deadline:
-                outcome = TIMED_OUT  # an SQL statement that the deadline ended is no answer a script may go on with
+                outcome = too_late(outcome)  # an SQL statement that the deadline ended is no answer a script may go on with
             spent = message.spent
         elif job is not None and isinstance(work, Compile | Batch) and isinstance(message, Compiled):
             outcome, spent = verdict(work, message.message), False

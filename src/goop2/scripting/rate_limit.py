@@ -49,6 +49,12 @@ class RateLimiter:
             self._count(key, origin, now)
         return wait
 
+    def limit_met(self, script: str, override: int | None) -> str:
+        """Return which limit refuses calls of a script now, in words: `30 a minute for score`."""
+        if len(self._times) >= self._global:
+            return f"{self._global} a minute for all scripts"
+        return f"{self._per_caller if override is None else override} a minute for {script}"
+
     def _key(self, caller: str, script: str) -> int:
         """Return the number both are counted under. Python's hash of strings has 64 bits and a secret, so nobody can aim at another's."""
         key = hash((caller, script))

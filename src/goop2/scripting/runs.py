@@ -1,4 +1,4 @@
-"""What happened: one record a run, in a ring that feeds the log, the console, metrics and `goop2 lua log`.
+"""What happened: one record a run, in a ring of the last ones, and in the history, which is kept over restarts.
 
 `Runs.add` stands on the path of every invocation, ten thousand a second: a record is a msgspec
 struct (made five times faster than a frozen dataclass), and what nobody reads is not made. It must
@@ -12,59 +12,22 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Literal
 
-import msgspec
 import structlog
 
-from goop2.sandbox.messages import CallTime
 from goop2.scripting.limits import LOG_LINES_MAX, LOG_MAX_BYTES, RUNS_MAX, RUNS_MAX_BYTES
 from goop2.scripting.subscribers import Subscribers
-
-Level = Literal["info", "warn", "error"]
-
-OK = "ok"
-"""Status of a run that gave its result."""
+from goop2.storage.run_history import RunHistory
+from goop2.storage.run_record import OK, Level, Run
 
 _RUN_BYTES = 500
 """A run without message, host calls and log, strings of its own included, measured and rounded up."""
 _CALL_BYTES = 150
-"""One host call of a run."""
+"""One host call of a run, without its detail."""
 _LINE_BYTES = 70
 """One log line beyond its text: a pair and its place in the log."""
 
 _STRUCTLOG_LEVELS: dict[str, int] = {"info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-
-
-class Run(msgspec.Struct, frozen=True, gc=False):
-    """One invocation, from being accepted to its end. Holds no reference that could make a cycle."""
-
-    id: int
-    """Counts from 1 since the peer started."""
-    kind: str
-    """`command` or `function`."""
-    script: str
-    caller: str
-    """The caller's id."""
-    status: str
-    """`ok`, or the error class."""
-    message: str
-    """The error, empty when ok."""
-    line: int | None
-    """Line of the script the error names."""
-    started: float
-    """Wall clock, seconds since 1970."""
-    milliseconds: float
-    """From being accepted to the end, waiting included."""
-    waited_milliseconds: float
-    """Of these, before a worker took it."""
-    memory_bytes: int
-    """What the VM held at the end."""
-    calls: tuple[CallTime, ...] = ()
-    """Host calls in the order they began."""
-    log: tuple[tuple[Level, str], ...] = ()
-    truncated: bool = False
-    """The script logged more than is kept."""
 
 
 class RunLog:
@@ -97,13 +60,17 @@ class RunLog:
 class Runs:
     """The last runs, bounded by number and by bytes; the oldest go first."""
 
-    def __init__(self, kept: int = RUNS_MAX, max_bytes: int = RUNS_MAX_BYTES) -> None:
+    def __init__(self, kept: int = RUNS_MAX, max_bytes: int = RUNS_MAX_BYTES, history: RunHistory | None = None) -> None:
+        """`history`: where runs go that are to be found later; without it only the last ones are kept."""
+        self.history = history
+        self.keeps_arguments = history is None or history.keeps_arguments
         self._kept = kept
         self._max_bytes = max_bytes
         self._ring: deque[Run] = deque()
         self._sizes: deque[int] = deque()
         self._bytes = 0
-        self._ids = itertools.count(1)
+        self.new_id = itertools.count(1).__next__ if history is None else history.new_id
+        """The id of the next run."""
         self._subscribers: Subscribers[Run] = Subscribers()
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting").bind()
         """Bound here: finding the settings at every call would cost more than all the rest of `add`."""
@@ -117,19 +84,24 @@ class Runs:
         """Return about what the ring holds in memory, in bytes."""
         return self._bytes
 
-    def new_id(self) -> int:
-        """Return the id of the next run."""
-        return next(self._ids)
-
     def add(self, run: Run) -> None:
         """Keep a run that ended, log it, and tell who listens."""
         self._store(run, _size(run))
+        if self.history is not None:
+            self.history.add(run)
         if run.log:
             self._log_lines(run)
         if run.status != OK:
             self._log_failure(run)
         elif self._logs_all:
             self._log.debug("run", kind=run.kind, script=run.script, caller=run.caller, milliseconds=round(run.milliseconds, 3))
+        if self._subscribers:
+            self._subscribers.notify(run)
+
+    def refuse(self, run: Run) -> None:
+        """Keep a call that was turned away before it ran, which is none of the last runs, and tell who listens."""
+        if self.history is not None:
+            self.history.add(run)
         if self._subscribers:
             self._subscribers.notify(run)
 
@@ -174,9 +146,9 @@ class Runs:
 
 def _size(run: Run) -> int:
     """Return about what `run` holds, in bytes."""
-    size = _RUN_BYTES + len(run.message)
+    size = _RUN_BYTES + len(run.message) + len(run.argument) + len(run.answer) + len(run.traceback)
     if run.calls:
-        size += sum(_CALL_BYTES + sys.getsizeof(call.operation) for call in run.calls)
+        size += sum(_CALL_BYTES + sys.getsizeof(call.operation) + sys.getsizeof(call.detail) for call in run.calls)
     if run.log:
         size += sum(_LINE_BYTES + sys.getsizeof(text) for _, text in run.log)
     return size

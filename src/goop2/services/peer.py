@@ -25,6 +25,7 @@ from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import Tables
 from goop2.storage.database import Database
+from goop2.storage.run_history import RunHistory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class Peer:
     pool: Pool
     engine: Engine
     runs: Runs
+    history: RunHistory
+    """What ran, over restarts."""
     database: Database
     """The peer's own connection, for its loop's thread or one at a time."""
     files: SiteFiles

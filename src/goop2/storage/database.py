@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -101,6 +101,7 @@ class Database:
         self._visitor_seconds = VISITOR_SECONDS
         self._alarm = alarm
         self._alarmed = False
+        self._scanned = 0
         self._changed_before = 0
         self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
@@ -220,6 +221,22 @@ class Database:
                 report(invalid_text.sentence(place, invalid_text.rows_with(self._connection, place)))
             said = len(found)
             yield row
+
+    def watch_scans(self) -> None:
+        """Count from now on the rows that statements step over in full scans of a table, by SQLite's own counter.
+
+        Not those of our own statements, which read registries: their author cannot do anything about them.
+        """
+        self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profiled)
+
+    def _profiled(self, statement: dict[str, Any]) -> None:
+        if self._guard.role is not INTERNAL:
+            self._scanned += statement["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
+
+    def take_scanned(self) -> int:
+        """Return how many rows were stepped over in full scans since this was last asked."""
+        scanned, self._scanned = self._scanned, 0
+        return scanned
 
     def bound(self, deadline: float, visitor_seconds: float = VISITOR_SECONDS) -> None:
         """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has had no lock yet.

@@ -9,36 +9,29 @@ import asyncio
 import base64
 import contextlib
 from collections import Counter, OrderedDict, deque
-from types import SimpleNamespace
 from typing import Any, Final
 
-import base58
 import pytest
-from libp2p.peer.id import ID
-from libp2p.pubsub import gossipsub, pubsub
-from libp2p.pubsub.pb import rpc_pb2
-from libp2p.tools.timed_cache import base_timed_cache, last_seen_cache
 from nacl.public import PrivateKey
-from tests.net.conftest import guest
-from tests.net.hosts import loopback_host
 
-from goop2.net import dialling, gossip
+from goop2.net import dialling
 from goop2.net.admission import Admission
 from goop2.net.faults import ProtocolNotSupportedError
-from goop2.net.guest import Guest
-from goop2.net.host import Host
+from goop2.net.gossip import intake, router
+from goop2.net.gossip.caches import SeenCache
+from goop2.net.gossip.messages import GossipMessage
+from goop2.net.gossip.rpc import Control
 from goop2.net.limits import HostLimits
-from goop2.net.places import RelayLimits, RelayReservations
+from goop2.net.reservations import RelayLimits, RelayReservations
 from goop2.peers import key_exchange, payload_crypto
 from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.discovery import reconnect, roster
 from goop2.peers.discovery.presence import PresenceListener
-from goop2.protocols import circuit, topics
+from goop2.protocols import circuit, peer_ids, topics
 from goop2.protocols.presence import Presence, write
+from goop2.protocols.protobuf import content
 from goop2.rendezvous.registry import Registry
 from goop2.services.groups.state import GroupState
-
-__all__ = ["guest"]
 
 PEERS: Final = 500
 REGULARS: Final = 100
@@ -60,10 +53,9 @@ BOUNDS: Final = {
     (dialling, "FORGETTING_AT_KEYS"): ".book._transports",
     (payload_crypto, "FORGETTING_AT_KEYS"): ".key_ring._keys",
     (key_exchange, "FORGETTING_AT_KEYS"): ".key_exchange._asked",
+    (router, "FORGETTING_AT_KEYS"): ".router.back_offs",
 }
 """Each, and what grows without it."""
-SWEPT_AT: Final = {".router.equivocation_detection": 1000}
-"""So much may be there whenever one looks: the library halves it when it is reached."""
 
 
 class Clock:
@@ -73,24 +65,17 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def module(self) -> SimpleNamespace:
-        """What is asked of the module `time`."""
-        return SimpleNamespace(time=self, monotonic=self, time_ns=lambda: int(self.now * 1e9))
-
 
 class Day:
     """What a peer and a rendezvous keep of others."""
 
-    def __init__(self, guest: Guest, host: Host, clock: Clock) -> None:
-        self._guest = guest
+    def __init__(self, clock: Clock) -> None:
         self.roster = roster.Roster("me", clock)
         self.redials = reconnect.RedialSchedule(clock, lambda: 0.5)
         self.book = dialling.AddressBook()
         self.hearing = PresenceListener(self.roster, self.found)
-        self.router = gossip._Router(TOPIC)
-        self.pubsub = gossip._Pubsub(host._host, self.router, TOPIC, self.hearing.gossip)
-        self.pubsub.strict_signing = False
-        self.pubsub.validation_cache.max_size = BOUND
+        self.intake = intake.Intake(TOPIC, b"", self.hearing.gossip, clock)
+        self.router = router.Router(TOPIC, self.intake.seen, clock)
         self.admission = Admission(HostLimits(), clock)
         self.key_ring = payload_crypto.KeyRing(bytes(PrivateKey.generate()), "ours", clock)
         self.key_exchange = key_exchange.KeyExchange(self, self.key_ring, topics.IdentityPayload, clock)
@@ -114,7 +99,6 @@ class Day:
 
     async def close(self) -> None:
         await self.key_exchange.close()
-        self.pubsub.seen_messages.stop()
 
     async def _round(self, number: int) -> None:
         ids = [_id(each) for each in range(REGULARS)] + [_id(self._new_name()) for _ in range(PEERS - REGULARS)]
@@ -131,11 +115,9 @@ class Day:
         self._clock.now += BETWEEN_ROUNDS - roster.HEARTBEAT_SECONDS
         self.roster.expire()
         self.groups.tick()
-        self.pubsub.seen_messages._sweep()
-        for _ in range(5):
-            self.router.mcache.shift()
-        self.router._prune_idontwant_entries()
-        self.router._periodic_security_cleanup()
+        for _ in range(router.FORGET_EVERY_HEARTBEATS):
+            self.router.heartbeat()
+        self.router.drain()
 
     def _new_name(self) -> int:
         self._names += 1
@@ -149,10 +131,15 @@ class Day:
     async def _talk(self, peer: str, at: int) -> None:
         stamp = int(self._clock.now * 1000) + 1
         said = Presence("update", peer, "Peer", addrs=(ADDRESS,), public_key=KEY, encryption_supported=True, ts=stamp)
-        message = rpc_pb2.Message(
-            data=write(said), topicIDs=[TOPIC], from_id=ID.from_string(peer).to_bytes(), seqno=stamp.to_bytes(8, "big")
-        )
-        await self._guest.call(self.pubsub.push_msg, ID.from_string(_id(at % REGULARS + 1)), message)
+        fields = content(1, peer_ids.to_bytes(peer)) + content(2, write(said)) + content(3, stamp.to_bytes(8)) + content(4, TOPIC.encode())
+        message = self.intake.take(_id(at % REGULARS + 1), fields + content(5, bytes(64)))
+        self.router.reach(peer, False)
+        self.router.listen(peer, True)
+        if message is not None:
+            self.router.forward(message, peer)
+        self.router.control(peer, Control((peer_ids.to_bytes(peer) + bytes(8),), graft=True, prune=int(BETWEEN_ROUNDS)))
+        self.router.lose(peer)
+        self.router.listen(peer, False)
         self.hearing.rendezvous(write(said))
         address = f"198.51.100.{at % 250}"
         self.registry.admit(address)
@@ -181,7 +168,7 @@ class Day:
 
 
 def _id(number: int) -> str:
-    return base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + number.to_bytes(32, "big")).decode()
+    return peer_ids.peer_of(number.to_bytes(32))
 
 
 def kept(day: Day) -> Counter[str]:
@@ -201,49 +188,46 @@ def kept(day: Day) -> Counter[str]:
             found[where] += len(thing)
             for each in thing:
                 look(each, f"{where}[]")
-        elif type(thing).__module__.startswith(("goop2.", "libp2p.pubsub", "libp2p.tools.timed_cache", "tests.peers.discovery")):
+        elif type(thing).__module__.startswith(("goop2.", "tests.peers.discovery")):
             for name, value in getattr(thing, "__dict__", {}).items():
-                if name not in ("host", "pubsub") or where == "":
-                    look(value, f"{where}.{name}")
+                look(value, f"{where}.{name}")
 
     look(day, "")
     return found
 
 
 def grown(before: Counter[str], after: Counter[str]) -> dict[str, tuple[int, int]]:
-    return {where: (before[where], size) for where, size in after.items() if size > max(before[where], SWEPT_AT.get(where, 0)) + SLACK}
+    return {where: (before[where], size) for where, size in after.items() if size > before[where] + SLACK}
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (gossip, gossipsub, pubsub, base_timed_cache, last_seen_cache):
-        monkeypatch.setattr(module, "time", clock.module())
+    monkeypatch.setattr(GossipMessage, "is_authentic", lambda _message: True)
+    monkeypatch.setattr(intake, "GOSSIP_SEEN_MAX", BOUND)
     for module, bound in BOUNDS:
         monkeypatch.setattr(module, bound, PEERS + BOUND if module is roster else BOUND)
     return clock
 
 
-async def test_what_is_kept_of_500_peers_is_the_same_after_2_hours_and_after_24(guest: Guest, clock: Clock) -> None:
-    async with loopback_host(guest) as host:
-        day = Day(guest, host, clock)
-        await day.hours(2)
-        before = kept(day)
-        await day.hours(22)
-        assert grown(before, kept(day)) == {}
-        await day.close()
+async def test_what_is_kept_of_500_peers_is_the_same_after_2_hours_and_after_24(clock: Clock) -> None:
+    day = Day(clock)
+    await day.hours(2)
+    before = kept(day)
+    await day.hours(22)
+    assert grown(before, kept(day)) == {}
+    await day.close()
 
 
-async def test_without_its_bound_each_of_them_would_be_seen_to_grow(guest: Guest, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_its_bound_each_of_them_would_be_seen_to_grow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, bound in BOUNDS:
         monkeypatch.setattr(module, bound, UNBOUNDED)
-    monkeypatch.delattr(gossip._Router, "publish")
-    async with loopback_host(guest) as host:
-        day = Day(guest, host, clock)
-        await day.hours(2)
-        before = kept(day)
-        monkeypatch.setattr(day.pubsub.seen_messages, "_sweep", lambda: None)
-        await day.hours(2)
-        without = grown(before, kept(day))
-        await day.close()
-    assert {*BOUNDS.values(), ".router.recent_message_deliveries[]", ".pubsub.seen_messages.cache"} <= without.keys()
+    monkeypatch.setattr(SeenCache, "evict", lambda _cache, _now=None: None)
+    monkeypatch.setattr(router.Router, "_forget", lambda _router, _now: None)
+    day = Day(clock)
+    await day.hours(2)
+    before = kept(day)
+    await day.hours(2)
+    without = grown(before, kept(day))
+    await day.close()
+    assert {*BOUNDS.values(), ".intake.seen._until"} <= without.keys()

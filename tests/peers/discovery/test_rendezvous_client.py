@@ -17,7 +17,6 @@ from tests.net.hosts import SECONDS, new_identity, until
 from tests.peers.discovery.test_discovery import peer
 
 from goop2.config import Address
-from goop2.net.guest import Guest
 from goop2.peers.discovery import rendezvous_client as module
 from goop2.peers.discovery.rendezvous_client import open_server
 from goop2.peers.discovery.troubles import Troubles
@@ -32,9 +31,9 @@ def read_label(data: bytes) -> str:
     return str(json.loads(data).get("content"))
 
 
-async def test_two_peers_find_each_other_through_a_server_alone(guest: Guest, tmp_path: Path) -> None:
+async def test_two_peers_find_each_other_through_a_server_alone(tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS), open_rendezvous(ANYWHERE) as url:
-        async with peer(guest, tmp_path, "Ann", servers=[url, f"{url}/"]) as ann, peer(guest, tmp_path, "Bob", servers=[url]) as bob:
+        async with peer(tmp_path, "Ann", servers=[url, f"{url}/"]) as ann, peer(tmp_path, "Bob", servers=[url]) as bob:
             await until(lambda: [each.peer for each in ann.host.peers()] == [bob.host.peer_id])
             assert ann.sees() == {bob.host.peer_id: "Bob"}
             page = await _page(url)
@@ -42,21 +41,21 @@ async def test_two_peers_find_each_other_through_a_server_alone(guest: Guest, tm
         assert "Nobody yet" in await _page(url)
 
 
-async def test_a_peer_of_two_servers_hears_both_and_is_heard_at_both(guest: Guest, tmp_path: Path) -> None:
+async def test_a_peer_of_two_servers_hears_both_and_is_heard_at_both(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         own, wide = [await stack.enter_async_context(open_rendezvous(ANYWHERE)) for _ in range(2)]
-        ann = await stack.enter_async_context(peer(guest, tmp_path, "Ann", servers=[own]))
-        bob = await stack.enter_async_context(peer(guest, tmp_path, "Bob", servers=[own, wide]))
-        cid = await stack.enter_async_context(peer(guest, tmp_path, "Cid", servers=[wide]))
+        ann = await stack.enter_async_context(peer(tmp_path, "Ann", servers=[own]))
+        bob = await stack.enter_async_context(peer(tmp_path, "Bob", servers=[own, wide]))
+        cid = await stack.enter_async_context(peer(tmp_path, "Cid", servers=[wide]))
         await until(lambda: {ann.host.peer_id, cid.host.peer_id} <= {each.peer for each in bob.host.peers()})
         for url, here in ((own, "Ann"), (wide, "Cid")):
             page = await _page(url)
             assert ("Bob" in page, here in page) == (True, True)
 
 
-async def test_forged_goodbyes_and_addresses_harm_no_connected_peer(guest: Guest, tmp_path: Path) -> None:
+async def test_forged_goodbyes_and_addresses_harm_no_connected_peer(tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS), open_rendezvous(ANYWHERE) as url:
-        both = peer(guest, tmp_path, "Ann", servers=[url]), peer(guest, tmp_path, "Bob", servers=[url])
+        both = peer(tmp_path, "Ann", servers=[url]), peer(tmp_path, "Bob", servers=[url])
         async with both[0] as ann, both[1] as bob:
             await until(lambda: any(each.proved for each in ann.discovery.roster.peers()))
             lies = [{"type": "online", "peerId": bob.host.peer_id, "content": "Mallory", "addrs": ["/ip4/203.0.113.1/tcp/1"], "ts": 2**53}]
@@ -229,9 +228,9 @@ async def test_a_server_that_is_full_is_asked_when_it_says(monkeypatch: pytest.M
     assert waits == [77]
 
 
-async def test_a_server_that_lies_keeps_nobody_from_another(guest: Guest, tmp_path: Path) -> None:
+async def test_a_server_that_lies_keeps_nobody_from_another(tmp_path: Path) -> None:
     async with asyncio.timeout(SECONDS), lying(EVENTS + b"\xff\n\n" * 100 + b"data: []\n\n", []) as bad, open_rendezvous(ANYWHERE) as good:
-        both = peer(guest, tmp_path, "Ann", servers=[bad, good]), peer(guest, tmp_path, "Bob", servers=[good])
+        both = peer(tmp_path, "Ann", servers=[bad, good]), peer(tmp_path, "Bob", servers=[good])
         async with both[0] as ann, both[1] as bob:
             await until(lambda: [each.peer for each in ann.host.peers()] == [bob.host.peer_id])
 

@@ -15,7 +15,6 @@ from tests.peers.discovery.test_discovery import Peer, peer
 from goop2.config import Address
 from goop2.net.address import CIRCUIT, PeerAddress, parse
 from goop2.net.faults import UnreachableError
-from goop2.net.guest import Guest
 from goop2.net.host import open_host
 from goop2.peers.discovery import reservations
 from goop2.peers.discovery.discovery import open_discovery
@@ -32,13 +31,12 @@ NOWHERE = "192.0.2.77"
 
 
 @contextlib.asynccontextmanager
-async def hidden(guest: Guest, folder: Path, label: str, url: str) -> AsyncIterator[Peer]:
+async def hidden(folder: Path, label: str, url: str) -> AsyncIterator[Peer]:
     """A peer that tells an address nobody can dial."""
-    async with open_host(guest, new_identity(), 0) as host:
+    async with open_host(new_identity(), 0) as host:
         one = Peer(host, label)
         (folder / label).mkdir()
         opened = open_discovery(
-            guest,
             host,
             Roster(host.peer_id, time.monotonic),
             RememberedPeers(folder / label),
@@ -51,12 +49,12 @@ async def hidden(guest: Guest, folder: Path, label: str, url: str) -> AsyncItera
             yield one
 
 
-async def test_two_peers_nobody_can_dial_meet_through_the_relay_alone(guest: Guest, tmp_path: Path) -> None:
+async def test_two_peers_nobody_can_dial_meet_through_the_relay_alone(tmp_path: Path) -> None:
     async with (
         asyncio.timeout(SECONDS * 2),
-        open_rendezvous(ANYWHERE, ANYWHERE, guest) as url,
-        hidden(guest, tmp_path, "Ann", url) as ann,
-        hidden(guest, tmp_path, "Bob", url) as bob,
+        open_rendezvous(ANYWHERE, ANYWHERE) as url,
+        hidden(tmp_path, "Ann", url) as ann,
+        hidden(tmp_path, "Bob", url) as bob,
     ):
         await bob.host.serve("/test/echo", echo)
         seen: set[str] = set()
@@ -79,8 +77,8 @@ async def until_slowly(condition: object) -> None:
     pytest.fail("it did not come about")
 
 
-async def test_a_server_without_a_relay_gives_no_place(guest: Guest, tmp_path: Path) -> None:
-    async with open_rendezvous(ANYWHERE) as url, peer(guest, tmp_path, "Ann", servers=[url]) as ann:
+async def test_a_server_without_a_relay_gives_no_place(tmp_path: Path) -> None:
+    async with open_rendezvous(ANYWHERE) as url, peer(tmp_path, "Ann", servers=[url]) as ann:
         await until(lambda: ann.discovery.reservations[0]._server.reached)
         assert ann.discovery.through_relays == ()
 

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.net.conftest import guest
 from tests.net.hosts import LOOPBACK, connect, loopback_host, until
 from tests.wire_listener import WireListener
 
 from goop2.app import join, open_peer
 from goop2.net.faults import AddressError, NetworkError, UnreachableError
-from goop2.net.guest import Guest
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import data, topics
 from goop2.services.groups import service as module
@@ -30,8 +28,6 @@ from goop2.services.groups.records import GroupChange
 from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
 from goop2.storage import groups
-
-__all__ = ["guest"]
 
 HOLD = """
 import sqlite3, sys
@@ -65,19 +61,19 @@ class Joined:
 
 
 @asynccontextmanager
-async def up(guest: Guest, folder: Path, port: int = 0) -> AsyncIterator[Joined]:
+async def up(folder: Path, port: int = 0) -> AsyncIterator[Joined]:
     (folder / "schemas").mkdir(parents=True, exist_ok=True)
     (folder / "schemas/scores.json").write_text(json.dumps(SCORES))
     (folder / "goop.json").write_text("{}")
-    async with open_peer(folder, {}) as peer, join(peer, port, listen_on=LOOPBACK, near_by=False, guest=guest) as network:
+    async with open_peer(folder, {}) as peer, join(peer, port, listen_on=LOOPBACK, near_by=False) as network:
         yield Joined(peer, network)
 
 
 @pytest.fixture
-async def three(guest: Guest, tmp_path: Path) -> AsyncIterator[tuple[Joined, Joined, Joined]]:
+async def three(tmp_path: Path) -> AsyncIterator[tuple[Joined, Joined, Joined]]:
     """A host, and two others connected to it."""
     async with AsyncExitStack() as stack:
-        host, ann, eve = [await stack.enter_async_context(up(guest, tmp_path / name)) for name in ("host", "ann", "eve")]
+        host, ann, eve = [await stack.enter_async_context(up(tmp_path / name)) for name in ("host", "ann", "eve")]
         for other in (ann, eve):
             await connect(other.network.host, host.network.host)
         yield host, ann, eve
@@ -135,11 +131,11 @@ async def test_a_removed_member_may_no_more_and_comes_back_by_an_invitation_alon
     assert await insert(ann, host) == "inserted"
 
 
-async def test_nobody_becomes_a_member_by_what_it_claims(guest: Guest, three: tuple[Joined, Joined, Joined]) -> None:
+async def test_nobody_becomes_a_member_by_what_it_claims(three: tuple[Joined, Joined, Joined]) -> None:
     """The sender in an envelope, and the members in a list, are anybody's word."""
     host, ann, _ = three
     group = (await host.grouping.create("Game", "template")).id
-    async with loopback_host(guest) as stranger:
+    async with loopback_host() as stranger:
         await connect(stranger, host.network.host)
         wire = WireListener(stranger)
         await wire.open()
@@ -226,20 +222,20 @@ async def test_an_invitation_comes_from_the_host_alone(three: tuple[Joined, Join
         await host.grouping.invite("nosuch", ann.id)
 
 
-async def test_a_group_and_its_members_are_there_after_a_restart_of_either(guest: Guest, tmp_path: Path) -> None:
+async def test_a_group_and_its_members_are_there_after_a_restart_of_either(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        async with up(guest, tmp_path / "host") as host:
+        async with up(tmp_path / "host") as host:
             group = (await host.grouping.create("Game", "template", 5)).id
             await host.grouping.create("Gone", "template", volatile=True)
             closed = (await host.grouping.create("Closed", "template")).id
             await host.grouping.end(closed)
-            async with up(guest, tmp_path / "ann") as ann:
+            async with up(tmp_path / "ann") as ann:
                 await connect(ann.network.host, host.network.host)
                 await ann.grouping.join(host.id, group)
             port = host.network.host.port
-        host = await stack.enter_async_context(up(guest, tmp_path / "host", port))
+        host = await stack.enter_async_context(up(tmp_path / "host", port))
         assert [(one.name, one.max_members, one.away) for one in host.grouping.groups.hosted()] == [("Game", 5, (ann.id,))]
-        ann = await stack.enter_async_context(up(guest, tmp_path / "ann"))
+        ann = await stack.enter_async_context(up(tmp_path / "ann"))
         assert [(one.name, one.joined) for one in ann.grouping.groups.joined()] == [("Game", False)]
         assert host.grouping.groups.is_member(ann.id)
         # Being connected is a sign of life, and asks again by itself.
@@ -249,36 +245,36 @@ async def test_a_group_and_its_members_are_there_after_a_restart_of_either(guest
         assert await insert(ann, host) == "inserted"
 
 
-async def test_who_was_removed_is_out_after_a_restart_of_either(guest: Guest, tmp_path: Path) -> None:
+async def test_who_was_removed_is_out_after_a_restart_of_either(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        async with up(guest, tmp_path / "host") as host:
+        async with up(tmp_path / "host") as host:
             group = (await host.grouping.create("Game", "template")).id
-            async with up(guest, tmp_path / "ann") as ann:
+            async with up(tmp_path / "ann") as ann:
                 await connect(ann.network.host, host.network.host)
                 await ann.grouping.join(host.id, group)
             await until(lambda: host.grouping.groups.hosted()[0].members == ())
             await host.grouping.remove(group, ann.id)
-        host = await stack.enter_async_context(up(guest, tmp_path / "host"))
-        ann = await stack.enter_async_context(up(guest, tmp_path / "ann"))
+        host = await stack.enter_async_context(up(tmp_path / "host"))
+        ann = await stack.enter_async_context(up(tmp_path / "ann"))
         assert [one.id for one in ann.grouping.groups.joined()] == [group], "it was not there to hear of it"
         await connect(ann.network.host, host.network.host)
         ann.network.roster.alive(host.id)
         await until(lambda: ann.grouping.groups.joined() == ())
         assert not host.grouping.groups.is_member(ann.id)
         await ann.grouping.save()
-    async with up(guest, tmp_path / "ann") as ann:
+    async with up(tmp_path / "ann") as ann:
         assert ann.grouping.groups.joined() == ()
 
 
-async def test_an_invitation_waits_over_a_restart_and_is_taken_or_refused(guest: Guest, tmp_path: Path) -> None:
-    async with up(guest, tmp_path / "host") as host:
+async def test_an_invitation_waits_over_a_restart_and_is_taken_or_refused(tmp_path: Path) -> None:
+    async with up(tmp_path / "host") as host:
         chess, go, gone = [(await host.grouping.create(name, "template")).id for name in ("Chess", "Go", "Gone")]
-        async with up(guest, tmp_path / "ann") as ann:
+        async with up(tmp_path / "ann") as ann:
             await connect(ann.network.host, host.network.host)
             for group in (chess, go, gone):
                 await host.grouping.invite(group, ann.id)
         await host.grouping.end(gone)
-        async with up(guest, tmp_path / "ann") as ann:
+        async with up(tmp_path / "ann") as ann:
             await connect(ann.network.host, host.network.host)
             assert [one.name for one in ann.grouping.invites()] == ["Chess", "Go", "Gone"]
             await ann.grouping.join(host.id, chess)
@@ -289,7 +285,7 @@ async def test_an_invitation_waits_over_a_restart_and_is_taken_or_refused(guest:
             with pytest.raises(UnknownGroupError, match="no such group"):
                 await ann.grouping.join(host.id, gone)
             assert ann.grouping.invites() == (), "what was taken, refused, or is no more is asked for no longer"
-    async with up(guest, tmp_path / "ann") as ann:
+    async with up(tmp_path / "ann") as ann:
         assert ann.grouping.invites() == ()
 
 

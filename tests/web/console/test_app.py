@@ -206,7 +206,7 @@ async def test_a_thousand_log_lines_do_not_stick_the_page(browser: Browser, up: 
         }""")
         for _ in range(6):
             await up.call("chatty")
-        await expect(page.get_by_text("1200 log lines")).to_be_visible()
+        await expect(page.get_by_text("1,200 log lines")).to_be_visible()
         rows = await page.locator(".rows .line").count()
         assert 0 < rows < 60, "only what is in sight is in the page"
         await page.locator(".rows").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")

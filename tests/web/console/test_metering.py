@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goop2.scripting.runs import Run
+from goop2.storage.run_record import Run
 from goop2.web.console.metering import MINUTES_KEPT, RunMeter
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 from itertools import product
 
-import base58
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from goop2.protocols import base58
 from goop2.web.http.origins import HEADER_MAX_CHARS, Listener, Origin, OriginHeaders, OriginRefusal, Realm, decide
 from goop2.web.http.peer_host import host_label
 
-OWN = base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + b"\x01" * 32).decode()
-OTHER = base58.b58encode(b"\x00\x24\x08\x01\x12\x20" + b"\x02" * 32).decode()
+OWN = base58.encode(b"\x00\x24\x08\x01\x12\x20" + b"\x01" * 32)
+OTHER = base58.encode(b"\x00\x24\x08\x01\x12\x20" + b"\x02" * 32)
 OWN_HOST, OTHER_HOST = f"{host_label(OWN)}.localhost", f"{host_label(OTHER)}.localhost"
 
 LOOPBACK = Listener(peer_id=OWN, port=8780)

@@ -14,8 +14,8 @@ from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.web.served import Answer, Served, served
 
 from goop2.app import join
-from goop2.net.guest import open_guest
-from goop2.net.host import Handler, Host
+from goop2.net.acceptor import Handler
+from goop2.net.host import Host
 from goop2.net.stream import Stream
 from goop2.peers import client
 from goop2.protocols import data, site
@@ -56,10 +56,9 @@ class Visit:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def visit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Visit]:
     async with AsyncExitStack() as stack:
-        guest = await stack.enter_async_context(open_guest())
         up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer")))
-        network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
-        other = await stack.enter_async_context(loopback_host(guest))
+        network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False))
+        other = await stack.enter_async_context(loopback_host())
         await connect(network.host, other)
         up.web.remote.attach(network)
         stack.callback(up.web.remote.detach)

@@ -19,8 +19,8 @@ import structlog
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import PeerAddress, parse
 from goop2.net.gossip import Gossip, open_gossip
-from goop2.net.guest import Guest
 from goop2.net.host import ALL_ADDRESSES, Host
+from goop2.net.reachability import Reachability, open_reachability
 from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.presence import Announcer, PresenceListener, Send, open_announcer
@@ -45,7 +45,7 @@ Says = Callable[[], Presence]
 """What this peer says of itself now; its id, addresses, kind and time are filled in here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
     """The ways to find peers while they are open; made by `open_discovery`."""
 
@@ -54,6 +54,13 @@ class Discovery:
     redialer: Redialer
     announcer: Announcer
     reservations: tuple[RelayReservation, ...]
+    host: Host
+    reachability: Reachability
+
+    @property
+    def dialled_at(self) -> tuple[str, ...]:
+        """Return where others have dialled this peer not long ago, beyond its own network."""
+        return _dialled_at(self.host, self.reachability)
 
     @property
     def through_relays(self) -> tuple[str, ...]:
@@ -71,7 +78,6 @@ class Discovery:
 
 @contextlib.asynccontextmanager
 async def open_discovery(
-    guest: Guest,
     host: Host,
     roster: Roster,
     remembered: RememberedPeers,
@@ -93,7 +99,7 @@ async def open_discovery(
         stack.push_async_callback(redialer.close)
         _run(stack, redialer.run())
         redialer.seek_remembered()
-        gossip = await stack.enter_async_context(open_gossip(guest, host, TOPIC, listener.gossip))
+        gossip = await stack.enter_async_context(open_gossip(host, TOPIC, listener.gossip))
         if near_by:
             staying = stay_near_by(
                 host.peer_id,
@@ -105,18 +111,29 @@ async def open_discovery(
                 well=partial(troubles.resolve, NEAR_BY, "peers near by are looked for again"),
             )
             _run(stack, staying)
+        reachability = await stack.enter_async_context(open_reachability(host, changed.set, partial(_this_machines, announced)))
+        direct = partial(_direct, host, reachability, announced)
+        host.announce(direct)
         ways: list[Send] = [over_gossip(gossip)]
         reservations = []
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
             server = await stack.enter_async_context(open_server(url, listener.rendezvous, troubles))
             ways.append(server.send)
             reservations.append(RelayReservation(server, host, changed.set))
-        complete = _with_addresses(says, host, announced, reservations)
+        complete = _with_addresses(says, host, direct, reservations)
         announcer = await stack.enter_async_context(open_announcer(complete, ways, changed))
         for reservation in reservations:
             _run(stack, reservation.keep())
         _run(stack, _greet(gossip, announcer))
-        yield Discovery(roster, troubles, redialer, announcer, tuple(reservations))
+        yield Discovery(
+            roster=roster,
+            troubles=troubles,
+            redialer=redialer,
+            announcer=announcer,
+            reservations=tuple(reservations),
+            host=host,
+            reachability=reachability,
+        )
 
 
 def over_gossip(gossip: Gossip) -> Send:
@@ -149,16 +166,30 @@ async def _greet(gossip: Gossip, announcer: Announcer) -> None:
         await asyncio.sleep(seconds_to_tick(LOOK_SECONDS / 2))
 
 
-def _with_addresses(says: Says, host: Host, announced: Sequence[str] | None, reservations: Sequence[RelayReservation]) -> Says:
+def _with_addresses(says: Says, host: Host, direct: Callable[[], tuple[str, ...]], reservations: Sequence[RelayReservation]) -> Says:
     def complete() -> Presence:
-        addresses = (*real_addresses(host, announced)[:DIRECT_ANNOUNCED_MAX], *_through(reservations))
+        addresses = (*direct()[:DIRECT_ANNOUNCED_MAX], *_through(reservations))
         return msgspec.structs.replace(says(), peer_id=host.peer_id, addrs=addresses)
 
     return complete
 
 
+def _direct(host: Host, reachability: Reachability, announced: Sequence[str] | None) -> tuple[str, ...]:
+    """Return where this peer can be dialled without a relay: first where others have dialled it not long ago, beyond its own network."""
+    return tuple(dict.fromkeys((*_dialled_at(host, reachability), *real_addresses(host, announced))))
+
+
+def _dialled_at(host: Host, reachability: Reachability) -> tuple[str, ...]:
+    return tuple(f"{address}/p2p/{host.peer_id}" for address in reachability.addresses)
+
+
 def _through(reservations: Iterable[RelayReservation]) -> tuple[str, ...]:
     return tuple(address for reservation in reservations for address in reservation.addresses)
+
+
+def _this_machines(announced: Sequence[str] | None) -> tuple[str, ...]:
+    """Return this machine's IPv4 addresses. Who dials one of them that is private tells nothing of others."""
+    return ("127.0.0.1", *(lan_addresses() if announced is None else announced))
 
 
 def real_addresses(host: Host, announced: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from goop2.net.address import PeerAddress, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
 from goop2.peers.remote_control.groups import GroupRemote
+from goop2.peers.remote_control.scripts import ScriptRemote
 from goop2.protocols import data
 from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
@@ -54,6 +55,7 @@ class Remote:
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
+            **ScriptRemote(peer).operations,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -191,6 +193,7 @@ class WithoutNetwork(Remote):
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
+            **ScriptRemote(peer).operations,
         }
 
     async def _refuse(self, _request: Request) -> Answer:

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from goop2.scripting.catalog import Catalog, CatalogChange
-from goop2.scripting.runs import Run, Runs
+from goop2.scripting.printable import printable
+from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatReply, ChatService
 from goop2.services.groups.limits import NAME_MAX_CHARS
 from goop2.services.groups.records import GroupChange as GroupChange
@@ -19,10 +20,13 @@ from goop2.services.groups.service import GroupService, Invited
 from goop2.services.listen.service import Listening
 from goop2.services.peer import Peer
 from goop2.storage.messages import StoredMessage
+from goop2.storage.run_record import Run
 from goop2.web.http.event_log import Events
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription."""
+LABEL_MAX_CHARS: Final = 64
+"""Of a caller's label, which is a stranger's text."""
 CONSOLE: Final = "console"
 """The audience of these events."""
 
@@ -40,6 +44,10 @@ class RunEnded(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     started: float
     milliseconds: float
     memory_bytes: int
+    caller_kind: str
+    caller_label: str
+    refused: bool
+    count: int
 
 
 class ScriptChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +74,10 @@ def short_run(run: Run) -> RunEnded:
         started=run.started,
         milliseconds=run.milliseconds,
         memory_bytes=run.memory_bytes,
+        caller_kind=run.caller_kind,
+        caller_label=printable(run.caller_label, LABEL_MAX_CHARS),
+        refused=run.refused,
+        count=run.count,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.scripting.runs import Run
+from goop2.storage.run_record import Run
 
 MINUTES_KEPT: Final = 60
 MINUTE_SECONDS: Final = 60
@@ -87,6 +87,8 @@ class RunMeter:
         histogram.add(run.milliseconds / _MILLISECONDS)
         minute = self._minute(int(run.started + run.milliseconds / _MILLISECONDS) // MINUTE_SECONDS)
         minute.statuses[run.status] += 1
+        if run.refused:
+            return  # it took no time and no memory, and its name may be made up
         minute.memory_bytes = max(minute.memory_bytes, run.memory_bytes)
         script = f"!{run.script}" if run.kind == "command" else run.script
         buckets = minute.latencies.get(script)

@@ -11,22 +11,18 @@ import re
 from functools import lru_cache
 from typing import Final
 
-import base58
+from goop2.protocols import base58, peer_ids
 
 LABEL_CHARS: Final = 62
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _MULTIBASE_BASE36: Final = "k"
 _CID_V1_LIBP2P_KEY: Final = b"\x01\x72"
-_ED25519_ID: Final = b"\x00\x24\x08\x01\x12\x20"
-"""How every id begins: identity multihash of 0x24 bytes, the protobuf of an Ed25519 public key of 0x20 bytes."""
-_ID_BYTES: Final = 38
 _LABEL = re.compile(rf"k[0-9a-z]{{{LABEL_CHARS - 1}}}")
-_BASE58_MAX_CHARS: Final = 64
 
 
 def is_peer_id(peer_id: str) -> bool:
     """Return whether this is a peer id in its canonical spelling."""
-    return len(peer_id) <= _BASE58_MAX_CHARS and _id_bytes(peer_id) is not None
+    return _id_bytes(peer_id) is not None
 
 
 @lru_cache(maxsize=256)
@@ -46,20 +42,18 @@ def peer_of_label(label: str) -> str | None:
     number = int(label[1:], 36)
     # Long enough for any label; the bytes of the id are the last ones.
     content = number.to_bytes(LABEL_CHARS)
-    content = content[-(len(_CID_V1_LIBP2P_KEY) + _ID_BYTES) :]
-    peer_id = base58.b58encode(content[len(_CID_V1_LIBP2P_KEY) :]).decode("ascii")
+    content = content[-(len(_CID_V1_LIBP2P_KEY) + peer_ids.ID_BYTES) :]
+    peer_id = base58.encode(content[len(_CID_V1_LIBP2P_KEY) :])
     # The way back must give the same label, or one peer would have several origins.
     return peer_id if is_peer_id(peer_id) and host_label(peer_id) == label else None
 
 
 def _id_bytes(peer_id: str) -> bytes | None:
     try:
-        content = base58.b58decode(peer_id.encode("ascii"))
+        content = peer_ids.to_bytes(peer_id)
     except ValueError:
-        # Not base58, or not ASCII: UnicodeEncodeError is a ValueError.
         return None
-    fits = len(content) == _ID_BYTES and content.startswith(_ED25519_ID)
-    return content if fits and base58.b58encode(content).decode("ascii") == peer_id else None
+    return content if base58.encode(content) == peer_id else None
 
 
 def _base36(number: int) -> str:

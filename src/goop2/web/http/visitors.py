@@ -12,7 +12,7 @@ import secrets
 from typing import Final
 
 from goop2.protocols.source_network import network_of
-from goop2.scripting.invocation import Caller
+from goop2.scripting.invocation import VISITOR_PREFIX, Caller
 
 COOKIE: Final = "goop2_visitor"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
@@ -26,7 +26,7 @@ def visitor(cookies: bytes, address: str) -> tuple[Caller, bytes | None]:
     match = _SECRET.search(cookies)
     secret = match[1] if match else secrets.token_hex(_SECRET_BYTES).encode()
     # The address counts for limits: a stranger without the cookie is a new visitor with each request.
-    caller = Caller(f"visitor-{hashlib.blake2b(secret, digest_size=_ID_BYTES).hexdigest()}", address=network_of(address))
+    caller = Caller(f"{VISITOR_PREFIX}{hashlib.blake2b(secret, digest_size=_ID_BYTES).hexdigest()}", address=network_of(address))
     return caller, None if match else set_cookie(secret)
 
 
@@ -38,4 +38,4 @@ def set_cookie(secret: bytes) -> bytes:
 
 def named_visitor(name: str) -> Caller:
     """Return the caller at the origin of a test visitor."""
-    return Caller(f"visitor-{name}")
+    return Caller(f"{VISITOR_PREFIX}{name}")

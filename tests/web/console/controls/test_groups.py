@@ -15,7 +15,6 @@ from tests.web.browser import PATIENCE_MS, launched
 from tests.web.served import Served, served
 
 from goop2.app import join
-from goop2.net.guest import open_guest
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import topics
 from goop2.services.groups.limits import HOSTED_MAX
@@ -87,11 +86,10 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def owners(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Owner, Owner]]:
     async with AsyncExitStack() as stack:
-        guest = await stack.enter_async_context(open_guest())
         made = []
         for label in ("Ann", "Bob"):
             up = await stack.enter_async_context(served(tmp_path_factory.mktemp("peer"), functions={}, profile={"label": label}))
-            network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False, guest=guest))
+            network = await stack.enter_async_context(join(up.peer, 0, listen_on=LOOPBACK, near_by=False))
             up.web.remote.attach(network)
             stack.callback(up.web.remote.detach)
             context = await browser.new_context()

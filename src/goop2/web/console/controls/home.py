@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from typing import Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -17,9 +18,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.scripting.catalog import ScriptEntry
+from goop2.scripting.engine import RATE_LIMIT_MET
+from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.printable import printable
+from goop2.scripting.run_texts import error_shown, script_shown, times_shown
 from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
+from goop2.storage.run_database import FailureCount
+from goop2.storage.run_history import RunHistory
+from goop2.storage.run_record import FAILED, REFUSED, SCRIPT_ERROR, RunFilter
 from goop2.web.app import AS_VISITOR, Web
 from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
@@ -29,6 +36,9 @@ from goop2.web.http.peer_host import host_label
 from goop2.web.http.site_ports import needs_port
 
 RUNS_SHOWN: Final = 8
+WHY_MAX_CHARS: Final = 200
+HOUR_SECONDS: Final = 3600.0
+"""What fails is counted over the last hour."""
 INVITES_NAMED: Final = 3
 INVITE_NAME_MAX_CHARS: Final = 60
 ATTENTION_MAX: Final = 50
@@ -83,8 +93,8 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
                 "opened": opened,
                 "qr": _qr(peer.identity.peer_id),
                 "up": _up(web),
-                "attention": _first(_attention(web)),
-                "runs": [short_run(run) for run in peer.runs.recent(RUNS_SHOWN)],
+                "attention": _first(_attention(web, await peer.history.failures(time.time() - HOUR_SECONDS))),
+                "runs": [short_run(run) for run in await peer.history.find(RunFilter(), RUNS_SHOWN)],
             }
         )
 
@@ -115,7 +125,7 @@ def _up(web: Web) -> dict[str, object]:
     }
 
 
-def _attention(web: Web) -> Iterator[Attention]:
+def _attention(web: Web, failures: list[FailureCount]) -> Iterator[Attention]:
     peer, remote = web.peer, web.remote
     if not peer.settings.lua.enabled:
         yield Attention(
@@ -137,6 +147,7 @@ def _attention(web: Web) -> Iterator[Attention]:
         yield _of_refusals(peer.chat.refusals, peer.chat.removed)
     for listed in peer.catalog.listing():
         yield from _of_script(listed)
+    yield from _of_runs(failures, peer.history)
     yield from _of_database(peer.health)
     for warning in (*peer.warnings, *peer.schemas.warnings, *peer.catalog.warnings):
         yield Attention(level="warn", title="Warning", text=warning)
@@ -156,6 +167,37 @@ def _first(everything: Iterator[Attention]) -> list[Attention]:
     more = len(items) - ATTENTION_MAX
     rest = [Attention(level="warn", title=f"{more} more", text="Only the first ones are shown here.", page="scripts")] if more > 0 else []
     return [*items[:ATTENTION_MAX], *rest]
+
+
+def _of_runs(failures: list[FailureCount], history: RunHistory) -> Iterator[Attention]:
+    """Of what failed in the last hour, and that the history cannot be kept."""
+    for count in failures:
+        yield from _of_failures(count)
+    if history.problem:
+        remedy = "The last runs are kept in memory until the peer stops."
+        yield Attention(level="warn", title="Runs are not saved", text=history.problem, remedy=remedy)
+    if history.lost:
+        text = f"{history.lost:,} runs that failed since the start are missing: the disk was too slow for them."
+        yield Attention(level="warn", title="Some failures are not saved", text=text)
+
+
+def _of_failures(count: FailureCount) -> Iterator[Attention]:
+    """Of a script that failed in the last hour, or whose callers were turned away. That it does not compile is said by its own entry."""
+    script, times = script_shown(count.kind, count.script), times_shown(count.count)
+    asked = {"script": count.script, "kind": count.kind, "status": REFUSED if count.refused else FAILED}
+    page = f"runs?{urlencode(asked)}"
+    if not count.refused:
+        at = time.strftime("%H:%M", time.localtime(count.last_at))
+        error = error_shown(count.script, count.line, count.message)
+        title = f"{script} failed {times} in the last hour, last at {at}"
+        yield Attention(level="bad", title=title, text=error, page=page)
+    elif count.status == ErrorCode.NOT_FOUND:
+        title = f"{script} was called {times} in the last hour"
+        yield Attention(level="warn", title=title, text="There is no script of that name.", page=page)
+    elif count.status != SCRIPT_ERROR:
+        why = printable(count.message.removeprefix(f"{RATE_LIMIT_MET}: "), WHY_MAX_CHARS)
+        title = f"Visitors were turned away {times} ({why})"
+        yield Attention(level="warn", title=title, text="In the last hour, before the script ran.", page=page)
 
 
 def _of_database(health: StorageHealth) -> Iterator[Attention]:

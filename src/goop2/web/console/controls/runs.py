@@ -1,12 +1,14 @@
-"""Runs & logs: the recorded runs, filtered; one of them with its lines and host calls; log lines; the numbers of the plots.
+"""Runs & logs: the runs kept, filtered; one of them, whole, and again; log lines; what the plots show.
 
-    GET /runs?script=&kind=&status=&caller=&text=&after=  newest first, short; status `failed` is every one but `ok`,
-                                                          `after` is the id of the last one known
-    GET /runs/<id>                                        one, whole; 404 when it is no longer kept
-    GET /lines?…the same…                                 log lines, the newest run's first
-    GET /minutes                                          the last hour, minute by minute
+    GET  /runs?script=&kind=&status=&caller=&text=&level=&since=&after=&before=
+                                 newest first, short, at most RUNS_AT_ONCE; status `failed` is every failure, `refused` every call turned
+                                 away; `since` in seconds since 1970; `after` and `before` are ids: what is newer or older than that run
+    GET  /runs/<id>              one, whole; 404 when it is not kept
+    POST /runs/<id>/again {caller}   runs its script with the same arguments, as `owner` or as `caller`, who called then; {run: its id}
+    GET  /lines?…the same…       log lines, the newest run's first
+    GET  /minutes                the last hour, minute by minute
 
-All from the ring of runs (scripting/runs.py) and the meter; nothing here is on the path of a run.
+All from the history (storage/run_history.py) and the meter; nothing here is on the path of a run.
 """
 
 from __future__ import annotations
@@ -15,24 +17,27 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from goop2.scripting.limits import RUNS_MAX
-from goop2.scripting.runs import OK, Level, Run
+from goop2.scripting.catalog import Script
+from goop2.scripting.invocation import Caller
+from goop2.scripting.printable import printable
 from goop2.services.peer import Peer
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route
-from goop2.web.console.events import short_run
+from goop2.storage.run_record import LEVELS, HostCallRecord, Level, Run, RunFilter
+from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
+from goop2.web.console.events import LABEL_MAX_CHARS, short_run
 from goop2.web.console.metering import RunMeter
 
-FAILED: Final = "failed"
-"""A status to filter by: every one but `ok`."""
+RUNS_AT_ONCE: Final = 1000
+"""Runs in one answer; a page asks for older ones when somebody scrolls to them."""
 LINES_MAX: Final = 5000
 """Log lines in one answer; a run has at most 200."""
+NUMBER_MAX_DIGITS: Final = 15
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -46,57 +51,156 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
+class RunShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as its page shows it."""
+
+    id: int
+    kind: str
+    script: str
+    caller: str
+    caller_kind: str
+    caller_label: str
+    status: str
+    refused: bool
+    count: int
+    message: str
+    line: int | None
+    traceback: str
+    started: float
+    milliseconds: float
+    waited_milliseconds: float
+    memory_bytes: int
+    argument: str
+    argument_bytes: int
+    answer: str
+    answer_bytes: int
+    version: str
+    """Digest of the source it ran, as hexadecimal digits; "" for a call that found no script."""
+    is_current: bool
+    """Whether that is what would run now."""
+    again: str
+    """Why it cannot be run again with the same arguments; "" when it can."""
+    calls: tuple[HostCallRecord, ...]
+    log: tuple[tuple[Level, str], ...]
+    truncated: bool
+
+
+class RepeatRequest(msgspec.Struct):
+    """The request to run a script with the arguments of an earlier run."""
+
+    caller: Literal["owner", "caller"]
+
+
 def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
-        return reply([short_run(run) for run in _matching(peer, request)])
+        return reply([short_run(run) for run in await peer.history.find(_wanted(request), RUNS_AT_ONCE)])
 
     async def one(request: Request) -> Response:
-        number = int(request.path_params["id"])
-        run = next((run for run in peer.runs.recent(RUNS_MAX) if run.id == number), None)
+        run = await peer.history.get(int(request.path_params["id"]))
+        return _gone(request) if run is None else reply(run_shown(peer, run))
+
+    async def again(request: Request) -> Response:
+        asked = await sent(request, RepeatRequest)
+        run = await peer.history.get(int(request.path_params["id"]))
         if run is None:
-            return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {number} is not kept any more")
-        return reply(run)
+            return _gone(request)
+        if why := _not_again(run):
+            raise BadRequestError(why)
+        return reply({"run": await _again(peer, run, _caller(peer, run, asked))})
 
     async def lines(request: Request) -> Response:
-        found_lines = (line for run in _matching(peer, request) for line in _lines(run))
-        return reply(list(islice(found_lines, LINES_MAX)))
+        wanted = _wanted(request)
+        found = await peer.history.find(wanted, RUNS_AT_ONCE, whole=True)
+        return reply(list(islice((line for run in found for line in _lines(run, wanted.level)), LINES_MAX)))
 
     async def minutes(_request: Request) -> Response:
         return reply(meter.minutes(time.time()))
 
-    return [route("/runs", listed), route("/runs/{id:int}", one), route("/lines", lines), route("/minutes", minutes)]
+    return [
+        route("/runs", listed),
+        route("/runs/{id:int}", one),
+        route("/runs/{id:int}/again", again, methods=["POST"]),
+        route("/lines", lines),
+        route("/minutes", minutes),
+    ]
 
 
-def _matching(peer: Peer, request: Request) -> Iterator[Run]:
-    filters = {name: request.query_params.get(name) or None for name in ("script", "kind", "status", "caller")}
-    failed = filters["status"] == FAILED
-    if failed:
-        filters["status"] = None
-    text = request.query_params.get("text", "").casefold()
-    after = _whole(request, "after")
-    for run in peer.runs.recent(RUNS_MAX, **filters):
-        if run.id > after and not (failed and run.status == OK) and (not text or _says(run, text)):
-            yield run
+def _wanted(request: Request) -> RunFilter:
+    given = {name: request.query_params.get(name, "") for name in ("script", "kind", "status", "caller", "text", "level")}
+    if given["level"] and given["level"] not in LEVELS:
+        raise BadRequestError(f"level is {given['level'][:40]!r}; allowed is one of {', '.join(LEVELS)}")
+    since, after, before = (_whole(request, name) for name in ("since", "after", "before"))
+    return RunFilter(**given, since=since, after=after, before=before)
 
 
-def _says(run: Run, text: str) -> bool:
-    """Return whether `text`, case-folded, stands somewhere in the run: its names, its error, its lines."""
-    if any(text in part.casefold() for part in (run.script, run.caller, run.message)):
-        return True
-    return any(text in line.casefold() for _, line in run.log)
+def _gone(request: Request) -> Response:
+    return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {request.path_params['id']} is not kept any more")
 
 
-def _lines(run: Run) -> Iterator[Line]:
-    """Yield the log lines of a run, the last one first, as runs are listed."""
-    for level, text in reversed(run.log):
-        yield Line(run.id, run.started, level, run.script, text)
+def run_shown(peer: Peer, run: Run) -> RunShown:
+    """Return `run` as its page shows it."""
+    fields = {name: getattr(run, name) for name in RunShown.__struct_fields__ if hasattr(run, name)}
+    return RunShown(
+        **fields
+        | {
+            "caller_label": printable(run.caller_label, LABEL_MAX_CHARS),
+            "argument": run.argument.decode("utf-8", "replace"),
+            "answer": run.answer.decode("utf-8", "replace"),
+            "version": run.version.hex(),
+            "is_current": _current(peer, run) == run.version,
+            "again": _not_again(run),
+        }
+    )
+
+
+def _current(peer: Peer, run: Run) -> bytes:
+    """Return the digest of what would run now under the name of this run's script."""
+    catalog = peer.catalog
+    script = catalog.command(run.script) if run.kind == "command" else catalog.function(run.script)
+    return script.version if isinstance(script, Script) else b""
+
+
+def _not_again(run: Run) -> str:
+    """Return why a run cannot be repeated, "" when it can."""
+    if run.count > 1 and run.refused:
+        return "this stands for several calls"
+    if len(run.argument) == run.argument_bytes:
+        return ""
+    if not run.argument:
+        return "its arguments are not kept (runs.keep_arguments)"
+    return f"only the first {len(run.argument)} bytes of its arguments are kept, of {run.argument_bytes}"
+
+
+def _caller(peer: Peer, run: Run, asked: RepeatRequest) -> Caller:
+    """Return who calls now; the owner's own rights are given to nobody else, whatever id a run has."""
+    if asked.caller == "owner" or run.caller_kind == "owner":
+        return peer.owner
+    return Caller(run.caller, run.caller_label)
+
+
+async def _again(peer: Peer, run: Run, caller: Caller) -> int | None:
+    """Call the script of this run; return the id of the new run, None when the call was turned away before it ran."""
+    runs: list[Run] = []
+    if run.kind == "command":
+        await peer.engine.command(caller, f"!{run.script} {run.argument.decode('utf-8', 'replace')}", runs.append)
+    else:
+        await peer.engine.call(caller, run.script, run.argument, runs.append)
+    return runs[0].id if runs else None
+
+
+def _lines(run: Run, level: str) -> Iterator[Line]:
+    """Yield its lines of this level or a worse one, the last one first, as the runs are."""
+    least = LEVELS.index(level) if level in LEVELS else 0
+    for each, text in reversed(run.log):
+        if LEVELS.index(each) >= least:
+            yield Line(run.id, run.started, each, run.script, text)
 
 
 def _whole(request: Request, name: str) -> int:
     text = request.query_params.get(name, "") or "0"
     # Bounded before `int`: a number of a million digits takes seconds to read.
-    if not text.isdecimal() or len(text) > 12:
+    if not text.isdecimal() or len(text) > NUMBER_MAX_DIGITS:
         raise BadRequestError(f"{name} is {text[:40]!r}; allowed is a whole number")
     return int(text)

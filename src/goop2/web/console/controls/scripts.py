@@ -25,11 +25,12 @@ from starlette.routing import BaseRoute
 
 from goop2.folder.script_changes import Kind, ScriptConflictError, ScriptFiles, ScriptText
 from goop2.scripting.api import FUNCTIONS
-from goop2.scripting.engine import Failure
+from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
-from goop2.scripting.runs import Run
 from goop2.services.peer import Peer
+from goop2.storage.run_record import Run
 from goop2.web.console.controls.replies import refusal, reply, route, sent
+from goop2.web.console.controls.runs import run_shown
 
 
 class ScriptRequest(msgspec.Struct):
@@ -147,20 +148,15 @@ def _signature(one: Any) -> str:
 
 async def _try(peer: Peer, tried: TrialRequest) -> dict[str, object]:
     """Run a script for the console, and return its answer with the record of the run."""
-    # The engine returns no run id. Runs of others are not taken for this one: caller and script are compared.
     caller = peer.owner if tried.caller is None else Caller(tried.caller.id, tried.caller.label, email=tried.caller.email)
     runs: list[Run] = []
-    end = peer.runs.subscribe(lambda run: runs.append(run) if (run.caller, run.script) == (caller.id, _known_as(tried)) else None)
-    try:
-        answer = await _ask(peer, tried, caller)
-    finally:
-        end()
-    return {**answer, "run": runs[0] if runs else None}
+    answer = await _ask(peer, tried, caller, runs.append)
+    return {**answer, "run": run_shown(peer, runs[0]) if runs else None}
 
 
-async def _ask(peer: Peer, tried: TrialRequest, caller: Caller) -> dict[str, object]:
+async def _ask(peer: Peer, tried: TrialRequest, caller: Caller, recorded: Recorded) -> dict[str, object]:
     if tried.kind == "command":
-        reply_ = await peer.engine.command(caller, f"!{tried.name} {tried.argument}")
+        reply_ = await peer.engine.command(caller, f"!{tried.name} {tried.argument}", recorded)
         return {"reply": reply_.text, "failure": reply_.failure}
-    result = await peer.engine.call(caller, tried.name, (tried.argument.strip() or "{}").encode())
+    result = await peer.engine.call(caller, tried.name, (tried.argument.strip() or "{}").encode(), recorded)
     return {"failure": result} if isinstance(result, Failure) else {"result": msgspec.Raw(result.json)}

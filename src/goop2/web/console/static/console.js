@@ -50,6 +50,10 @@ const common = {
   get query() {
     return new URLSearchParams(location.hash.split("?")[1] || "");
   },
+  /** What stands after the page's name in its address: `1002` of `#/runs/1002`. */
+  get inner() {
+    return decodeURIComponent(location.hash.split("?")[0].split("/")[2] || "");
+  },
   /** Asks `question()` (a promise of true or false) before this page is left; null takes the question back. */
   guard(question) {
     canLeave = question;
@@ -58,7 +62,7 @@ const common = {
 };
 
 function wanted() {
-  const name = location.hash.replace(/^#\/?/, "").split("?")[0];
+  const name = location.hash.replace(/^#\/?/, "").split("?")[0].split("/")[0];
   return PAGES.find((page) => page.name === name) || PAGES[0];
 }
 

@@ -1,5 +1,6 @@
 // Home: who this peer is, its status, what needs attention, the last runs, and links to the own site.
-import { clock, counted, duration, shortId, span } from "../shell/format.js";
+import { clock, counted, duration, span } from "../shell/format.js";
+import { callerShown, scriptShown, statusBadge } from "../shell/run.js";
 
 const REFRESH_MS = 400; // after an event, so that a busy peer is asked twice a second at most
 
@@ -79,15 +80,15 @@ export async function show(main, shell) {
           { class: "row apart" },
           el(
             "a",
-            { href: `#/runs?run=${run.id}`, class: "cut" },
-            run.kind === "command" ? `!${run.script}` : run.script,
+            { href: `#/runs/${run.id}`, class: "cut" },
+            scriptShown(run),
           ),
           el(
             "span",
             { class: "row small soft" },
-            el("span", { title: run.caller }, run.caller === home.id ? "you" : shortId(run.caller)),
+            el("span", { title: run.caller }, callerShown(run)),
             el("span", { class: "clock" }, clock(run.started)),
-            el("span", { class: `badge ${run.status === "ok" ? "ok" : "bad"}` }, run.status === "ok" ? duration(run.milliseconds) : run.status),
+            run.status === "ok" ? el("span", { class: "badge ok" }, duration(run.milliseconds)) : statusBadge(run),
           ),
         ),
       ),

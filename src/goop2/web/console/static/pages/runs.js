@@ -1,17 +1,64 @@
 // Runs & logs: what ran, live; each run with its lines and host calls; log lines; plots of the last hour.
 import { freshId } from "../shell/dom.js";
-import { bytes, clock, counted, duration, shortId } from "../shell/format.js";
+import { bytes, clock, counted, duration } from "../shell/format.js";
 import { plots } from "../shell/plots.js";
 import { rows } from "../shell/rows.js";
+import { callerShown, errorShown, runCard, scriptShown, statusBadge } from "../shell/run.js";
 
-const SHOWN_MAX = 5000;
+const SHOWN_MAX = 60_000; // more than are kept by default
+const AT_ONCE = 1000; // runs in one answer
+const NEAR_END_PIXELS = 2000; // from there on older ones are asked for
 const REFRESH_MS = 500;
 const PLOT_MS = 5000;
+const SCROLLED_MS = 100;
 const WRITING_MS = 200; // after the last key, until the filter is applied
-const FILTERS = ["text", "script", "kind", "status", "caller"];
-const STATUSES = ["ok", "failed", "script_error", "timeout", "memory", "unavailable"];
+const FILTERS = ["text", "script", "kind", "status", "caller", "level", "time"];
+const TITLES = { text: "Text", script: "Script", kind: "Kind", status: "Status", caller: "Caller", level: "Log level", time: "Time" };
+const CHOICES = {
+  kind: { command: "command", function: "function" },
+  status: {
+    ok: "ok", failed: "failed", refused: "turned away", script_error: "script error", timeout: "timeout", memory: "memory", unavailable: "unavailable",
+    rate_limited: "rate limited", not_found: "not found", bad_request: "bad request",
+  },
+  level: { info: "any line", warn: "warn or error", error: "error" },
+  time: { hour: "last hour", day: "last day", week: "last week" },
+};
+const SPANS = { hour: 3600, day: 86_400, week: 604_800 }; // seconds
 
-export async function show(main, shell) {
+export function show(main, shell) {
+  return shell.inner ? showOne(main, shell) : showAll(main, shell);
+}
+
+// A run by its own address, `#/runs/1002`.
+async function showOne(main, shell) {
+  const { el } = shell;
+  const all = el("a", { class: "button", href: "#/runs" }, "All runs");
+  const none = (title, why) => main.replaceChildren(el("section", { class: "card problem", role: "alert" }, el("h1", {}, title), el("p", {}, why), el("p", {}, all)));
+  if (!/^\d{1,15}$/.test(shell.inner)) return none("No such run", `“${shell.inner.slice(0, 40)}” is no number of a run.`);
+  let run;
+  try {
+    run = await shell.get(`runs/${shell.inner}`);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return none(`Run ${shell.inner} is not kept`, "It is too old, or there was none of this number.");
+  }
+  main.replaceChildren(el("h1", { class: "unseen" }, "A run"), runCard(run, shell, all, (caller, button) => repeat(shell, run, caller, button, (id) => { location.hash = `#/runs/${id}`; })));
+}
+
+// Runs it again, and shows the new run.
+async function repeat(shell, run, caller, button, open) {
+  button.disabled = true;
+  try {
+    const answer = await shell.post(`runs/${run.id}/again`, { caller });
+    if (answer.run === null) shell.toast("The call was turned away before it ran. The newest run says why.", "bad");
+    else open(answer.run);
+  } catch (error) {
+    shell.toast(error.message, "bad");
+  }
+  button.disabled = false;
+}
+
+async function showAll(main, shell) {
   const { el } = shell;
   let view = shell.query.get("view") === "logs" ? "logs" : "runs";
   let items = [];
@@ -19,6 +66,7 @@ export async function show(main, shell) {
   let shown = { view, filter: {} }; // what the rows are of
   let unanswered = 0; // questions for other rows
   let missed = false; // whether something ran meanwhile
+  let mayBeMore = false; // whether older ones than those shown may fit
 
   const soonRenew = shell.delayed(WRITING_MS, () => renew(), true);
   const controls = Object.fromEntries(FILTERS.map((name) => [name, control(name)]));
@@ -51,27 +99,24 @@ export async function show(main, shell) {
   function control(name) {
     const id = freshId(name);
     const value = shell.query.get(name) || "";
-    const choices = { status: STATUSES, kind: ["command", "function"] }[name];
+    const choices = CHOICES[name];
     const input = choices
-      ? el("select", { id, onchange: renew }, el("option", { value: "" }, "any"), choices.map((one) => el("option", { value: one, selected: one === value }, one.replace("_", " "))))
+      ? el("select", { id, onchange: renew }, el("option", { value: "" }, "any"), Object.entries(choices).map(([one, title]) => el("option", { value: one, selected: one === value }, title)))
       : el("input", { id, type: "search", value, autocomplete: "off", spellcheck: "false", oninput: soonRenew });
-    const titles = { text: "Text", script: "Script", kind: "Kind", status: "Status", caller: "Caller" };
-    return { input, field: el("label", { class: "field", for: id }, titles[name], input) };
+    return { input, field: el("label", { class: "field", for: id }, TITLES[name], input) };
   }
 
   const filter = () => Object.fromEntries(FILTERS.map((name) => [name, controls[name].input.value.trim()]).filter(([, value]) => value));
-  const scriptShown = ({ kind, script }) => (kind === "command" ? `!${script}` : script);
-
   function runRow(run) {
     return el(
       "button",
       { type: "button", class: "line run", onclick: () => openRun(run.id) },
       el("span", { class: "clock" }, clock(run.started)),
-      el("span", {}, el("span", { class: `badge ${run.status === "ok" ? "ok" : "bad"}` }, run.status.replace("_", " "))),
-      el("span", {}, scriptShown(run), run.message && el("span", { class: "soft" }, ` ${run.message}`)),
-      el("span", { class: "soft wide", title: run.caller }, shortId(run.caller)),
-      el("span", { class: "number" }, duration(run.milliseconds)),
-      el("span", { class: "number soft wide" }, bytes(run.memory_bytes)),
+      el("span", {}, statusBadge(run)),
+      el("span", {}, scriptShown(run), run.count > 1 && el("span", { class: "badge" }, `× ${run.count}`), run.message && el("span", { class: "soft" }, ` ${errorShown(run)}`)),
+      el("span", { class: "soft wide", title: run.caller }, callerShown(run)),
+      el("span", { class: "number" }, run.refused ? "" : duration(run.milliseconds)),
+      el("span", { class: "number soft wide" }, run.refused ? "" : bytes(run.memory_bytes)),
     );
   }
 
@@ -86,7 +131,11 @@ export async function show(main, shell) {
     );
   }
 
-  const path = (of, more = {}) => `${of.view === "runs" ? "runs" : "lines"}?${new URLSearchParams({ ...of.filter, ...more })}`;
+  function path(of, more = {}) {
+    const { time, ...plain } = of.filter;
+    const since = time ? { since: Math.floor(Date.now() / 1000) - SPANS[time] } : {};
+    return `${of.view === "runs" ? "runs" : "lines"}?${new URLSearchParams({ ...plain, ...since, ...more })}`;
+  }
 
   function keyed(answer, of) {
     const places = new Map(); // a run's lines are told apart by their place in it
@@ -100,7 +149,7 @@ export async function show(main, shell) {
 
   function say() {
     const what = shown.view === "runs" ? "run" : "log line";
-    count.textContent = items.length ? counted(items.length, what) : `No ${what}s match these filters`;
+    count.textContent = items.length ? `${mayBeMore ? "The last " : ""}${counted(items.length, what)}` : `No ${what}s match these filters`;
   }
 
   const choose = shell.choices();
@@ -115,6 +164,7 @@ export async function show(main, shell) {
       shown = asked;
       items = keyed(answer, asked);
       ids = new Set(items.map((item) => item.key));
+      mayBeMore = asked.view === "runs" && answer.length === AT_ONCE;
       list.renew(items);
       say();
     } catch (error) {
@@ -144,6 +194,29 @@ export async function show(main, shell) {
     }
   }
 
+  // Older ones, when somebody scrolls to the end.
+  let asksOlder = false;
+  async function addOlder() {
+    if (asksOlder || !mayBeMore || shown.view !== "runs" || box.scrollTop + box.clientHeight < box.scrollHeight - NEAR_END_PIXELS) return;
+    asksOlder = true;
+    const asked = shown;
+    try {
+      const answer = keyed(await shell.get(path(asked, { before: items[items.length - 1].id })), asked);
+      if (asked !== shown) return;
+      const older = answer.filter((item) => !ids.has(item.key));
+      older.forEach((item) => ids.add(item.key));
+      items = [...items, ...older];
+      mayBeMore = answer.length === AT_ONCE && items.length < SHOWN_MAX;
+      list.set(items);
+      say();
+    } catch {
+      // The sign at the top says that the peer is not reached; the next move asks again.
+    } finally {
+      asksOlder = false;
+    }
+  }
+  box.addEventListener("scroll", shell.delayed(SCROLLED_MS, addOlder), { passive: true });
+
   function look(name) {
     view = name;
     tabs.forEach((tab) => {
@@ -161,7 +234,8 @@ export async function show(main, shell) {
     try {
       const run = await shell.get(`runs/${id}`);
       if (!isChosen()) return;
-      opened.replaceChildren(detail(run, el("button", { type: "button", onclick: closeRun }, "Close")));
+      const corner = el("div", { class: "row" }, el("a", { href: `#/runs/${run.id}` }, "Its own page"), el("button", { type: "button", onclick: closeRun }, "Close"));
+      opened.replaceChildren(runCard(run, shell, corner, (caller, button) => repeat(shell, run, caller, button, openRun)));
     } catch (error) {
       if (isChosen()) shell.toast(error.message, "bad");
       return;
@@ -174,49 +248,6 @@ export async function show(main, shell) {
   function closeRun() {
     chooseRun();
     opened.replaceChildren();
-  }
-
-  function detail(run, close) {
-    const facts = [
-      ["Status", el("span", { class: `badge ${run.status === "ok" ? "ok" : "bad"}` }, run.status.replace("_", " "))],
-      run.message && ["Error", run.message],
-      ["Caller", el("code", {}, run.caller)],
-      ["Began", clock(run.started)],
-      ["Took", `${duration(run.milliseconds)}, of these ${duration(run.waited_milliseconds)} waiting for a worker`],
-      ["Memory", bytes(run.memory_bytes)],
-    ];
-    return el(
-      "section",
-      { class: "card page" , "aria-label": `Run ${run.id}` },
-      el("div", { class: "row apart" }, el("h2", { tabindex: "-1" }, `${scriptShown(run)}, run ${run.id}`), close),
-      el("dl", { class: "facts" }, facts.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-      el("div", {}, el("h3", {}, "Where the time went"), waterfall(run)),
-      el("div", {}, el("h3", {}, "Log"), logOf(run)),
-    );
-  }
-
-  function waterfall(run) {
-    const whole = Math.max(run.milliseconds, 0.001);
-    const bar = (name, start, length, kind = "") => {
-      const piece = el("i", { class: kind });
-      piece.style.left = `${Math.min(100, (100 * start) / whole)}%`;
-      piece.style.width = `${Math.min(100 - (100 * start) / whole, (100 * length) / whole)}%`;
-      return el("li", {}, el("code", { class: "cut", title: name }, name), el("span", { class: "track" }, piece), el("span", { class: "number" }, duration(length)));
-    };
-    const waited = run.waited_milliseconds;
-    return el(
-      "ul",
-      { class: "waterfall" },
-      bar("waiting", 0, waited, "waiting"),
-      bar("running", waited, whole - waited),
-      run.calls.map(([operation, started, length]) => bar(`goop.${operation}`, waited + started, length)),
-    );
-  }
-
-  function logOf(run) {
-    if (!run.log.length) return el("p", { class: "soft" }, "No log lines.");
-    const lines = run.log.map(([level, text]) => el("li", {}, el("span", { class: `level-${level}` }, level), el("span", {}, text)));
-    return el("ol", { class: "lines mono", tabindex: "0", "aria-label": "Log lines" }, lines, run.truncated && el("li", {}, el("span"), el("span", {}, "… the script logged more lines than are kept")));
   }
 
   const toOpen = shell.query.get("run");

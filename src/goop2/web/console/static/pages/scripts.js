@@ -243,6 +243,17 @@ export async function show(main, shell) {
       dirtyNote()), out);
   }
 
+  // What an earlier run was called with and by whom, to be changed and run.
+  async function fillTrial(id) {
+    const run = await shell.get(`runs/${encodeURIComponent(id)}`);
+    const [argument, caller, label] = trial.querySelectorAll("textarea, input");
+    argument.value = run.argument;
+    if (run.caller_kind !== "owner") [caller.value, label.value] = [run.caller, run.caller_label === run.caller ? "" : run.caller_label];
+    trial.scrollIntoView({ block: "nearest" });
+    argument.focus();
+    if (run.again) shell.toast(`Not all of it: ${run.again}.`, "bad");
+  }
+
   const dirtyNote = () => el("p", { class: "small soft" }, "Runs the saved version. Calls as the owner are not limited; calls as anybody else count towards the limits.");
 
   function outcome({ reply, result, failure, run }) {
@@ -254,7 +265,7 @@ export async function show(main, shell) {
     return [
       said,
       run && el("p", { class: "small soft" }, `${duration(run.milliseconds)}, of which ${duration(run.waited_milliseconds)} waiting; ${bytes(run.memory_bytes)} of memory. `,
-        el("a", { href: `#/runs?script=${run.script}` }, "Its runs")),
+        el("a", { href: `#/runs/${run.id}` }, `Run ${run.id}`), " ", el("a", { href: `#/runs?script=${run.script}` }, "All its runs")),
       lines.length > 0 && el("div", {}, el("h3", { class: "small" }, "Log lines"), lines),
       calls.length > 0 && el("table", {}, el("thead", {}, el("tr", {}, ["Host call", "at", "took"].map((text, place) => el("th", { class: place ? "number" : null }, text)))), el("tbody", {}, calls)),
     ].filter(Boolean);
@@ -263,8 +274,13 @@ export async function show(main, shell) {
   shell.on("script", () => doing(renew));
   paintList();
   const wanted = { kind: shell.query.get("kind"), name: shell.query.get("name") };
+  const [line, earlier] = [Number(shell.query.get("line")), shell.query.get("run")];
   const named = listing.scripts.find((one) => one.path === shell.query.get("path"));
   if (named) await choose(named);
-  else if (entry(wanted)) await choose(wanted);
+  else if (entry(wanted)) {
+    await choose(wanted);
+    if (line && editor) editor.goto(line);
+    if (earlier) await doing(() => fillTrial(earlier));
+  } else if (wanted.name) shell.toast(`There is no script ${wanted.name} any more.`, "bad");
   else if (listing.scripts.length && matchMedia("(min-width: 60rem)").matches) await choose(listing.scripts[0]);
 }

@@ -1,5 +1,7 @@
 // Numbers, times and sizes as people read them.
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const NUMBER = new Intl.NumberFormat();
+const DATE = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 /** Seconds since 1970 → `14:03:22`, with the day when it was not today. */
@@ -8,6 +10,9 @@ export function clock(seconds) {
   const today = at.toDateString() === new Date().toDateString();
   return today ? CLOCK.format(at) : `${DAY.format(at)} ${CLOCK.format(at)}`;
 }
+
+/** Seconds since 1970 → `Nov 30, 2026, 14:03:22`. */
+export const moment = (seconds) => `${DATE.format(new Date(seconds * 1000))}, ${CLOCK.format(new Date(seconds * 1000))}`;
 
 /** Milliseconds → `0.4 ms`, `120 ms`, `2.1 s`. */
 export function duration(milliseconds) {
@@ -31,7 +36,10 @@ export function span(seconds) {
   return `${Math.floor(seconds / first)} ${firstName}${rest && first > 60 ? ` ${rest} ${second[1]}` : ""}`;
 }
 
+/** A whole number with its thousands apart: `12,345`. */
+export const grouped = (count) => NUMBER.format(count);
+
 /** A peer id is long; its ends tell it apart. */
 export const shortId = (id) => (id.length > 20 ? `${id.slice(0, 6)}…${id.slice(-6)}` : id);
 
-export const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+export const counted = (count, what) => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;

@@ -81,6 +81,6 @@ export function openPage(common) {
     note: living(common.note),
     guard: living(common.guard),
   };
-  Object.defineProperty(page, "query", { get: () => common.query }); // as it is when it is asked for, and not as it was
+  for (const name of ["query", "inner"]) Object.defineProperty(page, name, { get: () => common[name] }); // as it is when it is asked for, and not as it was
   return { page, close: () => leaving.abort() };
 }

@@ -35,6 +35,19 @@ export function rows(box, make, keyOf) {
   };
   box.addEventListener("scroll", soon, { passive: true });
 
+  // The arrows go from row to row: SPARE_ROWS beyond what is in sight are there already.
+  box.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const from = document.activeElement;
+    if (!step || event.ctrlKey || event.altKey || event.metaKey || !box.contains(from)) return;
+    const index = from === box ? Math.ceil(box.scrollTop / ROW_PIXELS) : Math.round(parseFloat(from.style.top) / ROW_PIXELS) + step;
+    const next = items[index] && made.get(keyOf(items[index]));
+    if (!next) return;
+    event.preventDefault();
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  });
+
   return {
     /** Shows `next` instead; `added` of them are new at the top, and the scroll position stays at the same row. */
     set(next, added = 0) {

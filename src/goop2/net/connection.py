@@ -1,0 +1,73 @@
+"""A connection to a peer whose id is proved: its streams, where it leads, and what is known of its other side as long as it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from goop2.net.muxer import MuxedStream, Muxer
+from goop2.net.stream_pool import StreamPool
+from goop2.protocols.identify import Identified
+
+
+class Connection:
+    """A connection. Compared by identity; it stays what it is when its peer has another."""
+
+    def __init__(self, muxer: Muxer, *, remote: str, is_relayed: bool = False, from_listening_port: bool = True) -> None:
+        self.muxer = muxer
+        self.peer = muxer.peer
+        """The authenticated id of the other side."""
+        self.remote = remote
+        """The other end: `/ip4/192.0.2.7/tcp/4001`, or through a relay `/p2p/<its id>/p2p-circuit`."""
+        self.is_relayed = is_relayed
+        self.from_listening_port = from_listening_port
+        """Whether our end is the port we listen on: then where the other side sees us is where others may dial us."""
+        self.closed = asyncio.Event()
+        """Set at its end, however that came."""
+        self.pool = StreamPool()
+        self.identified: Identified | None = None
+        """What the other side said of itself; None until it did."""
+        self.identify_done = asyncio.Event()
+        """Set when the other side has said it, or will not."""
+        muxer.connection = self
+
+    @property
+    def origin(self) -> str:
+        """Return the network the other side comes from, which limits count; `/p2p-circuit/<relay>` when it comes through a relay."""
+        return self.muxer.origin
+
+    @property
+    def opened_by_us(self) -> bool:
+        """Return whether we dialled."""
+        return self.muxer.opened_by_us
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it has not ended, as far as is known."""
+        return not self.muxer.is_ended
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no stream is open on it."""
+        return not self.muxer.streams
+
+    @property
+    def address(self) -> str:
+        """Return `ip:port` of the other end, "" of a relayed connection."""
+        parts = self.remote.split("/")
+        return f"{parts[2]}:{parts[4]}" if len(parts) == 5 else ""
+
+    def open(self) -> MuxedStream:
+        """Return a new stream, on which no protocol is agreed on yet. Raises `MuxedStreamError`."""
+        return self.muxer.open()
+
+    async def close(self) -> None:
+        """Say goodbye, have it heard, and end every stream."""
+        await self.muxer.close()
+
+    def abandon(self) -> None:
+        """End it now, without a word."""
+        self.muxer.end()
+
+
+ConnectionCallback = Callable[[Connection], object]

@@ -1,0 +1,39 @@
+"""Something that changes now and then, and the tasks that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Notification:
+    """A notification, made once and sent many times."""
+
+    __slots__ = ("_futures",)
+
+    def __init__(self) -> None:
+        self._futures: set[asyncio.Future[bool]] = set()
+
+    def notify(self) -> None:
+        """Wake whoever waits now."""
+        for future in self._futures:
+            if not future.done():
+                future.set_result(True)
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Return whether it is notified within so long; None: however long that takes."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        # A quarter of what asyncio.timeout costs.
+        timer = None if seconds is None else loop.call_later(seconds, _too_late, future)
+        self._futures.add(future)
+        try:
+            return await future
+        finally:
+            self._futures.discard(future)
+            if timer is not None:
+                timer.cancel()
+
+
+def _too_late(future: asyncio.Future[bool]) -> None:
+    if not future.done():
+        future.set_result(False)

@@ -1,0 +1,133 @@
+"""Streams to other peers, and questions that are a line with an answer that is one.
+
+A question goes over a stream kept for its peer, where the peer speaks the protocol's kept form; else over one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from goop2.net import negotiation
+from goop2.net.connection import Connection
+from goop2.net.connections import ConnectionTable
+from goop2.net.faults import StreamBrokenError
+from goop2.net.limits import NEGOTIATE_SECONDS
+from goop2.net.stream import Stream
+from goop2.net.stream_pool import StreamPool
+from goop2.protocols.line import LineReader
+
+Soon = Callable[[Coroutine[Any, Any, None]], object]
+"""Runs a coroutine beside everything else."""
+
+
+class NotConnectedError(Exception):
+    """There is none to this peer any more."""
+
+
+class NoProtocolSupportedError(Exception):
+    """The other side speaks none of the protocols."""
+
+
+class Requester:
+    """What a host's connections are asked."""
+
+    def __init__(self, connections: ConnectionTable, soon: Soon) -> None:
+        self._connections = connections
+        self._soon = soon
+
+    async def open(self, peer: str, protocols: Sequence[str], relayed: bool | None = None) -> Stream:
+        """A stream on the first of these the peer speaks. Raises `NotConnectedError`, `NoProtocolSupportedError`, `TimeoutError`, and what
+        the muxer raises."""
+        return await self.open_on(self._connection(peer, relayed), protocols)
+
+    async def open_on(self, connection: Connection, protocols: Sequence[str]) -> Stream:
+        """As `open`, on this connection."""
+        pool = connection.pool
+        candidates = pool.candidates(protocols)
+        muxed = connection.open()
+        if pool.speaks(candidates[0]):
+            proposal = negotiation.proposal(candidates[0])
+            stream = Stream(muxed, connection.peer, candidates[0], unsent=proposal, expected=proposal)
+            stream.unexpected = partial(pool.forget, candidates[0])
+            return stream
+        try:
+            async with asyncio.timeout(NEGOTIATE_SECONDS):
+                chosen = await negotiation.choose(muxed, candidates)
+            pool.chose(candidates, chosen)
+            if chosen is None:
+                raise NoProtocolSupportedError
+        except BaseException:
+            muxed.abandon()
+            raise
+        return Stream(muxed, connection.peer, chosen)
+
+    async def ask(self, peer: str, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
+        """Return the answer to a line. `kept`: the protocol's form for many questions, "" when there is none.
+
+        Raises what `open` and a stream raise, and `TimeoutError`.
+        """
+        async with asyncio.timeout(seconds):
+            connection = self._connection(peer)
+            if not kept:
+                return await self._once(await self.open_on(connection, (protocol,)), question, reader, seconds)
+            pool = connection.pool
+            async with pool.places:
+                idle = pool.take(kept)
+                if idle is not None:
+                    with contextlib.suppress(_StreamGoneError):
+                        return await _over_kept(pool, idle, question, reader, seconds, used=True)
+                stream = await self.open_on(connection, (kept, protocol))
+                if stream.protocol == kept:
+                    return await _over_kept(pool, stream, question, reader, seconds)
+                return await self._once(stream, question, reader, seconds)
+
+    async def _once(self, stream: Stream, question: bytes, reader: LineReader, seconds: float) -> bytes:
+        try:
+            answer = await stream.ask(question, reader, seconds)
+            await stream.finish()
+        except BaseException:
+            stream.reset()
+            raise
+        if not stream.muxed.ended:
+            self._soon(stream.linger())
+        return answer
+
+    def _connection(self, peer: str, relayed: bool | None = None) -> Connection:
+        connection = self._connections.best(peer, relayed)
+        if connection is None:
+            raise NotConnectedError
+        return connection
+
+
+class _StreamGoneError(Exception):
+    """The other side had let go of a kept stream before it read the question, so that it can be asked again."""
+
+
+async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False) -> bytes:
+    try:
+        await _put(stream, question, seconds, used=used)
+        answer = await stream.line(reader, seconds)
+        if reader.rest():
+            stream.reset()
+    except BaseException:
+        stream.reset()
+        raise
+    pool.give_back(stream)
+    return answer
+
+
+async def _put(stream: Stream, question: bytes, seconds: float, *, used: bool) -> None:
+    """Raises `_StreamGoneError` when a stream that was used before turns out to have ended, in order, between two questions."""
+    try:
+        await stream.write(question)
+    except StreamBrokenError:
+        if not (used and stream.muxed.was_reset):
+            raise
+        # Not all of the line is sent: nobody has carried it out.
+        raise _StreamGoneError from None
+    if used and await stream.over(seconds):
+        raise _StreamGoneError

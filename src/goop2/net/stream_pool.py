@@ -1,0 +1,69 @@
+"""What is known of the peer at the other end of a connection, as long as that lasts: which protocols it speaks, and streams kept for it.
+
+A kept stream carries one exchange after another, one at a time, and saves each the opening. It is given back only after a whole answer: a
+stream whose answer was abandoned is reset. Who finds none opens one, so there are never more than questions at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from goop2.net.limits import KEPT_IDLE_SECONDS, QUESTIONS_AT_ONCE
+from goop2.net.stream import Stream
+
+
+class StreamPool:
+    """The idle streams and known protocols of one connection."""
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+        """For questions with a kept form; who finds none waits."""
+        self._speaks: dict[str, bool] = {}
+        self._idle: dict[str, deque[tuple[Stream, float]]] = {}
+        """Kept streams by protocol and since when; the longest idle first."""
+
+    def speaks(self, protocol: str) -> bool:
+        """Return whether it has spoken it on this connection."""
+        return self._speaks.get(protocol, False)
+
+    def candidates(self, protocols: Sequence[str]) -> list[str]:
+        """Those it has not said it does not speak; all of them when it has of all."""
+        return [protocol for protocol in protocols if self._speaks.get(protocol, True)] or list(protocols)
+
+    def chose(self, protocols: Sequence[str], protocol: str | None) -> None:
+        """Asked for these, in this order, it took that, or none."""
+        for each in protocols:
+            self._speaks[each] = each == protocol
+            if each == protocol:
+                return
+
+    def forget(self, protocol: str) -> None:
+        """It was taken for granted, and wrongly."""
+        self._speaks.pop(protocol, None)
+
+    def take(self, protocol: str) -> Stream | None:
+        """A kept stream that is still open at the other side, as far as is known: the last one used."""
+        idle = self._idle.get(protocol)
+        while idle:
+            stream, _since = idle.pop()
+            if stream.fresh:
+                return stream
+            stream.reset()
+        return None
+
+    def give_back(self, stream: Stream) -> None:
+        """After a whole answer, for the next question."""
+        if stream.fresh:
+            self._idle.setdefault(stream.protocol, deque()).append((stream, time.monotonic()))
+        else:
+            stream.reset()
+
+    def evict_idle(self) -> None:
+        """Let go of what has been idle for long, or is no longer open."""
+        long_ago = time.monotonic() - KEPT_IDLE_SECONDS
+        for idle in self._idle.values():
+            while idle and (idle[0][1] < long_ago or not idle[0][0].fresh):
+                idle.popleft()[0].reset()

@@ -1,0 +1,133 @@
+"""The port: dials leave from it, no other peer shares it, and it survives a machine without descriptors."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+import pytest
+from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, until
+
+from goop2.net.faults import PortInUseError
+from goop2.net.host import ALL_ADDRESSES, open_host
+
+
+async def test_a_dial_leaves_from_the_listening_port() -> None:
+    async with loopback_host() as caller, loopback_host() as callee:
+        await connect(caller, callee)
+        (connection,) = callee.connections()
+        assert connection.remote == f"/ip4/{LOOPBACK}/tcp/{caller.port}"
+        assert caller.connections()[0].from_listening_port
+
+
+async def test_it_does_so_when_it_listens_everywhere_too() -> None:
+    async with open_host(new_identity(), 0, None, ALL_ADDRESSES) as caller, loopback_host() as callee:
+        await connect(caller, callee)
+        assert callee.connections()[0].remote == f"/ip4/{LOOPBACK}/tcp/{caller.port}"
+
+
+async def test_many_are_dialled_from_one_port() -> None:
+    async with loopback_host() as caller, loopback_host() as one, loopback_host() as two:
+        for callee in (one, two):
+            await connect(caller, callee)
+            assert callee.connections()[0].remote == f"/ip4/{LOOPBACK}/tcp/{caller.port}"
+
+
+async def test_a_second_connection_to_the_same_address_takes_another_port() -> None:
+    """There is one connection between two ports."""
+    async with loopback_host() as caller, loopback_host() as callee:
+        await connect(caller, callee)
+        second = await caller.dial_address(callee.peer_id, f"/ip4/{LOOPBACK}/tcp/{callee.port}")
+        assert not second.from_listening_port
+        assert len(caller.connections(callee.peer_id)) == 2
+
+
+async def test_a_dial_again_right_after_the_last_works() -> None:
+    """The system remembers the two ends for a minute."""
+    async with loopback_host() as caller, loopback_host() as callee:
+        await callee.serve("/test/echo", echo)
+        for _ in range(5):
+            await connect(caller, callee)
+            assert await asked(caller, callee, b"x") == b"x"
+            await caller.disconnect(callee.peer_id)
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+async def test_the_port_is_not_shared_with_another_program_of_the_same_user(reuse: bool) -> None:
+    async with loopback_host() as first:
+        with pytest.raises(PortInUseError):
+            async with loopback_host(port=first.port):
+                pass
+        with socket.socket() as other:
+            if reuse:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                _listen(other, first.port)
+
+
+def _listen(other: socket.socket, port: int) -> None:
+    other.bind((LOOPBACK, port))
+    other.listen()
+
+
+async def test_a_port_is_had_again_by_a_peer_that_dialled_from_it_and_starts_again() -> None:
+    async with loopback_host() as callee:
+        async with loopback_host() as caller:
+            await connect(caller, callee)
+            port = caller.port
+            # The side that ends first keeps the connection for a minute, in the system.
+            await caller.disconnect(callee.peer_id)
+        async with loopback_host(port=port) as again:
+            assert again.port == port
+            await connect(again, callee)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70000])
+async def test_a_port_that_is_none_is_refused_in_a_sentence(port: int) -> None:
+    with pytest.raises(PortInUseError, match=f"port {port} is taken or not allowed: set p2p.listen_port"):
+        async with loopback_host(port=port):
+            pass
+
+
+async def test_without_descriptors_it_waits_and_then_accepts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.net.listener.PAUSE_SECONDS", 0.1)
+    async with loopback_host() as caller, loopback_host() as callee:
+        listener: Any = callee._listener
+        listening, calls = listener._socket, []
+
+        class Exhausted:
+            """The system's socket, which has no descriptor left twice."""
+
+            def accept(self) -> Any:
+                calls.append(1)
+                if len(calls) <= 2:
+                    raise OSError(errno.EMFILE, "Too many open files")
+                return listening.accept()
+
+            def fileno(self) -> int:
+                return int(listening.fileno())
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(listening, name)
+
+        monkeypatch.setattr(listener, "_socket", Exhausted())
+        await connect(caller, callee)
+        await until(lambda: len(callee.peers()) == 1)
+        assert len(calls) >= 3
+        monkeypatch.setattr(listener, "_socket", listening)
+
+
+async def test_after_the_end_nothing_is_accepted() -> None:
+    async with loopback_host() as callee:
+        port = callee.port
+    assert callee.port == 0
+    assert callee.addresses == ()
+    with socket.socket() as visitor, pytest.raises(ConnectionRefusedError):
+        visitor.connect((LOOPBACK, port))
+
+
+async def test_a_name_is_looked_up_and_dialled() -> None:
+    async with loopback_host() as caller, loopback_host() as callee:
+        connection = await caller.dial_address(callee.peer_id, f"/dns4/localhost/tcp/{callee.port}")
+        assert connection.remote == f"/ip4/{LOOPBACK}/tcp/{callee.port}"

@@ -1,0 +1,284 @@
+"""Bad words at every step of a connection's beginning: each ends in time, costs a bounded amount, is logged once and disturbs nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, until
+
+from goop2.net import frames
+from goop2.net.address import PeerAddress
+from goop2.net.faults import UnreachableError
+from goop2.net.host import Host
+from goop2.net.negotiation import message, proposal
+from goop2.net.noise_handshake import MESSAGE_MAX_BYTES, HandshakeKeys, SecureHandshake
+from goop2.net.packets import Packets
+from goop2.net.upgrade import AHEAD_MAX_BYTES, YAMUX
+from goop2.protocols.protobuf import content
+
+SHORT_SECONDS = 0.3
+
+
+class Raw:
+    """Somebody who says what he likes, on a TCP connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.packets: Packets
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def noise(self, *, is_initiator: bool = True, keys: HandshakeKeys | None = None) -> str:
+        """A whole handshake; the id on the other side."""
+        handshake = SecureHandshake(keys or HandshakeKeys(new_identity()), is_initiator=is_initiator)
+        await self.send(handshake.begin())
+        while not handshake.is_done:
+            await self.send(handshake.receive(await self.some()))
+        self.packets = handshake.packets()
+        return handshake.peer
+
+    async def some(self) -> bytes:
+        data = await self.reader.read(65536)
+        assert data, "it was closed"
+        return data
+
+    async def exactly(self, data: bytes) -> None:
+        assert await self.reader.readexactly(len(data)) == data
+
+    async def is_closed(self) -> bool:
+        """Whether it is, within some seconds."""
+        async with asyncio.timeout(5):
+            try:
+                while await self.reader.read(65536):
+                    pass
+            except ConnectionError:
+                pass
+        return True
+
+
+async def agree_on_noise(raw: Raw) -> None:
+    await raw.send(proposal("/noise"))
+    await raw.exactly(proposal("/noise"))
+
+
+async def secure(raw: Raw) -> None:
+    await agree_on_noise(raw)
+    await raw.noise()
+
+
+async def agree_on_yamux(raw: Raw) -> None:
+    await secure(raw)
+    await raw.send(raw.packets.send(proposal(YAMUX)))
+
+
+STEPS: dict[str, Callable[[Raw], Awaitable[None]]] = {
+    "nothing": lambda raw: raw.send(b""),
+    "agreement": lambda raw: raw.send(proposal("/noise")[:5]),
+    "half of a first message": lambda raw: _then(agree_on_noise, raw, b"\x00\x20" + bytes(10)),
+    "half of the encryption": lambda raw: _then(agree_on_noise, raw, b"\x00\x20" + bytes(range(1, 33))),
+    "half of the agreement on a muxer": lambda raw: _then_sealed(secure, raw, proposal(YAMUX)[:5]),
+}
+
+
+async def _then(step: Callable[[Raw], Awaitable[None]], raw: Raw, data: bytes) -> None:
+    await step(raw)
+    await raw.send(data)
+
+
+async def _then_sealed(step: Callable[[Raw], Awaitable[None]], raw: Raw, data: bytes) -> None:
+    await step(raw)
+    await raw.send(raw.packets.send(data))
+
+
+@pytest.fixture
+async def callee() -> AsyncIterator[Host]:
+    async with loopback_host() as opened:
+        await opened.serve("/test/echo", echo)
+        yield opened
+
+
+async def dialled(callee: Host) -> Raw:
+    return Raw(*await asyncio.open_connection(LOOPBACK, callee.port))
+
+
+async def others_are_served(callee: Host) -> None:
+    async with loopback_host() as honest:
+        await connect(honest, callee)
+        assert await asked(honest, callee, b"hello") == b"hello"
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_who_stops_at_a_step_is_sent_away_in_time_and_logged_once(callee: Host, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.net.upgrade.HANDSHAKE_SECONDS", SHORT_SECONDS)
+    _log_again(callee)
+    with capture_logs() as logs:
+        raw = await dialled(callee)
+        await STEPS[step](raw)
+        assert await raw.is_closed()
+        await until(lambda: len(callee.admission._connections) == 0)
+        raw.writer.close()
+    assert len(logs) == 1
+    assert "a connection from 127.0.0.1" in logs[0]["why"]
+    assert callee.peers() == ()
+    await others_are_served(callee)
+
+
+def _log_again(_callee: Host) -> None:
+    """Loggers of modules are made before the capture, and hold the processors of that time unless they are not cached."""
+    structlog.configure(cache_logger_on_first_use=False)
+
+
+BAD: dict[str, tuple[Callable[[Raw], Awaitable[None]], str]] = {
+    "HTTP": (lambda raw: raw.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "instead of"),
+    "a name without end": (lambda raw: raw.send(message("/multistream/1.0.0") + b"\xff\x7f" + bytes(100)), "a protocol's name of"),
+    "another security": (lambda raw: raw.send(proposal("/tls/1.0.0") + message("/tls/1.0.1") * 15), "protocols asked for"),
+    "an oversized first message": (
+        lambda raw: _then(agree_on_noise, raw, (MESSAGE_MAX_BYTES + 1).to_bytes(2)),
+        "has 8193 bytes; the most is 8192",
+    ),
+    "a first message that is too short": (lambda raw: _then(agree_on_noise, raw, b"\x00\x05hello"), "too few"),
+    "a key of low order": (lambda raw: _then(agree_on_noise, raw, b"\x00\x20" + bytes(32)), "not one that can be used"),
+    "a third message that is garbage": (lambda raw: _garbage_third(raw), "cannot be decrypted"),
+    "a replayed third message": (lambda raw: _replayed(raw), "cannot be decrypted"),
+    "a signature of another key": (lambda raw: _forged(raw), "signature in a handshake is not of its key"),
+    "more than is agreed on": (lambda raw: _floods(raw), f"more than {AHEAD_MAX_BYTES} bytes before the end of the handshake"),
+    "garbage behind the handshake": (lambda raw: _then(secure, raw, b"\x00\x20" + bytes(32)), "cannot be decrypted"),
+    "another muxer": (lambda raw: _then_sealed(secure, raw, proposal("/mplex/6.7.0") + message("/mplex") * 15), "protocols asked for"),
+}
+
+
+async def _garbage_third(raw: Raw) -> None:
+    await agree_on_noise(raw)
+    await raw.send(SecureHandshake(HandshakeKeys(new_identity()), is_initiator=True).begin())
+    await raw.some()
+    await raw.send(b"\x00\x80" + bytes(128))
+
+
+_RECORDED: list[bytes] = []
+_KEYS = HandshakeKeys(new_identity())
+
+
+async def _replayed(raw: Raw) -> None:
+    """The bytes of a handshake that succeeded before, again."""
+    await agree_on_noise(raw)
+    if not _RECORDED:
+        handshake = SecureHandshake(_KEYS, is_initiator=True)
+        other = SecureHandshake(HandshakeKeys(new_identity()), is_initiator=False)
+        _RECORDED.append(handshake.begin())
+        _RECORDED.append(handshake.receive(other.receive(_RECORDED[0])))
+    for each in _RECORDED:
+        await raw.send(each)
+        await asyncio.sleep(0.02)
+
+
+async def _forged(raw: Raw) -> None:
+    keys = HandshakeKeys(new_identity())
+    keys.payload = content(1, keys.payload[2:38]) + content(2, bytes(64))
+    await agree_on_noise(raw)
+    await raw.noise(keys=keys)
+
+
+async def _floods(raw: Raw) -> None:
+    await agree_on_noise(raw)
+    await raw.noise()
+    try:
+        for _ in range(8):
+            raw.writer.write(raw.packets.send(b"\x01\n" + bytes(65_000)))
+        await raw.writer.drain()
+    except ConnectionError:
+        return
+
+
+@pytest.mark.parametrize("what", BAD)
+async def test_bad_words_end_the_connection_at_once_in_one_line_and_disturb_nobody(callee: Host, what: str) -> None:
+    _log_again(callee)
+    act, why = BAD[what]
+    with capture_logs() as logs:
+        raw = await dialled(callee)
+        await act(raw)
+        assert await raw.is_closed()
+        raw.writer.close()
+        await until(lambda: len(callee.admission._connections) == 0)
+    assert len(logs) == 1, logs
+    assert why in logs[0]["why"] or what == "more than is agreed on"
+    assert callee.peers() == ()
+    assert callee.admission.memory.held == 0
+    await others_are_served(callee)
+
+
+async def test_a_whole_handshake_by_hand_is_let_in(callee: Host) -> None:
+    """So that it is the words above that are refused, and not the hand that says them."""
+    raw = await dialled(callee)
+    await agree_on_yamux(raw)
+    await until(lambda: len(callee.peers()) == 1)
+    await raw.send(raw.packets.send(frames.write(frames.GO_AWAY, 0, 0)))
+    await until(lambda: callee.peers() == ())
+    raw.writer.close()
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", proposal("/noise"), proposal("/noise") + b"\x20\x01" + bytes(100)]
+)
+async def test_a_dial_to_whoever_stops_or_lies_is_given_up_in_time(says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.net.upgrade.HANDSHAKE_SECONDS", SHORT_SECONDS)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(says)
+        await reader.read()
+        writer.close()
+
+    wanted = new_identity().peer_id
+    async with loopback_host() as caller, await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(5):
+            with pytest.raises(UnreachableError):
+                await caller.connect(wanted, [PeerAddress(wanted, f"/ip4/{LOOPBACK}/tcp/{port}")])
+        assert caller.peers() == ()
+
+
+async def test_two_that_dial_each_other_at_the_same_moment_meet() -> None:
+    """From listening port to listening port that is one connection, whose two ends both take themselves for the dialling one."""
+    async with loopback_host() as one, loopback_host() as two:
+        for host in (one, two):
+            await host.serve("/test/echo", echo)
+        for _ in range(10):
+            await asyncio.gather(connect(one, two), connect(two, one))
+            assert await asked(one, two, b"hello") == b"hello"
+            assert await asked(two, one, b"hello") == b"hello"
+            await one.disconnect(two.peer_id)
+            await until(lambda: not (one.peers() or two.peers()))
+
+
+async def test_a_simultaneous_open_is_seen_and_dialled_again_from_another_port(callee: Host) -> None:
+    """The other end says what a dialling one says."""
+    listening = socket.create_server((LOOPBACK, 0))
+    listening.setblocking(False)
+    loop = asyncio.get_running_loop()
+
+    async def mirror() -> None:
+        for _ in range(2):
+            accepted, _address = await loop.sock_accept(listening)
+            ports.append(_address[1])
+            await loop.sock_sendall(accepted, proposal("/noise"))
+            handshake = SecureHandshake(HandshakeKeys(new_identity()), is_initiator=True)
+            await loop.sock_sendall(accepted, handshake.begin())
+            held.append(accepted)
+
+    ports: list[int] = []
+    held: list[socket.socket] = []
+    mirroring = asyncio.create_task(mirror())
+    wanted = new_identity().peer_id
+    with pytest.raises(UnreachableError):
+        await callee.connect(wanted, [PeerAddress(wanted, f"/ip4/{LOOPBACK}/tcp/{listening.getsockname()[1]}")])
+    await mirroring
+    assert ports[0] == callee.port
+    assert ports[1] != callee.port
+    for each in (*held, listening):
+        each.close()
