@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOST = "12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK"
 FRIEND = "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA"
 STRANGER = "12D3KooWSCufgHzV4fCwRijfH2k3abrpAJxTKxEvN1FDuRXA2U9x"
-EVERYBODY, PEERS, OWNER, NOT_VISITED = (True, True, True), (True, True, False), (True, False, False), (True, False, True)
+EVERYBODY, PEERS, OWNER = (True, True, True), (True, True, False), (True, False, False)
 """Answered to: the owner on the own site, a page of a visited site, a visitor."""
 EXPECTED = {
     "data/lua/call": EVERYBODY,
@@ -44,7 +44,7 @@ EXPECTED = {
     "group/invites": OWNER,
     "group/refuse": OWNER,
     "group/remove": OWNER,
-    "site/files": NOT_VISITED,
+    "site/files": OWNER,
     "site/upload": OWNER,
     "site/remove": OWNER,
 }

@@ -52,7 +52,7 @@ RULES: Final[dict[str, EndpointRule]] = {
     "chat/send": _SITES,
     "chat/messages": _SITES,
     "chat/broadcast": _OWNERS,
-    "site/files": EndpointRule(EndpointAccess.ALL, EndpointAccess.NONE, EndpointAccess.ALL),
+    "site/files": _OWNERS,
     "site/upload": _OWNERS,
     "site/remove": _OWNERS,
     "peers": _PEERS,

@@ -1,4 +1,4 @@
-"""`/api/site/…`: list the files of the site; the owner can also upload and remove them."""
+"""`/api/site/…`: the owner lists, reads, uploads and removes the files of the site."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from goop2.storage.data_operations import DATA_OPERATIONS, LUA_CALL, DataOperati
 from goop2.web.api.chat import CHAT, CONVERSATION, SEND, SENT, ChatRequest, ConversationRequest, refusal_to_read, refusal_to_send, shown
 from goop2.web.http.bodies import ClientDisconnectedError
 from goop2.web.http.event_log import Events
-from goop2.web.http.files import Part, asked_part, send_page, send_to_folder, send_unmet
+from goop2.web.http.files import Compressed, Part, asked_part, is_icon, send_icon, send_page, send_to_folder, send_unmet
 from goop2.web.http.handlers import CODES, as_sent, endpoint, failure_of, posted_json
 from goop2.web.http.preconditions import unmet
 from goop2.web.http.request_context import Handler, RequestContext
@@ -64,6 +64,7 @@ class RemoteSites:
         self._remote = remote
         self._chat = chat
         self._events = events
+        self._compressed = Compressed()
         self.api: dict[str, Handler] = {
             **{f"data/{operation.path}": self._data(operation) for operation in DATA_OPERATIONS},
             "chat/send": endpoint(self._send, SEND, read=posted_json()),
@@ -128,6 +129,9 @@ class RemoteSites:
     async def _refused(self, call: RequestContext, network: NetworkView, path: str, refused: RequestRefusedError) -> None:
         if refused.reason == NOT_FOUND and await self._is_folder(call, network, path):
             await send_to_folder(call)
+            return
+        if refused.reason == NOT_FOUND and is_icon(path):
+            await send_icon(call, self._compressed)
             return
         status, title, text = _REFUSALS.get(refused.reason, (HTTPStatus.BAD_GATEWAY, _NO_PAGE, "{refused}."))
         later = [(b"retry-after", b"%d" % UNREADABLE_RETRY_SECONDS)] if status is HTTPStatus.SERVICE_UNAVAILABLE else None
