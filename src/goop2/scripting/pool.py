@@ -1,13 +1,12 @@
 """The pool of workers: lease, deadline, kill, replace; a fair queue in front of it.
 
-Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and
-`start`/`stop`. It knows nothing of files, rate limits or protocols. Whatever happens to a worker,
-the invocation on it gets one outcome, and a new worker takes its place.
+Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and `start`/`stop`. It knows
+nothing of files, rate limits or protocols. Whatever happens to a worker, the invocation on it gets one outcome, and a new worker follows.
 
 A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
 with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_queue` or in `_running`,
-never in both. A worker serves one side, the owner's or strangers', from its first call on. Ten thousand jobs a second pass here: hence one
-clock that ticks while there are jobs, instead of a timer each.
+never in both. A worker serves one side, the owner's or strangers', from its first call on.
+Ten thousand jobs a second pass here: hence one clock that ticks while there are jobs, instead of a timer each.
 """
 
 from __future__ import annotations
