@@ -12,6 +12,7 @@ NOTES: dict[str, Any] = {"table": "notes"}
 
 SITE: dict[str, Any] = {
     "identity": None,
+    "self": None,
     "events": None,
     "peers": None,
     "data/tables": None,
@@ -46,6 +47,8 @@ SITE: dict[str, Any] = {
     "chat/messages": {},
     "chat/broadcast": {"content": "hi"},
     "site/files": None,
+    "site/content": None,
+    "site/delete": {"path": "nosuch.txt"},
     "site/upload": {"any": "content"},
     "site/remove": {"path": "nosuch.txt"},
     "group/create": {"name": "Friends"},

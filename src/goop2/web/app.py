@@ -66,6 +66,14 @@ class _Identity(msgspec.Struct, frozen=True):
     email: str
 
 
+class _Self(msgspec.Struct, frozen=True):
+    id: str
+    label: str
+    email: str
+    avatar_hash: str = ""
+    """Peers have no picture here."""
+
+
 class Web:
     """What all listeners of one peer share.
 
@@ -108,6 +116,7 @@ class Web:
             **self.groups.api,
             **peers.api,
             "identity": endpoint(self._identity, as_sent, read=no_body),
+            "self": endpoint(self._self, as_sent, read=no_body),
             "events": self._page_events,
         }
         """Path after `/api/` on the own site's origins → what answers."""
@@ -117,6 +126,7 @@ class Web:
             **self.groups.api_of_visits,
             **peers.api_of_visits,
             "identity": endpoint(self._identity, as_sent, read=no_body),
+            "self": endpoint(self._self, as_sent, read=no_body),
             "events": self._visit_events,
         }
         """The same on the origin of another peer's site."""
@@ -142,6 +152,12 @@ class Web:
 
     async def _visit_events(self, call: RequestContext) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
+
+    async def _self(self, call: RequestContext, _body: bytes) -> bytes:
+        """Return who the viewer is, as pages of Goop2 ask: the e-mail address for the owner on the own site alone."""
+        own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
+        email = self.peer.settings.profile.email if own else ""
+        return msgspec.json.encode(_Self(call.caller.id, call.caller.label or call.caller.id, email))
 
     def _email_shown(self, call: RequestContext) -> str:
         """Return the viewer's e-mail address; "" where the page may not know it."""

@@ -26,6 +26,7 @@ EXPECTED = {
     "data/tables/create": EVERYBODY,  # and refused there by who calls
     "events": EVERYBODY,
     "identity": EVERYBODY,
+    "self": EVERYBODY,
     "chat/send": EVERYBODY,
     "chat/messages": EVERYBODY,
     "chat/broadcast": OWNER,
@@ -47,6 +48,8 @@ EXPECTED = {
     "site/files": OWNER,
     "site/upload": OWNER,
     "site/remove": OWNER,
+    "site/delete": OWNER,
+    "site/content": OWNER,
 }
 
 
@@ -98,7 +101,9 @@ async def test_a_visited_page_learns_the_viewers_id_and_label_and_no_email(up: S
 
 async def test_a_visited_page_knows_its_host_and_who_is_in_a_group_with_the_viewer(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(peer: str) -> dict[str, object]:
-        return {"id": peer, "label": peer, "online": False}
+        known = {"id": peer, "label": peer, "online": False, "ID": peer, "Content": peer, "Offline": True, "Reachable": False}
+        unknown = dict.fromkeys(("Email", "AvatarHash", "ActiveTemplate", "PublicKey", "LastSeen"), "")
+        return {**known, **unknown, **dict.fromkeys(("VideoDisabled", "Verified", "Favorite"), False)}
 
     assert (await up.ask("/api/peers", host=visited(up))).json == [shown(HOST)]
     groups = [
@@ -115,3 +120,24 @@ async def test_an_email_is_told_to_whom_the_owner_shares_it_with(tmp_path: Path,
     async with served(tmp_path, profile=profile) as one:
         assert (await one.ask("/api/identity", host=visited(one))).json["email"] == told
         assert (await one.ask("/api/identity")).json["email"] == "fred@example.org"
+
+
+async def test_self_tells_an_email_to_the_owner_on_the_own_site_alone(tmp_path: Path) -> None:
+    profile = {"label": "Fred", "email": "fred@example.org", "share_email": True}
+    async with served(tmp_path, profile=profile) as one:
+        own = {"id": one.peer.identity.peer_id, "label": "Fred", "email": "fred@example.org", "avatar_hash": ""}
+        assert (await one.ask("/api/self")).json == own
+        assert (await one.ask("/api/self", host=visited(one))).json == {**own, "email": ""}
+        ann = {"id": "visitor-ann", "label": "visitor-ann", "email": "", "avatar_hash": ""}
+        assert (await one.ask("/api/self", host=one.visitor("ann"))).json == ann
+
+
+async def test_the_owner_reads_and_deletes_a_file_as_pages_of_goop2_ask(tmp_path: Path) -> None:
+    async with served(tmp_path) as one:
+        (tmp_path / "site/note.txt").write_text("hi")
+        answer = (await one.ask("/api/site/content?path=note.txt")).json
+        assert (answer["content"], answer["path"], sorted(answer)) == ("hi", "note.txt", ["content", "etag", "path"])
+        for path in ("nosuch", "lua/functions/hello.lua", "../goop.json"):
+            assert (await one.ask(f"/api/site/content?path={path}")).status == 404
+        assert (await one.ask("/api/site/delete", method="POST", body=b'{"path": "note.txt"}')).json == {"status": "deleted"}
+        assert not (tmp_path / "site/note.txt").exists()
