@@ -22,6 +22,7 @@ from goop2.web.api import broadcasts
 from goop2.web.api.chat import ChatApi, site_audience
 from goop2.web.api.data import DataApi
 from goop2.web.api.endpoints import REFUSALS, EndpointAccess, access_of, checked
+from goop2.web.api.goop2_groups import Goop2GroupApi
 from goop2.web.api.groups import GroupApi
 from goop2.web.api.listen import ListenApi
 from goop2.web.api.peers import Peers
@@ -101,6 +102,7 @@ class Web:
         broadcasts.publish_broadcasts(remote, self.events, owners_pages)
         self.listen = ListenApi(peer.listening)
         self.groups = GroupApi(peer.grouping, self.events, owners_pages)
+        goop2_groups = Goop2GroupApi(peer.grouping, remote)
         self.remote_listen = RemoteListen(peer.listening.following, remote)
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
@@ -114,6 +116,7 @@ class Web:
             **self.site_api.api,
             **self.listen.api,
             **self.groups.api,
+            **goop2_groups.api,
             **peers.api,
             "identity": endpoint(self._identity, as_sent, read=no_body),
             "self": endpoint(self._self, as_sent, read=no_body),
@@ -124,6 +127,7 @@ class Web:
             **self.remote_sites.api,
             **self.remote_listen.api,
             **self.groups.api_of_visits,
+            **goop2_groups.api_of_visits,
             **peers.api_of_visits,
             "identity": endpoint(self._identity, as_sent, read=no_body),
             "self": endpoint(self._self, as_sent, read=no_body),

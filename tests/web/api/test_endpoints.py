@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ EXPECTED = {
     "group/join": PEERS,
     "group/leave": PEERS,
     "group/send": PEERS,
+    "groups": PEERS,
+    "groups/subscriptions": PEERS,
+    "groups/join": PEERS,
+    "groups/leave": PEERS,
+    "groups/send": PEERS,
+    "groups/close": OWNER,
+    "groups/invite": OWNER,
+    "groups/kick": OWNER,
     "group/create": OWNER,
     "group/close": OWNER,
     "group/invite": OWNER,
@@ -141,3 +150,27 @@ async def test_the_owner_reads_and_deletes_a_file_as_pages_of_goop2_ask(tmp_path
             assert (await one.ask(f"/api/site/content?path={path}")).status == 404
         assert (await one.ask("/api/site/delete", method="POST", body=b'{"path": "note.txt"}')).json == {"status": "deleted"}
         assert not (tmp_path / "site/note.txt").exists()
+
+
+async def test_groups_answer_pages_of_goop2_and_a_visited_page_sees_its_hosts_alone(tmp_path: Path) -> None:
+    async with served(tmp_path) as one:
+
+        async def post(path: str, host: str = "", **body: object) -> Answer:
+            return await one.ask(f"/api/{path}", host=host, method="POST", body=json.dumps(body).encode())
+
+        made = (await post("groups", name="Team", group_type="chess", max_members=4)).json
+        assert made["status"] == "created"
+        (listed,) = (await one.ask("/api/groups")).json
+        assert (listed["id"], listed["name"], listed["group_type"], listed["owner"]) == (
+            made["id"],
+            "Team",
+            "chess",
+            one.peer.identity.peer_id,
+        )
+        assert (await one.ask("/api/groups", host=visited(one))).json == []
+        assert (await post("groups", visited(one), name="Theirs")).status == 403
+        assert (await one.ask("/api/groups/subscriptions")).json == {"subscriptions": None, "active_groups": []}
+        assert (await post("groups/join", visited(one), host_peer_id=STRANGER, group_id="x")).status == 403
+        assert (await post("groups/send", visited(one), group_id=made["id"], payload=1)).status == 404
+        assert (await post("groups/close", group_id=made["id"])).json == {"status": "closed"}
+        assert (await one.ask("/api/groups")).json == []
