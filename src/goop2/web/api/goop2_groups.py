@@ -44,7 +44,7 @@ class _Join(msgspec.Struct):
     group_id: str
 
 
-class _Group(msgspec.Struct):
+class _OneGroup(msgspec.Struct):
     group_id: str
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -56,7 +56,7 @@ class _Member(msgspec.Struct):
 
 _CREATE: Final = JsonBody(_Create, '{"name": name, "group_type": type}')
 _JOIN: Final = JsonBody(_Join, '{"host_peer_id": peer, "group_id": group}')
-_GROUP: Final = JsonBody(_Group, '{"group_id": group}')
+_GROUP: Final = JsonBody(_OneGroup, '{"group_id": group}')
 _MEMBER: Final = JsonBody(_Member, '{"group_id": group, "peer_id": peer}')
 
 
@@ -150,17 +150,17 @@ class Goop2GroupApi:
             await self._grouping.join(request.host_peer_id, request.group_id)
         return _status("joined")
 
-    async def _leave(self, call: RequestContext, request: _Group) -> bytes:
+    async def _leave(self, call: RequestContext, request: _OneGroup) -> bytes:
         self._grouping.leave(self._host_of(call, request.group_id), request.group_id)
         return _status("left")
 
-    async def _send(self, call: RequestContext, request: _Group) -> bytes:
+    async def _send(self, call: RequestContext, request: _OneGroup) -> bytes:
         # In one line, as the network wants it.
         payload = msgspec.json.format(bytes(request.payload), indent=-1)
         self._grouping.send(self._host_of(call, request.group_id), request.group_id, payload)
         return _status("sent")
 
-    async def _close(self, _call: RequestContext, request: _Group) -> bytes:
+    async def _close(self, _call: RequestContext, request: _OneGroup) -> bytes:
         await self._grouping.end(request.group_id)
         return _status("closed")
 
