@@ -126,6 +126,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "storage.target_table": Elsewhere("storage/test_table_access.py", "storage.table_access"),
     "web.api.broadcasts": Elsewhere("web/http/test_event_stream.py", "app"),
     "web.api.chat": Elsewhere("web/http/test_event_stream.py", "app"),
+    "web.api.goop2_groups": Elsewhere("web/api/test_endpoints.py", "app"),
     "web.api.live_reload": Elsewhere("web/test_in_browser.py", "app"),
     "web.api.peers": Elsewhere("web/api/test_endpoints.py", "app"),
     "web.api.site": Elsewhere("web/test_sdk_input.py", "app"),

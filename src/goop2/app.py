@@ -84,9 +84,9 @@ async def open_peer(
     private = not settings.storage.group_readable
     mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
-    this = load_or_create(folder)
+    this = load_or_create(folder, settings.identity.key_file)
     script_dir = settings.script_dir(folder)
-    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir])
+    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": site_read(files), **_http(settings, world)}
     quota = quota_of(folder / FILE, settings.storage.max_mb)
@@ -138,6 +138,7 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             *_not_kept(chat.problem, grouping.problem),
             health.size(),
+            loaded.notice,
         )
         yield Peer(
             folder=folder,

@@ -124,11 +124,12 @@ class SiteFileEntry:
 class SiteFiles:
     """The site of the peer in `folder`, whose scripts are in `script_dirs`. Blocking: call it from a thread.
 
-    More than one folder of scripts: the one the peer began with, and where its name leads now.
+    `site_root` is the folder of the site, relative to the peer's. More than one folder of scripts: the one the peer began with, and
+    where its name leads now.
     """
 
-    def __init__(self, folder: Path, script_dirs: Iterable[Path]) -> None:
-        self.root = folder / SITE
+    def __init__(self, folder: Path, script_dirs: Iterable[Path], site_root: str = SITE) -> None:
+        self.root = folder / site_root
         self._script_dirs = frozenset(script_dirs)
         self._folder = folder
         self._said: dict[int | None, float] = {}

@@ -32,9 +32,6 @@ from goop2.storage.values import shown
 
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
-AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
-AGGREGATED: Final = "value"
-"""Name of what an aggregate gives, in each row of its answer."""
 
 
 class TableAccess:
@@ -89,7 +86,7 @@ class TableAccess:
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
         # A registry may name a table that another program has dropped since.
         registered: list[dict[str, object]] = [
-            {"name": name, "insert_policy": policy, "created_at": created}
+            {"name": name, "insert_policy": policy, "created_at": created, "mode": subject.mode}
             for name, policy, created in rows
             if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
         ]
@@ -98,31 +95,36 @@ class TableAccess:
     def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
         """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
         return [
-            {"name": name, "insert_policy": "local", "created_at": None}
+            {"name": name, "insert_policy": "local", "created_at": None, "mode": subject.mode}
             for name in user_tables(self._database)
-            if name not in registered and self._find(name) is not None
+            if name not in registered and (subject := self._find(name)) is not None
         ]
 
-    def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """Return the columns of a table the visitor may see."""
+    def describe(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Return the columns of a table the visitor may see, and the declaration of a typed one."""
         subject = self._subject(visitor, request)
         rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
-        return [
+        columns = [
             {
                 **dict(zip(keys, (cid, name, kind, bool(not_null), default, bool(pk)), strict=True)),
                 **({"computed": True} if name in subject.computed else {}),
             }
             for cid, name, kind, not_null, default, pk, _ in rows
         ]
+        return {"mode": subject.mode, **({"schema": subject.declaration} if subject.typed else {}), "columns": columns}
 
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Return the declaration of a typed table."""
+        """Return the declaration of a typed table; without `table` those of all the visitor may know of, by name."""
+        if not request.get("table"):
+            names = self._database.rows("SELECT table_name FROM _orm_schemas ORDER BY table_name")
+            subjects = [subject for (name,) in names if (subject := self._find(str(name))) is not None]
+            return {one.name: one.declaration for one in subjects if one.typed is not None and one.visible_to(visitor)}
         subject = self._subject(visitor, request)
         subject.need_declaration()
         if subject.typed is None:
             raise AccessError("not_found", f"{subject.name} is not a typed table")
-        return {"name": subject.name, "columns": [column.plain() for column in subject.typed.columns], "access": dict(subject.access)}
+        return subject.declaration
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -135,16 +137,16 @@ class TableAccess:
         """The first row of `query`, or None."""
         return next(iter(self.query(visitor, {**request, "limit": 1})), None)
 
-    def count(self, visitor: Visitor, request: Request) -> int:
+    def count(self, visitor: Visitor, request: Request) -> dict[str, int]:
         """Return how many rows `query` would find."""
         subject = self._subject(visitor, request)
         found = self._select(visitor, subject, "count(*) AS n", {**request, "order": None, "limit": None, "offset": None})[0]["n"]
         assert isinstance(found, int)
-        return found
+        return {"count": found}
 
-    def exists(self, visitor: Visitor, request: Request) -> bool:
+    def exists(self, visitor: Visitor, request: Request) -> dict[str, bool]:
         """Return whether `query` would find a row."""
-        return self.query_one(visitor, {**request, "columns": ["_id"]}) is not None
+        return {"exists": self.query_one(visitor, {**request, "columns": ["_id"]}) is not None}
 
     def pluck(self, visitor: Visitor, request: Request) -> list[object]:
         """One column of what `query` finds."""
@@ -159,22 +161,15 @@ class TableAccess:
         return [row[column] for row in rows]
 
     def aggregate(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """`expr`, as `sum(points)`, over what `query` finds, for each `group_by`."""
+        """`expr`, as `sum(points)` or `count(*) AS n, max(points) AS most`, over what `query` finds, for each `group_by`."""
         subject = self._subject(visitor, request)
-        function, _, rest = str(request.get("expr", "")).partition("(")
-        column = rest.removesuffix(")").strip()
-        if function.strip().lower() not in AGGREGATES or not rest.endswith(")"):
-            raise AccessError("bad_request", f"expr is {shown(request.get('expr'))}; allowed is {', '.join(AGGREGATES)} of a column")
-        counts_rows = column == "*" and function.strip().lower() == "count"
-        wanted = "*" if counts_rows else quoted(read.column(subject, column))
-        selected = f"{function.strip().lower()}({wanted}) AS {AGGREGATED}"
+        aggregates = read.aggregates(subject, request)
+        selected = ", ".join(f"{each.sql} AS {quoted(each.alias)}" for each in aggregates)
         group = request.get("group_by")
         if group is None:
             return self._select(visitor, subject, selected, request)
-        if read.column(subject, group) == AGGREGATED:
-            raise AccessError(
-                "bad_request", f"group_by cannot be {AGGREGATED}: the answer has the {function.strip().lower()} under that name"
-            )
+        if read.column(subject, group) in [each.alias for each in aggregates]:
+            raise AccessError("bad_request", f"group_by cannot be {group}: the answer has the {aggregates[0].function} under that name")
         by = quoted(str(group))
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
@@ -334,13 +329,15 @@ class TableAccess:
         """Change columns of every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
         data = read.data(subject, request)
-        return {"status": "updated", "count": self._update(subject, data, read.needed_where(request), read.arguments(request))}
+        changed = self._update(subject, data, read.needed_where(request), read.arguments(request))
+        return {"status": "updated", "count": changed, "affected": changed}
 
     def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Remove every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
         sql = f"DELETE FROM {quoted(subject.name)} WHERE {read.needed_where(request)}"
-        return {"status": "deleted", "count": self._database.change(_writing(subject), sql, read.arguments(request))}
+        changed = self._database.change(_writing(subject), sql, read.arguments(request))
+        return {"status": "deleted", "count": changed, "affected": changed}
 
     def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change the row whose `key_col` is that of `data`; without one, add it. Several such rows are an error."""
@@ -355,10 +352,10 @@ class TableAccess:
             if len(rows) > 1:
                 raise AccessError("bad_request", f"several rows of {subject.name} have this {column}")
             if not rows:
-                return {"status": "inserted", "id": self._insert(subject, data, Owner(visitor.id, visitor.email))}
+                return {"status": "ok", "id": self._insert(subject, data, Owner(visitor.id, visitor.email))}
             (row,) = rows[0]
             self._update(subject, data, "_id = ?", (row,))
-            return {"status": "updated", "id": row}
+            return {"status": "ok", "id": row}
 
     def change_structure(self, operation: str, request: Request) -> dict[str, object]:
         """Tables and columns made, renamed and removed."""

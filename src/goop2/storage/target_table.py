@@ -28,6 +28,20 @@ class TargetTable:
     """Why its declaration cannot be read; then it is the owner's alone, and nothing is written to it."""
 
     @property
+    def mode(self) -> str:
+        """Return which kind of table it is, as other peers call it."""
+        return "orm" if self.typed else "classic"
+
+    @property
+    def declaration(self) -> dict[str, object]:
+        """Return the declaration of a typed table; {} of another."""
+        if self.typed is None:
+            return {}
+        columns = [column.plain() for column in self.typed.columns]
+        roles = {"roles": self.typed.roles} if self.typed.roles is not None else {}
+        return {"name": self.name, "columns": columns, "access": dict(self.access), **roles, "system_key": not self.typed.key_names}
+
+    @property
     def blobs(self) -> tuple[str, ...]:
         """Return the columns that hold bytes, of a typed table."""
         return tuple(column.name for column in self.typed.columns if column.type == "blob") if self.typed else ()

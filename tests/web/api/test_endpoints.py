@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOST = "12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK"
 FRIEND = "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA"
 STRANGER = "12D3KooWSCufgHzV4fCwRijfH2k3abrpAJxTKxEvN1FDuRXA2U9x"
-EVERYBODY, PEERS, OWNER, NOT_VISITED = (True, True, True), (True, True, False), (True, False, False), (True, False, True)
+EVERYBODY, PEERS, OWNER = (True, True, True), (True, True, False), (True, False, False)
 """Answered to: the owner on the own site, a page of a visited site, a visitor."""
 EXPECTED = {
     "data/lua/call": EVERYBODY,
@@ -26,6 +27,7 @@ EXPECTED = {
     "data/tables/create": EVERYBODY,  # and refused there by who calls
     "events": EVERYBODY,
     "identity": EVERYBODY,
+    "self": EVERYBODY,
     "chat/send": EVERYBODY,
     "chat/messages": EVERYBODY,
     "chat/broadcast": OWNER,
@@ -38,15 +40,25 @@ EXPECTED = {
     "group/join": PEERS,
     "group/leave": PEERS,
     "group/send": PEERS,
+    "groups": PEERS,
+    "groups/subscriptions": PEERS,
+    "groups/join": PEERS,
+    "groups/leave": PEERS,
+    "groups/send": PEERS,
+    "groups/close": OWNER,
+    "groups/invite": OWNER,
+    "groups/kick": OWNER,
     "group/create": OWNER,
     "group/close": OWNER,
     "group/invite": OWNER,
     "group/invites": OWNER,
     "group/refuse": OWNER,
     "group/remove": OWNER,
-    "site/files": NOT_VISITED,
+    "site/files": OWNER,
     "site/upload": OWNER,
     "site/remove": OWNER,
+    "site/delete": OWNER,
+    "site/content": OWNER,
 }
 
 
@@ -98,7 +110,9 @@ async def test_a_visited_page_learns_the_viewers_id_and_label_and_no_email(up: S
 
 async def test_a_visited_page_knows_its_host_and_who_is_in_a_group_with_the_viewer(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(peer: str) -> dict[str, object]:
-        return {"id": peer, "label": peer, "online": False}
+        known = {"id": peer, "label": peer, "online": False, "ID": peer, "Content": peer, "Offline": True, "Reachable": False}
+        unknown = dict.fromkeys(("Email", "AvatarHash", "ActiveTemplate", "PublicKey", "LastSeen"), "")
+        return {**known, **unknown, **dict.fromkeys(("VideoDisabled", "Verified", "Favorite"), False)}
 
     assert (await up.ask("/api/peers", host=visited(up))).json == [shown(HOST)]
     groups = [
@@ -115,3 +129,48 @@ async def test_an_email_is_told_to_whom_the_owner_shares_it_with(tmp_path: Path,
     async with served(tmp_path, profile=profile) as one:
         assert (await one.ask("/api/identity", host=visited(one))).json["email"] == told
         assert (await one.ask("/api/identity")).json["email"] == "fred@example.org"
+
+
+async def test_self_tells_an_email_to_the_owner_on_the_own_site_alone(tmp_path: Path) -> None:
+    profile = {"label": "Fred", "email": "fred@example.org", "share_email": True}
+    async with served(tmp_path, profile=profile) as one:
+        own = {"id": one.peer.identity.peer_id, "label": "Fred", "email": "fred@example.org", "avatar_hash": ""}
+        assert (await one.ask("/api/self")).json == own
+        assert (await one.ask("/api/self", host=visited(one))).json == {**own, "email": ""}
+        ann = {"id": "visitor-ann", "label": "visitor-ann", "email": "", "avatar_hash": ""}
+        assert (await one.ask("/api/self", host=one.visitor("ann"))).json == ann
+
+
+async def test_the_owner_reads_and_deletes_a_file_as_pages_of_goop2_ask(tmp_path: Path) -> None:
+    async with served(tmp_path) as one:
+        (tmp_path / "site/note.txt").write_text("hi")
+        answer = (await one.ask("/api/site/content?path=note.txt")).json
+        assert (answer["content"], answer["path"], sorted(answer)) == ("hi", "note.txt", ["content", "etag", "path"])
+        for path in ("nosuch", "lua/functions/hello.lua", "../goop.json"):
+            assert (await one.ask(f"/api/site/content?path={path}")).status == 404
+        assert (await one.ask("/api/site/delete", method="POST", body=b'{"path": "note.txt"}')).json == {"status": "deleted"}
+        assert not (tmp_path / "site/note.txt").exists()
+
+
+async def test_groups_answer_pages_of_goop2_and_a_visited_page_sees_its_hosts_alone(tmp_path: Path) -> None:
+    async with served(tmp_path) as one:
+
+        async def post(path: str, host: str = "", **body: object) -> Answer:
+            return await one.ask(f"/api/{path}", host=host, method="POST", body=json.dumps(body).encode())
+
+        made = (await post("groups", name="Team", group_type="chess", max_members=4)).json
+        assert made["status"] == "created"
+        (listed,) = (await one.ask("/api/groups")).json
+        assert (listed["id"], listed["name"], listed["group_type"], listed["owner"]) == (
+            made["id"],
+            "Team",
+            "chess",
+            one.peer.identity.peer_id,
+        )
+        assert (await one.ask("/api/groups", host=visited(one))).json == []
+        assert (await post("groups", visited(one), name="Theirs")).status == 403
+        assert (await one.ask("/api/groups/subscriptions")).json == {"subscriptions": None, "active_groups": []}
+        assert (await post("groups/join", visited(one), host_peer_id=STRANGER, group_id="x")).status == 403
+        assert (await post("groups/send", visited(one), group_id=made["id"], payload=1)).status == 404
+        assert (await post("groups/close", group_id=made["id"])).json == {"status": "closed"}
+        assert (await one.ask("/api/groups")).json == []

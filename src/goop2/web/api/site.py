@@ -1,8 +1,9 @@
-"""`/api/site/…`: list the files of the site; the owner can also upload and remove them."""
+"""`/api/site/…`: the owner lists, reads, uploads and removes the files of the site."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Final, TypeVar
 from urllib.parse import parse_qs
@@ -11,7 +12,7 @@ import msgspec
 
 from goop2.folder import threads
 from goop2.folder.site_changes import remove, write
-from goop2.folder.site_files import SiteFiles
+from goop2.folder.site_files import SHOWN_CHARS, FileNotServedError, SiteFiles, SiteFileTooLargeError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.web.http.forms import is_form, the_file
@@ -28,6 +29,14 @@ class _Remove(msgspec.Struct):
     path: str
 
 
+class _Content(msgspec.Struct, frozen=True):
+    content: str
+    etag: str
+    path: str
+
+
+_DELETED: Final = b'{"status":"deleted"}'
+_ETAG_BYTES: Final = 9
 _REMOVE: Final = JsonBody(_Remove, '{"path": path}')
 
 
@@ -40,6 +49,8 @@ class SiteApi:
             "site/files": endpoint(self._list, as_sent, read=no_body),
             "site/upload": _change(self._upload, as_sent, UPLOAD_MAX_BYTES),
             "site/remove": _change(self._remove, _REMOVE, ENVELOPE_MAX_BYTES),
+            "site/delete": _change(self._delete, _REMOVE, ENVELOPE_MAX_BYTES),
+            "site/content": endpoint(self._content, as_sent, read=no_body, method="GET", name="site/content"),
         }
         """Path after `/api/` → handler."""
 
@@ -60,6 +71,23 @@ class SiteApi:
         """Remove a file of the site: `POST {path}`."""
         await threads.SITE.run(remove, self._files, request.path)
         return _DONE
+
+    async def _delete(self, call: RequestContext, request: _Remove) -> bytes:
+        """Remove a file, as pages of Goop2 ask for it: `POST {path}`."""
+        await self._remove(call, request)
+        return _DELETED
+
+    async def _content(self, call: RequestContext, _body: bytes) -> bytes | Failure:
+        """Return the text of a file: `GET ?path=…`."""
+        path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0].lstrip("/")
+        try:
+            content = await threads.SITE.run(self._files.read, path, UPLOAD_MAX_BYTES)
+        except FileNotServedError:
+            return Failure(ErrorCode.NOT_FOUND, f"{path[:SHOWN_CHARS]!r} is no file of the site")
+        except SiteFileTooLargeError as error:
+            return Failure(ErrorCode.BAD_REQUEST, str(error))
+        etag = hashlib.blake2b(content, digest_size=_ETAG_BYTES).hexdigest()
+        return msgspec.json.encode(_Content(content.decode(errors="replace"), etag, path))
 
 
 def _change(work: Work[T], decode: Callable[[bytes], T], max_bytes: int) -> Handler:
