@@ -20,6 +20,7 @@ SLOW_ROOMS = frozenset(("benchmarks", "cli", "e2e", "hostile", "kept"))
 """Rooms whose tests run whole peers, commands and attacks."""
 SLOW_FILES = frozenset(
     (
+        "net/gossip/test_bounds.py",
         "net/gossip/test_fuzzed.py",
         "net/gossip/test_service.py",
         "net/test_host.py",
