@@ -16,12 +16,16 @@ from goop2.net.address import PeerAddress
 from goop2.net.faults import UnreachableError
 from goop2.net.host import Host
 from goop2.net.negotiation import message, proposal
+from goop2.net.noise import Cipher
 from goop2.net.noise_handshake import MESSAGE_MAX_BYTES, HandshakeKeys, SecureHandshake
 from goop2.net.packets import Packets
-from goop2.net.upgrade import AHEAD_MAX_BYTES, YAMUX
+from goop2.net.transport import Receiver
+from goop2.net.upgrade import AHEAD_MAX_BYTES, YAMUX, Pipe
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.protobuf import content
 
-SHORT_SECONDS = 0.3
+SHORT_SECONDS = 1.5
+"""In the place of HANDSHAKE_SECONDS; every step before must be made within it, on a busy machine too."""
 
 
 class Raw:
@@ -125,7 +129,7 @@ async def test_who_stops_at_a_step_is_sent_away_in_time_and_logged_once(callee: 
         await until(lambda: len(callee.admission._connections) == 0)
         raw.writer.close()
     assert len(logs) == 1
-    assert "a connection from 127.0.0.1" in logs[0]["why"]
+    assert logs[0]["why"] == "a connection from 127.0.0.1: TimeoutError"
     assert callee.peers() == ()
     await others_are_served(callee)
 
@@ -148,7 +152,6 @@ BAD: dict[str, tuple[Callable[[Raw], Awaitable[None]], str]] = {
     "a third message that is garbage": (lambda raw: _garbage_third(raw), "cannot be decrypted"),
     "a replayed third message": (lambda raw: _replayed(raw), "cannot be decrypted"),
     "a signature of another key": (lambda raw: _forged(raw), "signature in a handshake is not of its key"),
-    "more than is agreed on": (lambda raw: _floods(raw), f"more than {AHEAD_MAX_BYTES} bytes before the end of the handshake"),
     "garbage behind the handshake": (lambda raw: _then(secure, raw, b"\x00\x20" + bytes(32)), "cannot be decrypted"),
     "another muxer": (lambda raw: _then_sealed(secure, raw, proposal("/mplex/6.7.0") + message("/mplex") * 15), "protocols asked for"),
 }
@@ -185,17 +188,6 @@ async def _forged(raw: Raw) -> None:
     await raw.noise(keys=keys)
 
 
-async def _floods(raw: Raw) -> None:
-    await agree_on_noise(raw)
-    await raw.noise()
-    try:
-        for _ in range(8):
-            raw.writer.write(raw.packets.send(b"\x01\n" + bytes(65_000)))
-        await raw.writer.drain()
-    except ConnectionError:
-        return
-
-
 @pytest.mark.parametrize("what", BAD)
 async def test_bad_words_end_the_connection_at_once_in_one_line_and_disturb_nobody(callee: Host, what: str) -> None:
     _log_again(callee)
@@ -207,7 +199,7 @@ async def test_bad_words_end_the_connection_at_once_in_one_line_and_disturb_nobo
         raw.writer.close()
         await until(lambda: len(callee.admission._connections) == 0)
     assert len(logs) == 1, logs
-    assert why in logs[0]["why"] or what == "more than is agreed on"
+    assert why in logs[0]["why"]
     assert callee.peers() == ()
     assert callee.admission.memory.held == 0
     await others_are_served(callee)
@@ -282,3 +274,35 @@ async def test_a_simultaneous_open_is_seen_and_dialled_again_from_another_port(c
     assert ports[1] != callee.port
     for each in (*held, listening):
         each.close()
+
+
+class Silent:
+    """A transport that carries nothing."""
+
+    def attach(self, receiver: Receiver) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def finish(self) -> bool:
+        return False
+
+    def end(self) -> None: ...
+
+
+async def test_no_more_is_held_before_the_end_of_a_handshake_than_the_bound() -> None:
+    pipe = Pipe(Silent())
+    pipe.receive(bytes(AHEAD_MAX_BYTES))
+    with pytest.raises(RemoteProtocolError, match=f"more than {AHEAD_MAX_BYTES} bytes before the end of the handshake"):
+        pipe.receive(b"x")
+
+
+async def test_who_reads_is_told_why_the_other_side_was_not_understood() -> None:
+    pipe = Pipe(Silent())
+    pipe.encrypt(Packets(Cipher(bytes(32)), Cipher(bytes(32))))
+    reading = asyncio.create_task(pipe.read(10))
+    await asyncio.sleep(0)
+    with pytest.raises(RemoteProtocolError):
+        pipe.receive(b"\x00\x14" + bytes(20))
+    pipe.lost()
+    with pytest.raises(RemoteProtocolError, match="cannot be decrypted"):
+        await reading

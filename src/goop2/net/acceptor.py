@@ -64,7 +64,7 @@ class Acceptor:
                 with self._admission.lingering(peer, muxed.abandon):
                     await stream.linger()
         except Exception as error:  # a stranger's doing, or a handler's mistake: the end of this stream, and of nothing else
-            _log.debug("refused", why=f"a stream of {peer}: {error or type(error).__name__}")
+            _log.debug("refused", why=f"a stream of {peer}: {str(error) or type(error).__name__}")
             muxed.abandon()
         except BaseException:
             muxed.abandon()

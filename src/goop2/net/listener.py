@@ -201,7 +201,7 @@ class TcpListener:
                 about = Upgrade(opened_by_us=False, remote=_multiaddr(address, accepted.family), origin=network_of(address[0]))
                 connection = await self._upgrader.upgrade(SocketTransport(accepted), about)
             except Exception as error:  # whatever a stranger's bytes lead to is the end of this connection, and of no other
-                _log.debug("refused", why=f"a connection from {address[0]}: {error or type(error).__name__}")
+                _log.debug("refused", why=f"a connection from {address[0]}: {str(error) or type(error).__name__}")
                 return
             done()
             await connection.closed.wait()

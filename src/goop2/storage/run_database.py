@@ -138,15 +138,35 @@ class RunDatabase:
         beside this one, which may have told nobody of it: it gets another.
         """
         with self._told(), self._connection:
+            single: list[Run] = []
             for run in runs:
-                summed = self._value("SELECT refused AND count > 1 FROM runs WHERE id = ?", (run.id,))
-                renewed = summed and run.refused and run.count > 1
-                if summed is not None and not renewed:
-                    self._connection.execute(_MOVE, (run.id, run.id))
-                self._connection.execute(_ADD, _row(run))
-                self._rows += not renewed
+                if run.refused and run.count > 1:
+                    self._add_summary(run)
+                else:
+                    single.append(run)
+            self._make_way(single)
+            self._connection.executemany(_ADD, map(_row, single))
+            self._rows += len(single)
             self._trim_count()
         self.trim(time.time())
+
+    def _add_summary(self, run: Run) -> None:
+        """Write a summary of refused calls in the place of the one of the same id."""
+        is_summary = self._value("SELECT refused AND count > 1 FROM runs WHERE id = ?", (run.id,))
+        if is_summary == 0:
+            self._connection.execute(_MOVE, (run.id, run.id))
+        self._connection.execute(_ADD, _row(run))
+        self._rows += not is_summary
+
+    def _make_way(self, runs: list[Run]) -> None:
+        """Give other ids to runs of another process that have those of `runs`. Mostly there are none: one question for all."""
+        if not runs:
+            return
+        ids = {run.id for run in runs}
+        taken = self._connection.execute("SELECT id FROM runs WHERE id BETWEEN ? AND ?", (min(ids), max(ids))).fetchall()
+        for (taken_id,) in taken:
+            if taken_id in ids:
+                self._connection.execute(_MOVE, (max(ids), taken_id))
 
     def adopt(self, runs: Sequence[Run]) -> None:
         """Write runs of another process under ids of this file: another may have taken theirs meanwhile."""
