@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
+from goop2.protocols import untrusted_json
 from goop2.storage.database import Database
 
 VIEWER: Final = "viewer"
@@ -35,8 +35,8 @@ def role_in(database: Database, roles: Roles) -> str:
 def manifest(database: Database) -> dict[str, object]:
     """Return the manifest of the site's template, empty without one."""
     try:
-        document = json.loads(_meta(database, "template_manifest"))
-    except (ValueError, RecursionError):
+        document: object = untrusted_json.decode(_meta(database, "template_manifest"))
+    except untrusted_json.InvalidJsonError:
         return {}
     return document if isinstance(document, dict) else {}
 

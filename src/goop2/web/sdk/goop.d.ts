@@ -31,7 +31,10 @@ export interface Find extends Omit<Query, "columns"> {
 export type Which = Pick<Query, "where" | "args">;
 export type Opened = "all" | "own" | "none";
 export interface Role {
-  role: "owner" | "member" | "visitor";
+  /** "owner", a role in the template group, or "". */
+  role: string;
+  /** What the role allows; null for who has none, and for a table without roles. */
+  permissions: Record<"read" | "insert" | "update" | "delete", boolean> | null;
   read: Opened;
   insert: Opened;
   update: Opened;
