@@ -57,8 +57,9 @@ check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_docs.py
 
-interop: $(READY) ## build the environment of py-libp2p's peer in your cache; the tests against it make it too
+interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
+	$(BIN)/pytest -q tests/interop
 
 record: $(READY) ## record what commands, pages, scripts and the wire show, in tests/recording/recorded; read the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording

@@ -1,6 +1,7 @@
 """The environment of py-libp2p's peer (tests/interop/python), made once into the user's cache: nothing of it is in the project's own.
 
-python -m tests.interop.python_environment        makes it; so does the first test that needs it
+`make interop` makes it. That takes minutes and a C compiler, and its peers start slowly: where it was not made, the tests against py-libp2p
+skip with that reason.
 """
 
 from __future__ import annotations
@@ -29,12 +30,22 @@ def cache() -> Path:
 
 
 def python() -> Path:
+    """Return the interpreter that has py-libp2p. Raises `NoEnvironmentError` where it was not made."""
+    if not (_place() / "bin/python").exists():
+        raise NoEnvironmentError("its environment was not made here: make interop")
+    return _place() / "bin/python"
+
+
+def make() -> Path:
     """Return the interpreter that has py-libp2p, made when there is none. Raises `NoEnvironmentError`."""
+    if not (_place() / "bin/python").exists():
+        _make(_place())
+    return python()
+
+
+def _place() -> Path:
     lock = hashlib.sha256((PROJECT / "uv.lock").read_bytes()).hexdigest()[:16]
-    place = cache() / f"python-{sys.version_info.major}.{sys.version_info.minor}-{lock}"
-    if not (place / "bin/python").exists():
-        _make(place)
-    return place / "bin/python"
+    return cache() / f"python-{sys.version_info.major}.{sys.version_info.minor}-{lock}"
 
 
 def _make(place: Path) -> None:
@@ -57,6 +68,6 @@ def _make(place: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        print(python())
+        print(make())
     except NoEnvironmentError as error:
         sys.exit(f"py-libp2p: {error}")
