@@ -60,8 +60,8 @@ class RunHistory:
         self._closed = False
         self.problem = ""
         """Why runs are not on disk, as a sentence; "" when they are, or need not be."""
-        self._dropped = 0
-        """Failures that the disk was too far behind for, since the last warning."""
+        self.lost = 0
+        """Failures dropped since the disk was too far behind."""
 
     @property
     def keeps_arguments(self) -> bool:
@@ -92,7 +92,7 @@ class RunHistory:
                 self._soon()
                 return
         elif self._is_behind():
-            self._dropped += 1
+            self.lost += 1
             return
         self._pending.append(run)
         self._pending_bytes += _size(run)
@@ -166,9 +166,6 @@ class RunHistory:
         self._writing = None
         if not done.cancelled() and done.exception() is None:
             self._last_id = max(self._last_id, done.result())
-        if self._dropped:
-            _log.warning("run history", warning=f"{self._dropped} failed runs were not kept: the disk took longer than they came")
-            self._dropped = 0
         if self._pending:
             self._soon()
 
