@@ -7,6 +7,7 @@ megabytes a second of a file of the peer's site, `… dial ADDRESS COUNT` millis
 from __future__ import annotations
 
 import asyncio
+import logging
 import statistics
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
+import structlog
 import uvloop
 
 from goop2.app import join, open_peer
@@ -104,4 +106,6 @@ async def files(network: PeerNetwork, peer: str, count: int) -> float:
 
 
 if __name__ == "__main__":
+    # The figure is the last word on standard output, where log lines would go too.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     uvloop.run(main(*sys.argv[1:]))

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.python_environment import python
+from tests.interop.python_environment import make
 
 from benchmarks.report import table
 from goop2.control_socket import ask
@@ -94,7 +94,7 @@ def _port(folder: Path) -> str:
 
 @contextmanager
 def _bare(file: Path) -> Iterator[str]:
-    server = subprocess.Popen([python(), "-m", "benchmarks.bare_p2p", "serve", str(file)], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([make(), "-m", "benchmarks.bare_p2p", "serve", str(file)], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         yield server.stdout.readline().strip()
@@ -111,6 +111,6 @@ def _compare(what: str, address: str, bare: str, kind: str, arguments: list[str]
 
 
 def _asked(program: str, *arguments: str) -> float:
-    interpreter = python() if program == "bare_p2p" else sys.executable
+    interpreter = make() if program == "bare_p2p" else sys.executable
     command = [interpreter, "-m", f"benchmarks.{program}", *arguments]
     return float(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.split()[-1])

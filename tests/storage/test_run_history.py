@@ -196,6 +196,19 @@ async def test_who_asks_and_goes_away_takes_no_run_along(history: RunHistory, tm
     assert on_disk(tmp_path) == [5, 4, 3, 2, 1]
 
 
+async def test_what_ends_just_when_a_write_is_done_is_written_too(history: RunHistory, tmp_path: Path) -> None:
+    numbers = range(1, 41)
+    for number in numbers:
+        history.add(failed(number))
+        writing = history._writing
+        while writing is not None and not writing.done():  # noqa: ASYNC110 (an event would come a round too late)
+            await asyncio.sleep(0)  # until it is done, and its callback has not run
+        await history.flush()
+        assert number in on_disk(tmp_path)
+        history.add(failed(number + 100))
+        history._flush()
+
+
 async def test_nothing_is_asked_of_a_history_that_is_closed(history: RunHistory) -> None:
     await history.close()
     history.add(run_of(1))

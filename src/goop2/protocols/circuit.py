@@ -52,7 +52,6 @@ PERMISSION_DENIED: Final = 202
 FAILED: Final = 203
 NO_RESERVATION: Final = 204
 MALFORMED: Final = 400
-UNEXPECTED: Final = 401
 _WORDS: Final = {
     REFUSED: "it has no place left",
     LIMIT: "a limit is reached",

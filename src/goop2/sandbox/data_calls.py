@@ -72,7 +72,7 @@ class DataCalls(OrmCalls):
         except DatabaseError as error:
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
-            self._database.watch_scans()
+            self._scans = self._database.count_scans()
             self._tables = OrmTables(self._database)
         self._kv_enabled = kv_enabled
         self.transaction = False
@@ -88,7 +88,7 @@ class DataCalls(OrmCalls):
     @property
     def scanned(self) -> int:
         """Return how many rows the last operation stepped over in full scans of a table."""
-        return 0 if self._unusable else self._database.take_scanned()
+        return 0 if self._unusable else self._scans.take()
 
     def begin(self, invoke: Invoke) -> None:
         """Begin a run: whose rows and keys it has, and until when."""

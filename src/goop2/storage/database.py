@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
@@ -42,6 +42,7 @@ from goop2.storage.limits import (
     VISITOR_SECONDS,
 )
 from goop2.storage.row_encoding import CrossingValue, RowSink, as_records, collect, cross
+from goop2.storage.scan_counter import ScanCounter
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.statement import inspect, names_of, without_end
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
@@ -101,7 +102,6 @@ class Database:
         self._visitor_seconds = VISITOR_SECONDS
         self._alarm = alarm
         self._alarmed = False
-        self._scanned = 0
         self._changed_before = 0
         self._on_invalid_text = on_invalid_text
         connection.authorizer = self._guard
@@ -222,21 +222,9 @@ class Database:
             said = len(found)
             yield row
 
-    def watch_scans(self) -> None:
-        """Count from now on the rows that statements step over in full scans of a table, by SQLite's own counter.
-
-        Not those of our own statements, which read registries: their author cannot do anything about them.
-        """
-        self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._profiled)
-
-    def _profiled(self, statement: dict[str, Any]) -> None:
-        if self._guard.role is not INTERNAL:
-            self._scanned += statement["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
-
-    def take_scanned(self) -> int:
-        """Return how many rows were stepped over in full scans since this was last asked."""
-        scanned, self._scanned = self._scanned, 0
-        return scanned
+    def count_scans(self) -> ScanCounter:
+        """Count what statements scan from now on. Not our own, which read registries: their author cannot do anything about them."""
+        return ScanCounter(self._connection, lambda: self._guard.role is not INTERNAL)
 
     def bound(self, deadline: float, visitor_seconds: float = VISITOR_SECONDS) -> None:
         """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has had no lock yet.

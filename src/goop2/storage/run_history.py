@@ -112,11 +112,9 @@ class RunHistory:
 
     async def flush(self) -> None:
         """Return when every run that has ended by now is written, whatever ends meanwhile."""
-        if self._writing is not None:
-            await asyncio.shield(self._writing)  # cancelling whoever asks must not cancel the write
+        await self._write_done()
         self._flush()
-        if self._writing is not None:
-            await asyncio.shield(self._writing)
+        await self._write_done()
 
     async def close(self) -> None:
         """Write what waits, close the file and end the thread. Idempotent; cancelling does not undo it."""
@@ -130,6 +128,12 @@ class RunHistory:
         await asyncio.shield(closing)
 
     # ── in the loop ──────────────────────────────────────────────────────────────────────────
+
+    async def _write_done(self) -> None:
+        """Return when the write under way is done, and noted as done."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)  # cancelling whoever asks must not cancel the write
+            await asyncio.sleep(0)  # one that was done already is noted in the next round of the loop
 
     def _is_behind(self) -> bool:
         return len(self._pending) >= PENDING_MAX or self._pending_bytes >= PENDING_MAX_BYTES

@@ -31,15 +31,9 @@ SHIFT_MAX = 0.02
 """Cumulative layout shift; 0.1 is what is called good."""
 WATCH_SHIFTS = """
 window.shifted = 0;
-{
-let used = -Infinity;
-for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, (event) => { used = event.timeStamp; }, true);
-new PerformanceObserver((list) => {
-  for (const one of list.getEntries()) if (!one.hadRecentInput && one.startTime - used > 3000) window.shifted += one.value;
-}).observe({ type: "layout-shift", buffered: true });
-}
+new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value; })
+  .observe({ type: "layout-shift", buffered: true });
 """
-"""What a click leads to may move a page. Browsers call that the click's for half a second, which a busy machine can take to answer it."""
 
 
 @asynccontextmanager
