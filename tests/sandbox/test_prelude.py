@@ -133,6 +133,14 @@ CONFORMANCE = {
         "local co = coroutine.wrap(function() coroutine.yield(1) return 2 end) return co() + co()",
         "3",
     ),
+    "no script knows that it runs in a coroutine": (
+        "return tostring(coroutine.running()) .. select(2, pcall(function() coroutine.yield() end))",
+        "nilhello:1: attempt to yield from outside a coroutine",
+    ),
+    "a coroutine of the script knows itself": (
+        "local co co = coroutine.create(function() return coroutine.running() == co end) return tostring(select(2, coroutine.resume(co)))",
+        "true",
+    ),
     "goop.json.null says what it is": ("return goop.json.null", "null"),
     "goop.json.null refuses new keys": (
         "return select(2, pcall(function() goop.json.null.x = 1 end))",

@@ -9,12 +9,13 @@
 local host, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset = error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset
-local newproxy, select, setfenv, setmetatable, type, xpcall = newproxy, select, setfenv, setmetatable, type, xpcall
+local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
 local plain_tostring = tostring
 local load_pieces, metatable_of, frame_of, trace_of = load, debug.getmetatable, debug.getinfo, debug.traceback
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
-local create, resume = coroutine.create, coroutine.resume
+local create, resume, running, status, yield =
+  coroutine.create, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
 local floor, max, min = math.floor, math.max, math.min
 local compile_never = jit and jit.off
 
@@ -30,8 +31,6 @@ local GC_START_PERCENT = 1000
 -- A reply is cut at 4096 bytes outside; what is far beyond need not cross the wall.
 local REPLY_CROSSING_BYTES = 8192
 local MESSAGE_MAX_BYTES = 2000
--- Free memory before a trace is made: Lua's own has two dozen lines, and each may name a script and a function of 64 letters.
-local TRACE_SPARE_BYTES = 65536
 -- What our own code is called in error messages (vm.py), and the place it leaves in front of one when
 -- the script's own frame was a tail call.
 local OUR_CHUNK, OUR_PLACE = "=[goop]", "^%[goop%]:[%d?]+: "
@@ -135,11 +134,11 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = table.concat, sort = table.sort },
-  coroutine = { create = create, resume = resume, status = coroutine.status, yield = coroutine.yield },
+  coroutine = { create = create, resume = resume, status = status, yield = yield },
   math = { floor = math.floor, huge = math.huge },
 }
 
--- The bytecode of calls.lua, json.lua, library.lua, handles.lua or config.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
+-- The bytecode of calls.lua, json.lua, library.lua, handles.lua or config.lua. The host is asked in a coroutine: calls.lua (exchange) says why.
 local function exchange(name)
   local done, bytecode = pcall(host, "part", name)
   host()
@@ -371,16 +370,21 @@ local function run_builtin(chunk, _, params)
   return codec.result(result)
 end
 
--- Where the script is when an error that nobody catches is raised, for its owner. Called on the script's own stack, before that is
--- given up, so it does the least it can: a handler that fails itself loses the error, so there is no trace where memory is short.
--- The trace is cut outside (vm.py).
-local trace
+-- The script's main coroutine. A script runs in one because its stack is still there after an error, to make the trace from: LuaJIT calls
+-- no handler of xpcall for a stack overflow in machine code, nor where the stack has no room for one. The script must not notice:
+-- for its main coroutine `running` and `yield` do what they do outside of coroutines.
+local script
 
-local function note_trace(raised)
-  if collectgarbage("count") * 1024 < memory_bytes - TRACE_SPARE_BYTES then
-    trace = trace_of("", 2)
+function coroutine.running()
+  local thread = running()
+  return not rawequal(thread, script) and thread or nil
+end
+
+function coroutine.yield(...)
+  if rawequal(running(), script) then
+    error("attempt to yield from outside a coroutine", 2)
   end
-  return raised
+  return yield(...)
 end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
@@ -416,15 +420,19 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
   new_sentinel()
   local chunk = load_chunk(bytecode, "=" .. name)
-  local done, result, class = xpcall(function() return runner(chunk, name, argument) end, note_trace)
+  -- Without arguments: plain Lua ends the process when another coroutine's stack cannot grow to take them.
+  script = create(function() return runner(chunk, name, argument) end)
+  local done, result, class = resume(script)
   watching = false -- when the VM is closed, LuaJIT would call finalizers ten times over
   if done then
     return class or "ok", result
   elseif is_out_of_memory(result) then
     return "memory", "memory limit exceeded"
   end
+  local traced, trace = pcall(trace_of, script, "")
+  script = nil -- with all that only its stack holds
   local described, text, code = pcall(describe, result)
-  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code, trace
+  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code, traced and trace or nil
 end
 
 return run, compile

@@ -40,6 +40,9 @@ _OUR_FRAME: Final = re.compile(
 )
 """A line of a trace that names no place in a script: our own code, and functions of the language without a name."""
 
+_PLACE: Final = re.compile(r"(?P<script>[^:]*):\d+:")
+"""The place in front of a message. LuaJIT does not know the line of the innermost frame when the VM itself raised the error."""
+
 PART: Final = b"part"
 """The operation by which prelude.lua asks for one of `Flavour.parts`, whose bytes most VMs never need."""
 
@@ -85,10 +88,13 @@ def preferred_flavour() -> str:
     return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
 
 
-def _frames(trace: bytes) -> str:
+def _frames(trace: bytes, message: str) -> str:
     """Return the frames of a trace that are the script's, or the function of the language it was in; ours tell an author nothing."""
     lines = (line.strip() for line in trace.decode("utf-8", "replace").split("\n"))
-    kept = (line for line in lines if line and not _OUR_FRAME.match(line))
+    kept = [line for line in lines if line and not _OUR_FRAME.match(line)]
+    place = _PLACE.match(message)
+    if kept and place and kept[0].startswith(f"{place['script']}: in "):
+        kept[0] = place[0] + kept[0][len(place["script"]) + 1 :]
     return "\n".join(kept)[:TRACEBACK_MAX_CHARS]
 
 
@@ -208,4 +214,5 @@ class VirtualMachine:
             code, payload, more = b"memory", b"memory limit exceeded", []
         error_code, trace = (*more, None, None)[:2]
         own_code = error_code.decode("utf-8", "replace") if error_code is not None else ""
-        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code, _frames(trace) if trace else "")
+        frames = _frames(trace, payload.decode("utf-8", "replace")) if trace else ""
+        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code, frames)
