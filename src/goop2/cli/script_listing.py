@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = ("script", "state", "calls a minute", "what it is for")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScriptListing:
     """What there is to show, taken from a peer before it closed."""
 
@@ -75,7 +75,14 @@ def listing(peer: Peer) -> ScriptListing:
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
     unknown = tuple(_unknown_names(peer, scripts))
-    return ScriptListing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer, unknown)
+    return ScriptListing(
+        scripts=scripts,
+        warnings=peer.catalog.warnings,
+        script_dir=lua.script_dir,
+        enabled=lua.enabled,
+        rate_per_caller=lua.rate_limit_per_peer,
+        unknown_names=unknown,
+    )
 
 
 def _unknown_names(peer: Peer, scripts: Iterable[ScriptEntry]) -> Iterator[str]:
