@@ -48,6 +48,7 @@ from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import open_tables
+from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
@@ -129,6 +130,7 @@ async def open_peer(
         operations |= {
             "commands": _commands(catalog),
             **GroupOperations(grouping).by_name,
+            **Transformations(folder).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }

@@ -439,6 +439,18 @@ here["config"] = function(...) configs() return pass(open_config(...)) end
 here["config.set"] = function(...) return pass(set_config(...)) end
 here["config.save"] = function(...) return pass(save_config(...)) end
 
+-- What a definition makes of a row, or of rows, which are JSON text by now. The definition goes from the peer to the worker as it is.
+local function transformed(operation, name, rows)
+  local shape, definition, message = ask("transform.load", { name }, 1)
+  if byte(shape) ~= JSON then
+    return definition, message
+  end
+  return received(ask(operation, { definition, rows }, 2))
+end
+
+here["transform.apply"] = function(name, row) return transformed("transform.row", name, row) end
+here["transform.apply_many"] = function(name, rows) return transformed("transform.rows", name, rows) end
+
 local function call(operation, signature, ...)
   local arguments = { ... }
   local count = prepare(operation, signature, arguments, select("#", ...))
