@@ -126,7 +126,7 @@ function goop.db.transaction(fn) end
 
 goop.schema = {}
 
----Makes a typed table, or adds new optional columns to it.
+---Makes a typed table, or adds new optional columns to it. opts: access {read, insert, update, delete}, roles {ROLE: {read, insert, update, delete}} for the policy group, context.
 ---Returns: true | nil, error
 ---@param table string
 ---@param columns table

@@ -55,6 +55,7 @@ from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
+from goop2.storage.told import not_told
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -140,7 +141,7 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             *_not_kept(chat.problem, grouping.problem),
             health.size(),
-            loaded.notice,
+            await asyncio.to_thread(not_told, database, loaded.notice, telling=watch),
         )
         yield Peer(
             folder=folder,

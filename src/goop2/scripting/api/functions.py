@@ -133,7 +133,8 @@ _SCHEMA = (
         gives="true",
         failure=_NIL,
         place=_WORKER,
-        doc="Makes a typed table, or adds new optional columns to it.",
+        doc="Makes a typed table, or adds new optional columns to it. opts: access {read, insert, update, delete}, roles {ROLE: {read, "
+        "insert, update, delete}} for the policy group, context.",
         functions_only=True,
     ),
     Function(
