@@ -1,10 +1,11 @@
--- The goop table: fills it, and does its functions: arguments checked and converted, then done here or by the host.
--- Loaded when a script first uses it. It must follow no metatable of a script and use no global.
+-- The goop table: makes its members, and does their functions: arguments checked and converted, then done here or by the host.
+-- Loaded when a script first uses one. It must follow no metatable of a script and use no global.
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
---            goop, the table to fill; is_command, whether a chat command runs; is_owner, whether the
---            caller is this peer; caller_id; load_part(name, ...), for what most scripts do not use
--- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone; template() -> goop.template
+--            goop, the table whose members these are; is_command, whether a chat command runs; is_owner, whether the caller is
+--            this peer; caller_id; load_part(name, ...), for what most scripts do not use; load_bytecode(bytecode, ...)
+-- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone;
+--          member(name) -> goop[name], which is made if need be; all_members(), which makes all
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
@@ -17,7 +18,7 @@
 -- l a list of all values that follow.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command, is_owner, caller_id, load_part = ...
+local host, json, null, goop, is_command, is_owner, caller_id, load_part, load_bytecode = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
 local setmetatable = setmetatable
@@ -459,14 +460,46 @@ local function handles()
   return open_handle
 end
 
-local functions = {
-  --@declarations: one stub a function, from scripting/api, which asks is_command where one is for data functions only
+-- The manifest of the site's template.
+local function template()
+  local shape, text = ask("template")
+  return shape == "j" and decode(text) or { require_email = false }
+end
+
+-- Name -> what makes that member of the goop table: bytecode, or a function. A script uses one or two of them.
+local members = {
+  --@members: from the declarations in scripting/api
 }
-functions.json.null = null
-functions.group.member.id = caller_id
-for name, member in next, functions do
-  if rawget(goop, name) == nil then
-    rawset(goop, name, member)
+members.template = template
+
+local function make(from)
+  if type(from) == "function" then
+    return from()
+  end
+  return load_bytecode(from, call, handles, pass, is_command)
+end
+
+-- What goop[name] is, when the table has nothing of that name: made now, and put into it.
+local function member(name)
+  if name == nil or not members[name] then
+    return nil
+  end
+  local made = make(members[name])
+  if name == "json" then
+    made.null = null
+  elseif name == "group" then
+    made.member.id = caller_id
+  end
+  rawset(goop, name, made)
+  members[name] = nil -- only now: there may have been no memory for it
+  return made
+end
+
+local function all_members()
+  for name in next, members do
+    if rawget(goop, name) == nil then
+      member(name)
+    end
   end
 end
 
@@ -475,10 +508,4 @@ local function perform(operation, resource, request)
   return call("api.perform", "sso", operation, resource, request)
 end
 
--- The manifest of the site's template, read when a script first asks for it.
-local function template()
-  local shape, text = ask("template")
-  return shape == "j" and decode(text) or { require_email = false }
-end
-
-return call, perform, template
+return call, perform, member, all_members

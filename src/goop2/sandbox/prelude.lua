@@ -145,11 +145,7 @@ local function exchange(name)
   return done and bytecode or error(bytecode, 0)
 end
 
-local function load_part(name, ...)
-  local received, bytecode = resume(create(exchange), name)
-  if not received then
-    error(bytecode, 0)
-  end
+local function load_bytecode(bytecode, ...)
   local part, message = load_chunk(bytecode, OUR_CHUNK)
   if not part then
     error(message, 0) -- out of memory
@@ -159,6 +155,14 @@ local function load_part(name, ...)
     compile_never(part, true)
   end
   return part(...)
+end
+
+local function load_part(name, ...)
+  local received, bytecode = resume(create(exchange), name)
+  if not received then
+    error(bytecode, 0)
+  end
+  return load_bytecode(bytecode, ...)
 end
 
 -- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
@@ -248,38 +252,27 @@ if compile_never then
   end
 end
 
--- Until something else than peer and self is asked of it, the goop table is empty behind a metatable;
--- then calls.lua fills it and the metatable goes.
+-- Until something else than peer and self is asked of it, the goop table has these two alone; calls.lua makes what is asked for.
 local goop = { peer = {}, self = {} }
-local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
 local is_command, is_owner, id_of_caller = false, false, ""
-local call, perform, template
+local call, perform, member, all_members
 
-local filled = { __metatable = "goop" }
-
--- Read when it is asked for: it takes a look into the database.
-function filled.__index(_, name)
-  if name == "template" then
-    local found = template()
-    rawset(goop, "template", found)
-    return found
+local function need_calls()
+  if not call then -- set last: there may be no memory
+    local loaded
+    loaded, perform, member, all_members =
+      load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part, load_bytecode)
+    call = loaded
   end
 end
 
-local function fill()
-  if not call then
-    local loaded, private, read_template = load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part) -- may fail for want of memory
-    unfilled.__metatable = nil
-    setmetatable(goop, filled)
-    call, perform, template = loaded, private, read_template
-  end
-end
-
-function unfilled.__index(_, name)
-  fill()
-  return goop[name]
-end
-setmetatable(goop, unfilled)
+setmetatable(goop, {
+  __metatable = "goop", -- a script can neither see nor replace it
+  __index = function(_, name)
+    need_calls()
+    return member(name)
+  end,
+})
 globals.goop = goop
 
 -- Who walks through the goop table sees all of it.
@@ -288,14 +281,14 @@ function globals.pairs(value)
     error(format("bad argument #1 to 'pairs' (table expected, got %s)", type(value)), 2) -- here Lua would name a place of ours
   end
   if rawequal(value, goop) then
-    fill()
-    local _ = goop.template
+    need_calls()
+    all_members()
   end
   return pairs(value)
 end
 
 function globals.print(...)
-  fill()
+  need_calls()
   call("print", "a*", ...)
 end
 
@@ -362,7 +355,7 @@ end
 -- A script of ours may answer nil, error class, message.
 local function run_builtin(chunk, _, params)
   chunk()
-  fill()
+  need_calls()
   local result, class, message = rawget(globals, "call")({ params = params }, perform)
   if result == nil and class then
     return message, class

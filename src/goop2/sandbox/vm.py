@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +51,9 @@ SEEDS_AT_ONCE = 64
 """Seeds of math.random that are asked of the kernel at a time: one by one, that was a hundredth of a short call."""
 _HERE = Path(__file__).parent
 _PART = re.compile(rb"--@(\w+\.lua)")
-_DECLARATIONS_MARK = "--@declarations"
+_MEMBERS_MARK = b"--@members"
+_MEMBER = b"local call, handles, pass, is_command = ... return "
+"""In front of what makes a member of the goop table."""
 _DUMP = b"local source = ... return string.dump(assert(loadstring(source, '%s')), true)" % OUR_CHUNK
 _OUT_OF_MEMORY = b"not enough memory"
 
@@ -101,14 +103,13 @@ def _frames(trace: bytes, message: str) -> str:
 class Flavour:
     """A Lua implementation and our own Lua code compiled for it, shared by all its VMs."""
 
-    def __init__(self, name: str, declarations: str) -> None:
+    def __init__(self, name: str, declarations: Mapping[str, str]) -> None:
+        """`declarations`: member of the goop table → the Lua expression that makes it (scripting/api/stubs.py)."""
         self._module: Any = importlib.import_module(FLAVOURS[name])
-        before, _, after = (_HERE / "calls.lua").read_text("utf-8").partition(_DECLARATIONS_MARK)
-        rest = after.partition("\n")[2]
         self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
         self.parts: dict[Scalar, bytes] = {
-            b"calls": self._bytecode(f"{before}{declarations}\n{rest}".encode()),
+            b"calls": self._bytecode(self._calls(declarations)),
             b"handles": self._bytecode((_HERE / "handles.lua").read_bytes()),
             b"config": self._bytecode((_HERE / "config.lua").read_bytes()),
             b"library": self._bytecode((_HERE / "library.lua").read_bytes()),
@@ -126,9 +127,23 @@ class Flavour:
             max_memory=memory_bytes or None,
         )
 
+    def _calls(self, declarations: Mapping[str, str]) -> bytes:
+        """Return the source of calls.lua with each member of the goop table as bytecode, a text: what is not used is not read."""
+        members = b"".join(
+            b"%s = %s,\n" % (name.encode(), _literal(self._bytecode(_MEMBER + expression.encode())))
+            for name, expression in declarations.items()
+        )
+        before, _, after = (_HERE / "calls.lua").read_bytes().partition(_MEMBERS_MARK)
+        return before + members + after.partition(b"\n")[2]
+
     def _bytecode(self, source: bytes) -> bytes:
         dumped: bytes = self.runtime().execute(_DUMP, source)
         return dumped
+
+
+def _literal(text: bytes) -> bytes:
+    """Return `text` as Lua writes it, whatever its bytes."""
+    return b'"%s"' % b"".join(b"\\%03d" % byte for byte in text)
 
 
 def _part(mark: re.Match[bytes]) -> bytes:
