@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from goop2.scripting.api.declaration import Function, Parameter
+from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
 
 
 @dataclass
@@ -55,7 +55,11 @@ def _for_functions(expression: str, functions_only: bool) -> str:
 def _stub(function: Function) -> str:
     names, defaults = _arguments(function.parameters)
     opened = f'"{function.name}", "{function.signature}"'
-    work = f"handles()({opened}, {{ {_methods(function)} }}, {names})" if function.methods else f"call({opened}, {names})"
+    is_here = function.place is ExecutionSite.VM
+    if function.methods:
+        work = f"handles()({'here()' if is_here else 'nil'}, {opened}, {{ {_methods(function)} }}, {names})"
+    else:
+        work = f"{'call_here' if is_here else 'call'}({opened}, {names})"
     # pass: not a tail call, for the error levels in sandbox/calls.lua count this frame.
     return _for_functions(f"function({names}) {defaults}return pass({work}) end", function.functions_only)
 
