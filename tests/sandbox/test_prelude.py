@@ -349,6 +349,20 @@ def test_who_walks_through_goop_sees_all_of_it(flavour: str, kind: str, names: s
     assert run(flavour, source, b"{}", kind).text.strip('"') == names
 
 
+MEMBERS = {
+    "a member is the same each time": ("local first = goop.kv return rawequal(first, goop.kv) and first.get == goop.kv.get", "true"),
+    "there is none of another name": ("return tostring(goop.nope) .. tostring(goop[1]) .. tostring(goop[goop])", "nilnilnil"),
+    "what a script puts there stays": ("goop.kv = 'mine' for _ in pairs(goop) do end return goop.kv", "mine"),
+    "what a script took away stays away": ("local _ = goop.kv goop.kv = nil return tostring(goop.kv)", "nil"),
+    "values beside functions": ("return tostring(goop.json.null) .. goop.group.member.id", "nullthem"),
+}
+
+
+@pytest.mark.parametrize(("body", "reply"), MEMBERS.values(), ids=MEMBERS)
+def test_members_of_the_goop_table_are_made_when_they_are_asked_for(flavour: str, body: str, reply: str) -> None:
+    assert run(flavour, f"function handle() local found = (function() {body} end)() return tostring(found) end").text == reply
+
+
 @pytest.mark.parametrize(("value", "shown"), [("nil", "nil"), ("5", "number"), ("print", "function")])
 def test_pairs_wants_a_table_and_says_so_at_the_scripts_line(flavour: str, value: str, shown: str) -> None:
     ran = run(flavour, f"function handle()\n  for _ in pairs({value}) do end\nend")
