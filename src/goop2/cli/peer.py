@@ -29,8 +29,8 @@ RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
-LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network", "goop2.web.console.families", "segno")
-"""Modules of the network, and of pages nobody looks at in the first moment."""
+LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network")
+"""Modules of the network, which nobody waits for in the first moment."""
 LOADED_BESIDE_DESCRIPTORS = 4096
 """With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
 
