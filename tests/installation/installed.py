@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parent.parent.parent
 INSTALL_SECONDS: Final = 300.0
 COMMAND_SECONDS: Final = 60.0
+SETTLED_SECONDS: Final = 3.0
+"""A peer on the network imports no more after that, unless somebody asks for something."""
 MEGABYTE: Final = 2**20
 MEGABYTES_MAX: Final = 90
 """What `du -sm` says of an environment, less pip and setuptools."""
@@ -95,19 +99,43 @@ def tried(goop2: Sequence[str | Path], home: Path) -> None:
     answer = ran([*goop2, "lua", "chat", folder, "!hello Alice"], env, COMMAND_SECONDS)
     if answer != "Hello, Alice!\n":
         raise InstallError(f"!hello Alice is answered with {answer!r}")
-    settings = json.loads((folder / "goop.json").read_text("utf-8"))
-    settings.setdefault("viewer", {})["http_addr"] = "127.0.0.1:0"  # the usual port may be somebody's
-    (folder / "goop.json").write_text(json.dumps(settings), "utf-8")
+    _on_any_port(folder)
     with _peer([*goop2, "peer", folder], env) as line:
         if " is up  console: http://127.0.0.1:" not in line:
             raise InstallError(f"goop2 peer says {line!r}")
 
 
+def _on_any_port(folder: Path) -> None:
+    """Let the peer of a folder have its pages on a port that is free: the usual one may be somebody's."""
+    settings = json.loads((folder / "goop.json").read_text("utf-8"))
+    settings.setdefault("viewer", {})["http_addr"] = "127.0.0.1:0"
+    (folder / "goop.json").write_text(json.dumps(settings), "utf-8")
+
+
+def imported_by_an_idle_peer(goop2: Path, home: Path) -> set[str]:
+    """Return the modules a peer has imported once it is on the network and nobody has asked it anything."""
+    folder = home / "idle"
+    ran([goop2, "init", folder], environment(home), COMMAND_SECONDS)
+    _on_any_port(folder)
+    said: list[str] = []
+    with _peer([goop2, "peer", folder], environment(home) | {"PYTHONPROFILEIMPORTTIME": "1"}, said.append):
+        end = time.monotonic() + COMMAND_SECONDS
+        while not (folder / "data/peer.sock").exists():
+            if time.monotonic() > end:
+                raise InstallError("the peer does not come on the network")
+            time.sleep(0.1)
+        time.sleep(SETTLED_SECONDS)
+    return {line.rpartition("|")[2].strip() for line in "".join(said).splitlines() if line.startswith("import time:")}
+
+
 @contextmanager
-def _peer(command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[str]:
-    """Run a peer to its line, which is given, and end it."""
+def _peer(command: Sequence[str | Path], env: Mapping[str, str], hear: Callable[[str], object] = str) -> Iterator[str]:
+    """Run a peer to its line, which is given, and end it. `hear` gets what it has said on stderr."""
     # A group of its own: uvx runs the command in a child.
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as peer:
+    with (
+        tempfile.TemporaryFile("w+") as stderr,
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True) as peer,
+    ):
         assert peer.stdout
         late = threading.Timer(COMMAND_SECONDS, os.killpg, (peer.pid, signal.SIGKILL))
         late.start()
@@ -115,8 +143,11 @@ def _peer(command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[str
             yield peer.stdout.readline()
         finally:
             os.killpg(peer.pid, signal.SIGTERM)
-            _, said = peer.communicate()
+            peer.wait()
             late.cancel()
+            stderr.seek(0)
+            said = stderr.read()
+            hear(said)
     if peer.returncode != 0:
         raise InstallError(f"goop2 peer ended with {peer.returncode}: {said[-2000:]}")
 

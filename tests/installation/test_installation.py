@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 from packaging.requirements import Requirement
@@ -93,6 +93,48 @@ def test_what_is_installed_is_what_requirements_lead_to_and_little(new: Installa
 
 def test_what_is_installed_is_small(new: Installation) -> None:
     assert installed.megabytes(new.place) <= MEGABYTES_MAX
+
+
+IDLE: Final = frozenset(
+    (
+        "_cffi_backend",
+        "anyio",
+        "apsw",
+        "click",
+        "httptools",
+        "ifaddr",
+        "msgspec",
+        "nacl",
+        "python_multipart",
+        "starlette",
+        "structlog",
+        "typing_extensions",
+        "uvicorn",
+        "uvloop",
+        "zeroconf",
+    )
+)
+"""Of others, what a peer has imported that nobody has asked anything. Each costs memory in every peer (docs/benchmarks.md)."""
+ASKED_FOR: Final = frozenset(
+    (
+        "goop2.cli.prompt",
+        "goop2.peers.discovery.rendezvous_client",
+        "goop2.rendezvous.server",
+        "goop2.services.http_client.client",
+        "goop2.web.console.families",
+        "goop2.web.console.qr_code",
+    )
+)
+"""Modules of ours that import others, and wait until they are used."""
+
+
+def test_an_idle_peer_has_imported_what_it_uses_and_no_more(new: Installation) -> None:
+    (packages,) = new.place.glob("lib/*/site-packages")
+    theirs = {path.name.partition(".")[0] for path in packages.iterdir() if path.suffix != ".dist-info"} - {"goop2", "_distutils_hack"}
+    modules = installed.imported_by_an_idle_peer(new.place / "bin/goop2", new.home)
+    assert {module.partition(".")[0] for module in modules} & theirs == IDLE
+    assert {"goop2.net.host", "goop2.peers.discovery.mdns", "goop2.web.console.app"} <= modules, "it is on the network, and serves"
+    assert modules & ASKED_FOR == set()
 
 
 def test_no_command_comes_along_that_is_not_written_down(new: Installation) -> None:
