@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import signal
 import threading
@@ -55,6 +56,7 @@ def peer(folder: Path, live: bool, verbose: bool, quiet: bool) -> int:
 
 
 async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
+    gc.disable()  # what a start loads stays: to look for garbage in it again and again takes a tenth of the start
     from goop2.app import serve_peer
 
     told_to_end = asyncio.Event()
@@ -68,6 +70,8 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
                 opened.runs.subscribe(run_lines.show)
             async with serve_peer(opened, live=live) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
+                gc.freeze()  # and it is not looked at later
+                gc.enable()
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
