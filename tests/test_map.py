@@ -59,7 +59,6 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "net.stream_pool": Elsewhere("net/test_kept.py"),
     "peers.client": Elsewhere("peers/test_server.py"),
     "peers.dedup_cache": Elsewhere("peers/test_server.py"),
-    "peers.discovery.redialer": Elsewhere("peers/discovery/test_discovery.py", "peers.discovery.discovery"),
     "peers.dispatch": Elsewhere("peers/test_network.py", "peers.network"),
     "peers.remote_control.chat": Elsewhere("cli/test_chat.py", COMMAND),
     "peers.remote_control.groups": Elsewhere("cli/test_group.py", COMMAND),
@@ -147,7 +146,6 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.http.request_context": Elsewhere("web/api/test_endpoints.py", "app"),
     "web.http.responses": Elsewhere("web/test_in_browser.py"),
     "web.http.saved_ports": Elsewhere("web/http/test_site_ports.py"),
-    "web.http.server": Elsewhere("rendezvous/test_server.py", "rendezvous.server"),
     "web.limits": Elsewhere("web/http/test_files.py"),
     "web.server": Elsewhere("recording/test_http.py", "app"),
 }

@@ -35,6 +35,9 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; gives the exit code."""
+    # Where something else has installed rich, structlog would load all of it, for pretty tracebacks that nobody here sees: a third of the
+    # time to the first reply. None is how Python says "not to be had".
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     try:
         _open_standard_streams()
         _install_streams()

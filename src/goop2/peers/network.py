@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -252,9 +252,20 @@ def _note_presence(grouping: GroupService, change: RosterChange) -> None:
 
 async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
     """Send the member lists that wait, and ask hosts again that are here and did not let us in when they came back; until cancelled."""
-    for seconds in itertools.count(1):
-        await asyncio.sleep(seconds_to_tick(1.0))
-        grouping.tick()
-        if seconds % REJOIN_SECONDS == 0:
-            for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
-                grouping.back(host)
+    changed = asyncio.Event()
+    unsubscribe = grouping.groups.subscribe(lambda _change: changed.set())
+    rejoined = time.monotonic()
+    try:
+        while True:
+            if not grouping.groups.hosted():  # no list can wait
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), seconds_to_tick(REJOIN_SECONDS))
+            changed.clear()
+            await asyncio.sleep(seconds_to_tick(1.0))
+            grouping.tick()
+            if time.monotonic() - rejoined >= REJOIN_SECONDS:
+                rejoined = time.monotonic()
+                for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
+                    grouping.back(host)
+    finally:
+        unsubscribe()

@@ -69,6 +69,11 @@ class WorkerSupply:
         task.add_done_callback(self._spawning.discard)
         self._on_spawn()
 
+    def fill(self, wanted: int) -> None:
+        """Start workers until there are so many, or as many as there may be."""
+        while self.count < wanted and self.has_room:
+            self.spawn()
+
     def lose(self, worker: WorkerProcess) -> None:
         """Count a worker no more whose process is gone."""
         self.alive.discard(worker)
