@@ -18,7 +18,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house interop
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house interop old
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -60,6 +60,10 @@ check: $(READY) ## check style, types, import contracts and documentation
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
 	$(BIN)/pytest -q tests/interop
+
+old: $(READY) ## build a peer of the commit before the network was rewritten in your cache, and let it talk with one of this commit
+	@$(BIN)/python -m tests.interop.old_environment
+	$(BIN)/pytest -q tests/interop/test_old.py
 
 record: $(READY) ## record what commands, pages, scripts and the wire show, in tests/recording/recorded; read the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording
