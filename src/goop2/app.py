@@ -209,18 +209,30 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
-    Parameters and errors: `goop2.peers.network.open_network`.
+    `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`: an IP address; "" for p2p.listen_on. `near_by`: look on the local network
+    too. Raises `PortInUseError`.
     """
     # Here, because a command that needs no network should not wait for libp2p.
+    from goop2.net.dial_back import open_dial_back
+    from goop2.net.hole_punching import open_hole_punching
+    from goop2.net.host import open_host
+    from goop2.net.latencies import open_latencies
+    from goop2.net.reachability import open_reachability
+    from goop2.peers.discovery.mdns import machine_addresses
     from goop2.peers.network import open_network
     from goop2.rendezvous.embedded import open_servers
 
-    # Outside the network, so that its goodbye still finds the own rendezvous server open.
-    async with (
-        open_servers(peer.settings.presence) as servers,
-        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by) as network,
-    ):
-        yield network
+    p2p = peer.settings.p2p
+    async with AsyncExitStack() as stack:
+        # Before the network, so that its goodbye still finds the own rendezvous server open.
+        servers = await stack.enter_async_context(open_servers(peer.settings.presence))
+        listening = open_host(peer.identity, p2p.listen_port if port is None else port, None, listen_on or p2p.listen_on)
+        host = await stack.enter_async_context(listening)
+        await stack.enter_async_context(open_hole_punching(host))
+        await open_dial_back(host)
+        reachability = await stack.enter_async_context(open_reachability(host, machine_addresses))
+        latencies = await stack.enter_async_context(open_latencies(host))
+        yield await stack.enter_async_context(open_network(peer, host, reachability, latencies, servers=servers, near_by=near_by))
 
 
 def limits_of(settings: Settings) -> InvocationLimits:
