@@ -124,7 +124,8 @@ class SocketTransport:
         except OSError:
             self.end()
         else:
-            self._wait(False)
+            if self._waits:
+                self._wait(False)
 
     def _more(self, receiver: Receiver) -> bool:
         """Return whether there is more; a batch is encrypted when the last one is with the system."""
