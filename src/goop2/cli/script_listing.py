@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from goop2.cli import output
@@ -25,6 +25,8 @@ class ScriptListing:
     script_dir: str
     enabled: bool
     rate_per_caller: int
+    findings: tuple[str, ...] = ()
+    """What the checks found, each with file and line; only `goop2 lua check` looks for it."""
 
     @property
     def broken(self) -> list[ScriptEntry]:
@@ -33,8 +35,8 @@ class ScriptListing:
 
     @property
     def all_warnings(self) -> list[str]:
-        """Return the warnings of the folder and of every script."""
-        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings)]
+        """Return the warnings of the folder and of every script, and what the checks found."""
+        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings), *self.findings]
 
     def calls_a_minute(self, script: ScriptEntry) -> int | None:
         """Return how often one caller who is not the owner may call; None when unlimited."""
@@ -74,6 +76,20 @@ def listing(peer: Peer) -> ScriptListing:
     return ScriptListing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)
 
 
+def checked(peer: Peer) -> ScriptListing:
+    """Return the same with what the checks find in every script that compiles."""
+    from goop2.scripting.catalog import Script
+    from goop2.scripting.checks.script_checks import check
+
+    found: list[str] = []
+    for script in peer.catalog.listing():
+        running = peer.catalog.command(script.name) if script.kind == "command" else peer.catalog.function(script.name)
+        if script.state == "ok" and isinstance(running, Script):
+            source = running.source.decode("utf-8", "replace").removeprefix("\ufeff")
+            found += (f"{script.path}:{each.line}: {each.message}" for each in check(script.kind, script.name, source))
+    return replace(listing(peer), findings=tuple(found))
+
+
 def print_list(listed: ScriptListing) -> None:
     """Print the scripts: a table on a terminal, aligned lines elsewhere."""
     rows = [_row(listed, script) for script in listed.scripts]
@@ -95,10 +111,10 @@ def print_findings(listed: ScriptListing) -> None:
     for warning in listed.all_warnings:
         print(f"{output.one_line(warning)} (warning)")
     sys.stdout.flush()
-    count, broken = len(listed.scripts), len(listed.broken)
-    output.note(
-        f"{count} script{'' if count == 1 else 's'}, {f'{broken} broken' if broken else 'all good' if count else 'nothing to check'}"
-    )
+    count, broken, warnings = len(listed.scripts), len(listed.broken), len(listed.all_warnings)
+    state = f"{broken} broken" if broken else "none broken" if warnings else "all good" if count else "nothing to check"
+    told = f", {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
+    output.note(f"{count} script{'' if count == 1 else 's'}, {state}{told}")
 
 
 def _row(listed: ScriptListing, script: ScriptEntry) -> tuple[str, str, str, str]:
