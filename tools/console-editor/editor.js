@@ -131,6 +131,14 @@ function tableCompletions(tables) {
  * message}]), goto(line), focus(), destroy()}. Escape gives the focus to `parent`, unless it has closed something.
  */
 export function edit(parent, { text, functions, tables = () => [], label, changed, save, run = () => {} }) {
+  // The focus goes to the frame around the text; the next Tab goes on behind it.
+  function leave({ contentDOM }) {
+    contentDOM.tabIndex = -1;
+    parent.focus();
+    parent.addEventListener("blur", () => { contentDOM.tabIndex = 0; }, { once: true });
+    return true;
+  }
+
   const extensions = [
     lineNumbers(),
     lintGutter(),
@@ -153,7 +161,7 @@ export function edit(parent, { text, functions, tables = () => [], label, change
       { key: "Mod-Enter", run: () => (run(), true), preventDefault: true },
       ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap,
       indentWithTab,
-      { key: "Escape", run: () => (parent.focus(), true) },
+      { key: "Escape", run: leave },
     ]),
     EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
     EditorView.updateListener.of((update) => update.docChanged && setTimeout(changed)),

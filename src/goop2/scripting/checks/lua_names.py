@@ -249,6 +249,8 @@ class _NameReader:
             first = self._tokens[self._place]
             path, last, called = self._operand_path(target=True)
             targets.append((path, last))
+            if called and (self._text in (",", "=") or len(targets) > 1):
+                raise NameSyntaxError("a call is no place to put something")
             if self._takes(","):
                 continue
             if self._takes("="):

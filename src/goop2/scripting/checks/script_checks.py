@@ -96,10 +96,12 @@ def _missing(name: str, known: Iterable[str]) -> str:
 def _of_goop(kind: Kind, names: NamesUsed) -> _Found:
     asked = {use.path for use in names.reads if use.tested}
     for use in names.reads:
-        if use.path[0] != "goop" or len(use.path) < 2 or use.tested or use.path in asked or use.path in names.written:
+        if use.path[0] != "goop" or len(use.path) < 2 or use.tested:
             continue
-        if any(use.path[:end] in names.written for end in range(1, len(use.path))):
-            continue  # the script has put something of its own there
+        beginnings = {use.path[:end] for end in range(1, len(use.path) + 1)}
+        # The script has asked whether it is there, or has put something of its own there.
+        if not beginnings.isdisjoint(asked) or not beginnings.isdisjoint(names.written):
+            continue
         message = _goop_fault(kind, use)
         if message:
             yield use.token, message

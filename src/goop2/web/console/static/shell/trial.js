@@ -99,13 +99,10 @@ export function trialOf(shell, which, saveFirst) {
   }
 
   const running = shell.choices();
-  let under = 0; // runs that are not answered yet
   async function run() {
     if (!form.reportValidity()) return;
     const set = { argument: argument.value, who: who.value, ...(who.value === "peer" ? { id: id.value.trim(), label: label.value, email: email.value } : {}) };
     const isNewest = running();
-    under++;
-    go.setAttribute("aria-disabled", "true");
     try {
       if (!(await saveFirst())) return;
       keep(key(), set);
@@ -115,9 +112,6 @@ export function trialOf(shell, which, saveFirst) {
       if (isNewest()) out.replaceChildren(...outcome(answer));
     } catch (error) {
       if (isNewest()) out.replaceChildren(el("p", { class: "level-error wrap", role: "alert" }, error.message));
-    } finally {
-      under--;
-      if (!under) go.removeAttribute("aria-disabled");
     }
   }
 
