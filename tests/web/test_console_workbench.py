@@ -97,7 +97,11 @@ async def test_what_does_not_compile_is_not_run(browser: Browser, up: Served) ->
 
 async def test_callers_and_the_last_five_argument_sets(browser: Browser, up: Served) -> None:
     page = await opened_at(browser, up, "scripts?kind=function&name=who")
-    box, who, go = page.get_by_label("Parameters, as JSON"), page.get_by_role("combobox", name="Caller", exact=True), page.get_by_role("button", name="Run it")
+    box, who, go = (
+        page.get_by_label("Parameters, as JSON"),
+        page.get_by_role("combobox", name="Caller", exact=True),
+        page.get_by_role("button", name="Run it"),
+    )
     me = up.peer.identity.peer_id
     for number in range(7):
         await box.fill(f'{{"number": {number}}}')
@@ -147,7 +151,7 @@ async def test_hints_come_while_somebody_types_and_go_when_it_is_mended(browser:
     await expect(hints).to_have_text(
         [
             "Line 3 undefined global pritn; did you mean print?",
-            "Line 4 goop.db.scalar is for data functions alone: a chat command does not have it",
+            "Line 4 goop.db.scalar is for data functions alone: in a chat command it is nil",
         ]
     )
     await expect(page.locator(".cm-lintRange-warning").first).to_have_text("pritn")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COLUMNS = ("script", "state", "calls a minute", "what it is for")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScriptListing:
     """What there is to show, taken from a peer before it closed."""
 
@@ -73,7 +73,13 @@ def listing(peer: Peer) -> ScriptListing:
     """Return what there is to show of `peer`."""
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
-    return ScriptListing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)
+    return ScriptListing(
+        scripts=scripts,
+        warnings=peer.catalog.warnings,
+        script_dir=lua.script_dir,
+        enabled=lua.enabled,
+        rate_per_caller=lua.rate_limit_per_peer,
+    )
 
 
 def checked(peer: Peer) -> ScriptListing:
@@ -111,10 +117,10 @@ def print_findings(listed: ScriptListing) -> None:
     for warning in listed.all_warnings:
         print(f"{output.one_line(warning)} (warning)")
     sys.stdout.flush()
-    count, broken, warnings = len(listed.scripts), len(listed.broken), len(listed.all_warnings)
-    state = f"{broken} broken" if broken else "none broken" if warnings else "all good" if count else "nothing to check"
-    told = f", {warnings} warning{'' if warnings == 1 else 's'}" if warnings else ""
-    output.note(f"{count} script{'' if count == 1 else 's'}, {state}{told}")
+    count, broken = len(listed.scripts), len(listed.broken)
+    output.note(
+        f"{count} script{'' if count == 1 else 's'}, {f'{broken} broken' if broken else 'all good' if count else 'nothing to check'}"
+    )
 
 
 def _row(listed: ScriptListing, script: ScriptEntry) -> tuple[str, str, str, str]:

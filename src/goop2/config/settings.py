@@ -163,6 +163,12 @@ class PresenceSettings:
     """Finding peers beyond the local network."""
 
     rendezvous_wan: str = setting(web_address(), "", "A rendezvous server. Empty: none.", title="Rendezvous server")
+    rendezvous_only: bool = setting(
+        boolean(),
+        False,
+        "Kept for Goop2, where it starts a rendezvous server alone: a folder with true is not started as a peer.",
+        title="A rendezvous server alone",
+    )
     rendezvous_host: bool = setting(
         boolean(), False, "Whether the peer runs a rendezvous server of its own, and uses it beside that.", title="Run a rendezvous server"
     )
@@ -175,6 +181,25 @@ class PresenceSettings:
     rendezvous_port: int = setting(
         whole(0, 65535), 8787, "The port its own server listens on. 0: any free one.", title="Port of the own rendezvous server"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """Who the peer is."""
+
+    key_file: str = setting(
+        line(),
+        "data/identity.key",
+        "The file of the peer's key, inside the peer folder and outside of its site. Made when it is missing.",
+        title="File of the peer's key",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where in the peer folder things are."""
+
+    site_root: str = setting(line(), "site", "The folder of the site, inside the peer folder.", title="Folder of the site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +275,8 @@ class Settings:
     p2p: P2p = P2p()
     presence: PresenceSettings = PresenceSettings()
     listen: ListenSettings = ListenSettings()
+    identity: IdentitySettings = IdentitySettings()
+    paths: Paths = Paths()
     storage: Storage = Storage()
     runs: RunsSettings = RunsSettings()
 
@@ -260,7 +287,7 @@ class Settings:
 
     def homes(self, folder: Path) -> tuple[Path, ...]:
         """Return the real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner allows that."""
-        outside = (Path(os.path.realpath(folder / SITE)),) if SITE in self.storage.links_out else ()
+        outside = (Path(os.path.realpath(folder / self.paths.site_root)),) if SITE in self.storage.links_out else ()
         return (Path(os.path.realpath(folder)), *outside)
 
 

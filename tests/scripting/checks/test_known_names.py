@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from goop2.app import open_peer
-from goop2.scripting.checks.known_names import GLOBALS, LIBRARIES, OPEN, VALUES
-from goop2.scripting.checks.script_checks import check
+from goop2.scripting.checks.known_names import GLOBALS, LIBRARIES
 from goop2.scripting.engine import Success
 
 LISTS = """
@@ -35,8 +34,3 @@ async def test_they_are_the_names_of_a_real_vm(tmp_path: Path) -> None:
     for library, names in found["libraries"].items():
         # Plain Lua and LuaJIT differ in a few old names; what is there must be known.
         assert set(names) <= LIBRARIES[library], library
-
-
-def test_every_value_of_the_goop_table_is_taken_as_known() -> None:
-    for name in VALUES | {f"{each}.anything" for each in OPEN}:
-        assert check("function", "x", f"function call() return goop.{name} end") == []

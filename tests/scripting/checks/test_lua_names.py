@@ -21,10 +21,17 @@ def test_a_local_that_stands_for_a_global_leads_to_it() -> None:
 
 def test_the_function_around_a_use_is_known() -> None:
     found = names_used("a() function handle() b() local function c() d() end end e = function() f() end")
-    assert [(use.path[0], use.within) for use in found.reads if use.path[0] in "abdf"] == [("a", ""), ("b", "handle"), ("d", "handle"), ("f", "e")]
+    assert [(use.path[0], use.within) for use in found.reads if use.path[0] in "abdf"] == [
+        ("a", ""),
+        ("b", "handle"),
+        ("d", "handle"),
+        ("f", "e"),
+    ]
 
 
-@pytest.mark.parametrize("source", ["x", "1 = 2", "f() = 1", "a.b", "local", "for i do end", "return 1 x = 2", "while x end", "a:b", "x = = 1"])
+@pytest.mark.parametrize(
+    "source", ["x", "1 = 2", "f() = 1", "a.b", "local", "for i do end", "return 1 x = 2", "while x end", "a:b", "x = = 1"]
+)
 def test_what_is_no_lua_is_an_error(source: str) -> None:
     with pytest.raises(NameSyntaxError):
         names_used(source)

@@ -34,10 +34,10 @@ def said(source: str, kind: Kind = "function") -> list[str]:
         ("return require('x')", "2: require is not there: a script reaches no files"),
         ("return io.open('x')", "2: io is not there: a script reaches no files"),
         ("return os.getenv('x')", "2: os has no function getenv"),
-        ("return goop.kv.gett('x')", "2: goop.kv has no gett; did you mean get?"),
-        ("return goop.jsn.encode(1)", "2: goop has no jsn; did you mean json?"),
-        ("local kv = goop.kv\nreturn kv.gett('x')", "3: goop.kv has no gett; did you mean get?"),
-        ("local f = goop.nothing", "2: goop has no nothing"),
+        ("return goop.kv.gett('x')", "2: goop.kv.gett is not known here; goop.kv.get is"),
+        ("return goop.jsn.encode(1)", "2: goop.jsn is not known here; goop.json is"),
+        ("local kv = goop.kv\nreturn kv.gett('x')", "3: goop.kv.gett is not known here; goop.kv.get is"),
+        ("local f = goop.nothing", "2: goop.nothing is not known here"),
         ("do local a = 1 end\nreturn a", "3: undefined global a"),
         ("for i = 1, 2 do end\nreturn i", "3: undefined global i"),
         ("repeat local done = true until done\nreturn done", "3: undefined global done"),
@@ -83,7 +83,7 @@ def test_what_is_right_or_cannot_be_known_is_left_alone(source: str) -> None:
 @pytest.mark.parametrize("call", ["goop.db.query('x')", "goop.schema.list('x')", "goop.site.read('x')"])
 def test_what_data_functions_alone_have_is_said_in_a_command(call: str) -> None:
     name = call.partition("(")[0]
-    assert said(f"return {call}", "command") == [f"2: {name} is for data functions alone: a chat command does not have it"]
+    assert said(f"return {call}", "command") == [f"2: {name} is for data functions alone: in a chat command it is nil"]
     assert said(f"return {call}") == []
     both = f"function call() return {call} end\nfunction handle() return {call} end\n"
     assert [each.line for each in check("function", "x", both)] == [2]
@@ -96,14 +96,20 @@ def test_what_data_functions_alone_have_is_said_in_a_command(call: str) -> None:
         ("function", "local a = 1", "no function call(request) is defined here, so x cannot answer"),
         ("command", "local function handle() end", "handle is local, so the peer does not find it: take the word local away"),
         ("function", "local call = function() end", "call is local, so the peer does not find it: take the word local away"),
-        ("command", "function handle() end\nfunction call() end", "call is not used in a chat command: a data function stands in functions/x.lua"),
+        (
+            "command",
+            "function handle() end\nfunction call() end",
+            "call is not used in a chat command: a data function stands in functions/x.lua",
+        ),
     ],
 )
 def test_an_entry_that_is_missing_or_not_used_is_said(kind: Kind, source: str, message: str) -> None:
     assert [each.message for each in check(kind, "x", source)] == [message]
 
 
-@pytest.mark.parametrize("source", ["function call() end", "call = function() end", "_G.call = function() end", "function handle() end", "function run() end"])
+@pytest.mark.parametrize(
+    "source", ["function call() end", "call = function() end", "_G.call = function() end", "function handle() end", "function run() end"]
+)
 def test_every_way_to_define_an_entry_is_known(source: str) -> None:
     assert check("function", "x", source) == []
 
@@ -136,9 +142,23 @@ def test_of_what_is_no_lua_nothing_is_said(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["--[[" * 20_000, "[[" * 30_000, '"' * 60_000, "(" * 60_000, "{" * 60_000, "a." * 40_000 + "b()", "x=" * 30_000, "do " * 20_000,
-     "x=1 " + "undefinedname() " * 5_000, "'" + "\\" * 90_000, "x=" + "not " * 20_000 + "1", "x=1" + "..1" * 30_000, "--" * 60_000, "x=function() " * 10_000],
-)  # fmt: skip
+    [
+        "--[[" * 20_000,
+        "[[" * 30_000,
+        '"' * 60_000,
+        "(" * 60_000,
+        "{" * 60_000,
+        "a." * 40_000 + "b()",
+        "x=" * 30_000,
+        "do " * 20_000,
+        "x=1 " + "undefinedname() " * 5_000,
+        "'" + "\\" * 90_000,
+        "x=" + "not " * 20_000 + "1",
+        "x=1" + "..1" * 30_000,
+        "--" * 60_000,
+        "x=function() " * 10_000,
+    ],
+)
 def test_no_source_takes_long_or_says_too_much(source: str) -> None:
     begun = time.process_time()
     assert len(check("command", "x", source)) <= FINDINGS_MAX

@@ -1,14 +1,11 @@
-"""Which globals a script has: the libraries of the sandbox (behaviour.md, "The sandbox") and the goop table as it is declared.
+"""Which globals a script has: the libraries of the sandbox (behaviour.md, "The sandbox"). goop_names.py knows the goop table.
 
-tests/scripting/checks/test_known_names.py compares both with a real VM.
+tests/scripting/checks/test_known_names.py compares them with a real VM.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-from goop2.scripting.api.declaration import Function
-from goop2.scripting.api.functions import FUNCTIONS
 
 GLOBALS: Final = frozenset(
     {
@@ -40,13 +37,3 @@ ABSENT: Final = {
     **dict.fromkeys(("getfenv", "setfenv"), "a function's globals are not changed"),
 }
 """What Lua has elsewhere and the sandbox has not → why."""
-
-VALUES: Final = frozenset({"peer", "peer.id", "peer.label", "self", "self.id", "self.label", "json.null", "owner", "template"})
-"""What of the goop table is no function."""
-OPEN: Final = frozenset({"owner", "template"})
-"""Values whose fields are not declared."""
-
-
-def functions() -> dict[str, Function]:
-    """Return every function of the goop table by its name."""
-    return {each.name: each for each in FUNCTIONS}

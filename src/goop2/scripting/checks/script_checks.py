@@ -14,9 +14,11 @@ from typing import Final, Literal
 import msgspec
 
 from goop2.scripting.annotations import ANNOTATIONS
-from goop2.scripting.checks.known_names import ABSENT, GLOBALS, LIBRARIES, OPEN, VALUES, functions
-from goop2.scripting.checks.lua_names import NamesUsed, NameSyntaxError, NameUse, names_used
+from goop2.scripting.api import FUNCTIONS
+from goop2.scripting.checks.known_names import ABSENT, GLOBALS, LIBRARIES
+from goop2.scripting.checks.lua_names import NamesUsed, NameSyntaxError, names_used
 from goop2.scripting.checks.lua_tokens import LuaToken, TokenKind
+from goop2.scripting.goop_names import GoopNames
 from goop2.scripting.printable import printable
 from goop2.scripting.source_files import Kind
 
@@ -102,45 +104,15 @@ def _of_goop(kind: Kind, names: NamesUsed) -> _Found:
         # The script has asked whether it is there, or has put something of its own there.
         if not beginnings.isdisjoint(asked) or not beginnings.isdisjoint(names.written):
             continue
-        message = _goop_fault(kind, use)
+        # A data function's `handle` runs as a chat command.
+        message = _goop_names().fault(".".join(use.path[1:]), command=kind == "command" or use.within == "handle")
         if message:
             yield use.token, message
 
 
-def _goop_fault(kind: Kind, use: NameUse) -> str:
-    known = functions()
-    path = ".".join(use.path[1:])
-    if use.path[1] in OPEN:
-        return ""
-    for end in range(len(use.path), 1, -1):
-        name = ".".join(use.path[1:end])
-        function = known.get(name)
-        if function is not None:
-            in_command = kind == "command" or use.within == "handle"
-            if function.functions_only and in_command:
-                return f"goop.{name} is for data functions alone: a chat command does not have it"
-            return ""
-    if path in VALUES or path in _groups():
-        return ""
-    group, _, member = path.rpartition(".")
-    where = f"goop.{group}" if group in _groups() else "goop"
-    of = group if group in _groups() else ""
-    wrong = member if of else use.path[1]
-    return f"{where} has no {_shown(wrong)}{_meant(wrong, _members(of))}"
-
-
 @cache
-def _groups() -> frozenset[str]:
-    """Return the tables within the goop table: `kv`, `group.member`."""
-    names = [*functions(), *VALUES]
-    return frozenset(".".join(parts[:end]) for name in names for parts in [name.split(".")] for end in range(1, len(parts)))
-
-
-@cache
-def _members(group: str) -> frozenset[str]:
-    """Return what stands in one table of the goop table, "" for the goop table itself."""
-    before = f"{group}." if group else ""
-    return frozenset(name[len(before) :].split(".")[0] for name in (*functions(), *VALUES) if name.startswith(before))
+def _goop_names() -> GoopNames:
+    return GoopNames(FUNCTIONS)
 
 
 def _entries(kind: Kind, name: str, names: NamesUsed) -> _Found:
