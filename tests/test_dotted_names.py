@@ -47,7 +47,8 @@ def files() -> Iterator[Path]:
     """Yield the files in which names may stand."""
     found = [*ROOT.glob("*.md"), ROOT / "pyproject.toml", ROOT / "Makefile"]
     for folder in FOLDERS:
-        found += (path for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES)
+        # The links in the package to docs/ are the same files once more.
+        found += (path for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES and not path.is_symlink())
     for path in sorted(found):
         relative = str(path.relative_to(ROOT))
         if not any(part in relative for part in DATA) and path.name not in HISTORY and path.name != Path(__file__).name:

@@ -138,6 +138,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.console.controls.replies": Elsewhere("web/console/test_app.py", "app"),
     "web.console.controls.scripts": Elsewhere("web/test_console_editing.py", "app"),
     "web.console.controls.settings": Elsewhere("web/test_console_states.py", "app"),
+    "web.console.places": Elsewhere("web/test_console_shell.py", "app"),
     "web.console.events": Elsewhere("web/console/test_app.py", "app"),
     "web.console.families": Elsewhere("web/console/test_metrics.py", "app"),
     "web.http.assets": Elsewhere("web/test_app.py", "app"),

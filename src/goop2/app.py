@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import open_listening
 from goop2.services.listen.tracks import Library
+from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.schema_files import open_schemas
@@ -116,6 +117,15 @@ async def open_peer(
             await stack.enter_async_context(watching(catalog.watch))
         runs = Runs(history=run_history)
         engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
+
+        async def apply(wanted: Settings) -> None:
+            """Tell the parts that work with settings of new ones."""
+            new_limits = limits_of(wanted)
+            await pool.renew(setup_for(folder, wanted, this, new_limits, flavour, quota), new_limits)
+            operations.update(_http(wanted, world))
+            engine.use(new_limits)
+            await run_history.use(run_limits_of(wanted))
+
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
@@ -145,7 +155,7 @@ async def open_peer(
         )
         yield Peer(
             folder=folder,
-            settings=settings,
+            live_settings=LiveSettings(settings, apply),
             warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
             schemas=schemas,
             health=health,
@@ -186,22 +196,27 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
-    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
+async def serve_peer(peer: Peer, *, live: bool = False, restart: Callable[[], None] | None = None) -> AsyncIterator[OpenWeb]:
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`.
+
+    `restart` ends this process's peer and starts it again; None where nobody would start it.
+    """
     # Here, because a command that serves nothing should not wait for it.
     from goop2.web.app import Web
     from goop2.web.console.app import console_app
     from goop2.web.http.console_token import Token
     from goop2.web.http.listeners import bound_to
+    from goop2.web.http.saved_ports import SavedPorts
     from goop2.web.remote.network import RemoteNetwork
     from goop2.web.server import addresses_of, open_web
 
     address = peer.settings.viewer.http_addr
-    with bound_to(address, peer.identity.peer_id) as listeners:
-        web = Web(peer, RemoteNetwork(), live=live)
+    saved = SavedPorts(peer.folder)
+    with bound_to(address, peer.identity.peer_id, saved) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live, restart=restart)
         opened = addresses_of(web, listeners, address.host, Token())
         console = console_app(web, listeners[0].listener, opened.opened, opened.token)
-        async with open_web(web, console, listeners):
+        async with open_web(web, console, listeners, saved):
             yield opened
 
 
