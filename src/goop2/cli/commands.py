@@ -6,6 +6,7 @@ import click
 
 import goop2 as package
 from goop2.cli.chat import chat
+from goop2.cli.completion import completion
 from goop2.cli.console import console
 from goop2.cli.data import data
 from goop2.cli.demo import demo
@@ -44,6 +45,25 @@ def _take_only_text(command: click.Command) -> None:
         _take_only_text(inner)
 
 
-for command in (init, demo, peer, console, rendezvous, chat, lua, logs, data, call, send, peers, connect, group, doctor, identity, keys):
+for command in (
+    init,
+    demo,
+    peer,
+    console,
+    rendezvous,
+    chat,
+    lua,
+    logs,
+    data,
+    call,
+    send,
+    peers,
+    connect,
+    group,
+    doctor,
+    identity,
+    keys,
+    completion,
+):
     goop2.add_command(command)
 _take_only_text(goop2)
