@@ -45,6 +45,8 @@ from goop2.services.rest_api import function as api
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import open_desk
+from goop2.services.table_imports import open_imports
 from goop2.services.tables import open_tables
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE
@@ -52,6 +54,7 @@ from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
+from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -116,6 +119,10 @@ async def open_peer(
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.is_member, health.for_callers))
+        desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+        imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
+        if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
+            imports.sweep()
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)
@@ -150,6 +157,8 @@ async def open_peer(
             files=files,
             chat=chat,
             tables=tables,
+            desk=desk,
+            imports=imports,
             grouping=grouping,
             listening=listening,
             confinement=confinement,
