@@ -74,7 +74,7 @@ def import_rows(
         from goop2.storage.table_import import TableImport
         from goop2.storage.typed_tables import Owner
 
-        work = TableImport(database, folder, Owner(load_or_create(folder).peer_id, settings.profile.email))
+        work = TableImport(database, folder, Owner(load_or_create(folder, settings.identity.key_file).peer_id, settings.profile.email))
         return _import(work, source, form, plan, dry_run=dry_run)
 
 

@@ -146,25 +146,27 @@ class TableImports:
         return self._state, self._path
 
     async def _import(self, path: Path, form: Form, plan: ImportPlan) -> None:
+        try:
+            outcome = await self._outcome(path, form, plan)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        self._settle(*outcome)
+
+    async def _outcome(self, path: Path, form: Form, plan: ImportPlan) -> tuple[Stage, ImportChecked, str]:
         pace = _Pace()
+        nothing = ImportChecked(rows=0, wrong=0, faults=[])
         try:
             checked = await self._run(lambda work: work.check(path, form, plan, partial(self._progress, pace)))
             if checked.wrong and not plan.pass_over:
-                self._settle("refused", checked, f"{checked.wrong} of {checked.rows + checked.wrong} rows are wrong, so none was added")
-                return
-            added = await self._run(lambda work: work.add(path, form, plan, partial(self._progress, pace)))
-            self._settle("done", added)
+                return "refused", checked, f"{checked.wrong} of {checked.rows + checked.wrong} rows are wrong, so none was added"
+            return "done", await self._run(lambda work: work.add(path, form, plan, partial(self._progress, pace))), ""
         except StorageError as error:
-            self._settle("failed", ImportChecked(rows=0, wrong=0, faults=[]), str(error))
+            return "failed", nothing, str(error)
         except Exception:
             _log.exception("an import failed")
-            self._settle(
-                "failed", ImportChecked(rows=0, wrong=0, faults=[]), "the import failed by a mistake of goop2's own; the peer's log has it"
-            )
-        finally:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            return "failed", nothing, "the import failed by a mistake of goop2's own; the peer's log has it"
 
-    def _settle(self, stage: Stage, checked: ImportChecked, message: str = "") -> None:
+    def _settle(self, stage: Stage, checked: ImportChecked, message: str) -> None:
         if self._state is not None:
             self._state = msgspec.structs.replace(
                 self._state, stage=stage, rows=checked.rows, wrong=checked.wrong, faults=checked.faults, message=message
