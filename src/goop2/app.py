@@ -48,6 +48,8 @@ from goop2.services.rest_api import function as api
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import open_desk
+from goop2.services.table_imports import open_imports
 from goop2.services.tables import open_tables
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
@@ -57,6 +59,7 @@ from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
 from goop2.storage.told import not_told
+from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -132,6 +135,10 @@ async def open_peer(
         owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
         await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+        desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+        imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
+        if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
+            imports.sweep()
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)
@@ -169,6 +176,8 @@ async def open_peer(
             files=files,
             chat=chat,
             tables=tables,
+            desk=desk,
+            imports=imports,
             grouping=grouping,
             listening=listening,
             confinement=confinement,
