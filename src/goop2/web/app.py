@@ -102,7 +102,7 @@ class Web:
         broadcasts.publish_broadcasts(remote, self.events, owners_pages)
         self.listen = ListenApi(peer.listening)
         self.groups = GroupApi(peer.grouping, self.events, owners_pages)
-        goop2_groups = Goop2GroupApi(peer.grouping, remote)
+        self.goop2_groups = goop2_groups = Goop2GroupApi(peer.grouping, remote, self.events, owners_pages)
         self.remote_listen = RemoteListen(peer.listening.following, remote)
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
@@ -144,6 +144,7 @@ class Web:
         self.listen.stop()
         self.remote_listen.stop()
         self.groups.unsubscribe()
+        self.goop2_groups.unsubscribe()
         self.events.stop()
         self.console_events.stop()
 

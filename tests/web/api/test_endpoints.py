@@ -45,6 +45,16 @@ EXPECTED = {
     "groups/join": PEERS,
     "groups/leave": PEERS,
     "groups/send": PEERS,
+    "groups/rejoin": PEERS,
+    "groups/subscriptions/remove": PEERS,
+    "groups/events": PEERS,
+    "groups/join-own": OWNER,
+    "groups/leave-own": OWNER,
+    "groups/set-role": OWNER,
+    "groups/set-default-role": OWNER,
+    "groups/set-roles": OWNER,
+    "groups/max-members": OWNER,
+    "groups/meta": OWNER,
     "groups/close": OWNER,
     "groups/invite": OWNER,
     "groups/kick": OWNER,
@@ -68,7 +78,7 @@ def visited(up: Served) -> str:
 
 async def asked(up: Served, path: str, host: str) -> Answer:
     """With an empty body: whether it is refused is known before it is read."""
-    method = "HEAD" if path.endswith("events") else "POST"
+    method = "HEAD" if path in ("events", "listen/events") else "POST"
     return await up.ask(f"/api/{path}", host=host, method=method, sec_fetch_site="same-origin")
 
 

@@ -21,9 +21,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.protocols import listen
-from goop2.services.groups.records import TEMPLATE, GroupInfo
+from goop2.services.groups.records import GroupInfo
 from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
+from goop2.storage.template_group import TEMPLATE
 from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
 from goop2.web.remote.network import RemoteNetwork
 
