@@ -32,7 +32,7 @@ from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.policies import Visitor
 from goop2.storage.table_access import TableAccess
-from goop2.storage.template_group import Roles
+from goop2.storage.template_group import Roles, manifest, requires_email
 from goop2.storage.write_queue import Rank
 
 OWNER_SECONDS: Final = 10.0
@@ -135,6 +135,10 @@ class Tables:
         """Open both connections. Raises `DatabaseError`."""
         await self._owners.database.open()
         await self._strangers.database.open()
+
+    async def template(self) -> dict[str, object]:
+        """Return what goop.template holds: the manifest of the site's template, and `require_email`. Raises `StorageError`."""
+        return await self._owners.database.run(lambda database: {**manifest(database), "require_email": requires_email(database)})
 
     async def close(self) -> None:
         """Answer what waits with `STOPPED`, and close both connections."""

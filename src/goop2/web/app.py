@@ -19,14 +19,17 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.services.peer import Peer
 from goop2.web.api import broadcasts
+from goop2.web.api.avatars import OF_PEERS, AvatarApi
 from goop2.web.api.chat import ChatApi, site_audience
 from goop2.web.api.data import DataApi
 from goop2.web.api.endpoints import REFUSALS, EndpointAccess, access_of, checked
 from goop2.web.api.goop2_groups import Goop2GroupApi
 from goop2.web.api.groups import GroupApi
 from goop2.web.api.listen import ListenApi
+from goop2.web.api.mq import MessageApi
 from goop2.web.api.peers import Peers
 from goop2.web.api.site import SiteApi
+from goop2.web.api.template import TemplateApi
 from goop2.web.console.metering import RunMeter
 from goop2.web.http.admission import SiteAdmission, send_not_yours
 from goop2.web.http.assets import Assets
@@ -72,7 +75,7 @@ class _Self(msgspec.Struct, frozen=True):
     label: str
     email: str
     avatar_hash: str = ""
-    """Peers have no picture here."""
+    """Of the own picture, for the owner on the own site; "" without one."""
 
 
 class Web:
@@ -106,6 +109,8 @@ class Web:
         self.remote_listen = RemoteListen(peer.listening.following, remote)
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
+        self._messages = MessageApi(remote)
+        self._avatars = AvatarApi(peer.folder, peer.identity.peer_id)
         self.admission = SiteAdmission(Passes(peer.folder, peer.identity.peer_id), remote.label)
         self.site = SitePages(peer.files)
         self.sdk = Assets("sdk")
@@ -118,17 +123,22 @@ class Web:
             **self.groups.api,
             **goop2_groups.api,
             **peers.api,
+            **self._avatars.api,
+            **self._messages.api,
+            **TemplateApi(peer.tables).api,
             "identity": endpoint(self._identity, as_sent, read=no_body),
             "self": endpoint(self._self, as_sent, read=no_body),
             "events": self._page_events,
         }
-        """Path after `/api/` on the own site's origins → what answers."""
+        """Path after `/api/` on the own site's origins, or OF_PEERS → what answers."""
         self.api_of_visits: dict[str, Handler] = {
             **self.remote_sites.api,
             **self.remote_listen.api,
             **self.groups.api_of_visits,
             **goop2_groups.api_of_visits,
             **peers.api_of_visits,
+            **self._avatars.api,
+            **self._messages.api,
             "identity": endpoint(self._identity, as_sent, read=no_body),
             "self": endpoint(self._self, as_sent, read=no_body),
             "events": self._visit_events,
@@ -146,6 +156,7 @@ class Web:
         self.groups.unsubscribe()
         self.goop2_groups.unsubscribe()
         self.events.stop()
+        self._messages.stop()
         self.console_events.stop()
 
     def reload_pages(self) -> None:
@@ -162,7 +173,8 @@ class Web:
         """Return who the viewer is, as pages of Goop2 ask: the e-mail address for the owner on the own site alone."""
         own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
         email = self.peer.settings.profile.email if own else ""
-        return msgspec.json.encode(_Self(call.caller.id, call.caller.label or call.caller.id, email))
+        avatar_hash = await self._avatars.hash_of_own() if own else ""
+        return msgspec.json.encode(_Self(call.caller.id, call.caller.label or call.caller.id, email, avatar_hash))
 
     def _email_shown(self, call: RequestContext) -> str:
         """Return the viewer's e-mail address; "" where the page may not know it."""
@@ -269,7 +281,7 @@ class ListenerApp:
             await send_failure(call.send, failure, call.headers)
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
-        answer = api.get(inner)
+        answer = api.get(OF_PEERS if inner.startswith(OF_PEERS) else inner)
         # First the access: an endpoint of the own site is 403 on a visited site's origin, which has no handler for it, and not 404.
         if access_of(call, inner) is EndpointAccess.NONE and inner in self._web.api:
             await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)

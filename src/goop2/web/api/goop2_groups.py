@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _SHOWN_CHARS: Final = 64
 _BODY_MAX_BYTES: Final = PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES
-_OPENING: Final = "connected"
+_OPENING: Final = b"connected"
 """The first event of the stream."""
 
 

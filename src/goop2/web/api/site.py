@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
@@ -15,7 +16,7 @@ from goop2.folder.site_changes import remove, write
 from goop2.folder.site_files import SHOWN_CHARS, FileNotServedError, SiteFiles, SiteFileTooLargeError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
-from goop2.web.http.forms import is_form, the_file
+from goop2.web.http.forms import is_form, read_form
 from goop2.web.http.handlers import JsonBody, Work, any_bytes, as_sent, endpoint, no_body
 from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.limits import ENVELOPE_MAX_BYTES, UPLOAD_MAX_BYTES
@@ -27,6 +28,25 @@ _DONE: Final = b'{"ok":true}'
 
 class _Remove(msgspec.Struct):
     path: str
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A file as `Goop.site.files` knows it, and a file or a folder as pages of Goop2 know it."""
+
+    path: str
+    size: int
+    modified: int
+    Path: str
+    IsDir: bool
+    Depth: int
+    """0 directly in the site."""
+
+
+class _Uploaded(msgspec.Struct, frozen=True):
+    ok: bool
+    status: str
+    path: str
+    etag: str
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -55,17 +75,23 @@ class SiteApi:
         """Path after `/api/` → handler."""
 
     async def _list(self, _call: RequestContext, _body: bytes) -> bytes:
-        return msgspec.json.encode(await threads.SITE.run(self._files.listing))
+        """Return the files and folders of the site."""
+        entries = await threads.SITE.run(partial(self._files.listing, folders=True))
+        listed = [_Listed(one.path, one.size, one.modified, one.path, one.is_folder, one.path.count("/")) for one in entries]
+        return msgspec.json.encode(listed)
 
     async def _upload(self, call: RequestContext, body: bytes) -> bytes:
-        """Save a file: `POST ?path=…`, the content as the body or as the only file of a form."""
-        # In the query, since the body is the file.
+        """Save a file: `POST ?path=…`, the content as the body or as the only file of a form, in which `path` may stand as well."""
         path = parse_qs(call.scope["query_string"].decode("latin-1")).get("path", [""])[0]
         kind = call.header(b"content-type")
-        # A form of 50 MB takes a moment to parse: not on the event loop.
-        content = await asyncio.to_thread(the_file, kind, body) if is_form(kind) else body
+        content = body
+        if is_form(kind):
+            # A form of 50 MB takes a moment to parse: not on the event loop.
+            form = await asyncio.to_thread(read_form, kind, body)
+            content = form.file
+            path = path or form.fields.get("path", "")
         await threads.SITE.run(write, self._files, path, content)
-        return _DONE
+        return msgspec.json.encode(_Uploaded(True, "uploaded", path.removeprefix("/"), _etag(content)))
 
     async def _remove(self, _call: RequestContext, request: _Remove) -> bytes:
         """Remove a file of the site: `POST {path}`."""
@@ -86,8 +112,11 @@ class SiteApi:
             return Failure(ErrorCode.NOT_FOUND, f"{path[:SHOWN_CHARS]!r} is no file of the site")
         except SiteFileTooLargeError as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
-        etag = hashlib.blake2b(content, digest_size=_ETAG_BYTES).hexdigest()
-        return msgspec.json.encode(_Content(content.decode(errors="replace"), etag, path))
+        return msgspec.json.encode(_Content(content.decode(errors="replace"), _etag(content), path))
+
+
+def _etag(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=_ETAG_BYTES).hexdigest()
 
 
 def _change(work: Work[T], decode: Callable[[bytes], T], max_bytes: int) -> Handler:

@@ -12,7 +12,7 @@
   const SENT_AS = { row: "data", changes: "data", key: "key_col" };
 
   // Older peers answer a number, a yes or no, and a list of columns; newer ones an object with it.
-  const inside = (key) => (answer) => (answer && typeof answer === "object" && !Array.isArray(answer) ? answer[key] : answer);
+  const inside = (key) => (given) => (given && typeof given === "object" && !Array.isArray(given) ? given[key] : given);
   const columnsOf = (answer) => {
     if (Array.isArray(answer)) return answer;
     const columns = answer.columns || (answer.schema ? answer.schema.columns : []);

@@ -31,7 +31,7 @@
 
     // The owner's.
     /** The files: [{path, size, modified}]; bytes and milliseconds. */
-    files: () => Goop.request("site/files"),
+    files: async () => (await Goop.request("site/files")).filter((one) => !one.IsDir),
     /** Puts a File, Blob, ArrayBuffer or text at `path`, or the only file of a form or a FileList. */
     upload: Goop.asks("site.upload", { path: NAME, file: FILE }, send),
     /** Removes the file at `path`. */
