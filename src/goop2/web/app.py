@@ -104,7 +104,7 @@ class Web:
         self.chat = ChatApi(peer.chat, self.events, remote)
         broadcasts.publish_broadcasts(remote, self.events, owners_pages)
         self.listen = ListenApi(peer.listening)
-        self.groups = GroupApi(peer.grouping, self.events, owners_pages)
+        self.groups = GroupApi(peer.grouping, self.events, owners_pages, remote.label)
         self.goop2_groups = goop2_groups = Goop2GroupApi(peer.grouping, remote, self.events, owners_pages)
         self.remote_listen = RemoteListen(peer.listening.following, remote)
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)

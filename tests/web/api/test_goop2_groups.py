@@ -165,6 +165,14 @@ async def test_subscriptions_are_listed_joined_again_and_removed(up: Served, net
     assert (nothing.status, nothing.json["message"]) == (404, "no group is joined: join one first")
 
 
+async def test_favourites_of_another_program_are_told_to_the_owner_though_they_are_not_here(up: Served, net: Net) -> None:
+    up.peer.grouping.favorites = frozenset((ANN, up.peer.identity.peer_id))
+    (one,) = (await up.ask("/api/peers")).json
+    assert (one["ID"], one["Favorite"], one["Offline"], one["online"]) == (ANN, True, True, False)
+    assert [each["Favorite"] for each in (await up.ask("/api/peers", host=visiting(up))).json] == [False]
+    up.peer.grouping.favorites = frozenset()
+
+
 async def test_events_have_the_names_and_payloads_that_pages_of_goop2_read(up: Served, net: Net) -> None:
     async with stream(up) as events, stream(up, visiting(up)) as theirs:
         group = await made(up)

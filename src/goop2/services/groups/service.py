@@ -68,6 +68,8 @@ class GroupService:
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
         self._check: Check = str
         self._answers: dict[tuple[str, str], list[asyncio.Future[GroupChange]]] = {}
+        self.favorites: frozenset[str] = frozenset()
+        """Peers that the owner marked in another program, which keeps them beside its groups."""
         self._saved = SavedGroups()
         """What data.db holds of groups."""
         self._invites: dict[tuple[str, str], Invited] = {}
@@ -83,6 +85,7 @@ class GroupService:
         """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
         try:
             saved = await asyncio.shield(self._database.run(storage.read))
+            self.favorites = await asyncio.shield(self._database.run(storage.favorites))
         except StorageError as error:
             self.problem = str(error)
             await self._database.close()  # which is how `save` knows
