@@ -17,12 +17,12 @@ _SHOWN_CHARS: Final = 80
 
 def name(text: str) -> str:
     """Return the name of a group."""
-    return _words(text, "a group's name", NAME_MAX_CHARS)
+    return _name(text)
 
 
 def kind(text: str) -> str:
     """Return the type of a group."""
-    return _words(text, "a group's type", NAME_MAX_CHARS)
+    return _name(text)
 
 
 def context(text: str) -> str:
@@ -52,6 +52,13 @@ def role_names(names: Iterable[str]) -> tuple[str, ...]:
     if len(found) > ROLE_NAMES_MAX:
         raise InvalidGroupError(f"a group has at most {ROLE_NAMES_MAX} roles; these are {len(found)}")
     return found
+
+
+def _name(text: str) -> str:
+    text = " ".join(text.split())
+    if not 0 < len(text) <= NAME_MAX_CHARS:
+        raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
+    return text
 
 
 def _words(text: str, what: str, most: int) -> str:

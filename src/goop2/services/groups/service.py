@@ -189,6 +189,16 @@ class GroupService:
         self._send_all(self.groups.set_role_rules(group, known.default_role, checks.role_names(names)))
         await self.save()
 
+    async def set_role_rules(self, group: str, default_role: str, names: Iterable[str]) -> None:
+        """Take the names of the roles and what new members get, which is one of them whatever they are, or neither.
+
+        Raises `NetworkError` and `StorageError`.
+        """
+        known = self.groups.hosted_here(group)
+        role, found = checks.role(default_role, replace(known, role_names=())), checks.role_names(names)
+        self._send_all(self.groups.set_role_rules(group, role, found))
+        await self.save()
+
     async def change(self, group: str, *, name: str | None = None, max_members: int | None = None, context: str | None = None) -> GroupInfo:
         """Change name, bound or context of a group hosted here; None leaves them. Raises `NetworkError` and `StorageError`."""
         known = self.groups.hosted_here(group)
