@@ -76,7 +76,8 @@ class GoPeer(WireListener):
                 await self.send(peer, f"group:{group}:{type_}", payload)
 
     def _about(self, group: str) -> dict[str, Any]:
-        about = {"group_name": self.groups[group]["name"], "group_type": "template", "group_context": "board"}
+        hosted = self.groups[group]
+        about = {"group_name": hosted["name"], "group_type": hosted.get("type", "template"), "group_context": "board"}
         return {**about, "members": self._members(group)}
 
     def _members(self, group: str) -> list[dict[str, Any]]:

@@ -342,6 +342,14 @@ class GroupService:
         """Do the periodic work of the groups; call it every second."""
         self._send_all(self.groups.tick())
 
+    def post(self, outgoing: Iterable[Outgoing]) -> None:
+        """Send messages about groups to peers, in their order; nothing while this peer is not on the network."""
+        self._send_all(outgoing)
+
+    def post_later(self, outgoing: list[Outgoing]) -> None:
+        """Send messages behind those that what happens now leads to, such as the welcome of a new member."""
+        asyncio.get_running_loop().call_soon(self._send_all, outgoing)
+
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:
         if self._post is not None:
             self._post(outgoing)

@@ -254,6 +254,44 @@ export interface Group {
   refuse(group: string, host: string): Promise<unknown>;
   invited(listener: (invitation: GroupInvitation) => void): () => void;
 }
+export interface RoomMember {
+  peer_id: string;
+  name: string;
+}
+export interface RoomMessage {
+  id: string;
+  /** The peer that said it: its host's word. */
+  from: string;
+  from_name: string;
+  text: string;
+  /** Milliseconds since 1970. */
+  timestamp: number;
+}
+export interface Room {
+  id: string;
+  name: string;
+  description: string;
+  /** The peer that hosts it. */
+  host: string;
+  members: RoomMember[];
+}
+export interface RoomEvent {
+  action: "msg" | "history" | "members" | "close";
+  host: string;
+  message?: RoomMessage;
+  messages?: RoomMessage[];
+  members?: RoomMember[];
+}
+export interface Chatroom {
+  create(name: string, description?: string, most?: number, context?: string): Promise<Room>;
+  close(room: string): Promise<{ status: "closed" }>;
+  rooms(): Promise<Room[]>;
+  join(host: string, room: string): Promise<{ status: "joined" }>;
+  leave(room: string): Promise<{ status: "left" }>;
+  send(room: string, text: string): Promise<{ status: "sent"; id: string }>;
+  state(room: string): Promise<{ room: Room; messages: RoomMessage[] }>;
+  subscribe(listener: (room: string, action: RoomEvent["action"], data: RoomEvent) => void): (() => void) & { close(): void };
+}
 export interface Session {
   id: string;
   name: string;
@@ -291,5 +329,5 @@ export interface Ui {
 }
 
 declare global {
-  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; group: Group; listen: Listen; ui: Ui };
+  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; group: Group; chatroom: Chatroom; listen: Listen; ui: Ui };
 }
