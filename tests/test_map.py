@@ -88,6 +88,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "protocols.rooms": Elsewhere("services/rooms/test_rooms.py"),
     "services.rooms.errors": Elsewhere("services/rooms/test_rooms.py"),
     "services.rooms.limits": Elsewhere("services/rooms/test_rooms.py"),
+    "services.rooms.script_operations": Elsewhere("services/test_existing_sites.py", "app"),
     "services.rooms.service": Elsewhere("services/rooms/test_rooms.py"),
     "services.rooms.state": Elsewhere("services/rooms/test_rooms.py", "services.rooms.service"),
     "services.groups.from_host": Elsewhere("services/groups/test_state.py", "services.groups.state"),

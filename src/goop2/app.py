@@ -44,6 +44,7 @@ from goop2.services.listen.service import open_listening
 from goop2.services.listen.tracks import Library
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
+from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
@@ -132,6 +133,7 @@ async def open_peer(
         operations |= {
             "commands": _commands(catalog),
             **GroupOperations(grouping).by_name,
+            **RoomOperations(rooms).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
