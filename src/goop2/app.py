@@ -45,6 +45,8 @@ from goop2.services.listen.tracks import Library
 from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
+from goop2.services.rooms.script_operations import RoomOperations
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
@@ -132,6 +134,8 @@ async def open_peer(
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
+        rooms = RoomService(grouping)
+        stack.callback(rooms.close)
         owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
         await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
@@ -149,6 +153,7 @@ async def open_peer(
             "commands": _commands(catalog),
             **GroupOperations(grouping).by_name,
             **Transformations(folder).by_name,
+            **RoomOperations(rooms).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
@@ -179,6 +184,7 @@ async def open_peer(
             desk=desk,
             imports=imports,
             grouping=grouping,
+            rooms=rooms,
             listening=listening,
             confinement=confinement,
             payload_keys=keys,

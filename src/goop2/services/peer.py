@@ -22,6 +22,7 @@ from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import Listening
 from goop2.services.live_settings import LiveSettings
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
@@ -55,6 +56,7 @@ class Peer:
     """The tables as the owner works on them."""
     imports: TableImports
     grouping: GroupService
+    rooms: RoomService
     listening: Listening
     schemas: SchemaFiles
     health: StorageHealth
