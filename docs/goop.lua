@@ -376,6 +376,41 @@ goop.group.member = {}
 ---@return any ...
 function goop.group.member.role() end
 
+goop.chat = {}
+
+---Opens a chat room here, with this peer in it: {id, name, description}.
+---Returns: room | nil, error
+---@param name string
+---@param description? string
+---@param max? number|string
+---@param context? string
+---@return any ...
+function goop.chat.create(name, description, max, context) end
+
+---Ends a room hosted here.
+---Returns: nil | error
+---@param id string
+---@return any ...
+function goop.chat.close(id) end
+
+---Says something in a room hosted here, as the caller; in another peer's room as the owner alone.
+---Returns: nil | error
+---@param id string
+---@param text string
+---@return any ...
+function goop.chat.send(id, text) end
+
+---{id, name, description, members, messages}; the last 100 messages, oldest first, in memory only.
+---Returns: state | nil, error
+---@param id string
+---@return any ...
+function goop.chat.state(id) end
+
+---{id, name, description, members} of each room this peer hosts or is in now.
+---Returns: rooms
+---@return any ...
+function goop.chat.rooms() end
+
 ---The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.
 ---Returns: names, name → description
 ---@return any ...

@@ -45,9 +45,13 @@ from goop2.services.listen.tracks import Library
 from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
+from goop2.services.rooms.script_operations import RoomOperations
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import open_desk
+from goop2.services.table_imports import open_imports
 from goop2.services.tables import open_tables
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
@@ -57,6 +61,7 @@ from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
 from goop2.storage.told import not_told
+from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -129,9 +134,15 @@ async def open_peer(
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
+        rooms = RoomService(grouping)
+        stack.callback(rooms.close)
         owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
         await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+        desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+        imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
+        if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
+            imports.sweep()
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)
@@ -142,6 +153,7 @@ async def open_peer(
             "commands": _commands(catalog),
             **GroupOperations(grouping).by_name,
             **Transformations(folder).by_name,
+            **RoomOperations(rooms).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
@@ -169,7 +181,10 @@ async def open_peer(
             files=files,
             chat=chat,
             tables=tables,
+            desk=desk,
+            imports=imports,
             grouping=grouping,
+            rooms=rooms,
             listening=listening,
             confinement=confinement,
             payload_keys=keys,

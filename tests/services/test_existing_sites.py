@@ -112,12 +112,29 @@ function call(request)
            goop.group.owner() == goop.self.id, #goop.group.grouptypes() }
 end
 """
+ROOMS = """
+function call(request)
+  local room = assert(goop.chat.create("Lounge", "For all", 5, "club"))
+  local said = goop.chat.send(room.id, "hello")
+  local state = goop.chat.state(room.id)
+  local listed = goop.chat.rooms()
+  local missing = goop.chat.send("nosuch", "x")
+  local none, why = goop.chat.state("nosuch")
+  local closed = goop.chat.close(room.id)
+  local again = goop.chat.close(room.id)
+  local bad, reason = goop.chat.create("x", "", -1)
+  local first, member = state.messages[1], state.members[1]
+  return { room.name, room.description, said == nil, first.text, first.from, member.peer_id == goop.self.id, #listed,
+           missing, none == nil, why, closed == nil, again, bad == nil, reason }
+end
+"""
 ODD = "local t, why = goop.orm('plain') function call() return { tostring(t), why, tostring(goop.orm('_meta')) } end"
 CLOSING = """
 function on_group_close(id) goop.orm("votes"):insert({ voter = id, choice = goop.peer.id == goop.self.id and "owner" or "other" }) end
 """
 FUNCTIONS = {
     "closing": CLOSING,
+    "rooms": ROOMS,
     "board": BOARD,
     "poll": POLL,
     "seed": SEED,
@@ -393,6 +410,15 @@ async def test_a_script_opens_and_ends_groups(peer: Peer) -> None:
     assert result[4] is True
     assert "close group: no group" in result[5]
     assert result[6:] == [0, 1, True, len(TYPES)]
+
+
+async def test_a_script_opens_a_room_speaks_there_as_its_caller_and_ends_it(peer: Peer) -> None:
+    result = await asked(peer, STRANGER, "rooms")
+    assert isinstance(result, list), result
+    assert result[:7] == ["Lounge", "For all", True, "hello", STRANGER.id, True, 1]
+    assert result[7:12] == ["room not found: nosuch", True, "room not found: nosuch", True, result[11]]
+    assert str(result[11]).startswith("room not found: ")
+    assert result[12:] == [True, "max is a whole number from 0, not -1"]
 
 
 async def test_functions_are_told_of_an_ended_group_as_the_owner(peer: Peer) -> None:

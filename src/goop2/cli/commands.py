@@ -19,6 +19,9 @@ from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 from goop2.cli.run_logs import logs
+from goop2.cli.table_design import DESIGN_COMMANDS
+from goop2.cli.table_import import import_rows
+from goop2.cli.table_rows import ROW_COMMANDS
 
 HELP_WIDTH = 100
 
@@ -66,4 +69,6 @@ for command in (
     completion,
 ):
     goop2.add_command(command)
+for command in (*DESIGN_COMMANDS, *ROW_COMMANDS, import_rows):
+    data.add_command(command)
 _take_only_text(goop2)

@@ -216,6 +216,40 @@ TRANSFORM: Final = (
 
 _GROUP = Parameter("id", "string")
 _PEER_ID = Parameter("peer", "string")
+_ROOM: Final = Parameter("id", "string")
+CHAT: Final = (
+    Function(
+        "chat.create",
+        (
+            Parameter("name", "string"),
+            Parameter("description", "string", default=""),
+            Parameter("max", "whole", default=0),
+            Parameter("context", "string", default=""),
+        ),
+        gives="room",
+        failure=_NIL,
+        place=_PEER,
+        doc="Opens a chat room here, with this peer in it: {id, name, description}.",
+    ),
+    Function("chat.close", (_ROOM,), failure=FailureForm.MESSAGE, place=_PEER, doc="Ends a room hosted here."),
+    Function(
+        "chat.send",
+        (_ROOM, Parameter("text", "string")),
+        failure=FailureForm.MESSAGE,
+        place=_PEER,
+        doc="Says something in a room hosted here, as the caller; in another peer's room as the owner alone.",
+    ),
+    Function(
+        "chat.state",
+        (_ROOM,),
+        gives="state",
+        failure=_NIL,
+        place=_PEER,
+        doc="{id, name, description, members, messages}; the last 100 messages, oldest first, in memory only.",
+    ),
+    Function("chat.rooms", gives="rooms", place=_PEER, doc="{id, name, description, members} of each room this peer hosts or is in now."),
+)
+
 GROUP: Final = (
     Function("group.is_member", gives="boolean", place=_PEER, doc="Whether the caller is in the template group; the owner always is."),
     Function("group.owner", gives="peer id", place=_PEER, doc="The peer that hosts the template group."),
