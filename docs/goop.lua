@@ -126,7 +126,7 @@ function goop.db.transaction(fn) end
 
 goop.schema = {}
 
----Makes a typed table, or adds new optional columns to it.
+---Makes a typed table, or adds new optional columns to it. opts: access {read, insert, update, delete}, roles {ROLE: {read, insert, update, delete}} for the policy group, context.
 ---Returns: true | nil, error
 ---@param table string
 ---@param columns table
@@ -224,6 +224,38 @@ goop.site = {}
 ---@param path string
 ---@return any ...
 function goop.site.read(path) end
+
+goop.transform = {}
+
+---The definition in transformations/NAME.json of the peer folder.
+---Returns: definition | nil, error
+---@param name string
+---@return any ...
+function goop.transform.load(name) end
+
+---{name, description, field_count} of each definition, by name.
+---Returns: definitions | nil, error
+---@return any ...
+function goop.transform.list() end
+
+---What a definition makes of a row: a field is its constant, its first source, or what its transform makes of its sources.
+---Returns: row | nil, error
+---@param name string
+---@param row table
+---@return any ...
+function goop.transform.apply(name, row) end
+
+---The same of each of at most 1000 rows.
+---Returns: rows | nil, error
+---@param name string
+---@param rows table
+---@return any ...
+function goop.transform.apply_many(name, rows) end
+
+---The transforms there are. Arguments: split {separator, index from 0}, join and concat {separator}, substring {start from 0, length}, round {places}, default, prefix and suffix {text}, replace {old, new}.
+---Returns: names | nil, error
+---@return any ...
+function goop.transform.transforms() end
 
 goop.listen = {}
 

@@ -108,6 +108,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "services.http_client.failure_texts": Elsewhere("services/http_client/test_client.py", "services.http_client.client"),
     "services.http_client.limits": Elsewhere("services/http_client/test_client.py"),
     "services.http_client.request": Elsewhere("hostile/http/test_headers.py"),
+    "sandbox.transform_calls": Elsewhere("services/test_transformations.py", "services.peer"),
     "services.app_messages": Elsewhere("web/remote/test_messages.py", "app"),
     "services.listen.cover": Elsewhere("services/listen/test_tracks.py", "services.listen.tracks"),
     "services.listen.file_start": Elsewhere("services/listen/test_tracks.py", "services.listen.tracks"),

@@ -50,12 +50,14 @@ from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import open_tables
+from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
+from goop2.storage.told import not_told
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -134,6 +136,7 @@ async def open_peer(
             "commands": _commands(catalog),
             **GroupOperations(grouping).by_name,
             **RoomOperations(rooms).by_name,
+            **Transformations(folder).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
@@ -143,7 +146,7 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             *_not_kept(chat.problem, grouping.problem),
             health.size(),
-            loaded.notice,
+            await asyncio.to_thread(not_told, database, loaded.notice, telling=watch),
         )
         yield Peer(
             folder=folder,

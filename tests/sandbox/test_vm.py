@@ -214,6 +214,19 @@ def test_a_goop_table_that_could_not_be_filled_for_want_of_memory_says_so_every_
     assert run(flavour, f"function handle() {body} end").code == "memory"
 
 
+def test_parts_that_come_with_a_script_are_not_asked_for(flavour: str) -> None:
+    source = b"function call(request) return {request.params.x, goop.json.encode(request.params)} end"
+
+    def ran(parts: tuple[bytes, ...]) -> tuple[bytes, list[bytes]]:
+        machine = VirtualMachine(flavour_named(flavour), HostCalls(list[object]().append, lambda: NO_ANSWER, ()), MEMORY_BYTES)
+        outcome = machine.run("function", "f", machine.compile("f", source), b'{"x": 5}', ("them", "Them"), ("us", "Us"), parts=parts)
+        return outcome.payload, machine.asked_parts
+
+    payload, asked = ran(())
+    assert set(asked) >= {b"codec", b"calls", b"vm_functions"}
+    assert ran(tuple(asked)) == (payload, [])
+
+
 def test_nothing_that_reaches_a_script_is_of_the_host(flavour: str) -> None:
     """Neither among the globals and what hangs on them, nor as an error caught, nor as a result."""
     source = """

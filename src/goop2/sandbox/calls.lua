@@ -1,10 +1,11 @@
--- The goop table: fills it, and does its functions: arguments checked and converted, then done here or by the host.
--- Loaded when a script first uses it. It must follow no metatable of a script and use no global.
+-- The goop table: makes its members, and does their functions: arguments checked and converted, then done here or by the host.
+-- Loaded when a script first uses one. It must follow no metatable of a script and use no global.
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
---            goop, the table to fill; is_command, whether a chat command runs; is_owner, whether the
---            caller is this peer; caller_id; load_part(name, ...), for what most scripts do not use
--- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone; template() -> goop.template
+--            goop, the table whose members these are; is_command, whether a chat command runs; is_owner, whether the caller is
+--            this peer; caller_id; load_part(name, ...), for what most scripts do not use; load_bytecode(bytecode, ...)
+-- Returns: call_here(operation, signature, ...) -> results of what is done in the VM; perform(operation, resource, request), for a script of ours alone;
+--          member(name) -> goop[name], which is made if need be; all_members(), which makes all
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
@@ -17,7 +18,7 @@
 -- l a list of all values that follow.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command, is_owner, caller_id, load_part = ...
+local host, json, null, goop, is_command, is_owner, caller_id, load_part, load_bytecode = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
 local setmetatable = setmetatable
@@ -178,38 +179,21 @@ local function flatten(name, position, row, arguments)
   return last
 end
 
-local function hexadecimal(letter)
-  return format("%02x", byte(letter))
+local received
+
+-- Operation -> what does it in the VM (vm_functions.lua), and what makes the JSON of changes; loaded when one is first used.
+local done_here, changes_text
+
+local function keep_spare()
+  spare = spare or create(attend)
 end
 
--- Changes as JSON. The kind tells expressions, which only this VM can have made, and bytes from plain values.
-local function changes_text(name, position, changes)
-  local list = {}
-  for column, value in next, changes do
-    local sql = type(value) == "table" and expressions[value]
-    if type(column) ~= "string" then
-      complain(name, position, "columns have names, and %s is none", tostring(column))
-    elseif sql then
-      list[#list + 1] = { column, "e", sql }
-    else
-      if rawequal(value, null) then
-        value = nil
-      end
-      local message = misfit(column, value)
-      if message then
-        complain(name, position, "%s", message)
-      elseif type(value) == "string" and find(value, "[\128-\255%z]") then
-        list[#list + 1] = { column, "b", (gsub(value, ".", hexadecimal)) }
-      else
-        list[#list + 1] = { column, "v", value == nil and null or value }
-      end
-    end
+local function here()
+  if not done_here then
+    done_here, changes_text =
+      load_part("vm_functions", ask, ask_in_any_case, keep_spare, received, json, null, expressions, is_owner, load_part)
   end
-  local text, message = json().encode(list, "changes")
-  if not text then
-    complain(name, position, "%s", message)
-  end
-  return text
+  return done_here
 end
 
 -- Checks and converts the arguments in place; returns how many there are to pass on.
@@ -227,7 +211,8 @@ local function prepare(name, signature, arguments, count)
       end
     end
     if letter == "c" then
-      arguments[first] = changes_text(name, first, arguments[first])
+      here()
+      arguments[first] = changes_text(name, first, arguments[first], complain, misfit)
     elseif letter == "r" then
       final = flatten(name, first, arguments[first], arguments)
     end
@@ -235,87 +220,6 @@ local function prepare(name, signature, arguments, count)
     cursor = cursor + (optional and 2 or 1)
   end
   return position
-end
-
--- ── done here ────────────────────────────────────────────────────────────────────────────────
-
-local here = {}
-
--- Whatever a __tostring of the script gives, this is a string.
-local function text_of(value)
-  local text = tostring(value)
-  return type(text) == "string" and text or format("(__tostring gives a %s)", type(text))
-end
-
-function here.print(...)
-  local parts = {}
-  for index = 1, select("#", ...) do
-    parts[index] = text_of((select(index, ...)))
-  end
-  ask("log", { "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES) }, 2)
-end
-
-local function show(value)
-  if type(value) == "table" and not getmetatable(value) then
-    local text = json().encode(value, "value")
-    if text then
-      return text
-    end
-  end
-  return text_of(value)
-end
-
-local function write_line(level, ...)
-  local parts = {}
-  for index = 1, select("#", ...) do
-    parts[index] = show((select(index, ...)))
-  end
-  ask("log", { level, sub(concat(parts, " "), 1, ARGUMENT_MAX_BYTES) }, 2)
-end
-
-here["log.info"] = function(...) write_line("info", ...) end
-here["log.warn"] = function(...) write_line("warn", ...) end
-here["log.error"] = function(...) write_line("error", ...) end
-here["json.encode"] = function(value) return json().encode(value, "value") end
-here["json.decode"] = function(text) return json().decode(text) end
-here["json.object"] = function(value) return json().object(value) end
-here["json.array"] = function(value) return json().array(value) end
-
--- Calls one of `actions` by request.params.action. Errors are those of the script that calls it.
-here["route"] = function(actions)
-  return function(request)
-    local params = type(request) == "table" and rawget(request, "params") or nil
-    if type(params) ~= "table" then
-      error("request.params missing", 2)
-    end
-    local action = rawget(params, "action")
-    if type(action) ~= "string" or action == "" then
-      error("action parameter required", 2)
-    end
-    local work = rawget(actions, action)
-    if work == nil then
-      error(format("unknown action: %s", sub(action, 1, ACTION_SHOWN_BYTES)), 2)
-    elseif type(work) ~= "function" then
-      error(format("action %s is not a function", sub(action, 1, ACTION_SHOWN_BYTES)), 2)
-    end
-    return work(params)
-  end
-end
-
--- By who calls, not by goop.peer.id, which a script can change.
-here["owner"] = function(work)
-  return function(...)
-    if not is_owner then
-      error("only the site owner can do this", 2)
-    end
-    return work(...)
-  end
-end
-
-here["expr"] = function(sql)
-  local marker = setmetatable({}, { __metatable = "goop.expr", __newindex = function() error("goop.expr cannot be changed", 2) end })
-  expressions[marker] = sql
-  return marker
 end
 
 -- ── done by the host ─────────────────────────────────────────────────────────────────────────
@@ -364,7 +268,7 @@ local function shaped(shape, first, second, third)
   return unpack({ first, second, third }, 1, #shape)
 end
 
-local function received(shape, ...)
+function received(shape, ...)
   if shape == PLAIN then
     return (...)
   elseif shape == ROWS then
@@ -383,70 +287,17 @@ local function received(shape, ...)
   return shaped(shape, ...)
 end
 
--- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it. So does what begins
--- and ends the transaction: near the end of the script's stack there would be no room to end it.
--- From begin to commit or rollback nothing of ours may fail, want of memory included: all that is needed is made before.
--- `transact` gives whether all went well, whether an error is one of ours, to be told at the script's line, and the results or the error.
-here["db.transaction"] = function(fn)
-  local inner = create(function() return fn() end)
-  spare = spare or create(attend)
-
-  local function finish(whole, done, ...)
-    if whole and done and status(inner) == "dead" then
-      local shape, message = ask_in_any_case("db.commit")
-      if shape == RAISE then
-        return false, true, message
-      end
-      return true, false, ...
-    end
-    ask_in_any_case("db.rollback")
-    if not whole then
-      return false, false, done
-    elseif done then
-      return false, true, "attempt to yield out of goop.db.transaction"
-    end
-    return false, false, (...)
-  end
-
-  local transact = create(function()
-    local shape, message = ask("db.begin")
-    if shape == RAISE then
-      return false, true, message
-    end
-    return finish(pcall(resume, inner))
-  end)
-
-  local function conclude(resumed, done, ours, ...)
-    if resumed and done then
-      return ...
-    elseif not resumed then
-      error(done, 0)
-    end
-    error((...), ours and 5 or 0) -- 1 conclude, 2 the transaction, 3 call, 4 the goop function, 5 the script
-  end
-  return pass(conclude(resume(transact)))
-end
-
-local open_config, set_config, save_config
-
-local function configs()
-  if not open_config then
-    open_config, set_config, save_config = load_part("config", ask, received)
-  end
-end
-
-here["config"] = function(...) configs() return pass(open_config(...)) end
-here["config.set"] = function(...) return pass(set_config(...)) end
-here["config.save"] = function(...) return pass(save_config(...)) end
-
 local function call(operation, signature, ...)
   local arguments = { ... }
   local count = prepare(operation, signature, arguments, select("#", ...))
-  local work = here[operation]
-  if work then
-    return pass(work(unpack(arguments, 1, count)))
-  end
   return pass(received(ask(operation, arguments, count)))
+end
+
+-- The same for what is done in the VM.
+local function call_here(operation, signature, ...)
+  local arguments = { ... }
+  local count = prepare(operation, signature, arguments, select("#", ...))
+  return pass(here()[operation](unpack(arguments, 1, count)))
 end
 
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────
@@ -455,18 +306,50 @@ end
 local open_handle
 
 local function handles()
-  open_handle = open_handle or load_part("handles", prepare, here, ask, received)
+  open_handle = open_handle or load_part("handles", prepare, ask, received)
   return open_handle
 end
 
-local functions = {
-  --@declarations: one stub a function, from scripting/api, which asks is_command where one is for data functions only
+-- The manifest of the site's template.
+local function template()
+  local shape, text = ask("template")
+  return shape == "j" and decode(text) or { require_email = false }
+end
+
+-- Name -> what makes that member of the goop table: bytecode, or a function. A script uses one or two of them.
+local members = {
+  --@members: from the declarations in scripting/api
 }
-functions.json.null = null
-functions.group.member.id = caller_id
-for name, member in next, functions do
-  if rawget(goop, name) == nil then
-    rawset(goop, name, member)
+members.template = template
+
+local function make(from)
+  if type(from) == "function" then
+    return from()
+  end
+  return load_bytecode(from, call, call_here, handles, here, pass, is_command)
+end
+
+-- What goop[name] is, when the table has nothing of that name: made now, and put into it.
+local function member(name)
+  if name == nil or not members[name] then
+    return nil
+  end
+  local made = make(members[name])
+  if name == "json" then
+    made.null = null
+  elseif name == "group" then
+    made.member.id = caller_id
+  end
+  rawset(goop, name, made)
+  members[name] = nil -- only now: there may have been no memory for it
+  return made
+end
+
+local function all_members()
+  for name in next, members do
+    if rawget(goop, name) == nil then
+      member(name)
+    end
   end
 end
 
@@ -475,10 +358,4 @@ local function perform(operation, resource, request)
   return call("api.perform", "sso", operation, resource, request)
 end
 
--- The manifest of the site's template, read when a script first asks for it.
-local function template()
-  local shape, text = ask("template")
-  return shape == "j" and decode(text) or { require_email = false }
-end
-
-return call, perform, template
+return call_here, perform, member, all_members

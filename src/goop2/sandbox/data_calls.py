@@ -20,6 +20,8 @@ from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, Answer, json, ok
 from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, Invoke, OperationRule, Scalar
 from goop2.sandbox.orm_calls import OrmCalls
+from goop2.sandbox.scan_sampling import ScanSampling
+from goop2.sandbox.transform_calls import TransformCalls
 from goop2.sandbox.worker_operations import bound, decoded, operation, operations_of, row_of, table_name, text_of
 from goop2.storage import key_value
 from goop2.storage.connection_settings import limit_heap
@@ -52,7 +54,7 @@ class Entry:
     failure: Callable[[bytes], Answer]
 
 
-class DataCalls(OrmCalls):
+class DataCalls(OrmCalls, TransformCalls):
     """The database of one worker. `begin` before each run, `end` after it."""
 
     def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, rules: Sequence[OperationRule]) -> None:
@@ -73,6 +75,9 @@ class DataCalls(OrmCalls):
             self._unusable, self.descriptors = str(error).replace(shown(path), path.name), {}  # a script may tell it to strangers
         else:
             self._scans = self._database.count_scans()
+            self._sampling = ScanSampling()
+            self._is_sampled = False
+            """Whether this run was asked about; most runs have no statement."""
             self._tables = OrmTables(self._database)
         self._kv_enabled = kv_enabled
         self.transaction = False
@@ -86,9 +91,9 @@ class DataCalls(OrmCalls):
         }
 
     @property
-    def scanned(self) -> int:
-        """Return how many rows the last operation stepped over in full scans of a table."""
-        return 0 if self._unusable else self._scans.take()
+    def scanned(self) -> int | None:
+        """Return how many rows the last operation stepped over in full scans of a table; None in a run where they are not counted."""
+        return None if self._unusable else self._scans.take()
 
     def begin(self, invoke: Invoke) -> None:
         """Begin a run: whose rows and keys it has, and until when."""
@@ -101,6 +106,7 @@ class DataCalls(OrmCalls):
         if not self._unusable:
             self._database.bound(invoke.deadline)
             self._database.begin_anew()
+            self._is_sampled = False
 
     def _note_fault(self, fault: DatabaseFileError) -> None:
         if not isinstance(fault, QuotaError):  # which the script's own rows brought about
@@ -118,6 +124,9 @@ class DataCalls(OrmCalls):
             if self._unusable:
                 self.file_fault = self._unusable
                 raise StorageError(self._unusable)
+            if not self._is_sampled:
+                self._is_sampled = True
+                self._scans.watch(self._sampling.takes(self._store.kind, self._store.script))
             if not (self._function or entry.for_commands):
                 raise StorageError(f"goop.{operation.decode()} is only for data functions")
             # INSERT OR ROLLBACK ends the transaction behind our back; what follows must not be written outside of it.

@@ -61,8 +61,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
     flavour: str
     """Name of the Lua flavour, a key of `vm.FLAVOURS`; "" for the best there is."""
-    declarations: str
-    """Lua lines that fill the goop table (scripting/api renders them)."""
+    declarations: dict[str, str]
+    """Member of the goop table → the Lua expression that makes it (scripting/api renders them)."""
     self_id: str
     self_label: str
     memory_bytes: int

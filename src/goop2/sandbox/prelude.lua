@@ -145,11 +145,7 @@ local function exchange(name)
   return done and bytecode or error(bytecode, 0)
 end
 
-local function load_part(name, ...)
-  local received, bytecode = resume(create(exchange), name)
-  if not received then
-    error(bytecode, 0)
-  end
+local function load_bytecode(bytecode, ...)
   local part, message = load_chunk(bytecode, OUR_CHUNK)
   if not part then
     error(message, 0) -- out of memory
@@ -159,6 +155,20 @@ local function load_part(name, ...)
     compile_never(part, true)
   end
   return part(...)
+end
+
+-- Name -> bytecode of the parts that this script used the last time, which came with it: a question less for each.
+local given
+
+local function load_part(name, ...)
+  if given and given[name] then
+    return load_bytecode(given[name], ...)
+  end
+  local received, bytecode = resume(create(exchange), name)
+  if not received then
+    error(bytecode, 0)
+  end
+  return load_bytecode(bytecode, ...)
 end
 
 -- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
@@ -248,38 +258,27 @@ if compile_never then
   end
 end
 
--- Until something else than peer and self is asked of it, the goop table is empty behind a metatable;
--- then calls.lua fills it and the metatable goes.
+-- Until something else than peer and self is asked of it, the goop table has these two alone; calls.lua makes what is asked for.
 local goop = { peer = {}, self = {} }
-local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
 local is_command, is_owner, id_of_caller = false, false, ""
-local call, perform, template
+local call_here, perform, member, all_members
 
-local filled = { __metatable = "goop" }
-
--- Read when it is asked for: it takes a look into the database.
-function filled.__index(_, name)
-  if name == "template" then
-    local found = template()
-    rawset(goop, "template", found)
-    return found
+local function need_calls()
+  if not call_here then -- set last: there may be no memory
+    local loaded
+    loaded, perform, member, all_members =
+      load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part, load_bytecode)
+    call_here = loaded
   end
 end
 
-local function fill()
-  if not call then
-    local loaded, private, read_template = load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part) -- may fail for want of memory
-    unfilled.__metatable = nil
-    setmetatable(goop, filled)
-    call, perform, template = loaded, private, read_template
-  end
-end
-
-function unfilled.__index(_, name)
-  fill()
-  return goop[name]
-end
-setmetatable(goop, unfilled)
+setmetatable(goop, {
+  __metatable = "goop", -- a script can neither see nor replace it
+  __index = function(_, name)
+    need_calls()
+    return member(name)
+  end,
+})
 globals.goop = goop
 
 -- Who walks through the goop table sees all of it.
@@ -288,15 +287,15 @@ function globals.pairs(value)
     error(format("bad argument #1 to 'pairs' (table expected, got %s)", type(value)), 2) -- here Lua would name a place of ours
   end
   if rawequal(value, goop) then
-    fill()
-    local _ = goop.template
+    need_calls()
+    all_members()
   end
   return pairs(value)
 end
 
 function globals.print(...)
-  fill()
-  call("print", "a*", ...)
+  need_calls()
+  call_here("print", "a*", ...)
 end
 
 -- ── what the worker calls ────────────────────────────────────────────────────────────────────
@@ -331,25 +330,6 @@ local function run_command(chunk, name, text)
   return reply_text((handle(text)))
 end
 
--- The `handle` of a data function's file, for a chat command that has no file of its own.
-local function run_handle(chunk, _, text)
-  chunk()
-  local handle = rawget(globals, "handle")
-  if type(handle) ~= "function" then
-    return "", "not_found"
-  end
-  return reply_text((handle(text)))
-end
-
-local function run_group_close(chunk, _, group)
-  chunk()
-  local entry = rawget(globals, "on_group_close")
-  if type(entry) == "function" then
-    entry(group)
-  end
-  return "null"
-end
-
 local function run_function(chunk, name, params)
   chunk()
   local entry = rawget(globals, "call")
@@ -359,15 +339,12 @@ local function run_function(chunk, name, params)
   return codec.result((entry({ params = params })))
 end
 
--- A script of ours may answer nil, error class, message.
-local function run_builtin(chunk, _, params)
-  chunk()
-  fill()
-  local result, class, message = rawget(globals, "call")({ params = params }, perform)
-  if result == nil and class then
-    return message, class
+-- What no script of an author runs as, or few do (library.lua).
+local function runner_of(kind)
+  if kind == "builtin" then
+    need_calls()
   end
-  return codec.result(result)
+  return ours().runner(kind, globals, reply_text, perform)
 end
 
 -- The script's main coroutine. A script runs in one because its stack is still there after an error, to make the trace from: LuaJIT calls
@@ -400,21 +377,31 @@ local function compile(name, source)
   return dump(chunk)
 end
 
--- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one, and its trace
-local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label, caller_email)
+local function take_parts(name, bytecode, ...)
+  if name then
+    given = given or {}
+    given[name] = bytecode
+    return take_parts(...)
+  end
+end
+
+-- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one, and its trace.
+-- After the arguments come names and bytecode of parts that it is likely to use.
+local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label, caller_email, ...)
   host() -- everything is pushed: from here on the memory limit holds
+  take_parts(...)
   randomseed(seed)
   goop.peer.id, goop.peer.label, goop.peer.email = caller_id, caller_label, caller_email
   goop.self.id, goop.self.label = self_id, self_label
   id_of_caller = caller_id
   is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
-  local runner, message = kind == "handle" and run_handle or kind == "group_close" and run_group_close or run_command, nil
-  if not is_command and kind ~= "group_close" then
-    runner = kind == "builtin" and run_builtin or run_function
-    argument, message = json().params(argument)
+  local runner = kind == "command" and run_command or kind == "function" and run_function or runner_of(kind)
+  if kind == "function" or kind == "builtin" then
+    local params, message = json().params(argument)
     if message then
       return "bad_request", message
     end
+    argument = params
   end
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once

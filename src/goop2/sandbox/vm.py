@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +51,9 @@ SEEDS_AT_ONCE = 64
 """Seeds of math.random that are asked of the kernel at a time: one by one, that was a hundredth of a short call."""
 _HERE = Path(__file__).parent
 _PART = re.compile(rb"--@(\w+\.lua)")
-_DECLARATIONS_MARK = "--@declarations"
+_MEMBERS_MARK = b"--@members"
+_MEMBER = b"local call, call_here, handles, here, pass, is_command = ... return "
+"""In front of what makes a member of the goop table."""
 _DUMP = b"local source = ... return string.dump(assert(loadstring(source, '%s')), true)" % OUR_CHUNK
 _OUT_OF_MEMORY = b"not enough memory"
 
@@ -101,14 +103,14 @@ def _frames(trace: bytes, message: str) -> str:
 class Flavour:
     """A Lua implementation and our own Lua code compiled for it, shared by all its VMs."""
 
-    def __init__(self, name: str, declarations: str) -> None:
+    def __init__(self, name: str, declarations: Mapping[str, str]) -> None:
+        """`declarations`: member of the goop table → the Lua expression that makes it (scripting/api/stubs.py)."""
         self._module: Any = importlib.import_module(FLAVOURS[name])
-        before, _, after = (_HERE / "calls.lua").read_text("utf-8").partition(_DECLARATIONS_MARK)
-        rest = after.partition("\n")[2]
         self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
-        self.parts: dict[Scalar, bytes] = {
-            b"calls": self._bytecode(f"{before}{declarations}\n{rest}".encode()),
+        self.parts: dict[bytes, bytes] = {
+            b"calls": self._bytecode(self._calls(declarations)),
+            b"vm_functions": self._bytecode((_HERE / "vm_functions.lua").read_bytes()),
             b"handles": self._bytecode((_HERE / "handles.lua").read_bytes()),
             b"config": self._bytecode((_HERE / "config.lua").read_bytes()),
             b"library": self._bytecode((_HERE / "library.lua").read_bytes()),
@@ -126,9 +128,23 @@ class Flavour:
             max_memory=memory_bytes or None,
         )
 
+    def _calls(self, declarations: Mapping[str, str]) -> bytes:
+        """Return the source of calls.lua with each member of the goop table as bytecode, a text: what is not used is not read."""
+        members = b"".join(
+            b"%s = %s,\n" % (name.encode(), _literal(self._bytecode(_MEMBER + expression.encode())))
+            for name, expression in declarations.items()
+        )
+        before, _, after = (_HERE / "calls.lua").read_bytes().partition(_MEMBERS_MARK)
+        return before + members + after.partition(b"\n")[2]
+
     def _bytecode(self, source: bytes) -> bytes:
         dumped: bytes = self.runtime().execute(_DUMP, source)
         return dumped
+
+
+def _literal(text: bytes) -> bytes:
+    """Return `text` as Lua writes it, whatever its bytes."""
+    return b'"%s"' % b"".join(b"\\%03d" % byte for byte in text)
 
 
 def _part(mark: re.Match[bytes]) -> bytes:
@@ -145,12 +161,14 @@ class MemoryGate:
     coroutine of ours (calls.lua): on a script's own stack an overflow between them would leave the limit off.
     """
 
-    __slots__ = ("_host", "_memory_bytes", "_parts", "runtime")
+    __slots__ = ("_host", "_memory_bytes", "_parts", "asked", "runtime")
 
-    def __init__(self, host: Host, parts: dict[Scalar, bytes], memory_bytes: int, runtime: Any) -> None:
+    def __init__(self, host: Host, parts: dict[bytes, bytes], memory_bytes: int, runtime: Any) -> None:
         self._host = host
         self._parts = parts
         self._memory_bytes = memory_bytes
+        self.asked: list[bytes] = []
+        """Names of the parts this VM asked for."""
         self.runtime = runtime
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
@@ -159,9 +177,14 @@ class MemoryGate:
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None
-        answer = self._parts[arguments[0]] if operation == PART else self._host(operation, *arguments)
+        answer = self._part(arguments[0]) if operation == PART else self._host(operation, *arguments)
         self.lift()
         return answer
+
+    def _part(self, name: Scalar) -> bytes:
+        assert isinstance(name, bytes)
+        self.asked.append(name)
+        return self._parts[name]
 
     def lift(self) -> None:
         """Lift the limit: nothing that is pushed from now on fails."""
@@ -173,8 +196,11 @@ class VirtualMachine:
 
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
+        self._parts = flavour.parts
         self._runtime = flavour.runtime(memory_bytes)
         self._gate = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
+        self.asked_parts = self._gate.asked
+        """Names of the parts of our Lua code (`Flavour.parts`) that were asked for so far."""
         self._gate.lift()
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
@@ -199,16 +225,28 @@ class VirtualMachine:
         return bytecode
 
     def run(
-        self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str], email: str = ""
+        self,
+        kind: str,
+        script: str,
+        bytecode: bytes,
+        argument: bytes,
+        caller: tuple[str, str],
+        this: tuple[str, str],
+        email: str = "",
+        parts: tuple[bytes, ...] = (),
     ) -> VmResult:
-        """Run the script's entry. `caller` and `this` peer are (id, label) pairs; `email` is the caller's."""
+        """Run the script's entry. `caller` and `this` peer are (id, label) pairs; `email` is the caller's.
+
+        `parts`: names of parts that come with the script, since it is likely to ask for them.
+        """
         # Without a seed of its own every VM would give the same numbers, and strangers could foretell them.
         seed = _new_seed()
+        texts = [text.encode() for text in (*caller, *this, email)]
+        for name in parts:
+            texts += (name, self._parts[name])
         self._gate.lift()
         try:
-            code, payload, *more = self._run(
-                kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this, email))
-            )
+            code, payload, *more = self._run(kind.encode(), script.encode(), bytecode, seed, argument, *texts)
         # Only where no Lua code of ours could catch it, as when the call itself is pushed.
         except self._memory_error:
             code, payload, more = b"memory", b"memory limit exceeded", []

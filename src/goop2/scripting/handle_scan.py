@@ -18,6 +18,11 @@ HANDLE: Final = b"handle"
 ON_GROUP_CLOSE: Final = b"on_group_close"
 
 
+def without_comments(source: bytes) -> bytes:
+    """Return a source without comments and strings, each line where it was."""
+    return _NOT_CODE.sub(lambda match: b" " + b"\n" * match[0].count(b"\n"), source)
+
+
 def defines(source: bytes, name: bytes) -> bool:
     """Return whether `source` seems to define a global function `name`."""
-    return name in source and re.search(_DEFINED % {b"name": name}, _NOT_CODE.sub(b" ", source)) is not None
+    return name in source and re.search(_DEFINED % {b"name": name}, without_comments(source)) is not None

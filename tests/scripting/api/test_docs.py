@@ -26,7 +26,7 @@ def test_the_editor_types_are_the_ones_the_declarations_make() -> None:
 
 @pytest.mark.parametrize("name", ["luajit21", "lua51"])
 def test_the_editor_types_are_lua(name: str) -> None:
-    check = Flavour(name, "").runtime().eval(b"function(source) return loadstring(source) ~= nil end")
+    check = Flavour(name, {}).runtime().eval(b"function(source) return loadstring(source) ~= nil end")
     assert check(editor_types().encode())
 
 

@@ -18,7 +18,7 @@ from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite, Function, Par
 from goop2.scripting.api.declaration import LETTERS
 from goop2.scripting.api.rules import PeerCall, forgotten, peer_calls, rules
 
-CALLS = Path(vm.__file__).with_name("calls.lua")
+VM_FUNCTIONS = Path(vm.__file__).with_name("vm_functions.lua")
 
 TEXT, NUMBER, LIMIT = Parameter("t", "string"), Parameter("n", "number"), Parameter("limit", "whole", default=10)
 IN_LUA = re.compile(r'^here\["([\w.]+)"\] =|^function here\.(\w+)', re.MULTILINE)
@@ -35,7 +35,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ExecutionSite, set
             return set(peer.pool._operations.lent)
 
     return {
-        ExecutionSite.VM: {quoted or plain for quoted, plain in IN_LUA.findall(CALLS.read_text("utf-8"))},
+        ExecutionSite.VM: {quoted or plain for quoted, plain in IN_LUA.findall(VM_FUNCTIONS.read_text("utf-8"))},
         ExecutionSite.WORKER: {LOG.decode(), *worker_operations.operations_of(data_calls.DataCalls.__new__(data_calls.DataCalls))},
         ExecutionSite.PEER: asyncio.run(in_peer()),
     }
@@ -52,7 +52,7 @@ EXAMPLE = Function("example.greet", (Parameter("name", "string"),), gives="greet
 @pytest.mark.parametrize(
     ("site", "remedy"),
     [
-        (ExecutionSite.VM, "write a function of that name in `here`, sandbox/calls.lua"),
+        (ExecutionSite.VM, "write a function of that name in `here`, sandbox/vm_functions.lua"),
         (ExecutionSite.WORKER, "write an operation of that name in sandbox/data_calls.py"),
         (ExecutionSite.PEER, "write an operation of that name among those app.py lends to the pool"),
     ],

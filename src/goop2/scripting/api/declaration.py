@@ -18,7 +18,7 @@ class ExecutionSite(Enum):
     """Where the work of a function is done."""
 
     VM = "in the VM"
-    """Lua in the script's own VM (`here` in sandbox/calls.lua); nothing crosses the wall."""
+    """Lua in the script's own VM (sandbox/vm_functions.lua); nothing crosses the wall."""
     WORKER = "in the worker"
     """Python or SQLite in the worker process."""
     PEER = "in the peer"

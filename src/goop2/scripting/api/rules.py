@@ -30,7 +30,7 @@ _TYPES: Final[Mapping[str, frozenset[type]]] = {
 crosses to the peer."""
 
 WHERE: Final = {
-    ExecutionSite.VM: "a function of that name in `here`, sandbox/calls.lua",
+    ExecutionSite.VM: "a function of that name in `here`, sandbox/vm_functions.lua",
     ExecutionSite.WORKER: "an operation of that name in sandbox/data_calls.py",
     ExecutionSite.PEER: "an operation of that name among those app.py lends to the pool",
 }

@@ -146,6 +146,72 @@ ORM_PRIVATE: Final = (
     ),
     Function("config.change", (_TABLE, _ROW), failure=_NIL, place=_WORKER, doc="Changes the row.", functions_only=True, private=True),
     Function("template", place=_WORKER, doc="The value of goop.template.", private=True),
+    Function(
+        "transform.row",
+        (Parameter("definition", "string"), Parameter("row", "options")),
+        failure=_NIL,
+        place=_WORKER,
+        doc="One row.",
+        functions_only=True,
+        private=True,
+    ),
+    Function(
+        "transform.rows",
+        (Parameter("definition", "string"), Parameter("rows", "options")),
+        failure=_NIL,
+        place=_WORKER,
+        doc="Many.",
+        functions_only=True,
+        private=True,
+    ),
+)
+
+_TRANSFORMATION = Parameter("name", "string")
+TRANSFORM: Final = (
+    Function(
+        "transform.load",
+        (_TRANSFORMATION,),
+        gives="definition",
+        failure=_NIL,
+        place=_PEER,
+        doc="The definition in transformations/NAME.json of the peer folder.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.list",
+        gives="definitions",
+        failure=_NIL,
+        place=_PEER,
+        doc="{name, description, field_count} of each definition, by name.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.apply",
+        (_TRANSFORMATION, Parameter("row", "options")),
+        gives="row",
+        failure=_NIL,
+        place=_VM,
+        doc="What a definition makes of a row: a field is its constant, its first source, or what its transform makes of its sources.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.apply_many",
+        (_TRANSFORMATION, Parameter("rows", "options")),
+        gives="rows",
+        failure=_NIL,
+        place=_VM,
+        doc="The same of each of at most 1000 rows.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.transforms",
+        gives="names",
+        failure=_NIL,
+        place=_WORKER,
+        doc="The transforms there are. Arguments: split {separator, index from 0}, join and concat {separator}, substring {start from 0, "
+        "length}, round {places}, default, prefix and suffix {text}, replace {old, new}.",
+        functions_only=True,
+    ),
 )
 
 _GROUP = Parameter("id", "string")

@@ -13,7 +13,7 @@ import msgspec
 
 from goop2.folder import threads
 from goop2.folder.site_changes import remove, write
-from goop2.folder.site_files import SHOWN_CHARS, FileNotServedError, SiteFiles, SiteFileTooLargeError
+from goop2.folder.site_files import SHOWN_CHARS, FileNotServedError, SiteFileEntry, SiteFiles, SiteFileTooLargeError
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.web.http.forms import is_form, read_form
@@ -30,7 +30,7 @@ class _Remove(msgspec.Struct):
     path: str
 
 
-class _Listed(msgspec.Struct, frozen=True):
+class _Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A file as `Goop.site.files` knows it, and a file or a folder as pages of Goop2 know it."""
 
     path: str
@@ -77,7 +77,7 @@ class SiteApi:
     async def _list(self, _call: RequestContext, _body: bytes) -> bytes:
         """Return the files and folders of the site."""
         entries = await threads.SITE.run(partial(self._files.listing, folders=True))
-        listed = [_Listed(one.path, one.size, one.modified, one.path, one.is_folder, one.path.count("/")) for one in entries]
+        listed = [_listed(one) for one in entries]
         return msgspec.json.encode(listed)
 
     async def _upload(self, call: RequestContext, body: bytes) -> bytes:
@@ -113,6 +113,11 @@ class SiteApi:
         except SiteFileTooLargeError as error:
             return Failure(ErrorCode.BAD_REQUEST, str(error))
         return msgspec.json.encode(_Content(content.decode(errors="replace"), _etag(content), path))
+
+
+def _listed(one: SiteFileEntry) -> _Listed:
+    depth = one.path.count("/")
+    return _Listed(path=one.path, size=one.size, modified=one.modified, Path=one.path, IsDir=one.is_folder, Depth=depth)
 
 
 def _etag(content: bytes) -> str:

@@ -127,10 +127,10 @@ export interface Chat {
   messages(peer: string, before?: number): Promise<Message[]>;
 }
 export interface Site {
-  files(): Promise<{ path: string; size: number; modified: number }[]>;
+  files(): Promise<{ path: string; size: number; modified: number; Path: string; IsDir: false; Depth: number }[]>;
   read(path: string): Promise<string>;
   /** Of a form or a list of files: the only file in it. */
-  upload(path: string, file: Blob | ArrayBuffer | ArrayBufferView | string | FormData | FileList): Promise<{ ok: true }>;
+  upload(path: string, file: Blob | ArrayBuffer | ArrayBufferView | string | FormData | FileList): Promise<{ ok: true; status: "uploaded"; path: string; etag: string }>;
   remove(path: string): Promise<{ ok: true }>;
 }
 export interface Peer {
