@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -85,12 +86,14 @@ class Web:
     :param peer: what is shown. Its settings are those it started with; goop.json may say otherwise by now.
     :param remote: the network, once the peer is on it.
     :param live: pages the owner has open reload themselves when a file of the site is saved.
+    :param restart: ends the peer and starts it again; None where nobody would start it.
     """
 
-    def __init__(self, peer: Peer, remote: RemoteNetwork, *, live: bool = False) -> None:
+    def __init__(self, peer: Peer, remote: RemoteNetwork, *, live: bool = False, restart: Callable[[], None] | None = None) -> None:
         self.peer = peer
         self.remote = remote
         self.live = live
+        self.restart = restart
         self.started = time.monotonic()
         """On the monotonic clock, seconds."""
         self.events = Events()
