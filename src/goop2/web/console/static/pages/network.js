@@ -1,6 +1,7 @@
 // Network: where this peer can be reached, who is here, and connecting by address. Labels are other people's text.
 import { freshId } from "../shell/dom.js";
 import { shortId } from "../shell/format.js";
+import { filteredList } from "../shell/lists.js";
 
 const REFRESH_MS = 3000;
 
@@ -10,6 +11,7 @@ export async function show(main, shell) {
   const input = el("input", { id, placeholder: "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…", autocomplete: "off", spellcheck: "false", required: true });
   const state = el("p", { class: "wrap small", role: "status" });
   const [here, own] = [el("div"), el("div")];
+  const peers = filteredList({ label: "Find a peer", make: row, keyOf: (one) => one.id, text: (one) => `${one.label} ${one.id}`, none: "No other peers found." });
   let last = "";
   paint(await shell.get("network"));
   main.replaceChildren(
@@ -54,10 +56,9 @@ export async function show(main, shell) {
     if (text === last) return;
     last = text;
     const held = here.contains(document.activeElement) && document.activeElement.getAttribute("href");
-    here.replaceChildren(
-      !network.up ? el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” connects a second after the start; a demo stays offline.")
-        : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
-          : el("p", { class: "soft" }, "No other peers found."));
+    if (!network.up) here.replaceChildren(el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” connects a second after the start; a demo stays offline."));
+    else if (peers.element.parentNode !== here) here.replaceChildren(peers.element);
+    peers.set(network.peers);
     if (held) [...here.querySelectorAll("a")].find((one) => one.getAttribute("href") === held)?.focus(); // somebody else came or went
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
   }
