@@ -38,6 +38,8 @@ MODULE = re.compile(r"(?<![\w./*<>{}$-])([a-z_]\w*\.py)(?![\w*/-])")
 EMBEDDED_IMPORT = re.compile(r"\bfrom ((?:goop2|tests|benchmarks)[\w.]*) import ([\w, ]+)")
 """In a program that is text here: checkers of Python do not see it."""
 HOST_NAMES = frozenset(("goop2.com", "goop2.local", "goop2.lan", "goop2.org", "goop2.net", "goop2.example"))
+FILE_NAMES = frozenset(("goop2.service", "goop2.json", "goop2.fish"))
+"""Files of systemd and of other programs, which have no module of that name."""
 LOGGERS = re.compile(r"get(?:_l|L)ogger\($")
 
 
@@ -101,7 +103,7 @@ def test_every_dotted_name_leads_to_something() -> None:
         for path in files()
         for number, line, before in passages(path)
         for name in NAME.findall(line)
-        if not is_logger(before) and name not in HOST_NAMES and not resolves(name)
+        if not is_logger(before) and name not in HOST_NAMES | FILE_NAMES and not resolves(name)
     ]
     assert wrong == []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 from goop2.cli import logs, output, script_listing, session
+from goop2.cli.completion import function_names
 from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
@@ -63,7 +64,7 @@ def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json
 
 @lua.command("call")
 @folder_argument
-@click.argument("function", metavar="FUNCTION")
+@click.argument("function", metavar="FUNCTION", shell_complete=function_names)
 @click.argument("params", metavar="[JSON]", default="{}")
 @as_option
 @json_option

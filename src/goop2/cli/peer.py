@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -31,8 +32,8 @@ RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
-LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network", "goop2.web.console.families", "segno")
-"""Modules of the network, and of pages nobody looks at in the first moment."""
+LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network")
+"""Modules of the network, which nobody waits for in the first moment."""
 LOADED_BESIDE_DESCRIPTORS = 4096
 """With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
 
@@ -69,6 +70,7 @@ def _start_again() -> NoReturn:
 
 async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
     """Run the peer until it is told to end; return whether it is to be started again."""
+    gc.disable()  # what a start loads stays: to look for garbage in it again and again takes a tenth of the start
     from goop2.app import serve_peer
 
     told_to_end, told_to_restart = asyncio.Event(), asyncio.Event()
@@ -87,6 +89,8 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
                 opened.runs.subscribe(run_lines.show)
             async with serve_peer(opened, live=live, restart=restart) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
+                gc.freeze()  # and it is not looked at later
+                gc.enable()
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.

@@ -14,7 +14,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from goop2.config.types import Address, SettingType, address, boolean, boolean_or_list_of, line, list_of, number, one_of, web_address, whole
+from goop2.config.types import (
+    Address,
+    SettingType,
+    address,
+    boolean,
+    boolean_or_list_of,
+    ip_address,
+    line,
+    list_of,
+    number,
+    one_of,
+    web_address,
+    whole,
+)
 
 T = TypeVar("T")
 
@@ -150,6 +163,12 @@ class P2p:
     """The network."""
 
     listen_port: int = setting(whole(0, 65535), 0, "TCP port for other peers. 0: any free one.", title="Port for other peers")
+    listen_on: str = setting(
+        ip_address(),
+        "",
+        "The IP address for other peers. Empty: every address of this machine; `0.0.0.0`: every IPv4 address; `::`: every IPv6 address.",
+        title="Address for other peers",
+    )
     mdns_tag: str = setting(
         line(),
         "goop-mdns",

@@ -108,15 +108,14 @@ class Pool:
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> dict[str, str]:
-        """Start the fork server and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
+        """Start the fork server and one worker. Gives the worker's confinement: layer → "" or why not; or `PoolError`."""
         self._loop = asyncio.get_running_loop()
         self._first_ready = self._loop.create_future()
         try:
             self._supply.fork_server.start()
         except WorkerStartError as error:
             raise PoolError(f"no worker process can be started: {error}") from None
-        for _ in range(self._warm):
-            self._supply.spawn()
+        self._supply.fill(1)
         try:
             first = await asyncio.wait_for(self._first_ready, START_SECONDS)
         except TimeoutError:
@@ -303,6 +302,7 @@ class Pool:
             return
         if worker.side is None:
             worker.side = side_of(job.tenant)
+            self._supply.fill(self._warm)
         worker.calls += 1
         script = work.script
         # A worker keeps what it compiled: sending a source of 1 MB with each call would cost more than the call.

@@ -73,6 +73,11 @@ class WorkerSupply:
         task.add_done_callback(self._spawning.discard)
         self._on_spawn()
 
+    def fill(self, wanted: int) -> None:
+        """Start workers until there are so many, or as many as there may be."""
+        while self.count < wanted and self.has_room:
+            self.spawn()
+
     def renew(self, setup: Setup) -> bool:
         """Start later workers with `setup`, and mark those alive as outdated; return whether it is another setup.
 

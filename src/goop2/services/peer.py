@@ -22,8 +22,11 @@ from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import Listening
 from goop2.services.live_settings import LiveSettings
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import TableDesk
+from goop2.services.table_imports import TableImports
 from goop2.services.tables import Tables
 from goop2.storage.database import Database
 from goop2.storage.run_history import RunHistory
@@ -49,7 +52,11 @@ class Peer:
     """What of the site anybody may see."""
     chat: ChatService
     tables: Tables
+    desk: TableDesk
+    """The tables as the owner works on them."""
+    imports: TableImports
     grouping: GroupService
+    rooms: RoomService
     listening: Listening
     schemas: SchemaFiles
     health: StorageHealth

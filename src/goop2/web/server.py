@@ -90,7 +90,7 @@ async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener
 @contextlib.asynccontextmanager
 async def _following(web: Web) -> AsyncIterator[None]:
     """Count runs, publish events to the console, and reload pages after a change where the owner asked for that."""
-    unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer)
+    unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer, web.remote)
     stop = asyncio.Event()
     watching = asyncio.create_task(follow(web.peer.files, web.reload_pages, stop)) if web.live else None
     try:
