@@ -144,6 +144,10 @@ CONSOLE: dict[str, Any] = {
     "scripts/save": {"kind": "function", "name": "new", "text": "x", "version": "old"},
     "scripts/rename": {"kind": "function", "name": "new", "new_name": "newer"},
     "scripts/try": {"kind": "function", "name": "hello", "argument": "{}"},
+    "scripts/columns": None,
+    "scripts/check": {"kind": "function", "name": "new", "text": "function call() pritn() end"},
+    "scripts/versions": {"kind": "function", "name": "new"},
+    "scripts/version": {"kind": "function", "name": "new", "id": "1-0123456789abcdef"},
     "scripts/delete": {"kind": "function", "name": "newer", "version": "old"},
     "runs": None,
     "runs/{id:int}": None,
@@ -151,5 +155,11 @@ CONSOLE: dict[str, Any] = {
     "lines": None,
     "minutes": None,
     "settings": {"version": "old", "changes": {"profile.label": "Fritz"}},
+    "settings/restart": {},
+    "places": None,
+    "tab": None,
+    "tab/code": {},
+    "tab/enter": {"code": "old"},
+    "tab/resume": {"id": "old", "proof": ""},
 }
 """The same after `/api/console/`."""
