@@ -130,6 +130,10 @@ CONSOLE: dict[str, Any] = {
     "runs/{id:int}/again": {"caller": "owner"},
     "lines": None,
     "minutes": None,
+    "secrets": None,
+    "secrets/show": {"kind": "command", "script": "nosuch", "key": "k"},
+    "secrets/save": {"kind": "function", "script": "hello", "key": "k", "value": "v"},
+    "secrets/forget": {"kind": "function", "script": "hello", "key": "k"},
     "settings": {"version": "old", "changes": {"profile.label": "Fritz"}},
 }
 """The same after `/api/console/`."""

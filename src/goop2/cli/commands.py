@@ -12,6 +12,7 @@ from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
 from goop2.cli.folder import identity, init, keys
 from goop2.cli.group import group
+from goop2.cli.kv import kv
 from goop2.cli.lua import lua
 from goop2.cli.options import TextType
 from goop2.cli.peer import peer
@@ -47,7 +48,26 @@ def _take_only_text(command: click.Command) -> None:
         _take_only_text(inner)
 
 
-for command in (init, demo, peer, console, rendezvous, chat, lua, logs, data, call, send, peers, connect, group, doctor, identity, keys):
+for command in (
+    init,
+    demo,
+    peer,
+    console,
+    rendezvous,
+    chat,
+    lua,
+    logs,
+    data,
+    kv,
+    call,
+    send,
+    peers,
+    connect,
+    group,
+    doctor,
+    identity,
+    keys,
+):
     goop2.add_command(command)
 for command in (*DESIGN_COMMANDS, *ROW_COMMANDS, import_rows):
     data.add_command(command)

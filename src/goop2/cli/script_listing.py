@@ -49,6 +49,7 @@ class ScriptListing:
         return {
             "enabled": self.enabled,
             "commands": [self._script_as_json(script) for script in self.scripts if script.kind == "command"],
+            "shared": [self._script_as_json(script) for script in self.scripts if script.kind == "library"],
             "functions": [self._script_as_json(script) for script in self.scripts if script.kind == "function"],
             "warnings": list(self.warnings),
         }
@@ -92,7 +93,8 @@ def _unknown_names(peer: Peer, scripts: Iterable[ScriptEntry]) -> Iterator[str]:
 
     names = GoopNames(FUNCTIONS)
     for listed in scripts:
-        script = (peer.catalog.command if listed.kind == "command" else peer.catalog.function)(listed.name)
+        find = {"command": peer.catalog.command, "library": peer.catalog.library}.get(listed.kind, peer.catalog.function)
+        script = find(listed.name)
         if isinstance(script, Script):
             for finding in names.unknown(script.source, command=listed.kind == "command"):
                 yield f"{listed.path}:{finding.line}: {finding.message}"
@@ -127,7 +129,7 @@ def print_findings(listed: ScriptListing) -> None:
 
 def _row(listed: ScriptListing, script: ScriptEntry) -> tuple[str, str, str, str]:
     calls = listed.calls_a_minute(script)
-    name = f"!{script.name}" if script.kind == "command" else script.name
+    name = {"command": f"!{script.name}", "library": f"lib/{script.name}"}.get(script.kind, script.name)
     return name, _state(script), "unlimited" if calls is None else str(calls), output.one_line(script.description)
 
 

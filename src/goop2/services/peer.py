@@ -22,6 +22,7 @@ from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import Listening
 from goop2.services.schema_files import SchemaFiles
+from goop2.services.script_keys import ScriptKeys
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
@@ -53,6 +54,8 @@ class Peer:
     desk: TableDesk
     """The tables as the owner works on them."""
     imports: TableImports
+    script_keys: ScriptKeys
+    """What scripts keep by goop.kv, for the owner."""
     grouping: GroupService
     listening: Listening
     schemas: SchemaFiles

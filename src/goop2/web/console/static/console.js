@@ -18,6 +18,7 @@ const PAGES = [
   { name: "listen", title: "Listening", key: "l" },
   { name: "groups", title: "Groups", key: "g" },
   { name: "network", title: "Network", key: "n" },
+  { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
 ];
 
