@@ -65,7 +65,7 @@ async def test_values_are_added_changed_and_forgotten(browser: Browser, up: Serv
     assert (await up.peer.engine.command(up.peer.owner, "!weather")).text == "another"
     await page.get_by_role("button", name="Add a value").click()
     await page.get_by_label("Script", exact=True).select_option("hello")
-    await page.get_by_label("Key").fill("greeting")
+    await page.get_by_label("Key", exact=True).fill("greeting")
     await page.get_by_label("Value, a text").fill("x" * 70_000)
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("alert")).to_contain_text("65536 bytes")
