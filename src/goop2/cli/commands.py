@@ -6,6 +6,7 @@ import click
 
 import goop2 as package
 from goop2.cli.chat import chat
+from goop2.cli.completion import completion
 from goop2.cli.console import console
 from goop2.cli.data import data
 from goop2.cli.demo import demo
@@ -67,6 +68,7 @@ for command in (
     doctor,
     identity,
     keys,
+    completion,
 ):
     goop2.add_command(command)
 for command in (*DESIGN_COMMANDS, *ROW_COMMANDS, import_rows):

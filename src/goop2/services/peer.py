@@ -21,6 +21,8 @@ from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import Listening
+from goop2.services.live_settings import LiveSettings
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
 from goop2.services.storage_health import StorageHealth
@@ -36,7 +38,7 @@ class Peer:
     """A peer whose parts are open."""
 
     folder: Path
-    settings: Settings
+    live_settings: LiveSettings
     warnings: tuple[str, ...]
     identity: Identity
     catalog: Catalog
@@ -57,6 +59,7 @@ class Peer:
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
     grouping: GroupService
+    rooms: RoomService
     listening: Listening
     schemas: SchemaFiles
     health: StorageHealth
@@ -64,6 +67,11 @@ class Peer:
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
     """The key pair for payload encryption; None: payloads are not encrypted."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in force; they may be others after the next save in the console, so nobody keeps them."""
+        return self.live_settings.current
 
     @property
     def owner(self) -> Caller:
