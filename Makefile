@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house interop install-check
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -63,8 +63,15 @@ interop: $(READY) ## build the environment of py-libp2p in your cache, and run t
 	@$(BIN)/python -m tests.interop.python_environment
 	$(BIN)/pytest -q tests/interop
 
+pages: $(READY) ## make the manual pages and shell completions anew, after a change to a command
+	$(BIN)/python tools/manual_pages.py
+
 install-check: $(READY) ## install the built wheel with pip, pipx, uv and uvx on each Python there is, into docs/installation.md
 	@$(BIN)/python -m tests.installation.check
+
+old: $(READY) ## build a peer of the commit before the network was rewritten in your cache, and let it talk with one of this commit
+	@$(BIN)/python -m tests.interop.old_environment
+	$(BIN)/pytest -q tests/interop/test_old.py
 
 record: $(READY) ## record what commands, pages, scripts and the wire show, in tests/recording/recorded; read the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording

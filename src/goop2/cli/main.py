@@ -92,7 +92,10 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
     import click
 
     from goop2.cli.commands import goop2
+    from goop2.cli.completion import COMPLETION_VARIABLE, answer
 
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        return answer(goop2, instruction)
     try:
         # Not click's own `main`: it has an error policy of its own.
         with goop2.make_context("goop2", list(arguments)) as context:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -52,14 +54,31 @@ def peer(folder: Path, live: bool, verbose: bool, quiet: bool) -> int:
     session.settings_of(folder)
     from goop2.cli.run_lines import RunLines
 
-    return session.run(_peer(folder, live, None if quiet else RunLines(output.note, verbose=verbose)))
+    if session.run(_peer(folder, live, None if quiet else RunLines(output.note, verbose=verbose))):
+        _start_again()
+    return EXIT_OK
 
 
-async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
+def _start_again() -> NoReturn:
+    """Become a new process of the same command: it has read the settings anew, and keeps this one's number, terminal and supervisor."""
+    from goop2.cli import streams
+
+    sys.stdout.flush()
+    streams.finish()
+    os.execv(sys.executable, [sys.executable, "-m", "goop2", *sys.argv[1:]])
+
+
+async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
+    """Run the peer until it is told to end; return whether it is to be started again."""
     gc.disable()  # what a start loads stays: to look for garbage in it again and again takes a tenth of the start
     from goop2.app import serve_peer
 
-    told_to_end = asyncio.Event()
+    told_to_end, told_to_restart = asyncio.Event(), asyncio.Event()
+
+    def restart() -> None:
+        told_to_restart.set()
+        told_to_end.set()
+
     with await session.own(folder):
         end_on_signals(told_to_end.set)
         logs.set_up()
@@ -68,7 +87,7 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
         async with session.open_for(folder, watch=True, history=True) as opened:
             if run_lines is not None:
                 opened.runs.subscribe(run_lines.show)
-            async with serve_peer(opened, live=live) as web:
+            async with serve_peer(opened, live=live, restart=restart) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
                 gc.freeze()  # and it is not looked at later
                 gc.enable()
@@ -77,7 +96,9 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
             told_to_end.set()
             await network
-    return EXIT_OK
+    if told_to_restart.is_set():
+        output.note("started again by its owner, from the console")
+    return told_to_restart.is_set()
 
 
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from goop2.cli import output
@@ -29,8 +28,8 @@ class ScriptListing:
     script_dir: str
     enabled: bool
     rate_per_caller: int
-    unknown_names: tuple[str, ...]
-    """`file:line: sentence` for each name below `goop` that a script will not find."""
+    findings: tuple[str, ...] = ()
+    """What the checks found, each with file and line; only `goop2 lua check` looks for it."""
 
     @property
     def broken(self) -> list[ScriptEntry]:
@@ -39,8 +38,8 @@ class ScriptListing:
 
     @property
     def all_warnings(self) -> list[str]:
-        """Return the warnings of the folder and of every script."""
-        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings)]
+        """Return the warnings of the folder and of every script, and what the checks found."""
+        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings), *self.findings]
 
     def calls_a_minute(self, script: ScriptEntry) -> int | None:
         """Return how often one caller who is not the owner may call; None when unlimited."""
@@ -59,7 +58,7 @@ class ScriptListing:
     def findings_as_json(self) -> dict[str, object]:
         """Return what `lua check --json` prints."""
         broken = [{"file": script.path, **_fault(script)} for script in self.broken]
-        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": [*self.all_warnings, *self.unknown_names]}
+        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": self.all_warnings}
 
     def _script_as_json(self, script: ScriptEntry) -> dict[str, object]:
         return {
@@ -77,28 +76,27 @@ def listing(peer: Peer) -> ScriptListing:
     """Return what there is to show of `peer`."""
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
-    unknown = tuple(_unknown_names(peer, scripts))
     return ScriptListing(
         scripts=scripts,
         warnings=peer.catalog.warnings,
         script_dir=lua.script_dir,
         enabled=lua.enabled,
         rate_per_caller=lua.rate_limit_per_peer,
-        unknown_names=unknown,
     )
 
 
-def _unknown_names(peer: Peer, scripts: Iterable[ScriptEntry]) -> Iterator[str]:
-    from goop2.scripting.api import FUNCTIONS
+def checked(peer: Peer) -> ScriptListing:
+    """Return the same with what the checks find in every script that compiles."""
     from goop2.scripting.catalog import Script
-    from goop2.scripting.goop_names import GoopNames
+    from goop2.scripting.checks.script_checks import check
 
-    names = GoopNames(FUNCTIONS)
-    for listed in scripts:
-        script = (peer.catalog.command if listed.kind == "command" else peer.catalog.function)(listed.name)
-        if isinstance(script, Script):
-            for finding in names.unknown(script.source, command=listed.kind == "command"):
-                yield f"{listed.path}:{finding.line}: {finding.message}"
+    found: list[str] = []
+    for script in peer.catalog.listing():
+        running = peer.catalog.command(script.name) if script.kind == "command" else peer.catalog.function(script.name)
+        if script.state == "ok" and isinstance(running, Script):
+            source = running.source.decode("utf-8", "replace").removeprefix("\ufeff")
+            found += (f"{script.path}:{each.line}: {each.message}" for each in check(script.kind, script.name, source))
+    return replace(listing(peer), findings=tuple(found))
 
 
 def print_list(listed: ScriptListing) -> None:
@@ -120,7 +118,7 @@ def print_findings(listed: ScriptListing) -> None:
     for script in listed.broken:
         assert script.fault is not None
         print(f"{_place(script)}: {output.one_line(script.fault.message)}")
-    for warning in (*listed.all_warnings, *listed.unknown_names):
+    for warning in listed.all_warnings:
         print(f"{output.one_line(warning)} (warning)")
     sys.stdout.flush()
     count, broken = len(listed.scripts), len(listed.broken)

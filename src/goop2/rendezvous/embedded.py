@@ -12,8 +12,8 @@ import structlog
 from goop2.config import Address, PresenceSettings
 from goop2.web.http.listeners import ListenerError
 
-EVERYWHERE: Final = "0.0.0.0"
-HERE: Final = "127.0.0.1"
+FROM_HERE: Final = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
+"""Every address of this machine, as it stands in a URL → how this peer asks its own server there."""
 TRY_AGAIN_SECONDS: Final = 30.0
 """Where the own server could not be opened."""
 
@@ -44,7 +44,9 @@ async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> 
         stack.push_async_callback(_ended, asyncio.create_task(_open_later(where)))
         # Whoever has the port may be another peer's server, and it will be ours: it is asked as any server that is away.
         url = f"http://{where}" if where.port else ""
-    return url.replace(f"//{EVERYWHERE}:", f"//{HERE}:")
+    for everywhere, here in FROM_HERE.items():
+        url = url.replace(everywhere, here)
+    return url
 
 
 async def _open_later(where: Address) -> None:
