@@ -1,4 +1,4 @@
-"""Which globals a script has: the libraries of the sandbox (behaviour.md, "The sandbox"). goop_names.py knows the goop table.
+"""Which globals a script has: the libraries of the sandbox (behaviour.md, "The sandbox"). scripting/goop_names.py knows the goop table.
 
 tests/scripting/checks/test_known_names.py compares them with a real VM.
 """
